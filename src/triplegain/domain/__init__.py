@@ -1,0 +1,1 @@
+"""The words everything else is written in: instruments, money, orders, market events. No I/O."""

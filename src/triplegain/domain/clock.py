@@ -1,0 +1,57 @@
+"""Time. The only place that asks the machine what time it is.
+
+Times are integer nanoseconds since 1970 (UTC). Market time comes from the feed; wall time is used for pacing,
+for "recorded at" columns and nowhere in a decision.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+SECOND_NS = 1_000_000_000
+MILLISECOND_NS = 1_000_000
+
+
+class Clock(Protocol):
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970, UTC."""
+        ...
+
+
+class SystemClock:
+    """Wall time of this machine."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+
+class ManualClock:
+    """A clock that moves only when told to: market time, and every test."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self._now_ns = now_ns
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def advance_to(self, now_ns: int) -> None:
+        """Move forward; a time in the past leaves the clock where it is."""
+        self._now_ns = max(self._now_ns, now_ns)
+
+
+def to_datetime(time_ns: int) -> datetime:
+    """UTC datetime, cut to microseconds."""
+    return datetime.fromtimestamp(time_ns // SECOND_NS, UTC).replace(microsecond=time_ns % SECOND_NS // 1000)
+
+
+def from_datetime(moment: datetime) -> int:
+    """Nanoseconds of an aware datetime."""
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * SECOND_NS + delta.microseconds * 1000
+
+
+def iso(time_ns: int) -> str:
+    """RFC 3339 text in UTC with microseconds, as Kraken writes it."""
+    return to_datetime(time_ns).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,151 @@
+"""What a venue answers. Every event carries its number in the session and two times.
+
+`time_ns` is when it happened at the exchange, `visible_at_ns` when we may know of it (response latency later).
+`order_number` counts the orders of the session from 1 in the order they were sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSubmitted:
+    """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    order_id: str
+    request: OrderRequest
+    arrives_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccepted:
+    """The engine took the order and holds `held` of `held_asset` for it. `status` may be final already."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    symbol: str
+    held_asset: str
+    held: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRejected:
+    """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    symbol: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """One execution. `notional` and `fee` in the quote currency; `status` is the order's after this fill.
+
+    `explanation` answers "why this price": model, levels or queue, causing event, latency, tier, quotes, shortfall.
+    """
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    fill_number: int
+    fill_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    notional: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    cumulative_quantity: Decimal
+    status: OrderStatus
+    explanation: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """The rest of the order is gone: CANCELLED or EXPIRED, with the reason and what had been filled."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    symbol: str
+    status: OrderStatus
+    reason: str
+    cumulative_quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTriggered:
+    """The last trade reached the trigger; the order is a market order from here on."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    symbol: str
+    trigger: Decimal
+    last: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAmended:
+    """Terms after the amendment; `queue_kept` says whether the place in the queue survived."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    order_number: int
+    client_order_id: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    queue_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """A cancel or amend that could not be done (unknown order, already final, off tick). The order is as it was."""
+
+    sequence: int
+    time_ns: int
+    visible_at_ns: int
+    client_order_id: str
+    command: str
+    code: str
+    reason: str
+    amend: AmendRequest | None = None
+
+
+ExchangeEvent = (
+    OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | OrderFilled
+    | OrderCancelled
+    | OrderTriggered
+    | OrderAmended
+    | CommandRefused
+)

@@ -1,0 +1,42 @@
+"""Names for things. The only place that draws random names.
+
+Order ids have Kraken's shape (OXXXXX-XXXXX-XXXXXX) and are a function of session and number, so that the same
+session run twice names its orders alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+def _kraken_shape(prefix: str, seed: str) -> str:
+    digest = hashlib.blake2b(seed.encode(), digest_size=16).digest()
+    letters = prefix + "".join(_ALPHABET[byte % 32] for byte in digest)
+    return f"{letters[:6]}-{letters[6:11]}-{letters[11:17]}"
+
+
+def order_id(session: str, number: int) -> str:
+    return _kraken_shape("O", f"{session}:order:{number}")
+
+
+def fill_id(session: str, number: int) -> str:
+    return _kraken_shape("T", f"{session}:fill:{number}")
+
+
+def session_id(now_ns: int) -> str:
+    """`paper_YYYYmmdd_HHMMSS` of a wall time."""
+    moment = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+    return f"paper_{moment:%Y%m%d_%H%M%S}"
+
+
+def api_key() -> str:
+    """A new bearer key: 32 random bytes as text."""
+    return secrets.token_urlsafe(32)
+
+
+def request_id() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,84 @@
+"""A tradable pair and its rules. Prices are whole ticks and quantities whole lots everywhere inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal, Inexact
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule
+from triplegain.domain.money import EXACT, atoms, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One pair of one venue.
+
+    `tick` is the price step (quote per base), `lot` the quantity step (base), `quantity_min` in base, `cost_min` in
+    quote, `fee_decimals` the places of the quote currency to which a fee is rounded up.
+    """
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+    quantity_min: Decimal
+    cost_min: Decimal
+    fee_decimals: int = 10
+    fees: FeeSchedule = KRAKEN_SPOT_FEES
+    venue: str = "kraken"
+    base: str = field(init=False)
+    quote: str = field(init=False)
+    #: Atoms of the quote currency in one tick times one lot.
+    atoms_per_tick_lot: int = field(init=False)
+    #: Atoms of the base currency in one lot.
+    atoms_per_lot: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        base, slash, quote = self.symbol.partition("/")
+        if not (slash and base and quote) or self.symbol != self.symbol.upper():
+            raise InvalidValueError(f"a symbol reads BASE/QUOTE, this is {self.symbol!r}")
+        if self.tick <= 0 or self.lot <= 0:
+            raise InvalidValueError(f"{self.symbol}: tick and lot must be above zero")
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "quote", quote)
+        object.__setattr__(self, "atoms_per_tick_lot", atoms(EXACT.multiply(self.tick, self.lot)))
+        object.__setattr__(self, "atoms_per_lot", atoms(self.lot))
+
+    def ticks(self, price: Decimal) -> int:
+        """`price` as whole ticks. Raises InvalidValueError off the tick or not above zero."""
+        count = _whole(price, self.tick)
+        if count is None or count <= 0:
+            raise InvalidValueError(f"{self.symbol}: price {price} is not a positive multiple of the tick {self.tick}")
+        return count
+
+    def lots(self, quantity: Decimal) -> int:
+        """`quantity` as whole lots. Raises InvalidValueError off the lot or below zero."""
+        count = _whole(quantity, self.lot)
+        if count is None or count < 0:
+            raise InvalidValueError(f"{self.symbol}: quantity {quantity} is not a multiple of the lot {self.lot}")
+        return count
+
+    def price(self, ticks: int) -> Decimal:
+        return plain(EXACT.multiply(self.tick, ticks))
+
+    def quantity(self, lots: int) -> Decimal:
+        return plain(EXACT.multiply(self.lot, lots))
+
+
+def _whole(value: Decimal, step: Decimal) -> int | None:
+    """`value / step` if that is a whole number."""
+    if not value.is_finite():
+        return None
+    try:
+        count = EXACT.divide(value, step)
+    except Inexact:
+        return None
+    return int(count) if count == count.to_integral_value() else None
+
+
+#: Used when the exchange cannot be asked. XRP minimum and cost minima are the last ones recorded (2021, by analogy).
+KRAKEN_OFFLINE_DEFAULTS: tuple[Instrument, ...] = (
+    Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), fee_decimals=5),
+    Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal("10"), Decimal("0.5"), fee_decimals=5),
+    Instrument("XRP/BTC", Decimal("1e-8"), Decimal("1e-8"), Decimal("10"), Decimal("0.00002"), fee_decimals=10),
+)

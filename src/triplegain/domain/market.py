@@ -1,0 +1,125 @@
+"""What a feed says. Prices are ticks, quantities lots of the instrument; times integer nanoseconds UTC.
+
+`exchange_time_ns` is the exchange's own time of the event and never runs backwards within a feed;
+`received_at_ns` is when we learnt of it. Order of processing is order of receipt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from triplegain.domain.orders import Side
+
+#: (price in ticks, quantity in lots); quantity 0 removes the level.
+Level = tuple[int, int]
+
+
+class FeedState(StrEnum):
+    """Condition of one instrument's feed."""
+
+    SYNCED = "synced"
+    GAP = "gap"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    CROSSED = "crossed"
+    STALE = "stale"
+    MAINTENANCE = "maintenance"
+    CANCEL_ONLY = "cancel_only"
+    POST_ONLY = "post_only"
+
+
+@dataclass(frozen=True, slots=True)
+class BookUpdate:
+    """Levels set to new absolute sizes; a snapshot replaces the whole book of `depth` levels a side (0: unlimited)."""
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    snapshot: bool = False
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BestQuote:
+    """Best bid and ask, newer than the depth book: it trims the book to itself."""
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    bid: Level
+    ask: Level
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """One line of the public tape. `side` is the taker's."""
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    price: int
+    quantity: int
+    side: Side
+    trade_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """Open, high, low, close in ticks and volume in lots over [open_time_ns, open_time_ns + length_ns)."""
+
+    symbol: str
+    open_time_ns: int
+    length_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int = 0
+
+    @property
+    def close_time_ns(self) -> int:
+        return self.open_time_ns + self.length_ns
+
+
+@dataclass(frozen=True, slots=True)
+class CandleClosed:
+    """A finished candle as a market event, when candles are all a feed has."""
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    candle: Candle
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """The feed of one instrument became usable or unusable; matching stops unless `state` is SYNCED."""
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    state: FeedState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The feed is alive though nothing happened. `symbol` is empty: it speaks for the whole feed."""
+
+    exchange_time_ns: int
+    received_at_ns: int
+    symbol: str = ""
+
+
+MarketEvent = BookUpdate | BestQuote | PublicTrade | CandleClosed | FeedStatus | Heartbeat
+
+
+class MarketDepth(StrEnum):
+    """The richest thing a feed offers for an instrument; it selects the fill model."""
+
+    BOOK = "book"
+    TAPE = "tape"
+    CANDLES = "candles"

@@ -1,0 +1,78 @@
+"""Exact money.
+
+Inside the ledger and the exchange an amount of any asset is an integer number of *atoms*, 10^-18 of that asset.
+A tick times a lot of every supported instrument is a whole number of atoms, so notionals are exact and only fees
+are rounded. At the edges an amount is a `Decimal`; text never shows an exponent.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation, localcontext
+
+from triplegain.domain.errors import InvalidValueError
+
+ATOM_DECIMALS = 18
+ATOMS_PER_UNIT = 10**ATOM_DECIMALS
+
+#: Wide enough for every amount; raises instead of rounding.
+EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+
+def atoms(amount: Decimal) -> int:
+    """`amount` in atoms. Raises InvalidValueError if it is not finite or finer than an atom."""
+    if not amount.is_finite():
+        raise InvalidValueError(f"an amount must be a finite number, this is {amount}")
+    try:
+        return int(EXACT.to_integral_exact(EXACT.scaleb(amount, ATOM_DECIMALS)))
+    except Inexact:
+        raise InvalidValueError(f"{amount} has more than {ATOM_DECIMALS} decimals") from None
+
+
+def from_atoms(count: int) -> Decimal:
+    """The exact amount, without trailing zeros."""
+    return plain(EXACT.scaleb(Decimal(count), -ATOM_DECIMALS))
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same value without exponent and without trailing zeros (`1E+2` becomes `100`, `0.50` becomes `0.5`)."""
+    normal = EXACT.normalize(value)
+    exponent = normal.as_tuple().exponent
+    if isinstance(exponent, int) and exponent > 0:
+        return EXACT.quantize(normal, Decimal(1))
+    return normal if normal else Decimal(0)
+
+
+def text(value: Decimal) -> str:
+    """Canonical text of an exact number, as stored, hashed and sent: no exponent, no trailing zeros."""
+    return format(plain(value), "f")
+
+
+def parse(raw: str | int | Decimal, what: str = "number") -> Decimal:
+    """An exact finite number from outside. Floats are not accepted: they have already lost digits."""
+    if isinstance(raw, (bool, float)):
+        raise InvalidValueError(f"{what} must be written as text or a whole number, not as a float: {raw!r}")
+    try:
+        value = Decimal(raw)
+    except InvalidOperation:
+        raise InvalidValueError(f"{what} is not a number: {raw!r}") from None
+    if not value.is_finite():
+        raise InvalidValueError(f"{what} must be finite: {raw!r}")
+    return value
+
+
+def divide(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """A quotient to 28 digits, for averages and ratios that are shown, never booked."""
+    with localcontext(prec=28):
+        return numerator / denominator
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` that is not above `value`."""
+    with localcontext(prec=60):
+        return plain((value / step).to_integral_value(ROUND_FLOOR) * step)
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` that is not below `value`."""
+    with localcontext(prec=60):
+        return plain((value / step).to_integral_value(ROUND_CEILING) * step)

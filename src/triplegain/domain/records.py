@@ -1,0 +1,189 @@
+"""The session record: what is stored, what a restart reads back, what report and dashboard show.
+
+Decimals are exact amounts; times are integer nanoseconds; every list is in sequence order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
+from triplegain.domain.ledger_entry import LedgerEntry
+from triplegain.domain.orders import OrderRequest, OrderStatus, Side
+
+
+class SessionStatus(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class CloseReason(StrEnum):
+    """Why a position ended."""
+
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
+    TIME_EXIT = "time_exit"
+    SIGNAL = "signal"
+    MANUAL = "manual"
+    BREAKER = "breaker"
+    LIQUIDATION = "liquidation"
+    REBALANCE = "rebalance"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One paper session. `feed` is demo, live or replay:PATH; `settings` the configuration it was opened with."""
+
+    session_id: str
+    status: SessionStatus
+    feed: str
+    seed: int
+    created_at_ns: int
+    updated_at_ns: int
+    initial_balances: Mapping[str, Decimal]
+    settings: Mapping[str, Any]
+    market_time_ns: int = 0
+    ended_at_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order as the exchange knows it now."""
+
+    order_number: int
+    order_id: str
+    request: OrderRequest
+    status: OrderStatus
+    submitted_at_ns: int
+    updated_at_ns: int
+    quantity: Decimal
+    price: Decimal | None = None
+    filled_quantity: Decimal = Decimal(0)
+    filled_notional: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+    code: str | None = None
+    reason: str | None = None
+    triggered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRecord:
+    asset: str
+    total: Decimal
+    held: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRecord:
+    """One entry order with its exits. `quantity` is signed and 0 once closed; P&L in the quote currency, net of fees.
+
+    `realised_usd` is None where the quote currency had no USD price at the time.
+    """
+
+    position_id: str
+    symbol: str
+    side: Side
+    entry_order_number: int
+    quantity: Decimal
+    entry_quantity: Decimal
+    average_entry: Decimal
+    realised: Decimal
+    realised_usd: Decimal | None
+    fees: Decimal
+    opened_at_ns: int
+    updated_at_ns: int
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    closed_at_ns: int | None = None
+    close_reason: CloseReason | None = None
+    dust: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at_ns is None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One run of the cycle: what was decided, what risk said, what was sent, and why not where nothing was.
+
+    `outcome` is one of sent, refused, held, abstained.
+    """
+
+    number: int
+    time_ns: int
+    symbol: str
+    agent: str
+    action: str
+    confidence: Decimal
+    outcome: str
+    reasons: tuple[str, ...]
+    client_order_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioSnapshot:
+    """Equity at a market time; None where an asset has no fresh price. `buy_and_hold` values the opening balances."""
+
+    number: int
+    time_ns: int
+    equity: Decimal | None
+    buy_and_hold: Decimal | None
+    balances: tuple[BalanceRecord, ...]
+    realised_usd: Decimal | None
+    unrealised_usd: Decimal | None
+    fees_usd: Decimal | None
+    open_positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionSnapshot:
+    number: int
+    time_ns: int
+    position_id: str
+    symbol: str
+    quantity: Decimal
+    mark: Decimal | None
+    unrealised: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """Who did what, when (wall time), from where. Written in the transaction of the act it tells of."""
+
+    kind: str
+    actor: str
+    address: str
+    request_id: str
+    recorded_at_ns: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBatch:
+    """Everything one step changed: stored whole in one transaction and one round trip, or not at all.
+
+    `feed_position` counts the feed's messages processed; `state` is the machine as it stood then (JSON-able).
+    """
+
+    feed_position: int
+    market_time_ns: int
+    recorded_at_ns: int
+    state: Mapping[str, Any]
+    events: tuple[ExchangeEvent, ...] = ()
+    orders: tuple[OrderRecord, ...] = ()
+    fills: tuple[OrderFilled, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
+    balances: tuple[BalanceRecord, ...] = ()
+    positions: tuple[PositionRecord, ...] = ()
+    decisions: tuple[DecisionRecord, ...] = ()
+    portfolio_snapshots: tuple[PortfolioSnapshot, ...] = ()
+    position_snapshots: tuple[PositionSnapshot, ...] = ()
+    security_events: tuple[SecurityEvent, ...] = ()

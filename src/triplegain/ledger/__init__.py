@@ -1,0 +1,1 @@
+"""Balances, reservations and balanced entries: where the money is and why."""

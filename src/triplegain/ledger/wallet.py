@@ -1,0 +1,152 @@
+"""The spot wallet: totals, reservations of open orders, and the entries that explain every total.
+
+Amounts are integer atoms. `total - held = available`; none of the three is ever negative. A reservation belongs to
+one order number and one asset and can be taken, drawn on by fills, and released once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
+from triplegain.ledger.entries import LedgerError
+
+
+class Wallet:
+    """Balances of one session. Deterministic, no I/O; `drain_entries` hands the new entries to whoever stores them."""
+
+    def __init__(self) -> None:
+        self._total: dict[str, int] = {}
+        self._held: dict[str, int] = {}
+        self._reservations: dict[int, tuple[str, int]] = {}
+        self._entries: list[LedgerEntry] = []
+        self._sequence = 0
+        self._transaction = 0
+
+    def total(self, asset: str) -> int:
+        return self._total.get(asset, 0)
+
+    def held(self, asset: str) -> int:
+        return self._held.get(asset, 0)
+
+    def available(self, asset: str) -> int:
+        return self._total.get(asset, 0) - self._held.get(asset, 0)
+
+    def assets(self) -> list[str]:
+        return sorted(self._total)
+
+    def reserved(self, order_number: int) -> int:
+        """What is still reserved for an order, in atoms of the asset it was reserved in."""
+        return self._reservations.get(order_number, ("", 0))[1]
+
+    def deposit(self, amounts: Mapping[str, int], time_ns: int) -> None:
+        """Opening balances: capital comes in."""
+        self._transaction += 1
+        for asset, amount in amounts.items():
+            if amount < 0:
+                raise LedgerError(f"a deposit cannot be negative: {amount} atoms of {asset}")
+            self._total[asset] = self._total.get(asset, 0) + amount
+            self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.WALLET, asset, amount, 0, 0)
+            self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.CAPITAL, asset, -amount, 0, 0)
+
+    def reserve(self, order_number: int, asset: str, amount: int) -> bool:
+        """Move `amount` from available to held for an order. False, and nothing moved, if it is not there."""
+        if amount < 0 or order_number in self._reservations:
+            raise LedgerError(f"order {order_number} cannot reserve {amount} atoms of {asset}")
+        if self._total.get(asset, 0) - self._held.get(asset, 0) < amount:
+            return False
+        self._held[asset] = self._held.get(asset, 0) + amount
+        self._reservations[order_number] = (asset, amount)
+        return True
+
+    def release(self, order_number: int) -> int:
+        """Give back what is left of an order's reservation (0 if nothing is)."""
+        asset, amount = self._reservations.pop(order_number, ("", 0))
+        if amount:
+            self._held[asset] -= amount
+        return amount
+
+    def resize(self, order_number: int, amount: int) -> bool:
+        """Change an order's reservation to `amount`. False, and nothing changed, if that is not available."""
+        asset, before = self._reservations[order_number]
+        more = amount - before
+        if more > self._total.get(asset, 0) - self._held.get(asset, 0):
+            return False
+        self._held[asset] += more
+        self._reservations[order_number] = (asset, amount)
+        return True
+
+    def book_fill(
+        self,
+        time_ns: int,
+        order_number: int,
+        fill_number: int,
+        *,
+        paid: tuple[str, int],
+        received: tuple[str, int],
+        fee: tuple[str, int],
+        draw: int,
+    ) -> None:
+        """One execution: `paid` goes out, `received` comes in, `fee` goes out, as one balanced transaction.
+
+        `draw` atoms of the order's reservation are used up. Raises LedgerError if a balance would turn negative.
+        """
+        paid_asset, paid_amount = paid
+        received_asset, received_amount = received
+        fee_asset, fee_amount = fee
+        total = self._total
+        reserved_asset, reserved = self._reservations.get(order_number, ("", 0))
+        if draw:
+            if draw > reserved:
+                raise LedgerError(f"order {order_number} draws {draw} of {reserved} reserved atoms")
+            self._reservations[order_number] = (reserved_asset, reserved - draw)
+            self._held[reserved_asset] -= draw
+        total[paid_asset] = total.get(paid_asset, 0) - paid_amount
+        total[received_asset] = total.get(received_asset, 0) + received_amount
+        total[fee_asset] = total.get(fee_asset, 0) - fee_amount
+        for asset in (paid_asset, fee_asset):
+            if total[asset] < self._held.get(asset, 0):
+                raise LedgerError(f"order {order_number} would leave {total[asset]} atoms of {asset} under its holds")
+        self._transaction += 1
+        trade, wallet, market = EntryKind.TRADE, LedgerAccount.WALLET, LedgerAccount.MARKET
+        self._post(time_ns, trade, wallet, paid_asset, -paid_amount, order_number, fill_number)
+        self._post(time_ns, trade, market, paid_asset, paid_amount, order_number, fill_number)
+        self._post(time_ns, trade, wallet, received_asset, received_amount, order_number, fill_number)
+        self._post(time_ns, trade, market, received_asset, -received_amount, order_number, fill_number)
+        if fee_amount:
+            self._post(time_ns, EntryKind.FEE, wallet, fee_asset, -fee_amount, order_number, fill_number)
+            self._post(time_ns, EntryKind.FEE, LedgerAccount.FEES, fee_asset, fee_amount, order_number, fill_number)
+
+    def _post(
+        self, time_ns: int, kind: EntryKind, account: LedgerAccount, asset: str, amount: int, order: int, fill: int
+    ) -> None:
+        self._sequence += 1
+        self._entries.append(
+            LedgerEntry(self._sequence, self._transaction, time_ns, kind, account, asset, amount, order, fill)
+        )
+
+    def drain_entries(self) -> list[LedgerEntry]:
+        """The entries since the last call."""
+        entries, self._entries = self._entries, []
+        return entries
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on after a restart, JSON-able (amounts as text: they exceed 2^53)."""
+        return {
+            "total": {asset: str(amount) for asset, amount in self._total.items()},
+            "reservations": {str(n): [asset, str(amount)] for n, (asset, amount) in self._reservations.items()},
+            "sequence": self._sequence,
+            "transaction": self._transaction,
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Wallet:
+        wallet = cls()
+        wallet._total = {asset: int(amount) for asset, amount in state["total"].items()}
+        wallet._sequence = state["sequence"]
+        wallet._transaction = state["transaction"]
+        for number, (asset, amount) in state["reservations"].items():
+            if not wallet.reserve(int(number), asset, int(amount)):
+                raise LedgerError(f"the stored reservations of {asset} exceed its balance")
+        return wallet
