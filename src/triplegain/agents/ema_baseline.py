@@ -1,0 +1,88 @@
+"""The baseline trader: EMA 9 crosses EMA 21 on closed candles, stop and target by ATR 14. The yardstick of every model.
+
+Buys when the fast average crosses above the slow one, sells when it crosses below. The stop is the larger of 2 ATR
+and 0.5 % of the close, the target twice as far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.moving_average import ExponentialAverage
+from triplegain.agents.true_range import AverageTrueRange
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import Candle
+
+CONFIDENCE = Decimal("0.75")
+STOP_MIN = Decimal("0.005")
+ATR_MULTIPLE = 2
+REWARD_RISK = 2
+
+_STEP = Decimal("0.000001")
+
+
+class EmaBaseline:
+    """One symbol's baseline. Prices stay in ticks: only ratios leave this file."""
+
+    name = "ema_baseline"
+
+    def __init__(self, symbol: str, fast: int = 9, slow: int = 21, atr: int = 14) -> None:
+        self.symbol = symbol
+        self._fast = ExponentialAverage(fast)
+        self._slow = ExponentialAverage(slow)
+        self._atr = AverageTrueRange(atr)
+        self._candles = 0
+        self._last_close_ns = 0
+        #: On which side of the slow average the fast one was last seen; 0 not yet.
+        self._side = 0
+
+    @property
+    def warm_up(self) -> int:
+        """Candles before the first answer."""
+        return max(self._fast.period, self._slow.period, self._atr.period + 1)
+
+    def on_candle(self, candle: Candle) -> Answer:
+        """The answer to one closed candle. Candles come oldest first, each once; anything else is InvalidValueError."""
+        if candle.symbol != self.symbol or candle.close_time_ns <= self._last_close_ns:
+            raise InvalidValueError(f"{self.symbol}: a candle of {candle.symbol} is out of order")
+        self._last_close_ns = candle.close_time_ns
+        self._candles += 1
+        fast, slow = self._fast.add(candle.close), self._slow.add(candle.close)
+        atr = self._atr.add(candle.high, candle.low, candle.close)
+        if fast is None or slow is None or atr is None:
+            return Abstain(f"warming up: {self._candles} of {self.warm_up} candles")
+        side = (fast > slow) - (fast < slow)
+        before = self._side
+        self._side = side or before
+        stop = max(STOP_MIN, Decimal(ATR_MULTIPLE * atr / candle.close).quantize(_STEP, ROUND_CEILING))
+        if before < 0 < side:
+            return self._signal(Action.BUY, "above", stop)
+        if side < 0 < before:
+            return self._signal(Action.SELL, "below", stop)
+        trend = {1: "above", -1: "below"}.get(self._side, "level with")
+        return AgentAnswer(Action.HOLD, CONFIDENCE, f"no cross: EMA {self._fast.period} stays {trend} the slow average")
+
+    def _signal(self, action: Action, where: str, stop: Decimal) -> AgentAnswer:
+        reasoning = f"EMA {self._fast.period} crossed {where} EMA {self._slow.period}"
+        return AgentAnswer(action, CONFIDENCE, reasoning, stop, REWARD_RISK * stop)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "fast": self._fast.state(),
+            "slow": self._slow.state(),
+            "atr": self._atr.state(),
+            "candles": self._candles,
+            "last_close_ns": str(self._last_close_ns),
+            "side": self._side,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._fast.restore(state["fast"])
+        self._slow.restore(state["slow"])
+        self._atr.restore(state["atr"])
+        self._candles = state["candles"]
+        self._last_close_ns = int(state["last_close_ns"])
+        self._side = state["side"]

@@ -1,0 +1,20 @@
+"""The whole configuration: one part per file of the `config/` folder."""
+
+from __future__ import annotations
+
+from triplegain.config.agents import Agents
+from triplegain.config.execution import Execution
+from triplegain.config.infrastructure import Api, Database, Orchestration
+from triplegain.config.risk import Risk
+from triplegain.config.values import Section
+
+
+class Config(Section):
+    """Frozen and checked. The name of a field is the name of its file: `execution` is `execution.yaml`."""
+
+    execution: Execution = Execution()
+    risk: Risk = Risk()
+    agents: Agents = Agents()
+    orchestration: Orchestration = Orchestration()
+    database: Database = Database()
+    api: Api = Api()

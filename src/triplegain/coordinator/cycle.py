@@ -1,0 +1,188 @@
+"""One run of the cycle: answer -> proposal -> risk -> what to do. Pure; whoever calls it does what it says.
+
+Whatever happens, a `DecisionRecord` comes out of it, with every reason for what was not traded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, assert_never
+
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.domain.money import EXACT, ceil_to, floor_to, text
+from triplegain.domain.orders import Market, Side
+from triplegain.domain.records import CloseReason, DecisionRecord
+from triplegain.execution.order_desk import OpenPosition
+from triplegain.risk.gate import assess
+from triplegain.risk.limits import RiskLimits
+from triplegain.risk.proposal import Intent, Regime, TradeProposal
+from triplegain.risk.verdict import RiskApproved, RiskRefused
+from triplegain.risk.views import MarketView, PortfolioView
+
+NO_SHORTS = "no position to sell; spot has no shorts"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrade:
+    """Send this: `OrderDesk.open(approved, now_ns)`."""
+
+    approved: RiskApproved
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePositions:
+    """Take these off: `OrderDesk.close(position_id, reason, now_ns)` for each."""
+
+    position_ids: tuple[str, ...]
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class DoNothing:
+    """Nothing to send; the decision says why."""
+
+
+CycleAction = OpenTrade | ClosePositions | DoNothing
+
+
+@dataclass(frozen=True, slots=True)
+class CycleOutcome:
+    """`decision` to store, `action` to carry out."""
+
+    decision: DecisionRecord
+    action: CycleAction
+
+    def sent_as(self, client_order_id: str) -> CycleOutcome:
+        """The same outcome, its decision naming the order that came of it."""
+        return replace(self, decision=replace(self.decision, client_order_id=client_order_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What one cycle looks at. `number` counts the session's decisions; `positions` are those of the symbol."""
+
+    number: int
+    time_ns: int
+    symbol: str
+    agent: str
+    portfolio: PortfolioView
+    market: MarketView
+    positions: tuple[OpenPosition, ...]
+    paused: bool = False
+    regime: Regime = Regime.UNKNOWN
+
+
+def run_cycle(answer: Answer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+    """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
+    if isinstance(answer, Abstain):
+        return _nothing(situation, "abstain", Decimal(0), "abstained", (answer.reason,))
+    match answer.action:
+        case Action.HOLD:
+            return _nothing(situation, answer.action.value, answer.confidence, "held", (answer.reasoning,))
+        case Action.BUY:
+            return _open(answer, situation, limits)
+        case Action.SELL | Action.CLOSE_LONG:
+            return _close(answer, situation, limits)
+        case Action.CLOSE_SHORT:
+            return _refused(answer, situation, ("no short to close; spot has no shorts",))
+        case _:
+            assert_never(answer.action)
+
+
+def entry_levels(answer: AgentAnswer, market: MarketView) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Entry, stop and target of a long, on the tick: the stop is never nearer than asked, the target never nearer."""
+    entry = market.ask if market.ask is not None else market.last
+    tick = market.instrument.tick
+    if entry is None:
+        return None, None, None
+    stop = target = None
+    if answer.stop_fraction is not None:
+        stop = floor_to(EXACT.multiply(entry, 1 - answer.stop_fraction), tick)
+    if answer.target_fraction is not None:
+        target = ceil_to(EXACT.multiply(entry, 1 + answer.target_fraction), tick)
+    return entry, stop, target
+
+
+def _open(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+    if situation.paused:
+        return _refused(answer, situation, ("trading is paused: no new positions",))
+    entry, stop, target = entry_levels(answer, situation.market)
+    proposal = TradeProposal(
+        symbol=situation.symbol,
+        side=Side.BUY,
+        intent=Intent.OPEN,
+        terms=Market(),
+        entry=entry,
+        stop=stop,
+        target=target,
+        confidence=answer.confidence,
+        regime=situation.regime,
+    )
+    verdict = assess(proposal, situation.portfolio, situation.market, limits)
+    if isinstance(verdict, RiskRefused):
+        return _refused(answer, situation, verdict.reasons)
+    return CycleOutcome(_sent(answer, situation, _approved_details(verdict)), OpenTrade(verdict))
+
+
+def _close(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+    staying = tuple(position for position in situation.positions if not position.leaving)
+    if not staying:
+        leaving = "its positions are already being closed" if situation.positions else NO_SHORTS
+        return _refused(answer, situation, (leaving,))
+    # An entry that has not filled yet holds no coins: taking it off is a cancel, and risk has nothing to say to it.
+    held = sum((position.quantity for position in staying), Decimal(0))
+    if held > 0:
+        proposal = TradeProposal(situation.symbol, Side.SELL, Intent.CLOSE, Market(), quantity=held)
+        portfolio = replace(situation.portfolio, position_quantity=held)
+        verdict = assess(proposal, portfolio, situation.market, limits)
+        if isinstance(verdict, RiskRefused):
+            return _refused(answer, situation, verdict.reasons)
+    ids = tuple(position.position_id for position in staying)
+    decision = _sent(answer, situation, {"closes": list(ids)})
+    return CycleOutcome(decision, ClosePositions(ids, CloseReason.SIGNAL))
+
+
+def _approved_details(verdict: RiskApproved) -> Mapping[str, Any]:
+    proposal = verdict.proposal
+    levels = {"entry": proposal.entry, "stop": proposal.stop, "target": proposal.target, "quantity": verdict.quantity}
+    return {
+        **{name: text(value) for name, value in levels.items() if value is not None},
+        "clamps": [{"rule": c.rule, "from": text(c.before), "to": text(c.after)} for c in verdict.clamps],
+    }
+
+
+def _sent(answer: AgentAnswer, situation: Situation, details: Mapping[str, Any]) -> DecisionRecord:
+    return _decision(situation, answer.action.value, answer.confidence, "sent", (answer.reasoning,), details)
+
+
+def _refused(answer: AgentAnswer, situation: Situation, reasons: tuple[str, ...]) -> CycleOutcome:
+    return _nothing(situation, answer.action.value, answer.confidence, "refused", reasons)
+
+
+def _nothing(
+    situation: Situation, action: str, confidence: Decimal, outcome: str, reasons: tuple[str, ...]
+) -> CycleOutcome:
+    return CycleOutcome(_decision(situation, action, confidence, outcome, reasons, {}), DoNothing())
+
+
+def _decision(
+    situation: Situation,
+    action: str,
+    confidence: Decimal,
+    outcome: str,
+    reasons: tuple[str, ...],
+    details: Mapping[str, Any],
+) -> DecisionRecord:
+    return DecisionRecord(
+        number=situation.number,
+        time_ns=situation.time_ns,
+        symbol=situation.symbol,
+        agent=situation.agent,
+        action=action,
+        confidence=confidence,
+        outcome=outcome,
+        reasons=reasons,
+        details=details,
+    )

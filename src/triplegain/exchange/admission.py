@@ -1,0 +1,108 @@
+"""What an order must be before the engine takes it: the exchange's checks in its order, with its codes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import FeedState, MarketDepth
+from triplegain.domain.money import floor_to, text
+from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.refusal import (
+    CANCEL_ONLY_MODE,
+    COST_MINIMUM,
+    INVALID_ARGUMENTS,
+    MARGIN_ALLOWANCE,
+    ORDER_MINIMUM,
+    POST_ONLY,
+    POST_ONLY_MODE,
+    TICK_SIZE,
+    UNAVAILABLE,
+    Refusal,
+)
+from triplegain.exchange.venue_market import VenueMarket
+
+
+def read_terms(order: WorkingOrder) -> Refusal | None:
+    """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
+    request, instrument = order.request, order.instrument
+    if not request.quantity.is_finite() or request.quantity <= 0:
+        return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero, it is {request.quantity}")
+    order.lots = order.left = instrument.lots(floor_to(request.quantity, instrument.lot))
+    price: Decimal | None = None
+    match request.terms:
+        case Market():
+            pass
+        case Limit():
+            price, order.post_only = request.terms.price, request.terms.post_only
+        case StopLoss():
+            price = request.terms.trigger
+        case _:
+            assert_never(request.terms)
+    if price is not None:
+        refusal = on_tick(order, price)
+        if refusal:
+            return refusal
+        order.price = instrument.ticks(price)
+    return None
+
+
+def on_tick(order: WorkingOrder, price: Decimal) -> Refusal | None:
+    instrument = order.instrument
+    if not price.is_finite() or price <= 0:
+        return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero, it is {price}")
+    try:
+        instrument.ticks(price)
+    except InvalidValueError:
+        return Refusal(TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}")
+    return None
+
+
+def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
+    """Is this instrument open for this kind of order, and is there a market to trade on?"""
+    symbol, state = market.instrument.symbol, market.state
+    if state is FeedState.CANCEL_ONLY:
+        return Refusal(CANCEL_ONLY_MODE, f"{symbol} only takes cancels at the moment")
+    if state is FeedState.POST_ONLY and not order.post_only:
+        return Refusal(POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
+    if state not in (FeedState.SYNCED, FeedState.POST_ONLY):
+        detail = market.state_reason or state.value.replace("_", " ")
+        return Refusal(UNAVAILABLE, f"matching of {symbol} is paused: {detail}")
+    if market.depth is MarketDepth.BOOK and market.book.time_ns < 0:
+        return Refusal(UNAVAILABLE, f"no order book of {symbol} yet")
+    return None
+
+
+def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusal | None:
+    """Margin, minimum quantity, minimum cost, time in force, post-only."""
+    request, instrument = order.request, order.instrument
+    if request.leverage > 1:
+        return Refusal(MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
+    if request.leverage < 1:
+        return Refusal(f"{INVALID_ARGUMENTS}:leverage", f"leverage must be 1, it is {request.leverage}")
+    quantity = instrument.quantity(order.lots)
+    if quantity < instrument.quantity_min:
+        minimum = text(instrument.quantity_min)
+        return Refusal(
+            ORDER_MINIMUM, f"{text(quantity)} {instrument.base} is below {instrument.symbol}'s minimum {minimum}"
+        )
+    bid, ask = market.quotes()
+    price = order.price or (ask if order.side == 0 else bid)
+    if price is None:
+        return Refusal(UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
+    cost = instrument.price(price) * quantity
+    if cost < instrument.cost_min:
+        return Refusal(
+            COST_MINIMUM, f"{text(cost)} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
+        )
+    if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
+        return Refusal(f"{INVALID_ARGUMENTS}:expiretm", "the order had expired when it arrived")
+    if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:
+        return Refusal(f"{INVALID_ARGUMENTS}:expiretm", "an expiry time needs time in force gtd")
+    if request.time_in_force is TimeInForce.IOC and order.post_only:
+        return Refusal(f"{INVALID_ARGUMENTS}:timeinforce", "post-only contradicts immediate or cancel")
+    if order.post_only and market.would_take(order):
+        return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
+    return None

@@ -1,0 +1,88 @@
+"""Why this price: everything about one fill, as stored with it and shown by every view. Amounts are exact text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import from_atoms, text
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.queue import UNKNOWN_AHEAD
+
+Quotes = tuple[int | None, int | None]
+
+
+def explain_fill(
+    order: WorkingOrder,
+    price: int,
+    lots: int,
+    maker: bool,
+    model: str,
+    cause: dict[str, Any],
+    quotes: Quotes,
+    fee_atoms: int,
+    rate_ppm: int,
+    volume_usd: int,
+) -> dict[str, Any]:
+    """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall."""
+    instrument = order.instrument
+    explanation: dict[str, Any] = {
+        "model": model,
+        "liquidity": "maker" if maker else "taker",
+        "cause": _readable(cause, instrument),
+        "latency_ns": order.arrived_ns - order.sent_ns,
+        "fee_rate_ppm": rate_ppm,
+        "volume_30d_usd": volume_usd,
+        "quote_at_decision": _quote(order.quote_at_decision, instrument),
+        "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
+        "quote_at_fill": _quote(quotes, instrument),
+        "shortfall": _shortfall(order, price, lots, fee_atoms),
+    }
+    if maker and model in ("queue", "trade_through", "quote_through"):
+        explanation["queue_ahead_at_arrival"] = _queue(order.ahead_at_arrival, instrument)
+    return explanation
+
+
+def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:
+    """Ticks and lots of a cause as prices and quantities."""
+    readable: dict[str, Any] = {}
+    for name, value in cause.items():
+        if name in ("price", "trigger"):
+            readable[name] = text(instrument.price(value))
+        elif name in ("quantity", "displayed", "available"):
+            readable[name] = text(instrument.quantity(value))
+        elif name == "queue_ahead":
+            readable[name] = _queue(value, instrument)
+        elif isinstance(value, dict):
+            readable[name] = _readable(value, instrument)
+        else:
+            readable[name] = value
+    return readable
+
+
+def _queue(ahead: int, instrument: Instrument) -> str:
+    return "unknown" if ahead > UNKNOWN_AHEAD // 2 else text(instrument.quantity(ahead))
+
+
+def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
+    return [None if ticks is None else text(instrument.price(ticks)) for ticks in quotes]
+
+
+def _shortfall(order: WorkingOrder, price: int, lots: int, fee_atoms: int) -> dict[str, str] | None:
+    """Implementation shortfall in quote currency against the middle at the decision; None where there was no quote.
+
+    delay: the middle moved while the order was under way; spread: from the middle to the best opposite quote;
+    impact: from there to the price paid (negative for a maker, who earns the spread); fee. They add up to the cost.
+    """
+    (bid0, ask0), (bid1, ask1) = order.quote_at_decision, order.quote_at_arrival
+    if bid0 is None or ask0 is None or bid1 is None or ask1 is None:
+        return None
+    sign, opposite = (1, ask1) if order.side == 0 else (-1, bid1)
+    unit = lots * order.instrument.atoms_per_tick_lot
+    doubled = {
+        "delay": sign * (bid1 + ask1 - bid0 - ask0),
+        "spread": sign * (2 * opposite - bid1 - ask1),
+        "impact": sign * 2 * (price - opposite),
+    }
+    parts = {name: text(from_atoms(ticks * unit // 2)) for name, ticks in doubled.items()}
+    return {**parts, "fee": text(from_atoms(fee_atoms))}

@@ -1,0 +1,150 @@
+"""How orders meet a book: takers walk it, makers wait their turn in it.
+
+Every function works on one market's book and our own resting orders, in integers, and reports fills to the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triplegain.domain.orders import OrderStatus, SelfTradePrevention
+from triplegain.exchange.book import OrderBook
+from triplegain.exchange.engine import Engine
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.queue import QueueEstimator
+from triplegain.exchange.resting import RestingOrders
+
+SELF_TRADE = "self-trade prevention"
+
+
+class Matcher:
+    """The rules of one instrument's matching, over its book and our resting orders."""
+
+    __slots__ = ("_book", "_engine", "_queue", "_resting")
+
+    def __init__(self, book: OrderBook, resting: RestingOrders, engine: Engine, queue: QueueEstimator) -> None:
+        self._book = book
+        self._resting = resting
+        self._engine = engine
+        self._queue = queue
+
+    # -- takers --------------------------------------------------------------------------------------------------
+
+    def take(self, order: WorkingOrder, limit: int | None, cause: dict[str, Any]) -> None:
+        """Walk the opposite side up to `limit` (None: all that is visible), one fill per level.
+
+        Stops at our own orders: self-trade prevention ends the newer, the older, or both, never fills.
+        """
+        book, opposite = self._book, 1 - order.side
+        displayed = dict(book.walk(opposite, limit))
+        own = self._resting.levels[opposite]
+        prices = sorted(displayed.keys() | {p for p in own if limit is None or _reaches(order.side, limit, p)})
+        for price in prices if opposite else reversed(prices):
+            while own.get(price):
+                first = own[price][0]
+                reach = max(min(displayed.get(price, 0), first.ahead), 0)
+                self._take_level(order, price, reach, displayed, cause)
+                if not order.left or not self._prevent_self_trade(order, first):
+                    return
+            self._take_level(order, price, displayed.get(price, 0), displayed, cause)
+            if not order.left or order.status.is_final:
+                return
+
+    def _take_level(
+        self, order: WorkingOrder, price: int, lots: int, displayed: dict[int, int], cause: dict[str, Any]
+    ) -> None:
+        lots = min(lots, order.left)
+        if order.side == 0:
+            lots = self._engine.affordable(order, price, lots)
+        if lots <= 0:
+            return
+        opposite = 1 - order.side
+        level = {"displayed": self._book.displayed(opposite, price), "available": displayed[price]}
+        self._book.take(opposite, price, lots)
+        displayed[price] -= lots
+        self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
+
+    def _prevent_self_trade(self, order: WorkingOrder, resting: WorkingOrder) -> bool:
+        """Whether the incoming order may go on."""
+        rule = order.request.self_trade
+        if rule is not SelfTradePrevention.CANCEL_NEWEST:
+            self._resting.remove(resting)
+            self._engine.finish(resting, OrderStatus.CANCELLED, SELF_TRADE)
+        if rule is not SelfTradePrevention.CANCEL_OLDEST:
+            self._engine.finish(order, OrderStatus.CANCELLED, SELF_TRADE)
+            return False
+        return True
+
+    # -- makers --------------------------------------------------------------------------------------------------
+
+    def level_changed(self, side: int, price: int, before: int, after: int, time_ns: int) -> None:
+        """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels."""
+        explained = self._book.explain(side, price, time_ns)
+        cancelled = before - explained - after
+        for order in self._resting.levels[side][price]:
+            order.ahead_before = order.ahead
+            order.ahead = self._queue.ahead_after(order.ahead, before - explained, cancelled, after)
+
+    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:
+        """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
+
+        `late`: the depth channel has shown this trade already (see WorkingOrder.ahead_before).
+        """
+        remaining = lots
+        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
+        for order in self._resting.in_priority(side):
+            if not (order.price > price if side == 0 else order.price < price):
+                break
+            ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
+            if remaining:
+                remaining -= self._fill_maker(order, order.price, remaining, "trade_through", ahead, cause)
+        level = self._resting.levels[side].get(price)
+        if level and remaining:
+            self._advance_queue(list(level), remaining, late, cause)
+
+    def _advance_queue(self, level: list[WorkingOrder], lots: int, late: bool, cause: dict[str, Any]) -> None:
+        """Public quantity in front is traded first, then we are, in order of arrival; never more than the trade."""
+        public_gone, remaining = 0, lots
+        for order in level:
+            ahead = order.ahead_before if late else order.ahead
+            passing = min(remaining, max(ahead - public_gone, 0))
+            public_gone += passing
+            remaining -= passing
+            order.ahead_before = max(order.ahead_before - public_gone, 0)
+            order.ahead = min(order.ahead, order.ahead_before) if late else max(order.ahead - public_gone, 0)
+            if remaining:
+                remaining -= self._fill_maker(order, order.price, remaining, "queue", ahead, cause)
+
+    def _fill_maker(
+        self, order: WorkingOrder, price: int, lots: int, model: str, ahead: int, cause: dict[str, Any]
+    ) -> int:
+        lots = min(lots, order.left)
+        self._engine.fill(order, price, lots, True, model, {**cause, "queue_ahead": ahead})
+        if not order.left:
+            self._resting.remove(order)
+        return lots
+
+    def opposite_quotes(self, side: int, time_ns: int) -> None:
+        """The book shows quotes at or through our resting orders of `side`: they fill at their own price.
+
+        Bounded by what is displayed and not yet taken; the quote is remembered as taken.
+        """
+        opposite = 1 - side
+        best = self._book.best_ask() if opposite else self._book.best_bid()
+        if best is None:
+            return
+        for order in self._resting.in_priority(side):
+            if not _reaches(side, order.price, best):
+                return
+            for price, size in self._book.walk(opposite, order.price):
+                lots = min(size, order.left)
+                self._book.take(opposite, price, lots)
+                cause = {"event": "quote", "time_ns": time_ns, "price": price, "quantity": size}
+                self._fill_maker(order, order.price, lots, "quote_through", order.ahead, cause)
+                if not order.left:
+                    break
+
+
+def _reaches(side: int, limit: int, price: int) -> bool:
+    """Whether an order of `side` with this limit may trade at `price`."""
+    return price <= limit if side == 0 else price >= limit

@@ -1,0 +1,58 @@
+"""Our own resting limit orders of one instrument, by side and price, each price in order of arrival."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from triplegain.exchange.order import WorkingOrder
+
+_NONE = (-1, 1 << 62)
+
+
+class RestingOrders:
+    """`best[side]` is our best price (-1 bids, 2^62 asks when there is none), for one cheap comparison per event."""
+
+    __slots__ = ("_prices", "best", "count", "levels")
+
+    def __init__(self) -> None:
+        self.levels: tuple[dict[int, list[WorkingOrder]], dict[int, list[WorkingOrder]]] = ({}, {})
+        self._prices: tuple[list[int], list[int]] = ([], [])
+        self.best: list[int] = list(_NONE)
+        self.count = 0
+
+    def add(self, order: WorkingOrder) -> None:
+        side, price = order.side, order.price
+        level = self.levels[side].get(price)
+        if level is None:
+            self.levels[side][price] = [order]
+            insort(self._prices[side], price)
+            self.best[side] = self._prices[side][0 if side else -1]
+        else:
+            level.append(order)
+        self.count += 1
+
+    def remove(self, order: WorkingOrder) -> bool:
+        """False if the order does not rest here."""
+        side, price = order.side, order.price
+        level = self.levels[side].get(price)
+        if level is None or order not in level:
+            return False
+        level.remove(order)
+        self.count -= 1
+        if not level:
+            del self.levels[side][price]
+            prices = self._prices[side]
+            del prices[bisect_left(prices, price)]
+            self.best[side] = prices[0 if side else -1] if prices else _NONE[side]
+        return True
+
+    def in_priority(self, side: int) -> Iterator[WorkingOrder]:
+        """Best price first, then order of arrival. Safe while orders are removed."""
+        prices = self._prices[side]
+        for price in list(prices) if side else prices[::-1]:
+            yield from list(self.levels[side].get(price, ()))
+
+    def all(self) -> Iterator[WorkingOrder]:
+        yield from self.in_priority(0)
+        yield from self.in_priority(1)

@@ -1,0 +1,172 @@
+"""Fills where no book is known: from the public tape, or from candles. Every fill is labelled with its model.
+
+Always against the trader: market orders pay the slippage, rounded to the tick away from us; a limit needs a trade
+*through* its price, since the queue is unknown; a candle gives at most a share of its volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.market import Candle
+from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.exchange.engine import Engine
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.settings import ExchangeSettings
+
+UNAFFORDABLE = "the funds do not cover the price at which it would fill"
+IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
+
+
+class SimpleFills:
+    """Orders of one instrument that wait for the next trade or candle. Deterministic, in order of order numbers."""
+
+    __slots__ = ("_engine", "_fresh", "_orders", "_settings")
+
+    def __init__(self, engine: Engine, settings: ExchangeSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._orders: dict[int, WorkingOrder] = {}
+        #: Limit orders that have not met a price yet: the first one may still be taken instead of waited for.
+        self._fresh: set[int] = set()
+
+    def admit(self, order: WorkingOrder) -> None:
+        self._orders[order.number] = order
+        if order.kind == "limit" and not order.post_only:
+            self._fresh.add(order.number)
+
+    def readmit(self, order: WorkingOrder, fresh: bool) -> None:
+        """An order from a stored state."""
+        self._orders[order.number] = order
+        if fresh:
+            self._fresh.add(order.number)
+
+    def remove(self, order: WorkingOrder) -> None:
+        self._orders.pop(order.number, None)
+        self._fresh.discard(order.number)
+
+    def all(self) -> Iterator[WorkingOrder]:
+        yield from list(self._orders.values())
+
+    def fresh(self) -> list[int]:
+        return sorted(self._fresh)
+
+    def slipped(self, side: int, price: int) -> int:
+        """`price` moved against the trader by the slippage, rounded to the tick against the trader."""
+        ppm = self._settings.slippage_ppm
+        if side == 0:
+            return -(-price * (RATE_UNIT + ppm) // RATE_UNIT)
+        return max(price * (RATE_UNIT - ppm) // RATE_UNIT, 1)
+
+    # -- tape ----------------------------------------------------------------------------------------------------
+
+    def on_trade(self, time_ns: int, price: int, lots: int) -> None:
+        """The next trade of the tape: market orders fill at it plus slippage, limits if it went through them."""
+        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
+        remaining = lots
+        for order in self.all():
+            before = order.left
+            if order.kind == "limit":
+                self._meet_limit(order, price, price, remaining, "tape", cause)
+            else:
+                bound = self._bound(order, remaining)
+                self._fill_taker(order, self.slipped(order.side, price), bound, "tape", cause)
+            remaining = max(remaining - (before - order.left), 0)
+
+    def execute_now(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        """A stop triggered by a trade: the worse of trigger and trade, plus slippage."""
+        last, trigger = int(cause["price"]), order.price
+        worst = max(last, trigger) if order.side == 0 else min(last, trigger)
+        self._fill_taker(order, self.slipped(order.side, worst), order.left, "tape_stop", cause)
+
+    # -- candles -------------------------------------------------------------------------------------------------
+
+    def on_candle(self, candle: Candle) -> None:
+        """A finished candle: stops before everything else, then by order number, all sharing its volume."""
+        budget = candle.volume * self._settings.candle_volume_pct // 100
+        cause = {
+            "event": "candle",
+            "time_ns": candle.close_time_ns,
+            "open_time_ns": candle.open_time_ns,
+            "price": candle.open,
+            "quantity": candle.volume,
+        }
+        for order in sorted(self.all(), key=lambda waiting: (waiting.kind != "stop-loss", waiting.number)):
+            before = order.left
+            if order.kind == "stop-loss" and not order.triggered:
+                self._meet_stop(order, candle, budget, cause)
+            elif candle.open_time_ns >= order.sent_ns and candle.volume:
+                if order.kind == "limit":
+                    extreme = candle.low if order.side == 0 else candle.high
+                    self._meet_limit(order, candle.open, extreme, budget, "candle", cause)
+                else:
+                    price = self.slipped(order.side, candle.open)
+                    self._fill_taker(order, price, self._bound(order, budget), "candle", cause, budget)
+            budget -= before - order.left
+
+    def _meet_stop(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
+        reached = candle.high >= order.price if order.side == 0 else candle.low <= order.price
+        if not reached:
+            return
+        order.triggered = True
+        worst = max(order.price, candle.open) if order.side == 0 else min(order.price, candle.open)
+        self._engine.trigger(order, worst)
+        self._fill_taker(
+            order, self.slipped(order.side, worst), self._bound(order, budget), "candle_stop", cause, budget
+        )
+
+    # -- both ----------------------------------------------------------------------------------------------------
+
+    def _bound(self, order: WorkingOrder, lots: int) -> int:
+        return min(order.left, lots) if self._settings.partial_fills else order.left
+
+    def _meet_limit(
+        self, order: WorkingOrder, first: int, extreme: int, lots: int, model: str, cause: dict[str, Any]
+    ) -> None:
+        """Marketable at its first price, slippage included: a taker there. Else it waits for a trade through."""
+        if order.number in self._fresh:
+            self._fresh.discard(order.number)
+            price = self.slipped(order.side, first)
+            if price <= order.price if order.side == 0 else price >= order.price:
+                bound = self._bound(order, lots)
+                self._fill_taker(order, price, bound, model, cause, lots if model == "candle" else None)
+                if order.status.is_final:
+                    return
+            if order.request.time_in_force is TimeInForce.IOC:
+                self.remove(order)
+                self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
+            return
+        through = extreme < order.price if order.side == 0 else extreme > order.price
+        size = min(order.left, lots)
+        if not through or not size or (size < order.left and not self._settings.partial_fills):
+            return
+        self._engine.fill(order, order.price, size, True, f"{model}_through", cause)
+        if not order.left:
+            self.remove(order)
+
+    def _fill_taker(
+        self,
+        order: WorkingOrder,
+        price: int,
+        lots: int,
+        model: str,
+        cause: dict[str, Any],
+        budget: int | None = None,
+    ) -> None:
+        """`budget` bounds what is there; without partial fills an order larger than that waits."""
+        if budget is not None and lots > budget:
+            return
+        if order.side == 0:
+            affordable = self._engine.affordable(order, price, lots)
+            if affordable < lots and (not affordable or not self._settings.partial_fills):
+                self.remove(order)
+                self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE)
+                return
+            lots = affordable
+        if lots <= 0:
+            return
+        self._engine.fill(order, price, lots, False, model, cause)
+        if not order.left:
+            self.remove(order)

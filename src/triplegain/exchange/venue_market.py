@@ -1,0 +1,273 @@
+"""One instrument on the paper exchange: its book, our orders in it, its last trade and its condition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import (
+    BestQuote,
+    BookUpdate,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    MarketDepth,
+    MarketEvent,
+    PublicTrade,
+)
+from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.exchange.book import ASK, BID, OrderBook
+from triplegain.exchange.engine import Engine
+from triplegain.exchange.matching import Matcher
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
+from triplegain.exchange.rate_limit import RateCounter
+from triplegain.exchange.resting import RestingOrders
+from triplegain.exchange.settings import ExchangeSettings
+from triplegain.exchange.simple_fills import SimpleFills
+from triplegain.exchange.stops import StopOrders
+
+BEYOND_BOOK = "no more visible liquidity"
+IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
+
+
+class VenueMarket:
+    """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
+
+    __slots__ = (
+        "_engine", "_matcher", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns", "rate",
+        "resting", "simple", "state", "state_reason", "stops",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        depth: MarketDepth,
+        engine: Engine,
+        queue: QueueEstimator,
+        settings: ExchangeSettings,
+    ) -> None:
+        self.instrument = instrument
+        self.depth = depth
+        self.book = OrderBook()
+        self.resting = RestingOrders()
+        self._resting_levels = self.resting.levels
+        self.stops = StopOrders()
+        self.simple = SimpleFills(engine, settings)
+        self.rate = RateCounter(settings.account_tier)
+        self.last: int | None = None
+        self.last_at_ns = 0
+        self.state = FeedState.SYNCED
+        self.state_reason = ""
+        self._engine = engine
+        self._matcher = Matcher(self.book, self.resting, engine, queue)
+
+    # -- market events -------------------------------------------------------------------------------------------
+
+    def on_event(self, event: MarketEvent) -> None:
+        """One message of the feed: what is due before it, the event itself with its matching, what is due with it."""
+        engine = self._engine
+        time_ns = max(event.exchange_time_ns, engine.now_ns)
+        if engine.next_due_ns < time_ns:
+            engine.run_before(time_ns)
+        engine.now_ns = time_ns
+        match event:
+            case BookUpdate():
+                self._apply_book(event, time_ns)
+            case PublicTrade():
+                self._apply_trade(time_ns, event.side, event.price, event.quantity)
+            case BestQuote():
+                self._apply_best_quote(event, time_ns)
+            case CandleClosed():
+                self._apply_candle(event, time_ns)
+            case FeedStatus():
+                self.state, self.state_reason = event.state, event.reason
+            case Heartbeat():
+                pass
+        if engine.next_due_ns <= time_ns:
+            engine.run_through(time_ns)
+
+    def on_level(self, time_ns: int, side: int, price: int, size: int) -> None:
+        """A book update of one level."""
+        engine = self._engine
+        if engine.next_due_ns < time_ns:
+            engine.run_before(time_ns)
+        engine.now_ns = time_ns
+        self._set_level(time_ns, side, price, size)
+        self._after_book(time_ns)
+        if engine.next_due_ns <= time_ns:
+            engine.run_through(time_ns)
+
+    def on_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
+        """A public trade; `taker_side` 0 lifted the offer, 1 hit the bid."""
+        engine = self._engine
+        if engine.next_due_ns < time_ns:
+            engine.run_before(time_ns)
+        engine.now_ns = time_ns
+        self._apply_trade(time_ns, taker_side, price, lots)
+        if engine.next_due_ns <= time_ns:
+            engine.run_through(time_ns)
+
+    def _set_level(self, time_ns: int, side: int, price: int, size: int) -> None:
+        book = self.book
+        before = book.set_level(side, price, size)
+        if price in self._resting_levels[side]:
+            self._matcher.level_changed(side, price, before, size, time_ns)
+        elif book.unsettled:
+            book.explain(side, price, time_ns)
+
+    def _after_book(self, time_ns: int) -> None:
+        book = self.book
+        if time_ns > book.time_ns:
+            if book.unsettled:
+                book.settle(time_ns)
+            book.time_ns = time_ns
+        bids, asks = book.prices
+        if not bids or not asks:
+            if self.resting.count:
+                self._match_quotes(time_ns)
+            return
+        bid, ask = bids[-1], asks[0]
+        if bid >= ask:
+            self.state = FeedState.CROSSED
+            self.state_reason = f"the public book of {self.instrument.symbol} is crossed"
+            return
+        best_own_bid, best_own_ask = self.resting.best
+        if best_own_bid >= ask or best_own_ask <= bid:
+            self._match_quotes(time_ns)
+
+    def _match_quotes(self, time_ns: int) -> None:
+        if self.state is FeedState.SYNCED:
+            self._matcher.opposite_quotes(BID, time_ns)
+            self._matcher.opposite_quotes(ASK, time_ns)
+
+    def _apply_book(self, update: BookUpdate, time_ns: int) -> None:
+        if update.snapshot:
+            self._resynchronise(update)
+        else:
+            for price, size in update.bids:
+                self._set_level(time_ns, BID, price, size)
+            for price, size in update.asks:
+                self._set_level(time_ns, ASK, price, size)
+            self.book.truncate(update.depth)
+        self._after_book(time_ns)
+
+    def _resynchronise(self, update: BookUpdate) -> None:
+        """A new snapshot keeps queue estimates, capped at the new size; out of sight they stay as they were."""
+        self.book.replace(update.bids, update.asks, update.depth)
+        for order in self.resting.all():
+            if self.book.in_sight(order.side, order.price):
+                order.ahead = min(order.ahead, self.book.displayed(order.side, order.price))
+            order.ahead_before = order.ahead
+        if self.state in (FeedState.CROSSED, FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.STALE):
+            self.state, self.state_reason = FeedState.SYNCED, ""
+
+    def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
+        """Newer than the depth: levels better than it are gone, its own have these sizes."""
+        for side, (best, size) in ((BID, quote.bid), (ASK, quote.ask)):
+            prices = self.book.prices[side]
+            gone = [p for p in reversed(prices) if p > best] if side == BID else [p for p in prices if p < best]
+            for price in gone:
+                self._set_level(time_ns, side, price, 0)
+            self._set_level(time_ns, side, best, size)
+        self._after_book(time_ns)
+
+    def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
+        self.last, self.last_at_ns = price, time_ns
+        if self.depth is MarketDepth.BOOK:
+            book, side = self.book, 1 - taker_side
+            late = time_ns <= book.time_ns
+            if not late:
+                book.record_print(side, price, lots, time_ns)
+            best = self.resting.best[side]
+            if (best >= price if side == BID else best <= price) and self.state is FeedState.SYNCED:
+                self._matcher.trade(side, price, lots, time_ns, late)
+        elif self.state is FeedState.SYNCED:
+            self.simple.on_trade(time_ns, price, lots)
+        if self.stops.count:
+            self._trigger_stops(time_ns)
+
+    def _apply_candle(self, event: CandleClosed, time_ns: int) -> None:
+        candle = event.candle
+        if self.state is FeedState.SYNCED:
+            self.simple.on_candle(candle)
+        self.last, self.last_at_ns = candle.close, time_ns
+
+    # -- triggers ------------------------------------------------------------------------------------------------
+
+    def _trigger_stops(self, time_ns: int) -> None:
+        """Stops whose trigger the last trade reached become market orders, oldest first. Bids and asks do not count."""
+        last = self.last
+        if last is None or self.state is not FeedState.SYNCED:
+            return
+        for order in self.stops.reached(last):
+            self.stops.remove(order)
+            order.triggered = True
+            self._engine.trigger(order, last)
+            self.execute_market(order, {"event": "stop", "time_ns": time_ns, "price": last, "trigger": order.price})
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def admit(self, order: WorkingOrder) -> None:
+        """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
+        cause = {"event": "arrival", "time_ns": order.arrived_ns}
+        if order.kind == "stop-loss" and self.depth is not MarketDepth.CANDLES:
+            self.stops.add(order)
+            self._trigger_stops(order.arrived_ns)
+        elif self.depth is not MarketDepth.BOOK:
+            self.simple.admit(order)
+        elif order.kind == "market":
+            self.execute_market(order, cause)
+        else:
+            self._admit_limit(order, cause)
+
+    def execute_market(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        """Take what the book shows; what it does not show is cancelled, never invented."""
+        if self.depth is not MarketDepth.BOOK:
+            self.simple.execute_now(order, cause)
+            return
+        self._matcher.take(order, None, cause)
+        if order.left and not order.status.is_final:
+            self._engine.finish(order, OrderStatus.CANCELLED, BEYOND_BOOK)
+
+    def _admit_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        took_from = order.left
+        if self.would_take(order):
+            self._matcher.take(order, order.price, cause)
+        if not order.left or order.status.is_final:
+            return
+        if order.request.time_in_force is TimeInForce.IOC:
+            self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
+            return
+        crossed = order.left < took_from or self.would_take(order)
+        order.ahead = 0 if crossed else self.queue_ahead(order)
+        order.ahead_before = order.ahead_at_arrival = order.ahead
+        self.resting.add(order)
+
+    def queue_ahead(self, order: WorkingOrder) -> int:
+        """Lots displayed at the order's price; unknown where the book cannot be seen."""
+        displayed = self.book.displayed(order.side, order.price)
+        if not displayed and not self.book.in_sight(order.side, order.price):
+            return UNKNOWN_AHEAD
+        return displayed
+
+    def would_take(self, order: WorkingOrder) -> bool:
+        """Whether the limit reaches the best opposite quote, public or our own."""
+        bid, ask = self.quotes()
+        best = ask if order.side == BID else bid
+        own = self.resting.best[1 - order.side]
+        if order.side == BID:
+            return (best is not None and order.price >= best) or order.price >= own
+        return (best is not None and order.price <= best) or order.price <= own
+
+    def withdraw(self, order: WorkingOrder) -> None:
+        """Take the order out of whatever it waits in."""
+        if not (self.resting.remove(order) or self.stops.remove(order)):
+            self.simple.remove(order)
+
+    def quotes(self) -> tuple[int | None, int | None]:
+        """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
+        if self.depth is MarketDepth.BOOK:
+            return self.book.best_bid(), self.book.best_ask()
+        return self.last, self.last

@@ -1,0 +1,26 @@
+"""Something a person should know about a position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AlertKind(StrEnum):
+    STOP_REJECTED = "stop_rejected"
+    STOP_NOT_GROWN = "stop_not_grown"
+    STOP_LOST = "stop_lost"
+    PROTECTION_LATE = "protection_late"
+    EXIT_INCOMPLETE = "exit_incomplete"
+    EXIT_REJECTED = "exit_rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`message` says what happened and what the desk does about it. Time is market time."""
+
+    time_ns: int
+    kind: AlertKind
+    position_id: str
+    symbol: str
+    message: str

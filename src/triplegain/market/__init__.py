@@ -1,0 +1,1 @@
+"""The market coming in: feeds, captures, candles, prices. Reads files; decides nothing."""

@@ -1,0 +1,121 @@
+"""Candles from trades, or from finer candles, one event at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import Candle, PublicTrade
+
+#: More than this without a trade is a hole in the record, not a quiet market: it is not filled.
+LONGEST_QUIET_NS = 86_400 * SECOND_NS
+
+
+def empty_candles(before: Candle, until_ns: int) -> list[Candle]:
+    """Flat candles without volume after `before` up to `until_ns`; none where more than a day is missing.
+
+    Kraken publishes no candle for an interval without trades: the price then stands still at the last close.
+    """
+    length = before.length_ns
+    start = before.close_time_ns
+    if not 0 < until_ns - start <= max(LONGEST_QUIET_NS, length):
+        return []
+    close = before.close
+    return [
+        Candle(before.symbol, time, length, close, close, close, close, 0)
+        for time in range(start, until_ns - length + 1, length)
+    ]
+
+
+class CandleBuilder:
+    """Builds candles [t, t + length), t a multiple of the length since 1970.
+
+    Every method returns the candles that are finished by then, oldest first; intervals without trades after the
+    first one are flat.
+    """
+
+    def __init__(self, symbol: str, length_ns: int) -> None:
+        if length_ns <= 0:
+            raise InvalidValueError(f"a candle must have a length above zero, not {length_ns} ns")
+        self.symbol = symbol
+        self.length_ns = length_ns
+        self._open_time_ns = 0
+        #: Open, high, low and close of the unfinished candle; None before its first trade.
+        self._prices: tuple[int, int, int, int] | None = None
+        self._volume = 0
+        self._trades = 0
+        self._last: Candle | None = None
+
+    def on_trade(self, trade: PublicTrade) -> list[Candle]:
+        """Take one trade; a trade of a later interval first closes the earlier ones."""
+        closed = self.advance_to(trade.exchange_time_ns)
+        price = trade.price
+        self._add(trade.exchange_time_ns, (price, price, price, price), trade.quantity, 1)
+        return closed
+
+    def on_candle(self, candle: Candle) -> list[Candle]:
+        """Take a finished candle whose length divides ours."""
+        if self.length_ns % candle.length_ns:
+            raise InvalidValueError(f"candles of {candle.length_ns} ns do not add up to {self.length_ns} ns")
+        closed = self.advance_to(candle.open_time_ns)
+        prices = (candle.open, candle.high, candle.low, candle.close)
+        self._add(candle.open_time_ns, prices, candle.volume, candle.trades)
+        return closed + self.advance_to(candle.close_time_ns)
+
+    def advance_to(self, time_ns: int) -> list[Candle]:
+        """Time passes: everything that ends by then is finished."""
+        closed: list[Candle] = []
+        if self._prices is not None and time_ns >= self._open_time_ns + self.length_ns:
+            self._last = Candle(
+                self.symbol, self._open_time_ns, self.length_ns, *self._prices, self._volume, self._trades
+            )
+            self._prices = None
+            self._volume = self._trades = 0
+            closed.append(self._last)
+        if self._last is not None and self._prices is None and time_ns >= self._last.close_time_ns + self.length_ns:
+            flat = empty_candles(self._last, time_ns - time_ns % self.length_ns)
+            if flat:
+                self._last = flat[-1]
+                closed += flat
+            else:
+                self._last = None
+        return closed
+
+    def _add(self, time_ns: int, prices: tuple[int, int, int, int], volume: int, trades: int) -> None:
+        if self._prices is None:
+            self._open_time_ns = time_ns - time_ns % self.length_ns
+            self._prices = prices
+        else:
+            first, highest, lowest, _ = self._prices
+            _, high, low, close = prices
+            self._prices = (first, max(highest, high), min(lowest, low), close)
+        self._volume += volume
+        self._trades += trades
+
+    def state(self) -> dict[str, Any]:
+        """The unfinished candle and the last close, for JSON; integers that may be large as text."""
+        last = self._last
+        return {
+            "open_time_ns": str(self._open_time_ns),
+            "prices": None if self._prices is None else [str(price) for price in self._prices],
+            "volume": str(self._volume),
+            "trades": self._trades,
+            "last": None if last is None else {"open_time_ns": str(last.open_time_ns), "close": str(last.close)},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._open_time_ns = int(state["open_time_ns"])
+        self._prices = None
+        if state["prices"] is not None:
+            opened, high, low, close = map(int, state["prices"])
+            self._prices = (opened, high, low, close)
+        self._volume = int(state["volume"])
+        self._trades = int(state["trades"])
+        last = state["last"]
+        self._last = None
+        if last is not None:
+            # Only its time and close matter to the candles that follow.
+            at = int(last["close"])
+            self._last = Candle(self.symbol, int(last["open_time_ns"]), self.length_ns, at, at, at, at, 0)

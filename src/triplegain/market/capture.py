@@ -1,0 +1,77 @@
+"""A recorded market in one or more files: one instrument, one kind of content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import MarketDepth, MarketEvent
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a capture says about itself.
+
+    `updates` are the messages checked (book updates; trades or candles where there is no book), `mismatches` those
+    that contradict the book (checksum, best quote), `gaps` the places where messages are missing.
+    """
+
+    updates: int
+    mismatches: int
+    gaps: int
+
+
+class Capture(Protocol):
+    """One instrument as recorded. Nothing is read beyond what the property asked for needs."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]: ...
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def instrument(self) -> Instrument: ...
+
+    @property
+    def depth(self) -> MarketDepth: ...
+
+    @property
+    def candle_length_ns(self) -> int | None:
+        """Length of its candles; None for a book or trades."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Messages, trades or candles in the files."""
+        ...
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Exchange time of the first and the last event."""
+        ...
+
+    def events(self) -> Iterator[MarketEvent]:
+        """Its market events in order of receipt. Raises CaptureError where the file is damaged."""
+        ...
+
+    def verify(self) -> VerifyReport:
+        """Reads everything. Raises CaptureError where the file is damaged."""
+        ...
+
+
+#: Opens a file if it is of the recogniser's format; None if it is something else.
+Recogniser = Callable[[Path, bytes], Capture | None]
+
+
+def clock_offset_ns(times: Iterable[tuple[int, int]], count: int = 100) -> int:
+    """Nanoseconds to add to a recorder's clock to get the exchange's, from the first (exchange, recorder) times.
+
+    The largest difference belongs to the message that travelled fastest: with it nothing is received before it
+    happened.
+    """
+    return max((exchange - recorder for exchange, recorder in islice(times, count)), default=0)

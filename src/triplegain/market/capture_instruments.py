@@ -1,0 +1,88 @@
+"""Instruments of recorded markets: a capture carries its own tick and lot, whatever the exchange uses today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
+
+#: How many prices of a file are looked at to choose its tick.
+SAMPLE = 1000
+
+_LOT = Decimal("1e-8")
+_QUOTES = ("USDT", "USDC", "BTC", "XBT", "ETH", "USD", "EUR", "GBP", "CHF")
+_KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
+
+
+def _kraken(symbol: str, tick: str, quantity_min: str, cost_min: str, fee_decimals: int) -> Instrument:
+    return Instrument(symbol, Decimal(tick), _LOT, Decimal(quantity_min), Decimal(cost_min), fee_decimals=fee_decimals)
+
+
+def _binance(symbol: str, tick: str) -> Instrument:
+    """Binance's tick with Kraken's minimum sizes and fees: it is Kraken we simulate."""
+    like = next(instrument for instrument in KRAKEN_OFFLINE_DEFAULTS if instrument.symbol == symbol)
+    return Instrument(
+        symbol, Decimal(tick), _LOT, like.quantity_min, like.cost_min, fee_decimals=like.fee_decimals, venue="binance"
+    )
+
+
+_KNOWN: tuple[Instrument, ...] = (
+    *KRAKEN_OFFLINE_DEFAULTS,
+    _kraken("BTC/USD", "0.1", "0.00005", "0.5", 4),
+    _kraken("ETH/BTC", "0.00001", "0.002", "0.00002", 10),
+    _kraken("XRP/EUR", "0.00001", "2", "0.5", 4),
+    _kraken("MINA/GBP", "0.0001", "10", "0.5", 4),
+    _binance("BTC/USDT", "0.01"),
+    _binance("XRP/USDT", "0.00001"),
+    _binance("XRP/BTC", "1e-8"),
+)
+
+
+def known_instruments(symbol: str, venue: str) -> tuple[Instrument, ...]:
+    """Every known instrument of that symbol, those of `venue` first."""
+    found = [instrument for instrument in _KNOWN if instrument.symbol == symbol]
+    return tuple(sorted(found, key=lambda instrument: instrument.venue != venue))
+
+
+def capture_instrument(symbol: str, venue: str = "kraken", prices: Sequence[str] = ()) -> Instrument:
+    """The instrument of a capture.
+
+    A file of candles or trades does not say which venue it comes from; `prices` (a sample, as text) then decide
+    between ticks: the first candidate that fits most of them. Raises InvalidValueError for an unknown symbol.
+    """
+    candidates = known_instruments(symbol, venue)
+    if not candidates:
+        known = ", ".join(sorted({instrument.symbol for instrument in _KNOWN}))
+        raise InvalidValueError(f"tick and lot of {symbol} are not known; known are {known}")
+    if not prices:
+        return candidates[0]
+    return max(candidates, key=lambda instrument: _fitting(instrument, prices))
+
+
+def _fitting(instrument: Instrument, prices: Sequence[str]) -> int:
+    """How many prices are multiples of the tick, in tenths of the sample: single bad prices decide nothing."""
+    count = 0
+    for text in prices:
+        try:
+            steps = Decimal(text) / instrument.tick
+        except ArithmeticError:
+            continue
+        count += bool(steps.is_finite() and abs(steps - steps.to_integral_value()) < Decimal("0.125"))
+    return 10 * count // len(prices)
+
+
+def symbol_of(name: str) -> str | None:
+    """BASE/QUOTE from `BTC_USDT`, `BTC/USDT`, `BTC-USDT`, `XBTUSDT`; None if it is none of these."""
+    upper = name.upper()
+    for mark in "/_-":
+        base, found, quote = upper.partition(mark)
+        if found:
+            break
+    else:
+        quote = next((known for known in _QUOTES if upper.endswith(known) and len(upper) > len(known) + 1), "")
+        base = upper.removesuffix(quote)
+    if not (quote and base.isalnum() and quote.isalnum()):
+        return None
+    return f"{_KRAKEN_NAMES.get(base, base)}/{_KRAKEN_NAMES.get(quote, quote)}"

@@ -1,0 +1,80 @@
+"""What captures there are, and whether they hold together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from triplegain.domain.market import MarketDepth
+from triplegain.market.binance_capture import BinanceCapture
+from triplegain.market.capture import Capture, VerifyReport
+from triplegain.market.capture_formats import KNOWN_FORMATS, recognise
+from triplegain.market.capture_parts import joined
+from triplegain.market.feed import CaptureError
+from triplegain.market.replay import find_captures
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSummary:
+    """One recorded file. `problem` says why nothing more could be read; the rest is then empty."""
+
+    path: Path
+    format: str = ""
+    symbol: str = ""
+    depth: MarketDepth | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    rows: int = 0
+    candle_length_ns: int | None = None
+    problem: str = ""
+
+
+def list_captures(root: Path) -> list[CaptureSummary]:
+    """Every capture in a file or below a folder, by path. Raises CaptureError if there is nothing at `root`."""
+    if not root.exists():
+        raise CaptureError(root, "does not exist")
+    files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+    summaries = (_summary(path) for path in files)
+    return [summary for summary in summaries if summary is not None]
+
+
+def _summary(path: Path) -> CaptureSummary | None:
+    try:
+        capture = recognise(path)
+        if capture is None:
+            return None
+        start, end = capture.span_ns
+        return CaptureSummary(
+            path,
+            capture.format,
+            capture.instrument.symbol,
+            capture.depth,
+            start,
+            end,
+            capture.rows,
+            capture.candle_length_ns,
+        )
+    except CaptureError as error:
+        return CaptureSummary(path, problem=error.problem)
+
+
+def verify_capture(path: Path) -> VerifyReport:
+    """Reads a file, or every capture directly in a folder, to its end and adds up what was found.
+
+    Raises CaptureError where a file is damaged or holds nothing that can be verified.
+    """
+    captures = find_captures(path)
+    if not captures:
+        raise CaptureError(path, f"holds no recorded market; looked for {KNOWN_FORMATS}")
+    recordings: list[Capture] = [capture for capture in captures if isinstance(capture, BinanceCapture)]
+    others = [capture for capture in captures if not isinstance(capture, BinanceCapture)]
+    # The parts of a recording continue one book; alone the later ones mean nothing.
+    by_symbol: dict[str, list[Capture]] = {}
+    for recording in recordings:
+        by_symbol.setdefault(recording.instrument.symbol, []).append(recording)
+    reports = [capture.verify() for capture in [*others, *map(joined, by_symbol.values())]]
+    return VerifyReport(
+        sum(report.updates for report in reports),
+        sum(report.mismatches for report in reports),
+        sum(report.gaps for report in reports),
+    )

@@ -1,0 +1,63 @@
+"""Columns of a feather (Arrow IPC) file, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from triplegain.market.feed import CaptureError
+
+MAGIC = b"ARROW1\x00\x00"
+
+#: Nanoseconds in one unit of an Arrow timestamp (`tsn:UTC` and so on).
+_UNIT_NS = {"tss": 10**9, "tsm": 10**6, "tsu": 1000, "tsn": 1}
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """Names of the columns, in order."""
+    for names, _ in _batches(path):
+        return names
+    return ()
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> Iterator[list[list[Any]]]:
+    """The wanted columns of each batch as Python values; timestamps as nanoseconds. Raises CaptureError."""
+    for names, batch in _batches(path):
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            raise CaptureError(path, f"lacks the column {missing[0]!r}; it has {', '.join(names)}")
+        yield [_values(path, batch.child(names.index(name))) for name in wanted]
+
+
+def _batches(path: Path) -> Iterator[tuple[tuple[str, ...], Any]]:
+    # Imported here: only somebody who opens a feather file needs it.
+    import nanoarrow  # type: ignore[import-untyped]
+    from nanoarrow.ipc import InputStream  # type: ignore[import-untyped]
+
+    count = 0
+    try:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise CaptureError(path, "is no feather file")
+            # Behind its magic a file is the stream format, with an index at the end that is not needed here.
+            with InputStream.from_readable(file) as stream, nanoarrow.c_array_stream(stream) as batches:
+                names = tuple(child.name for child in batches.get_schema().children)
+                for batch in batches:
+                    count += 1
+                    yield names, batch
+    except (RuntimeError, OSError) as error:
+        raise CaptureError(path, f"is cut off or damaged after batch {count} ({error})") from error
+
+
+def _values(path: Path, column: Any) -> list[Any]:
+    import nanoarrow
+
+    unit = column.schema.format.partition(":")[0]
+    if unit not in _UNIT_NS:
+        values: list[Any] = nanoarrow.Array(column).to_pylist()
+        return values
+    if column.null_count:
+        raise CaptureError(path, f"has empty times in column {column.schema.name!r}")
+    times = memoryview(column.view().buffer(1))[column.offset : column.offset + column.length]
+    return [time * _UNIT_NS[unit] for time in times]

@@ -1,0 +1,66 @@
+"""What every source of market events looks like: a replay, the demo market, later the exchange itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.quote import QuoteSource
+
+
+class FeedError(TripleGainError):
+    """A feed that cannot be opened or cannot go on."""
+
+    exit_code = 6
+
+
+class CaptureError(FeedError):
+    """A recorded market that is missing, unknown, damaged or contradicts itself.
+
+    `record` is the line (text formats) or record number (JSON, feather), counted from 1; 0 where none is meant.
+    """
+
+    def __init__(self, path: Path, problem: str, record: int = 0) -> None:
+        where = f"{path}, record {record}" if record else str(path)
+        super().__init__(f"{where}: {problem}")
+        self.path = path
+        self.problem = problem
+        self.record = record
+
+
+class Feed(Protocol):
+    """A source of market events, the same events in the same order each time `events()` is called."""
+
+    @property
+    def name(self) -> str:
+        """As given on the command line: demo, live, replay:PATH."""
+        ...
+
+    @property
+    def source(self) -> QuoteSource: ...
+
+    @property
+    def synthetic(self) -> bool:
+        """True when no real market stands behind it."""
+        ...
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...
+
+    @property
+    def depth(self) -> Mapping[str, MarketDepth]:
+        """Symbol to the richest thing the feed has for it."""
+        ...
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """First and last market time, where known."""
+        ...
+
+    def events(self) -> Iterator[MarketEvent]:
+        """Market events in order of receipt; their exchange times never run backwards."""
+        ...

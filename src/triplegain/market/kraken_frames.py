@@ -1,0 +1,218 @@
+"""Kraken WebSocket v2 frames as market events, with the checksum verified on every book message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import (
+    BookUpdate,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    Level,
+    MarketEvent,
+    PublicTrade,
+)
+from triplegain.domain.orders import Side
+from triplegain.market.checksum import book_checksum
+from triplegain.market.depth_book import DepthBook
+from triplegain.market.scaling import Scale
+from triplegain.market.timestamps import rfc3339_ns
+
+#: Depths that can be subscribed; a snapshot without an acknowledgement has the smallest that holds it.
+_DEPTHS = (10, 25, 100, 500, 1000)
+
+_SYSTEM_STATES = {
+    "online": FeedState.SYNCED,
+    "maintenance": FeedState.MAINTENANCE,
+    "cancel_only": FeedState.CANCEL_ONLY,
+    "post_only": FeedState.POST_ONLY,
+}
+
+
+class _RawLevel(msgspec.Struct):
+    """Numbers stay the text they were sent as."""
+
+    price: msgspec.Raw
+    qty: msgspec.Raw
+
+
+class _BookMessage(msgspec.Struct):
+    symbol: str
+    checksum: int
+    bids: list[_RawLevel] = []
+    asks: list[_RawLevel] = []
+    timestamp: str = ""
+
+
+class _TradeMessage(msgspec.Struct):
+    symbol: str
+    side: str
+    price: msgspec.Raw
+    qty: msgspec.Raw
+    trade_id: int
+    timestamp: str
+
+
+class _StatusMessage(msgspec.Struct):
+    system: str
+
+
+class _Frame(msgspec.Struct):
+    channel: str = ""
+    type: str = ""
+    method: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    result: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Subscribed(msgspec.Struct):
+    channel: str = ""
+    symbol: str = ""
+    depth: int = 0
+
+
+_frame = msgspec.json.Decoder(_Frame)
+_book = msgspec.json.Decoder(list[_BookMessage])
+_trades = msgspec.json.Decoder(list[_TradeMessage])
+_status = msgspec.json.Decoder(list[_StatusMessage])
+_subscribed = msgspec.json.Decoder(_Subscribed | None)
+
+
+@dataclass(slots=True)
+class _SymbolBook:
+    """One instrument while its frames are decoded."""
+
+    instrument: Instrument
+    price: Scale
+    quantity: Scale
+    book: DepthBook
+    depth: int = 0
+    state: FeedState = FeedState.GAP
+    last_trade_id: int = 0
+
+    def levels(self, raw: list[_RawLevel]) -> tuple[Level, ...]:
+        price, quantity = self.price.exact, self.quantity.exact
+        return tuple([(price(bytes(one.price).decode()), quantity(bytes(one.qty).decode())) for one in raw])
+
+
+class KrakenFrameDecoder:
+    """Frames in, market events out, with what was counted on the way.
+
+    `start_ns` is the time of messages that say none, before the first that does.
+    After a wrong checksum nothing of that book is passed on until the next snapshot. Raises InvalidValueError or
+    msgspec.DecodeError for a frame that cannot be right, among them a crossed book whose checksum is right.
+    """
+
+    def __init__(self, instrument_of: Callable[[str], Instrument], start_ns: int = 0) -> None:
+        self._instrument_of = instrument_of
+        self._symbols: dict[str, _SymbolBook] = {}
+        self._depths: dict[str, int] = {}
+        self._time_ns = start_ns
+        self._system = FeedState.SYNCED
+        self.updates = 0
+        self.mismatches = 0
+        self.gaps = 0
+
+    def decode(self, frame: bytes, received_at_ns: int | None) -> list[MarketEvent]:
+        """Events of one frame. Without a time of receipt the exchange's own stands for it."""
+        message = _frame.decode(frame)
+        if message.channel == "book":
+            books = _book.decode(message.data)
+            return [event for one in books for event in self._on_book(one, message.type, received_at_ns)]
+        if message.channel == "trade":
+            return [event for one in _trades.decode(message.data) for event in self._on_trade(one, received_at_ns)]
+        if message.channel == "heartbeat" and (received_at_ns or self._time_ns):
+            received = received_at_ns or self._time_ns
+            return [Heartbeat(self._advance(received), received)]
+        if message.channel == "status":
+            return self._on_system(_status.decode(message.data), received_at_ns)
+        if message.method == "subscribe" and (ack := _subscribed.decode(message.result)) and ack.channel == "book":
+            self._depths[ack.symbol] = ack.depth
+        return []
+
+    def _advance(self, time_ns: int) -> int:
+        self._time_ns = max(self._time_ns, time_ns)
+        return self._time_ns
+
+    def _of(self, symbol: str) -> _SymbolBook:
+        found = self._symbols.get(symbol)
+        if found is None:
+            instrument = self._instrument_of(symbol)
+            found = _SymbolBook(instrument, Scale(instrument.tick), Scale(instrument.lot), DepthBook())
+            self._symbols[symbol] = found
+        return found
+
+    def _on_book(self, message: _BookMessage, kind: str, received_at_ns: int | None) -> list[MarketEvent]:
+        one = self._of(message.symbol)
+        bids, asks = one.levels(message.bids), one.levels(message.asks)
+        time_ns = self._advance(rfc3339_ns(message.timestamp) if message.timestamp else received_at_ns or self._time_ns)
+        received = max(received_at_ns or time_ns, time_ns)
+        self.updates += 1
+        snapshot = kind == "snapshot"
+        if snapshot:
+            most = max(len(bids), len(asks))
+            one.depth = self._depths.get(message.symbol) or next((d for d in _DEPTHS if d >= most), most)
+            one.book.depth = one.depth
+            one.book.replace(bids, asks)
+        else:
+            one.book.apply(bids, asks)
+        was = one.state
+        if book_checksum(one.book) != message.checksum:
+            self.mismatches += 1
+            one.state = FeedState.CHECKSUM_MISMATCH
+            if was is one.state and not snapshot:
+                return []
+            reason = f"the book does not agree with the exchange's checksum {message.checksum}"
+            return [FeedStatus(message.symbol, time_ns, received, one.state, reason)]
+        if snapshot:
+            one.state = FeedState.SYNCED
+        if one.state is not FeedState.SYNCED:
+            return []
+        if one.book.is_crossed:
+            best = f"bid {one.instrument.price(one.book.best_bid)}, ask {one.instrument.price(one.book.best_ask)}"
+            raise InvalidValueError(f"the {message.symbol} book is crossed: {best}")
+        update = BookUpdate(message.symbol, time_ns, received, bids, asks, snapshot, one.depth)
+        if snapshot and was is FeedState.CHECKSUM_MISMATCH:
+            return [update, FeedStatus(message.symbol, time_ns, received, FeedState.SYNCED, "new snapshot")]
+        return [update]
+
+    def _on_trade(self, message: _TradeMessage, received_at_ns: int | None) -> list[MarketEvent]:
+        one = self._of(message.symbol)
+        if one.last_trade_id and message.trade_id <= one.last_trade_id:
+            return []
+        self.gaps += bool(one.last_trade_id) and message.trade_id != one.last_trade_id + 1
+        one.last_trade_id = message.trade_id
+        time_ns = self._advance(rfc3339_ns(message.timestamp))
+        return [
+            PublicTrade(
+                message.symbol,
+                time_ns,
+                max(received_at_ns or time_ns, time_ns),
+                one.price.exact(bytes(message.price).decode()),
+                one.quantity.exact(bytes(message.qty).decode()),
+                Side.parse(message.side),
+                str(message.trade_id),
+            )
+        ]
+
+    def _on_system(self, messages: list[_StatusMessage], received_at_ns: int | None) -> list[MarketEvent]:
+        """The exchange's own state, told for every instrument seen so far when it changes."""
+        events: list[MarketEvent] = []
+        for message in messages:
+            state = _SYSTEM_STATES.get(message.system, FeedState.MAINTENANCE)
+            if state is self._system:
+                continue
+            self._system = state
+            received = received_at_ns or self._time_ns
+            time_ns = self._advance(received)
+            events += [
+                FeedStatus(symbol, time_ns, received, one.state if state is FeedState.SYNCED else state, message.system)
+                for symbol, one in self._symbols.items()
+            ]
+        return events

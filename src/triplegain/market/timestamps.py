@@ -1,0 +1,36 @@
+"""Written times as nanoseconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from triplegain.domain.clock import SECOND_NS, from_datetime
+from triplegain.domain.errors import InvalidValueError
+
+
+def rfc3339_ns(text: str) -> int:
+    """`2023-07-30T15:29:58.343415Z`, up to nanoseconds."""
+    seconds, point, rest = text.partition(".")
+    fraction = rest[:-1] if rest.endswith("Z") else rest
+    try:
+        whole = from_datetime(datetime.fromisoformat(f"{seconds.removesuffix('Z')}+00:00"))
+        return whole + (int(fraction.ljust(9, "0")[:9]) if point else 0)
+    except ValueError:
+        raise InvalidValueError(f"{text!r} is not a time in UTC") from None
+
+
+def csv_time_ns(text: str) -> int:
+    """A time as candle files write it: Unix seconds or milliseconds, `2020-01-01 00:00:00`, `2019-07-09 01-AM`."""
+    try:
+        if text.isdigit():
+            number = int(text)
+            return number * (SECOND_NS if number < 10**11 else 1_000_000)
+        if text.endswith(("AM", "PM")):
+            day, hour = text.split()
+            clock, half = hour.split("-")
+            moment = datetime.fromisoformat(f"{day}T{int(clock) % 12 + 12 * (half == 'PM'):02}:00:00+00:00")
+        else:
+            moment = datetime.fromisoformat(f"{text.replace(' ', 'T').removesuffix('Z')}+00:00")
+    except ValueError:
+        raise InvalidValueError(f"{text!r} is not a time") from None
+    return from_datetime(moment)

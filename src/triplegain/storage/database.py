@@ -1,0 +1,102 @@
+"""The connections to one database: a pool for reads, single ones for writers that hold a lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeAlias
+
+import asyncpg
+import msgspec
+
+from triplegain.storage.encoding import encode
+from triplegain.storage.errors import DRIVER_ERRORS, explain
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+#: asyncpg hands out pooled connections behind a proxy of the same shape.
+AnyConnection = Any
+
+_CONNECT_TIMEOUT_S = 10.0
+_QUERY_TIMEOUT_S = 60.0
+
+
+class Database:
+    """`await Database.connect(url)`; close it when done. Methods raise StorageError when the server fails."""
+
+    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self.url = url
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, connections_max: int = 4) -> Database:
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections_max,
+                init=_prepare,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_QUERY_TIMEOUT_S,
+                server_settings=_settings(),
+            )
+        except (*DRIVER_ERRORS, ValueError) as error:
+            raise explain(error, f"connecting to the database {_without_password(url)}") from error
+        return cls(url, pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def dedicated(self) -> Connection:
+        """A connection of its own, for a lock that lasts. The caller closes it."""
+        try:
+            connection = await asyncpg.connect(
+                self.url, timeout=_CONNECT_TIMEOUT_S, command_timeout=_QUERY_TIMEOUT_S, server_settings=_settings()
+            )
+            await _prepare(connection)
+        except DRIVER_ERRORS as error:
+            raise explain(error, "connecting to the database") from error
+        return connection
+
+    @asynccontextmanager
+    async def transaction(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AnyConnection]:
+        """One transaction; `snapshot` reads everything as of one moment and writes nothing."""
+        try:
+            async with self._pool.acquire() as connection:
+                isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
+                async with connection.transaction(isolation=isolation, readonly=snapshot):
+                    yield connection
+        except DRIVER_ERRORS as error:
+            raise explain(error, doing) from error
+
+    async def rows(self, doing: str, query: str, *values: object) -> list[asyncpg.Record]:
+        try:
+            return await self._pool.fetch(query, *values)
+        except DRIVER_ERRORS as error:
+            raise explain(error, doing) from error
+
+    async def row(self, doing: str, query: str, *values: object) -> asyncpg.Record | None:
+        found = await self.rows(doing, query, *values)
+        return found[0] if found else None
+
+
+def _settings() -> dict[str, str]:
+    """The name tells whoever finds a session locked which process holds it."""
+    return {"application_name": f"triplegain process {os.getpid()}", "timezone": "UTC"}
+
+
+async def _prepare(connection: AnyConnection) -> None:
+    """jsonb travels as decoded Python values."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + encode(value),
+        decoder=lambda raw: msgspec.json.decode(raw[1:]),
+        format="binary",
+    )
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{credentials.split(':')[0]}{at}{place}"

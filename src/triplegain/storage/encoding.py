@@ -1,0 +1,157 @@
+"""A commit batch as JSON for the database: amounts as exact text, enumerations as their words, nothing empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderTriggered,
+)
+from triplegain.domain.ledger_entry import LedgerEntry
+from triplegain.domain.money import from_atoms
+from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.records import CommitBatch, OrderRecord
+
+#: The word for each kind of exchange event, as stored in `paper_order_events.kind`.
+EVENT_KINDS: dict[type, str] = {
+    OrderSubmitted: "submitted",
+    OrderAccepted: "accepted",
+    OrderRejected: "rejected",
+    OrderFilled: "filled",
+    OrderCancelled: "cancelled",
+    OrderTriggered: "triggered",
+    OrderAmended: "amended",
+    CommandRefused: "refused",
+}
+_COLUMNS = {"sequence", "time_ns", "visible_at_ns", "order_number"}
+#: What of an event is not a column; a fill's explanation is stored with the fill.
+_REST = {
+    kind: tuple(field.name for field in fields(kind) if field.name not in _COLUMNS | {"explanation"})
+    for kind in EVENT_KINDS
+}
+_FILL = tuple(field.name for field in fields(OrderFilled))
+_ORDER = tuple(field.name for field in fields(OrderRecord) if field.name != "request")
+_DIRECT = ("positions", "decisions", "portfolio_snapshots", "position_snapshots", "security_events")
+
+
+def _foreign(value: object) -> object:
+    """Mappings that are no dicts."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_foreign, decimal_format="string")
+
+
+def encode(value: object) -> bytes:
+    """Any JSON-able value, dataclass or Decimal. Raises TypeError for anything else."""
+    return _ENCODER.encode(value)
+
+
+def terms_row(request: OrderRequest) -> dict[str, Any]:
+    """Order terms with their kind, so that they can be told apart when read."""
+    terms = request.terms
+    return {"kind": terms.kind} | {field.name: getattr(terms, field.name) for field in fields(terms)}
+
+
+def order_row(order: OrderRecord) -> dict[str, Any]:
+    request = order.request
+    row = {name: getattr(order, name) for name in _ORDER}
+    row.update(
+        client_order_id=request.client_order_id,
+        symbol=request.symbol,
+        side=request.side.label,
+        order_type=request.terms.kind,
+        terms=terms_row(request),
+        requested_quantity=request.quantity,
+        time_in_force=request.time_in_force,
+        expires_at_ns=request.expires_at_ns,
+        leverage=request.leverage,
+        self_trade=request.self_trade,
+        position_id=request.position_id,
+        purpose=request.purpose,
+    )
+    return row
+
+
+def event_row(event: ExchangeEvent) -> dict[str, Any]:
+    kind = type(event)
+    return {
+        "sequence": event.sequence,
+        "kind": EVENT_KINDS[kind],
+        "order_number": getattr(event, "order_number", None),
+        "time_ns": event.time_ns,
+        "visible_at_ns": event.visible_at_ns,
+        "event": {name: _spelled(getattr(event, name)) for name in _REST[kind]},
+    }
+
+
+def fill_row(fill: OrderFilled) -> dict[str, Any]:
+    return {name: _spelled(getattr(fill, name)) for name in _FILL}
+
+
+def entry_row(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "transaction": entry.transaction,
+        "time_ns": entry.time_ns,
+        "kind": entry.kind,
+        "account": entry.account,
+        "asset": entry.asset,
+        "amount": from_atoms(entry.amount_atoms),
+        "order_number": entry.order_number,
+        "fill_number": entry.fill_number,
+    }
+
+
+def batch_row(batch: CommitBatch) -> dict[str, Any]:
+    """The argument of `paper_commit`. What is listed twice under one key is stored as it stood last."""
+    row: dict[str, Any] = {
+        "feed_position": batch.feed_position,
+        "market_time_ns": batch.market_time_ns,
+        "recorded_at_ns": batch.recorded_at_ns,
+        "events": [event_row(event) for event in batch.events],
+        "orders": [order_row(order) for order in _last(batch.orders, "order_number")],
+        "fills": [fill_row(fill) for fill in batch.fills],
+        "entries": [entry_row(entry) for entry in batch.entries],
+        "balances": _last(batch.balances, "asset"),
+    }
+    row.update((name, getattr(batch, name)) for name in _DIRECT if name != "positions")
+    row["positions"] = [_sided(position) for position in _last(batch.positions, "position_id")]
+    return {name: value for name, value in row.items() if value or isinstance(value, int)}
+
+
+def _last(records: Iterable[Any], key: str) -> list[Any]:
+    return list({getattr(record, key): record for record in records}.values())
+
+
+def _sided(record: Any) -> dict[str, Any]:
+    return {field.name: _spelled(getattr(record, field.name)) for field in fields(record)}
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, Side):
+        return value.label
+    if isinstance(value, OrderRequest):
+        rest = {field.name: _spelled(getattr(value, field.name)) for field in fields(value) if field.name != "terms"}
+        return rest | {"terms": terms_row(value)}
+    return value
+
+
+def text_amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    """Amounts by asset as text."""
+    return {asset: format(amount, "f") for asset, amount in amounts.items()}

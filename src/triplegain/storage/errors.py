@@ -1,0 +1,62 @@
+"""What can go wrong with what is stored, in words a user can act on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+from triplegain.domain.errors import TripleGainError
+
+
+class StorageError(TripleGainError):
+    """The database is away, full, damaged, or refused. Nothing of the step at hand is half-stored."""
+
+    exit_code = 5
+
+
+class CommitRefusedError(StorageError):
+    """A batch that does not continue what is stored: replayed, skipped, or out of balance. Always a bug: halt."""
+
+
+class MigrationError(StorageError):
+    """The schema on disk and the migration files do not belong together."""
+
+
+class SessionNotFoundError(StorageError):
+    """No session of this name."""
+
+    exit_code = 2
+
+
+class SessionEndedError(StorageError):
+    """An ended session can be read, never continued."""
+
+    exit_code = 2
+
+
+class SessionLockedError(StorageError):
+    """Another process is writing this session."""
+
+    exit_code = 7
+
+
+#: What the driver raises, besides errors of its own, when the server is not there.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError, asyncio.TimeoutError)
+
+_NO_SPACE = "53100"
+_OURS = "TG"
+_WHAT_NOW = "What was acknowledged before is safe; start the session again to go on from there."
+
+
+def explain(error: BaseException, doing: str) -> StorageError:
+    """The error to raise for a failure of the driver or the server while `doing` something."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state.startswith(_OURS):
+        return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
+    if state == _NO_SPACE:
+        return StorageError(f"{doing} failed, the database's disk is full: {error}. Free some space. {_WHAT_NOW}")
+    if state[:2] in ("08", "57") or isinstance(error, (asyncpg.InterfaceError, OSError, EOFError)):
+        detail = str(error) or type(error).__name__
+        return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")
+    return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")

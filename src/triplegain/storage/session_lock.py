@@ -1,0 +1,40 @@
+"""One writer for a session: an advisory lock on the very connection the commits go through.
+
+Lock and commits share their fate: when the connection dies the lock is gone, and so is the ability to commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from triplegain.storage.database import AnyConnection, Connection
+from triplegain.storage.errors import SessionLockedError
+
+_KEY = "hashtextextended('triplegain session ' || $1, 0)"
+_HOLDER = f"""
+SELECT coalesce(string_agg(a.application_name, ', '), 'another process')
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32) | l.objid::bigint = {_KEY}
+"""
+
+
+@dataclass(slots=True)
+class SessionWriter:
+    """The connection that holds a session's lock. `turn` keeps concurrent commits apart."""
+
+    connection: Connection
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def lock_session(connection: AnyConnection, session_id: str, *, for_transaction: bool = False) -> None:
+    """Take the lock or raise SessionLockedError. It lasts as long as the connection, or the transaction."""
+    function = "pg_try_advisory_xact_lock" if for_transaction else "pg_try_advisory_lock"
+    if not await connection.fetchval(f"SELECT {function}({_KEY})", session_id):
+        holder = await connection.fetchval(_HOLDER, session_id)
+        raise SessionLockedError(
+            f"the session {session_id} is in use by {holder}: stop that one first (Ctrl-C), "
+            "or run beside it with another --session name"
+        )

@@ -1,0 +1,243 @@
+"""Paper sessions being written: created, resumed, committed to, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from triplegain.domain.clock import Clock, to_datetime
+from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.storage import rows
+from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.encoding import batch_row, text_amounts
+from triplegain.storage.errors import (
+    DRIVER_ERRORS,
+    SessionEndedError,
+    SessionNotFoundError,
+    StorageError,
+    explain,
+)
+from triplegain.storage.security_log import insert_security_event
+from triplegain.storage.session_lock import SessionWriter, lock_session
+from triplegain.storage.stored_session import StoredSession
+
+SESSION_QUERY = """
+SELECT s.*, t.recorded_at AS updated_at, t.market_time_ns, t.state, t.feed_position
+FROM paper_sessions s JOIN paper_session_state t USING (session_id)
+"""
+_OPEN_ORDERS = "SELECT * FROM paper_orders WHERE session_id = $1 AND NOT is_final(status) ORDER BY order_number"
+_OPEN_POSITIONS = """
+SELECT * FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL ORDER BY entry_order_number, position_id
+"""
+_BALANCES = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
+_LATEST = f"""{SESSION_QUERY}
+WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
+"""
+
+
+class SessionStore:
+    """Writes sessions. One process writes a session at a time; reading is for `SessionReader`.
+
+    Every method raises StorageError when the database fails, SessionLockedError when another process writes the
+    session, SessionNotFoundError and SessionEndedError where they say so.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._writers: dict[str, SessionWriter] = {}
+
+    async def create(self, session: SessionRecord) -> SessionRecord:
+        """Open a new session and hold its lock. An id that exists gets the suffix _2, _3, ..."""
+        connection = await self._database.dedicated()
+        try:
+            async with connection.transaction():
+                record, suffix = session, 1
+                while not await _insert(connection, record):
+                    suffix += 1
+                    record = replace(session, session_id=f"{session.session_id}_{suffix}")
+                await lock_session(connection, record.session_id)
+            created = rows.session_record(await _session_row(connection, record.session_id))
+        except DRIVER_ERRORS as error:
+            await connection.close(timeout=1)
+            raise explain(error, "creating the session") from error
+        except StorageError:
+            await connection.close()
+            raise
+        self._writers[created.session_id] = SessionWriter(connection)
+        return created
+
+    async def resume(self, session_id: str | None = None, *, feed: str | None = None) -> StoredSession | None:
+        """Take up a session where its last commit left it, active again, and hold its lock.
+
+        Without an id: the latest session of `feed` that has not ended, or None if there is none.
+        """
+        if session_id is None:
+            if feed is None:
+                raise ValueError("resume needs a session id or a feed")
+            latest = await self._database.row("looking for a session to go on with", _LATEST, feed)
+            if latest is None:
+                return None
+            session_id = latest["session_id"]
+        if session_id in self._writers:
+            raise StorageError(f"the session {session_id} is already open in this process")
+        connection = await self._database.dedicated()
+        try:
+            await lock_session(connection, session_id)
+            row = await _session_row(connection, session_id)
+            if row["status"] == SessionStatus.ENDED:
+                raise SessionEndedError(
+                    f"the session {session_id} has ended: its report can be read, but it cannot go on. "
+                    "Start a new one with another --session name"
+                )
+            await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
+            stored = await _stored(connection, session_id)
+        except DRIVER_ERRORS as error:
+            await connection.close(timeout=1)
+            raise explain(error, f"resuming the session {session_id}") from error
+        except StorageError:
+            await connection.close()
+            raise
+        self._writers[session_id] = SessionWriter(connection)
+        return stored
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        """Store one step: one round trip, one transaction. When it returns the step is on disk.
+
+        Raises CommitRefusedError for a batch that does not continue what is stored or does not add up.
+        """
+        writer = self._writers.get(session_id)
+        if writer is None:
+            raise StorageError(f"the session {session_id} is not open for writing in this process")
+        row = batch_row(batch)
+        async with writer.turn:
+            try:
+                await writer.connection.fetchval("SELECT paper_commit($1, $2, $3)", session_id, row, batch.state)
+            except DRIVER_ERRORS as error:
+                raise explain(error, f"storing a step of the session {session_id}") from error
+
+    async def set_status(
+        self, session_id: str, status: SessionStatus, *, audit: SecurityEvent | None = None
+    ) -> SessionRecord:
+        """Pause, activate or end a session, ours or one that nobody writes; with `audit` in the same transaction.
+
+        An ended session keeps all its rows and is final.
+        """
+        doing = f"setting the session {session_id} to {status}"
+        writer = self._writers.get(session_id)
+        if writer is None:
+            async with self._database.transaction(doing) as connection:
+                await lock_session(connection, session_id, for_transaction=True)
+                return await self._change_status(connection, session_id, status, audit)
+        async with writer.turn:
+            try:
+                async with writer.connection.transaction():
+                    return await self._change_status(writer.connection, session_id, status, audit)
+            except DRIVER_ERRORS as error:
+                raise explain(error, doing) from error
+
+    async def reset(
+        self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
+    ) -> SessionRecord:
+        """Archive a session as ended, with every row it has, and open `successor` in its place."""
+        await self.set_status(session_id, SessionStatus.ENDED, audit=audit)
+        await self.release(session_id)
+        return await self.create(successor)
+
+    async def release(self, session_id: str) -> None:
+        """Give up the lock; the session stays as it is."""
+        writer = self._writers.pop(session_id, None)
+        if writer is not None:
+            async with writer.turn:
+                try:
+                    await writer.connection.close(timeout=5)
+                except DRIVER_ERRORS:
+                    writer.connection.terminate()
+
+    async def close(self) -> None:
+        for session_id in list(self._writers):
+            await self.release(session_id)
+
+    async def cleanup(self, snapshots_days: int = 30, sessions_days: int | None = None) -> Mapping[str, int]:
+        """Roll up the snapshots of sessions that ended `snapshots_days` ago; delete sessions only when asked.
+
+        Returns how many rows were `rolled_up`, and `snapshots_deleted` and `sessions_deleted`.
+        """
+        day_ns = 86_400 * 10**9
+        now = self._clock.now_ns()
+        sessions_before = None if sessions_days is None else to_datetime(now - sessions_days * day_ns)
+        row = await self._database.row(
+            "cleaning up old sessions",
+            "SELECT * FROM paper_cleanup($1, $2)",
+            to_datetime(now - snapshots_days * day_ns),
+            sessions_before,
+        )
+        return dict(row) if row else {}
+
+    async def _change_status(
+        self, connection: AnyConnection, session_id: str, status: SessionStatus, audit: SecurityEvent | None
+    ) -> SessionRecord:
+        row = await _session_row(connection, session_id)
+        if row["status"] == SessionStatus.ENDED and status is not SessionStatus.ENDED:
+            raise SessionEndedError(f"the session {session_id} has ended and stays so: start a new one")
+        if row["status"] != status:
+            await _set_status(connection, session_id, status, self._clock.now_ns())
+        if audit is not None:
+            await insert_security_event(connection, audit, session_id)
+        return rows.session_record(await _session_row(connection, session_id))
+
+
+async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
+    """False if a session of this id exists."""
+    inserted = await connection.fetchval(
+        "INSERT INTO paper_sessions VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING true",
+        session.session_id,
+        session.status,
+        session.feed,
+        session.seed,
+        text_amounts(session.initial_balances),
+        session.settings,
+        to_datetime(session.created_at_ns),
+        None if session.ended_at_ns is None else to_datetime(session.ended_at_ns),
+    )
+    if inserted:
+        await connection.execute(
+            "INSERT INTO paper_session_state (session_id, market_time_ns, recorded_at) VALUES ($1, $2, $3)",
+            session.session_id,
+            session.market_time_ns,
+            to_datetime(session.updated_at_ns),
+        )
+    return bool(inserted)
+
+
+async def _session_row(connection: AnyConnection, session_id: str) -> Any:
+    row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
+    if row is None:
+        raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+    return row
+
+
+async def _set_status(connection: AnyConnection, session_id: str, status: SessionStatus, now_ns: int) -> None:
+    now = to_datetime(now_ns)
+    await connection.execute(
+        "WITH changed AS (UPDATE paper_sessions SET status = $2, ended_at = $3 WHERE session_id = $1) "
+        "UPDATE paper_session_state SET recorded_at = $4 WHERE session_id = $1",
+        session_id,
+        status,
+        now if status is SessionStatus.ENDED else None,
+        now,
+    )
+
+
+async def _stored(connection: AnyConnection, session_id: str) -> StoredSession:
+    row = await _session_row(connection, session_id)
+    return StoredSession(
+        session=rows.session_record(row),
+        state=row["state"],
+        feed_position=row["feed_position"],
+        market_time_ns=row["market_time_ns"],
+        balances=tuple(rows.balance(each) for each in await connection.fetch(_BALANCES, session_id)),
+        open_orders=tuple(rows.order_record(each) for each in await connection.fetch(_OPEN_ORDERS, session_id)),
+        open_positions=tuple(rows.position(each) for each in await connection.fetch(_OPEN_POSITIONS, session_id)),
+    )

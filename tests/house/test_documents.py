@@ -1,0 +1,67 @@
+"""What README and docs say exists does exist, and what exists is said."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triplegain.config.sections import keys
+from triplegain.config.tree import Config
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = ROOT / "src" / "triplegain"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
+def anchors(page: Path) -> set[str]:
+    """Headings as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_key_is_read_by_somebody() -> None:
+    if not (PACKAGE / "app.py").exists():
+        pytest.skip("there is no composition root yet that would read them")
+    read = set()
+    for file in PACKAGE.rglob("*.py"):
+        if file.parent != PACKAGE / "config":
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert [".".join(path) for path, _ in keys(Config) if path[-1] not in read] == []
+
+
+def commands(group: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Full names of all commands of a click group."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*above, name))
+        elif not command.hidden:
+            yield " ".join((*above, name))
+
+
+def test_every_command_is_documented() -> None:
+    cli = pytest.importorskip("triplegain.cli", reason="there is no command line yet")
+    import typer
+
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    known = list(commands(typer.main.get_command(cli.app)))
+    assert "paper" in known
+    assert [command for command in known if not re.search(rf"tg {command}\b", text)] == []
