@@ -13,12 +13,12 @@ from typing import Any, assert_never
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.domain.money import EXACT, ceil_to, floor_to, text
 from triplegain.domain.orders import Market, Side
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import CloseReason, DecisionRecord
+from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.execution.order_desk import OpenPosition
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.proposal import Intent, Regime, TradeProposal
-from triplegain.risk.verdict import RiskApproved, RiskRefused
 from triplegain.risk.views import MarketView, PortfolioView
 
 NO_SHORTS = "no position to sell; spot has no shorts"

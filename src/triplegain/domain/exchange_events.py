@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -78,7 +79,7 @@ class OrderFilled:
     maker: bool
     cumulative_quantity: Decimal
     status: OrderStatus
-    explanation: dict[str, Any]
+    explanation: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,15 @@ session run twice names its orders alike.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 from datetime import UTC, datetime
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-
 
 def _kraken_shape(prefix: str, seed: str) -> str:
-    digest = hashlib.blake2b(seed.encode(), digest_size=16).digest()
-    letters = prefix + "".join(_ALPHABET[byte % 32] for byte in digest)
+    digest = hashlib.blake2b(seed.encode(), digest_size=10).digest()
+    letters = prefix + base64.b32encode(digest).decode()
     return f"{letters[:6]}-{letters[6:11]}-{letters[11:17]}"
 
 

@@ -32,6 +32,9 @@ class Instrument:
     atoms_per_tick_lot: int = field(init=False)
     #: Atoms of the base currency in one lot.
     atoms_per_lot: int = field(init=False)
+    #: The minimum quantity in lots and the minimum cost in atoms of the quote currency.
+    lots_min: int = field(init=False)
+    cost_min_atoms: int = field(init=False)
 
     def __post_init__(self) -> None:
         base, slash, quote = self.symbol.partition("/")
@@ -43,6 +46,8 @@ class Instrument:
         object.__setattr__(self, "quote", quote)
         object.__setattr__(self, "atoms_per_tick_lot", atoms(EXACT.multiply(self.tick, self.lot)))
         object.__setattr__(self, "atoms_per_lot", atoms(self.lot))
+        object.__setattr__(self, "lots_min", self.lots(self.quantity_min))
+        object.__setattr__(self, "cost_min_atoms", atoms(self.cost_min))
 
     def ticks(self, price: Decimal) -> int:
         """`price` as whole ticks. Raises InvalidValueError off the tick or not above zero."""
@@ -57,6 +62,10 @@ class Instrument:
         if count is None or count < 0:
             raise InvalidValueError(f"{self.symbol}: quantity {quantity} is not a multiple of the lot {self.lot}")
         return count
+
+    def whole_lots(self, quantity: Decimal) -> int:
+        """`quantity`, not below zero, cut to the lot: never rounded up."""
+        return int(EXACT.divide_int(quantity, self.lot))
 
     def price(self, ticks: int) -> Decimal:
         return plain(EXACT.multiply(self.tick, ticks))

@@ -17,6 +17,8 @@ ATOMS_PER_UNIT = 10**ATOM_DECIMALS
 #: Wide enough for every amount; raises instead of rounding.
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
+_ZERO, _ONE, _TEN = Decimal(0), Decimal(1), Decimal(10)
+
 
 def atoms(amount: Decimal) -> int:
     """`amount` in atoms. Raises InvalidValueError if it is not finite or finer than an atom."""
@@ -36,10 +38,10 @@ def from_atoms(count: int) -> Decimal:
 def plain(value: Decimal) -> Decimal:
     """The same value without exponent and without trailing zeros (`1E+2` becomes `100`, `0.50` becomes `0.5`)."""
     normal = EXACT.normalize(value)
-    exponent = normal.as_tuple().exponent
-    if isinstance(exponent, int) and exponent > 0:
-        return EXACT.quantize(normal, Decimal(1))
-    return normal if normal else Decimal(0)
+    if not normal:
+        return _ZERO
+    # Only multiples of ten can have been left with a positive exponent.
+    return normal if EXACT.remainder(normal, _TEN) else EXACT.quantize(normal, _ONE)
 
 
 def text(value: Decimal) -> str:

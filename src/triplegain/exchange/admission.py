@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import assert_never
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, MarketDepth
-from triplegain.domain.money import floor_to, text
+from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.refusal import (
@@ -30,7 +31,7 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     request, instrument = order.request, order.instrument
     if not request.quantity.is_finite() or request.quantity <= 0:
         return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero, it is {request.quantity}")
-    order.lots = order.left = instrument.lots(floor_to(request.quantity, instrument.lot))
+    order.lots = order.left = instrument.whole_lots(request.quantity)
     price: Decimal | None = None
     match request.terms:
         case Market():
@@ -42,22 +43,21 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
         case _:
             assert_never(request.terms)
     if price is not None:
-        refusal = on_tick(order, price)
-        if refusal:
-            return refusal
-        order.price = instrument.ticks(price)
+        ticks = ticks_or_refusal(instrument, price)
+        if isinstance(ticks, Refusal):
+            return ticks
+        order.price = ticks
     return None
 
 
-def on_tick(order: WorkingOrder, price: Decimal) -> Refusal | None:
-    instrument = order.instrument
+def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
+    """A positive price on the tick, in ticks."""
     if not price.is_finite() or price <= 0:
         return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero, it is {price}")
     try:
-        instrument.ticks(price)
+        return instrument.ticks(price)
     except InvalidValueError:
         return Refusal(TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}")
-    return None
 
 
 def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
@@ -82,21 +82,17 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
         return Refusal(MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
     if request.leverage < 1:
         return Refusal(f"{INVALID_ARGUMENTS}:leverage", f"leverage must be 1, it is {request.leverage}")
-    quantity = instrument.quantity(order.lots)
-    if quantity < instrument.quantity_min:
-        minimum = text(instrument.quantity_min)
-        return Refusal(
-            ORDER_MINIMUM, f"{text(quantity)} {instrument.base} is below {instrument.symbol}'s minimum {minimum}"
-        )
+    if order.lots < instrument.lots_min:
+        quantity, minimum = text(request.quantity), text(instrument.quantity_min)
+        return Refusal(ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}")
     bid, ask = market.quotes()
     price = order.price or (ask if order.side == 0 else bid)
     if price is None:
         return Refusal(UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
-    cost = instrument.price(price) * quantity
-    if cost < instrument.cost_min:
-        return Refusal(
-            COST_MINIMUM, f"{text(cost)} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
-        )
+    cost = price * order.lots * instrument.atoms_per_tick_lot
+    if cost < instrument.cost_min_atoms:
+        below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
+        return Refusal(COST_MINIMUM, below)
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(f"{INVALID_ARGUMENTS}:expiretm", "the order had expired when it arrived")
     if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triplegain.domain.exchange_events import OrderAmended
-from triplegain.domain.money import floor_to, from_atoms, text
+from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderStatus
-from triplegain.exchange.admission import check_market, on_tick
+from triplegain.exchange.admission import check_market, ticks_or_refusal
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import amend_cost
 from triplegain.exchange.refusal import (
@@ -60,16 +60,16 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
     if request.price is not None:
         if not order.price:
             return Refusal(f"{INVALID_ARGUMENTS}:price", "a market order has no price to amend")
-        refusal = on_tick(order, request.price)
-        if refusal:
-            return refusal
-        price = instrument.ticks(request.price)
+        ticks = ticks_or_refusal(instrument, request.price)
+        if isinstance(ticks, Refusal):
+            return ticks
+        price = ticks
     if request.quantity is not None:
         if not request.quantity.is_finite() or request.quantity < 0:
             return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity cannot be {request.quantity}")
-        lots = instrument.lots(floor_to(request.quantity, instrument.lot))
+        lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
-        if lots > filled and instrument.quantity(lots) < instrument.quantity_min:
+        if filled < lots < instrument.lots_min:
             return Refusal(ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
     return lots, price
 

@@ -17,12 +17,13 @@ from triplegain.domain.market import Level
 
 BID, ASK = 0, 1
 _NO_TIME = -1
+_UNSWEPT = (_NO_TIME, 0)
 
 
 class OrderBook:
     """Integer order book. `time_ns` is the exchange time of the last update, -1 before the first one."""
 
-    __slots__ = ("_known", "_swept", "levels", "prices", "prints", "taken", "time_ns", "unsettled")
+    __slots__ = ("_known", "_printed_at_ns", "_swept", "levels", "prices", "prints", "taken", "time_ns", "unsettled")
 
     def __init__(self) -> None:
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -31,9 +32,10 @@ class OrderBook:
         self.taken: tuple[dict[int, int], dict[int, int]] = ({}, {})
         #: Price -> [(time_ns, lots)] of trades not yet seen in the depth channel.
         self.prints: tuple[dict[int, list[tuple[int, int]]], dict[int, list[tuple[int, int]]]] = ({}, {})
-        self._swept: list[tuple[int, int]] = [(_NO_TIME, 0), (_NO_TIME, 0)]
+        self._swept: list[tuple[int, int]] = [_UNSWEPT, _UNSWEPT]
         #: Bids below and asks above these prices are out of sight, not absent.
         self._known: list[int] = [0, 1 << 62]
+        self._printed_at_ns = _NO_TIME
         self.time_ns = _NO_TIME
         #: Trades or sweeps are recorded that the depth has not confirmed yet.
         self.unsettled = False
@@ -90,7 +92,7 @@ class OrderBook:
                 elif self.in_sight(side, price):
                     del taken[price]
             self.prints[side].clear()
-            self._swept[side] = (_NO_TIME, 0)
+            self._swept[side] = _UNSWEPT
         self.unsettled = False
         bid_prices, ask_prices = self.prices
         self._known = [bid_prices[0] if bid_prices else 0, ask_prices[-1] if ask_prices else 1 << 62]
@@ -114,6 +116,7 @@ class OrderBook:
         if time_ns > self.time_ns:
             self.prints[side].setdefault(price, []).append((time_ns, size))
             self._swept[side] = (time_ns, price)
+            self._printed_at_ns = time_ns
             self.unsettled = True
 
     def explain(self, side: int, price: int, time_ns: int) -> int:
@@ -131,13 +134,17 @@ class OrderBook:
 
         Those of the very same time wait for their own level: one execution may come as several updates.
         """
+        if self._printed_at_ns < time_ns:
+            self.prints[BID].clear()
+            self.prints[ASK].clear()
+            self._swept = [_UNSWEPT, _UNSWEPT]
+            self.unsettled = False
+            return
         for side in (BID, ASK):
             if self._swept[side][0] < time_ns:
-                self._swept[side] = (_NO_TIME, 0)
-            prints = self.prints[side]
-            for price in list(prints):
+                self._swept[side] = _UNSWEPT
+            for price in list(self.prints[side]):
                 self.explain(side, price, time_ns - 1)
-        self.unsettled = bool(self.prints[BID] or self.prints[ASK]) or any(at != _NO_TIME for at, _ in self._swept)
 
     def available(self, side: int, price: int) -> int:
         """Lots at a level that nobody is known to have taken."""

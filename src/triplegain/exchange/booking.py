@@ -15,7 +15,7 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import OrderStatus
-from triplegain.exchange.explanation import explain_fill
+from triplegain.exchange.explanation import FillExplanation
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.refusal import INSUFFICIENT_FUNDS, UNAVAILABLE, Refusal
 from triplegain.exchange.venue_market import VenueMarket
@@ -170,7 +170,7 @@ class Booking:
                 maker,
                 instrument.quantity(order.lots - order.left),
                 order.status,
-                explain_fill(order, price, lots, maker, model, cause, quotes, fee, rate_ppm, volume_usd),
+                FillExplanation(order, price, lots, maker, model, cause, quotes, fee, (rate_ppm, volume_usd)),
             )
         )
 

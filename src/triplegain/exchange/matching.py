@@ -79,7 +79,7 @@ class Matcher:
 
     def level_changed(self, side: int, price: int, before: int, after: int, time_ns: int) -> None:
         """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels."""
-        explained = self._book.explain(side, price, time_ns)
+        explained = self._book.explain(side, price, time_ns) if self._book.unsettled else 0
         cancelled = before - explained - after
         for order in self._resting.levels[side][price]:
             order.ahead_before = order.ahead

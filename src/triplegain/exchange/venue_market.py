@@ -36,7 +36,7 @@ class VenueMarket:
     """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
 
     __slots__ = (
-        "_engine", "_matcher", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns", "rate",
+        "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns", "rate",
         "resting", "simple", "state", "state_reason", "stops",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class VenueMarket:
         self.book = OrderBook()
         self.resting = RestingOrders()
         self._resting_levels = self.resting.levels
+        self._own_best = self.resting.best
         self.stops = StopOrders()
         self.simple = SimpleFills(engine, settings)
         self.rate = RateCounter(settings.account_tier)
@@ -94,8 +95,22 @@ class VenueMarket:
         if engine.next_due_ns < time_ns:
             engine.run_before(time_ns)
         engine.now_ns = time_ns
-        self._set_level(time_ns, side, price, size)
-        self._after_book(time_ns)
+        book = self.book
+        before = book.set_level(side, price, size)
+        if price in self._resting_levels[side]:
+            self._matcher.level_changed(side, price, before, size, time_ns)
+        elif book.unsettled and price in book.prints[side]:
+            book.explain(side, price, time_ns)
+        if book.unsettled and time_ns > book.time_ns:
+            book.settle(time_ns)
+        book.time_ns = time_ns
+        bids, asks = book.prices
+        if not bids or not asks or bids[-1] >= asks[0]:
+            self._after_book(time_ns)
+        else:
+            own_bid, own_ask = self._own_best
+            if own_bid >= asks[0] or own_ask <= bids[-1]:
+                self._match_quotes(time_ns)
         if engine.next_due_ns <= time_ns:
             engine.run_through(time_ns)
 

@@ -11,9 +11,9 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.stored_order import request_from_json, request_to_json
 
 _ZERO = Decimal(0)
 

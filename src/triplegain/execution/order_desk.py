@@ -19,7 +19,9 @@ from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
+from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
+from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.alert import Alert
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
@@ -27,8 +29,6 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 from triplegain.execution.protection import Leg, Protected, Protection
 from triplegain.execution.protections import ProtectionDelays, Protections, ProtectionSettings, Role
-from triplegain.risk.proposal import Intent
-from triplegain.risk.verdict import RiskApproved
 
 _OWN_ID = re.compile(r"(entry|stop|exit)-\d+")
 

@@ -26,7 +26,7 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.records import OrderRecord
-from triplegain.execution.stored_order import record_from_json, record_to_json
+from triplegain.domain.stored_order import record_from_json, record_to_json
 
 
 class OrderTransitionError(TripleGainError):

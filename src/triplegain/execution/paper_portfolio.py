@@ -360,8 +360,8 @@ def _checked(symbol: str, side: Side | str, quantity: Decimal, price: Decimal) -
     if not (base and slash and quote):
         raise InvalidTradeError(f"a symbol reads BASE/QUOTE, this is {symbol!r}")
     for name, value in (("quantity", quantity), ("price", price)):
-        if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
-            raise InvalidTradeError(f"{name} must be a finite decimal above zero, this is {value!r}")
+        if not value.is_finite() or value <= 0:
+            raise InvalidTradeError(f"{name} must be a finite decimal above zero, this is {value}")
     try:
         return base, quote, side if isinstance(side, Side) else Side.parse(side)
     except ValueError as error:

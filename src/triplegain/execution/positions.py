@@ -24,8 +24,8 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import PositionRecord
+from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.position import Position, PositionError
-from triplegain.execution.stored_order import request_from_json, request_to_json
 from triplegain.ledger.realised import UsdPrice
 
 _ZERO = Decimal(0)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
+from triplegain.market.scaling import dust
 
 #: How many prices of a file are looked at to choose its tick.
 SAMPLE = 1000
@@ -69,7 +70,7 @@ def _fitting(instrument: Instrument, prices: Sequence[str]) -> int:
             steps = Decimal(text) / instrument.tick
         except ArithmeticError:
             continue
-        count += bool(steps.is_finite() and abs(steps - steps.to_integral_value()) < Decimal("0.125"))
+        count += bool(steps.is_finite() and abs(steps - steps.to_integral_value()) <= dust(steps))
     return 10 * count // len(prices)
 
 

@@ -186,7 +186,7 @@ class DemoBook:
         changes: list[Level] = []
         gone = 0
         while lots and gone <= self._deepest_sweep:
-            taken = min(lots, sizes[gone] + 1)
+            taken = min(lots, sizes[gone])
             self._print(quotes, keys[gone], taken)
             lots -= taken
             left = sizes[gone] - taken

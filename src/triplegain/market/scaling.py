@@ -6,8 +6,14 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from triplegain.domain.errors import InvalidValueError
 
-#: Decimals and floats that were once exact miss a step by far less than this share of it.
-_DUST = Decimal("0.125")
+#: A decimal that has been through binary floats and a few sums is off by less than this share of itself.
+_DUST = Decimal("1e-14")
+_MOST_DUST = Decimal("0.125")
+
+
+def dust(steps: Decimal) -> Decimal:
+    """How far a number of steps may be from a whole one and still mean it."""
+    return min(abs(steps) * _DUST, _MOST_DUST)
 
 
 class Scale:
@@ -45,7 +51,7 @@ class Scale:
             return plain
         value = self._steps(text)
         count = value.to_integral_value(ROUND_HALF_EVEN)
-        if abs(value - count) > _DUST:
+        if abs(value - count) > dust(value):
             raise InvalidValueError(f"{text} is not a multiple of {self.step}")
         return int(count)
 
@@ -54,7 +60,8 @@ class Scale:
         plain = self._plain(text)
         if plain >= 0:
             return plain
-        return int((self._steps(text) + _DUST).to_integral_value(ROUND_FLOOR))
+        value = self._steps(text)
+        return int((value + dust(value)).to_integral_value(ROUND_FLOOR))
 
     def _plain(self, text: str) -> int:
         """Steps in digits with at most the step's places, -1 for everything else."""

@@ -14,10 +14,10 @@ from decimal import Decimal
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import floor_to, text
 from triplegain.domain.orders import Limit, Market, Side, StopLoss
+from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.proposal import Intent, TradeProposal
 from triplegain.risk.sizing import confidence_multiplier, floor_divide, quantity_for_loss, sized_quantity
-from triplegain.risk.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.risk.views import MarketView, PortfolioView
 
 _ZERO = Decimal(0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from triplegain.risk.proposal import Regime
+from triplegain.domain.proposal import Regime
 
 
 def _by_symbol() -> Mapping[str, Decimal]:

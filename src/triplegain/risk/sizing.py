@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Decimal, localcontext
 
+from triplegain.domain.proposal import Regime
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.proposal import Regime
 
 _ZERO = Decimal(0)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.risk.proposal import TradeProposal
+from triplegain.domain.proposal import TradeProposal
 
 
 @dataclass(frozen=True, slots=True)

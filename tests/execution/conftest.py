@@ -1,0 +1,215 @@
+"""A scripted venue: a test says what it does, and when its answers are delivered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    OrderTriggered,
+)
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, OrderTerms, Side
+from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.records import CloseReason, PositionRecord
+from triplegain.domain.verdict import RiskApproved
+from triplegain.execution.alert import Alert
+from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_register import OrderRegister
+from triplegain.execution.positions import Positions
+
+BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("0.5"), Decimal("0.5"))
+XRP = Instrument("XRP/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("1"), Decimal("0.5"))
+CROSS = Instrument("XRP/BTC", Decimal("0.1"), Decimal("0.1"), Decimal("1"), Decimal("0.1"))
+START_NS = 1_000 * SECOND_NS
+
+
+class ScriptedVenue:
+    """`sent` is what the desk asked for; `accept`, `fill`, ... make the venue act; `deliver` tells the desk.
+
+    With `restarts` the desk, its register and its positions go through JSON after every event.
+    """
+
+    def __init__(self, restarts: bool) -> None:
+        self.now_ns = START_NS
+        self.sent: list[str] = []
+        self.totals = {"USDT": Decimal(100_000)}
+        self.closed: list[PositionRecord] = []
+        self.alerts: list[Alert] = []
+        self._restarts = restarts
+        self._sequence = 0
+        self._fills = 0
+        self._outbox: list[ExchangeEvent] = []
+        self._numbers: dict[str, int] = {}
+        self._requests: dict[str, OrderRequest] = {}
+        self._quantity: dict[str, Decimal] = {}
+        self._filled: dict[str, Decimal] = {}
+        self.desk = self._new_desk()
+
+    def _new_desk(self) -> OrderDesk:
+        positions = Positions((BTC, XRP, CROSS), {"USDT": Decimal(1)}.get)
+        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, lambda a: self.totals.get(a, Decimal(0)))
+
+    # The Broker protocol
+
+    def place(self, request: OrderRequest) -> None:
+        cid = request.client_order_id
+        price = getattr(request.terms, "trigger", None) or getattr(request.terms, "price", None)
+        at = f" @ {price}" if price is not None else ""
+        self.sent.append(f"{cid}: {request.side.label} {request.quantity} {request.terms.kind}{at}")
+        self._numbers[cid] = len(self._numbers) + 1
+        self._requests[cid], self._quantity[cid], self._filled[cid] = request, request.quantity, Decimal(0)
+        self._tell(OrderSubmitted, self._numbers[cid], f"O{self._numbers[cid]}", request, self.now_ns)
+
+    def cancel(self, client_order_id: str) -> None:
+        self.sent.append(f"cancel {client_order_id}")
+
+    def amend(self, request: AmendRequest) -> None:
+        self.sent.append(f"amend {request.client_order_id} to {request.quantity or request.price}")
+
+    # What the venue does
+
+    def _tell(self, kind: Callable[..., ExchangeEvent], *terms: Any) -> None:
+        self._sequence += 1
+        self._outbox.append(kind(self._sequence, self.now_ns, self.now_ns, *terms))
+
+    def accept(self, cid: str) -> None:
+        self._tell(OrderAccepted, self._numbers[cid], cid, self._requests[cid].symbol, "USDT", Decimal(0))
+
+    def reject(self, cid: str, code: str = "EOrder:Insufficient funds") -> None:
+        self._tell(OrderRejected, self._numbers[cid], cid, self._requests[cid].symbol, code, "said so")
+
+    def fill(self, cid: str, quantity: str, price: str, fee: str = "0") -> None:
+        amount, request = Decimal(quantity), self._requests[cid]
+        self._filled[cid] += amount
+        self._fills += 1
+        base, _, quote = request.symbol.partition("/")
+        sign = 1 if request.side is Side.BUY else -1
+        notional = amount * Decimal(price)
+        self.totals[base] = self.totals.get(base, Decimal(0)) + sign * amount
+        self.totals[quote] = self.totals.get(quote, Decimal(0)) - sign * notional - Decimal(fee)
+        done = self._filled[cid] == self._quantity[cid]
+        status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
+        self._tell(
+            OrderFilled,
+            *(self._numbers[cid], cid, self._fills, f"T{self._fills}", request.symbol, request.side),
+            *(Decimal(price), amount, notional, Decimal(fee), quote, False, self._filled[cid], status, {}),
+        )
+
+    def finish(self, cid: str, status: OrderStatus = OrderStatus.CANCELLED, reason: str = "User requested") -> None:
+        symbol = self._requests[cid].symbol
+        self._tell(OrderCancelled, self._numbers[cid], cid, symbol, status, reason, self._filled[cid])
+
+    def trigger(self, cid: str, last: str) -> None:
+        terms: Any = self._requests[cid].terms
+        self._tell(
+            OrderTriggered, self._numbers[cid], cid, self._requests[cid].symbol, terms.trigger, Decimal(last)
+        )
+
+    def amended(self, cid: str, quantity: str, price: str) -> None:
+        self._quantity[cid] = Decimal(quantity)
+        self._tell(
+            OrderAmended, self._numbers[cid], cid, self._requests[cid].symbol, Decimal(quantity), Decimal(price), False
+        )
+
+    def refuse(self, cid: str, command: str, amend: AmendRequest | None = None) -> None:
+        self._tell(CommandRefused, cid, command, "EOrder:Unknown order", "no open order has this id", amend)
+
+    # What the desk sees
+
+    def deliver(self, after_s: float = 0) -> None:
+        """Time passes, then everything the venue has said becomes visible, event by event."""
+        self.now_ns += int(after_s * SECOND_NS)
+        outbox, self._outbox = self._outbox, []
+        for event in outbox:
+            self.desk.on_event(event, self.now_ns)
+            self._settle()
+        if self._outbox:
+            self.deliver()
+
+    def quote(self, bid: str | None, ask: str | None = None, last: str | None = None, symbol: str = "BTC/USDT") -> None:
+        prices = [None if price is None else Decimal(price) for price in (bid, ask, last)]
+        self.desk.on_quote(symbol, *prices, self.now_ns)
+        self.deliver()
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, and the timer rings when it is due."""
+        until = self.now_ns + int(seconds * SECOND_NS)
+        while (due := self.desk.next_due_ns()) is not None and due <= until:
+            self.now_ns = max(self.now_ns, due)
+            self.desk.on_timer(self.now_ns)
+            self.deliver()
+            assert self.desk.next_due_ns() != due, "the timer must move on"
+        self.now_ns = until
+
+    def _settle(self) -> None:
+        self.closed += [record for record in self.desk.positions.drain_changed() if not record.is_open]
+        self.alerts += self.desk.drain_alerts()
+        if self._restarts:
+            before = self.desk
+            kept = json.dumps([before.orders.state(), before.positions.state(), before.state()])
+            orders, positions, desk = json.loads(kept)
+            self.desk = self._new_desk()
+            self.desk.orders.restore(orders)
+            self.desk.positions.restore(positions)
+            self.desk.restore(desk)
+            assert json.dumps([self.desk.orders.state(), self.desk.positions.state(), self.desk.state()]) == kept
+
+    def drain_sent(self) -> list[str]:
+        sent, self.sent = self.sent, []
+        return sent
+
+    # Beginnings
+
+    def enter(
+        self,
+        quantity: str = "10",
+        stop: str | None = "90",
+        target: str | None = "120",
+        terms: OrderTerms | None = None,
+        symbol: str = "BTC/USDT",
+    ) -> str:
+        """Send an entry; its position id."""
+        prices = [None if price is None else Decimal(price) for price in (stop, target)]
+        proposal = TradeProposal(
+            symbol, Side.BUY, Intent.OPEN, terms or Market(), Decimal(quantity), Decimal(100), *prices
+        )
+        request = self.desk.open(RiskApproved(proposal), self.now_ns)
+        self.deliver()
+        return request.position_id or ""
+
+    def protected(self, quantity: str = "10", price: str = "100") -> str:
+        """An entry, filled whole, with its stop resting; its position id. Nothing is left in `sent`."""
+        position_id = self.enter(quantity)
+        self.accept("entry-1")
+        self.fill("entry-1", quantity, price)
+        self.deliver()
+        self.accept("stop-1")
+        self.deliver()
+        self.drain_sent()
+        return position_id
+
+    def reason(self) -> CloseReason | None:
+        """Why the one closed position was closed."""
+        (record,) = self.closed
+        return record.close_reason
+
+
+@pytest.fixture(params=[False, True], ids=["one run", "restarted after every event"])
+def venue(request: pytest.FixtureRequest) -> ScriptedVenue:
+    return ScriptedVenue(request.param)
+
+
