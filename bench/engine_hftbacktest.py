@@ -77,6 +77,7 @@ def main(path: str, resting: int) -> None:
     trade.compile(tuple(numba.typeof(argument) for argument in arguments))
     watch = Stopwatch()
     orders = trade(*arguments)
+    watch.stop()
     fills = market.state_values(0).num_trades
     watch.report("hftbacktest", hftbacktest.__version__, len(events), int(orders), int(fills))
 

@@ -138,6 +138,7 @@ def main(path: str, resting: int) -> None:
     engine.add_strategy(quoter)
     watch = Stopwatch()
     engine.run()
+    watch.stop()
     orders = engine.cache.orders_total_count()
     watch.report("nautilus_trader", nautilus_trader.__version__, len(events), orders, quoter.fills)
 

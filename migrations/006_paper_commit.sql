@@ -85,7 +85,8 @@ BEGIN
            min(e.transaction) AS first, max(e.transaction) AS last, count(DISTINCT e.transaction) AS transactions,
            (SELECT format('ledger transaction %s is out of balance by %s %s', u.transaction, sum(u.amount), u.asset)
             FROM posted u GROUP BY u.transaction, u.asset HAVING sum(u.amount) <> 0 LIMIT 1) AS unbalanced,
-           (SELECT format('the balance of %s is not the stored %s plus its entries', coalesce(b.asset, m.asset), coalesce(o.total, 0))
+           (SELECT format('the balance of %s is not the stored %s plus its entries',
+                          coalesce(b.asset, m.asset), coalesce(o.total, 0))
             FROM jsonb_to_recordset(balances) AS b (asset text, total numeric)
             FULL JOIN (SELECT w.asset, sum(w.amount) AS moved FROM posted w
                        WHERE w.account = 'wallet' GROUP BY w.asset) m ON m.asset = b.asset

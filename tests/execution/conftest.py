@@ -34,6 +34,7 @@ from triplegain.execution.positions import Positions
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("0.5"), Decimal("0.5"))
 XRP = Instrument("XRP/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("1"), Decimal("0.5"))
 CROSS = Instrument("XRP/BTC", Decimal("0.1"), Decimal("0.1"), Decimal("1"), Decimal("0.1"))
+OPENING = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
 START_NS = 1_000 * SECOND_NS
 
 
@@ -46,7 +47,6 @@ class ScriptedVenue:
     def __init__(self, restarts: bool) -> None:
         self.now_ns = START_NS
         self.sent: list[str] = []
-        self.totals = {"USDT": Decimal(100_000)}
         self.closed: list[PositionRecord] = []
         self.alerts: list[Alert] = []
         self._restarts = restarts
@@ -61,7 +61,7 @@ class ScriptedVenue:
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC, XRP, CROSS), {"USDT": Decimal(1)}.get)
-        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, lambda a: self.totals.get(a, Decimal(0)))
+        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, OPENING)
 
     # The Broker protocol
 
@@ -96,11 +96,8 @@ class ScriptedVenue:
         amount, request = Decimal(quantity), self._requests[cid]
         self._filled[cid] += amount
         self._fills += 1
-        base, _, quote = request.symbol.partition("/")
-        sign = 1 if request.side is Side.BUY else -1
+        quote = request.symbol.partition("/")[2]
         notional = amount * Decimal(price)
-        self.totals[base] = self.totals.get(base, Decimal(0)) + sign * amount
-        self.totals[quote] = self.totals.get(quote, Decimal(0)) - sign * notional - Decimal(fee)
         done = self._filled[cid] == self._quantity[cid]
         status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
         self._tell(
@@ -115,9 +112,7 @@ class ScriptedVenue:
 
     def trigger(self, cid: str, last: str) -> None:
         terms: Any = self._requests[cid].terms
-        self._tell(
-            OrderTriggered, self._numbers[cid], cid, self._requests[cid].symbol, terms.trigger, Decimal(last)
-        )
+        self._tell(OrderTriggered, self._numbers[cid], cid, self._requests[cid].symbol, terms.trigger, Decimal(last))
 
     def amended(self, cid: str, quantity: str, price: str) -> None:
         self._quantity[cid] = Decimal(quantity)
@@ -141,8 +136,7 @@ class ScriptedVenue:
             self.deliver()
 
     def quote(self, bid: str | None, ask: str | None = None, last: str | None = None, symbol: str = "BTC/USDT") -> None:
-        prices = [None if price is None else Decimal(price) for price in (bid, ask, last)]
-        self.desk.on_quote(symbol, *prices, self.now_ns)
+        self.desk.on_quote(symbol, _price(bid), _price(ask), _price(last), self.now_ns)
         self.deliver()
 
     def wait(self, seconds: float) -> None:
@@ -183,10 +177,8 @@ class ScriptedVenue:
         symbol: str = "BTC/USDT",
     ) -> str:
         """Send an entry; its position id."""
-        prices = [None if price is None else Decimal(price) for price in (stop, target)]
-        proposal = TradeProposal(
-            symbol, Side.BUY, Intent.OPEN, terms or Market(), Decimal(quantity), Decimal(100), *prices
-        )
+        wish = (symbol, Side.BUY, Intent.OPEN, terms or Market(), Decimal(quantity))
+        proposal = TradeProposal(*wish, Decimal(100), _price(stop), _price(target))
         request = self.desk.open(RiskApproved(proposal), self.now_ns)
         self.deliver()
         return request.position_id or ""
@@ -208,8 +200,10 @@ class ScriptedVenue:
         return record.close_reason
 
 
+def _price(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 @pytest.fixture(params=[False, True], ids=["one run", "restarted after every event"])
 def venue(request: pytest.FixtureRequest) -> ScriptedVenue:
     return ScriptedVenue(request.param)
-
-

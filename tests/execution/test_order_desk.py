@@ -232,6 +232,14 @@ def test_rejected_exits_are_tried_ever_more_slowly(venue: Venue) -> None:
         pauses.append((venue.desk.next_due_ns() - venue.now_ns) // SECOND_NS)
         venue.wait(pauses[-1])
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    venue.accept("exit-10")
+    venue.fill("exit-10", "1", "99")
+    venue.finish("exit-10", reason="no more depth")  # it trades again: the pause starts over
+    venue.deliver()
+    venue.wait(1)
+    venue.reject("exit-11", "EService:Unavailable")
+    venue.deliver()
+    assert venue.desk.next_due_ns() - venue.now_ns == SECOND_NS
 
 
 @pytest.mark.parametrize("after_exit", [True, False], ids=["rest of an exit", "rest of an entry"])
@@ -258,7 +266,7 @@ def test_a_rest_below_the_smallest_order_is_dust_flagged_kept_in_the_books_and_n
     (record,) = venue.closed
     assert (record.dust, record.quantity, record.is_open) == (True, Decimal("0.4"), False)
     assert record.close_reason is (CloseReason.MANUAL if after_exit else None)
-    assert venue.desk.free("BTC") == Decimal("0.4")  # free coins, as far as others are concerned
+    assert venue.desk.free("BTC") == Decimal("2.4")  # 2 from the start, and the dust
 
 
 def test_a_rest_the_venue_finds_too_cheap_is_dust_as_well(venue: Venue) -> None:
@@ -434,8 +442,7 @@ def test_a_manual_buy_sent_twice_is_one_order_and_one_position(venue: Venue) -> 
 
 
 def test_a_manual_sell_may_use_free_coins_and_never_those_of_a_position(venue: Venue) -> None:
-    venue.totals["BTC"] = Decimal(2)  # free from the start
-    venue.protected()  # 10 more, which are the position's
+    venue.protected()  # 2 from the start and 10 more, which are the position's
     refused = venue.desk.place(manual(Side.SELL, "2.1"))
     assert isinstance(refused, Refused) and "only 2 are free" in refused.reason
     assert isinstance(venue.desk.place(manual(Side.SELL, "1.5")), OrderRequest)
@@ -448,7 +455,7 @@ def test_a_manual_sell_may_use_free_coins_and_never_those_of_a_position(venue: V
 
 def test_more_than_the_whole_wallet_is_the_venues_to_reject(venue: Venue) -> None:
     venue.protected()
-    assert isinstance(venue.desk.place(manual(Side.SELL, "11")), OrderRequest)
+    assert isinstance(venue.desk.place(manual(Side.SELL, "13")), OrderRequest)
 
 
 def test_xrp_btc_may_not_spend_the_bitcoin_of_a_btc_usdt_position(venue: Venue) -> None:
@@ -456,9 +463,8 @@ def test_xrp_btc_may_not_spend_the_bitcoin_of_a_btc_usdt_position(venue: Venue) 
     wish = manual(Side.BUY, "2", "XRP/BTC")
     assert "no price" in venue.desk.place(wish).reason  # cannot tell what it costs
     venue.quote("0.9", "1", symbol="XRP/BTC")
-    assert "open positions" in venue.desk.place(wish).reason  # 2 x 1 x 1.004 = 2.008 BTC, none of them free
-    venue.totals["BTC"] += Decimal("2.008")
-    assert isinstance(venue.desk.place(wish), OrderRequest)
+    assert "open positions" in venue.desk.place(wish).reason  # 2 x 1 x 1.004 = 2.008 BTC, 2 are free
+    assert isinstance(venue.desk.place(manual(Side.BUY, "1.9", "XRP/BTC")), OrderRequest)
 
 
 @pytest.mark.parametrize(

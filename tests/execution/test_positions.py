@@ -129,7 +129,7 @@ def test_a_round_trip_with_fees_on_both_sides() -> None:
     closed = book.drain_changed()[-1]
     assert closed.realised == closed.realised_usd == Decimal("-33.24")  # 390 - 420 - 3.24
     assert (closed.close_reason, closed.quantity, closed.dust) == (CloseReason.STOP_LOSS, Decimal(0), False)
-    assert (closed.opened_at_ns, closed.closed_at_ns) == (2, 7)
+    assert (closed.opened_at_ns, closed.closed_at_ns) == (2, 6)
     assert (book.wins, book.losses, book.records()) == (0, 1, ())
 
 
@@ -167,6 +167,19 @@ def test_a_position_sold_out_while_its_entry_still_rests_stays_open_for_what_may
     assert book.is_open("p")
     tape.cancel(entry)
     assert not book.is_open("p") and book.drain_changed()[-1].close_reason is CloseReason.STOP_LOSS
+
+
+def test_a_small_rest_is_not_dust_while_an_exit_for_it_is_on_its_way() -> None:
+    book = positions()
+    tape = Tape(book)
+    tape.fill(tape.submit(Side.BUY, "p"), Decimal(1), Decimal(100), Decimal(0), final=True)
+    first, second = tape.submit(Side.SELL, "p", "stop_loss"), tape.submit(Side.SELL, "p", "signal")
+    tape.fill(first, Decimal("0.6"), Decimal(90), Decimal(0))
+    tape.cancel(first)
+    assert book.is_open("p")
+    tape.fill(second, Decimal("0.4"), Decimal(90), Decimal(0), final=True)
+    closed = book.drain_changed()[-1]
+    assert (closed.is_open, closed.dust, closed.close_reason) == (False, False, CloseReason.SIGNAL)
 
 
 def test_a_break_even_position_is_neither_win_nor_loss() -> None:

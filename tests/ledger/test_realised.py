@@ -46,7 +46,8 @@ def test_unknown_stays_unknown() -> None:
     assert book.book("BTC/USDT", SELL, D("0.5"), D(50), D(0), ONE) is None
     assert book.book("BTC/USDT", SELL, D("0.5"), D(50), D(0), ONE) is None
     book.book("BTC/USDT", BUY, ONE, D(100), D(0), ONE)
-    book.book("BTC/USDT", SELL, ONE, D(110), D(0), ONE)
+    assert book.cost("BTC/USDT") == D(100)  # the coins of unknown cost are gone
+    assert book.book("BTC/USDT", SELL, ONE, D(110), D(0), ONE) == D(10)
     assert (book.realised("BTC/USDT"), book.realised_usd()) == (None, None)
 
 
@@ -81,7 +82,9 @@ def test_an_execution_of_nothing_is_refused() -> None:
         CostBook().book("BTC/USDT", BUY, D(0), D(0), D(0), ONE)
 
 
-TRADES = st.lists(st.tuples(st.booleans(), st.integers(1, 1000), st.integers(1, 10**6), st.integers(0, 99)), max_size=40)
+TRADES = st.lists(
+    st.tuples(st.booleans(), st.integers(1, 1000), st.integers(1, 10**6), st.integers(0, 99)), max_size=40
+)
 
 
 @given(TRADES)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, PublicTrade
 from triplegain.domain.orders import Side

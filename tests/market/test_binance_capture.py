@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from triplegain.domain.market import BestQuote, BookUpdate, PublicTrade
 from triplegain.market.binance_book import BinanceBook
 from triplegain.market.binance_capture import BinanceCapture
@@ -35,7 +36,8 @@ def test_the_recording_is_whole_and_quote_and_book_agree(captures: Path) -> None
             trimmed.apply(event.bids, event.asks)
         elif isinstance(event, BestQuote):
             trimmed.trim(event.bid, event.ask)
-            assert trimmed.best(1) == ([event.bid], [event.ask])
+            assert (trimmed.best_bid, trimmed.best_ask) == (event.bid[0], event.ask[0])
+            assert (trimmed.bids[event.bid[0]], trimmed.asks[event.ask[0]]) == (event.bid[1], event.ask[1])
         # Trimmed by the newest quotes the book never crosses.
         assert not trimmed.is_crossed
     assert (book.updates, book.mismatches, book.gaps, book.compared) == (6495, 0, 0, 1072)

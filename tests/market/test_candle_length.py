@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.market.candle_length import auto_candle_length, candle_length_text, parse_candle_length

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, PublicTrade

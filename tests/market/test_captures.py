@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from triplegain.domain.market import MarketDepth
 from triplegain.market.capture import VerifyReport
 from triplegain.market.captures import list_captures, verify_capture
@@ -32,6 +33,7 @@ def test_a_damaged_file_is_listed_with_its_problem(tmp_path: Path) -> None:
         ("binance_spot_l2_trades_btcusdt_2024-08", VerifyReport(6495, 0, 0)),
         # One trade id is missing at each page of 1000.
         ("kraken_trades_btcusdt_2023-11/BTC_USDT-trades.feather", VerifyReport(26_921, 0, 26)),
+        ("kraken_ohlcv_btcusdt/XBTUSDT_60.csv", VerifyReport(41_379, 0, 0)),
         # 2018-02-08: Binance stood still for more than a day.
         ("binance_ohlcv_1h_2017_2022/BTC_USDT-1h.json", VerifyReport(45_024, 0, 1)),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from triplegain.domain.errors import InvalidValueError
 from triplegain.market.depth_book import DepthBook
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.market.capture_formats import recognise
@@ -133,12 +134,28 @@ def test_a_trade_frame_becomes_trades_once_and_holes_are_counted() -> None:
         ).encode()
 
     at = 1696613755440295000
-    assert decoder.decode(frame(7), at + 5) == [
-        PublicTrade("BTC/USD", at, at + 5, 1059442, 27625, Side.SELL, "7")
-    ]
+    assert decoder.decode(frame(7), at + 5) == [PublicTrade("BTC/USD", at, at + 5, 1059442, 27625, Side.SELL, "7")]
     assert decoder.decode(frame(7), at + 6) == []
     assert len(decoder.decode(frame(9), at + 7)) == 1
     assert decoder.gaps == 1
+
+
+def test_a_first_snapshot_of_trades_is_the_past_and_a_later_one_fills_the_hole() -> None:
+    def frame(kind: str, *numbers: int) -> bytes:
+        trades = [
+            f'{{"symbol":"BTC/USD","side":"buy","price":100.0,"qty":1.0,"ord_type":"market","trade_id":{number},'
+            f'"timestamp":"2024-01-01T00:00:{number:02}.000000Z"}}'
+            for number in numbers
+        ]
+        return f'{{"channel":"trade","type":"{kind}","data":[{",".join(trades)}]}}'.encode()
+
+    decoder = KrakenFrameDecoder(capture_instrument)
+    told = [
+        [event.trade_id for event in decoder.decode(data, None) if isinstance(event, PublicTrade)]
+        for data in (frame("snapshot", 5, 6), frame("update", 7), frame("snapshot", 6, 7, 8, 9), frame("update", 10))
+    ]
+    assert told == [[], ["7"], ["8", "9"], ["10"]]
+    assert decoder.gaps == 0
 
 
 def test_maintenance_is_told_for_every_instrument_and_so_is_its_end() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Heartbeat, MarketEvent

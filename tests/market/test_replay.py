@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from triplegain.domain.market import BookUpdate, CandleClosed, MarketDepth, PublicTrade
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.feed import CaptureError
@@ -93,7 +94,7 @@ def test_recordings_that_contradict_each_other_are_refused(tmp_path: Path) -> No
 def test_nothing_to_replay_says_what_was_looked_for(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "README.md").write_text("words")
-    with pytest.raises(CaptureError, match="does not exist|looked for Kraken WebSocket v2"):
+    with pytest.raises(CaptureError, match=r"does not exist|looked for Kraken WebSocket v2"):
         open_replay(tmp_path / name)
 
 
@@ -126,7 +127,10 @@ def test_a_file_that_does_not_name_its_pair_or_names_an_unknown_one_is_refused(t
 
 
 def test_a_truncated_trades_file_is_refused(captures: Path, tmp_path: Path) -> None:
-    for name in ("kraken_trades_xrp_2022-05/XRP_USDT-trades.json.gz", "kraken_trades_btcusdt_2023-11/ETH_BTC-trades.feather"):
+    for name in (
+        "kraken_trades_xrp_2022-05/XRP_USDT-trades.json.gz",
+        "kraken_trades_btcusdt_2023-11/ETH_BTC-trades.feather",
+    ):
         whole = captures / name
         cut = tmp_path / whole.name
         cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+
 from triplegain.domain.errors import InvalidValueError
 from triplegain.market.scaling import Scale
 
@@ -46,8 +47,9 @@ def test_a_float_quantity_loses_its_dust_and_is_cut_to_the_lot(text: str, lots: 
     assert SATOSHI.floor(text) == lots
 
 
-def test_a_float_price_may_miss_its_tick_by_dust_only() -> None:
+def test_an_archived_price_may_miss_its_tick_by_dust_only() -> None:
     assert TENTH.nearest(repr(0.1 + 0.2)) == 3  # 0.30000000000000004
+    assert TENTH.nearest("9082.79999") == 90828  # so written in Kraken's own archive
     with pytest.raises(InvalidValueError, match="not a multiple"):
         TENTH.nearest("61737.61")
 

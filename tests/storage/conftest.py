@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-
 from tests.storage.scripted_session import START_NS
+
 from triplegain.domain.clock import ManualClock
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader

@@ -216,4 +216,3 @@ class ScriptedSession:
             balances=self._balances() if balances else (),
             **changed,  # type: ignore[arg-type]
         )
-

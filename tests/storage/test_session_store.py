@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import asyncpg
 import pytest
-
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
+
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CommitBatch, SecurityEvent, SessionStatus

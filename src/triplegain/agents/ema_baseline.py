@@ -7,6 +7,7 @@ and 0.5 % of the close, the target twice as far.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
@@ -16,12 +17,20 @@ from triplegain.agents.true_range import AverageTrueRange
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
 
-CONFIDENCE = Decimal("0.75")
-STOP_MIN = Decimal("0.005")
-ATR_MULTIPLE = 2
-REWARD_RISK = 2
-
 _STEP = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSettings:
+    """Periods in candles; `stop_min` is a fraction of the close, the target a multiple of the stop's distance."""
+
+    fast: int = 9
+    slow: int = 21
+    atr_period: int = 14
+    confidence: Decimal = Decimal("0.75")
+    stop_atr_multiple: Decimal = Decimal(2)
+    stop_min: Decimal = Decimal("0.005")
+    target_stop_multiple: Decimal = Decimal(2)
 
 
 class EmaBaseline:
@@ -29,11 +38,12 @@ class EmaBaseline:
 
     name = "ema_baseline"
 
-    def __init__(self, symbol: str, fast: int = 9, slow: int = 21, atr: int = 14) -> None:
+    def __init__(self, symbol: str, settings: BaselineSettings | None = None) -> None:
         self.symbol = symbol
-        self._fast = ExponentialAverage(fast)
-        self._slow = ExponentialAverage(slow)
-        self._atr = AverageTrueRange(atr)
+        self._settings = settings = settings or BaselineSettings()
+        self._fast = ExponentialAverage(settings.fast)
+        self._slow = ExponentialAverage(settings.slow)
+        self._atr = AverageTrueRange(settings.atr_period)
         self._candles = 0
         self._last_close_ns = 0
         #: On which side of the slow average the fast one was last seen; 0 not yet.
@@ -57,17 +67,20 @@ class EmaBaseline:
         side = (fast > slow) - (fast < slow)
         before = self._side
         self._side = side or before
-        stop = max(STOP_MIN, Decimal(ATR_MULTIPLE * atr / candle.close).quantize(_STEP, ROUND_CEILING))
+        atr_fraction = Decimal(atr / candle.close) * self._settings.stop_atr_multiple
+        stop = max(self._settings.stop_min, atr_fraction.quantize(_STEP, ROUND_CEILING))
         if before < 0 < side:
             return self._signal(Action.BUY, "above", stop)
         if side < 0 < before:
             return self._signal(Action.SELL, "below", stop)
         trend = {1: "above", -1: "below"}.get(self._side, "level with")
-        return AgentAnswer(Action.HOLD, CONFIDENCE, f"no cross: EMA {self._fast.period} stays {trend} the slow average")
+        stays = f"no cross: EMA {self._fast.period} stays {trend} the slow average"
+        return AgentAnswer(Action.HOLD, self._settings.confidence, stays)
 
     def _signal(self, action: Action, where: str, stop: Decimal) -> AgentAnswer:
         reasoning = f"EMA {self._fast.period} crossed {where} EMA {self._slow.period}"
-        return AgentAnswer(action, CONFIDENCE, reasoning, stop, REWARD_RISK * stop)
+        target = self._settings.target_stop_multiple * stop
+        return AgentAnswer(action, self._settings.confidence, reasoning, stop, target)
 
     def state(self) -> dict[str, Any]:
         return {

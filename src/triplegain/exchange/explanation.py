@@ -19,7 +19,19 @@ class FillExplanation(Mapping[str, Any]):
     A mapping that is worked out when it is first read: most of a replay's time would go into words otherwise.
     """
 
-    __slots__ = ("_ahead", "_cause", "_fee", "_lots", "_maker", "_model", "_order", "_price", "_quotes", "_read", "_tier")
+    __slots__ = (
+        "_ahead",
+        "_cause",
+        "_fee",
+        "_lots",
+        "_maker",
+        "_model",
+        "_order",
+        "_price",
+        "_quotes",
+        "_read",
+        "_tier",
+    )
 
     def __init__(
         self,

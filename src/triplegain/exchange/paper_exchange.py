@@ -29,7 +29,7 @@ from triplegain.exchange.venue_market import VenueMarket
 from triplegain.ledger.wallet import Wallet
 
 #: How many final client order ids are remembered here; the session's record remembers all of them.
-_RECENT_IDS = 4096
+_RECENT_IDS = 256
 
 
 class PaperExchange:
@@ -97,13 +97,10 @@ class PaperExchange:
 
     # -- what a client does --------------------------------------------------------------------------------------
 
-    def place(self, request: OrderRequest) -> int:
-        """Send an order; its number. A client order id that is known already sends nothing: same order, same number."""
-        known = self.orders.get(request.client_order_id)
-        if known is not None:
-            return known.number
-        if request.client_order_id in self.recent:
-            return self.recent[request.client_order_id]
+    def place(self, request: OrderRequest) -> None:
+        """Send an order. A client order id that is known already sends nothing: it is the same order."""
+        if request.client_order_id in self.orders or request.client_order_id in self.recent:
+            return
         self.order_count += 1
         number = self.order_count
         order_id = ids.order_id(self.session, number)
@@ -114,13 +111,12 @@ class PaperExchange:
         if market is None:
             refusal = Refusal(UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
             self._reject(number, request, refusal)
-            return number
+            return
         order = WorkingOrder(number, order_id, request, market.instrument, self.now_ns)
         order.quote_at_decision = market.quotes()
         self.orders[request.client_order_id] = order
         self._numbers[number] = order
         self._schedule(arrives_ns, Place(number))
-        return number
 
     def cancel(self, client_order_id: str) -> None:
         self._schedule(self.now_ns + self.latency.cancel(), Cancel(client_order_id))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.exchange_events import OrderSubmitted
+from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
@@ -21,7 +21,9 @@ _ZERO = Decimal(0)
 class FreeCoins:
     """Per asset: the total, less what open positions own, less what other open orders are about to spend.
 
-    `total` gives the wallet's total of an asset, `ask` the price a market order to buy is reckoned with (or None).
+    The totals are what we know: the opening `balances` and the fills that have become visible. The wallet itself is
+    ahead of us by the response latency, and coins it has already got from a fill would look as if they were free.
+    `ask` gives the price a market order to buy is reckoned with, or None.
     """
 
     def __init__(
@@ -29,13 +31,13 @@ class FreeCoins:
         instruments: Iterable[Instrument],
         orders: OrderRegister,
         positions: Positions,
-        total: Callable[[str], Decimal],
+        balances: Mapping[str, Decimal],
         ask: Callable[[str], Decimal | None],
     ) -> None:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._orders = orders
         self._positions = positions
-        self._total = total
+        self._totals = {asset.upper(): amount for asset, amount in balances.items()}
         self._ask = ask
         self._sent: dict[str, OrderRequest] = {}
 
@@ -87,6 +89,21 @@ class FreeCoins:
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
         return instrument.quote, EXACT.multiply(EXACT.multiply(quantity, price), rate)
 
+    def filled(self, event: OrderFilled) -> None:
+        """A fill we have come to know of."""
+        instrument = self._instruments[event.symbol]
+        sign = 1 if event.side is Side.BUY else -1
+        moves = (
+            (instrument.base, sign * event.quantity),
+            (instrument.quote, -sign * event.notional),
+            (event.fee_asset, -event.fee),
+        )
+        for asset, amount in moves:
+            self._totals[asset] = EXACT.add(self._total(asset), amount)
+
+    def _total(self, asset: str) -> Decimal:
+        return self._totals.get(asset, _ZERO)
+
     def _committed(self, asset: str) -> Decimal:
         resting = ((r.request, EXACT.subtract(r.quantity, r.filled_quantity)) for r in self._orders.open_orders())
         leaving = ((request, request.quantity) for request in self._sent.values())
@@ -99,8 +116,12 @@ class FreeCoins:
                 total = EXACT.add(total, amount)
         return total
 
-    def state(self) -> list[Any]:
-        return [request_to_json(request) for request in self._sent.values()]
+    def state(self) -> dict[str, Any]:
+        return {
+            "totals": {asset: text(amount) for asset, amount in self._totals.items()},
+            "sent": [request_to_json(request) for request in self._sent.values()],
+        }
 
-    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
-        self._sent = {stored["client_order_id"]: request_from_json(stored) for stored in state}
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._totals = {asset: Decimal(amount) for asset, amount in state["totals"].items()}
+        self._sent = {stored["client_order_id"]: request_from_json(stored) for stored in state["sent"]}

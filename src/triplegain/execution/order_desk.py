@@ -8,14 +8,14 @@ positions up to date and sends what the protections ask for. Entries are named `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
@@ -66,7 +66,7 @@ class OpenPosition:
 
 
 class OrderDesk:
-    """One session's desk. `total` gives the wallet's total of an asset."""
+    """One session's desk. `balances` are the session's opening balances."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class OrderDesk:
         instruments: Iterable[Instrument],
         orders: OrderRegister,
         positions: Positions,
-        total: Callable[[str], Decimal],
+        balances: Mapping[str, Decimal],
         settings: DeskSettings | None = None,
     ) -> None:
         self.orders = orders
@@ -82,7 +82,7 @@ class OrderDesk:
         self._settings = settings or DeskSettings()
         self._broker = broker
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self._free = FreeCoins(self._instruments.values(), orders, positions, total, self._ask)
+        self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._ask)
         self._protections = Protections(broker, self._instruments.values(), positions, self._settings.protection)
         self._counters = {"pos": 0, "entry": 0}
         self._quotes: dict[str, tuple[Decimal | None, Decimal | None, Decimal | None]] = {}
@@ -165,6 +165,8 @@ class OrderDesk:
         self.positions.apply(event)
         if isinstance(event, OrderSubmitted):
             self._free.submitted(event)
+        elif isinstance(event, OrderFilled):
+            self._free.filled(event)
         self._protections.on_event(event, record is not None and record.status.is_final, now_ns)
 
     def on_quote(
@@ -270,7 +272,7 @@ class OrderDesk:
             "protections": self._protections.state(),
             "counters": dict(self._counters),
             "quotes": {s: [None if v is None else text(v) for v in quote] for s, quote in self._quotes.items()},
-            "sent": self._free.state(),
+            "free": self._free.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -280,7 +282,7 @@ class OrderDesk:
         for symbol, quote in state["quotes"].items():
             bid, ask, last = (None if value is None else Decimal(value) for value in quote)
             self._quotes[symbol] = (bid, ask, last)
-        self._free.restore(state["sent"])
+        self._free.restore(state["free"])
 
 
 def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> None:

@@ -323,13 +323,15 @@ class PaperPortfolio:
         *,
         positions: Positions | None = None,
     ) -> PaperPortfolio:
+        wallet = Wallet()
+        wallet.restore(stored["wallet"])
         portfolio = cls(
             stored["session_id"],
             {asset: Decimal(amount) for asset, amount in stored["initial_balances"].items()},
             instruments,
             mark,
             int(stored["created_at_ns"]),
-            wallet=Wallet.restore(stored["wallet"]),
+            wallet=wallet,
             positions=positions,
             max_trade_history=stored["max_trade_history"],
         )

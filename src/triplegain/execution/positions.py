@@ -48,6 +48,10 @@ class Positions:
         """The stop and target its entry is sent with; they show on the position from its first fill."""
         self._plans[position_id] = (stop, target)
 
+    def planned(self, position_id: str) -> tuple[Decimal | None, Decimal | None]:
+        """(stop, target) of an entry that has not filled yet."""
+        return self._plans.get(position_id, (None, None))
+
     def apply(self, event: ExchangeEvent) -> PositionRecord | None:
         """The position as it is after `event`; None where no position changed. Raises PositionError on a bug."""
         if isinstance(event, OrderSubmitted):

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, assert_never
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.exchange_events import ExchangeEvent, OrderAmended, OrderFilled, OrderRejected, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent, OrderAmended, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason
@@ -200,7 +200,7 @@ class Protections:
 
     def _measure(self, protection: Protection, event: ExchangeEvent) -> None:
         stage, since = protection.stage, protection.unprotected_since_ns
-        if since is None or not isinstance(stage, Protected) or isinstance(event, OrderFilled):
+        if since is None or not isinstance(stage, Protected):
             return
         if stage.covered < self._positions.quantity(protection.position_id):
             return

@@ -140,13 +140,14 @@ class Wallet:
             "transaction": self._transaction,
         }
 
-    @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> Wallet:
-        wallet = cls()
-        wallet._total = {asset: int(amount) for asset, amount in state["total"].items()}
-        wallet._sequence = state["sequence"]
-        wallet._transaction = state["transaction"]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a stored state, in place. Raises LedgerError if its reservations exceed its balances."""
+        self._total = {asset: int(amount) for asset, amount in state["total"].items()}
+        self._held = {}
+        self._reservations = {}
+        self._entries = []
+        self._sequence = state["sequence"]
+        self._transaction = state["transaction"]
         for number, (asset, amount) in state["reservations"].items():
-            if not wallet.reserve(int(number), asset, int(amount)):
+            if not self.reserve(int(number), asset, int(amount)):
                 raise LedgerError(f"the stored reservations of {asset} exceed its balance")
-        return wallet

@@ -162,8 +162,10 @@ class BinanceBook:
         """The depth book and the best quote of the same update id must agree."""
         quote = self._ahead.get(self._last)
         if quote is not None:
-            best = self._book.best(1)
+            book = self._book
+            own_bid = (book.best_bid, book.bids.get(book.best_bid, 0))
+            own_ask = (book.best_ask, book.asks.get(book.best_ask, 0))
             self.compared += 1
-            self.mismatches += best != ([quote[0]], [quote[1]])
+            self.mismatches += (own_bid, own_ask) != quote
         if self._ahead:
             self._ahead = {last: quote for last, quote in self._ahead.items() if last > self._last}

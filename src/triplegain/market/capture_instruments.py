@@ -7,10 +7,13 @@ from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
-from triplegain.market.scaling import dust
+from triplegain.market.scaling import is_near_step
 
 #: How many prices of a file are looked at to choose its tick.
 SAMPLE = 1000
+
+#: Share of a sample that must lie on a tick. Of prices on a ten times finer tick a tenth does by chance.
+_ENOUGH = 0.5
 
 _LOT = Decimal("1e-8")
 _QUOTES = ("USDT", "USDC", "BTC", "XBT", "ETH", "USD", "EUR", "GBP", "CHF")
@@ -51,7 +54,8 @@ def capture_instrument(symbol: str, venue: str = "kraken", prices: Sequence[str]
     """The instrument of a capture.
 
     A file of candles or trades does not say which venue it comes from; `prices` (a sample, as text) then decide
-    between ticks: the first candidate that fits most of them. Raises InvalidValueError for an unknown symbol.
+    between ticks: the first candidate that fits most of them, so that one bad price decides nothing.
+    Raises InvalidValueError for an unknown symbol.
     """
     candidates = known_instruments(symbol, venue)
     if not candidates:
@@ -59,19 +63,21 @@ def capture_instrument(symbol: str, venue: str = "kraken", prices: Sequence[str]
         raise InvalidValueError(f"tick and lot of {symbol} are not known; known are {known}")
     if not prices:
         return candidates[0]
-    return max(candidates, key=lambda instrument: _fitting(instrument, prices))
+    shares = [_fitting(instrument, prices) for instrument in candidates]
+    enough = [instrument for instrument, share in zip(candidates, shares, strict=True) if share >= _ENOUGH]
+    return enough[0] if enough else candidates[shares.index(max(shares))]
 
 
-def _fitting(instrument: Instrument, prices: Sequence[str]) -> int:
-    """How many prices are multiples of the tick, in tenths of the sample: single bad prices decide nothing."""
+def _fitting(instrument: Instrument, prices: Sequence[str]) -> float:
+    """Share of the prices that are multiples of the tick."""
     count = 0
     for text in prices:
         try:
             steps = Decimal(text) / instrument.tick
         except ArithmeticError:
             continue
-        count += bool(steps.is_finite() and abs(steps - steps.to_integral_value()) <= dust(steps))
-    return 10 * count // len(prices)
+        count += is_near_step(steps)
+    return count / len(prices)
 
 
 def symbol_of(name: str) -> str | None:

@@ -62,9 +62,12 @@ class DepthBook:
 
     def trim(self, bid: Level, ask: Level) -> None:
         """A newer best quote: nothing stands beyond it, and its sizes stand at it."""
-        beyond_bids = [(price, 0) for price in self.bids if price > bid[0]]
-        beyond_asks = [(price, 0) for price in self.asks if price < ask[0]]
-        self.apply([*beyond_bids, bid], [*beyond_asks, ask])
+        bids, asks = [bid], [ask]
+        if self.best_bid > bid[0]:
+            bids += [(price, 0) for price in self.bids if price > bid[0]]
+        if 0 < self.best_ask < ask[0]:
+            asks += [(price, 0) for price in self.asks if price < ask[0]]
+        self.apply(bids, asks)
 
     def _truncate(self) -> None:
         if len(self.bids) > self.depth:

@@ -37,7 +37,7 @@ class FeedHealth:
 
     def observe(self, event: MarketEvent) -> None:
         """Every event is a sign of life; states and candles say more."""
-        self.heard(event.exchange_time_ns)
+        self._heard_ns = max(self._heard_ns, event.exchange_time_ns)
         if isinstance(event, FeedStatus):
             self._states[event.symbol] = event.state
         elif isinstance(event, CandleClosed):

@@ -126,7 +126,7 @@ class KrakenFrameDecoder:
             books = _book.decode(message.data)
             return [event for one in books for event in self._on_book(one, message.type, received_at_ns)]
         if message.channel == "trade":
-            return [event for one in _trades.decode(message.data) for event in self._on_trade(one, received_at_ns)]
+            return self._on_trades(_trades.decode(message.data), message.type, received_at_ns)
         if message.channel == "heartbeat" and (received_at_ns or self._time_ns):
             received = received_at_ns or self._time_ns
             return [Heartbeat(self._advance(received), received)]
@@ -181,6 +181,13 @@ class KrakenFrameDecoder:
         if snapshot and was is FeedState.CHECKSUM_MISMATCH:
             return [update, FeedStatus(message.symbol, time_ns, received, FeedState.SYNCED, "new snapshot")]
         return [update]
+
+    def _on_trades(self, messages: list[_TradeMessage], kind: str, received_at_ns: int | None) -> list[MarketEvent]:
+        """New trades. The first snapshot only says where the tape stands: its trades happened before we listened."""
+        if kind == "snapshot" and messages and not self._of(messages[0].symbol).last_trade_id:
+            self._of(messages[0].symbol).last_trade_id = max(message.trade_id for message in messages)
+            return []
+        return [event for message in messages for event in self._on_trade(message, received_at_ns)]
 
     def _on_trade(self, message: _TradeMessage, received_at_ns: int | None) -> list[MarketEvent]:
         one = self._of(message.symbol)

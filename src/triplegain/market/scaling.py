@@ -10,16 +10,22 @@ from triplegain.domain.errors import InvalidValueError
 _DUST = Decimal("1e-14")
 _MOST_DUST = Decimal("0.125")
 
+#: Prices of archives may be this share of a tick off it: Kraken's own files say 9082.79999 for 9082.8.
+_NEAR = Decimal("0.001")
 
-def dust(steps: Decimal) -> Decimal:
-    """How far a number of steps may be from a whole one and still mean it."""
-    return min(abs(steps) * _DUST, _MOST_DUST)
+#: Numbers a scale remembers before it starts anew.
+_REMEMBERED = 65_536
+
+
+def is_near_step(steps: Decimal) -> bool:
+    """Whether a number of steps means a whole one."""
+    return steps.is_finite() and abs(steps - steps.to_integral_value()) <= _NEAR
 
 
 class Scale:
     """Converts text into a whole number of steps of 10^-places."""
 
-    __slots__ = ("_zeros", "places", "step")
+    __slots__ = ("_seen", "_zeros", "places", "step")
 
     def __init__(self, step: Decimal) -> None:
         exponent = step.normalize().as_tuple()
@@ -28,9 +34,20 @@ class Scale:
         self.step = step
         self.places = -exponent.exponent
         self._zeros = "0" * self.places
+        # The same prices and sizes are written again and again.
+        self._seen: dict[str, int] = {}
 
     def exact(self, text: str) -> int:
         """Steps in `text`. Raises InvalidValueError if it is no number, negative or between two steps."""
+        count = self._seen.get(text)
+        if count is None:
+            count = self._read(text)
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen[text] = count
+        return count
+
+    def _read(self, text: str) -> int:
         whole, _, fraction = text.partition(".")
         missing = self.places - len(fraction)
         try:
@@ -45,13 +62,13 @@ class Scale:
         return count
 
     def nearest(self, text: str) -> int:
-        """Steps in a number that has been through a binary float: its dust is removed, more is refused."""
+        """Steps in a number from an archive: a thousandth of a step is forgiven, more is refused."""
         plain = self._plain(text)
         if plain >= 0:
             return plain
         value = self._steps(text)
         count = value.to_integral_value(ROUND_HALF_EVEN)
-        if abs(value - count) > dust(value):
+        if not is_near_step(value):
             raise InvalidValueError(f"{text} is not a multiple of {self.step}")
         return int(count)
 
@@ -61,7 +78,7 @@ class Scale:
         if plain >= 0:
             return plain
         value = self._steps(text)
-        return int((value + dust(value)).to_integral_value(ROUND_FLOOR))
+        return int((value + min(value * _DUST, _MOST_DUST)).to_integral_value(ROUND_FLOOR))
 
     def _plain(self, text: str) -> int:
         """Steps in digits with at most the step's places, -1 for everything else."""

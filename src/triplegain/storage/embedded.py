@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from triplegain.storage.binaries import wheel_installation
 from triplegain.storage.errors import StorageError
-from triplegain.storage.postmaster import PORT, read_postmaster, serves, stop_postmaster
+from triplegain.storage.postmaster import PORT, bury_postmaster, read_postmaster, serves, stop_postmaster
 from triplegain.storage.server_identity import ServerIdentity, choose_identity
 
 USER = DATABASE = "triplegain"
@@ -96,7 +96,11 @@ class EmbeddedCluster:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return
+                served = read_postmaster(self.cluster)
                 stop_postmaster(self.cluster, STOP_TIMEOUT_S)
+                if served and served.socket_folder != self.folder:
+                    with contextlib.suppress(OSError):
+                        served.socket_folder.rmdir()
 
     def __enter__(self) -> str:
         return self.start()
@@ -160,8 +164,7 @@ class EmbeddedCluster:
             if found.ready and found.answers:
                 return found.socket_folder
             if not serves(found.pid, self.cluster):
-                # A recycled pid would make the new server refuse to start.
-                (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+                bury_postmaster(self.cluster, found)
                 return None
             if time.monotonic() > deadline:
                 raise StorageError(f"PostgreSQL (process {found.pid}) runs but does not answer: see {self.log}")

@@ -42,7 +42,17 @@ class SessionLockedError(StorageError):
 
 
 #: What the driver raises, besides errors of its own, when the server is not there.
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError, asyncio.TimeoutError)
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+    asyncio.TimeoutError,
+)
+
+#: Among them, those after which the connection is of no more use.
+_CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
 _NO_SPACE = "53100"
 _OURS = "TG"
@@ -56,7 +66,7 @@ def explain(error: BaseException, doing: str) -> StorageError:
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
     if state == _NO_SPACE:
         return StorageError(f"{doing} failed, the database's disk is full: {error}. Free some space. {_WHAT_NOW}")
-    if state[:2] in ("08", "57") or isinstance(error, (asyncpg.InterfaceError, OSError, EOFError)):
+    if state[:2] in ("08", "57") or isinstance(error, _CONNECTION_LOST):
         detail = str(error) or type(error).__name__
         return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")
     return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")

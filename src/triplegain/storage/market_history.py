@@ -19,7 +19,7 @@ ON CONFLICT (symbol, length_ns, open_time_ns) DO UPDATE SET
     volume = excluded.volume, trades = excluded.trades, source = excluded.source
 """
 _STORE_TRADE = "INSERT INTO market_trades VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
-#: Built from the longest stored length that divides the one asked for; a candle whose parts end early is left out.
+#: Built from the longest stored length that divides the one asked for; one that is not over is left out.
 _CANDLES = """
 WITH base AS (
     SELECT max(length_ns) AS length FROM candles WHERE symbol = $1 AND length_ns <= $2 AND $2 % length_ns = 0
@@ -33,7 +33,9 @@ WITH base AS (
 SELECT start::bigint AS open_time_ns, (array_agg(open ORDER BY open_time_ns))[1] AS open, max(high) AS high,
        min(low) AS low, (array_agg(close ORDER BY open_time_ns DESC))[1] AS close, sum(volume) AS volume,
        sum(trades)::bigint AS trades
-FROM parts GROUP BY start ORDER BY start DESC LIMIT $4
+FROM parts GROUP BY start
+HAVING start + $2 <= (SELECT max(open_time_ns + length_ns) FROM latest)
+ORDER BY start DESC LIMIT $4
 """
 _LATEST = """
 SELECT price, time_ns::bigint FROM (

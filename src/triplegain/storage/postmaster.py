@@ -14,6 +14,11 @@ from triplegain.storage.errors import StorageError
 
 PORT = 5432
 _POLL_S = 0.01
+_REPLY_TIMEOUT_S = 2.0
+#: Length 8 and the code 80877103; every server replies with one letter.
+_TLS_REQUEST = bytes.fromhex("0000000804d2162f")
+#: No process has it: beyond the largest pid of every system.
+_NO_PID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +31,18 @@ class Postmaster:
 
     @property
     def answers(self) -> bool:
-        """Whether somebody listens on its socket: the one proof of life that a recycled pid cannot fake."""
+        """Whether a server replies on its socket: the one proof of life that a recycled pid cannot fake.
+
+        Connecting alone proves nothing, a dying server's queue takes that; the reply to a request for TLS does.
+        """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_REPLY_TIMEOUT_S)
             try:
                 probe.connect(str(self.socket_folder / f".s.PGSQL.{PORT}"))
+                probe.sendall(_TLS_REQUEST)
+                return probe.recv(1) in (b"N", b"S")
             except OSError:
                 return False
-        return True
 
 
 def read_postmaster(cluster: Path) -> Postmaster | None:
@@ -73,6 +83,19 @@ def stop_postmaster(cluster: Path, timeout_s: float) -> None:
             raise StorageError(f"PostgreSQL (process {found.pid}) did not stop within {timeout_s:.0f} s")
         _reap(found.pid)
         time.sleep(_POLL_S)
+
+
+def bury_postmaster(cluster: Path, dead: Postmaster) -> None:
+    """Mark the server that `postmaster.pid` names as dead, where its pid is a zombie or somebody else's by now.
+
+    PostgreSQL would take such a pid for a living server. The file itself must stay: by the shared memory it names a
+    new server notices children of the old one that still write, and refuses to start beside them.
+    """
+    _reap(dead.pid)
+    path = cluster / "postmaster.pid"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([f"{_NO_PID}\n", *lines[1:]]))
+    (dead.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
 
 def _reap(pid: int) -> None:

@@ -153,6 +153,7 @@ class SessionStore:
                 try:
                     await writer.connection.close(timeout=5)
                 except DRIVER_ERRORS:
+                    # The server is gone or going: the lock went with the connection.
                     writer.connection.terminate()
 
     async def close(self) -> None:

@@ -1,0 +1,71 @@
+"""The first trader: candles from the feed, the EMA baseline's answer to each, one cycle per answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from triplegain.agents.answer import Answer
+from triplegain.agents.ema_baseline import EmaBaseline
+from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PublicTrade
+from triplegain.market.candles import CandleBuilder
+
+NEVER = 1 << 63
+
+
+class BaselineTrader:
+    """One candle builder and one baseline per symbol. `decide(symbol, candle, answer)` is called for each candle."""
+
+    def __init__(
+        self,
+        agents: Iterable[EmaBaseline],
+        length_ns: int,
+        decide: Callable[[str, Candle, Answer], None],
+    ) -> None:
+        self._length_ns = length_ns
+        self._agents = {agent.symbol: agent for agent in agents}
+        self._builders = {symbol: CandleBuilder(symbol, length_ns) for symbol in self._agents}
+        self._decide = decide
+        #: When the next candle is over: before that, time passing closes nothing.
+        self.due_ns = NEVER
+
+    def on_event(self, event: MarketEvent) -> None:
+        """A trade or a finer candle; everything else only lets time pass."""
+        builder = self._builders.get(event.symbol)
+        if builder is None:
+            return
+        if isinstance(event, PublicTrade):
+            self._closed(event.symbol, builder.on_trade(event))
+        elif isinstance(event, CandleClosed):
+            self._closed(event.symbol, builder.on_candle(event.candle))
+        else:
+            return
+        self._wait(event.exchange_time_ns)
+
+    def advance_to(self, time_ns: int) -> None:
+        """Candles that are over by now are answered, symbol by symbol."""
+        for symbol, builder in self._builders.items():
+            self._closed(symbol, builder.advance_to(time_ns))
+        self._wait(time_ns)
+
+    def _wait(self, time_ns: int) -> None:
+        if self.due_ns <= time_ns or self.due_ns == NEVER:
+            self.due_ns = time_ns - time_ns % self._length_ns + self._length_ns
+
+    def _closed(self, symbol: str, candles: list[Candle]) -> None:
+        for candle in candles:
+            self._decide(symbol, candle, self._agents[symbol].on_candle(candle))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "due_ns": self.due_ns,
+            "builders": {symbol: builder.state() for symbol, builder in self._builders.items()},
+            "agents": {symbol: agent.state() for symbol, agent in self._agents.items()},
+        }
+
+    def restore(self, stored: dict[str, Any]) -> None:
+        self.due_ns = stored["due_ns"]
+        for symbol, builder in self._builders.items():
+            builder.restore(stored["builders"][symbol])
+        for symbol, agent in self._agents.items():
+            agent.restore(stored["agents"][symbol])

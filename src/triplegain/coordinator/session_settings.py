@@ -1,0 +1,41 @@
+"""Everything a trading session is opened with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import MarketDepth
+from triplegain.domain.quote import QuoteSource
+from triplegain.exchange.settings import ExchangeSettings
+from triplegain.execution.order_desk import DeskSettings
+from triplegain.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """`baseline` None: nobody trades by itself; `candle_ns` is the length of its candles.
+
+    `created_at_ns` is wall time; everything else is market time.
+    """
+
+    session_id: str
+    created_at_ns: int
+    instruments: Mapping[Instrument, MarketDepth]
+    source: QuoteSource
+    initial_balances: Mapping[str, Decimal]
+    exchange: ExchangeSettings
+    desk: DeskSettings
+    limits: RiskLimits
+    baseline: BaselineSettings | None
+    candle_ns: int
+    snapshot_interval_ns: int = 60 * 10**9
+    quote_stale_ns: int = 60 * 10**9
+    max_trade_history: int = 1000
+
+    @property
+    def depth(self) -> dict[str, MarketDepth]:
+        return {instrument.symbol: depth for instrument, depth in self.instruments.items()}

@@ -1,0 +1,60 @@
+"""The way out and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.storage.scripted_session import ScriptedSession, session_record
+
+from triplegain.domain.clock import ManualClock
+from triplegain.storage.backup import backup, restore
+from triplegain.storage.database import Database
+from triplegain.storage.errors import StorageError
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
+
+
+async def test_a_restored_backup_is_the_same_session_and_goes_on(
+    store: SessionStore,
+    reader: SessionReader,
+    database_url: str,
+    empty_database_url: str,
+    clock: ManualClock,
+    tmp_path: Path,
+) -> None:
+    await store.create(session_record("s"))
+    script = ScriptedSession("s")
+    for batch in (script.opening(), script.buy(), script.rest()):
+        await store.commit("s", batch)
+    file = tmp_path / "copy.dump"
+    await backup(database_url, file)
+    await restore(empty_database_url, file)
+
+    database = await Database.connect(empty_database_url)
+    copy, copied = SessionStore(database, clock), SessionReader(database)
+    assert await copied.hashes("s") == await reader.hashes("s")
+    assert await copied.orders("s") == await reader.orders("s")
+    found = await copy.resume("s")
+    assert found is not None
+    assert found.state == batch.state
+    await copy.commit("s", script.buy())
+    await copy.close()
+    await database.close()
+
+
+async def test_a_backup_never_replaces_a_file_and_a_restore_never_a_database(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "copy.dump"
+    await backup(database_url, file)
+    with pytest.raises(StorageError, match="exists already"):
+        await backup(database_url, file)
+    with pytest.raises(StorageError, match="empty database"):
+        await restore(database_url, file)
+    with pytest.raises(StorageError, match="there is no backup"):
+        await restore(database_url, tmp_path / "nothing")
+
+
+async def test_a_backup_that_fails_leaves_no_file(tmp_path: Path, database_url: str) -> None:
+    with pytest.raises(StorageError, match="pg_dump failed"):
+        await backup(database_url.replace("/test_", "/gone_"), tmp_path / "copy.dump")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,33 @@
+"""What the user is told when the database fails."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from triplegain.storage.database import Database
+from triplegain.storage.errors import CommitRefusedError, StorageError, explain
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (asyncpg.DiskFullError("could not extend file"), "disk is full"),
+        (asyncpg.AdminShutdownError("terminating connection"), "server is gone"),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed"), "server is gone"),
+        (ConnectionRefusedError("refused"), "server is gone"),
+        (asyncpg.InterfaceError("connection is closed"), "server is gone"),
+        (asyncpg.UniqueViolationError("duplicate key"), "UniqueViolationError"),
+    ],
+)
+def test_each_failure_has_its_words_and_the_exit_code_of_storage(error: Exception, says: str) -> None:
+    told = explain(error, "storing a step")
+    assert says in str(told)
+    assert str(told).startswith("storing a step failed")
+    assert (told.exit_code, isinstance(told, CommitRefusedError)) == (5, False)
+
+
+async def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with pytest.raises(StorageError, match=r"postgresql://user@127\.0\.0\.1:1/db") as failed:
+        await Database.connect("postgresql://user:secret@127.0.0.1:1/db")
+    assert "secret" not in str(failed.value)

@@ -1,0 +1,114 @@
+"""The schema from empty, a second time, with a changed file, and against the code's own lists."""
+
+from __future__ import annotations
+
+import shutil
+from enum import Enum
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.database_fixtures import MIGRATIONS
+
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
+from triplegain.domain.orders import OrderStatus, SelfTradePrevention, Side, TimeInForce
+from triplegain.domain.records import CloseReason, SessionStatus
+from triplegain.storage.errors import MigrationError
+from triplegain.storage.migrations import migrate, read_migrations, schema_status
+
+
+async def test_every_migration_applies_from_empty_and_only_once(empty_database_url: str) -> None:
+    names = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
+    before = await schema_status(empty_database_url, MIGRATIONS)
+    assert (before.applied, list(before.pending)) == ((), names)
+    assert await migrate(empty_database_url, MIGRATIONS) == names
+    assert await migrate(empty_database_url, MIGRATIONS) == []
+    after = await schema_status(empty_database_url, MIGRATIONS)
+    assert (list(after.applied), after.pending, after.timescale) == (names, (), False)
+
+
+async def test_a_file_changed_after_it_was_applied_is_refused(database_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    with (folder / "001_foundation.sql").open("a") as file:
+        file.write("-- a word more\n")
+    with pytest.raises(MigrationError, match=r"001_foundation\.sql was changed after"):
+        await migrate(database_url, folder)
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    (folder / "900_broken.sql").write_text("CREATE TABLE half (a int);\nSELECT 1 / 0;\n")
+    with pytest.raises(MigrationError, match=r"900_broken.sql failed and changed nothing"):
+        await migrate(database_url, folder)
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT to_regclass('half')") is None
+    await connection.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused(database_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    (folder / "006_paper_commit.sql").unlink()
+    with pytest.raises(MigrationError, match="newer version"):
+        await migrate(database_url, folder)
+
+
+def test_two_files_with_one_number_are_refused(tmp_path: Path) -> None:
+    for name in ("001_a.sql", "001_b.sql"):
+        (tmp_path / name).write_text("SELECT 1;")
+    with pytest.raises(MigrationError, match="same number"):
+        read_migrations(tmp_path, timescale=False)
+    with pytest.raises(MigrationError, match="no migrations"):
+        read_migrations(tmp_path / "nowhere", timescale=False)
+
+
+def test_the_timescale_files_come_last_and_only_where_usable() -> None:
+    plain = [each.name for each in read_migrations(MIGRATIONS, timescale=False)]
+    full = [each.name for each in read_migrations(MIGRATIONS, timescale=True)]
+    assert full[: len(plain)] == plain
+    assert full[len(plain) :] == ["timescale/001_extension.sql", "timescale/005_paper_trading.sql"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("order_status", OrderStatus),
+        ("time_in_force", TimeInForce),
+        ("self_trade_prevention", SelfTradePrevention),
+        ("session_status", SessionStatus),
+        ("ledger_account", LedgerAccount),
+        ("entry_kind", EntryKind),
+        ("close_reason", CloseReason),
+        ("order_side", None),
+    ],
+)
+async def test_the_schema_knows_the_words_of_the_code(database_url: str, name: str, words: type[Enum] | None) -> None:
+    connection = await asyncpg.connect(database_url)
+    stored = await connection.fetchval(f"SELECT enum_range(NULL::{name})::text[]")
+    final = await connection.fetchval(
+        "SELECT array_agg(s) FROM unnest(enum_range(NULL::order_status)) s WHERE is_final(s)"
+    )
+    await connection.close()
+    assert stored == ([side.label for side in Side] if words is None else [word.value for word in words])
+    assert final == [status.value for status in OrderStatus if status.is_final]
+
+
+async def test_the_key_of_each_snapshot_table_contains_the_time_of_recording(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    keys = await connection.fetch(
+        "SELECT conrelid::regclass::text AS name, pg_get_constraintdef(oid) AS key FROM pg_constraint "
+        "WHERE contype IN ('p', 'u') AND conrelid::regclass::text LIKE '%snapshots'"
+    )
+    await connection.close()
+    assert len(keys) == 2
+    assert all("recorded_at" in row["key"] for row in keys)
+
+
+async def test_an_amount_is_finite(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    for word in ("NaN", "Infinity", "-Infinity"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.fetchval(f"SELECT '{word}'::amount")
+    await connection.close()

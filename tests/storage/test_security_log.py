@@ -1,0 +1,28 @@
+"""Keys and the audit."""
+
+from __future__ import annotations
+
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.records import SecurityEvent
+from triplegain.storage.database import Database
+from triplegain.storage.security_log import SecurityLog
+
+
+async def test_a_key_has_its_role_until_it_is_revoked(database: Database, clock: ManualClock) -> None:
+    log = SecurityLog(database, clock)
+    await log.add_api_key("hash", "trader", "dashboard")
+    await log.add_api_key("hash", "admin", "somebody else")
+    assert await log.api_key_role("hash") == "trader"
+    assert await log.api_key_role("other") is None
+    await log.revoke_api_key("hash")
+    assert await log.api_key_role("hash") is None
+
+
+async def test_security_events_are_read_in_order_from_a_cursor(database: Database, clock: ManualClock) -> None:
+    log = SecurityLog(database, clock)
+    events = [SecurityEvent("auth_failure", "nobody", "127.0.0.1", f"r-{n}", 1000 * n, {"n": n}) for n in range(1, 4)]
+    for event in events:
+        await log.record_security_event(event)
+    numbered = await log.security_events(limit=2)
+    assert [event for _, event in numbered] == events[:2]
+    assert [event for _, event in await log.security_events(after=numbered[-1][0])] == events[2:]
