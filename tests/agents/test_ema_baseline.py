@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer
-from triplegain.agents.ema_baseline import EmaBaseline
+from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.agents.moving_average import ExponentialAverage
 from triplegain.agents.true_range import AverageTrueRange
 from triplegain.domain.errors import InvalidValueError
@@ -69,7 +69,7 @@ def test_standing_on_one_side_since_the_warm_up_is_no_cross() -> None:
 
 
 def test_two_averages_that_touch_and_part_again_have_not_crossed() -> None:
-    agent = EmaBaseline("BTC/USDT", fast=1, slow=2, atr=1)
+    agent = EmaBaseline("BTC/USDT", BaselineSettings(fast=1, slow=2, atr_period=1))
     # fast is the close, slow starts at the mean of two and then goes 2/3 of the way
     closes = [10, 8, 9, 9, 12]
     # slow: -, 9, 9, 9, 11; fast - slow: -, -1, 0, 0, +1: one cross, at the last

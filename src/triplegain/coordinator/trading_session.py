@@ -81,7 +81,7 @@ class TradingSession:
         self.venue = VenueRecord(self.portfolio, positions)
         orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
         known = Positions(instruments, usd)
-        self.desk = OrderDesk(exchange, instruments, orders, known, self.portfolio.total, settings.desk)
+        self.desk = OrderDesk(exchange, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
         self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices)
         self.record = StepRecord(self.wallet, self.venue, self.portfolio, self.prices, settings.snapshot_interval_ns)
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)

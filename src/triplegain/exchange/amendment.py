@@ -100,7 +100,7 @@ def _apply(exchange: PaperExchange, market: VenueMarket, order: WorkingOrder, lo
     order.lots = lots
     order.price = price
     order.touched_ns = exchange.now_ns
-    stamp = exchange.booking.stamp(exchange.now_ns + exchange.response_delay_ns())
+    stamp = exchange.booking.answer()
     exchange.booking.tell(
         OrderAmended(
             *stamp,

@@ -37,6 +37,8 @@ class Booking:
         self._events: list[ExchangeEvent] = []
         self.sequence = 0
         self.fill_count = 0
+        #: When the last answer under way reaches us.
+        self.answered_ns = 0
         self.volume = VolumeTier(exchange.settings.fee_volume_30d_usd)
 
     # -- events --------------------------------------------------------------------------------------------------
@@ -53,20 +55,22 @@ class Booking:
         events, self._events = self._events, []
         return events
 
-    def _answer(self) -> tuple[int, int, int]:
-        return self.stamp(self._exchange.now_ns + self._exchange.response_delay_ns())
+    def answer(self) -> tuple[int, int, int]:
+        """The stamp of an answer to us. Answers travel one channel: a later one never overtakes an earlier one."""
+        self.answered_ns = max(self.answered_ns, self._exchange.now_ns + self._exchange.response_delay_ns())
+        return self.stamp(self.answered_ns)
 
     def tell_accepted(self, order: WorkingOrder) -> None:
         instrument = order.instrument
         asset = instrument.quote if order.side == 0 else instrument.base
         held = from_atoms(self._wallet.reserved(order.number))
-        self.tell(OrderAccepted(*self._answer(), order.number, order.client_order_id, instrument.symbol, asset, held))
+        self.tell(OrderAccepted(*self.answer(), order.number, order.client_order_id, instrument.symbol, asset, held))
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
         instrument = order.instrument
         trigger, reached = instrument.price(order.price), instrument.price(last)
         self.tell(
-            OrderTriggered(*self._answer(), order.number, order.client_order_id, instrument.symbol, trigger, reached)
+            OrderTriggered(*self.answer(), order.number, order.client_order_id, instrument.symbol, trigger, reached)
         )
 
     def finish(self, order: WorkingOrder, reason: str) -> None:
@@ -75,7 +79,7 @@ class Booking:
         filled = order.instrument.quantity(order.lots - order.left)
         self.tell(
             OrderCancelled(
-                *self._answer(),
+                *self.answer(),
                 order.number,
                 order.client_order_id,
                 order.instrument.symbol,
@@ -155,7 +159,7 @@ class Booking:
         quotes = exchange.markets[instrument.symbol].quotes()
         self.tell(
             OrderFilled(
-                *self._answer(),
+                *self.answer(),
                 order.number,
                 order.client_order_id,
                 self.fill_count,

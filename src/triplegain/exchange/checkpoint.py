@@ -29,6 +29,7 @@ def exchange_state(exchange: PaperExchange) -> dict[str, Any]:
         "draws": [exchange.latency.draws, exchange.queue.draws],
         "sequence": exchange.booking.sequence,
         "fill_count": exchange.booking.fill_count,
+        "answered_ns": exchange.booking.answered_ns,
         "volume": exchange.booking.volume.state(),
         "markets": {symbol: _market_state(market) for symbol, market in exchange.markets.items()},
     }
@@ -57,6 +58,7 @@ def restore_exchange(exchange: PaperExchange, stored: Mapping[str, Any]) -> None
     exchange.latency.draws, exchange.queue.draws = stored["draws"]
     exchange.booking.sequence = stored["sequence"]
     exchange.booking.fill_count = stored["fill_count"]
+    exchange.booking.answered_ns = stored["answered_ns"]
     exchange.booking.volume.restore(stored["volume"])
     by_number: dict[int, WorkingOrder] = {}
     for entry in stored["orders"]:

@@ -175,7 +175,7 @@ class PaperExchange:
         return self.booking.reserve(order, market)
 
     def _reject(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
-        stamp = self.booking.stamp(self.now_ns + self.latency.response())
+        stamp = self.booking.answer()
         self.booking.tell(
             OrderRejected(*stamp, number, request.client_order_id, request.symbol, refusal.code, refusal.reason)
         )
@@ -203,7 +203,7 @@ class PaperExchange:
     def refuse_command(
         self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
     ) -> None:
-        stamp = self.booking.stamp(self.now_ns + self.latency.response())
+        stamp = self.booking.answer()
         self.booking.tell(CommandRefused(*stamp, client_order_id, command, refusal.code, refusal.reason, amend))
 
     # -- what a market asks of its engine ------------------------------------------------------------------------

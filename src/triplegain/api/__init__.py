@@ -1,0 +1,1 @@
+"""HTTP on loopback: what is stored, and commands to the running session."""

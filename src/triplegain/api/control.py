@@ -1,0 +1,87 @@
+"""What the API asks of the running session. Commands are answered when they are stored, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.quote import Quote
+from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
+
+
+class CommandError(TripleGainError):
+    """A command that was not carried out; nothing changed. `code` is Kraken's where the exchange said no."""
+
+    exit_code = 8
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay.
+
+    `summary` is the portfolio's P&L summary, Decimals inside; `halted` is the reason, empty while trading.
+    """
+
+    session_id: str
+    mode: str
+    feed: str
+    source: str
+    synthetic: bool
+    started_at_ns: int
+    market_time_ns: int
+    events: int
+    events_per_s: float
+    progress: float | None
+    paused: bool
+    halted: str
+    quotes: Mapping[str, Quote | None]
+    balances: tuple[BalanceRecord, ...]
+    positions: tuple[PositionRecord, ...]
+    open_orders: tuple[OrderRecord, ...]
+    summary: Mapping[str, Any]
+    last_decisions: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    unrealised: Mapping[str, Decimal | None] | None = None
+
+
+class SessionControl(Protocol):
+    """Every command takes the security event that is stored in the same transaction as its effect."""
+
+    def view(self) -> SessionView: ...
+
+    async def place(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
+    ) -> OrderRecord:
+        """The order as the exchange answered: accepted (or already filled) or rejected with its code.
+
+        A client order id the session knows returns that order as it is now. Raises CommandError if it was not sent.
+        """
+        ...
+
+    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord: ...
+
+    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord: ...
+
+    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
+        """The way out has begun and is stored; the position's record tells when it is over."""
+        ...
+
+    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
+        """Begin closing everything; the ids of the positions."""
+        ...
+
+    async def pause(self, audit: SecurityEvent) -> None: ...
+
+    async def resume(self, audit: SecurityEvent) -> None: ...
+
+    async def reset(self, audit: SecurityEvent) -> str:
+        """End and archive the session, open a new one with the same settings; its id."""
+        ...
