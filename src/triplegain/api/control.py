@@ -13,6 +13,12 @@ from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
 
 
+#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404, 404 and 409.
+UNKNOWN_ORDER = "unknown_order"
+UNKNOWN_POSITION = "unknown_position"
+HALTED = "halted"
+
+
 class CommandError(TripleGainError):
     """A command that was not carried out; nothing changed. `code` is Kraken's where the exchange said no."""
 

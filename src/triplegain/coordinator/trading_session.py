@@ -9,6 +9,7 @@ answers that have become visible, decisions, then timers.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.execution.alert import Alert
 from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -39,6 +41,7 @@ from triplegain.ledger.wallet import Wallet
 from triplegain.market.price_source import PaperPriceSource
 
 _DESK_FINAL_ORDERS = 32
+_SHOWN = 8
 
 
 class TradingSession:
@@ -58,6 +61,9 @@ class TradingSession:
         self._decisions = 0
         self._last_words: dict[str, str] = {}
         self._due_ns = NEVER
+        #: For whoever looks: the last decisions and alerts of this run.
+        self.last_decisions: deque[DecisionRecord] = deque(maxlen=_SHOWN)
+        self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
 
     def _build(self) -> None:
         """Wire the rooms: prices, portfolio, desk, trader, record."""
@@ -165,6 +171,8 @@ class TradingSession:
             while self._visible.next_ns <= self.now_ns:
                 self.desk.on_event(self._visible.pop(), self.now_ns)
             self._aim()
+        if self.desk.alerts:
+            self.last_alerts.extend(self.desk.drain_alerts())
         timer = self.desk.next_due_ns()
         self._due_ns = min(self.exchange.next_due_ns, self._visible.next_ns, NEVER if timer is None else timer)
 
@@ -214,6 +222,8 @@ class TradingSession:
         self._last_words[decision.symbol] = words
         self._decisions += 1
         self.record.decisions.append(decision)
+        if decision.outcome in ("sent", "refused"):
+            self.last_decisions.append(decision)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 

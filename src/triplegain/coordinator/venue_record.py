@@ -5,15 +5,17 @@ The order desk keeps its own, later view of the same things: it learns of an ans
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
-from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
+from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderFilled, OrderSubmitted
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 
 #: Finished orders kept here; the database has all of them.
 _FINAL_ORDERS = 8
+_SHOWN_FILLS = 8
 
 
 class VenueRecord:
@@ -25,13 +27,20 @@ class VenueRecord:
         self.portfolio = portfolio
         self.events: list[ExchangeEvent] = []
         self.fills: list[OrderFilled] = []
+        #: The last fills of this run, for whoever looks.
+        self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
+        #: The last refused cancel or amend of each order of this run; a person's commands are few.
+        self.refusals: dict[str, CommandRefused] = {}
 
     def follow(self, event: ExchangeEvent) -> None:
         self.events.append(event)
+        if isinstance(event, CommandRefused):
+            self.refusals[event.client_order_id] = event
         self.orders.apply(event)
         self.positions.apply(event)
         if isinstance(event, OrderFilled):
             self.fills.append(event)
+            self.last_fills.append(event)
             self.portfolio.on_fill(event)
 
     def plan(self, event: OrderSubmitted, known: Positions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 from triplegain.domain.instrument import Instrument
@@ -182,7 +183,7 @@ class VenueMarket:
         """Newer than the depth: levels better than it are gone, its own have these sizes."""
         for side, (best, size) in ((BID, quote.bid), (ASK, quote.ask)):
             prices = self.book.prices[side]
-            gone = [p for p in reversed(prices) if p > best] if side == BID else [p for p in prices if p < best]
+            gone = prices[bisect_right(prices, best) :] if side == BID else prices[: bisect_left(prices, best)]
             for price in gone:
                 self._set_level(time_ns, side, price, 0)
             self._set_level(time_ns, side, best, size)

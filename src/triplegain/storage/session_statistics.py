@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.orders import OrderStatus
-from triplegain.storage.database import Database
+from triplegain.storage.database import AnyConnection, Database
 
 _ORDERS = "SELECT status::text, count(*) AS n FROM paper_orders WHERE session_id = $1 GROUP BY status ORDER BY status"
 _FILLS = """
@@ -94,7 +94,13 @@ async def statistics(database: Database, session_id: str) -> SessionStatistics:
 
 
 async def untraded_reasons(database: Database, session_id: str, limit: int) -> list[UntradedReason]:
-    found = await database.rows("reading why nothing was traded", _REASONS, session_id, limit)
+    async with database.transaction("reading why nothing was traded") as connection:
+        return await untraded_reasons_of(connection, session_id, limit)
+
+
+async def untraded_reasons_of(connection: AnyConnection, session_id: str, limit: int) -> list[UntradedReason]:
+    """Within the caller's transaction."""
+    found = await connection.fetch(_REASONS, session_id, limit)
     return [
         UntradedReason(row["symbol"], row["outcome"], row["reason"], row["n"], row["last_time_ns"]) for row in found
     ]

@@ -1,0 +1,161 @@
+"""What a client may send. Unknown fields are refused; money is text."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from triplegain.api.wire import Money, Name, Symbol
+from triplegain.domain.clock import SECOND_NS, from_datetime
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.orders import (
+    Limit,
+    Market,
+    OrderRequest,
+    OrderStatus,
+    OrderTerms,
+    SelfTradePrevention,
+    Side,
+    StopLoss,
+    TimeInForce,
+)
+
+_DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BIGINT_MAX = 2**63 - 1
+_YEAR_MAX = 2200
+
+
+def _word(raw: Any) -> Any:
+    return raw.strip().lower() if isinstance(raw, str) else raw
+
+
+_Word = BeforeValidator(_word)
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Nothing(Body):
+    """A command without parameters: whatever is sent along is refused."""
+
+
+class Trade(Body):
+    """An order. Without `order_type`: limit where there is a price, else market. Of a stop-loss the price is the trigger.
+
+    `expires` is market time (RFC 3339) or a length from now (`90s`, `5m`, `1h`, `2d`), and means time in force gtd.
+    """
+
+    symbol: Symbol
+    side: Annotated[Literal["buy", "sell"], _Word]
+    quantity: Money
+    order_type: Annotated[Literal["market", "limit", "stop-loss"], _Word] | None = None
+    price: Money | None = Field(None, validation_alias=AliasChoices("price", "entry_price"))
+    stop: Money | None = None
+    target: Money | None = None
+    time_in_force: Annotated[TimeInForce, _Word] | None = None
+    expires: Annotated[str, Field(max_length=40)] | None = None
+    post_only: Annotated[bool, Field(strict=True)] = False
+    leverage: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+    self_trade: SelfTradePrevention = SelfTradePrevention.CANCEL_NEWEST
+    client_order_id: Name | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.order_type or (Market.kind if self.price is None else Limit.kind)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Trade:
+        if self.kind == Market.kind and self.price is not None:
+            raise ValueError("a market order takes no price: leave it out, or make it a limit order")
+        if self.kind != Market.kind and self.price is None:
+            raise ValueError(f"a {self.kind} order needs a price")
+        if self.post_only and self.kind != Limit.kind:
+            raise ValueError("only a limit order can be post_only")
+        if self.expires is None and self.time_in_force is TimeInForce.GTD:
+            raise ValueError("time in force gtd needs `expires`")
+        if self.expires is not None and self.time_in_force not in (None, TimeInForce.GTD):
+            raise ValueError(f"an order that expires is gtd, not {self.time_in_force}")
+        if self.expires is not None:
+            expiry_ns(self.expires, 0)
+        return self
+
+    def order(self, client_order_id: str, market_time_ns: int) -> OrderRequest:
+        expires_at_ns = None if self.expires is None else expiry_ns(self.expires, market_time_ns)
+        return OrderRequest(
+            client_order_id=client_order_id,
+            symbol=self.symbol,
+            side=Side.parse(self.side),
+            quantity=self.quantity,
+            terms=self._terms(),
+            time_in_force=self.time_in_force or (TimeInForce.GTC if expires_at_ns is None else TimeInForce.GTD),
+            expires_at_ns=expires_at_ns,
+            leverage=self.leverage,
+            self_trade=self.self_trade,
+        )
+
+    def _terms(self) -> OrderTerms:
+        if self.price is None:
+            return Market()
+        return StopLoss(self.price) if self.kind == StopLoss.kind else Limit(self.price, self.post_only)
+
+
+class Amendment(Body):
+    """New total quantity, new price (limit or trigger), or both."""
+
+    quantity: Money | None = None
+    price: Money | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Amendment:
+        if self.quantity is None and self.price is None:
+            raise ValueError("name a new quantity, a new price, or both")
+        return self
+
+    def changes(self) -> dict[str, Decimal]:
+        return {name: value for name, value in self if value is not None}
+
+
+class Page(BaseModel):
+    """`after` is the `next` of the page before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: Annotated[int, Field(ge=0, le=_BIGINT_MAX)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class HistoryPage(Page):
+    newest_first: bool = False
+
+
+class OrderPage(Page):
+    """`status` may be given several times."""
+
+    newest_first: bool = True
+    status: list[OrderStatus] = Field(default_factory=list)
+    symbol: Symbol | None = None
+
+
+class PositionPage(Page):
+    newest_first: bool = True
+    closed: bool = Field(False, description="true: those that are closed, too")
+    symbol: Symbol | None = None
+
+
+def expiry_ns(text: str, now_ns: int) -> int:
+    """The market time a text names. Raises InvalidValueError."""
+    if length := _DURATION.fullmatch(text):
+        return now_ns + int(length[1]) * _UNIT_S[length[2]] * SECOND_NS
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.year > _YEAR_MAX:
+        raise InvalidValueError("`expires` is a length like 90s, 5m, 1h, 2d or a time like 2025-11-20T12:00:00Z")
+    return from_datetime(moment)

@@ -1,0 +1,60 @@
+"""How values travel in JSON: money as text both ways, times as RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
+
+from triplegain.domain.clock import iso
+from triplegain.domain.money import text
+
+_AMOUNT = r"[0-9]{1,20}(\.[0-9]{1,18})?"
+_AMOUNT_TEXT = re.compile(_AMOUNT)
+#: What may name an order or a position, in a path or a body.
+NAME = r"^[A-Za-z0-9._:-]{1,64}$"
+SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
+
+
+def _amount(raw: Any) -> Decimal:
+    if not isinstance(raw, str):
+        raise ValueError('must be text, like "0.1": a number of JSON may already have lost digits')
+    if not _AMOUNT_TEXT.fullmatch(raw):
+        raise ValueError('must be a plain decimal above zero, like "0.1" (at most 18 decimals, no sign, no exponent)')
+    return Decimal(raw)
+
+
+def _above_zero(raw: Any) -> Decimal:
+    amount = _amount(raw)
+    if not amount:
+        raise ValueError("must be above zero; leave it out where there is none")
+    return amount
+
+
+def plain_json(value: Any) -> Any:
+    """Records and summaries as JSON, amounts as text."""
+    match value:
+        case Decimal():
+            return text(value)
+        case Mapping():
+            return {str(key): plain_json(each) for key, each in value.items()}
+        case list() | tuple():
+            return [plain_json(each) for each in value]
+        case _:
+            return value
+
+
+#: Money as it comes in.
+Money = Annotated[
+    Decimal, BeforeValidator(_above_zero), WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$", "example": "0.1"})
+]
+#: Money as it goes out, exact.
+Amount = Annotated[Decimal, PlainSerializer(text, return_type=str)]
+#: Nanoseconds inside, RFC 3339 outside.
+Time = Annotated[int, PlainSerializer(iso, return_type=str)]
+Plain = Annotated[Mapping[str, Any], PlainSerializer(plain_json, return_type=dict[str, Any])]
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL, to_upper=True)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]

@@ -1,0 +1,56 @@
+"""`--feed demo` and `--feed replay:PATH` as feeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.market.demo import DemoMarket
+from triplegain.market.feed import Feed, FeedError
+from triplegain.market.replay import open_replay
+
+#: The demo market begins here, whenever it is started: the same seed is the same market, to the nanosecond.
+DEMO_START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC
+
+
+def open_feed(spec: str, seed: int) -> Feed:
+    """Raises FeedError for a feed that is not there, CaptureError for a recording that cannot be read."""
+    if spec == "demo":
+        return DemoMarket(seed, DEMO_START_NS)
+    if spec.startswith("replay:"):
+        path = spec.removeprefix("replay:")
+        if not path:
+            raise InvalidValueError("name the recording: --feed replay:PATH")
+        return open_replay(Path(path).expanduser().resolve())
+    if spec == "live":
+        raise FeedError("the live feed is not built yet: use --feed demo or --feed replay:PATH")
+    raise InvalidValueError(f"unknown feed {spec!r}: use demo or replay:PATH")
+
+
+def parse_speed(word: str | None, spec: str) -> float | None:
+    """Market seconds per wall second; None is as fast as possible. Default: 1, the speed of the recording."""
+    if word is None:
+        return 1.0
+    if word.strip().lower() == "max":
+        return None
+    try:
+        speed = float(word)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e9:
+        raise InvalidValueError(f"--speed is a number above 0, or max; this is {word!r} ({spec})")
+    return speed
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def parse_duration_ns(word: str | None) -> int | None:
+    """`90`, `60s`, `5m`, `2h`, `1d` of market time in nanoseconds."""
+    if word is None:
+        return None
+    text = word.strip().lower()
+    number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
+    if not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise InvalidValueError(f"--duration is a whole number with s, m, h or d, like 60s; this is {word!r}")
+    return int(number) * unit * 1_000_000_000

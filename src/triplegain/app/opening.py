@@ -1,0 +1,166 @@
+"""Opening a session: a new one, or one that is taken up where its last commit left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from triplegain.app.feeds import open_feed
+from triplegain.app.settings import candle_length_ns, session_settings
+from triplegain.config import Config, config_as_dict
+from triplegain.config.agents import Agents
+from triplegain.config.execution import Execution
+from triplegain.config.infrastructure import Orchestration
+from triplegain.config.risk import Risk
+from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain import ids
+from triplegain.domain.clock import Clock
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import MarketEvent
+from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
+from triplegain.market.feed import Feed
+from triplegain.storage.errors import SessionNotFoundError
+from triplegain.storage.session_store import SessionStore
+from triplegain.storage.stored_session import StoredSession
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOptions:
+    """What was asked for on the command line; None leaves it to the session or the configuration."""
+
+    feed: str | None = None
+    speed: str | None = None
+    duration: str | None = None
+    candle: str | None = None
+    session: str | None = None
+    reset: bool = False
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session ready to run: `events` goes on after the first `position` messages of the feed."""
+
+    record: SessionRecord
+    session: TradingSession
+    feed: Feed
+    events: Iterator[MarketEvent]
+    position: int
+
+
+class SessionOpening:
+    """Decides between new and stored, and builds the session either way. Holds its lock in the store."""
+
+    def __init__(self, options: PaperOptions, config: Config, store: SessionStore, clock: Clock) -> None:
+        self._options = options
+        self._config = config
+        self._store = store
+        self._clock = clock
+
+    @property
+    def seed(self) -> int:
+        chosen = self._options.seed
+        return self._config.orchestration.demo_seed if chosen is None else chosen
+
+    async def open(self) -> OpenedSession:
+        """Raises SessionLockedError when another process runs the session, FeedError when its feed is not there."""
+        stored = await self._stored()
+        if stored is None:
+            return await self._new(self._options.session)
+        if self._options.reset:
+            return await self.reset(stored.session, None)
+        return self._resumed(stored)
+
+    async def _stored(self) -> StoredSession | None:
+        """The session to go on with: the one that was named, else the demo's latest."""
+        options = self._options
+        if options.session is not None:
+            try:
+                return await self._store.resume(options.session)
+            except SessionNotFoundError:
+                return None
+        spec = options.feed or "demo"
+        if spec != "demo" or not (self._config.execution.paper_trading.persist_state or options.reset):
+            return None
+        stored = await self._store.resume(feed=spec)
+        if stored is None or options.reset:
+            return stored
+        wanted_candle = options.candle is None or self._candle(open_feed(spec, self.seed)) == _candle_ns(stored)
+        if (options.seed is None or stored.session.seed == options.seed) and wanted_candle:
+            return stored
+        await self._store.set_status(stored.session.session_id, SessionStatus.PAUSED)
+        await self._store.release(stored.session.session_id)
+        return None
+
+    def _candle(self, feed: Feed) -> int:
+        return candle_length_ns(self._config, feed, self._options.candle)
+
+    async def _new(self, session_id: str | None) -> OpenedSession:
+        spec = self._options.feed or "demo"
+        feed = open_feed(spec, self.seed)
+        record = await self._store.create(self._record(feed, session_id))
+        return self._fresh(record, feed)
+
+    def _record(self, feed: Feed, session_id: str | None) -> SessionRecord:
+        now_ns = self._clock.now_ns()
+        balances = dict(self._config.execution.paper_trading.initial_balance)
+        settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": self._candle(feed)}
+        return SessionRecord(
+            session_id=session_id or ids.session_id(now_ns),
+            status=SessionStatus.ACTIVE,
+            feed=feed.name,
+            seed=self.seed,
+            created_at_ns=now_ns,
+            updated_at_ns=now_ns,
+            initial_balances=balances,
+            settings=settings,
+        )
+
+    def _fresh(self, record: SessionRecord, feed: Feed) -> OpenedSession:
+        return OpenedSession(record, self._build(record, feed), feed, feed.events(), 0)
+
+    def _build(self, record: SessionRecord, feed: Feed) -> TradingSession:
+        """A session keeps the configuration it was opened with."""
+        config, candle_ns = _kept_config(self._config, record), int(record.settings["candle_ns"])
+        settings = session_settings(config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns)
+        return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
+
+    def _resumed(self, stored: StoredSession) -> OpenedSession:
+        record, options = stored.session, self._options
+        if options.feed is not None and open_feed(options.feed, record.seed).name != record.feed:
+            raise InvalidValueError(
+                f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
+                "or name another --session"
+            )
+        feed = open_feed(record.feed, record.seed)
+        session = self._build(record, feed)
+        events = feed.events()
+        for event in islice(events, stored.feed_position):
+            session.observe(event)
+        if stored.state:
+            session.restore(stored.state)
+        return OpenedSession(record, session, feed, events, stored.feed_position)
+
+    async def reset(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
+        """End and archive a session; its successor starts the same feed from the beginning."""
+        feed = open_feed(self._options.feed or record.feed, self.seed)
+        successor = await self._store.reset(record.session_id, self._record(feed, None), audit=audit)
+        return self._fresh(successor, feed)
+
+
+def _candle_ns(stored: StoredSession) -> int:
+    return int(stored.session.settings["candle_ns"])
+
+
+def _kept_config(current: Config, record: SessionRecord) -> Config:
+    stored = record.settings["config"]
+    return current.model_copy(
+        update={
+            "execution": Execution.model_validate(stored["execution"]),
+            "risk": Risk.model_validate(stored["risk"]),
+            "agents": Agents.model_validate(stored["agents"]),
+            "orchestration": Orchestration.model_validate(stored["orchestration"]),
+        }
+    )

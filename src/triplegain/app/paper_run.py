@@ -1,0 +1,77 @@
+"""`paper` from start to end: database, session, API, screen, run, summary."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from triplegain.api.control import SessionView
+from triplegain.app.opening import PaperOptions
+from triplegain.app.paper_system import PaperSystem
+from triplegain.config import Config
+from triplegain.domain.clock import SystemClock
+from triplegain.domain.money import text
+from triplegain.storage.database import Database
+from triplegain.storage.home_database import home_database
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
+
+
+class Screen(Protocol):
+    """What the user watches. Called often; it decides itself when to draw."""
+
+    def update(self, view: SessionView, recent_fills: Sequence[str]) -> None: ...
+
+
+async def run_paper(options: PaperOptions, config: Config, home: Path, screen: Screen) -> dict[str, Any]:
+    """Run one session to its end or to Ctrl-C; the summary that `paper --json` prints.
+
+    Raises StorageError, FeedError, SessionLockedError, InvalidValueError with what to do.
+    """
+    url = config.database.url.get_secret_value()
+    async with home_database(home, url, durable=config.database.fsync) as database:
+        clock = SystemClock()
+        store, reader = SessionStore(database, clock), SessionReader(database)
+        system = PaperSystem(
+            options, config, store, reader, clock, lambda: screen.update(system.view(), system.last_fills())
+        )
+        try:
+            await system.open()
+            async with serving(system, database, reader, config, home):
+                _stop_on_signals(system)
+                await system.run()
+            screen.update(system.view(), system.last_fills())
+            return await _summary(system, reader)
+        finally:
+            await store.close()
+
+
+def _stop_on_signals(system: PaperSystem) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, system.stop)
+
+
+async def _summary(system: PaperSystem, reader: SessionReader) -> dict[str, Any]:
+    """Counts and hashes over the whole session, from what is stored; events and speed of this run."""
+    view = system.view()
+    statistics = await reader.statistics(view.session_id)
+    hashes = await reader.hashes(view.session_id)
+    equity = view.summary["current_equity"]
+    return {
+        "mode": view.mode,
+        "session": view.session_id,
+        "feed": view.feed,
+        "events": view.events,
+        "orders": statistics.orders_total,
+        "fills": statistics.fills,
+        "fees": {asset: text(fee) for asset, fee in sorted(statistics.fees.items())},
+        "equity": None if equity is None else text(equity),
+        "halted": bool(view.halted),
+        "fills_sha256": hashes.fills_sha256,
+        "ledger_sha256": hashes.ledger_sha256,
+        "events_per_s": round(view.events_per_s, 1),
+    }

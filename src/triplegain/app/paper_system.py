@@ -1,0 +1,190 @@
+"""A running paper system: one session at a time, its commands, and what can be seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from triplegain.api.control import CommandError, SessionView
+from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
+from triplegain.config import Config
+from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
+from triplegain.coordinator.session_runner import Ending, SessionRunner
+from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.money import text
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
+
+
+class PaperSystem:
+    """Implements the API's `SessionControl`. `reset` ends one session and goes on with its successor."""
+
+    def __init__(
+        self,
+        options: PaperOptions,
+        config: Config,
+        store: SessionStore,
+        reader: SessionReader,
+        clock: Clock,
+        on_progress: Callable[[], None] | None = None,
+    ) -> None:
+        self._speed = parse_speed(options.speed, "market seconds per second")
+        self._duration_ns = parse_duration_ns(options.duration)
+        self._opening = SessionOpening(options, config, store, clock)
+        self._store = store
+        self._reader = reader
+        self._clock = clock
+        self._on_progress = on_progress
+        self._opened: OpenedSession | None = None
+        self._runner: SessionRunner | None = None
+        self._successor: asyncio.Future[OpenedSession] | None = None
+        self._reset_audit: SecurityEvent | None = None
+        self._started_ns = clock.now_ns()
+        self._events_before = 0
+
+    @property
+    def opened(self) -> OpenedSession:
+        if self._opened is None:
+            raise CommandError("not_ready", "the session is not open yet")
+        return self._opened
+
+    @property
+    def runner(self) -> SessionRunner:
+        if self._runner is None:
+            raise CommandError("not_ready", "the session is not running yet")
+        return self._runner
+
+    async def open(self) -> None:
+        """Take or make the session; what can go wrong with feed, session and lock goes wrong here."""
+        self._take(await self._opening.open())
+
+    def _take(self, opened: OpenedSession) -> None:
+        self._events_before += self._runner.events_seen if self._runner else 0
+        self._opened = opened
+        self._runner = SessionRunner(
+            opened.session,
+            opened.events,
+            self._store,
+            self._clock,
+            speed=self._speed,
+            duration_ns=self._duration_ns,
+            position=opened.position,
+            on_progress=self._on_progress,
+        )
+
+    def stop(self) -> None:
+        self.runner.stop()
+
+    async def run(self) -> Ending:
+        """Until the feed is over, the duration has passed, or `stop`. The session is left paused, or ended."""
+        while True:
+            ending = await self.runner.run()
+            if self._successor is None:
+                break
+            following = await self._opening.reset(self.opened.record, self._reset_audit)
+            self._take(following)
+            self._successor.set_result(following)
+            self._successor = None
+        status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
+        await self._store.set_status(self.opened.record.session_id, status)
+        return ending
+
+    # -- SessionControl ------------------------------------------------------------------------------------------
+
+    @property
+    def _commands(self) -> SessionCommands:
+        return SessionCommands(self.runner)
+
+    async def place(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
+    ) -> OrderRecord:
+        stored = await self._reader.order(self.opened.record.session_id, client_order_id=request.client_order_id)
+        if stored is not None and stored.status.is_final:
+            return stored
+        try:
+            return await self._commands.place(request, stop, target, audit)
+        except CommandRefusedError as error:
+            raise CommandError(error.code, str(error)) from error
+
+    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
+        try:
+            return await self._commands.cancel(client_order_id, audit)
+        except CommandRefusedError as error:
+            raise CommandError(error.code, str(error)) from error
+
+    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
+        try:
+            return await self._commands.amend(request, audit)
+        except CommandRefusedError as error:
+            raise CommandError(error.code, str(error)) from error
+
+    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
+        try:
+            await self._commands.close_position(position_id, audit)
+        except CommandRefusedError as error:
+            raise CommandError(error.code, str(error)) from error
+
+    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
+        return await self._commands.flat(audit)
+
+    async def pause(self, audit: SecurityEvent) -> None:
+        await self._commands.pause(audit)
+
+    async def resume(self, audit: SecurityEvent) -> None:
+        await self._commands.resume(audit)
+
+    async def reset(self, audit: SecurityEvent) -> str:
+        if self._successor is None:
+            self._successor = asyncio.get_running_loop().create_future()
+            self._reset_audit = audit
+            self.runner.stop()
+        return (await asyncio.shield(self._successor)).record.session_id
+
+    def view(self) -> SessionView:
+        opened, session = self.opened, self.opened.session
+        span, now_ns = opened.feed.span_ns, session.now_ns
+        events = self._events_before + self.runner.events_seen
+        elapsed_s = max(self._clock.now_ns() - self._started_ns, 1) / SECOND_NS
+        positions = session.venue.positions.records()
+        summary: dict[str, Any] = asdict(session.portfolio.pnl_summary())
+        return SessionView(
+            session_id=opened.record.session_id,
+            mode="paper",
+            feed=opened.feed.name,
+            source=opened.feed.source.value,
+            synthetic=opened.feed.synthetic,
+            started_at_ns=opened.record.created_at_ns,
+            market_time_ns=now_ns,
+            events=events,
+            events_per_s=events / elapsed_s,
+            progress=None if not span else min(max((now_ns - span[0]) / max(span[1] - span[0], 1), 0.0), 1.0),
+            paused=session.paused,
+            halted=session.halted,
+            quotes={symbol: session.prices.quote(symbol) for symbol in session.exchange.markets},
+            balances=session.portfolio.balances(),
+            positions=positions,
+            open_orders=tuple(session.venue.orders.open_orders()),
+            summary=summary,
+            last_decisions=tuple(
+                f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.last_decisions
+            ),
+            alerts=tuple(f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.last_alerts),
+            unrealised={
+                p.position_id: session.venue.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
+                for p in positions
+            },
+        )
+
+    def last_fills(self) -> list[str]:
+        """The last fills of this run in words, oldest first."""
+        return [
+            f"{f.side.label} {text(f.quantity)} {f.symbol} @ {text(f.price)} "
+            f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
+            for f in self.opened.session.venue.last_fills
+        ]

@@ -1,0 +1,113 @@
+"""From the configuration's names and units to the rooms' own settings."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.config import Config
+from triplegain.coordinator.session_settings import SessionSettings
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.proposal import Regime
+from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
+from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.protections import ProtectionSettings
+from triplegain.market.candle_length import auto_candle_length, parse_candle_length
+from triplegain.market.feed import Feed
+from triplegain.market.replay import ReplayFeed
+from triplegain.risk.limits import RiskLimits
+
+_HOUR_NS = 3600 * SECOND_NS
+_HUNDRED = Decimal(100)
+
+
+def exchange_settings(config: Config, seed: int) -> ExchangeSettings:
+    paper = config.execution.paper_trading
+    return ExchangeSettings(
+        seed=seed,
+        place_delay_ns=paper.fill_delay_ms * MILLISECOND_NS,
+        cancel_delay_ns=paper.cancel_delay_ms * MILLISECOND_NS,
+        response_delay_ns=paper.response_delay_ms * MILLISECOND_NS,
+        jitter_ns=paper.latency_jitter_ms * MILLISECOND_NS,
+        queue_model=QueueModel(paper.queue_model.value),
+        slippage_ppm=int(paper.simulated_slippage_pct * RATE_UNIT / _HUNDRED),
+        partial_fills=paper.simulate_partial_fills,
+        account_tier=AccountTier(paper.account_tier.value),
+        fee_volume_30d_usd=paper.fee_volume_30d_usd,
+    )
+
+
+def desk_settings(config: Config) -> DeskSettings:
+    holding_ns = int(config.execution.positions.max_holding_hours * _HOUR_NS)
+    return DeskSettings(
+        entry_expiry_ns=config.execution.orders.limit_expiry_hours * _HOUR_NS,
+        protection=ProtectionSettings(max_holding_ns=holding_ns),
+    )
+
+
+def risk_limits(config: Config) -> RiskLimits:
+    risk, positions = config.risk, config.execution.positions
+    defaults = RiskLimits()
+    return RiskLimits(
+        risk_per_trade=risk.max_risk_per_trade_pct / _HUNDRED,
+        loss_max=risk.max_risk_per_trade_pct / _HUNDRED,
+        size_max=risk.max_position_pct / _HUNDRED,
+        exposure_max=risk.max_exposure_pct / _HUNDRED,
+        stop_min=risk.stop_loss.min_pct / _HUNDRED,
+        stop_max=risk.stop_loss.max_pct / _HUNDRED,
+        stop_max_by_symbol={symbol: pct / _HUNDRED for symbol, pct in risk.stop_loss.per_symbol_max_pct.items()},
+        reward_risk_min=risk.min_reward_risk,
+        confidence_min=risk.min_confidence,
+        confidence_size=risk.confidence_multipliers,
+        regime_size={**defaults.regime_size, Regime.UNKNOWN: risk.regime_multiplier_unknown},
+        positions_max=positions.max_open,
+        positions_per_symbol_max=positions.max_per_symbol,
+    )
+
+
+def baseline_settings(config: Config) -> BaselineSettings | None:
+    chosen = config.agents.baseline_ema
+    if not chosen.enabled:
+        return None
+    return BaselineSettings(
+        fast=chosen.fast,
+        slow=chosen.slow,
+        atr_period=chosen.atr_period,
+        confidence=chosen.confidence,
+        stop_atr_multiple=chosen.stop_atr_multiple,
+        stop_min=chosen.stop_min_pct / _HUNDRED,
+        target_stop_multiple=chosen.target_stop_multiple,
+    )
+
+
+def candle_length_ns(config: Config, feed: Feed, chosen: str | None) -> int:
+    """`chosen` on the command line, else the configuration's for this kind of feed; auto looks at the feed's span."""
+    lengths = config.agents.baseline_ema.candle_length
+    recorded = max(feed.candle_length_ns.values(), default=0) if isinstance(feed, ReplayFeed) else 0
+    word = chosen or (lengths.replay if isinstance(feed, ReplayFeed) else lengths.demo)
+    if word != "auto":
+        return max(parse_candle_length(word), recorded)
+    span = feed.span_ns
+    return auto_candle_length(span[1] - span[0] if span else 0, recorded)
+
+
+def session_settings(
+    config: Config, feed: Feed, session_id: str, created_at_ns: int, seed: int, candle_ns: int
+) -> SessionSettings:
+    execution = config.execution
+    return SessionSettings(
+        session_id=session_id,
+        created_at_ns=created_at_ns,
+        instruments={instrument: feed.depth[instrument.symbol] for instrument in feed.instruments},
+        source=feed.source,
+        initial_balances=dict(execution.paper_trading.initial_balance),
+        exchange=exchange_settings(config, seed),
+        desk=desk_settings(config),
+        limits=risk_limits(config),
+        baseline=baseline_settings(config),
+        candle_ns=candle_ns,
+        snapshot_interval_ns=execution.positions.snapshot_interval_s * SECOND_NS,
+        quote_stale_ns=config.orchestration.quote_stale_s * SECOND_NS,
+        max_trade_history=execution.paper_trading.max_trade_history,
+    )

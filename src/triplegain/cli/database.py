@@ -1,0 +1,43 @@
+"""The database every command works on, as the configuration names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from triplegain.config import Config, home_dir, load_config
+from triplegain.storage.database import Database
+from triplegain.storage.home_database import database_server, home_database
+
+_Result = TypeVar("_Result")
+
+
+def open_database(config: Config, home: Path) -> AbstractAsyncContextManager[Database]:
+    """The connected and migrated database: the embedded one of `home`, or the server the configuration names.
+
+    Raises StorageError: no disk space, no permission, server away, schema of a newer version.
+    """
+    return home_database(home, database_url(config), durable=config.database.fsync)
+
+
+def open_server(config: Config, home: Path) -> AbstractAsyncContextManager[str]:
+    """The URL of the running server; the schema is left as it is."""
+    return database_server(home, database_url(config), durable=config.database.fsync)
+
+
+def database_url(config: Config) -> str:
+    """The server the configuration names; empty: the embedded one."""
+    return config.database.url.get_secret_value()
+
+
+def with_database(use: Callable[[Database], Awaitable[_Result]]) -> _Result:
+    """Run `use` on the database of this environment's configuration and home, and let go of it again."""
+
+    async def run() -> _Result:
+        async with open_database(load_config(), home_dir()) as database:
+            return await use(database)
+
+    return asyncio.run(run())

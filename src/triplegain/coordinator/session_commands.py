@@ -1,0 +1,108 @@
+"""A person's commands to the running session: carried out at once, answered when they are stored."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from triplegain.coordinator.session_runner import SessionRunner
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.records import OrderRecord, SecurityEvent
+from triplegain.execution.order_desk import Refused
+
+
+class CommandRefusedError(TripleGainError):
+    """Not carried out, nothing changed. `code` is Kraken's where the exchange said no."""
+
+    exit_code = 8
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SessionCommands:
+    """The commands of one run. Every one stores its security event in the transaction of its effect."""
+
+    def __init__(self, runner: SessionRunner) -> None:
+        self._runner = runner
+        self._session = runner.session
+
+    async def place(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
+    ) -> OrderRecord:
+        known = self._session.venue.orders.by_client_id(request.client_order_id)
+        if known is not None:
+            return known
+        _sent(self._session.place(request, stop, target))
+        answered = self._runner.expect(request.client_order_id)
+        await self._store(audit)
+        await self._answered(answered)
+        return self._order(request.client_order_id)
+
+    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
+        before = self._order(client_order_id)
+        if before.status.is_final:
+            raise CommandRefusedError("EOrder:Unknown order", f"{client_order_id} is {before.status.value} already")
+        _sent(self._session.cancel(client_order_id))
+        answered = self._runner.expect(client_order_id)
+        await self._store(audit)
+        await self._answered(answered)
+        return self._order(client_order_id)
+
+    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
+        self._order(request.client_order_id)
+        refusals = self._session.venue.refusals
+        refusals.pop(request.client_order_id, None)
+        _sent(self._session.amend(request))
+        answered = self._runner.expect(f"change {request.client_order_id}")
+        await self._store(audit)
+        await self._answered(answered)
+        refused = refusals.pop(request.client_order_id, None)
+        if refused is not None:
+            raise CommandRefusedError(refused.code, refused.reason)
+        return self._order(request.client_order_id)
+
+    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
+        if not self._session.close_position(position_id):
+            raise CommandRefusedError("not_found", f"{position_id} is not open, or is on its way out already")
+        await self._store(audit)
+
+    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
+        closing = self._session.flat()
+        await self._store(audit)
+        return closing
+
+    async def pause(self, audit: SecurityEvent) -> None:
+        self._session.paused = True
+        await self._store(audit)
+
+    async def resume(self, audit: SecurityEvent) -> None:
+        self._session.paused = False
+        await self._store(audit)
+
+    async def _store(self, audit: SecurityEvent) -> None:
+        self._session.record.security_events.append(audit)
+        await self._runner.commit()
+
+    async def _answered(self, answer: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            if not answer.cancelled():
+                raise
+            raise CommandRefusedError(
+                "stopped", "the session stopped before the exchange answered; the order is stored and goes on with it"
+            ) from None
+
+    def _order(self, client_order_id: str) -> OrderRecord:
+        record = self._session.venue.orders.by_client_id(client_order_id)
+        if record is None:
+            raise CommandRefusedError("not_found", f"no open order is called {client_order_id}")
+        return record
+
+
+def _sent(outcome: object) -> None:
+    if isinstance(outcome, Refused):
+        raise CommandRefusedError("refused", outcome.reason)

@@ -1,0 +1,161 @@
+"""Runs a trading session on a feed: paces it, stores each step before anybody hears of it, and takes commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Protocol
+
+from triplegain.coordinator.session_clock import SessionClock
+from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain.clock import Clock
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.exchange_events import CommandRefused, OrderAmended, OrderSubmitted
+from triplegain.domain.market import MarketEvent
+from triplegain.domain.records import CommitBatch
+
+#: Messages between two breaths of the event loop when running as fast as possible.
+_BREATH = 256
+#: Wall seconds between two looks at the clock while waiting for the market.
+_TICK_S = 0.1
+
+
+class Ending(StrEnum):
+    """Why a run is over."""
+
+    FEED_OVER = "feed_over"
+    DURATION = "duration"
+    STOPPED = "stopped"
+
+
+class BatchStore(Protocol):
+    """Where steps go. When `commit` returns the step is on disk; when it raises nothing of it is."""
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None: ...
+
+
+class SessionRunner:
+    """One run of one session. `position` counts the feed's messages the session has processed since its beginning."""
+
+    def __init__(
+        self,
+        session: TradingSession,
+        events: Iterator[MarketEvent],
+        store: BatchStore,
+        clock: Clock,
+        *,
+        speed: float | None = None,
+        duration_ns: int | None = None,
+        position: int = 0,
+        on_progress: Callable[[], None] | None = None,
+    ) -> None:
+        self.session = session
+        self.position = position
+        self.events_seen = 0
+        self._events = events
+        self._store = store
+        self._clock = clock
+        self._pace = SessionClock(clock, speed)
+        self._duration_ns = duration_ns
+        self._on_progress = on_progress
+        self._stop = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._answers: dict[str, asyncio.Future[None]] = {}
+        self._failure: TripleGainError | None = None
+
+    def stop(self) -> None:
+        """Finish the step in flight, store everything, end the run."""
+        self._stop.set()
+
+    async def run(self) -> Ending:
+        """Until the feed is over, the duration has passed in market time, or `stop`.
+
+        Raises StorageError when a step cannot be stored and whatever the feed raises; what was stored stays.
+        """
+        try:
+            ending = await self._follow_feed()
+        finally:
+            self._abandon()
+        await self.commit()
+        return ending
+
+    async def _follow_feed(self) -> Ending:
+        until_ns: int | None = None
+        for event in self._events:
+            time_ns = event.exchange_time_ns
+            if until_ns is None and self._duration_ns is not None:
+                until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
+            if until_ns is not None and time_ns >= until_ns:
+                return Ending.DURATION
+            await self._wait_for(time_ns)
+            if self._failure is not None:
+                raise self._failure
+            if self._stop.is_set():
+                return Ending.STOPPED
+            self.session.on_event(event)
+            self.position += 1
+            self.events_seen += 1
+            if self.session.must_commit:
+                await self.commit()
+        return Ending.FEED_OVER
+
+    async def _wait_for(self, time_ns: int) -> None:
+        """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
+        if not self._pace.is_paced:
+            if self.events_seen % _BREATH == 0:
+                await self._breathe(0)
+            return
+        while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._stop.is_set():
+            await self._breathe(min(wait_s, _TICK_S))
+            self.session.advance_to(min(self._pace.market_now_ns(), time_ns - 1))
+            if self.session.must_commit:
+                await self.commit()
+        if self.events_seen % _BREATH == 0:
+            await self._breathe(0)
+
+    async def _breathe(self, seconds: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+    async def commit(self) -> None:
+        """Store what has happened since the last commit, then let those who wait for an answer know."""
+        async with self._turn:
+            batch = self.session.take_batch(self.position, self._clock.now_ns())
+            try:
+                await self._store.commit(self.session.settings.session_id, batch)
+            except TripleGainError as error:
+                self._failure = error
+                self.session.halted = str(error)
+                self._stop.set()
+                raise
+        for event in batch.events:
+            if not isinstance(event, OrderSubmitted):
+                self._answer(event.client_order_id)
+            if isinstance(event, OrderAmended | CommandRefused):
+                self._answer(f"change {event.client_order_id}")
+
+    def _answer(self, name: str) -> None:
+        waiting = self._answers.pop(name, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def expect(self, name: str) -> asyncio.Future[None]:
+        """Resolved when the exchange's next answer of that name is stored; cancelled when the run ends first."""
+        waiting = self._answers.get(name)
+        if waiting is None:
+            waiting = self._answers[name] = asyncio.get_running_loop().create_future()
+        return waiting
+
+    def _abandon(self) -> None:
+        for waiting in self._answers.values():
+            waiting.cancel()
+        self._answers.clear()

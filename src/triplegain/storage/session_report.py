@@ -1,0 +1,193 @@
+"""Everything a report says about a session: queries over what is stored, all of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain.money import EXACT
+from triplegain.domain.orders import OrderStatus
+from triplegain.domain.records import BalanceRecord, CloseReason, SessionRecord
+from triplegain.storage import rows
+from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.equity_history import EquityHistory, read_equity_history
+from triplegain.storage.errors import SessionNotFoundError
+from triplegain.storage.report_figures import (
+    CloseReasonFigures,
+    Shortfall,
+    SymbolFigures,
+    TradeFigures,
+    TradeResult,
+    exact_sum,
+)
+from triplegain.storage.session_statistics import UntradedReason, untraded_reasons_of
+from triplegain.storage.session_store import SESSION_QUERY
+
+_STARTED = """
+SELECT min(time_ns)::bigint AS at_ns FROM paper_ledger_entries WHERE session_id = $1 AND sequence = 1
+"""
+_BALANCES = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
+_ORDERS = "SELECT status::text, count(*) AS n FROM paper_orders WHERE session_id = $1 GROUP BY status ORDER BY status"
+_REJECTIONS = """
+SELECT coalesce(code, reason, 'no reason given') AS code, count(*) AS n FROM paper_orders
+WHERE session_id = $1 AND status IN ('rejected', 'error') GROUP BY 1 ORDER BY n DESC, 1
+"""
+_SYMBOLS = """
+SELECT symbol, count(*) AS positions, count(closed_at_ns) AS closed,
+       count(*) FILTER (WHERE closed_at_ns IS NOT NULL AND realised > 0) AS wins,
+       count(*) FILTER (WHERE closed_at_ns IS NOT NULL AND realised < 0) AS losses,
+       count(*) FILTER (WHERE closed_at_ns IS NULL AND stop IS NULL AND NOT dust) AS unprotected,
+       count(*) FILTER (WHERE dust) AS dust,
+       sum(realised) AS realised,
+       CASE WHEN count(*) = count(realised_usd) THEN sum(realised_usd) END AS realised_usd
+FROM paper_positions WHERE session_id = $1 GROUP BY symbol
+"""
+_FILLS = """
+SELECT symbol, count(*) AS fills, count(*) FILTER (WHERE maker) AS maker_fills, sum(notional) AS notional,
+       coalesce(sum(notional) FILTER (WHERE maker), 0) AS maker_notional, sum(fee) AS fees
+FROM paper_trades WHERE session_id = $1 GROUP BY symbol
+"""
+_FEES = """
+SELECT fee_asset AS asset, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY fee_asset
+"""
+#: A sum is NULL, and so unknown, as soon as one of its trades has no USD value.
+_CLOSED = """
+SELECT count(*) AS closed, avg(closed_at_ns - opened_at_ns)::bigint AS holding_ns,
+       count(*) FILTER (WHERE realised > 0) AS wins, count(*) FILTER (WHERE realised < 0) AS losses,
+       CASE WHEN bool_and(realised_usd IS NOT NULL) FILTER (WHERE realised > 0)
+            THEN sum(realised_usd) FILTER (WHERE realised > 0) END AS won_usd,
+       CASE WHEN bool_and(realised_usd IS NOT NULL) FILTER (WHERE realised < 0)
+            THEN sum(realised_usd) FILTER (WHERE realised < 0) END AS lost_usd,
+       coalesce(bool_and(realised_usd IS NOT NULL), false) AS comparable
+FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NOT NULL
+"""
+_EXTREME = """
+SELECT position_id, symbol, realised, realised_usd FROM paper_positions
+WHERE session_id = $1 AND closed_at_ns IS NOT NULL ORDER BY realised_usd {direction}, entry_order_number LIMIT 1
+"""
+_CLOSE_REASONS = """
+SELECT close_reason::text AS reason, count(*) AS n,
+       CASE WHEN count(*) = count(realised_usd) THEN sum(realised_usd) END AS realised_usd
+FROM paper_positions WHERE session_id = $1 AND close_reason IS NOT NULL AND closed_at_ns IS NOT NULL
+GROUP BY close_reason ORDER BY n DESC, close_reason
+"""
+_SHORTFALL = """
+SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
+       coalesce(sum(notional) FILTER (WHERE shortfall IS NOT NULL), 0) AS notional,
+       coalesce(sum((shortfall ->> 'delay')::numeric), 0) AS delay,
+       coalesce(sum((shortfall ->> 'spread')::numeric), 0) AS spread,
+       coalesce(sum((shortfall ->> 'impact')::numeric), 0) AS impact,
+       coalesce(sum((shortfall ->> 'fee')::numeric), 0) AS fee
+FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
+      FROM paper_trades WHERE session_id = $1) AS t
+GROUP BY fee_asset ORDER BY fee_asset
+"""
+_SECURITY = "SELECT kind, count(*) AS n FROM security_events WHERE session_id = $1 GROUP BY kind ORDER BY kind"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """`started_at_ns` is the market's first message; None before it. `halted` is the reason, empty while trading."""
+
+    session: SessionRecord
+    started_at_ns: int | None
+    paused: bool
+    halted: str
+    equity: EquityHistory
+    balances: tuple[BalanceRecord, ...]
+    trades: TradeFigures
+    symbols: tuple[SymbolFigures, ...]
+    fees: Mapping[str, Decimal]
+    orders: Mapping[OrderStatus, int]
+    rejections: Mapping[str, int]
+    shortfall: tuple[Shortfall, ...]
+    close_reasons: tuple[CloseReasonFigures, ...]
+    untraded: tuple[UntradedReason, ...]
+    security_events: Mapping[str, int]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether no real market stood behind the session."""
+        return self.session.feed.partition(":")[0] == "demo"
+
+    @property
+    def realised_usd(self) -> Decimal | None:
+        parts = [figures.realised_usd for figures in self.symbols]
+        known = [part for part in parts if part is not None]
+        return exact_sum(known) if len(known) == len(parts) else None
+
+    @property
+    def realised(self) -> Mapping[str, Decimal]:
+        """By quote currency, net of fees."""
+        sums: dict[str, Decimal] = {}
+        for figures in self.symbols:
+            sums[figures.quote] = EXACT.add(sums.get(figures.quote, Decimal(0)), figures.realised)
+        return sums
+
+    @property
+    def fills(self) -> int:
+        return sum(figures.fills for figures in self.symbols)
+
+    @property
+    def maker_fills(self) -> int:
+        return sum(figures.maker_fills for figures in self.symbols)
+
+
+async def read_report(
+    database: Database, session_id: str, *, points_max: int = 120, reasons_max: int = 20
+) -> SessionReport:
+    """The whole report as of one moment, whoever writes meanwhile. Raises SessionNotFoundError."""
+    async with database.transaction("reading the report", snapshot=True) as connection:
+        row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
+        if row is None:
+            raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+        started = await connection.fetchval(_STARTED, session_id)
+        return SessionReport(
+            session=rows.session_record(row),
+            started_at_ns=started,
+            paused=bool(row["state"].get("paused", False)),
+            halted=str(row["state"].get("halted", "")),
+            equity=await read_equity_history(connection, session_id, points_max),
+            balances=tuple(rows.balance(each) for each in await connection.fetch(_BALANCES, session_id)),
+            trades=await _trades(connection, session_id),
+            symbols=await _symbols(connection, session_id),
+            fees={each["asset"]: each["fee"] for each in await connection.fetch(_FEES, session_id)},
+            orders={OrderStatus(each["status"]): each["n"] for each in await connection.fetch(_ORDERS, session_id)},
+            rejections={each["code"]: each["n"] for each in await connection.fetch(_REJECTIONS, session_id)},
+            shortfall=tuple(Shortfall(**each) for each in await connection.fetch(_SHORTFALL, session_id)),
+            close_reasons=tuple(
+                CloseReasonFigures(CloseReason(each["reason"]), each["n"], each["realised_usd"])
+                for each in await connection.fetch(_CLOSE_REASONS, session_id)
+            ),
+            untraded=tuple(await untraded_reasons_of(connection, session_id, reasons_max)),
+            security_events={each["kind"]: each["n"] for each in await connection.fetch(_SECURITY, session_id)},
+        )
+
+
+async def _trades(connection: AnyConnection, session_id: str) -> TradeFigures:
+    row = await connection.fetchrow(_CLOSED, session_id)
+    best = worst = None
+    if row["comparable"]:
+        best = await connection.fetchrow(_EXTREME.format(direction="DESC"), session_id)
+        worst = await connection.fetchrow(_EXTREME.format(direction="ASC"), session_id)
+    return TradeFigures(
+        closed=row["closed"],
+        wins=row["wins"],
+        losses=row["losses"],
+        won_usd=row["won_usd"],
+        lost_usd=row["lost_usd"],
+        best=None if best is None else TradeResult(**best),
+        worst=None if worst is None else TradeResult(**worst),
+        average_holding_ns=row["holding_ns"],
+    )
+
+
+async def _symbols(connection: AnyConnection, session_id: str) -> tuple[SymbolFigures, ...]:
+    """Every pair that was traded, by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for query in (_SYMBOLS, _FILLS):
+        for row in await connection.fetch(query, session_id):
+            found.setdefault(row["symbol"], {}).update(row)
+    return tuple(SymbolFigures(**found[symbol]) for symbol in sorted(found))
