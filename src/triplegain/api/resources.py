@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from triplegain.api.control import SessionView
 from triplegain.api.wire import Amount, Plain, Time
 from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.money import divide
 from triplegain.domain.orders import Limit, StopLoss
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PortfolioSnapshot, PositionRecord
@@ -218,7 +219,7 @@ def order(record: OrderRecord, mode: str, fills: Iterable[OrderFilled] | None = 
         status=record.status.value,
         filled_quantity=filled,
         filled_notional=record.filled_notional,
-        average_price=record.filled_notional / filled if filled else None,
+        average_price=divide(record.filled_notional, filled) if filled else None,
         fees=record.fees,
         triggered=record.triggered,
         code=record.code,

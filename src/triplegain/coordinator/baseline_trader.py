@@ -26,7 +26,7 @@ class BaselineTrader:
         self._agents = {agent.symbol: agent for agent in agents}
         self._builders = {symbol: CandleBuilder(symbol, length_ns) for symbol in self._agents}
         self._decide = decide
-        #: When the next candle is over: before that, time passing closes nothing.
+        #: When the next candle from trades is over: before that, time passing closes nothing.
         self.due_ns = NEVER
 
     def on_event(self, event: MarketEvent) -> None:
@@ -36,11 +36,10 @@ class BaselineTrader:
             return
         if isinstance(event, PublicTrade):
             self._closed(event.symbol, builder.on_trade(event))
+            self._wait(event.exchange_time_ns)
         elif isinstance(event, CandleClosed):
+            # Recorded candles close ours. Time alone must not: another symbol's candle of the same time may come first.
             self._closed(event.symbol, builder.on_candle(event.candle))
-        else:
-            return
-        self._wait(event.exchange_time_ns)
 
     def advance_to(self, time_ns: int) -> None:
         """Candles that are over by now are answered, symbol by symbol."""

@@ -120,12 +120,10 @@ class TradingSession:
         if target is not None:
             self._watch(event.symbol, target)
         trader = self.trader
-        if trader is not None and (
-            time_ns >= trader.due_ns or isinstance(event, PublicTrade) or isinstance(event, CandleClosed)
-        ):
-            trader.advance_to(time_ns)
+        if trader is not None:
+            if time_ns >= trader.due_ns:
+                trader.advance_to(time_ns)
             trader.on_event(event)
-            self._settle()
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
         if time_ns >= self.record.snapshot_due_ns:

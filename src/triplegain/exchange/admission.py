@@ -25,11 +25,14 @@ from triplegain.exchange.refusal import (
 )
 from triplegain.exchange.venue_market import VenueMarket
 
+#: Decimal exponents of the largest and the finest amount an order may name: no asset comes near either.
+_LARGEST, _FINEST = 18, -38
+
 
 def read_terms(order: WorkingOrder) -> Refusal | None:
     """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
     request, instrument = order.request, order.instrument
-    if not request.quantity.is_finite() or request.quantity <= 0:
+    if not is_plausible(request.quantity) or request.quantity <= 0:
         return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero, it is {request.quantity}")
     order.lots = order.left = instrument.whole_lots(request.quantity)
     price: Decimal | None = None
@@ -50,9 +53,15 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     return None
 
 
+def is_plausible(value: Decimal) -> bool:
+    """Finite, and of a size and precision that exact arithmetic can carry."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= _FINEST and (not value or value.adjusted() <= _LARGEST)
+
+
 def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     """A positive price on the tick, in ticks."""
-    if not price.is_finite() or price <= 0:
+    if not is_plausible(price) or price <= 0:
         return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero, it is {price}")
     try:
         return instrument.ticks(price)
@@ -82,7 +91,7 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
         return Refusal(MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
     if request.leverage < 1:
         return Refusal(f"{INVALID_ARGUMENTS}:leverage", f"leverage must be 1, it is {request.leverage}")
-    if order.lots < instrument.lots_min:
+    if order.lots < max(instrument.lots_min, 1):
         quantity, minimum = text(request.quantity), text(instrument.quantity_min)
         return Refusal(ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}")
     bid, ask = market.quotes()

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from triplegain.domain.exchange_events import OrderAmended
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderStatus
-from triplegain.exchange.admission import check_market, ticks_or_refusal
+from triplegain.exchange.admission import check_market, is_plausible, ticks_or_refusal
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.rate_limit import amend_cost
+from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.refusal import (
+    COST_MINIMUM,
     INSUFFICIENT_FUNDS,
     INVALID_ARGUMENTS,
     ORDER_MINIMUM,
@@ -32,7 +33,8 @@ def amend_order(
     A new quantity at or below what has been filled cancels the rest.
     """
     now_ns = exchange.now_ns
-    if not market.rate.charge(amend_cost(now_ns - order.touched_ns), now_ns):
+    age_ns = now_ns - order.touched_ns
+    if not market.rate.charge(AMEND_COST, now_ns):
         return Refusal(RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
     terms = _new_terms(order, request) if not (refusal := check_market(order, market)) else refusal
     if isinstance(terms, Refusal):
@@ -40,13 +42,15 @@ def amend_order(
     lots, price = terms
     filled = order.lots - order.left
     if lots <= filled:
+        market.rate.charge(cancel_cost(age_ns), now_ns)
         market.withdraw(order)
         exchange.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
         return None
     if order.post_only and _would_take(order, price, market):
         return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
-    if refusal := _reserve_again(exchange, order, lots - filled, price):
+    if refusal := _reserve_again(exchange, market, order, lots - filled, price):
         return refusal
+    market.rate.charge(amend_penalty(age_ns), now_ns)
     _apply(exchange, market, order, lots, price)
     return None
 
@@ -65,12 +69,15 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
             return ticks
         price = ticks
     if request.quantity is not None:
-        if not request.quantity.is_finite() or request.quantity < 0:
+        if not is_plausible(request.quantity) or request.quantity < 0:
             return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
         if filled < lots < instrument.lots_min:
             return Refusal(ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
+    cost = price * lots * instrument.atoms_per_tick_lot
+    if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:
+        return Refusal(COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
     return lots, price
 
 
@@ -82,9 +89,14 @@ def _would_take(order: WorkingOrder, price: int, market: VenueMarket) -> bool:
         order.price = before
 
 
-def _reserve_again(exchange: PaperExchange, order: WorkingOrder, left: int, price: int) -> Refusal | None:
+def _reserve_again(
+    exchange: PaperExchange, market: VenueMarket, order: WorkingOrder, left: int, price: int
+) -> Refusal | None:
     instrument = order.instrument
-    amount = left * instrument.atoms_per_lot if order.side == 1 else order.worst_cost(left, price)
+    if order.side == 1:
+        amount = left * instrument.atoms_per_lot
+    else:
+        amount = order.worst_cost(left, price or market.simple.slipped(0, market.last or 0))
     if exchange.wallet.resize(order.number, amount):
         return None
     asset = instrument.base if order.side == 1 else instrument.quote

@@ -82,10 +82,14 @@ class OrderBook:
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int) -> None:
         """A snapshot: the whole book anew. What was taken stays taken as far as the level still shows it."""
         for side, fresh in ((BID, dict(bids)), (ASK, dict(asks))):
-            levels, prices, taken = self.levels[side], self.prices[side], self.taken[side]
+            levels = self.levels[side]
             levels.clear()
             levels.update((price, size) for price, size in fresh.items() if size)
-            prices[:] = sorted(levels)
+            self.prices[side][:] = sorted(levels)
+        bid_prices, ask_prices = self.prices
+        self._known = [bid_prices[0] if bid_prices else 0, ask_prices[-1] if ask_prices else 1 << 62]
+        for side in (BID, ASK):
+            levels, taken = self.levels[side], self.taken[side]
             for price in [price for price in taken if levels.get(price, 0) < taken[price]]:
                 if price in levels:
                     taken[price] = levels[price]
@@ -94,8 +98,6 @@ class OrderBook:
             self.prints[side].clear()
             self._swept[side] = _UNSWEPT
         self.unsettled = False
-        bid_prices, ask_prices = self.prices
-        self._known = [bid_prices[0] if bid_prices else 0, ask_prices[-1] if ask_prices else 1 << 62]
         self.truncate(depth)
 
     def truncate(self, depth: int) -> None:

@@ -133,9 +133,9 @@ class Booking:
             return lots
         unit = price * order.instrument.atoms_per_tick_lot
         lots = min(lots, funds * RATE_UNIT // (unit * (RATE_UNIT + order.fee_ceiling_ppm)))
-        while lots > 0 and order.worst_cost(lots, price) > funds:
-            lots -= 1
-        return lots
+        while lots > 0 and (excess := order.worst_cost(lots, price) - funds) > 0:
+            lots -= max(excess * RATE_UNIT // (unit * (RATE_UNIT + order.fee_ceiling_ppm)), 1)
+        return max(lots, 0)
 
     # -- executions ----------------------------------------------------------------------------------------------
 
@@ -146,6 +146,9 @@ class Booking:
         rate_ppm = min(tier.maker_ppm if maker else tier.taker_ppm, order.fee_ceiling_ppm)
         notional = price * lots * instrument.atoms_per_tick_lot
         order.fee_exact, charged = order.fee_after(notional, rate_ppm)
+        if order.side == 1:
+            # A sale pays from its proceeds; the rounded-up fee of a tiny fill may exceed them and waits for the next.
+            charged = min(charged, order.fee_charged + notional + self._wallet.available(instrument.quote))
         fee = charged - order.fee_charged
         order.fee_charged = charged
         order.spent_atoms += notional

@@ -82,8 +82,7 @@ def _restore_market(market: VenueMarket, stored: Mapping[str, Any], orders: Mapp
     for side, levels in enumerate(stored["taken"]):
         for price, lots in levels:
             displayed = market.book.displayed(side, price)
-            if displayed or not market.book.in_sight(side, price):
-                market.book.taken[side][price] = min(int(lots), displayed) if displayed else int(lots)
+            market.book.taken[side][price] = min(int(lots), displayed) if displayed else int(lots)
     for number in stored["resting"]:
         market.resting.add(orders[number])
     for number in stored["stops"]:

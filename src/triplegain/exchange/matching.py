@@ -77,12 +77,18 @@ class Matcher:
 
     # -- makers --------------------------------------------------------------------------------------------------
 
-    def level_changed(self, side: int, price: int, before: int, after: int, time_ns: int) -> None:
-        """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels."""
+    def level_changed(self, side: int, price: int, before: int, after: int, time_ns: int, tape_ns: int) -> None:
+        """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels.
+
+        Until the tape (last seen at `tape_ns`) is past a shrink, the print of the trade that caused it may still come.
+        """
         explained = self._book.explain(side, price, time_ns) if self._book.unsettled else 0
         cancelled = before - explained - after
         for order in self._resting.levels[side][price]:
-            order.ahead_before = order.ahead
+            if tape_ns > order.shrunk_ns:
+                order.ahead_before = order.ahead
+            if after < before:
+                order.shrunk_ns = time_ns
             order.ahead = self._queue.ahead_after(order.ahead, before - explained, cancelled, after)
 
     def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:

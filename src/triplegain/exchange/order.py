@@ -12,21 +12,21 @@ from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 #: Fields that go into the stored state as they are.
 _PLAIN = (
     "kind", "price", "lots", "left", "post_only", "fee_ceiling_ppm", "fee_exact", "fee_charged", "spent_atoms",
-    "ahead", "ahead_before", "ahead_at_arrival", "sent_ns", "arrived_ns", "touched_ns", "triggered", "opened_ns",
+    "ahead", "ahead_before", "ahead_at_arrival", "sent_ns", "arrived_ns", "touched_ns", "triggered", "opened_ns", "shrunk_ns",
 )  # fmt: skip
 
 
 class WorkingOrder:
     """`price` is the limit, or the trigger until `triggered`; 0 for a market order. `ahead` counts public lots only.
 
-    `ahead_before` is the queue as it was before the last shrink of the level: a late print of the trade that caused
+    `ahead_before` is the queue as it was before the level shrank at `shrunk_ns`: a late print of the trade that caused
     the shrink is counted from there, so that one execution seen twice counts once.
     """
 
     __slots__ = (
         "ahead", "ahead_at_arrival", "ahead_before", "arrived_ns", "client_order_id", "fee_ceiling_ppm", "fee_charged",
         "fee_exact", "instrument", "kind", "left", "lots", "number", "opened_ns", "order_id", "post_only", "price",
-        "quote_at_arrival", "quote_at_decision", "request", "sent_ns", "side", "spent_atoms", "status", "touched_ns",
+        "quote_at_arrival", "quote_at_decision", "request", "sent_ns", "shrunk_ns", "side", "spent_atoms", "status", "touched_ns",
         "triggered",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class WorkingOrder:
         self.arrived_ns = 0
         self.opened_ns = 0
         self.touched_ns = sent_ns
+        self.shrunk_ns = -1
         self.triggered = False
         self.status = OrderStatus.PENDING
         self.quote_at_decision: tuple[int | None, int | None] = (None, None)

@@ -34,12 +34,13 @@ def _penalty(table: tuple[tuple[int, int], ...], age_ns: int) -> int:
     return next((cost for seconds, cost in table if age_ns < seconds * SECOND_NS), 0)
 
 
-def amend_cost(age_ns: int) -> int:
-    """Thousandths charged for amending an order of this age (since creation or its last amend)."""
-    return AMEND_COST + _penalty(_AMEND_PENALTIES, age_ns)
+def amend_penalty(age_ns: int) -> int:
+    """Thousandths charged, beyond the fixed part, for amending an order of this age (since creation or last amend)."""
+    return _penalty(_AMEND_PENALTIES, age_ns)
 
 
 def cancel_cost(age_ns: int) -> int:
+    """Thousandths charged for cancelling an order of this age."""
     return _penalty(_CANCEL_PENALTIES, age_ns)
 
 

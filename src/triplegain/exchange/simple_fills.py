@@ -80,6 +80,8 @@ class SimpleFills:
         last, trigger = int(cause["price"]), order.price
         worst = max(last, trigger) if order.side == 0 else min(last, trigger)
         self._fill_taker(order, self.slipped(order.side, worst), order.left, "tape_stop", cause)
+        if order.left and not order.status.is_final:
+            self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE)
 
     # -- candles -------------------------------------------------------------------------------------------------
 
@@ -130,14 +132,16 @@ class SimpleFills:
             self._fresh.discard(order.number)
             price = self.slipped(order.side, first)
             if price <= order.price if order.side == 0 else price >= order.price:
+                before = order.left
                 bound = self._bound(order, lots)
                 self._fill_taker(order, price, bound, model, cause, lots if model == "candle" else None)
                 if order.status.is_final:
                     return
+                lots -= before - order.left
             if order.request.time_in_force is TimeInForce.IOC:
                 self.remove(order)
                 self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
-            return
+                return
         through = extreme < order.price if order.side == 0 else extreme > order.price
         size = min(order.left, lots)
         if not through or not size or (size < order.left and not self._settings.partial_fills):

@@ -26,11 +26,10 @@ from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.exchange.simple_fills import SimpleFills
+from triplegain.exchange.simple_fills import IMMEDIATE_REST, UNAFFORDABLE, SimpleFills
 from triplegain.exchange.stops import StopOrders
 
 BEYOND_BOOK = "no more visible liquidity"
-IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
 
 
 class VenueMarket:
@@ -85,6 +84,7 @@ class VenueMarket:
                 self._apply_candle(event, time_ns)
             case FeedStatus():
                 self.state, self.state_reason = event.state, event.reason
+                self._check_crossed()
             case Heartbeat():
                 pass
         if engine.next_due_ns <= time_ns:
@@ -99,7 +99,7 @@ class VenueMarket:
         book = self.book
         before = book.set_level(side, price, size)
         if price in self._resting_levels[side]:
-            self._matcher.level_changed(side, price, before, size, time_ns)
+            self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
         elif book.unsettled and price in book.prints[side]:
             book.explain(side, price, time_ns)
         if book.unsettled and time_ns > book.time_ns:
@@ -129,7 +129,7 @@ class VenueMarket:
         book = self.book
         before = book.set_level(side, price, size)
         if price in self._resting_levels[side]:
-            self._matcher.level_changed(side, price, before, size, time_ns)
+            self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
         elif book.unsettled:
             book.explain(side, price, time_ns)
 
@@ -146,12 +146,17 @@ class VenueMarket:
             return
         bid, ask = bids[-1], asks[0]
         if bid >= ask:
-            self.state = FeedState.CROSSED
-            self.state_reason = f"the public book of {self.instrument.symbol} is crossed"
+            self._check_crossed()
             return
         best_own_bid, best_own_ask = self.resting.best
         if best_own_bid >= ask or best_own_ask <= bid:
             self._match_quotes(time_ns)
+
+    def _check_crossed(self) -> None:
+        """A crossed book stops matching; a market that is closed anyway stays closed for its own reason."""
+        if self.state is FeedState.SYNCED and self.book.is_crossed():
+            self.state = FeedState.CROSSED
+            self.state_reason = f"the public book of {self.instrument.symbol} is crossed"
 
     def _match_quotes(self, time_ns: int) -> None:
         if self.state is FeedState.SYNCED:
@@ -245,7 +250,8 @@ class VenueMarket:
             return
         self._matcher.take(order, None, cause)
         if order.left and not order.status.is_final:
-            self._engine.finish(order, OrderStatus.CANCELLED, BEYOND_BOOK)
+            more = any(self.book.walk(1 - order.side, None))
+            self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE if more else BEYOND_BOOK)
 
     def _admit_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
         took_from = order.left

@@ -26,7 +26,7 @@ class VolumeTier:
 
     def add(self, time_ns: int, usd_atoms: int) -> None:
         bucket = time_ns // _BUCKET_NS
-        if not self._buckets and not self._total:
+        if not self._buckets:
             self._buckets.append((bucket, atoms(self._opening_usd)))
             self._total = self._buckets[0][1]
         if self._buckets and self._buckets[-1][0] == bucket:
@@ -42,6 +42,9 @@ class VolumeTier:
         oldest = time_ns // _BUCKET_NS - _WINDOW_BUCKETS
         while self._buckets and self._buckets[0][0] <= oldest:
             self._total -= self._buckets.popleft()[1]
+        if not self._buckets:
+            # The window has begun: the opening volume does not come back when it has run empty.
+            self._buckets.append((oldest + _WINDOW_BUCKETS, 0))
         whole: int = self._total // ATOMS_PER_UNIT
         return whole
 

@@ -42,10 +42,11 @@ class Wallet:
 
     def deposit(self, amounts: Mapping[str, int], time_ns: int) -> None:
         """Opening balances: capital comes in."""
-        self._transaction += 1
         for asset, amount in amounts.items():
             if amount < 0:
                 raise LedgerError(f"a deposit cannot be negative: {amount} atoms of {asset}")
+        self._transaction += 1
+        for asset, amount in amounts.items():
             self._total[asset] = self._total.get(asset, 0) + amount
             self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.WALLET, asset, amount, 0, 0)
             self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.CAPITAL, asset, -amount, 0, 0)

@@ -1,0 +1,132 @@
+"""Who is let in: the key, its role, its budget of requests, and what is written down about those who are not."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from triplegain.api.access import Budget, RequestLimits, Role
+from triplegain.api.errors import ApiError
+from triplegain.api.rate_limit import RateLimit
+from triplegain.api.routes import Route, find_route
+from triplegain.api.visit import Caller
+from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.records import SecurityEvent
+from triplegain.storage.security_log import SecurityLog
+
+_LOG = logging.getLogger(__name__)
+
+#: A minute, of one address: requests before anybody looks at the key, and keys that were wrong.
+REQUESTS_PER_ADDRESS = 600
+FAILURES_PER_ADDRESS = 20
+_KNOWN_MAX = 64
+
+
+class Doorkeeper:
+    """Refusals are ApiErrors. A key that was right before is not locked out by others guessing from its address."""
+
+    def __init__(self, security: SecurityLog, limits: RequestLimits, clock: Clock) -> None:
+        self._security = security
+        self._limits = limits
+        self._clock = clock
+        self._addresses = RateLimit(clock)
+        self._failures = RateLimit(clock)
+        self._requests = RateLimit(clock)
+        self._told = RateLimit(clock)
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    async def admit(self, scope: Scope, request_id: str) -> Caller:
+        """Address, key, budget, role, in this order. Raises ApiError 401, 403, 404, 405 or 429."""
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        nobody = Caller(Role.PUBLIC, "nobody", address, request_id)
+        await self._within(self._addresses, address, REQUESTS_PER_ADDRESS, nobody)
+        if _is_loopback(address) and _is_public(scope):
+            return nobody
+        caller, key_hash = await self._authenticated(scope, nobody)
+        route = find_route(scope["method"], scope["path"])
+        per_minute = {
+            Budget.DEFAULT: self._limits.default,
+            Budget.READS: self._limits.reads,
+            Budget.TRADE: self._limits.trade,
+            Budget.RESET: self._limits.reset,
+        }[route.budget]
+        await self._within(self._requests, (key_hash, route.budget), per_minute, caller)
+        if caller.role < route.role:
+            await self._record("authorization_denied", caller, _route_told(route))
+            raise ApiError(403, "forbidden", f"this needs a key of role {route.role.label}, yours is {caller.role.label}")
+        return caller
+
+    async def _authenticated(self, scope: Scope, nobody: Caller) -> tuple[Caller, str]:
+        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        key_hash = hashlib.sha256(key.strip().encode()).hexdigest()
+        known = key_hash in self._known
+        if not known:
+            await self._within(self._failures, nobody.address, FAILURES_PER_ADDRESS, nobody)
+        role = await self._security.api_key_role(key_hash) if scheme.lower() == "bearer" and key else None
+        if role is None:
+            self._known.pop(key_hash, None)
+            await self._record("auth_failure", nobody, {"reason": "wrong key" if key else "no key"})
+            raise ApiError(
+                401,
+                "unauthorized",
+                "send `Authorization: Bearer KEY`; the admin key is in the file admin.key of TRIPLEGAIN_HOME",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        caller = Caller(Role.parse(role), f"{role}:{key_hash[:12]}", nobody.address, nobody.request_id)
+        if not known:
+            self._failures.give_back(nobody.address, FAILURES_PER_ADDRESS)
+            self._known[key_hash] = None
+            if len(self._known) > _KNOWN_MAX:
+                self._known.popitem(last=False)
+            await self._record("auth_success", caller, {})
+        return caller, key_hash
+
+    async def _within(self, budget: RateLimit, key: str | tuple[str, Budget], per_minute: int, caller: Caller) -> None:
+        wait_ns = budget.take(key, per_minute)
+        if wait_ns:
+            # Once a minute: who floods us must not flood the record.
+            if not self._told.take((id(budget), key), 1):
+                await self._record("rate_limited", caller, {"per_minute": per_minute})
+            wait_s = -(-wait_ns // SECOND_NS)
+            raise ApiError(
+                429,
+                "rate_limited",
+                f"more than {per_minute} requests a minute: try again in {wait_s} s",
+                headers={"Retry-After": str(wait_s)},
+            )
+
+    async def _record(self, kind: str, caller: Caller, details: Mapping[str, Any]) -> None:
+        """Write it down; if that fails the answer stays what it was."""
+        now_ns = self._clock.now_ns()
+        event = SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, details)
+        try:
+            await self._security.record_security_event(event)
+        except TripleGainError as error:
+            _LOG.warning("could not record the security event %s: %s", kind, error)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_public(scope: Scope) -> bool:
+    try:
+        return find_route(scope["method"], scope["path"]).role is Role.PUBLIC
+    except ApiError:
+        return False
+
+
+def _route_told(route: Route) -> dict[str, str]:
+    """The route as the table has it, never what the client wrote."""
+    return {"method": route.method, "path": route.path, "needs": route.role.label}

@@ -1,0 +1,83 @@
+"""The admin key: made at the first start, kept in TRIPLEGAIN_HOME for its owner alone, known to the database by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from triplegain.domain import ids
+from triplegain.domain.errors import TripleGainError
+from triplegain.storage.security_log import SecurityLog
+
+FILE = "admin.key"
+_OWNER_ONLY = 0o600
+
+
+class KeyFileError(TripleGainError):
+    """The file with the admin key is missing, empty or out of reach."""
+
+    exit_code = 8
+
+
+def key_hash(key: str) -> str:
+    """SHA-256: a key is 32 random bytes, so that there is nothing to guess."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def ensure_admin_key(home: Path, security: SecurityLog) -> str:
+    """The key in `home`, made if there is none, and let in by the database. A revoked key is replaced.
+
+    Raises KeyFileError, and StorageError if the database fails.
+    """
+    path = home / FILE
+    key = _read_or_make(path)
+    await security.add_api_key(key_hash(key), "admin", FILE)
+    if await security.api_key_role(key_hash(key)) is None:
+        path.unlink(missing_ok=True)
+        key = _read_or_make(path)
+        await security.add_api_key(key_hash(key), "admin", FILE)
+    return key
+
+
+def read_admin_key(home: Path) -> str:
+    """Raises KeyFileError if there is none yet."""
+    path = home / FILE
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise KeyFileError(f"there is no {path} yet: `./tg paper` makes it when it first starts") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"cannot read the admin key from {path}: {error}") from None
+    if not key:
+        raise KeyFileError(f"{path} is empty: remove it, and the next `./tg paper` makes a new one")
+    return key
+
+
+def _read_or_make(path: Path) -> str:
+    if not path.exists():
+        _make(path)
+    try:
+        if path.stat().st_mode & 0o077 and os.name == "posix":
+            path.chmod(_OWNER_ONLY)
+    except OSError as error:
+        raise KeyFileError(f"cannot keep {path} to its owner: {error.strerror}") from error
+    return read_admin_key(path.parent)
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all, and never over another's: written aside, then linked under its name."""
+    aside = path.with_name(f"{FILE}.{ids.request_id()}")
+    try:
+        descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(ids.api_key() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise KeyFileError(f"cannot write the admin key to {path}: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""Orders: place, amend, cancel, look up."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Header, Path, Query, Response
+
+from triplegain.api import resources
+from triplegain.api.control import UNKNOWN_ORDER
+from triplegain.api.errors import ApiError, refusal_status
+from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
+from triplegain.api.visit import CurrentVisit, Visit
+from triplegain.api.wire import NAME, Name
+from triplegain.domain.money import text
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
+from triplegain.domain.records import OrderRecord
+
+OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
+_FILLS_MAX = 1000
+
+
+async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> resources.OrderPages:
+    view = visit.view()
+    found = await visit.reader.orders(
+        view.session_id,
+        statuses=query.status or None,
+        symbol=query.symbol,
+        after=query.after,
+        limit=query.limit + 1,
+        newest_first=query.newest_first,
+    )
+    items = [resources.order(record, view.mode) for record in found[: query.limit]]
+    more = len(found) > query.limit
+    return resources.OrderPages(mode=view.mode, items=items, next=items[-1].order_number if more else None)
+
+
+async def show_order(visit: CurrentVisit, name: OrderName) -> resources.Order:
+    """With its fills and the explanation of each."""
+    view = visit.view()
+    record = await _find(visit, name)
+    fills = await visit.reader.fills(view.session_id, order_number=record.order_number, limit=_FILLS_MAX)
+    return resources.order(record, view.mode, fills)
+
+
+async def place_order(
+    visit: CurrentVisit,
+    body: Trade,
+    response: Response,
+    idempotency_key: Annotated[Name | None, Header(description="the client order id, if the body has none")] = None,
+) -> resources.Order:
+    """201 with the order as the exchange answered; 200 with the order as it is now for an id the session knows.
+
+    422 with Kraken's code if the exchange rejected it (the order is in `details.order`), 409 if the id belongs to a
+    different order.
+    """
+    view = visit.view()
+    client_order_id = _client_order_id(visit, body, idempotency_key)
+    request = body.order(client_order_id, view.market_time_ns)
+    known = await visit.reader.order(view.session_id, client_order_id=client_order_id)
+    if known is None:
+        audit = visit.audit("paper_trade", _told(request, body))
+        command = visit.control.place(request, body.stop, body.target, audit)
+        record = await visit.carry_out(command, f"GET /paper/orders/{client_order_id}")
+        response.status_code = 201
+    else:
+        record = known
+        response.status_code = 200
+    _same_order(record.request, request, body)
+    order = resources.order(record, view.mode)
+    if record.status is OrderStatus.REJECTED:
+        code = record.code or "rejected"
+        details = {"order": order.model_dump(mode="json")}
+        raise ApiError(refusal_status(code), code, record.reason or "the exchange rejected the order", details)
+    response.headers["Location"] = f"/api/v1/paper/orders/{client_order_id}"
+    return order
+
+
+async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> resources.Order:
+    """Change a resting order in place."""
+    client_order_id = (await _find(visit, name)).request.client_order_id
+    changes = {field: text(value) for field, value in body.changes().items()}
+    audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
+    command = visit.control.amend(AmendRequest(client_order_id, body.quantity, body.price), audit)
+    record = await visit.carry_out(command, f"GET /paper/orders/{client_order_id}")
+    return resources.order(record, visit.view().mode)
+
+
+async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> resources.Order:
+    """The order as it is after the cancel. One that was cancelled already is shown again; nothing is done."""
+    record = await _find(visit, name)
+    mode = visit.view().mode
+    if record.status is OrderStatus.CANCELLED:
+        return resources.order(record, mode)
+    client_order_id = record.request.client_order_id
+    if record.status.is_final:
+        raise ApiError(409, "order_final", f"order {client_order_id} is {record.status}: there is nothing to cancel")
+    command = visit.control.cancel(client_order_id, visit.audit("order_cancel", {"client_order_id": client_order_id}))
+    return resources.order(await visit.carry_out(command, f"GET /paper/orders/{client_order_id}"), mode)
+
+
+async def _find(visit: Visit, name: str) -> OrderRecord:
+    """By the client's id, else by the exchange's."""
+    session = visit.view().session_id
+    record = await visit.reader.order(session, client_order_id=name)
+    if record is None:
+        record = await visit.reader.order(session, order_id=name)
+    if record is None:
+        raise ApiError(404, UNKNOWN_ORDER, f"session {session} has no order {name}: `order list --all` shows them")
+    return record
+
+
+def _client_order_id(visit: Visit, body: Trade, idempotency_key: str | None) -> str:
+    given = {name for name in (body.client_order_id, idempotency_key) if name is not None}
+    if len(given) > 1:
+        raise ApiError(422, "invalid_request", "Idempotency-Key and client_order_id differ: send one of them")
+    return given.pop() if given else f"api-{visit.caller.request_id}"
+
+
+def _same_order(known: OrderRequest, asked: OrderRequest, body: Trade) -> None:
+    """An id used again must mean the same order: whoever reuses one by mistake would think the new one is placed."""
+    fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage"]
+    if body.expires is not None and "T" in body.expires:
+        fields.append("expires_at_ns")
+    differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]
+    if differing:
+        raise ApiError(
+            409,
+            "client_order_id_in_use",
+            f"{asked.client_order_id} is the id of another order ({', '.join(differing)} differ): choose a new id",
+            {"differing": differing},
+        )
+
+
+def _told(request: OrderRequest, body: Trade) -> dict[str, Any]:
+    amounts = {"quantity": body.quantity, "price": body.price, "stop": body.stop, "target": body.target}
+    return {
+        "client_order_id": request.client_order_id,
+        "symbol": request.symbol,
+        "side": request.side.label,
+        "order_type": request.terms.kind,
+        **{name: text(value) for name, value in amounts.items() if value is not None},
+    }

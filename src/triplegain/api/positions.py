@@ -1,0 +1,44 @@
+"""Positions, and the way out of them. Nobody names a price: a position is closed by an order on the market."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from triplegain.api import resources
+from triplegain.api.requests import Nothing, PositionPage
+from triplegain.api.visit import CurrentVisit
+from triplegain.api.wire import NAME
+
+PositionName = Annotated[str, Path(pattern=NAME)]
+
+
+async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Query()]) -> resources.PositionPages:
+    view = visit.view()
+    found = await visit.reader.positions(
+        view.session_id,
+        open_only=not query.closed,
+        symbol=query.symbol,
+        after=query.after,
+        limit=query.limit + 1,
+        newest_first=query.newest_first,
+    )
+    shown, unrealised = found[: query.limit], view.unrealised or {}
+    return resources.PositionPages(
+        mode=view.mode,
+        items=[resources.position(each, view.mode, unrealised.get(each.position_id)) for each in shown],
+        next=shown[-1].entry_order_number if len(found) > query.limit else None,
+    )
+
+
+async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> resources.Closing:
+    audit = visit.audit("position_close", {"position_id": name})
+    await visit.carry_out(visit.control.close_position(name, audit), "GET /paper/positions")
+    return resources.Closing(mode=visit.view().mode, positions=[name])
+
+
+async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> resources.Closing:
+    """Flat: everything is closed, entries that have not filled are cancelled."""
+    begun = await visit.carry_out(visit.control.flat(visit.audit("flat")), "GET /paper/positions")
+    return resources.Closing(mode=visit.view().mode, positions=list(begun))

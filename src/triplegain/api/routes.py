@@ -1,0 +1,74 @@
+"""Every route there is, with who may use it. What is not in this table does not exist and is not let through."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from triplegain.api import orders, positions, session
+from triplegain.api.access import Budget, Role
+from triplegain.api.errors import ApiError
+
+PREFIX = "/api/v1"
+OPENAPI = f"{PREFIX}/openapi.json"
+_PARAMETER = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way in. `endpoint` is None where FastAPI has its own."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any] | None
+    role: Role
+    budget: Budget = Budget.DEFAULT
+    status: int = 200
+    pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        pattern = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(self.path))
+        object.__setattr__(self, "pattern", re.compile(pattern))
+
+
+def _both(method: str, path: str, endpoint: Callable[..., Any], role: Role, *rest: Any) -> tuple[Route, Route]:
+    """Under the prefix and without it."""
+    return Route(method, PREFIX + path, endpoint, role, *rest), Route(method, path, endpoint, role, *rest)
+
+
+ROUTES: tuple[Route, ...] = (
+    *_both("GET", "/health/live", session.live, Role.PUBLIC),
+    *_both("GET", "/health/ready", session.ready, Role.PUBLIC),
+    *_both("GET", "/paper/mode", session.show_mode, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/portfolio", session.show_portfolio, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/portfolio/history", session.list_history, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/positions", positions.list_positions, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/orders", orders.list_orders, Role.VIEWER, Budget.READS),
+    *_both("GET", "/paper/orders/{name}", orders.show_order, Role.VIEWER, Budget.READS),
+    *_both("POST", "/paper/trade", orders.place_order, Role.TRADER, Budget.TRADE, 201),
+    *_both("PATCH", "/paper/orders/{name}", orders.amend_order, Role.TRADER, Budget.TRADE),
+    *_both("DELETE", "/paper/orders/{name}", orders.cancel_order, Role.TRADER, Budget.TRADE),
+    *_both("POST", "/paper/positions/{name}/close", positions.close_position, Role.TRADER, Budget.TRADE, 202),
+    *_both("POST", "/paper/flat", positions.close_all_positions, Role.TRADER, Budget.DEFAULT, 202),
+    *_both("POST", "/paper/pause", session.pause, Role.ADMIN),
+    *_both("POST", "/paper/resume", session.resume, Role.ADMIN),
+    *_both("POST", "/paper/reset", session.reset, Role.ADMIN, Budget.RESET, 201),
+    Route("GET", f"{PREFIX}/coordinator/status", session.show_mode, Role.VIEWER, Budget.READS),
+    Route("POST", f"{PREFIX}/coordinator/pause", session.pause, Role.ADMIN),
+    Route("POST", f"{PREFIX}/coordinator/resume", session.resume, Role.ADMIN),
+    Route("GET", OPENAPI, None, Role.VIEWER, Budget.READS),
+)
+
+
+def find_route(method: str, path: str) -> Route:
+    """The route a request means. Raises ApiError with 404, or 405 where the path takes other methods."""
+    fitting = [route for route in ROUTES if route.pattern.fullmatch(path)]
+    for route in fitting:
+        if route.method == method:
+            return route
+    if fitting:
+        allowed = ", ".join(sorted({route.method for route in fitting}))
+        raise ApiError(405, "method_not_allowed", f"this path takes {allowed}", headers={"Allow": allowed})
+    raise ApiError(404, "not_found", f"there is no such path; {OPENAPI} lists all")

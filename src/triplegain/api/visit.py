@@ -1,0 +1,87 @@
+"""One authenticated request: what it may use, who makes it, and how its commands are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+
+from triplegain.api.access import Role
+from triplegain.api.control import SessionControl, SessionView
+from triplegain.api.errors import ApiError
+from triplegain.domain.clock import Clock
+from triplegain.domain.records import SecurityEvent
+from triplegain.storage.session_reader import SessionReader
+
+_Result = TypeVar("_Result")
+#: Commands that outlived the request that brought them.
+_UNDER_WAY: set[asyncio.Task[Any]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, from where. `actor` is the role and the beginning of the key's hash."""
+
+    role: Role
+    actor: str
+    address: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all requests share."""
+
+    control: SessionControl
+    reader: SessionReader
+    clock: Clock
+    command_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    services: Services
+    caller: Caller
+
+    @property
+    def control(self) -> SessionControl:
+        return self.services.control
+
+    @property
+    def reader(self) -> SessionReader:
+        return self.services.reader
+
+    def view(self) -> SessionView:
+        return self.services.control.view()
+
+    def audit(self, kind: str, details: Mapping[str, Any] | None = None) -> SecurityEvent:
+        """The event that is stored together with the act."""
+        caller = self.caller
+        now_ns = self.services.clock.now_ns()
+        return SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, dict(details or {}))
+
+    async def carry_out(self, command: Coroutine[Any, Any, _Result], ask: str) -> _Result:
+        """Wait for a command, but never cut it off: after the time limit it goes on, and `ask` tells where to look."""
+        task = asyncio.ensure_future(command)
+        _UNDER_WAY.add(task)
+        task.add_done_callback(_over)
+        done, _ = await asyncio.wait({task}, timeout=self.services.command_timeout_s)
+        if not done:
+            raise ApiError(504, "outcome_unknown", f"the command was taken and is still under way: ask {ask}")
+        return task.result()
+
+
+def _over(task: asyncio.Task[Any]) -> None:
+    _UNDER_WAY.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+def _visit(request: Request) -> Visit:
+    return Visit(request.app.state.services, request.state.caller)
+
+
+CurrentVisit = Annotated[Visit, Depends(_visit)]

@@ -1,0 +1,253 @@
+"""A report for eyes: what `report` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from triplegain.cli.curve import curve
+from triplegain.cli.tables import (
+    ALARM,
+    GAIN,
+    LOSS,
+    QUIET,
+    UNKNOWN,
+    WARNING,
+    amount,
+    duration,
+    listing,
+    moment,
+    pairs,
+    percent,
+    signed_amount,
+    signed_percent,
+    signed_usd,
+    usd,
+)
+from triplegain.storage.equity_history import EquityHistory
+from triplegain.storage.report_figures import TradeResult
+from triplegain.storage.session_report import SessionReport
+
+_HOLDING = "blue"
+_CURVE_ROWS = 6
+_CURVE_COLUMNS_MAX = 100
+
+
+def report_view(report: SessionReport, console: Console) -> RenderableType:
+    """The whole report, as wide as the console."""
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in _parts(report, console)))
+
+
+def _parts(report: SessionReport, console: Console) -> Iterator[RenderableType]:
+    yield Group(Rule(_title(report), align="left"), *_notices(report))
+    yield _session(report)
+    yield _equity(report.equity, console)
+    yield _trades(report)
+    if report.symbols:
+        yield _symbols(report)
+    yield _orders(report)
+    if report.shortfall:
+        yield _shortfall(report)
+    if report.close_reasons:
+        yield _close_reasons(report)
+    yield _untraded(report)
+
+
+def _title(report: SessionReport) -> Text:
+    title = Text.assemble((" PAPER ", "bold black on yellow"), " ", (report.session.session_id, "bold"))
+    if report.synthetic:
+        title.append(" ").append(" SYNTHETIC MARKET ", "bold black on magenta")
+    return title.append(f" {report.session.status}")
+
+
+def _notices(report: SessionReport) -> Iterator[Text]:
+    """What a person must not overlook."""
+    if report.halted:
+        yield Text(f"HALTED: {report.halted}", style=ALARM)
+    if report.paused:
+        yield Text("Trading is paused: `tg resume` goes on.", style=WARNING)
+    for figures in report.symbols:
+        if figures.unprotected:
+            yield Text(f"{figures.symbol}: {figures.unprotected} open position(s) without a stop", style=ALARM)
+        if figures.dust:
+            yield Text(
+                f"{figures.symbol}: {figures.dust} rest(s) below the exchange's minimum are kept as dust", style=QUIET
+            )
+
+
+def _session(report: SessionReport) -> RenderableType:
+    started, now = report.started_at_ns, report.session.market_time_ns
+    length = duration(now - started) if started and now else UNKNOWN
+    opening = ", ".join(amount(value, asset).plain for asset, value in report.session.initial_balances.items() if value)
+    feed = f"{report.session.feed} (synthetic: no real market)" if report.synthetic else report.session.feed
+    rows = [
+        ("Feed", Text(feed)),
+        ("Market time", Text(f"{moment(started)} to {moment(now)} UTC, {length}")),
+        ("Opened with", Text(opening or "nothing")),
+        ("Holds", _balances(report)),
+    ]
+    return pairs(rows)
+
+
+def _balances(report: SessionReport) -> Text:
+    parts = []
+    for each in report.balances:
+        held = f" ({amount(each.held).plain} held)" if each.held else ""
+        parts.append(f"{amount(each.total, each.asset).plain}{held}")
+    return Text(", ".join(parts) or "nothing yet")
+
+
+def _equity(equity: EquityHistory, console: Console) -> RenderableType:
+    last = equity.last
+    rows: list[tuple[str, RenderableType]] = [
+        ("Opening equity", usd(equity.opening)),
+        ("Equity", _beside(usd(last.equity if last else None), equity.profit, equity.profit_percent)),
+        (
+            "Buy and hold",
+            _beside(
+                usd(last.buy_and_hold if last else None), equity.buy_and_hold_profit, equity.buy_and_hold_percent
+            ),
+        ),
+        ("Ahead of holding", signed_usd(equity.ahead_of_holding)),
+        ("Max drawdown", _drawdown(equity)),
+    ]
+    if last is not None and last.equity is None and equity.last_known is not None:
+        known = equity.last_known
+        rows.append(("Last known equity", Text(f"{usd(known.equity).plain} at {moment(known.time_ns)} UTC")))
+    if equity.unknown_snapshots:
+        rows.append(("Unknown in", Text(f"{equity.unknown_snapshots} of {equity.snapshots} snapshots", style=WARNING)))
+    when = f", as of {moment(last.time_ns)} UTC" if last else ""
+    return Group(pairs(rows, title=f"Equity in USD{when} (USDT counts as 1 USD)"), *_chart(equity, console))
+
+
+def _beside(value: Text, profit: Decimal | None, share: Decimal | None) -> Text:
+    if profit is None:
+        return value
+    return Text.assemble(value, "   ", signed_usd(profit), "   ", signed_percent(share))
+
+
+def _drawdown(equity: EquityHistory) -> Text:
+    fall = equity.drawdown
+    if fall is None:
+        return Text(UNKNOWN, style=WARNING)
+    if fall.peak == fall.trough:
+        return Text("none")
+    at_least = "at least " if equity.hourly else ""
+    return Text(
+        f"{at_least}{fall.percent:.2f} %: from {usd(fall.peak)} at {moment(fall.peak_at_ns)} "
+        f"to {usd(fall.trough)} at {moment(fall.trough_at_ns)}"
+    )
+
+
+def _chart(equity: EquityHistory, console: Console) -> Iterator[RenderableType]:
+    values = [each for point in equity.curve for each in (point.equity, point.buy_and_hold) if each is not None]
+    if len(equity.curve) < 2 or not values or console.encoding.lower() not in ("utf-8", "utf8"):
+        return
+    high, low = usd(max(values)).plain, usd(min(values)).plain
+    margin = max(len(high), len(low)) + 1
+    width = min(console.width - margin - 2, _CURVE_COLUMNS_MAX)
+    ours = [(point.time_ns, point.equity) for point in equity.curve]
+    holding = [(point.time_ns, point.buy_and_hold) for point in equity.curve]
+    rows = curve([(ours, GAIN), (holding, _HOLDING)], width, _CURVE_ROWS)
+    yield Text()
+    for number, row in enumerate(rows):
+        label = high if number == 0 else low if number == len(rows) - 1 else ""
+        yield Text.assemble((label.rjust(margin), QUIET), " ", row)
+    yield Text.assemble(" " * (margin + 1), ("equity", GAIN), "  ", ("buy and hold", _HOLDING))
+
+
+def _trades(report: SessionReport) -> RenderableType:
+    trades = report.trades
+    even = trades.closed - trades.wins - trades.losses
+    counts = f"{trades.closed} closed: {trades.wins} won, {trades.losses} lost"
+    rows: list[tuple[str, RenderableType]] = [("Trades", Text(f"{counts}, {even} even" if even else counts))]
+    if trades.closed:
+        rows += [
+            ("Win rate", percent(trades.win_rate_percent) if trades.wins + trades.losses else Text("none decided")),
+            ("Average win", signed_usd(trades.average_win_usd) if trades.wins else Text("no win")),
+            ("Average loss", signed_usd(trades.average_loss_usd) if trades.losses else Text("no loss")),
+            ("Best", _result(trades.best)),
+            ("Worst", _result(trades.worst)),
+            ("Held on average", Text(duration(trades.average_holding_ns))),
+        ]
+    own = [signed_amount(value, asset) for asset, value in report.realised.items()]
+    rows += [
+        ("Realised", Text("  ").join([*own, Text.assemble(signed_usd(report.realised_usd), " USD")])),
+        ("Fees", Text(", ".join(amount(fee, asset).plain for asset, fee in report.fees.items()) or "none")),
+    ]
+    return pairs(rows, title="Trades, net of fees, in USD")
+
+
+def _result(result: TradeResult | None) -> Text:
+    if result is None:
+        return Text(UNKNOWN, style=WARNING)
+    return Text.assemble(signed_usd(result.realised_usd), f"  {result.symbol} {result.position_id}")
+
+
+def _symbols(report: SessionReport) -> RenderableType:
+    numbers = ("Trades", "Open", "Won", "Lost", "Fills", "Maker", "Turnover", "Fees", "Realised", "USD")
+    table = listing("Pair", *numbers, right=numbers, title="By pair (turnover, fees, realised in the quote currency)")
+    for each in report.symbols:
+        table.add_row(
+            each.symbol,
+            str(each.closed),
+            str(each.positions - each.closed),
+            str(each.wins),
+            str(each.losses),
+            str(each.fills),
+            percent(each.maker_percent) if each.fills else "",
+            amount(each.notional),
+            amount(each.fees),
+            signed_amount(each.realised, each.quote),
+            signed_usd(each.realised_usd),
+        )
+    return table
+
+
+def _orders(report: SessionReport) -> RenderableType:
+    total = sum(report.orders.values())
+    by_status = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in report.orders.items())
+    taker = report.fills - report.maker_fills
+    rows: list[tuple[str, RenderableType]] = [
+        ("Orders", Text(f"{total}: {by_status}" if total else "none")),
+        ("Fills", Text(f"{report.fills}: {report.maker_fills} maker, {taker} taker" if report.fills else "none")),
+    ]
+    rows += [("Refused", Text(f"{count} x {code}", style=LOSS)) for code, count in report.rejections.items()]
+    return pairs(rows, title="Orders")
+
+
+def _shortfall(report: SessionReport) -> RenderableType:
+    numbers = ("Fills", "Delay", "Spread", "Impact", "Fee", "Total", "bp")
+    title = "What trading cost against the middle at the decision (below zero: gained)"
+    table = listing("Paid in", *numbers, right=numbers, title=title)
+    for each in report.shortfall:
+        compared = f"{each.known} of {each.fills}" if each.known < each.fills else str(each.fills)
+        points = each.basis_points
+        parts = [amount(part) for part in (each.delay, each.spread, each.impact, each.fee)]
+        if not each.known:
+            parts = [amount(None)] * 4
+        table.add_row(
+            each.asset, compared, *parts, amount(each.total), UNKNOWN if points is None else f"{points:,.1f}"
+        )
+    return table
+
+
+def _close_reasons(report: SessionReport) -> RenderableType:
+    table = listing("Closed by", "Trades", "USD", right=("Trades", "USD"), title="Why positions were closed")
+    for each in report.close_reasons:
+        table.add_row(each.reason.value.replace("_", " "), str(each.count), signed_usd(each.realised_usd))
+    return table
+
+
+def _untraded(report: SessionReport) -> RenderableType:
+    if not report.untraded:
+        return pairs([("Not traded", Text("nothing was refused, held or abstained"))])
+    table = listing("Times", "Pair", "Outcome", "Reason", right=("Times",), title="Why nothing was traded")
+    for each in report.untraded:
+        table.add_row(str(each.count), each.symbol, each.outcome, each.reason)
+    return table

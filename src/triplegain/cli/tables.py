@@ -1,0 +1,140 @@
+"""Numbers, times and tables as a terminal shows them. What is not known says so; it is never shown as 0."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from triplegain.domain.clock import iso, to_datetime
+from triplegain.domain.money import text
+
+UNKNOWN = "unknown"
+GAIN, LOSS, QUIET, WARNING, ALARM = "green", "red", "dim", "yellow", "bold white on red"
+_COIN_PLACES = 8
+
+
+def usd(value: Decimal | None) -> Text:
+    """Dollars to the cent."""
+    return _unknown() if value is None else Text(f"{value:,.2f}")
+
+
+def signed_usd(value: Decimal | None) -> Text:
+    return _unknown() if value is None else Text(f"{value:+,.2f}", style=_colour(value))
+
+
+def signed_percent(value: Decimal | None) -> Text:
+    return _unknown() if value is None else Text(f"{value:+,.2f} %", style=_colour(value))
+
+
+def percent(value: Decimal | None) -> Text:
+    return _unknown() if value is None else Text(f"{value:,.1f} %")
+
+
+def amount(value: Decimal | None, asset: str = "") -> Text:
+    """Coins, to eight places, without trailing zeros."""
+    return _unknown() if value is None else Text(f"{_coins(value)} {asset}".rstrip())
+
+
+def signed_amount(value: Decimal | None, asset: str = "") -> Text:
+    if value is None:
+        return _unknown()
+    return Text(f"{'+' if value > 0 else ''}{_coins(value)} {asset}".rstrip(), style=_colour(value))
+
+
+def price(value: Decimal | None) -> Text:
+    """A price as it is: its tick decides its digits."""
+    return _unknown() if value is None else Text(f"{value:,f}")
+
+
+def moment(time_ns: int | None) -> str:
+    """A time, UTC, to the second."""
+    return UNKNOWN if not time_ns else f"{to_datetime(time_ns):%Y-%m-%d %H:%M:%S}"
+
+
+def duration(length_ns: int | None) -> str:
+    """The two largest units: `2 d 3 h`, `1 m 30 s`, `0.250 s`."""
+    if length_ns is None:
+        return UNKNOWN
+    seconds, rest = divmod(length_ns, 10**9)
+    if seconds < 60:
+        return f"{seconds} s" if rest == 0 else f"{seconds + rest / 10**9:.3f} s"
+    units = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s")]
+    while units[0][0] == 0:
+        units = units[1:]
+    return " ".join(f"{count} {unit}" for count, unit in units[:2] if count) or "0 s"
+
+
+def listing(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
+    """An open table; the columns named in `right` hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    numbers = set(right)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) -> Table:
+    """Names on the left, values on the right."""
+    table = Table(
+        box=None, show_header=False, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1)
+    )
+    table.add_column(style=QUIET, no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def print_json(value: object) -> None:
+    """One JSON document, indented. Money is text, an unknown number null."""
+    print(json.dumps(plain_json(value), indent=2, ensure_ascii=False))
+
+
+def plain_json(value: Any) -> Any:
+    """Records as JSON: exact amounts as text, `*_at_ns` and `*time_ns` as RFC 3339, other nanoseconds as seconds."""
+    match value:
+        case Decimal():
+            return text(value)
+        case Enum():
+            return value.name.lower() if isinstance(value, int) else value.value
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(plain_json(name)): plain_json(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain_json(each) for each in value]
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return dict(_field(field.name, getattr(value, field.name)) for field in fields(value))
+        case _:
+            return value
+
+
+def _field(name: str, value: Any) -> tuple[str, Any]:
+    if not name.endswith("_ns") or not (value is None or isinstance(value, int)):
+        return name, plain_json(value)
+    if name.endswith(("_at_ns", "time_ns")):
+        return name.removesuffix("_ns"), iso(value) if value else None
+    return f"{name.removesuffix('_ns')}_s", None if value is None else value / 10**9
+
+
+def _coins(value: Decimal) -> str:
+    whole, point, places = text(round(value, _COIN_PLACES)).partition(".")
+    return f"{int(whole):,}{point}{places}" if whole not in ("-0", "0") else f"{whole}{point}{places}"
+
+
+def _unknown() -> Text:
+    return Text(UNKNOWN, style=WARNING)
+
+
+def _colour(value: Decimal) -> str:
+    return GAIN if value > 0 else LOSS if value < 0 else ""
