@@ -31,7 +31,12 @@ def create_app(
 ) -> FastAPI:
     """`limits` are requests a minute of one key; `clock` is wall time, for budgets and the audit."""
     app = FastAPI(
-        title="TripleGain", version=__version__, openapi_url=OPENAPI, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="TripleGain",
+        version=__version__,
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.services = Services(control, reader, clock, command_timeout_s)
     for route in ROUTES:

@@ -12,7 +12,6 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
 
-
 #: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404, 404 and 409.
 UNKNOWN_ORDER = "unknown_order"
 UNKNOWN_POSITION = "unknown_position"

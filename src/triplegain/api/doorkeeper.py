@@ -61,7 +61,7 @@ class Doorkeeper:
         await self._within(self._requests, (key_hash, route.budget), per_minute, caller)
         if caller.role < route.role:
             await self._record("authorization_denied", caller, _route_told(route))
-            raise ApiError(403, "forbidden", f"this needs a key of role {route.role.label}, yours is {caller.role.label}")
+            raise ApiError(403, "forbidden", f"this needs role {route.role.label}, your key is {caller.role.label}")
         return caller
 
     async def _authenticated(self, scope: Scope, nobody: Caller) -> tuple[Caller, str]:

@@ -1,14 +1,17 @@
-"""The admin key: made at the first start, kept in TRIPLEGAIN_HOME for its owner alone, known to the database by hash."""
+"""The admin key: made at the first start, kept in TRIPLEGAIN_HOME for its owner; the database has its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
-from triplegain.storage.security_log import SecurityLog
+
+if TYPE_CHECKING:  # commands read the key without loading the database driver
+    from triplegain.storage.security_log import SecurityLog
 
 FILE = "admin.key"
 _OWNER_ONLY = 0o600

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
 
-from triplegain.api import resources
+from triplegain.api import order_resource
 from triplegain.api.control import UNKNOWN_ORDER
 from triplegain.api.errors import ApiError, refusal_status
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
@@ -20,7 +20,7 @@ OrderName = Annotated[str, Path(pattern=NAME, description="client order id or or
 _FILLS_MAX = 1000
 
 
-async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> resources.OrderPages:
+async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> order_resource.OrderPages:
     view = visit.view()
     found = await visit.reader.orders(
         view.session_id,
@@ -30,17 +30,17 @@ async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()])
         limit=query.limit + 1,
         newest_first=query.newest_first,
     )
-    items = [resources.order(record, view.mode) for record in found[: query.limit]]
+    items = [order_resource.order(record, view.mode) for record in found[: query.limit]]
     more = len(found) > query.limit
-    return resources.OrderPages(mode=view.mode, items=items, next=items[-1].order_number if more else None)
+    return order_resource.OrderPages(mode=view.mode, items=items, next=items[-1].order_number if more else None)
 
 
-async def show_order(visit: CurrentVisit, name: OrderName) -> resources.Order:
+async def show_order(visit: CurrentVisit, name: OrderName) -> order_resource.Order:
     """With its fills and the explanation of each."""
     view = visit.view()
     record = await _find(visit, name)
     fills = await visit.reader.fills(view.session_id, order_number=record.order_number, limit=_FILLS_MAX)
-    return resources.order(record, view.mode, fills)
+    return order_resource.order(record, view.mode, fills)
 
 
 async def place_order(
@@ -48,7 +48,7 @@ async def place_order(
     body: Trade,
     response: Response,
     idempotency_key: Annotated[Name | None, Header(description="the client order id, if the body has none")] = None,
-) -> resources.Order:
+) -> order_resource.Order:
     """201 with the order as the exchange answered; 200 with the order as it is now for an id the session knows.
 
     422 with Kraken's code if the exchange rejected it (the order is in `details.order`), 409 if the id belongs to a
@@ -67,7 +67,7 @@ async def place_order(
         record = known
         response.status_code = 200
     _same_order(record.request, request, body)
-    order = resources.order(record, view.mode)
+    order = order_resource.order(record, view.mode)
     if record.status is OrderStatus.REJECTED:
         code = record.code or "rejected"
         details = {"order": order.model_dump(mode="json")}
@@ -76,27 +76,27 @@ async def place_order(
     return order
 
 
-async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> resources.Order:
+async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> order_resource.Order:
     """Change a resting order in place."""
     client_order_id = (await _find(visit, name)).request.client_order_id
     changes = {field: text(value) for field, value in body.changes().items()}
     audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
     command = visit.control.amend(AmendRequest(client_order_id, body.quantity, body.price), audit)
     record = await visit.carry_out(command, f"GET /paper/orders/{client_order_id}")
-    return resources.order(record, visit.view().mode)
+    return order_resource.order(record, visit.view().mode)
 
 
-async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> resources.Order:
+async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> order_resource.Order:
     """The order as it is after the cancel. One that was cancelled already is shown again; nothing is done."""
     record = await _find(visit, name)
     mode = visit.view().mode
     if record.status is OrderStatus.CANCELLED:
-        return resources.order(record, mode)
+        return order_resource.order(record, mode)
     client_order_id = record.request.client_order_id
     if record.status.is_final:
         raise ApiError(409, "order_final", f"order {client_order_id} is {record.status}: there is nothing to cancel")
     command = visit.control.cancel(client_order_id, visit.audit("order_cancel", {"client_order_id": client_order_id}))
-    return resources.order(await visit.carry_out(command, f"GET /paper/orders/{client_order_id}"), mode)
+    return order_resource.order(await visit.carry_out(command, f"GET /paper/orders/{client_order_id}"), mode)
 
 
 async def _find(visit: Visit, name: str) -> OrderRecord:

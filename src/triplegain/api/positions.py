@@ -6,15 +6,18 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from triplegain.api import resources
+from triplegain.api import position_resource
 from triplegain.api.requests import Nothing, PositionPage
+from triplegain.api.resources import Closing
 from triplegain.api.visit import CurrentVisit
 from triplegain.api.wire import NAME
 
 PositionName = Annotated[str, Path(pattern=NAME)]
 
 
-async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Query()]) -> resources.PositionPages:
+async def list_positions(
+    visit: CurrentVisit, query: Annotated[PositionPage, Query()]
+) -> position_resource.PositionPages:
     view = visit.view()
     found = await visit.reader.positions(
         view.session_id,
@@ -25,20 +28,20 @@ async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Que
         newest_first=query.newest_first,
     )
     shown, unrealised = found[: query.limit], view.unrealised or {}
-    return resources.PositionPages(
+    return position_resource.PositionPages(
         mode=view.mode,
-        items=[resources.position(each, view.mode, unrealised.get(each.position_id)) for each in shown],
+        items=[position_resource.position(each, view.mode, unrealised.get(each.position_id)) for each in shown],
         next=shown[-1].entry_order_number if len(found) > query.limit else None,
     )
 
 
-async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> resources.Closing:
+async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> Closing:
     audit = visit.audit("position_close", {"position_id": name})
     await visit.carry_out(visit.control.close_position(name, audit), "GET /paper/positions")
-    return resources.Closing(mode=visit.view().mode, positions=[name])
+    return Closing(mode=visit.view().mode, positions=[name])
 
 
-async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> resources.Closing:
+async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> Closing:
     """Flat: everything is closed, entries that have not filled are cancelled."""
     begun = await visit.carry_out(visit.control.flat(visit.audit("flat")), "GET /paper/positions")
-    return resources.Closing(mode=visit.view().mode, positions=list(begun))
+    return Closing(mode=visit.view().mode, positions=list(begun))

@@ -46,7 +46,7 @@ class Nothing(Body):
 
 
 class Trade(Body):
-    """An order. Without `order_type`: limit where there is a price, else market. Of a stop-loss the price is the trigger.
+    """An order. Without `order_type`: limit where there is a price, else market. A stop-loss's price is its trigger.
 
     `expires` is market time (RFC 3339) or a length from now (`90s`, `5m`, `1h`, `2d`), and means time in force gtd.
     """

@@ -6,59 +6,60 @@ from typing import Annotated
 
 from fastapi import Query
 
-from triplegain.api import resources
+from triplegain.api import portfolio_resource
 from triplegain.api.control import HALTED
 from triplegain.api.errors import ApiError
 from triplegain.api.requests import HistoryPage, Nothing
+from triplegain.api.resources import Acknowledged, Health, NewSession, acknowledged
 from triplegain.api.visit import CurrentVisit
 
 
-async def show_mode(visit: CurrentVisit) -> resources.Mode:
-    return resources.mode(visit.view())
+async def show_mode(visit: CurrentVisit) -> portfolio_resource.Mode:
+    return portfolio_resource.mode(visit.view())
 
 
-async def show_portfolio(visit: CurrentVisit) -> resources.Portfolio:
-    return resources.portfolio(visit.view())
+async def show_portfolio(visit: CurrentVisit) -> portfolio_resource.Portfolio:
+    return portfolio_resource.portfolio(visit.view())
 
 
-async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> resources.HistoryPages:
+async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> portfolio_resource.HistoryPages:
     """The equity curve as it was stored, one point a minute of market time."""
     view = visit.view()
     found = await visit.reader.portfolio_snapshots(
         view.session_id, after=query.after, limit=query.limit + 1, newest_first=query.newest_first
     )
-    items = [resources.history_point(each) for each in found[: query.limit]]
+    items = [portfolio_resource.history_point(each) for each in found[: query.limit]]
     more = len(found) > query.limit
-    return resources.HistoryPages(mode=view.mode, items=items, next=items[-1].number if more else None)
+    return portfolio_resource.HistoryPages(mode=view.mode, items=items, next=items[-1].number if more else None)
 
 
-async def pause(visit: CurrentVisit, body: Nothing | None = None) -> resources.Acknowledged:
+async def pause(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
     """No new decisions; protection goes on."""
     await visit.carry_out(visit.control.pause(visit.audit("trading_paused")), "GET /paper/mode")
-    return resources.acknowledged(visit.view())
+    return acknowledged(visit.view())
 
 
-async def resume(visit: CurrentVisit, body: Nothing | None = None) -> resources.Acknowledged:
+async def resume(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
     await visit.carry_out(visit.control.resume(visit.audit("trading_resumed")), "GET /paper/mode")
-    return resources.acknowledged(visit.view())
+    return acknowledged(visit.view())
 
 
-async def reset(visit: CurrentVisit, body: Nothing | None = None) -> resources.NewSession:
+async def reset(visit: CurrentVisit, body: Nothing | None = None) -> NewSession:
     """End and archive the session, and open a new one with the same settings. Nothing is deleted."""
     view = visit.view()
     command = visit.control.reset(visit.audit("paper_reset", {"session": view.session_id}))
     opened = await visit.carry_out(command, "GET /paper/mode")
-    return resources.NewSession(mode=view.mode, session=opened, previous=view.session_id)
+    return NewSession(mode=view.mode, session=opened, previous=view.session_id)
 
 
-async def live(visit: CurrentVisit) -> resources.Health:
+async def live(visit: CurrentVisit) -> Health:
     """The process answers."""
-    return resources.Health(mode=visit.view().mode, status="live")
+    return Health(mode=visit.view().mode, status="live")
 
 
-async def ready(visit: CurrentVisit) -> resources.Health:
+async def ready(visit: CurrentVisit) -> Health:
     """The session trades, or is paused by hand; 503 with the reason once it has halted."""
     view = visit.view()
     if view.halted:
         raise ApiError(503, HALTED, f"the session has halted: {view.halted}")
-    return resources.Health(mode=view.mode, status="paused" if view.paused else "ready")
+    return Health(mode=view.mode, status="paused" if view.paused else "ready")

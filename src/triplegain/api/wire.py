@@ -49,7 +49,9 @@ def plain_json(value: Any) -> Any:
 
 #: Money as it comes in.
 Money = Annotated[
-    Decimal, BeforeValidator(_above_zero), WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$", "example": "0.1"})
+    Decimal,
+    BeforeValidator(_above_zero),
+    WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$", "example": "0.1"}),
 ]
 #: Money as it goes out, exact.
 Amount = Annotated[Decimal, PlainSerializer(text, return_type=str)]

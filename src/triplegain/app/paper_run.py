@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from triplegain.api.control import SessionView
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
+from triplegain.app.serving import serving
 from triplegain.config import Config
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
-from triplegain.storage.database import Database
 from triplegain.storage.home_database import home_database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore

@@ -47,6 +47,8 @@ class PaperSystem:
         self._reset_audit: SecurityEvent | None = None
         self._started_ns = clock.now_ns()
         self._events_before = 0
+        #: Called when another session has taken over.
+        self.on_session_change: Callable[[], None] = lambda: None
 
     @property
     def opened(self) -> OpenedSession:
@@ -89,6 +91,7 @@ class PaperSystem:
                 break
             following = await self._opening.reset(self.opened.record, self._reset_audit)
             self._take(following)
+            self.on_session_change()
             self._successor.set_result(following)
             self._successor = None
         status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 from triplegain.config import Config, home_dir, load_config
 from triplegain.storage.database import Database
+from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.home_database import database_server, home_database
+from triplegain.storage.session_reader import SessionReader
 
 _Result = TypeVar("_Result")
 
@@ -41,3 +43,11 @@ def with_database(use: Callable[[Database], Awaitable[_Result]]) -> _Result:
             return await use(database)
 
     return asyncio.run(run())
+
+
+async def latest_session(database: Database) -> str:
+    """The id of the session that was written last. Raises SessionNotFoundError if there is none."""
+    found = await SessionReader(database).list_sessions(limit=1)
+    if not found:
+        raise SessionNotFoundError("there is no session yet: `tg paper` starts one")
+    return found[0].session_id

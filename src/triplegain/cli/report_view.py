@@ -109,9 +109,7 @@ def _equity(equity: EquityHistory, console: Console) -> RenderableType:
         ("Equity", _beside(usd(last.equity if last else None), equity.profit, equity.profit_percent)),
         (
             "Buy and hold",
-            _beside(
-                usd(last.buy_and_hold if last else None), equity.buy_and_hold_profit, equity.buy_and_hold_percent
-            ),
+            _beside(usd(last.buy_and_hold if last else None), equity.buy_and_hold_profit, equity.buy_and_hold_percent),
         ),
         ("Ahead of holding", signed_usd(equity.ahead_of_holding)),
         ("Max drawdown", _drawdown(equity)),
@@ -231,9 +229,7 @@ def _shortfall(report: SessionReport) -> RenderableType:
         parts = [amount(part) for part in (each.delay, each.spread, each.impact, each.fee)]
         if not each.known:
             parts = [amount(None)] * 4
-        table.add_row(
-            each.asset, compared, *parts, amount(each.total), UNKNOWN if points is None else f"{points:,.1f}"
-        )
+        table.add_row(each.asset, compared, *parts, amount(each.total), UNKNOWN if points is None else f"{points:,.1f}")
     return table
 
 

@@ -2,11 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triplegain.storage.database import Database
+if TYPE_CHECKING:
+    from triplegain.storage.database import Database
+    from triplegain.storage.session_report import SessionReport
 
 _Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
-_Id = Annotated[str, typer.Argument(help="The session's id.")]
+_Id = Annotated[str, typer.Argument(help="The session's id, as `session list` shows it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `session`."""
+    group = typer.Typer(name="session", help="Paper sessions: list, show, end, reset.", no_args_is_help=True)
+    group.command("list")(list_sessions)
+    group.command("show")(show)
+    group.command("end")(end)
+    group.command("reset")(reset)
+    app.add_typer(group)
+
+
+def list_sessions(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, latest first.")] = 50,
+    as_json: _Json = False,
+) -> None:
+    """All sessions, the latest first."""
+    from rich.console import Console
+
+    from triplegain.cli.database import with_database
+    from triplegain.cli.tables import listing, moment, print_json
+    from triplegain.domain.records import SessionRecord
+    from triplegain.storage.session_reader import SessionReader
+
+    async def read(database: Database) -> list[SessionRecord]:
+        return await SessionReader(database).list_sessions(limit=limit)
+
+    sessions = with_database(read)
+    if as_json:
+        print_json(sessions)
+        return
+    if not sessions:
+        print("There is no session yet: `tg paper` starts one.")
+        return
+    table = listing("Session", "Status", "Feed", "Market time (UTC)", "Last stored (UTC)")
+    for each in sessions:
+        updated = moment(each.updated_at_ns)
+        table.add_row(each.session_id, each.status.value, each.feed, moment(each.market_time_ns), updated)
+    Console().print(table)
+
+
+def show(session: _Id, as_json: _Json = False) -> None:
+    """One session: its settings, balances, open positions and orders."""
+    from rich.console import Console
+
+    from triplegain.cli.database import with_database
+    from triplegain.cli.session_view import read_session, session_view
+    from triplegain.cli.tables import print_json
+
+    async def read(database: Database) -> dict[str, object]:
+        return await read_session(database, session)
+
+    found = with_database(read)
+    if as_json:
+        print_json(found)
+    else:
+        Console().print(session_view(found))
+
+
+def end(session: _Id, as_json: _Json = False) -> None:
+    """End a session that nobody runs. Its record stays; it cannot go on."""
+    from triplegain.cli.database import with_database
+    from triplegain.cli.tables import print_json
+    from triplegain.domain.clock import SystemClock
+    from triplegain.domain.records import SessionStatus
+    from triplegain.storage.session_report import read_report
+    from triplegain.storage.session_store import SessionStore
+
+    async def change(database: Database) -> SessionReport:
+        await SessionStore(database, SystemClock()).set_status(session, SessionStatus.ENDED)
+        return await read_report(database, session)
+
+    ended = with_database(change)
+    still_open = sum(each.positions - each.closed for each in ended.symbols)
+    if as_json:
+        print_json(ended.session)
+        return
+    print(f"The session {session} has ended; `tg report {session}` shows it.")
+    if still_open:
+        print(f"Positions that were open stay in its record as they were: {still_open}.")
+
+
+def reset(as_json: _Json = False) -> None:
+    """Archive the running session and open a new one with the same settings. Nothing is deleted."""
+    from triplegain.cli.client import request
+
+    from triplegain.cli.tables import print_json
+
+    answer = request("POST", "/paper/reset")
+    if as_json:
+        print_json(answer)
+    else:
+        print(f"A new session is running: {answer['session']}. The old one is archived as ended.")

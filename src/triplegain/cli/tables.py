@@ -86,7 +86,13 @@ def listing(*columns: str, right: Iterable[str] = (), title: str | None = None) 
 def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) -> Table:
     """Names on the left, values on the right."""
     table = Table(
-        box=None, show_header=False, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1)
+        box=None,
+        show_header=False,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1),
     )
     table.add_column(style=QUIET, no_wrap=True)
     table.add_column(overflow="fold")

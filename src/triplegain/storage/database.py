@@ -41,7 +41,7 @@ class Database:
                 server_settings=_settings(),
             )
         except (*DRIVER_ERRORS, ValueError) as error:
-            raise explain(error, f"connecting to the database {_without_password(url)}") from error
+            raise explain(error, f"connecting to the database {without_password(url)}") from error
         return cls(url, pool)
 
     async def close(self) -> None:
@@ -96,7 +96,8 @@ async def _prepare(connection: AnyConnection) -> None:
     )
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
     scheme, separator, rest = url.partition("://")
     credentials, at, place = rest.rpartition("@")
     return f"{scheme}{separator}{credentials.split(':')[0]}{at}{place}"

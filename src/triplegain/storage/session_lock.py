@@ -13,7 +13,7 @@ from triplegain.storage.errors import SessionLockedError
 
 _KEY = "hashtextextended('triplegain session ' || $1, 0)"
 _HOLDER = f"""
-SELECT coalesce(string_agg(a.application_name, ', '), 'another process')
+SELECT string_agg(a.application_name, ', ')
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -33,8 +33,14 @@ async def lock_session(connection: AnyConnection, session_id: str, *, for_transa
     """Take the lock or raise SessionLockedError. It lasts as long as the connection, or the transaction."""
     function = "pg_try_advisory_xact_lock" if for_transaction else "pg_try_advisory_lock"
     if not await connection.fetchval(f"SELECT {function}({_KEY})", session_id):
-        holder = await connection.fetchval(_HOLDER, session_id)
+        holder = await session_holder(connection, session_id) or "another process"
         raise SessionLockedError(
             f"the session {session_id} is in use by {holder}: stop that one first (Ctrl-C), "
             "or run beside it with another --session name"
         )
+
+
+async def session_holder(connection: AnyConnection, session_id: str) -> str | None:
+    """The process that writes the session now; None if nobody does."""
+    holder: str | None = await connection.fetchval(_HOLDER, session_id)
+    return holder

@@ -1,0 +1,23 @@
+"""The first lines of every trading process: configuration, mode, and forgetting the real exchange's keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triplegain.config import Config, ConfigurationError, home_dir, load_config, read_environment
+from triplegain.execution.trading_mode import enter_paper_trading
+
+
+def start_paper_process() -> tuple[Config, Path, tuple[str, ...]]:
+    """Configuration, home folder, and warnings about half-made requests for live trading.
+
+    Raises TradingModeError when live trading was asked for, ConfigurationError when paper trading is switched off.
+    """
+    environ = read_environment()
+    config = load_config(environ)
+    decided = enter_paper_trading(environ, config.execution.trading_mode)
+    if not config.execution.paper_trading.enabled:
+        raise ConfigurationError(
+            "paper trading is switched off: set paper_trading.enabled: true in execution.yaml to start it"
+        )
+    return config, home_dir(), decided.warnings

@@ -1,0 +1,57 @@
+"""`config`: what is in force, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `config`."""
+    group = typer.Typer(name="config", help="The configuration: show, check.", no_args_is_help=True)
+    group.command()(show)
+    group.command()(check)
+    app.add_typer(group)
+
+
+def show(as_json: _Json = False) -> None:
+    """Everything in force, defaults and environment included; secrets are masked."""
+    import yaml
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    from triplegain.cli.tables import print_json
+    from triplegain.config import config_as_dict, home_dir, load_config, read_environment
+    from triplegain.config.loader import user_config_dir
+
+    shown = config_as_dict(load_config())
+    if as_json:
+        print_json(shown)
+        return
+    console = Console(highlight=False)
+    console.print(f"# files: {user_config_dir(read_environment())}", style="dim", soft_wrap=True)
+    console.print(f"# home:  {home_dir(create=False)}", style="dim", soft_wrap=True)
+    text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+    if console.is_terminal:
+        console.print(Syntax(text, "yaml", background_color="default", word_wrap=True))
+    else:
+        print(text, end="")
+
+
+def check(as_json: _Json = False) -> None:
+    """Every fault with file, line and key. Exit code 3 if there is one."""
+    from triplegain.cli.tables import print_json
+    from triplegain.config import ConfigurationError, check_config
+
+    problems = check_config()
+    if as_json:
+        print_json({"valid": not problems, "problems": problems})
+    elif problems:
+        print("\n".join(map(str, problems)))
+    else:
+        print("The configuration is valid.")
+    if problems:
+        raise typer.Exit(ConfigurationError.exit_code)

@@ -1,0 +1,142 @@
+"""`db`: the database's condition, its schema, a copy of it, and what may go."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from triplegain.storage.database import Database
+
+_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `db`."""
+    group = typer.Typer(name="db", help="The database: status, migrate, backup, cleanup.", no_args_is_help=True)
+    for command in (status, migrate, backup, cleanup):
+        group.command()(command)
+    app.add_typer(group)
+
+
+def status(as_json: _Json = False) -> None:
+    """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from triplegain.cli.database import database_url, open_server
+    from triplegain.cli.tables import pairs, print_json
+    from triplegain.config import home_dir, load_config
+    from triplegain.storage.home_database import cluster_folder
+    from triplegain.storage.server_status import ServerStatus, read_server_status
+
+    config, home = load_config(), home_dir()
+    embedded = not database_url(config)
+
+    async def read() -> ServerStatus:
+        async with open_server(config, home) as url:
+            return await read_server_status(url)
+
+    found = asyncio.run(read())
+    place = str(cluster_folder(home)) if embedded else found.address
+    if as_json:
+        print_json(
+            {
+                "place": place,
+                "embedded": embedded,
+                "version": found.version,
+                "size_bytes": found.size_bytes,
+                "timescale": found.timescale,
+                "applied": found.applied,
+                "pending": found.pending,
+                "sessions": found.sessions,
+            }
+        )
+        return
+    applied = f"{len(found.applied)} applied"
+    schema = Text(f"{applied}, up to date", style="green")
+    if found.pending:
+        schema = Text(f"{applied}, missing: {', '.join(found.pending)} (`tg db migrate`)", style="yellow")
+    rows = [
+        ("Place", Text(f"{place} ({'embedded' if embedded else 'TRIPLEGAIN_DATABASE_URL'})")),
+        ("Server", Text(f"PostgreSQL {found.version}, TimescaleDB {'in use' if found.timescale else 'not there'}")),
+        ("Size", Text(f"{found.size_bytes / 1_000_000:,.1f} MB")),
+        ("Schema", schema),
+        ("Sessions", Text(", ".join(f"{count} {state}" for state, count in found.sessions.items()) or "none")),
+    ]
+    Console().print(pairs(rows))
+
+
+def migrate(as_json: _Json = False) -> None:
+    """Bring the schema up to date. Every start does so, too."""
+    from triplegain import resources
+    from triplegain.cli.database import open_server
+    from triplegain.cli.tables import print_json
+    from triplegain.config import home_dir, load_config
+    from triplegain.storage import migrations
+
+    async def apply() -> list[str]:
+        async with open_server(load_config(), home_dir()) as url:
+            return await migrations.migrate(url, resources.migrations_dir())
+
+    applied = asyncio.run(apply())
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        print("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.")
+
+
+def backup(
+    path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")], as_json: _Json = False
+) -> None:
+    """Copy everything, as of one moment, into one file. Sessions may go on running."""
+    from triplegain.cli.database import open_server
+    from triplegain.cli.tables import print_json
+    from triplegain.config import home_dir, load_config
+    from triplegain.storage import backup as copy
+
+    async def write() -> None:
+        async with open_server(load_config(), home_dir()) as url:
+            await copy.backup(url, path)
+
+    asyncio.run(write())
+    size = path.stat().st_size
+    if as_json:
+        print_json({"path": str(path.absolute()), "bytes": size})
+    else:
+        print(f"Everything is in {path} ({size / 1_000_000:,.1f} MB).")
+
+
+def cleanup(
+    sessions_older_than: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="DAYS", help="Also delete sessions that ended so long ago, with all they hold."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Roll up the snapshots of sessions that ended long ago into hours; delete sessions only when told to."""
+    from triplegain.cli.database import with_database
+    from triplegain.cli.tables import print_json
+    from triplegain.config import load_config
+    from triplegain.domain.clock import SystemClock
+    from triplegain.storage.session_store import SessionStore
+
+    keep = load_config().database
+    sessions_days = sessions_older_than or keep.ended_session_retention_days or None
+
+    async def clean(database: Database) -> Mapping[str, int]:
+        return await SessionStore(database, SystemClock()).cleanup(keep.snapshot_retention_days, sessions_days)
+
+    done = with_database(clean)
+    if as_json:
+        print_json(done)
+        return
+    print(
+        f"Sessions ended more than {keep.snapshot_retention_days} days ago: {done['snapshots_deleted']} snapshots "
+        f"became {done['rolled_up']} hours, {done['sessions_deleted']} sessions were deleted."
+    )

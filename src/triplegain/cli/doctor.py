@@ -1,0 +1,42 @@
+"""`doctor`: is everything there that trading on paper needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add `doctor`."""
+    app.command()(doctor)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False) -> None:
+    """Look at everything and say what to do. Exit code 1 if something must be done."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from triplegain.cli.checks import Verdict, examine
+    from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, listing, print_json
+
+    findings = examine()
+    must_act = any(each.verdict is Verdict.FIX for each in findings)
+    if as_json:
+        print_json({"ok": not must_act, "checks": findings})
+        raise typer.Exit(int(must_act))
+    styles = {Verdict.OK: GAIN, Verdict.NOTE: WARNING, Verdict.FIX: LOSS}
+    table = listing("", "Check", "Found")
+    for each in findings:
+        found = Text(each.found)
+        if each.action:
+            found.append(f"\n{each.action}", style=styles[each.verdict])
+        table.add_row(Text(each.verdict.value, style=styles[each.verdict]), each.check, found)
+    console = Console()
+    console.print(table)
+    console.print(
+        Text("Something must be done: see the lines marked fix.", style=LOSS)
+        if must_act
+        else Text("All is well: `tg paper` trades.", style=QUIET)
+    )
+    raise typer.Exit(int(must_act))

@@ -1,0 +1,46 @@
+"""`paper`: trade on paper."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command("paper")(paper)
+
+
+def paper(
+    feed: Annotated[str | None, typer.Option(help="demo, or replay:PATH of a recorded market")] = None,
+    speed: Annotated[str | None, typer.Option(help="market seconds per second, or max (default 1)")] = None,
+    duration: Annotated[str | None, typer.Option(help="stop after this much market time: 60s, 5m, 2h, 1d")] = None,
+    candle: Annotated[str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, 15m, 1h, 4h, 1d")] = None,
+    session: Annotated[str | None, typer.Option(help="go on with this session, or give a new one this name")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
+    seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")] = False,
+) -> None:
+    """Trade on paper: an exchange filled from a real order book, an exact ledger, no key and no real money.
+
+    Ctrl-C stops cleanly: everything is stored, and the next start goes on from there.
+    """
+    import asyncio
+
+    from rich.console import Console
+    from triplegain.cli.view import LiveView
+
+    from triplegain.app.opening import PaperOptions
+    from triplegain.app.paper_run import run_paper
+    from triplegain.app.starting import start_paper_process
+
+    console = Console(stderr=as_json)
+    config, home, warnings = start_paper_process()
+    for warning in warnings:
+        console.print(f"[yellow]{warning}[/yellow]")
+    options = PaperOptions(feed, speed, duration, candle, session, reset, seed)
+    with LiveView(console) as view:
+        summary = asyncio.run(run_paper(options, config, home, view))
+    if as_json:
+        print(json.dumps(summary, separators=(", ", ": ")))

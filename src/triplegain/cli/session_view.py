@@ -1,0 +1,87 @@
+"""One stored session as `session show` tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from triplegain.cli.tables import UNKNOWN, amount, listing, moment, pairs, price, signed_amount
+from triplegain.domain.orders import Limit, OrderStatus, StopLoss
+from triplegain.domain.records import OrderRecord
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
+
+_OPEN = [status for status in OrderStatus if not status.is_final]
+_ROWS_MAX = 100
+
+
+async def read_session(database: Database, session_id: str) -> dict[str, Any]:
+    """`session`, `balances`, `positions` and `orders` (open ones). Raises SessionNotFoundError."""
+    reader = SessionReader(database)
+    return {
+        "session": await reader.session(session_id),
+        "balances": await reader.balances(session_id),
+        "positions": await reader.positions(session_id, open_only=True, limit=_ROWS_MAX),
+        "orders": await reader.orders(session_id, statuses=_OPEN, limit=_ROWS_MAX),
+    }
+
+
+def session_view(found: Mapping[str, Any]) -> RenderableType:
+    """What `read_session` found, for eyes."""
+    session = found["session"]
+    facts: list[tuple[str, RenderableType]] = [
+        ("Session", Text(session.session_id, style="bold")),
+        ("Status", Text(session.status.value)),
+        ("Feed", Text(session.feed)),
+        ("Seed", Text(str(session.seed))),
+        ("Created", Text(f"{moment(session.created_at_ns)} UTC")),
+        ("Last stored", Text(f"{moment(session.updated_at_ns)} UTC")),
+        ("Market time", Text(f"{moment(session.market_time_ns)} UTC")),
+        ("Opened with", Text(", ".join(amount(each, name).plain for name, each in session.initial_balances.items()))),
+        ("Settings", Text(", ".join(f"{name}={value}" for name, value in session.settings.items()))),
+    ]
+    parts: list[RenderableType] = [pairs(facts)]
+    if found["balances"]:
+        balances = listing("Asset", "Total", "Held", right=("Total", "Held"), title="Balances")
+        for each in found["balances"]:
+            balances.add_row(each.asset, amount(each.total), amount(each.held))
+        parts.append(balances)
+    if found["positions"]:
+        numbers = ("Quantity", "Entry", "Stop", "Target", "Realised")
+        positions = listing("Position", "Pair", *numbers, right=numbers, title="Open positions")
+        for each in found["positions"]:
+            positions.add_row(
+                each.position_id,
+                each.symbol,
+                amount(each.quantity),
+                price(each.average_entry),
+                price(each.stop) if each.stop is not None else "none",
+                price(each.target) if each.target is not None else "none",
+                signed_amount(each.realised, each.symbol.partition("/")[2]),
+            )
+        parts.append(positions)
+    if found["orders"]:
+        orders = listing("Order", "Pair", "Side", "Type", "Price", "Filled", "Status", title="Open orders")
+        for each in found["orders"]:
+            orders.add_row(*order_cells(each))
+        parts.append(orders)
+    return Group(*parts)
+
+
+def order_cells(order: OrderRecord) -> tuple[str, ...]:
+    """Client id, pair, side, type, price, filled of quantity, status."""
+    request = order.request
+    match request.terms:
+        case Limit(limit):
+            asked = price(order.price if order.price is not None else limit).plain
+        case StopLoss(trigger):
+            asked = price(order.price if order.price is not None else trigger).plain
+        case _:
+            asked = "market"
+    filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
+    kind = request.terms.kind or UNKNOWN
+    status = order.status.value.replace("_", " ")
+    return request.client_order_id, request.symbol, request.side.label, kind, asked, filled, status

@@ -1,0 +1,117 @@
+"""A machine written down at any point and put back goes on exactly as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.exchange.streams import (
+    Action,
+    PublicBook,
+    Trader,
+    delays,
+    new_exchange,
+    queue_models,
+    settings_of,
+    streams,
+)
+from triplegain.domain.exchange_events import ExchangeEvent
+from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
+from triplegain.domain.stored_event import event_to_json
+from triplegain.exchange.checkpoint import exchange_state, restore_exchange
+from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.settings import ExchangeSettings, QueueModel
+
+OPENING = ("10", "1000")
+
+
+class Run:
+    """A stream as a list of steps: a market message, or an order action."""
+
+    def __init__(self, stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth) -> None:
+        self.settings, self.depth = settings_, depth
+        public = PublicBook()
+        self.steps: list[MarketEvent | Action] = list(public.opening())
+        for action in stream:
+            self.steps += [action] if action[0] in ("place", "cancel", "amend") else list(public.messages(action))
+        if depth is MarketDepth.TAPE:
+            self.steps = [step for step in self.steps if isinstance(step, (PublicTrade, tuple))]
+
+    def exchange(self) -> PaperExchange:
+        return new_exchange(OPENING, self.settings, self.depth)
+
+    def play(self, trader: Trader, start: int, states: list[str] | None = None) -> list[str]:
+        """Answers as text from step `start` on; `states` collects the state before each step."""
+        told: list[str] = []
+        for step in self.steps[start:]:
+            if states is not None:
+                states.append(json.dumps([exchange_state(trader.exchange), trader.exchange.wallet.state(), trader.sent]))
+            if isinstance(step, tuple):
+                trader.act(step)
+                trader.exchange.run_through(trader.exchange.now_ns)
+            else:
+                trader.exchange.on_event(step)
+            told += [as_text(event) for event in trader.exchange.drain_events()]
+        return told
+
+    def resumed(self, position: int, state: str) -> Trader:
+        """A fresh exchange that has seen the market up to `position` and then takes over `state`."""
+        trader = Trader(self.exchange())
+        for step in self.steps[:position]:
+            if not isinstance(step, tuple):
+                trader.exchange.on_event(step)
+        stored: list[Any] = json.loads(state)
+        trader.exchange.wallet.restore(stored[1])
+        restore_exchange(trader.exchange, stored[0])
+        trader.sent = stored[2]
+        return trader
+
+
+def as_text(event: ExchangeEvent) -> str:
+    return json.dumps(event_to_json(event))
+
+
+def check(stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth, every: int) -> None:
+    run = Run(stream, settings_, depth)
+    states: list[str] = []
+    whole = Trader(run.exchange())
+    told = run.play(whole, 0, states)
+    for position in range(0, len(run.steps), every):
+        resumed = run.resumed(position, states[position])
+        before = json.dumps([exchange_state(resumed.exchange), resumed.exchange.wallet.state(), resumed.sent])
+        assert before == states[position]
+        rest = run.play(resumed, position)
+        assert rest == told[len(told) - len(rest) :]
+        assert resumed.exchange.wallet.state() == whole.exchange.wallet.state()
+        assert exchange_state(resumed.exchange) == exchange_state(whole.exchange)
+
+
+_quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@_quick
+@given(streams, delays, queue_models)
+def test_a_restored_exchange_goes_on_identically(
+    stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel
+) -> None:
+    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=4)
+
+
+@settings(_quick, max_examples=15)
+@given(streams, delays)
+def test_a_restored_exchange_on_the_tape_goes_on_identically(
+    stream: list[Action], delay: tuple[int, int, int, int]
+) -> None:
+    check(stream, settings_of(delay), MarketDepth.TAPE, every=4)
+
+
+@pytest.mark.slow
+@settings(_quick, max_examples=500, derandomize=False)
+@given(streams, delays, queue_models)
+def test_a_restored_exchange_goes_on_identically_from_every_event(
+    stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel
+) -> None:
+    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=1)
