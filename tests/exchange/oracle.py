@@ -74,6 +74,8 @@ class BookOracle:
         self.levels: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         self.consumed: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         self.prints: list[tuple[int, int, Decimal, Decimal]] = []
+        #: Per side the time and price of the last trade the depth is not past: better levels have been eaten.
+        self.swept: list[tuple[int, Decimal] | None] = [None, None]
         self.sight: list[Decimal] = [_ZERO, _ENDLESS]
         self.book_ns = -1
         self.tape_ns = 0
@@ -131,6 +133,7 @@ class BookOracle:
 
     def _book_seen(self, time_ns: int) -> None:
         self.prints = [line for line in self.prints if line[0] >= time_ns]
+        self.swept = [sweep if sweep is not None and sweep[0] >= time_ns else None for sweep in self.swept]
         self.book_ns = time_ns
 
     def _snapshot(self, event: BookUpdate) -> None:
@@ -139,17 +142,18 @@ class BookOracle:
             self.levels[side].clear()
             self.levels[side].update({price(p): quantity(q) for p, q in changes if q})
         self.sight = [min(self.levels[0], default=_ZERO), max(self.levels[1], default=_ENDLESS)]
+        self._cut(event.depth)
         for side in (0, 1):
             for level in list(self.consumed[side]):
                 if level in self.levels[side] or self._in_sight(side, level):
                     self._shrink_consumed(side, level)
         self.prints.clear()
+        self.swept = [None, None]
         for order in self._resting():
             assert order.limit is not None
             if self._in_sight(order.side, order.limit):
                 order.ahead = min(order.ahead, self.levels[order.side].get(order.limit, _ZERO))
             order.ahead_unshrunk = order.ahead
-        self._cut(event.depth)
 
     def _cut(self, depth: int) -> None:
         if not depth:
@@ -191,6 +195,7 @@ class BookOracle:
         side, late = 1 - event.side, time_ns <= self.book_ns
         if not late:
             self.prints.append((time_ns, side, level, lots))
+            self.swept[side] = (time_ns, level)
         self.last, self.tape_ns = level, time_ns
         self._trade, self._budget = (event, late), lots
         after = []
@@ -312,12 +317,10 @@ class BookOracle:
 
     def _there(self, side: int, level: Decimal) -> Decimal:
         """Displayed, less what we took, less what the tape took and the depth does not show yet."""
-        printed = [line for line in self.prints if line[1] == side]
-        if printed:
-            swept = printed[-1][2]
-            if self._beyond(side, level, swept):
-                return _ZERO
-        gone = sum((line[3] for line in printed if line[2] == level), _ZERO)
+        swept = self.swept[side]
+        if swept is not None and self._beyond(side, level, swept[1]):
+            return _ZERO
+        gone = sum((line[3] for line in self.prints if line[1:3] == (side, level)), _ZERO)
         left = self.levels[side].get(level, _ZERO) - self.consumed[side].get(level, _ZERO) - gone
         return max(left, _ZERO)
 

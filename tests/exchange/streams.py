@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -58,7 +59,7 @@ _market_actions = st.one_of(
     st.tuples(st.just("trade"), _step, _side, st.integers(-3, 3), st.integers(1, 80), st.sampled_from(("", "<", ">"))),
     st.tuples(st.just("quote"), _step, _offset, _offset, st.integers(1, 60)),
     st.tuples(st.just("snapshot"), _step, st.integers(2, 6)),
-    st.tuples(st.just("gap"), _step),
+    st.tuples(st.just("gap"), _step, st.booleans()),
 )
 _order_actions = st.one_of(
     st.tuples(
@@ -68,10 +69,37 @@ _order_actions = st.one_of(
     st.tuples(st.just("cancel"), st.integers(0, 5)),
     st.tuples(st.just("amend"), st.integers(0, 5), st.integers(0, 90), _offset),
 )  # fmt: skip
-streams = st.lists(st.one_of(_market_actions, _order_actions), min_size=10, max_size=60)
+#: Hypothesis' own lists shrink well but are short on orders that meet; the drawn ones are long and busy.
+streams = st.one_of(
+    st.lists(st.one_of(_market_actions, _order_actions, _order_actions), min_size=10, max_size=60),
+    st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150)),
+    st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150)),
+)
 delays = st.sampled_from(((0, 0, 0, 0), (2, 1, 1, 0), (1, 4, 2, 3)))
 queue_models = st.sampled_from(tuple(QueueModel))
 openings = st.sampled_from((("10", "1000"), ("1", "0"), ("0", "100"), ("0.3", "30")))
+
+
+def drawn_stream(seed: int, length: int) -> list[Action]:
+    """A busy stream: a third of it orders, most of them near the best quotes."""
+    draws = random.Random(seed)
+    one = draws.randint
+    makers: list[tuple[int, Callable[[], Action]]] = [
+        (20, lambda: ("level", one(0, 3), one(0, 1), draws.choice((-2, -1, 0, 0, 0, 1, 2, 3)), one(0, 60))),
+        (25, lambda: ("trade", one(0, 3), one(0, 1), draws.choice((-2, -1, 0, 0, 0, 1)), one(1, 80), draws.choice(("", "<", ">")))),
+        (6, lambda: ("quote", one(0, 3), one(-1, 1), one(-1, 1), one(1, 60))),
+        (3, lambda: ("snapshot", one(0, 3), one(2, 6))),
+        (1, lambda: ("gap", one(0, 3), draws.random() < 0.9)),
+        (30, lambda: (
+            "place", one(0, 1), draws.choice(("limit", "limit", "limit", "post", "market", "stop")),
+            draws.choice((-1, 0, 0, 0, 1, 1, 2)), one(2, 60), draws.choice(("gtc", "gtc", "gtc", "ioc", "gtd")),
+            one(0, 2), one(1, 20),
+        )),
+        (6, lambda: ("cancel", one(0, 5))),
+        (9, lambda: ("amend", one(0, 5), one(0, 60), one(-5, 5))),
+    ]  # fmt: skip
+    kinds = draws.choices([make for _, make in makers], [weight for weight, _ in makers], k=length)
+    return [make() for make in kinds]
 
 
 def settings_of(delay: tuple[int, int, int, int], model: QueueModel = QueueModel.BACK_OF_QUEUE) -> ExchangeSettings:
@@ -117,6 +145,8 @@ class PublicBook:
             yield self._snapshot(action[2])
         elif action[0] == "gap":
             yield FeedStatus(INSTRUMENT.symbol, self.now, self.now, FeedState.GAP, "a gap")
+            if action[2]:
+                yield self._snapshot(4)
 
     def _price(self, side: int, offset: int) -> int:
         """`offset` ticks behind the best quote of `side`; negative improves on it, even across the spread."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-
 from tests.exchange.streams import (
     Action,
     PublicBook,
@@ -18,6 +17,7 @@ from tests.exchange.streams import (
     settings_of,
     streams,
 )
+
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.stored_event import event_to_json
@@ -109,7 +109,7 @@ def test_a_restored_exchange_on_the_tape_goes_on_identically(
 
 
 @pytest.mark.slow
-@settings(_quick, max_examples=500, derandomize=False)
+@settings(_quick, max_examples=60, derandomize=False)
 @given(streams, delays, queue_models)
 def test_a_restored_exchange_goes_on_identically_from_every_event(
     stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.exchange.oracle import BookOracle, TapeOracle
+
 from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.instrument import Instrument

@@ -19,6 +19,10 @@ from triplegain.storage.session_report import SessionReport, read_report
 from triplegain.storage.session_store import SessionStore
 
 
+def exact(*values: str) -> tuple[Decimal, ...]:
+    return tuple(map(Decimal, values))
+
+
 def snapshots(first: int, *values: tuple[str | None, str | None]) -> tuple[PortfolioSnapshot, ...]:
     """One a second: equity and buy-and-hold."""
     return tuple(
@@ -66,8 +70,8 @@ async def test_equity_is_told_beside_buy_and_hold(store: SessionStore, database:
     equity = (await read_report(database, "a")).equity
     assert equity.opening == 10000
     # 10250 - 10000 = 250 = 2.5 %; held: 10400 - 10000 = 400 = 4 %; 10250 - 10400 = -150
-    assert (equity.profit, equity.profit_percent) == (250, Decimal("2.5"))
-    assert (equity.buy_and_hold_profit, equity.buy_and_hold_percent) == (400, 4)
+    assert (equity.profit, equity.profit_percent) == exact("250", "2.5")
+    assert (equity.buy_and_hold_profit, equity.buy_and_hold_percent) == exact("400", "4")
     assert equity.ahead_of_holding == -150
 
 
@@ -77,7 +81,7 @@ async def test_the_drawdown_is_the_deepest_fall_from_a_peak_in_percent(store: Se
     await run(store, curve=[(equity, "10000") for equity in curve])
     drawdown = (await read_report(database, "a")).equity.drawdown
     assert drawdown is not None
-    assert (drawdown.peak, drawdown.trough, drawdown.percent) == (12000, 10800, 10)
+    assert (drawdown.peak, drawdown.trough, drawdown.percent) == exact("12000", "10800", "10")
     assert (drawdown.peak_at_ns, drawdown.trough_at_ns) == (START_NS + 2 * STEP_NS, START_NS + 5 * STEP_NS)
 
 
@@ -120,14 +124,15 @@ async def test_trades_are_counted_by_pair_and_by_reason(
     # 1 of 3 = 33.33 %; (-2 - 3.5) / 2 = -2.75; (10 + 20 + 60) / 3 = 30 s
     assert trades.win_rate_percent is not None
     assert round(trades.win_rate_percent, 2) == Decimal("33.33")
-    assert (trades.average_win_usd, trades.average_loss_usd) == (5, Decimal("-2.75"))
+    assert (trades.average_win_usd, trades.average_loss_usd) == exact("5", "-2.75")
     assert trades.average_holding_ns == 30 * 10**9
     assert trades.best is not None and trades.worst is not None
     assert (trades.best.position_id, trades.worst.position_id) == ("p-1", "p-3")
     (figures,) = report.symbols
     # 5 - 2 - 3.5 - 0.4 of the one still open; four buys of 100 USDT at a fee of 0.4
     assert (figures.realised, report.realised_usd) == (Decimal("-0.9"), Decimal("-0.9"))
-    assert (figures.positions, figures.closed, figures.fills, figures.notional) == (4, 3, 4, 400)
+    assert (figures.positions, figures.closed, figures.fills) == (4, 3, 4)
+    assert figures.notional == 400
     assert report.fees == {"USDT": Decimal("1.6")}
     assert report.orders == {OrderStatus.FILLED: 4}
     reasons = [(each.reason, each.count, each.realised_usd) for each in report.close_reasons]
@@ -143,7 +148,7 @@ async def test_without_a_usd_price_dollars_are_unknown_and_the_own_currency_is_n
     await store.commit("a", replace(script.idle(), positions=(unpriced, closed(two, "-2", 10, CloseReason.SIGNAL))))
     report = await read_report(database, "a")
     assert (report.realised_usd, report.realised) == (None, {"USDT": Decimal(3)})
-    assert (report.trades.average_win_usd, report.trades.average_loss_usd) == (None, -2)
+    assert (report.trades.average_win_usd, report.trades.average_loss_usd) == (None, Decimal(-2))
     assert (report.trades.best, report.trades.worst) == (None, None)
     assert [each.realised_usd for each in report.close_reasons] == [None]
 
@@ -164,7 +169,7 @@ async def test_shortfall_adds_up_over_the_fills_that_had_quotes(store: SessionSt
     report = await read_report(database, "a")
     (cost,) = report.shortfall
     # delay 0.25 + spread 0.1 + impact 0.1 + fee 0.8 = 1.25 of 200 USDT = 62.5 basis points
-    assert (cost.delay, cost.spread, cost.impact, cost.fee) == tuple(map(Decimal, ("0.25", "0.1", "0.1", "0.8")))
+    assert (cost.delay, cost.spread, cost.impact, cost.fee) == exact("0.25", "0.1", "0.1", "0.8")
     assert (cost.fills, cost.known, cost.total, cost.basis_points) == (3, 2, Decimal("1.25"), Decimal("62.5"))
     assert (report.fills, report.maker_fills) == (3, 1)
     assert round(report.symbols[0].maker_percent or 0, 1) == Decimal("33.3")
@@ -178,7 +183,7 @@ async def test_a_session_without_anything_reports_nothing_and_invents_nothing(
     assert report.started_at_ns is None
     assert (report.equity.opening, report.equity.last, report.equity.drawdown) == (None, None, None)
     assert (report.trades.win_rate_percent, report.trades.average_win_usd, report.trades.best) == (None, None, None)
-    assert (report.symbols, report.shortfall, report.realised_usd) == ((), (), 0)
+    assert (report.symbols, report.shortfall, report.realised_usd) == ((), (), Decimal(0))
     with pytest.raises(SessionNotFoundError):
         await read_report(database, "b")
 
@@ -192,7 +197,7 @@ async def test_a_rolled_up_session_keeps_its_report(
     assert (await store.cleanup(30))["snapshots_deleted"] == 4
     equity = (await read_report(database, "a")).equity
     assert equity.hourly
-    assert (equity.opening, equity.profit, equity.ahead_of_holding) == (10000, 1000, 700)
+    assert (equity.opening, equity.profit, equity.ahead_of_holding) == exact("10000", "1000", "700")
     # The hour's low of 10000 is told before its high of 12000; from there to the last, 11000, it fell 8.33 %.
     assert equity.drawdown is not None
     assert round(equity.drawdown.percent, 2) == Decimal("8.33")

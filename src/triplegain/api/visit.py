@@ -80,7 +80,7 @@ def _over(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _visit(request: Request) -> Visit:
+async def _visit(request: Request) -> Visit:
     return Visit(request.app.state.services, request.state.caller)
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triplegain.cli.client import JsonOption
+
 if TYPE_CHECKING:
     from triplegain.market.captures import CaptureSummary
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
-
-_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def list_all(
     root: Annotated[
         Path | None, typer.Argument(help="A file or folder; without one TRIPLEGAIN_CAPTURES, else this folder.")
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Every recorded market in a folder and below it."""
     from rich.console import Console
@@ -60,7 +60,7 @@ def list_all(
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A capture file, or a folder of them.")], as_json: _Json = False
+    path: Annotated[Path, typer.Argument(help="A capture file, or a folder of them.")], as_json: JsonOption = False
 ) -> None:
     """Read it to its end: checksums, sequence numbers, candles. Exit code 6 if something is wrong."""
     from rich.console import Console
@@ -85,7 +85,9 @@ def _table(root: Path, found: list[CaptureSummary]) -> object:
 
     from triplegain.cli.tables import LOSS, duration, listing, moment
 
-    table = listing("Capture", "Pair", "Holds", "From (UTC)", "Length", "Rows", right=("Rows",))
+    table = listing(
+        "Capture", "Pair", "Holds", "From", "Length", "Rows", right=("Rows",), whole=("Pair", "Holds", "From", "Length")
+    )
     for each in found:
         name = str(each.path.relative_to(root)) if root.is_dir() else str(each.path)
         if each.problem:
@@ -95,5 +97,5 @@ def _table(root: Path, found: list[CaptureSummary]) -> object:
         if each.candle_length_ns:
             holds = f"candles {duration(each.candle_length_ns)}"
         length = duration((each.end_ns - each.start_ns) // 10**9 * 10**9)
-        table.add_row(name, each.symbol, holds, moment(each.start_ns), length, f"{each.rows:,}")
+        table.add_row(name, each.symbol, holds, moment(each.start_ns)[:10], length, f"{each.rows:,}")
     return table

@@ -33,6 +33,7 @@ from triplegain.storage.session_reader import SessionReader
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _COLUMNS_GOOD = 80
+_PYTHON_MIN = (3, 11)
 #: 2025-01-01 and 2100-01-01: outside, the machine's clock is not set.
 _CLOCK_NS = (1_735_689_600 * 10**9, 4_102_444_800 * 10**9)
 
@@ -87,7 +88,7 @@ def _guarded(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]
 
 def _python() -> Finding:
     version = platform.python_version()
-    if sys.version_info < (3, 11):
+    if tuple(map(int, platform.python_version_tuple()[:2])) < _PYTHON_MIN:
         return Finding("Python", _FIX, version, "install Python 3.11 or newer")
     return Finding("Python", _OK, version)
 

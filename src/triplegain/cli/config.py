@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+from triplegain.cli.client import JsonOption
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def show(as_json: _Json = False) -> None:
+def show(as_json: JsonOption = False) -> None:
     """Everything in force, defaults and environment included; secrets are masked."""
     import yaml
     from rich.console import Console
@@ -41,7 +39,7 @@ def show(as_json: _Json = False) -> None:
         print(text, end="")
 
 
-def check(as_json: _Json = False) -> None:
+def check(as_json: JsonOption = False) -> None:
     """Every fault with file, line and key. Exit code 3 if there is one."""
     from triplegain.cli.tables import print_json
     from triplegain.config import ConfigurationError, check_config

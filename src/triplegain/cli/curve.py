@@ -40,7 +40,8 @@ def curve(lines: Sequence[tuple[Points, str]], width: int, height: int) -> list[
     for row in range(height):
         drawn = Text()
         for column in range(width):
-            drawn.append(chr(_BRAILLE + bits.get((column, row), 0)), styles.get((column, row), ""))
+            dots = bits.get((column, row), 0)
+            drawn.append(chr(_BRAILLE + dots) if dots else " ", styles.get((column, row), ""))
         rows.append(drawn)
     return rows
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triplegain.cli.client import JsonOption
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from triplegain.storage.database import Database
-
-_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def status(as_json: _Json = False) -> None:
+def status(as_json: JsonOption = False) -> None:
     """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
     from rich.console import Console
     from rich.text import Text
@@ -72,7 +72,7 @@ def status(as_json: _Json = False) -> None:
     Console().print(pairs(rows))
 
 
-def migrate(as_json: _Json = False) -> None:
+def migrate(as_json: JsonOption = False) -> None:
     """Bring the schema up to date. Every start does so, too."""
     from triplegain import resources
     from triplegain.cli.database import open_server
@@ -92,7 +92,7 @@ def migrate(as_json: _Json = False) -> None:
 
 
 def backup(
-    path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")], as_json: _Json = False
+    path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")], as_json: JsonOption = False
 ) -> None:
     """Copy everything, as of one moment, into one file. Sessions may go on running."""
     from triplegain.cli.database import open_server
@@ -117,7 +117,7 @@ def cleanup(
         int | None,
         typer.Option(min=1, metavar="DAYS", help="Also delete sessions that ended so long ago, with all they hold."),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Roll up the snapshots of sessions that ended long ago into hours; delete sessions only when told to."""
     from triplegain.cli.database import with_database

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from triplegain.cli.client import JsonOption
 
 
 def register(app: typer.Typer) -> None:
@@ -12,7 +12,7 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False) -> None:
+def doctor(as_json: JsonOption = False) -> None:
     """Look at everything and say what to do. Exit code 1 if something must be done."""
     from rich.console import Console
     from rich.text import Text

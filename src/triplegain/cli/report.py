@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from triplegain.cli.client import JsonOption
+
 
 def register(app: typer.Typer) -> None:
     """Add `report`."""
@@ -14,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def report(
     session: Annotated[str | None, typer.Argument(help="Its id; without one the latest session.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Equity beside buy-and-hold, trades, fees, drawdown, costs, and why nothing was traded."""
     from rich.console import Console

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from rich.console import Console, Group, RenderableType
@@ -19,11 +20,13 @@ from triplegain.cli.tables import (
     UNKNOWN,
     WARNING,
     amount,
+    brief,
     duration,
     listing,
     moment,
     pairs,
     percent,
+    roughly,
     signed_amount,
     signed_percent,
     signed_usd,
@@ -32,8 +35,11 @@ from triplegain.cli.tables import (
 from triplegain.storage.equity_history import EquityHistory
 from triplegain.storage.report_figures import TradeResult
 from triplegain.storage.session_report import SessionReport
+from triplegain.storage.session_statistics import UntradedReason
 
 _HOLDING = "blue"
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_REASONS_MAX = 20
 _CURVE_ROWS = 6
 _CURVE_COLUMNS_MAX = 100
 
@@ -188,20 +194,18 @@ def _result(result: TradeResult | None) -> Text:
 
 
 def _symbols(report: SessionReport) -> RenderableType:
-    numbers = ("Trades", "Open", "Won", "Lost", "Fills", "Maker", "Turnover", "Fees", "Realised", "USD")
-    table = listing("Pair", *numbers, right=numbers, title="By pair (turnover, fees, realised in the quote currency)")
+    numbers = ("Trades", "W/L", "Fills", "Maker", "Fees", "Realised", "USD")
+    table = listing("Pair", *numbers, right=numbers, whole=("Pair",), title="By pair, in the quote currency")
     for each in report.symbols:
+        still_open = each.positions - each.closed
         table.add_row(
             each.symbol,
-            str(each.closed),
-            str(each.positions - each.closed),
-            str(each.wins),
-            str(each.losses),
+            f"{each.closed} +{still_open} open" if still_open else str(each.closed),
+            f"{each.wins}/{each.losses}",
             str(each.fills),
             percent(each.maker_percent) if each.fills else "",
-            amount(each.notional),
-            amount(each.fees),
-            signed_amount(each.realised, each.quote),
+            amount(brief(each.fees)),
+            signed_amount(brief(each.realised), each.quote),
             signed_usd(each.realised_usd),
         )
     return table
@@ -215,21 +219,22 @@ def _orders(report: SessionReport) -> RenderableType:
         ("Orders", Text(f"{total}: {by_status}" if total else "none")),
         ("Fills", Text(f"{report.fills}: {report.maker_fills} maker, {taker} taker" if report.fills else "none")),
     ]
+    for each in report.symbols:
+        rows.append(("Turnover", Text(f"{amount(each.notional, each.quote)} in {each.symbol}")))
     rows += [("Refused", Text(f"{count} x {code}", style=LOSS)) for code, count in report.rejections.items()]
     return pairs(rows, title="Orders")
 
 
 def _shortfall(report: SessionReport) -> RenderableType:
     numbers = ("Fills", "Delay", "Spread", "Impact", "Fee", "Total", "bp")
-    title = "What trading cost against the middle at the decision (below zero: gained)"
+    title = "Cost of trading against the middle at the decision"
     table = listing("Paid in", *numbers, right=numbers, title=title)
     for each in report.shortfall:
         compared = f"{each.known} of {each.fills}" if each.known < each.fills else str(each.fills)
-        points = each.basis_points
-        parts = [amount(part) for part in (each.delay, each.spread, each.impact, each.fee)]
-        if not each.known:
-            parts = [amount(None)] * 4
-        table.add_row(each.asset, compared, *parts, amount(each.total), UNKNOWN if points is None else f"{points:,.1f}")
+        points = UNKNOWN if each.basis_points is None else f"{each.basis_points:,.1f}"
+        costs = (each.delay, each.spread, each.impact, each.fee)
+        parts = [roughly(part if each.known else None) for part in costs]
+        table.add_row(each.asset, compared, *parts, roughly(each.total), points)
     return table
 
 
@@ -243,7 +248,36 @@ def _close_reasons(report: SessionReport) -> RenderableType:
 def _untraded(report: SessionReport) -> RenderableType:
     if not report.untraded:
         return pairs([("Not traded", Text("nothing was refused, held or abstained"))])
-    table = listing("Times", "Pair", "Outcome", "Reason", right=("Times",), title="Why nothing was traded")
-    for each in report.untraded:
+    table = listing(
+        "Times",
+        "Pair",
+        "Outcome",
+        "Reason",
+        right=("Times",),
+        whole=("Pair", "Outcome"),
+        title="Why nothing was traded",
+    )
+    for each in merged(report.untraded)[:_REASONS_MAX]:
         table.add_row(str(each.count), each.symbol, each.outcome, each.reason)
     return table
+
+
+def merged(reasons: Sequence[UntradedReason]) -> list[UntradedReason]:
+    """Reasons that differ in a number only are one, most frequent first: `warming up: … of 21 candles`."""
+    alike: dict[tuple[str, str, str], list[UntradedReason]] = {}
+    for each in reasons:
+        alike.setdefault((each.symbol, each.outcome, _NUMBER.sub("#", each.reason)), []).append(each)
+    found = [
+        UntradedReason(
+            symbol, outcome, _in_common(group), sum(e.count for e in group), max(e.last_time_ns for e in group)
+        )
+        for (symbol, outcome, _), group in alike.items()
+    ]
+    return sorted(found, key=lambda each: -each.count)
+
+
+def _in_common(group: Sequence[UntradedReason]) -> str:
+    words = _NUMBER.split(group[0].reason)
+    numbers = zip(*(_NUMBER.findall(each.reason) for each in group), strict=True)
+    shown = [found[0] if len(set(found)) == 1 else "…" for found in numbers]
+    return "".join(word + number for word, number in zip(words, [*shown, ""], strict=True))

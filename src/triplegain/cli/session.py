@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from triplegain.cli.client import JsonOption, SessionOption, running_system
+
 if TYPE_CHECKING:
     from triplegain.storage.database import Database
     from triplegain.storage.session_report import SessionReport
 
-_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 _Id = Annotated[str, typer.Argument(help="The session's id, as `session list` shows it.")]
 
 
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def list_sessions(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, latest first.")] = 50,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """All sessions, the latest first."""
     from rich.console import Console
@@ -46,14 +47,13 @@ def list_sessions(
     if not sessions:
         print("There is no session yet: `tg paper` starts one.")
         return
-    table = listing("Session", "Status", "Feed", "Market time (UTC)", "Last stored (UTC)")
+    table = listing("Session", "Status", "Feed", "Last stored (UTC)", whole=("Session", "Last stored (UTC)"))
     for each in sessions:
-        updated = moment(each.updated_at_ns)
-        table.add_row(each.session_id, each.status.value, each.feed, moment(each.market_time_ns), updated)
+        table.add_row(each.session_id, each.status.value, each.feed, moment(each.updated_at_ns))
     Console().print(table)
 
 
-def show(session: _Id, as_json: _Json = False) -> None:
+def show(session: _Id, as_json: JsonOption = False) -> None:
     """One session: its settings, balances, open positions and orders."""
     from rich.console import Console
 
@@ -71,7 +71,7 @@ def show(session: _Id, as_json: _Json = False) -> None:
         Console().print(session_view(found))
 
 
-def end(session: _Id, as_json: _Json = False) -> None:
+def end(session: _Id, as_json: JsonOption = False) -> None:
     """End a session that nobody runs. Its record stays; it cannot go on."""
     from triplegain.cli.database import with_database
     from triplegain.cli.tables import print_json
@@ -94,14 +94,13 @@ def end(session: _Id, as_json: _Json = False) -> None:
         print(f"Positions that were open stay in its record as they were: {still_open}.")
 
 
-def reset(as_json: _Json = False) -> None:
+def reset(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Archive the running session and open a new one with the same settings. Nothing is deleted."""
-    from triplegain.cli.client import request
-
     from triplegain.cli.tables import print_json
 
-    answer = request("POST", "/paper/reset")
+    with running_system(session) as api:
+        answer = api.post("/paper/reset")
     if as_json:
         print_json(answer)
     else:
-        print(f"A new session is running: {answer['session']}. The old one is archived as ended.")
+        print(f"PAPER  {answer['session']} is running; {answer['previous']} is archived as ended")

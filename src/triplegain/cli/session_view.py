@@ -10,7 +10,7 @@ from rich.text import Text
 
 from triplegain.cli.tables import UNKNOWN, amount, listing, moment, pairs, price, signed_amount
 from triplegain.domain.orders import Limit, OrderStatus, StopLoss
-from triplegain.domain.records import OrderRecord
+from triplegain.domain.records import OrderRecord, SessionRecord
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 
@@ -41,7 +41,7 @@ def session_view(found: Mapping[str, Any]) -> RenderableType:
         ("Last stored", Text(f"{moment(session.updated_at_ns)} UTC")),
         ("Market time", Text(f"{moment(session.market_time_ns)} UTC")),
         ("Opened with", Text(", ".join(amount(each, name).plain for name, each in session.initial_balances.items()))),
-        ("Settings", Text(", ".join(f"{name}={value}" for name, value in session.settings.items()))),
+        ("Settings", Text(_settings(session))),
     ]
     parts: list[RenderableType] = [pairs(facts)]
     if found["balances"]:
@@ -69,6 +69,12 @@ def session_view(found: Mapping[str, Any]) -> RenderableType:
             orders.add_row(*order_cells(each))
         parts.append(orders)
     return Group(*parts)
+
+
+def _settings(session: SessionRecord) -> str:
+    """Those that are one value; `--json` has all."""
+    single = {name: value for name, value in session.settings.items() if not isinstance(value, (Mapping, list))}
+    return ", ".join(f"{name} {value}" for name, value in single.items()) or "see --json"
 
 
 def order_cells(order: OrderRecord) -> tuple[str, ...]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from triplegain.domain.clock import iso, to_datetime
-from triplegain.domain.money import text
+from triplegain.domain.money import plain, text
 
 UNKNOWN = "unknown"
 GAIN, LOSS, QUIET, WARNING, ALARM = "green", "red", "dim", "yellow", "bold white on red"
 _COIN_PLACES = 8
+_FOUR_DIGITS, _EIGHT_DIGITS = Context(prec=4), Context(prec=8)
 
 
 def usd(value: Decimal | None) -> Text:
@@ -51,6 +52,16 @@ def signed_amount(value: Decimal | None, asset: str = "") -> Text:
     return Text(f"{'+' if value > 0 else ''}{_coins(value)} {asset}".rstrip(), style=_colour(value))
 
 
+def roughly(value: Decimal | None) -> Text:
+    """Four digits that matter: for costs that are compared, not booked."""
+    return _unknown() if value is None else Text(f"{plain(_FOUR_DIGITS.plus(value)):,f}")
+
+
+def brief(value: Decimal | None) -> Decimal | None:
+    """Eight digits that matter: an average or a result where there is little room."""
+    return None if value is None else plain(_EIGHT_DIGITS.plus(value))
+
+
 def price(value: Decimal | None) -> Text:
     """A price as it is: its tick decides its digits."""
     return _unknown() if value is None else Text(f"{value:,f}")
@@ -74,12 +85,20 @@ def duration(length_ns: int | None) -> str:
     return " ".join(f"{count} {unit}" for count, unit in units[:2] if count) or "0 s"
 
 
-def listing(*columns: str, right: Iterable[str] = (), title: str | None = None) -> Table:
-    """An open table; the columns named in `right` hold numbers."""
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
-    numbers = set(right)
+def listing(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), title: str | None = None) -> Table:
+    """An open table; the columns named in `right` hold numbers, those in `right` and `whole` are never wrapped."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    numbers, unbroken = set(right), {*right, *whole}
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column in numbers else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in unbroken)
     return table
 
 

@@ -88,6 +88,7 @@ class OrderBook:
             self.prices[side][:] = sorted(levels)
         bid_prices, ask_prices = self.prices
         self._known = [bid_prices[0] if bid_prices else 0, ask_prices[-1] if ask_prices else 1 << 62]
+        self.truncate(depth)
         for side in (BID, ASK):
             levels, taken = self.levels[side], self.taken[side]
             for price in [price for price in taken if levels.get(price, 0) < taken[price]]:
@@ -98,7 +99,6 @@ class OrderBook:
             self.prints[side].clear()
             self._swept[side] = _UNSWEPT
         self.unsettled = False
-        self.truncate(depth)
 
     def truncate(self, depth: int) -> None:
         """Forget levels beyond the subscribed depth: they are out of sight, nobody cancelled them. 0: no limit."""

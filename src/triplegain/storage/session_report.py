@@ -136,7 +136,7 @@ class SessionReport:
 
 
 async def read_report(
-    database: Database, session_id: str, *, points_max: int = 120, reasons_max: int = 20
+    database: Database, session_id: str, *, points_max: int = 120, reasons_max: int = 500
 ) -> SessionReport:
     """The whole report as of one moment, whoever writes meanwhile. Raises SessionNotFoundError."""
     async with database.transaction("reading the report", snapshot=True) as connection:

@@ -1,0 +1,182 @@
+"""The live view of a session as one screen: no line longer, no line more than the terminal has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from triplegain.api.control import SessionView
+from triplegain.cli import dashboard_tables as tables
+from triplegain.cli.tables import (
+    ALARM,
+    GAIN,
+    QUIET,
+    amount,
+    moment,
+    percent,
+    signed_percent,
+    signed_usd,
+    usd,
+)
+
+_WIDE = 120
+_HINT = "Ctrl-C stops cleanly: everything is stored, the next start goes on from here."
+
+#: A part of the screen: how many rows it would like, and how it looks with at most so many.
+_Section = tuple[int, Callable[[int], RenderableType]]
+_Sections = list[_Section]
+
+
+def dashboard(view: SessionView, fills: Sequence[str], width: int, height: int) -> RenderableType:
+    """`fills` in words, oldest first."""
+    top: list[RenderableType] = [*header(view, width), *equity_lines(view)]
+    if view.alerts:
+        top += [_line(Text(f"! {alert}", style=ALARM)) for alert in view.alerts[-(2 if height < 30 else 4) :]]
+    rows_left = height - len(top) - 1
+    body = _wide(view, fills, rows_left) if width >= _WIDE else _narrow(view, fills, rows_left)
+    return Group(*top, body, _line(Text(_HINT, style=QUIET)))
+
+
+def header(view: SessionView, width: int) -> list[RenderableType]:
+    """Mode, feed, session and state; market time and speed; how far a replay has come."""
+    first = Text.assemble((f" {view.mode.upper()} ", "bold black on yellow"), " ")
+    if view.synthetic:
+        first.append(" SYNTHETIC MARKET ", "bold black on magenta").append(" ")
+    first.append(view.session_id, "bold").append("  ").append_text(state(view))
+    second = Text.assemble(
+        f"{moment(view.market_time_ns)} UTC",
+        (f"  {view.events:,} events, {view.events_per_s:,.0f}/s  ", QUIET),
+    )
+    second.append(_tail(view.feed, width - len(second)))
+    lines: list[RenderableType] = [_line(first), _line(second)]
+    if view.progress is not None:
+        done = min(max(view.progress, 0.0), 1.0)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=1.0, completed=done, width=max(width - 10, 10)), Text(f"{done:7.2%}"))
+        lines.append(bar)
+    return lines
+
+
+def state(view: SessionView) -> Text:
+    """Halted, paused or running."""
+    if view.halted:
+        return Text(f" HALTED: {view.halted} ", style=ALARM)
+    if view.paused:
+        return Text(" PAUSED ", style="bold black on bright_yellow")
+    return Text("running", style=GAIN)
+
+
+def equity_lines(view: SessionView) -> list[RenderableType]:
+    """Equity beside buy-and-hold, and where it comes from. A figure that is missing is unknown."""
+    if not view.market_time_ns:
+        return [Text("Waiting for the market's first message.", style=QUIET)]
+    summary: Mapping[str, Any] = view.summary
+    equity, holding = summary.get("current_equity"), summary.get("buy_and_hold")
+    ahead = equity - holding if isinstance(equity, Decimal) and isinstance(holding, Decimal) else None
+    first = Text.assemble(
+        ("Equity ", QUIET),
+        Text(usd(equity).plain, style="bold" if equity is not None else "bold yellow"),
+        " USD  ",
+        signed_usd(summary.get("total")),
+        " (",
+        signed_percent(summary.get("total_percent")),
+        ")",
+        ("   Holding ", QUIET),
+        usd(holding),
+        ("   Ahead ", QUIET),
+        signed_usd(ahead),
+    )
+    fees = ", ".join(amount(fee, asset).plain for asset, fee in (summary.get("fees") or {}).items())
+    wins = percent(summary.get("win_rate_percent")) if summary.get("win_rate_percent") is not None else Text("none yet")
+    second = Text.assemble(
+        ("Realised ", QUIET),
+        signed_usd(summary.get("realised_usd")),
+        ("  Unrealised ", QUIET),
+        signed_usd(summary.get("unrealised_usd")),
+        ("  Fees ", QUIET),
+        fees or "none",
+        ("  Fills ", QUIET),
+        str(summary.get("trade_count", 0)),
+        ("  Win rate ", QUIET),
+        wins,
+    )
+    return [_line(first), _line(second)]
+
+
+def shares(wanted: Sequence[int], available: int) -> list[int]:
+    """Rows for each part: nobody gets more than wanted, and nobody starves while another has plenty."""
+    given = [0] * len(wanted)
+    while available > 0 and given != list(wanted):
+        for index, want in enumerate(wanted):
+            if available > 0 and given[index] < want:
+                given[index] += 1
+                available -= 1
+    return given
+
+
+def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
+    """One below the other; prices and balances side by side."""
+    fixed = max(len(view.quotes), len(view.balances)) + 1
+    beside = Table.grid(padding=(0, 2))
+    beside.add_row(tables.prices(view, len(view.quotes)), tables.balances(view, len(view.balances)))
+    sections: _Sections = [
+        (len(view.positions), lambda n: tables.positions(view, n)),
+        (len(view.open_orders), lambda n: tables.orders(view, n)),
+        (len(fills), lambda n: tables.words("Last fills", fills, n)),
+        (len(view.last_decisions), lambda n: tables.words("Last decisions", view.last_decisions, n)),
+    ]
+    filled = [section for section in sections if section[0]]
+    given = shares([want for want, _ in filled], rows - fixed - len(filled))
+    parts = [draw(count) for (_, draw), count in zip(filled, given, strict=True) if count]
+    return Group(beside, *parts)
+
+
+def _wide(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
+    """Two columns of framed parts: the market and our place in it on the left, what happened on the right."""
+    left: _Sections = [
+        (len(view.quotes) + 1, lambda n: _framed("Prices", tables.prices(view, n - 1))),
+        (len(view.positions) + 1, lambda n: _framed("Open positions", tables.positions(view, n - 1))),
+        (len(view.open_orders) + 1, lambda n: _framed("Open orders", tables.orders(view, n - 1))),
+    ]
+    right: _Sections = [
+        (len(view.balances) + 1, lambda n: _framed("Balances", tables.balances(view, n - 1))),
+        (max(len(fills), 1), lambda n: _framed("Last fills", tables.words("", fills, n))),
+        (
+            max(len(view.last_decisions), 1),
+            lambda n: _framed("Last decisions", tables.words("", view.last_decisions, n)),
+        ),
+    ]
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(ratio=1)
+    grid.add_column(ratio=1)
+    grid.add_row(*(_column(column, rows) for column in (left, right)))
+    return grid
+
+
+def _column(sections: Sequence[_Section], rows: int) -> RenderableType:
+    """Frames take two rows each."""
+    given = shares([want for want, _ in sections], rows - 2 * len(sections))
+    return Group(*(draw(count) for (_, draw), count in zip(sections, given, strict=True) if count))
+
+
+def _framed(title: str, body: RenderableType) -> RenderableType:
+    return Panel(body, title=title, title_align="left", border_style=QUIET, padding=(0, 1))
+
+
+def _tail(words: str, width: int) -> str:
+    """The end of a path tells more than its beginning."""
+    return words if len(words) <= width else f"…{words[len(words) - max(width, 1) + 1 :]}"
+
+
+def _line(text: Text) -> Text:
+    """One line, cut where the terminal ends."""
+    text.no_wrap = True
+    text.overflow = "ellipsis"
+    return text

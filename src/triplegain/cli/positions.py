@@ -1,0 +1,85 @@
+"""`position`: list, close."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from triplegain.cli.client import JsonOption, SessionOption, running_system
+
+positions = typer.Typer(no_args_is_help=True, help="Positions of the running session.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(positions, name="position")
+
+
+@positions.command("list")
+def show_list(
+    everything: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
+    as_json: JsonOption = False,
+    session: SessionOption = None,
+) -> None:
+    """The open positions, newest first."""
+    from triplegain.cli.tables import print_json
+
+    with running_system(session) as api:
+        found = api.pages("/paper/positions", {"closed": everything})
+        if as_json:
+            return print_json({"mode": "paper", "session": api.session, "positions": found})
+        return _table(found, "Positions" if everything else "Open positions", api.session)
+
+
+@positions.command("close")
+def close(
+    name: Annotated[str, typer.Argument(metavar="ID", help="The position, like pos-1.", show_default=False)],
+    as_json: JsonOption = False,
+    session: SessionOption = None,
+) -> None:
+    """Begin to take a position off, by an order on the market."""
+    from urllib.parse import quote
+
+    from triplegain.cli.tables import print_json
+
+    with running_system(session) as api:
+        answer = api.post(f"/paper/positions/{quote(name, safe='')}/close")
+        if as_json:
+            return print_json(answer)
+        return print(f"PAPER  closing {', '.join(answer['positions'])}: `position list --all` shows when it is over")
+
+
+def _table(found: list[dict[str, Any]], title: str, session: str) -> None:
+    from rich.console import Console
+
+    from triplegain.cli.tables import listing, signed_amount
+
+    numbers = ("quantity", "entry", "stop", "target", "unrealised", "realised")
+    table = listing("id", "pair", "side", *numbers, "state", "opened", right=numbers)
+    table.title = f"PAPER  {title} of {session}"
+    for position in found:
+        quote = position["symbol"].partition("/")[2]
+        unrealised = _number(position["unrealised"])
+        table.add_row(
+            position["position_id"],
+            position["symbol"],
+            position["side"],
+            position["quantity"],
+            f"{Decimal(position['average_entry']):,.10g}",
+            _price(position["stop"]),
+            _price(position["target"]),
+            signed_amount(unrealised, quote) if position["is_open"] else "",
+            signed_amount(_number(position["realised"]), quote),
+            ("dust" if position["dust"] else "open") if position["is_open"] else position["close_reason"] or "closed",
+            position["opened_at"][:19].replace("T", " "),
+        )
+    Console().print(table if found else f"PAPER  no {title.lower()} in {session}")
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _price(text: str | None) -> str:
+    return "" if text is None else f"{Decimal(text):,f}"

@@ -1,0 +1,109 @@
+"""The live terminal view of `paper`: a screen where there is one, else a plain line every few seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from triplegain.api.control import SessionView
+from triplegain.cli.dashboard import dashboard, equity_lines, state
+from triplegain.cli.dashboard_tables import balances, positions
+from triplegain.cli.tables import QUIET, moment, signed_percent, signed_usd, usd
+
+_SCREEN_S = 0.2
+_LINE_S = 5.0
+
+
+class LiveView:
+    """`with LiveView(console) as screen: screen.update(view, fills)`; the summary is printed at the end.
+
+    `update` may be called as often as one likes: it draws a few times a second at most, and once more on leaving.
+    `ticks` are seconds that only run forward.
+    """
+
+    def __init__(self, console: Console, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._ticks = ticks
+        self._interval_s = _SCREEN_S if console.is_terminal else _LINE_S
+        self._drawn_at: float | None = None
+        self._latest: tuple[SessionView, tuple[str, ...]] | None = None
+        self._live = Live(console=console, screen=True, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> LiveView:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+        if self._latest is not None:
+            view, fills = self._latest
+            self._console.print(summary_panel(view, fills))
+
+    def update(self, view: SessionView, recent_fills: Sequence[str]) -> None:
+        """Show `view`; `recent_fills` in words, oldest first."""
+        self._latest = (view, tuple(recent_fills))
+        now = self._ticks()
+        if self._drawn_at is not None and now - self._drawn_at < self._interval_s:
+            return
+        self._drawn_at = now
+        if self._live is None:
+            self._console.print(plain_line(view), highlight=False, soft_wrap=True)
+            return
+        # The screen is taken over only when there is something to show: what start-up says stays readable.
+        self._live.start()
+        width, height = self._console.size
+        self._live.update(dashboard(view, recent_fills, width, height), refresh=True)
+
+
+def plain_line(view: SessionView) -> Text:
+    """The session in one line, for logs and pipes."""
+    summary = view.summary
+    parts: list[str | Text | tuple[str, str]] = [f"{moment(view.market_time_ns)} UTC  {view.mode.upper()} {view.feed}"]
+    if view.synthetic:
+        parts.append(" (synthetic market)")
+    if not view.market_time_ns:
+        return Text.assemble(f"{view.mode.upper()} {view.feed}: waiting for the market's first message")
+    if view.progress is not None:
+        parts.append(f"  {view.progress:.1%}")
+    parts += [
+        "  equity ",
+        usd(summary.get("current_equity")),
+        " USD ",
+        signed_usd(summary.get("total")),
+        " (",
+        signed_percent(summary.get("total_percent")),
+        ")  holding ",
+        usd(summary.get("buy_and_hold")),
+        f"  positions {len(view.positions)}  orders {len(view.open_orders)}  fills {summary.get('trade_count', 0)}",
+        f"  {view.events_per_s:,.0f} events/s",
+    ]
+    if view.halted or view.paused:
+        parts += ["  ", state(view)]
+    return Text.assemble(*parts)
+
+
+def summary_panel(view: SessionView, fills: Sequence[str] = ()) -> RenderableType:
+    """What is shown at the end of a run."""
+    lines: list[RenderableType] = [
+        Text.assemble(
+            (f" {view.mode.upper()} ", "bold black on yellow"),
+            " ",
+            (" SYNTHETIC MARKET ", "bold black on magenta") if view.synthetic else "",
+            f" {view.feed}, {view.events:,} events, market time {moment(view.market_time_ns)} UTC",
+        )
+    ]
+    if view.halted or view.paused:
+        lines.append(state(view))
+    lines += [*equity_lines(view), Text(), balances(view, len(view.balances))]
+    if view.positions:
+        lines += [Text(), positions(view, len(view.positions))]
+    if fills:
+        lines += [Text(), Text.assemble(("Last fill: ", QUIET), fills[-1])]
+    lines += [Text(), Text(f"tg report {view.session_id}", style="bold")]
+    return Panel(Group(*lines), title=view.session_id, title_align="left", expand=False)

@@ -1,0 +1,144 @@
+"""A running session reduced to its door: every command is stored, with its audit, before it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
+
+from triplegain.api.control import UNKNOWN_POSITION, CommandError, SessionView
+from triplegain.domain.ids import order_id
+from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, OrderStatus
+from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
+from triplegain.storage.session_store import SessionStore
+
+
+@dataclass(frozen=True)
+class Limits:
+    default: int = 60
+    reads: int = 120
+    trade: int = 30
+    reset: int = 5
+
+
+class StoredControl:
+    """Limit orders rest, others are rejected for margin, a symbol other than BTC/USDT is refused."""
+
+    def __init__(self, store: SessionStore, script: ScriptedSession) -> None:
+        self._store = store
+        self._script = script
+        self._lock = asyncio.Lock()
+        self.session_id = script.session_id
+        self.orders: dict[str, OrderRecord] = {}
+        self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
+        self.paused = False
+        self.halted = ""
+        self.held_up: asyncio.Event | None = None
+        self.stored = asyncio.Event()
+
+    async def place(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
+    ) -> OrderRecord:
+        if self.held_up is not None:
+            await self.held_up.wait()
+        async with self._lock:
+            if request.client_order_id in self.orders:
+                return self.orders[request.client_order_id]
+            if request.symbol != "BTC/USDT":
+                raise CommandError("EQuery:Unknown asset pair", f"{request.symbol} is not traded in this session")
+            self._script.orders += 1
+            number = self._script.orders
+            price = request.terms.price if isinstance(request.terms, Limit) else None
+            record = OrderRecord(
+                order_number=number,
+                order_id=order_id(self.session_id, number),
+                request=request,
+                status=OrderStatus.OPEN,
+                submitted_at_ns=START_NS,
+                updated_at_ns=START_NS,
+                quantity=request.quantity,
+                price=price,
+            )
+            if request.leverage > 1:
+                refusal = ("EOrder:Margin allowance exceeded", "no margin is offered")
+                record = replace(record, status=OrderStatus.REJECTED, code=refusal[0], reason=refusal[1])
+            self.protection = (stop, target)
+            return await self._keep(record, audit)
+
+    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
+        return await self._keep(replace(self.orders[client_order_id], status=OrderStatus.CANCELLED), audit)
+
+    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
+        known = self.orders[request.client_order_id]
+        changed = replace(known, quantity=request.quantity or known.quantity, price=request.price or known.price)
+        return await self._keep(changed, audit)
+
+    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
+        if position_id != "p-1":
+            raise CommandError(UNKNOWN_POSITION, f"there is no open position {position_id}")
+        await self._commit(audit)
+
+    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
+        await self._commit(audit)
+        return ("p-1", "p-2")
+
+    async def pause(self, audit: SecurityEvent) -> None:
+        await self._commit(audit)
+        self.paused = True
+
+    async def resume(self, audit: SecurityEvent) -> None:
+        await self._commit(audit)
+        self.paused = False
+
+    async def reset(self, audit: SecurityEvent) -> str:
+        await self._commit(audit)
+        return "paper_20231114_230000"
+
+    def view(self) -> SessionView:
+        quote = Quote(
+            "BTC/USDT", Decimal("999.9"), Decimal("1000.1"), Decimal("1000"), Decimal("2"), None,
+            START_NS, START_NS, QuoteSource.DEMO,
+        )  # fmt: skip
+        return SessionView(
+            session_id=self.session_id,
+            mode="paper",
+            feed="demo",
+            source="demo",
+            synthetic=True,
+            started_at_ns=START_NS,
+            market_time_ns=START_NS,
+            events=12,
+            events_per_s=3.5,
+            progress=None,
+            paused=self.paused,
+            halted=self.halted,
+            quotes={"BTC/USDT": quote, "XRP/USDT": None},
+            balances=(BalanceRecord("USDT", Decimal("9899.60"), Decimal("100.4")),),
+            positions=(),
+            open_orders=(),
+            summary={"current_equity": Decimal("9999.60"), "total_percent": None, "fees": {"USDT": Decimal("1E+1")}},
+            unrealised={"p-1": Decimal("-0.40")},
+        )
+
+    async def _keep(self, record: OrderRecord, audit: SecurityEvent) -> OrderRecord:
+        await self._commit(audit, record)
+        self.orders[record.request.client_order_id] = record
+        self.stored.set()
+        return record
+
+    async def _commit(self, audit: SecurityEvent, *orders: OrderRecord) -> None:
+        self._script.steps += 1
+        await self._store.commit(
+            self.session_id,
+            CommitBatch(
+                feed_position=self._script.steps,
+                market_time_ns=START_NS + self._script.steps * STEP_NS,
+                recorded_at_ns=START_NS + self._script.steps * STEP_NS,
+                state={},
+                orders=orders,
+                security_events=(audit,),
+            ),
+        )

@@ -1,0 +1,39 @@
+"""The admin key's file."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+from tests.api.conftest import Bench
+
+from triplegain.api.keys import KeyFileError, ensure_admin_key, key_hash, read_admin_key
+
+
+async def test_the_key_is_made_once_for_its_owner_alone_and_let_in(bench: Bench, tmp_path: Path) -> None:
+    keys = await asyncio.gather(*(ensure_admin_key(tmp_path, bench.security) for _ in range(3)))
+    assert set(keys) == {read_admin_key(tmp_path)}
+    # 32 bytes in base64 without padding.
+    assert len(keys[0]) == 43
+    assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["admin.key"]
+    assert await bench.security.api_key_role(key_hash(keys[0])) == "admin"
+
+
+async def test_a_revoked_key_is_replaced_and_open_permissions_are_closed(bench: Bench, tmp_path: Path) -> None:
+    first = await ensure_admin_key(tmp_path, bench.security)
+    (tmp_path / "admin.key").chmod(0o644)
+    assert await ensure_admin_key(tmp_path, bench.security) == first
+    assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
+    await bench.security.revoke_api_key(key_hash(first))
+    assert await ensure_admin_key(tmp_path, bench.security) != first
+
+
+def test_a_missing_or_empty_key_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"\./tg paper"):
+        read_admin_key(tmp_path)
+    (tmp_path / "admin.key").write_text("\n")
+    with pytest.raises(KeyFileError, match="empty"):
+        read_admin_key(tmp_path)

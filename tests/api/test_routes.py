@@ -1,0 +1,103 @@
+"""Which routes there are, and who may use them: written out here a second time, on purpose."""
+
+from __future__ import annotations
+
+import pytest
+from tests.api.conftest import Bench
+
+from triplegain.api.errors import ApiError
+from triplegain.api.routes import ROUTES, find_route
+
+PAPER = {
+    "GET /paper/mode": "viewer",
+    "GET /paper/portfolio": "viewer",
+    "GET /paper/portfolio/history": "viewer",
+    "GET /paper/positions": "viewer",
+    "GET /paper/orders": "viewer",
+    "GET /paper/orders/{name}": "viewer",
+    "POST /paper/trade": "trader",
+    "PATCH /paper/orders/{name}": "trader",
+    "DELETE /paper/orders/{name}": "trader",
+    "POST /paper/positions/{name}/close": "trader",
+    "POST /paper/flat": "trader",
+    "POST /paper/pause": "admin",
+    "POST /paper/resume": "admin",
+    "POST /paper/reset": "admin",
+    "GET /health/live": "public",
+    "GET /health/ready": "public",
+}
+EXPECTED = {
+    **PAPER,
+    **{route.replace(" ", " /api/v1", 1): role for route, role in PAPER.items()},
+    "GET /api/v1/coordinator/status": "viewer",
+    "POST /api/v1/coordinator/pause": "admin",
+    "POST /api/v1/coordinator/resume": "admin",
+    "GET /api/v1/openapi.json": "viewer",
+}
+RANK = ("public", "viewer", "trader", "admin")
+
+
+def test_the_table_is_this_table() -> None:
+    assert {f"{route.method} {route.path}": route.role.label for route in ROUTES} == EXPECTED
+
+
+def test_the_application_has_the_routes_of_the_table_and_no_other(bench: Bench) -> None:
+    served = {
+        f"{method} {getattr(route, 'path', None)}"
+        for route in bench.app.routes
+        for method in getattr(route, "methods", None) or {"?"}
+    }
+    assert served - {"HEAD /api/v1/openapi.json"} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("route", [route for route in EXPECTED if "{name}" in route])
+def test_a_parameter_never_reaches_over_a_slash(route: str) -> None:
+    method, path = route.split()
+    assert find_route(method, path.replace("{name}", "x")).role.label == EXPECTED[route]
+    with pytest.raises(ApiError):
+        find_route(method, path.replace("{name}", "x/y/z"))
+
+
+async def test_every_route_refuses_no_key_a_wrong_key_and_too_low_a_role(bench: Bench) -> None:
+    wrong = {"Authorization": "Bearer wrong"}
+    for number, (route, needed) in enumerate(EXPECTED.items()):
+        method, path = route.split()
+        url = path.replace("{name}", "nothing")
+        address = f"10.0.0.{number}"
+        async with bench.client(None, address) as nobody:
+            assert (await nobody.request(method, url)).status_code == 401, route
+            assert (await nobody.request(method, url, headers=wrong)).status_code == 401, route
+        for role in RANK[1 : RANK.index(needed)]:
+            bench.clock.advance_to(bench.clock.now_ns() + 60 * 10**9)
+            async with bench.client(role) as low:
+                answer = await low.request(method, url)
+                assert answer.status_code == 403, route
+                assert answer.json()["error_code"] == "forbidden"
+    assert not bench.control.orders and not bench.control.paused
+
+
+async def test_health_needs_no_key_on_this_machine_only(bench: Bench) -> None:
+    async with bench.client(None) as here, bench.client(None, "192.0.2.1") as elsewhere:
+        assert (await here.get("/health/live")).json() == {"mode": "paper", "status": "live"}
+        assert (await here.get("/api/v1/health/ready")).json()["status"] == "ready"
+        assert (await elsewhere.get("/health/live")).status_code == 401
+        bench.control.halted = "the database is gone"
+        halted = await here.get("/health/ready")
+    assert halted.status_code == 503
+    assert "the database is gone" in halted.json()["error_message"]
+
+
+async def test_what_is_not_in_the_table_is_not_there(bench: Bench) -> None:
+    async with bench.client("admin") as admin, bench.client(None) as nobody:
+        assert (await admin.get("/docs")).status_code == 404
+        assert (await admin.get("/paper/mode/")).status_code == 404
+        assert (await nobody.get("/docs")).status_code == 401
+        wrong_method = await admin.get("/paper/trade")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
+
+
+async def test_the_published_description_has_each_route_once(bench: Bench) -> None:
+    async with bench.client("viewer") as viewer:
+        paths = (await viewer.get("/api/v1/openapi.json")).json()["paths"]
+    described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert described == {route for route in EXPECTED if "/api/v1" in route and "openapi" not in route}

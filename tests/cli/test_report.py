@@ -1,0 +1,116 @@
+"""`report` on a session written by hand, for programs and for eyes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+from tests.cli.conftest import Run, Stored
+from tests.storage.scripted_session import ScriptedSession, session_record
+
+from triplegain.cli.report_view import merged
+from triplegain.domain.records import CloseReason
+from triplegain.storage.session_statistics import UntradedReason
+from triplegain.storage.session_store import SessionStore
+
+
+async def two_trades(store: SessionStore) -> None:
+    """Three buys at a fee of 0.4 each; the first is closed with +5 after 10 s, the second with -2 after 30 s."""
+    await store.create(session_record("a"))
+    script = ScriptedSession("a")
+    await store.commit("a", script.opening())
+    batches = [script.buy() for _ in range(3)]
+    for batch in batches:
+        await store.commit("a", batch)
+    closed = [
+        replace(
+            batch.positions[0],
+            quantity=Decimal(0),
+            realised=Decimal(realised),
+            realised_usd=Decimal(realised),
+            closed_at_ns=batch.positions[0].opened_at_ns + seconds * 10**9,
+            close_reason=reason,
+        )
+        for batch, realised, seconds, reason in (
+            (batches[0], 5, 10, CloseReason.TAKE_PROFIT),
+            (batches[1], -2, 30, CloseReason.STOP_LOSS),
+        )
+    ]
+    await store.commit("a", replace(script.idle(), positions=tuple(closed)))
+    await store.commit("a", script.refuse("confidence 0.5 is below 0.6"))
+
+
+def test_a_program_reads_exact_numbers_as_text(run: Run, stored: Stored) -> None:
+    stored(two_trades)
+    ran = run("report", "a", "--json")
+    assert ran.code == 0
+    report = json.loads(ran.out)
+    # Equity fell by three fees of 0.4 from 10000: 9998.8, that is -0.012 %; buy-and-hold stayed at 10000.
+    assert report["equity"]["current"] == "9998.8"
+    assert (report["equity"]["profit"], report["equity"]["profit_percent"]) == ("-1.2", "-0.012")
+    assert report["equity"]["ahead_of_holding"] == "-1.2"
+    # From 9999.6, the first snapshot, to 9998.8: 0.8 of 9999.6 = 0.0080003 %
+    assert report["equity"]["max_drawdown_percent"].startswith("0.008000320")
+    trades = report["trades"]
+    assert (trades["closed"], trades["wins"], trades["losses"], trades["win_rate_percent"]) == (2, 1, 1, "50")
+    assert (trades["average_win_usd"], trades["average_loss_usd"], trades["average_holding_s"]) == ("5", "-2", 20.0)
+    # 5 - 2 - 0.4 of the one still open
+    assert (trades["realised"], trades["realised_usd"]) == ({"USDT": "2.6"}, "2.6")
+    assert report["fees"] == {"USDT": "1.2"}
+    assert report["orders"] == {"filled": 3}
+    assert [(each["reason"], each["count"]) for each in report["not_traded"]] == [("confidence 0.5 is below 0.6", 1)]
+    assert report["synthetic"] is True
+
+
+def test_without_a_name_the_latest_session_is_reported(run: Run, stored: Stored) -> None:
+    async def two(store: SessionStore) -> None:
+        await store.create(session_record("older"))
+        record = session_record("newer")
+        await store.create(replace(record, updated_at_ns=record.updated_at_ns + 10**9))
+
+    stored(two)
+    assert json.loads(run("report", "--json").out)["session"] == "newer"
+
+
+def test_eyes_see_mode_market_and_every_figure_within_the_terminal(run: Run, stored: Stored) -> None:
+    stored(two_trades)
+    shown = run("report", "a").out
+    for words in (
+        "PAPER", "SYNTHETIC MARKET", "9,998.80", "-1.20", "-0.01 %", "2 closed: 1 won, 1 lost", "50.0 %",
+        "+5.00", "-2.00", "20 s", "1.2 USDT", "3 filled", "take profit", "confidence 0.5 is below 0.6",
+    ):  # fmt: skip
+        assert words in shown, words
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_is_not_known_is_called_unknown(run: Run, stored: Stored) -> None:
+    async def nothing(store: SessionStore) -> None:
+        await store.create(session_record("a"))
+
+    stored(nothing)
+    shown = run("report", "a").out
+    assert shown.count("unknown") >= 5
+    assert " 0.00" not in shown
+    report = json.loads(run("report", "a", "--json").out)
+    assert report["equity"]["current"] is None
+    assert report["trades"]["win_rate_percent"] is None
+    assert report["period"] == {"start": None, "end": None, "seconds": None}
+
+
+def test_an_unknown_session_is_told_with_exit_code_2(run: Run, stored: Stored) -> None:
+    assert run("report").err.startswith("there is no session yet")
+    ran = run("report", "b")
+    assert (ran.code, "session list" in ran.err) == (2, True)
+
+
+def test_reasons_that_differ_in_a_number_only_are_one_line() -> None:
+    reasons = [
+        UntradedReason("BTC/USDT", "abstained", "warming up: 1 of 21 candles", 1, 10),
+        UntradedReason("BTC/USDT", "held", "no cross", 2, 30),
+        UntradedReason("BTC/USDT", "abstained", "warming up: 2 of 21 candles", 2, 20),
+    ]
+    assert merged(reasons) == [
+        UntradedReason("BTC/USDT", "abstained", "warming up: … of 21 candles", 3, 20),
+        UntradedReason("BTC/USDT", "held", "no cross", 2, 30),
+    ]

@@ -1,0 +1,119 @@
+"""The live view: what it says, and that it fits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.cli.sample_view import FILLS, NOON_NS, SUMMARY, position, view
+
+from triplegain.cli.dashboard import dashboard, shares
+from triplegain.cli.view import LiveView, plain_line, summary_panel
+from triplegain.domain.records import BalanceRecord
+
+#: Nothing is known yet.
+BARE: dict[str, Any] = {
+    "summary": {}, "quotes": {}, "balances": (), "positions": (), "open_orders": (), "last_decisions": (),
+    "unrealised": None, "progress": None,
+}  # fmt: skip
+
+
+def drawn(what: Any, width: int, height: int) -> list[str]:
+    console = Console(width=width, height=height, file=io.StringIO(), record=True, force_terminal=True)
+    console.print(what)
+    return console.export_text().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (140, 40), (200, 60), (119, 25), (120, 30)])
+@pytest.mark.parametrize("crowd", [0, 1, 40])
+def test_the_screen_is_never_larger_than_the_terminal(width: int, height: int, crowd: int) -> None:
+    crowded = view(
+        positions=tuple(position(number) for number in range(crowd)),
+        last_decisions=("a long reason " * 30,) * crowd,
+        alerts=("an alert " * 30,) * crowd,
+    )
+    lines = drawn(dashboard(crowded, FILLS * crowd, width, height), width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+
+
+def test_the_screen_says_what_matters_at_80_by_24() -> None:
+    shown = "\n".join(drawn(dashboard(view(synthetic=True), FILLS, 80, 24), 80, 24))
+    for words in (
+        " PAPER ", " SYNTHETIC MARKET ", "paper_20240801_120000", "2024-08-01 12:01:01 UTC", "41,234/s", "43.21%",
+        "10,123.46 USD", "+123.46 (+1.23 %)", "10,050.10", "+73.36", "64,553.01", "no fresh price", "8,712.34567",
+        "63,482.1", "+8.5 USDT", "stop-loss", "6455", "no cross of the averages", "Ctrl-C",
+    ):  # fmt: skip
+        assert words in shown, words
+
+
+def test_a_missing_value_is_unknown_and_never_zero() -> None:
+    shown = "\n".join(drawn(dashboard(view(**BARE), (), 140, 40), 140, 40))
+    assert "Equity unknown" in shown
+    assert "0.00" not in shown
+    unpriced = {**SUMMARY, "current_equity": None, "total": None, "total_percent": None}
+    assert "Equity unknown" in "\n".join(drawn(dashboard(view(summary=unpriced), (), 80, 24), 80, 24))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (20, 5), (80, 3)])
+def test_the_smallest_terminal_does_not_crash_it(width: int, height: int) -> None:
+    drawn(dashboard(view(), FILLS, width, height), width, height)
+    drawn(dashboard(view(**BARE), (), width, height), width, height)
+
+
+def test_halted_and_paused_are_told() -> None:
+    assert (
+        "HALTED: the database is gone" in drawn(dashboard(view(halted="the database is gone"), (), 120, 30), 120, 30)[0]
+    )
+    assert "PAUSED" in drawn(dashboard(view(paused=True), (), 80, 24), 80, 24)[0]
+    assert "PAUSED" in plain_line(view(paused=True)).plain
+
+
+def test_before_the_first_message_no_figure_is_shown() -> None:
+    early = view(market_time_ns=0, summary={**SUMMARY, "current_equity": 0})
+    assert "waiting for the market's first message" in plain_line(early).plain
+    assert "Equity" not in "\n".join(drawn(dashboard(early, (), 80, 24), 80, 24))
+
+
+def test_rows_are_shared_so_that_nobody_starves() -> None:
+    assert shares([2, 40, 3], 8) == [2, 3, 3]
+    assert shares([1, 1], 10) == [1, 1]
+    assert shares([5, 5], 0) == [0, 0]
+    assert shares([5], -3) == [0]
+
+
+def test_without_a_terminal_a_line_is_printed_every_five_seconds_and_the_summary_at_the_end() -> None:
+    clock = iter([0.0, 1.0, 4.9, 5.0, 6.0])
+    out = io.StringIO()
+    with LiveView(Console(file=out, width=60), ticks=lambda: next(clock)) as screen:
+        for number in range(5):
+            screen.update(view(events_per_s=float(number)), FILLS)
+    lines = [line for line in out.getvalue().splitlines() if "events/s" in line]
+    assert [line.split()[-2] for line in lines] == ["0", "3"]
+    assert "tg report paper_20240801_120000" in out.getvalue()
+
+
+def test_on_a_terminal_the_screen_is_given_back_before_the_summary() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, height=24)
+    with LiveView(console, ticks=lambda: 0.0) as screen:
+        screen.update(view(), FILLS)
+    text = out.getvalue()
+    taken, given_back = text.index("\x1b[?1049h"), text.index("\x1b[?1049l")
+    assert taken < given_back < text.rindex("tg report")
+
+
+def test_a_run_that_showed_nothing_ends_without_a_summary() -> None:
+    out = io.StringIO()
+    with LiveView(Console(file=out, force_terminal=True)):
+        pass
+    assert out.getvalue() == ""
+
+
+def test_the_summary_tells_where_the_report_is() -> None:
+    balances = (BalanceRecord("USDT", SUMMARY["current_equity"], SUMMARY["total"]),)
+    shown = "\n".join(drawn(summary_panel(view(balances=balances, market_time_ns=NOON_NS), FILLS), 100, 40))
+    for words in ("PAPER", "10,123.46 USD", "2024-08-01 12:00:00", FILLS[-1], "tg report paper_20240801_120000"):
+        assert words in shown, words

@@ -1,0 +1,308 @@
+"""Where no book is known. Slippage 0.1 %, tick 0.1: a purchase at 100.5 pays 100.6005, rounded up to 100.7;
+a sale gets 100.3995, rounded down to 100.3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.market import Candle, CandleClosed, Heartbeat, MarketDepth
+from triplegain.domain.orders import Limit, TimeInForce
+from triplegain.exchange.settings import AccountTier, ExchangeSettings
+
+WHOLE = ExchangeSettings(
+    place_delay_ns=0, cancel_delay_ns=0, response_delay_ns=0, account_tier=AccountTier.UNLIMITED
+)
+PARTIAL = replace(WHOLE, partial_fills=True)
+LENGTH = 100
+
+
+@pytest.fixture
+def tape(bench: Callable[..., Any]) -> Callable[..., Any]:
+    def make(settings: ExchangeSettings = WHOLE, **more: Any) -> Any:
+        b = bench(settings=settings, depth=MarketDepth.TAPE, **more)
+        b.trade("buy", "1", "100.5")
+        return b
+
+    return make
+
+
+@pytest.fixture
+def candles(bench: Callable[..., Any]) -> Callable[..., Any]:
+    """One candle has closed at 100.0; orders sent now see the next one from its open."""
+
+    def make(settings: ExchangeSettings = WHOLE) -> Any:
+        b = bench(settings=settings, depth=MarketDepth.CANDLES)
+        candle(b, "100 100 100 100", "100", 0)
+        return b
+
+    return make
+
+
+def candle(b: Any, prices: str, volume: str, opens: int) -> None:
+    """`prices`: open, high, low, close."""
+    ticks = [b.instrument.ticks(Decimal(word)) for word in prices.split()]
+    closes = opens + LENGTH
+    bar = Candle(b.instrument.symbol, opens, LENGTH, *ticks, b.instrument.lots(Decimal(volume)))
+    b.exchange.on_event(CandleClosed(b.instrument.symbol, closes, closes, bar))
+
+
+def models(b: Any) -> list[str]:
+    return [event.explanation["model"] for event in b.drain() if isinstance(event, OrderFilled)]
+
+
+# -- tape ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "price"), [("buy", "100.7"), ("sell", "100.3")])
+def test_a_market_order_waits_for_the_next_trade_and_pays_slippage(
+    tape: Callable[..., Any], side: str, price: str
+) -> None:
+    b = tape()
+    b.order("m", side, "1")
+    assert b.fills() == []
+    b.trade("sell", "5", "100.5")
+    assert b.fills() == [f"1 @ {price} taker"]
+    assert models(b) == ["tape"]
+
+
+@pytest.mark.parametrize(("price", "fills"), [("99.0", []), ("98.9", ["1 @ 99 maker"])])
+def test_a_touch_does_not_fill_and_a_trade_through_does(
+    tape: Callable[..., Any], price: str, fills: list[str]
+) -> None:
+    b = tape()
+    b.order("bid", "buy", "1", "99.0")
+    b.trade("sell", "5", "100.0")
+    b.trade("sell", "5", price)
+    assert b.fills() == fills
+    assert models(b) == ["tape_through"][: len(fills)]
+
+
+def test_a_marketable_limit_takes_the_next_trade_with_slippage(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("buy", "buy", "1", "101.0")
+    b.trade("buy", "5", "100.5")
+    assert b.fills() == ["1 @ 100.7 taker"]
+
+
+def test_a_limit_the_slippage_carries_past_its_price_waits_at_it(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("buy", "buy", "1", "100.6")  # 100.7 would be too much, but the trade is through 100.6
+    b.trade("sell", "5", "100.5")
+    assert b.fills() == ["1 @ 100.6 maker"]
+
+
+def test_post_only_never_takes_on_the_tape(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("taker", "buy", "1", Limit(Decimal("100.5"), post_only=True))
+    b.order("maker", "buy", "1", Limit(Decimal("100.0"), post_only=True))
+    b.trade("sell", "5", "99.0")
+    assert b.ends("taker") == "rejected: EOrder:Post only order"
+    assert b.fills() == ["1 @ 100 maker"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    [(WHOLE, ["2 @ 99 maker"]), (PARTIAL, ["1.5 @ 99 maker", "0.5 @ 99 maker"])],
+)
+def test_limits_take_what_was_traded_in_parts_or_all_at_once(
+    tape: Callable[..., Any], settings: ExchangeSettings, fills: list[str]
+) -> None:
+    b = tape(settings)
+    b.order("bid", "buy", "2", "99.0")
+    b.trade("sell", "5", "100.0")
+    b.trade("sell", "1.5", "98.0")  # too small for the whole
+    b.trade("sell", "2", "98.0")
+    assert b.fills() == fills
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    [(WHOLE, ["2 @ 100.7 taker"]), (PARTIAL, ["1.5 @ 100.7 taker", "0.5 @ 101.2 taker"])],
+)
+def test_market_orders_take_the_trades_size_in_parts_or_all_at_once(
+    tape: Callable[..., Any], settings: ExchangeSettings, fills: list[str]
+) -> None:
+    b = tape(settings)
+    b.order("m", "buy", "2")
+    b.trade("sell", "1.5", "100.5")
+    b.trade("sell", "9", "101.0")  # 101.0 x 1.001 = 101.101
+    assert b.fills() == fills
+
+
+def test_orders_share_one_trade(tape: Callable[..., Any]) -> None:
+    b = tape(PARTIAL)
+    for name in ("one", "two"):
+        b.order(name, "buy", "1", "99.0")
+    b.trade("sell", "9", "100.0")
+    b.trade("sell", "1.5", "98.0")
+    assert (b.fills("one"), b.fills("two")) == (["1 @ 99 maker"], ["0.5 @ 99 maker"])
+
+
+def test_immediate_or_cancel_has_the_next_trade_and_no_other(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("buy", "buy", "1", "100.0", time_in_force=TimeInForce.IOC)
+    b.trade("sell", "5", "100.5")
+    assert b.ends("buy").startswith("cancelled: immediate or cancel")
+    assert b.held("USDT") == "0"
+
+
+@pytest.mark.parametrize(
+    ("side", "trigger", "trade", "price"),
+    [
+        ("sell", "99.0", "99.0", "98.9"),  # 99.0 x 0.999 = 98.901
+        ("sell", "99.0", "95.0", "94.9"),  # 94.905: the trade is the worse one
+        ("buy", "101.0", "101.0", "101.2"),  # 101.101
+        ("buy", "101.0", "105.0", "105.2"),  # 105.105
+    ],
+)
+def test_a_stop_on_the_tape_pays_the_worse_of_trigger_and_trade(
+    tape: Callable[..., Any], side: str, trigger: str, trade: str, price: str
+) -> None:
+    b = tape()
+    b.stop("stop", side, "1", trigger)
+    b.trade(side, "5", trade)
+    assert b.fills() == [f"1 @ {price} taker"]
+    assert models(b) == ["tape_stop"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    # 101.404 / (105.2 x 1.004) = 0.96007..; without parts it is all or nothing
+    [(WHOLE, []), (PARTIAL, ["0.96007452 @ 105.2 taker"])],
+)
+def test_a_stop_that_cannot_be_paid_in_full_leaves_nothing_behind(
+    tape: Callable[..., Any], settings: ExchangeSettings, fills: list[str]
+) -> None:
+    b = tape(settings, balances={"USDT": "101.404", "BTC": "0"})
+    b.stop("stop", "buy", "1", "101.0")
+    b.trade("buy", "5", "105.0")
+    assert b.fills() == fills
+    assert b.ends("stop") == "cancelled: the funds do not cover the price at which it would fill"
+    assert (b.held("USDT"), b.exchange.orders) == ("0", {})
+
+
+def test_amending_a_waiting_market_purchase_keeps_its_hold(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("m", "buy", "2")
+    assert b.held("USDT") == "202.2056"  # 2 x 100.7 x 1.004
+    b.amend("m", quantity="1")
+    assert b.held("USDT") == "101.1028"
+
+
+def test_a_market_order_before_the_first_trade_is_refused(bench: Callable[..., Any]) -> None:
+    b = bench(depth=MarketDepth.TAPE)
+    b.order("m", "buy", "1")
+    assert b.ends("m") == "rejected: EService:Unavailable"
+
+
+# -- candles -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "price"), [("buy", "101.2"), ("sell", "100.8")])
+def test_a_market_order_fills_at_the_next_open_with_slippage(
+    candles: Callable[..., Any], side: str, price: str
+) -> None:
+    b = candles()
+    b.order("m", side, "1")
+    assert b.fills() == []
+    candle(b, "101 105 95 102", "100", 100)  # 101 x 1.001 = 101.101; 101 x 0.999 = 100.899
+    assert b.fills() == [f"1 @ {price} taker"]
+    assert models(b) == ["candle"]
+
+
+def test_a_candle_that_was_open_already_is_not_traded_on(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.exchange.on_event(Heartbeat(150, 150))
+    b.order("m", "buy", "1")
+    candle(b, "50 105 50 102", "100", 100)  # opened 50 before the order was sent
+    assert b.fills() == []
+    candle(b, "102 105 95 102", "100", 200)  # 102.102
+    assert b.fills() == ["1 @ 102.2 taker"]
+
+
+@pytest.mark.parametrize(("low", "fills"), [("98", []), ("97.9", ["1 @ 98 maker"])])
+def test_a_limit_needs_a_candle_through_it_from_the_first_on(
+    candles: Callable[..., Any], low: str, fills: list[str]
+) -> None:
+    b = candles()
+    b.order("bid", "buy", "1", "98.0")
+    candle(b, f"100 101 {low} 100", "100", 100)
+    assert b.fills() == fills
+
+
+def test_a_marketable_limit_takes_the_open(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("buy", "buy", "1", "102.0")
+    candle(b, "101 105 95 102", "100", 100)
+    assert b.fills() == ["1 @ 101.2 taker"]
+
+
+def test_immediate_or_cancel_has_one_open(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("buy", "buy", "1", "100.0", time_in_force=TimeInForce.IOC)
+    candle(b, "101 105 95 102", "100", 100)
+    assert b.fills() == []
+    assert b.ends("buy").startswith("cancelled: immediate or cancel")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    [(PARTIAL, ["1 @ 100.1 taker", "1 @ 100.1 taker"]), (WHOLE, ["2 @ 100.1 taker"])],
+)
+def test_a_tenth_of_a_candles_volume_is_there(
+    candles: Callable[..., Any], settings: ExchangeSettings, fills: list[str]
+) -> None:
+    b = candles(settings)
+    b.order("m", "buy", "2")
+    candle(b, "100 100 100 100", "10", 100)  # 1.0: in parts one half, else nothing
+    assert b.fills() == fills[: 1 if settings is PARTIAL else 0]
+    candle(b, "100 100 100 100", "20", 200)
+    assert b.fills() == fills
+
+
+def test_orders_share_a_candles_volume(candles: Callable[..., Any]) -> None:
+    b = candles(PARTIAL)
+    for name in ("one", "two"):
+        b.order(name, "buy", "0.8")
+    candle(b, "100 100 100 100", "10", 100)
+    assert (b.fills("one"), b.fills("two")) == (["0.8 @ 100.1 taker"], ["0.2 @ 100.1 taker"])
+
+
+@pytest.mark.parametrize(
+    ("prices", "price"),
+    [("100 101 98 100", "98.9"), ("97 98 96 97", "96.9"), ("100 101 99.1 100", None)],
+    # 99 x 0.999 = 98.901; opened at 97 already: 96.903; never reached
+)
+def test_a_stop_gets_the_worse_of_stop_and_open(candles: Callable[..., Any], prices: str, price: str | None) -> None:
+    b = candles()
+    b.stop("stop", "sell", "1", "99.0")
+    candle(b, prices, "100", 100)
+    assert b.fills() == ([f"1 @ {price} taker"] if price else [])
+
+
+def test_a_stop_purchase_gets_the_worse_of_stop_and_open(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.stop("gapped", "buy", "1", "101.0")
+    candle(b, "103 104 102 103", "100", 100)  # 103.103
+    assert b.fills() == ["1 @ 103.2 taker"]
+
+
+def test_the_stop_comes_before_the_target_when_a_candle_holds_both(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("target", "sell", "1", "105.0")
+    b.stop("stop", "sell", "1", "99.0")
+    candle(b, "100 106 98 100", "10", 100)  # 1.0 is there for both
+    assert (b.fills("stop"), b.fills("target")) == (["1 @ 98.9 taker"], [])
+
+
+def test_a_candle_without_volume_fills_nothing(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("m", "buy", "1")
+    candle(b, "100 100 100 100", "0", 100)
+    assert b.fills() == []

@@ -1,0 +1,117 @@
+"""Totals, holds and the entries behind them, in atoms."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
+from triplegain.ledger.entries import LedgerError
+from triplegain.ledger.wallet import Wallet
+
+
+@pytest.fixture
+def wallet() -> Wallet:
+    opened = Wallet()
+    opened.deposit({"USDT": 1000, "BTC": 50}, 1)
+    return opened
+
+
+def test_a_deposit_is_capital_coming_in(wallet: Wallet) -> None:
+    entries = wallet.drain_entries()
+    assert [(e.account, e.asset, e.amount_atoms) for e in entries] == [
+        (LedgerAccount.WALLET, "USDT", 1000),
+        (LedgerAccount.CAPITAL, "USDT", -1000),
+        (LedgerAccount.WALLET, "BTC", 50),
+        (LedgerAccount.CAPITAL, "BTC", -50),
+    ]
+    assert wallet.drain_entries() == []
+
+
+def test_a_negative_deposit_changes_nothing() -> None:
+    wallet = Wallet()
+    with pytest.raises(LedgerError):
+        wallet.deposit({"USDT": 1, "BTC": -1}, 1)
+    assert (wallet.assets(), wallet.drain_entries()) == ([], [])
+
+
+def test_a_reservation_moves_from_available_to_held_and_back_once(wallet: Wallet) -> None:
+    assert wallet.reserve(1, "USDT", 400)
+    assert (wallet.total("USDT"), wallet.held("USDT"), wallet.available("USDT")) == (1000, 400, 600)
+    assert wallet.release(1) == 400
+    assert wallet.release(1) == 0
+    assert wallet.available("USDT") == 1000
+
+
+def test_what_is_not_there_cannot_be_reserved(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 400)
+    assert not wallet.reserve(2, "USDT", 601)
+    assert not wallet.reserve(3, "DOGE", 1)
+    assert wallet.reserve(2, "USDT", 600)
+    assert (wallet.available("USDT"), wallet.held("DOGE")) == (0, 0)
+
+
+def test_an_order_reserves_once_and_never_less_than_nothing(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 1)
+    with pytest.raises(LedgerError):
+        wallet.reserve(1, "USDT", 1)
+    with pytest.raises(LedgerError):
+        wallet.reserve(2, "USDT", -1)
+
+
+def test_a_reservation_is_resized_within_what_is_available(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 400)
+    assert wallet.resize(1, 1000)
+    assert not wallet.resize(1, 1001)
+    assert wallet.resize(1, 10)
+    assert (wallet.held("USDT"), wallet.reserved(1)) == (10, 10)
+
+
+def test_a_purchase_is_one_balanced_transaction(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 500)
+    wallet.drain_entries()
+    wallet.book_fill(2, 1, 7, paid=("USDT", 300), received=("BTC", 3), fee=("USDT", 2), draw=310)
+    entries = wallet.drain_entries()
+    assert len({entry.transaction for entry in entries}) == 1
+    balance: Counter[str] = Counter()
+    for entry in entries:
+        balance[entry.asset] += entry.amount_atoms
+        assert (entry.order_number, entry.fill_number) == (1, 7)
+    assert not any(balance.values())
+    assert [e.amount_atoms for e in entries if e.kind is EntryKind.FEE] == [-2, 2]
+    # 1000 - 300 - 2; 500 - 310 still held
+    assert (wallet.total("USDT"), wallet.held("USDT"), wallet.total("BTC")) == (698, 190, 53)
+
+
+@pytest.mark.parametrize(
+    ("paid", "draw"),
+    [(300, 501), (999, 0)],  # more than was reserved; 1000 - 999 - 2 < 0
+)
+def test_a_fill_that_would_break_the_books_is_a_fault(wallet: Wallet, paid: int, draw: int) -> None:
+    wallet.reserve(1, "USDT", 500)
+    with pytest.raises(LedgerError):
+        wallet.book_fill(2, 1, 1, paid=("USDT", paid), received=("BTC", 3), fee=("USDT", 2), draw=draw)
+
+
+def test_a_fill_may_not_spend_what_another_order_holds(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 900)
+    with pytest.raises(LedgerError):
+        wallet.book_fill(2, 2, 1, paid=("USDT", 101), received=("BTC", 3), fee=("USDT", 0), draw=0)
+
+
+def test_state_and_back(wallet: Wallet) -> None:
+    wallet.reserve(3, "BTC", 20)
+    wallet.drain_entries()
+    again = Wallet()
+    again.restore(wallet.state())
+    assert again.state() == wallet.state()
+    assert (again.held("BTC"), again.reserved(3)) == (20, 20)
+    again.deposit({"BTC": 1}, 9)
+    assert again.drain_entries()[0].sequence == 5  # four entries before
+
+
+def test_a_stored_state_that_holds_more_than_it_has_is_refused(wallet: Wallet) -> None:
+    broken = wallet.state() | {"reservations": {"1": ["USDT", "1001"]}}
+    with pytest.raises(LedgerError):
+        Wallet().restore(broken)
