@@ -34,7 +34,7 @@ async def test_the_same_key_sent_many_times_at_once_is_one_order(bench: Bench, o
         headers = {"Idempotency-Key": "once"}
         answers = await asyncio.gather(*(trader.post("/paper/trade", json=order, headers=headers) for _ in range(10)))
         later = await trader.post("/paper/trade", json=order, headers=headers)
-    assert {answer.status_code for answer in answers} == {201}
+    assert 201 in {answer.status_code for answer in answers} <= {200, 201}
     assert later.status_code == 200
     assert len({answer.json()["order_number"] for answer in (*answers, later)}) == 1
     assert len(await bench.events("paper_trade")) == 1
@@ -108,9 +108,7 @@ async def test_an_order_is_shown_with_its_fills_and_their_explanation_by_either_
     assert (missing.status_code, missing.json()["error_code"]) == (404, "unknown_order")
 
 
-async def test_lists_are_filtered_before_they_are_cut_and_paged_by_cursor(
-    bench: Bench, order: dict[str, Any]
-) -> None:
+async def test_lists_are_filtered_before_they_are_cut_and_paged_by_cursor(bench: Bench, order: dict[str, Any]) -> None:
     async with bench.client("trader") as trader:
         await trader.post("/paper/trade", json=order)
         newest = (await trader.get("/paper/orders", params={"limit": 2})).json()

@@ -1,64 +1,51 @@
-"""The command line as a user has it: words in, exit code and both outputs out."""
+"""The command line in front of a running session."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
-from tests.database_fixtures import run_apart
-from tests.storage.scripted_session import START_NS
+from tests.api.stored_control import StoredControl
+from tests.cli.running_session import running
 
 from triplegain.cli import main
-from triplegain.domain.clock import ManualClock
-from triplegain.storage.database import Database
-from triplegain.storage.session_store import SessionStore
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Said(NamedTuple):
     code: int
     out: str
     err: str
 
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
 
-Run = Callable[..., Ran]
-Stored = Callable[[Callable[[SessionStore], Awaitable[None]]], None]
+
+Tg = Callable[..., Said]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """One command, in a home of its own and a terminal of 80 columns, away from the environment of the tester."""
-    for name in ("TRIPLEGAIN_TRADING_MODE", "TRIPLEGAIN_CONFIG_DIR", "TRIPLEGAIN_DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TRIPLEGAIN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "80")
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRIPLEGAIN_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
 
-    def execute(*words: str) -> Ran:
-        capsys.readouterr()
+
+@pytest.fixture
+def tg(home: Path, capsys: pytest.CaptureFixture[str]) -> Tg:
+    """One command, as a user types it."""
+
+    def run(*words: str) -> Said:
         code = main(words)
-        out, err = capsys.readouterr()
-        return Ran(code, out, err)
+        return Said(code, *capsys.readouterr())
 
-    return execute
+    return run
 
 
 @pytest.fixture
-def stored(run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Stored:
-    """Writes into the database that the commands will read."""
-    monkeypatch.setenv("TRIPLEGAIN_DATABASE_URL", database_url)
-
-    def write(steps: Callable[[SessionStore], Awaitable[None]]) -> None:
-        async def with_store() -> None:
-            database = await Database.connect(database_url)
-            store = SessionStore(database, ManualClock(START_NS))
-            try:
-                await steps(store)
-            finally:
-                await store.close()
-                await database.close()
-
-        run_apart(with_store())
-
-    return write
+def system(database_url: str, home: Path) -> Iterator[StoredControl]:
+    with running(database_url, home) as control:
+        yield control

@@ -162,7 +162,8 @@ class BookOracle:
         for side, prices in ((0, bids), (1, asks)):
             for level in prices[depth:]:
                 del self.levels[side][level]
-        self.sight = [bids[depth - 1] if len(bids) >= depth else _ZERO, asks[depth - 1] if len(asks) >= depth else _ENDLESS]
+        lowest = bids[depth - 1] if len(bids) >= depth else _ZERO
+        self.sight = [lowest, asks[depth - 1] if len(asks) >= depth else _ENDLESS]
 
     def _in_sight(self, side: int, level: Decimal) -> bool:
         return level >= self.sight[0] if side == 0 else level <= self.sight[1]
@@ -223,8 +224,8 @@ class BookOracle:
         if isinstance(answer, OrderSubmitted):
             request = answer.request
             limit = request.terms.price if isinstance(request.terms, Limit) else None
-            quantity = self.instrument.lot * int(request.quantity / self.instrument.lot) if request.quantity > 0 else _ZERO
-            self.orders[request.client_order_id] = Seen(request, quantity, limit)
+            lots = int(request.quantity / self.instrument.lot)
+            self.orders[request.client_order_id] = Seen(request, self.instrument.lot * lots, limit)
         elif isinstance(answer, OrderAccepted):
             self._accepted(self.orders[answer.client_order_id])
         elif isinstance(answer, OrderFilled):

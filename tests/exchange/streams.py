@@ -1,4 +1,4 @@
-"""Random markets and random orders as plain tuples, and a rig that plays them. Small numbers, so that things collide."""
+"""Random markets and random orders as plain tuples, and who plays them. Small numbers, so that things collide."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def drawn_stream(seed: int, length: int) -> list[Action]:
     one = draws.randint
     makers: list[tuple[int, Callable[[], Action]]] = [
         (20, lambda: ("level", one(0, 3), one(0, 1), draws.choice((-2, -1, 0, 0, 0, 1, 2, 3)), one(0, 60))),
-        (25, lambda: ("trade", one(0, 3), one(0, 1), draws.choice((-2, -1, 0, 0, 0, 1)), one(1, 80), draws.choice(("", "<", ">")))),
+        (25, lambda: (
+            "trade", one(0, 3), one(0, 1), draws.choice((-2, -1, 0, 0, 0, 1)), one(1, 80), draws.choice(("", "<", ">")),
+        )),
         (6, lambda: ("quote", one(0, 3), one(-1, 1), one(-1, 1), one(1, 60))),
         (3, lambda: ("snapshot", one(0, 3), one(2, 6))),
         (1, lambda: ("gap", one(0, 3), draws.random() < 0.9)),

@@ -48,7 +48,7 @@ class Run:
         told: list[str] = []
         for step in self.steps[start:]:
             if states is not None:
-                states.append(json.dumps([exchange_state(trader.exchange), trader.exchange.wallet.state(), trader.sent]))
+                states.append(state_text(trader))
             if isinstance(step, tuple):
                 trader.act(step)
                 trader.exchange.run_through(trader.exchange.now_ns)
@@ -74,6 +74,10 @@ def as_text(event: ExchangeEvent) -> str:
     return json.dumps(event_to_json(event))
 
 
+def state_text(trader: Trader) -> str:
+    return json.dumps([exchange_state(trader.exchange), trader.exchange.wallet.state(), trader.sent])
+
+
 def check(stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth, every: int) -> None:
     run = Run(stream, settings_, depth)
     states: list[str] = []
@@ -81,8 +85,7 @@ def check(stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth,
     told = run.play(whole, 0, states)
     for position in range(0, len(run.steps), every):
         resumed = run.resumed(position, states[position])
-        before = json.dumps([exchange_state(resumed.exchange), resumed.exchange.wallet.state(), resumed.sent])
-        assert before == states[position]
+        assert state_text(resumed) == states[position]
         rest = run.play(resumed, position)
         assert rest == told[len(told) - len(rest) :]
         assert resumed.exchange.wallet.state() == whole.exchange.wallet.state()

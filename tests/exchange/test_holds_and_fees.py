@@ -180,5 +180,3 @@ def test_what_a_purchase_can_pay_is_found_even_where_a_lot_is_tiny(bench: Callab
     # 1 USDT = 1.98 x 0.5 + 0.01 of fee (0.00396 rounded up to the cent)
     assert b.fills() == ["1.98 @ 0.5 taker"]
     assert b.total("USDT") == "0"
-
-

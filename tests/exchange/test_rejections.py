@@ -220,5 +220,3 @@ def test_the_same_client_order_id_is_the_same_order(usual: Any) -> None:
 def test_an_order_finer_than_a_lot_is_cut_and_never_rounded_up(usual: Any) -> None:
     usual.order("x", "buy", "0.019999999999", None)
     assert usual.fills() == ["0.01999999 @ 100.1 taker"]
-
-

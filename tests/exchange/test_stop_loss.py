@@ -1,4 +1,4 @@
-"""Stop-loss orders: market orders once the last trade reaches the trigger. Book: bid 100.0 x 5, asks 100.1 and 100.2."""
+"""Stop-loss orders: market orders once the last trade reaches the trigger. Bid 100.0 x 5, asks 100.1 and 100.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases each of which a well-known engine gets wrong with its defaults. Book: bid 100.0 x 5, asks 100.1 x 1, 100.2 x 10."""
+"""Cases each of which a well-known engine gets wrong by default. Bid 100.0 x 5, asks 100.1 x 1 and 100.2 x 10."""
 
 from __future__ import annotations
 

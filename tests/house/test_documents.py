@@ -38,8 +38,6 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_key_is_read_by_somebody() -> None:
-    if not (PACKAGE / "app.py").exists():
-        pytest.skip("there is no composition root yet that would read them")
     read = set()
     for file in PACKAGE.rglob("*.py"):
         if file.parent != PACKAGE / "config":

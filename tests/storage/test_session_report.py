@@ -12,7 +12,9 @@ from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, s
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CloseReason, PortfolioSnapshot, PositionRecord, SessionStatus
-from triplegain.storage.database import Database
+from triplegain.storage import session_report
+from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.equity_history import EquityHistory, read_equity_history
 from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_report import SessionReport, read_report
@@ -142,12 +144,14 @@ async def test_trades_are_counted_by_pair_and_by_reason(
 async def test_without_a_usd_price_dollars_are_unknown_and_the_own_currency_is_not(
     store: SessionStore, database: Database, reader: SessionReader
 ) -> None:
-    script = await run(store, buys=2)
-    one, two = await reader.positions("a")
+    script = await run(store, buys=3)
+    one, two, three = await reader.positions("a")
     unpriced = replace(closed(one, "5", 10, CloseReason.SIGNAL), realised_usd=None)
-    await store.commit("a", replace(script.idle(), positions=(unpriced, closed(two, "-2", 10, CloseReason.SIGNAL))))
+    priced = closed(two, "-2", 10, CloseReason.SIGNAL), closed(three, "1", 10, CloseReason.SIGNAL)
+    await store.commit("a", replace(script.idle(), positions=(unpriced, *priced)))
     report = await read_report(database, "a")
-    assert (report.realised_usd, report.realised) == (None, {"USDT": Decimal(3)})
+    # 5 - 2 + 1
+    assert (report.realised_usd, report.realised) == (None, {"USDT": Decimal(4)})
     assert (report.trades.average_win_usd, report.trades.average_loss_usd) == (None, Decimal(-2))
     assert (report.trades.best, report.trades.worst) == (None, None)
     assert [each.realised_usd for each in report.close_reasons] == [None]
@@ -201,3 +205,20 @@ async def test_a_rolled_up_session_keeps_its_report(
     # The hour's low of 10000 is told before its high of 12000; from there to the last, 11000, it fell 8.33 %.
     assert equity.drawdown is not None
     assert round(equity.drawdown.percent, 2) == Decimal("8.33")
+
+
+async def test_a_commit_while_the_report_is_read_is_not_half_in_it(
+    store: SessionStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = await run(store, buys=1)
+
+    async def meanwhile(connection: AnyConnection, session_id: str, points_max: int) -> EquityHistory:
+        await store.commit("a", script.buy())
+        return await read_equity_history(connection, session_id, points_max)
+
+    monkeypatch.setattr(session_report, "read_equity_history", meanwhile)
+    report = await read_report(database, "a")
+    # One buy of 100 USDT and its fee of 0.4 in everything; the second came later.
+    assert (report.fills, report.orders, report.fees) == (1, {OrderStatus.FILLED: 1}, {"USDT": Decimal("0.4")})
+    assert report.equity.snapshots == 1
+    assert [each.total for each in report.balances if each.asset == "USDT"] == [Decimal("9899.6")]

@@ -154,7 +154,7 @@ class PaperSystem:
         span, now_ns = opened.feed.span_ns, session.now_ns
         events = self._events_before + self.runner.events_seen
         elapsed_s = max(self._clock.now_ns() - self._started_ns, 1) / SECOND_NS
-        positions = session.venue.positions.records()
+        positions = session.executor.positions.records()
         summary: dict[str, Any] = asdict(session.portfolio.pnl_summary())
         return SessionView(
             session_id=opened.record.session_id,
@@ -172,14 +172,14 @@ class PaperSystem:
             quotes={symbol: session.prices.quote(symbol) for symbol in session.exchange.markets},
             balances=session.portfolio.balances(),
             positions=positions,
-            open_orders=tuple(session.venue.orders.open_orders()),
+            open_orders=tuple(session.executor.orders.open_orders()),
             summary=summary,
             last_decisions=tuple(
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.last_decisions
             ),
             alerts=tuple(f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.last_alerts),
             unrealised={
-                p.position_id: session.venue.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
+                p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions
             },
         )
@@ -189,5 +189,5 @@ class PaperSystem:
         return [
             f"{f.side.label} {text(f.quantity)} {f.symbol} @ {text(f.price)} "
             f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
-            for f in self.opened.session.venue.last_fills
+            for f in self.opened.session.executor.last_fills
         ]

@@ -32,7 +32,7 @@ class SessionCommands:
     async def place(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
     ) -> OrderRecord:
-        known = self._session.venue.orders.by_client_id(request.client_order_id)
+        known = self._session.executor.order(request.client_order_id)
         if known is not None:
             return known
         _sent(self._session.place(request, stop, target))
@@ -53,7 +53,7 @@ class SessionCommands:
 
     async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
         self._order(request.client_order_id)
-        refusals = self._session.venue.refusals
+        refusals = self._session.executor.refusals
         refusals.pop(request.client_order_id, None)
         _sent(self._session.amend(request))
         answered = self._runner.expect(f"change {request.client_order_id}")
@@ -97,7 +97,7 @@ class SessionCommands:
             ) from None
 
     def _order(self, client_order_id: str) -> OrderRecord:
-        record = self._session.venue.orders.by_client_id(client_order_id)
+        record = self._session.executor.order(client_order_id)
         if record is None:
             raise CommandRefusedError("not_found", f"no open order is called {client_order_id}")
         return record

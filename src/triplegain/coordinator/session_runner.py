@@ -77,6 +77,7 @@ class SessionRunner:
             ending = await self._follow_feed()
         finally:
             self._abandon()
+        self.session.close_run()
         await self.commit()
         return ending
 

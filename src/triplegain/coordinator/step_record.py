@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from triplegain.coordinator.session_prices import SessionPrices
-from triplegain.coordinator.venue_record import VenueRecord
 from triplegain.domain.records import (
     CommitBatch,
     DecisionRecord,
@@ -14,7 +13,7 @@ from triplegain.domain.records import (
     PositionSnapshot,
     SecurityEvent,
 )
-from triplegain.execution.paper_portfolio import PaperPortfolio
+from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.ledger.wallet import Wallet
 
 #: Snapshots and decisions that may wait for a commit; they happen again, identically, if they are lost.
@@ -27,14 +26,13 @@ class StepRecord:
     def __init__(
         self,
         wallet: Wallet,
-        venue: VenueRecord,
-        portfolio: PaperPortfolio,
+        executor: PaperOrderExecutor,
         prices: SessionPrices,
         interval_ns: int,
     ) -> None:
         self._wallet = wallet
-        self._venue = venue
-        self._portfolio = portfolio
+        self._executor = executor
+        self._portfolio = executor.portfolio
         self._prices = prices
         self._interval_ns = interval_ns
         self.snapshot_due_ns = 0
@@ -53,7 +51,7 @@ class StepRecord:
         """Equity, balances and open positions as of now."""
         self.snapshot_due_ns = time_ns - time_ns % self._interval_ns + self._interval_ns
         summary = self._portfolio.pnl_summary()
-        positions = self._venue.positions.records()
+        positions = self._executor.positions.records()
         self._snapshots += 1
         taken = PortfolioSnapshot(
             number=self._snapshots,
@@ -69,7 +67,7 @@ class StepRecord:
         self._portfolios.append(taken)
         for position in positions:
             mark = self._prices.mark(position.symbol)
-            unrealised = self._venue.positions.unrealised(position.position_id, mark)
+            unrealised = self._executor.positions.unrealised(position.position_id, mark)
             self._position_snapshots += 1
             self._positions.append(
                 PositionSnapshot(
@@ -88,26 +86,25 @@ class StepRecord:
         self, feed_position: int, market_time_ns: int, recorded_at_ns: int, state: Mapping[str, Any]
     ) -> CommitBatch:
         """The batch; what it holds is forgotten here."""
-        venue = self._venue
+        step = self._executor.take_step()
         batch = CommitBatch(
             feed_position=feed_position,
             market_time_ns=market_time_ns,
             recorded_at_ns=recorded_at_ns,
             state=state,
-            events=tuple(venue.events),
-            orders=tuple(venue.orders.drain_changed()),
-            fills=tuple(venue.fills),
+            events=step.events,
+            orders=step.orders,
+            fills=step.fills,
             entries=tuple(self._wallet.drain_entries()),
             balances=self._portfolio.balances(),
-            positions=tuple(venue.positions.drain_changed()),
+            positions=step.positions,
             decisions=tuple(self.decisions),
             portfolio_snapshots=tuple(self._portfolios),
             position_snapshots=tuple(self._positions),
             security_events=tuple(self.security_events),
         )
-        for waiting in (venue.events, venue.fills, self.decisions, self._portfolios, self._positions):
+        for waiting in (self.decisions, self._portfolios, self._positions, self.security_events):
             waiting.clear()
-        self.security_events.clear()
         return batch
 
     def state(self) -> dict[str, Any]:

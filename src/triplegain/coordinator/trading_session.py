@@ -22,9 +22,7 @@ from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
-from triplegain.coordinator.venue_record import VenueRecord
 from triplegain.coordinator.visible_events import VisibleEvents
-from triplegain.domain.exchange_events import OrderSubmitted
 from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PublicTrade
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
@@ -34,6 +32,7 @@ from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.alert import Alert
 from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.execution.order_register import OrderRegister
+from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.ledger.valuation import UsdPrices
@@ -84,12 +83,12 @@ class TradingSession:
             positions=positions,
             max_trade_history=settings.max_trade_history,
         )
-        self.venue = VenueRecord(self.portfolio, positions)
+        self.executor = PaperOrderExecutor(exchange, self.portfolio, positions)
         orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
         known = Positions(instruments, usd)
-        self.desk = OrderDesk(exchange, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
+        self.desk = OrderDesk(self.executor, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
         self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices)
-        self.record = StepRecord(self.wallet, self.venue, self.portfolio, self.prices, settings.snapshot_interval_ns)
+        self.record = StepRecord(self.wallet, self.executor, self.prices, settings.snapshot_interval_ns)
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
 
     def _baseline(self, chosen: BaselineSettings) -> BaselineTrader:
@@ -144,6 +143,12 @@ class TradingSession:
         self.now_ns = max(self.now_ns, time_ns)
         self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
 
+    def close_run(self) -> None:
+        """The run ends here: one more snapshot, so that the record's last equity is the last one seen."""
+        if self._opened:
+            self.portfolio.observe_opening(self.now_ns)
+            self.record.snapshot(self.now_ns)
+
     def _run_until(self, time_ns: int) -> None:
         """Everything due up to `time_ns`, in order of time: the engine, answers to us, then our timers."""
         while self._due_ns <= time_ns:
@@ -158,11 +163,7 @@ class TradingSession:
     def _settle(self) -> None:
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
         while True:
-            events = self.exchange.drain_events()
-            for event in events:
-                if isinstance(event, OrderSubmitted):
-                    self.venue.plan(event, self.desk.positions)
-                self.venue.follow(event)
+            for event in self.executor.settle(self.desk.positions):
                 self._visible.add(event)
             if self._visible.next_ns > self.now_ns:
                 break
@@ -244,7 +245,7 @@ class TradingSession:
         return refused
 
     def amend(self, request: AmendRequest) -> Refused | None:
-        record = self.venue.orders.by_client_id(request.client_order_id)
+        record = self.executor.order(request.client_order_id)
         if record is not None:
             self._tell_quote(record.request.symbol)
         refused = self.desk.amend(request)
@@ -267,7 +268,7 @@ class TradingSession:
     @property
     def must_commit(self) -> bool:
         """Something happened that must be stored before anybody hears of it."""
-        return bool(self.venue.events) or self.record.is_full
+        return self.executor.has_news or self.record.is_full
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
         """Everything since the last batch, with the state it leads to."""
@@ -284,7 +285,7 @@ class TradingSession:
             "wallet": self.wallet.state(),
             "exchange": exchange_state(self.exchange),
             "visible": self._visible.state(),
-            "venue": self.venue.state(),
+            "executor": self.executor.state(),
             "desk": self.desk.state(),
             "known_orders": self.desk.orders.state(),
             "known_positions": self.desk.positions.state(),
@@ -302,7 +303,7 @@ class TradingSession:
         self.wallet.restore(stored["wallet"])
         restore_exchange(self.exchange, stored["exchange"])
         self._visible.restore(stored["visible"])
-        self.venue.restore(stored["venue"])
+        self.executor.restore(stored["executor"])
         self.desk.restore(stored["desk"])
         self.desk.orders.restore(stored["known_orders"])
         self.desk.positions.restore(stored["known_positions"])

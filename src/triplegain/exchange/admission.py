@@ -33,7 +33,9 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
     request, instrument = order.request, order.instrument
     if not is_plausible(request.quantity) or request.quantity <= 0:
-        return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero and of a usable size, it is {request.quantity}")
+        return Refusal(
+            f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero and usable, it is {request.quantity}"
+        )
     order.lots = order.left = instrument.whole_lots(request.quantity)
     price: Decimal | None = None
     match request.terms:
@@ -62,7 +64,7 @@ def is_plausible(value: Decimal) -> bool:
 def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     """A positive price on the tick, in ticks."""
     if not is_plausible(price) or price <= 0:
-        return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero and of a usable size, it is {price}")
+        return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero and usable, it is {price}")
     try:
         return instrument.ticks(price)
     except InvalidValueError:

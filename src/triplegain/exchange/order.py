@@ -12,7 +12,8 @@ from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 #: Fields that go into the stored state as they are.
 _PLAIN = (
     "kind", "price", "lots", "left", "post_only", "fee_ceiling_ppm", "fee_exact", "fee_charged", "spent_atoms",
-    "ahead", "ahead_before", "ahead_at_arrival", "sent_ns", "arrived_ns", "touched_ns", "triggered", "opened_ns", "shrunk_ns",
+    "ahead", "ahead_before", "ahead_at_arrival", "sent_ns", "arrived_ns", "touched_ns", "triggered", "opened_ns",
+    "shrunk_ns",
 )  # fmt: skip
 
 
@@ -26,8 +27,8 @@ class WorkingOrder:
     __slots__ = (
         "ahead", "ahead_at_arrival", "ahead_before", "arrived_ns", "client_order_id", "fee_ceiling_ppm", "fee_charged",
         "fee_exact", "instrument", "kind", "left", "lots", "number", "opened_ns", "order_id", "post_only", "price",
-        "quote_at_arrival", "quote_at_decision", "request", "sent_ns", "shrunk_ns", "side", "spent_atoms", "status", "touched_ns",
-        "triggered",
+        "quote_at_arrival", "quote_at_decision", "request", "sent_ns", "shrunk_ns", "side", "spent_atoms", "status",
+        "touched_ns", "triggered",
     )  # fmt: skip
 
     def __init__(self, number: int, order_id: str, request: OrderRequest, instrument: Instrument, sent_ns: int) -> None:

@@ -36,8 +36,8 @@ class VenueMarket:
     """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
 
     __slots__ = (
-        "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns", "rate",
-        "resting", "simple", "state", "state_reason", "stops",
+        "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns",
+        "rate", "resting", "simple", "state", "state_reason", "stops",
     )  # fmt: skip
 
     def __init__(

@@ -1,0 +1,120 @@
+"""The paper executor: orders go in, and every answer of the exchange is followed in the step in which it happens.
+
+It is what the exchange knows, as it will be stored: orders, positions, fills and the portfolio at exchange time. The
+order desk keeps its own, later view of the same things: it learns of an answer only when it has travelled back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderFilled, OrderSubmitted
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.records import OrderRecord, PositionRecord
+from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.execution.order_register import OrderRegister
+from triplegain.execution.paper_portfolio import PaperPortfolio
+from triplegain.execution.positions import Positions
+
+#: Finished orders kept here; the database has all of them.
+_FINAL_ORDERS = 8
+_SHOWN_FILLS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedStep:
+    """What one step changed, in order of sequence: to be stored together."""
+
+    events: tuple[ExchangeEvent, ...]
+    orders: tuple[OrderRecord, ...]
+    fills: tuple[OrderFilled, ...]
+    positions: tuple[PositionRecord, ...]
+
+
+class PaperOrderExecutor:
+    """A `Broker` on the paper exchange. `settle` after each market event and command; `take_step` for the store."""
+
+    def __init__(self, exchange: PaperExchange, portfolio: PaperPortfolio, positions: Positions) -> None:
+        self.orders = OrderRegister(keep_final=_FINAL_ORDERS)
+        self.positions = positions
+        self.portfolio = portfolio
+        #: The last fills of this run, for whoever looks.
+        self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
+        #: The last refused cancel or amend of each order of this run; a person's commands are few.
+        self.refusals: dict[str, CommandRefused] = {}
+        self._exchange = exchange
+        self._events: list[ExchangeEvent] = []
+        self._fills: list[OrderFilled] = []
+
+    # -- Broker --------------------------------------------------------------------------------------------------
+
+    def place(self, request: OrderRequest) -> None:
+        """Send an order; a client order id sent twice is one order."""
+        self._exchange.place(request)
+
+    def cancel(self, client_order_id: str) -> None:
+        self._exchange.cancel(client_order_id)
+
+    def amend(self, request: AmendRequest) -> None:
+        self._exchange.amend(request)
+
+    # -- what came of it -----------------------------------------------------------------------------------------
+
+    @property
+    def has_news(self) -> bool:
+        """Something happened since the last `take_step`."""
+        return bool(self._events)
+
+    def settle(self, known: Positions) -> list[ExchangeEvent]:
+        """Follow what the exchange did since the last call. `known` has the stops and targets planned for entries."""
+        events = self._exchange.drain_events()
+        for event in events:
+            self._events.append(event)
+            match event:
+                case OrderSubmitted():
+                    if event.request.position_id is not None:
+                        self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
+                case CommandRefused():
+                    self.refusals[event.client_order_id] = event
+                case OrderFilled():
+                    self._fills.append(event)
+                    self.last_fills.append(event)
+                case _:
+                    pass
+            self.orders.apply(event)
+            self.positions.apply(event)
+            if isinstance(event, OrderFilled):
+                self.portfolio.on_fill(event)
+        return events
+
+    def take_step(self) -> ExecutedStep:
+        """Everything since the last call; it is forgotten here."""
+        step = ExecutedStep(
+            tuple(self._events),
+            tuple(self.orders.drain_changed()),
+            tuple(self._fills),
+            tuple(self.positions.drain_changed()),
+        )
+        self._events.clear()
+        self._fills.clear()
+        return step
+
+    def order(self, client_order_id: str) -> OrderRecord | None:
+        """An open or just finished order, as the exchange knows it."""
+        return self.orders.by_client_id(client_order_id)
+
+    def state(self) -> dict[str, Any]:
+        # The trades in memory are a copy of the database's: they are not carried in every commit.
+        return {
+            "orders": self.orders.state(),
+            "positions": self.positions.state(),
+            "portfolio": {**self.portfolio.state(), "history": []},
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self.orders.restore(stored["orders"])
+        self.positions.restore(stored["positions"])
+        self.portfolio.restore(stored["portfolio"])

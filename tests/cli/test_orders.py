@@ -1,0 +1,101 @@
+"""`order` against a running session."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import httpx
+import pytest
+from tests.api.stored_control import StoredControl
+from tests.cli.conftest import Tg
+
+from triplegain.cli.client import ApiClient, ApiUnreachableError
+from triplegain.domain.orders import Limit, OrderStatus
+
+PLACE = ("order", "place", "btc/usdt", "BUY", "0.1", "--limit", "1234.5", "--id", "mine")
+
+
+def test_an_order_is_placed_amended_listed_and_cancelled(tg: Tg, system: StoredControl) -> None:
+    placed = tg(*PLACE, "--stop", "900", "--target", "1500", "--post-only")
+    assert (placed.code, placed.out) == (0, "PAPER  mine open: buy 0.1 BTC/USDT limit 1,234.5\n")
+    assert system.orders["mine"].request.terms == Limit(Decimal("1234.5"), post_only=True)
+    assert system.protection == (Decimal(900), Decimal(1500))
+    assert "limit 1,235" in tg("order", "amend", "mine", "--price", "1235").out
+    listed = tg("order", "list")
+    assert "PAPER" in listed.out and "mine" in listed.out and "c-1" not in listed.out
+    assert "c-1" in tg("order", "list", "--all").out
+    assert "mine cancelled" in tg("order", "cancel", "mine").out
+    assert tg("order", "list").out.startswith("PAPER  no open orders")
+
+
+def test_in_json_the_order_is_the_apis(tg: Tg, system: StoredControl) -> None:
+    placed = tg(*PLACE, "--json").json
+    assert (placed["mode"], placed["client_order_id"], placed["price"]) == ("paper", "mine", "1234.5")
+    [listed] = tg("order", "list", "--json").json["orders"]
+    assert listed["order_id"] == placed["order_id"]
+
+
+def test_cancel_all_cancels_all_that_is_open(tg: Tg, system: StoredControl) -> None:
+    tg(*PLACE)
+    tg("order", "place", "BTC/USDT", "sell", "0.1")
+    assert len(tg("order", "cancel", "--all", "--json").json["cancelled"]) == 2
+    assert {order.status for order in system.orders.values()} == {OrderStatus.CANCELLED}
+    assert tg("order", "cancel", "--all").out == "PAPER  0 cancelled\n"
+
+
+def test_a_refusal_is_one_line_with_the_reason_and_exit_code_8(tg: Tg, system: StoredControl) -> None:
+    refused = tg("order", "place", "DOGE/USDT", "buy", "1")
+    assert (refused.code, refused.out) == (8, "")
+    assert refused.err == "DOGE/USDT is not traded in this session\n"
+    as_json = tg("order", "place", "DOGE/USDT", "buy", "1", "--json")
+    assert as_json.code == 8 and as_json.json["error_code"] == "EQuery:Unknown asset pair"
+    unknown = tg("order", "cancel", "nothing")
+    assert unknown.code == 8 and "nothing" in unknown.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("order", "place", "BTC/USDT", "buy", "0"),
+        ("order", "place", "BTC/USDT", "buy", "a lot"),
+        ("order", "place", "BTCUSDT", "buy", "1"),
+        ("order", "place", "BTC/USDT", "hold", "1"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--limit", "0"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--limit", "2", "--stop-loss", "1"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--tif", "gtd"),
+        ("order", "amend", "c-1"),
+        ("order", "cancel"),
+        ("order", "cancel", "c-1", "--all"),
+    ],
+)
+def test_what_makes_no_sense_is_exit_code_2_and_nothing_is_sent(
+    tg: Tg, system: StoredControl, words: tuple[str, ...]
+) -> None:
+    said = tg(*words)
+    assert (said.code, said.out) == (2, "") and said.err
+    assert system.orders == {}
+
+
+def test_a_lost_answer_is_asked_for_again_with_the_same_id() -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        if len(asked) == 1:
+            raise httpx.ReadError("the line went dead")
+        return httpx.Response(200, json={"status": "open"})
+
+    with httpx.Client(base_url="http://test", transport=httpx.MockTransport(answer)) as connection:
+        assert ApiClient(connection, "paper_a").place({"client_order_id": "mine"}) == {"status": "open"}
+    assert asked == [b'{"client_order_id":"mine"}'] * 2
+
+
+def test_an_answer_that_never_comes_names_the_id_to_ask_with() -> None:
+    def silent(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("")
+
+    with httpx.Client(base_url="http://test", transport=httpx.MockTransport(silent)) as connection:
+        with pytest.raises(ApiUnreachableError, match="--id mine"):
+            ApiClient(connection, "paper_a").place({"client_order_id": "mine"})
+        with pytest.raises(ApiUnreachableError, match="may have been carried out"):
+            ApiClient(connection, "paper_a").post("/paper/flat")
