@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.api.conftest import Bench
+
+from triplegain.domain.records import SecurityEvent
 
 
 async def test_the_mode_stands_in_every_answer(bench: Bench) -> None:
@@ -74,3 +78,15 @@ async def test_a_reset_names_the_old_and_the_new_session_and_is_audited(bench: B
     assert (answer.json()["session"], answer.json()["previous"]) == ("paper_20231114_230000", "paper_20231114_221320")
     [event] = await bench.events("paper_reset")
     assert event.actor.startswith("admin:") and event.details == {"session": "paper_20231114_221320"}
+
+
+async def test_a_session_that_stops_under_a_command_still_gets_an_answer_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def abandoned(audit: SecurityEvent) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(bench.control, "pause", abandoned)
+    async with bench.client("admin") as admin:
+        answer = await admin.post("/paper/pause")
+    assert (answer.status_code, answer.json()["error_code"]) == (504, "outcome_unknown")

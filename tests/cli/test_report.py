@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.cli.conftest import Run, Stored
+import pytest
+from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.cli.report_view import merged
@@ -41,9 +42,9 @@ async def two_trades(store: SessionStore) -> None:
     await store.commit("a", script.refuse("confidence 0.5 is below 0.6"))
 
 
-def test_a_program_reads_exact_numbers_as_text(run: Run, stored: Stored) -> None:
+def test_a_program_reads_exact_numbers_as_text(tg: Tg, stored: Stored) -> None:
     stored(two_trades)
-    ran = run("report", "a", "--json")
+    ran = tg("report", "a", "--json")
     assert ran.code == 0
     report = json.loads(ran.out)
     # Equity fell by three fees of 0.4 from 10000: 9998.8, that is -0.012 %; buy-and-hold stayed at 10000.
@@ -63,19 +64,22 @@ def test_a_program_reads_exact_numbers_as_text(run: Run, stored: Stored) -> None
     assert report["synthetic"] is True
 
 
-def test_without_a_name_the_latest_session_is_reported(run: Run, stored: Stored) -> None:
+def test_without_a_name_the_latest_session_is_reported(tg: Tg, stored: Stored) -> None:
     async def two(store: SessionStore) -> None:
         await store.create(session_record("older"))
         record = session_record("newer")
         await store.create(replace(record, updated_at_ns=record.updated_at_ns + 10**9))
 
     stored(two)
-    assert json.loads(run("report", "--json").out)["session"] == "newer"
+    assert json.loads(tg("report", "--json").out)["session"] == "newer"
 
 
-def test_eyes_see_mode_market_and_every_figure_within_the_terminal(run: Run, stored: Stored) -> None:
+def test_eyes_see_mode_market_and_every_figure_within_the_terminal(
+    tg: Tg, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     stored(two_trades)
-    shown = run("report", "a").out
+    shown = tg("report", "a").out
     for words in (
         "PAPER", "SYNTHETIC MARKET", "9,998.80", "-1.20", "-0.01 %", "2 closed: 1 won, 1 lost", "50.0 %",
         "+5.00", "-2.00", "20 s", "1.2 USDT", "3 filled", "take profit", "confidence 0.5 is below 0.6",
@@ -84,23 +88,23 @@ def test_eyes_see_mode_market_and_every_figure_within_the_terminal(run: Run, sto
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_what_is_not_known_is_called_unknown(run: Run, stored: Stored) -> None:
+def test_what_is_not_known_is_called_unknown(tg: Tg, stored: Stored) -> None:
     async def nothing(store: SessionStore) -> None:
         await store.create(session_record("a"))
 
     stored(nothing)
-    shown = run("report", "a").out
+    shown = tg("report", "a").out
     assert shown.count("unknown") >= 5
     assert " 0.00" not in shown
-    report = json.loads(run("report", "a", "--json").out)
+    report = json.loads(tg("report", "a", "--json").out)
     assert report["equity"]["current"] is None
     assert report["trades"]["win_rate_percent"] is None
     assert report["period"] == {"start": None, "end": None, "seconds": None}
 
 
-def test_an_unknown_session_is_told_with_exit_code_2(run: Run, stored: Stored) -> None:
-    assert run("report").err.startswith("there is no session yet")
-    ran = run("report", "b")
+def test_an_unknown_session_is_told_with_exit_code_2(tg: Tg, stored: Stored) -> None:
+    assert tg("report").err.startswith("there is no session yet")
+    ran = tg("report", "b")
     assert (ran.code, "session list" in ran.err) == (2, True)
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run, Stored
+from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.domain.records import SessionStatus
@@ -22,102 +22,102 @@ async def one_session(store: SessionStore) -> None:
     await store.set_status("a", SessionStatus.PAUSED)
 
 
-def test_sessions_are_listed(run: Run, stored: Stored) -> None:
-    assert "tg paper" in run("session", "list").out
+def test_sessions_are_listed(tg: Tg, stored: Stored) -> None:
+    assert "tg paper" in tg("session", "list").out
     stored(one_session)
-    assert [(each["session_id"], each["status"]) for each in json.loads(run("session", "list", "--json").out)] == [
+    assert [(each["session_id"], each["status"]) for each in json.loads(tg("session", "list", "--json").out)] == [
         ("a", "paused")
     ]
-    assert "paused" in run("session", "list").out
+    assert "paused" in tg("session", "list").out
 
 
-def test_a_session_is_shown_with_what_is_open(run: Run, stored: Stored) -> None:
+def test_a_session_is_shown_with_what_is_open(tg: Tg, stored: Stored) -> None:
     stored(one_session)
-    shown = run("session", "show", "a").out
+    shown = tg("session", "show", "a").out
     # 10000 - 100.4 paid = 9899.6, of which the resting order holds 100.4
     for words in ("p-1", "970", "c-2", "9,899.6", "100.4", "0 of 0.1"):
         assert words in shown, words
-    found = json.loads(run("session", "show", "a", "--json").out)
+    found = json.loads(tg("session", "show", "a", "--json").out)
     assert found["balances"][1] == {"asset": "USDT", "total": "9899.6", "held": "100.4"}
     assert [each["position_id"] for each in found["positions"]] == ["p-1"]
-    assert run("session", "show", "b").code == 2
+    assert tg("session", "show", "b").code == 2
 
 
-def test_an_ended_session_stays_in_the_record_and_can_be_ended_twice(run: Run, stored: Stored) -> None:
+def test_an_ended_session_stays_in_the_record_and_can_be_ended_twice(tg: Tg, stored: Stored) -> None:
     stored(one_session)
-    ran = run("session", "end", "a")
+    ran = tg("session", "end", "a")
     assert (ran.code, "Positions that were open stay" in ran.out) == (0, True)
-    assert run("session", "end", "a").code == 0
-    assert json.loads(run("session", "show", "a", "--json").out)["session"]["status"] == "ended"
-    assert run("report", "a").code == 0
-    assert run("session", "end", "b").code == 2
+    assert tg("session", "end", "a").code == 0
+    assert json.loads(tg("session", "show", "a", "--json").out)["session"]["status"] == "ended"
+    assert tg("report", "a").code == 0
+    assert tg("session", "end", "b").code == 2
 
 
-def test_a_session_that_runs_is_not_ended(run: Run, stored: Stored) -> None:
+def test_a_session_that_runs_is_not_ended(tg: Tg, stored: Stored) -> None:
     codes = []
 
     async def running(store: SessionStore) -> None:
         await store.create(session_record("a"))
         import asyncio
 
-        codes.append((await asyncio.to_thread(run, "session", "end", "a")).code)
+        codes.append((await asyncio.to_thread(tg, "session", "end", "a")).code)
 
     stored(running)
     assert codes == [7]
 
 
-def test_reset_without_a_running_system_says_so(run: Run) -> None:
-    ran = run("session", "reset")
+def test_reset_without_a_running_system_says_so(tg: Tg) -> None:
+    ran = tg("session", "reset")
     assert (ran.code, ran.out) == (8, "")
     assert "no session is running" in ran.err
 
 
-def test_db_status_tells_version_schema_and_sessions(run: Run, stored: Stored) -> None:
+def test_db_status_tells_version_schema_and_sessions(tg: Tg, stored: Stored) -> None:
     stored(one_session)
-    found = json.loads(run("db", "status", "--json").out)
+    found = json.loads(tg("db", "status", "--json").out)
     assert (found["embedded"], found["pending"], found["sessions"]) == (False, [], {"paused": 1})
     assert "005_paper_trading.sql" in found["applied"]
-    assert "up to date" in run("db", "status").out
+    assert "up to date" in tg("db", "status").out
 
 
 def test_db_status_changes_nothing_and_db_migrate_does(
-    run: Run, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    tg: Tg, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIPLEGAIN_DATABASE_URL", empty_database_url)
     for _ in range(2):
-        assert json.loads(run("db", "status", "--json").out)["applied"] == []
-    assert "db migrate" in run("db", "status").out
-    assert "applied 001_foundation.sql" in run("db", "migrate").out
-    assert json.loads(run("db", "migrate", "--json").out) == {"applied": []}
+        assert json.loads(tg("db", "status", "--json").out)["applied"] == []
+    assert "db migrate" in tg("db", "status").out
+    assert "applied 001_foundation.sql" in tg("db", "migrate").out
+    assert json.loads(tg("db", "migrate", "--json").out) == {"applied": []}
 
 
-def test_a_backup_is_written_once(run: Run, stored: Stored, tmp_path: Path) -> None:
+def test_a_backup_is_written_once(tg: Tg, stored: Stored, tmp_path: Path) -> None:
     stored(one_session)
     path = tmp_path / "copy"
-    assert json.loads(run("db", "backup", str(path), "--json").out)["bytes"] == path.stat().st_size
+    assert json.loads(tg("db", "backup", str(path), "--json").out)["bytes"] == path.stat().st_size
     before = path.read_bytes()
-    ran = run("db", "backup", str(path))
+    ran = tg("db", "backup", str(path))
     assert (ran.code, "exists already" in ran.err, path.read_bytes() == before) == (5, True, True)
 
 
-def test_cleanup_deletes_sessions_only_when_told_to(run: Run, stored: Stored) -> None:
+def test_cleanup_deletes_sessions_only_when_told_to(tg: Tg, stored: Stored) -> None:
     async def long_ended(store: SessionStore) -> None:
         await one_session(store)
         await store.set_status("a", SessionStatus.ENDED)
 
     # The sessions of these tests ended in November 2023.
     stored(long_ended)
-    assert json.loads(run("db", "cleanup", "--json").out) == {
+    assert json.loads(tg("db", "cleanup", "--json").out) == {
         "rolled_up": 1, "snapshots_deleted": 2, "sessions_deleted": 0,
     }  # fmt: skip
-    assert "1 sessions were deleted" in run("db", "cleanup", "--sessions-older-than", "1").out
-    assert run("report", "a").code == 2
+    assert "1 sessions were deleted" in tg("db", "cleanup", "--sessions-older-than", "1").out
+    assert tg("report", "a").code == 2
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_told_without_the_password(tg: Tg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPLEGAIN_DATABASE_URL", "postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
     for words in (("report",), ("session", "list"), ("db", "status")):
-        ran = run(*words)
+        ran = tg(*words)
         assert ran.code == 5
         assert "the database server is gone" in ran.err
         assert "hunter2" not in ran.err + ran.out

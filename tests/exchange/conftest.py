@@ -83,9 +83,7 @@ class Bench:
         """`side` is the taker's."""
         time_ns = self._tick(at)
         ticks, lots = self.instrument.ticks(Decimal(price)), self.instrument.lots(Decimal(quantity))
-        self.exchange.on_event(
-            PublicTrade(self.instrument.symbol, time_ns, time_ns, ticks, lots, Side.parse(side))
-        )
+        self.exchange.on_event(PublicTrade(self.instrument.symbol, time_ns, time_ns, ticks, lots, Side.parse(side)))
 
     def order(self, name: str, side: str, quantity: str, terms: OrderTerms | str | None = None, **more: Any) -> None:
         """Sends the order and lets the engine catch up to now. `terms`: a limit price as text, None for market."""

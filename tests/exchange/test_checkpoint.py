@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,6 +110,21 @@ def test_a_restored_exchange_on_the_tape_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int]
 ) -> None:
     check(stream, settings_of(delay), MarketDepth.TAPE, every=4)
+
+
+def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, bench: Callable[..., Any]) -> None:
+    usual.order("bid", "buy", "1", "100.0")  # 5.0 in front
+    usual.book(bids="100.0x2", at=50)
+    again = bench()
+    again.book(bids="100.0x2", asks="100.1x1 100.2x10", snapshot=True, at=50)
+    again.wallet.restore(usual.wallet.state())
+    restore_exchange(again.exchange, json.loads(json.dumps(exchange_state(usual.exchange))))
+    for b in (usual, again):
+        b.book(bids="100.0x2", at=50)
+        b.trade("sell", "3.0", "100.0", at=50)  # what the first change has shown: 2.0 stay in front
+        assert b.fills() == []
+        b.trade("sell", "2.4", "100.0", at=60)
+        assert b.fills() == ["0.4 @ 100 maker"]
 
 
 @pytest.mark.slow

@@ -23,7 +23,9 @@ _STATUS = {
     UNKNOWN_ORDER: 404,
     UNKNOWN_POSITION: 404,
     "EOrder:Unknown order": 404,
+    "not_found": 404,
     HALTED: 409,
+    "not_ready": 503,
     "EOrder:Rate limit exceeded": 429,
     "EService:Unavailable": 503,
 }

@@ -71,6 +71,8 @@ class Visit:
         done, _ = await asyncio.wait({task}, timeout=self.services.command_timeout_s)
         if not done:
             raise ApiError(504, "outcome_unknown", f"the command was taken and is still under way: ask {ask}")
+        if task.cancelled():
+            raise ApiError(504, "outcome_unknown", f"the session stopped before it answered; once it runs, ask {ask}")
         return task.result()
 
 

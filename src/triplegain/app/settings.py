@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.config import Config
+from triplegain.config.execution import PriceSourceName
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
@@ -20,6 +21,7 @@ from triplegain.risk.limits import RiskLimits
 
 _HOUR_NS = 3600 * SECOND_NS
 _HUNDRED = Decimal(100)
+_UNFILLABLE = "no fresh price: the price source is mock, and mock prices never fill an order"
 
 
 def exchange_settings(config: Config, seed: int) -> ExchangeSettings:
@@ -110,4 +112,5 @@ def session_settings(
         snapshot_interval_ns=execution.positions.snapshot_interval_s * SECOND_NS,
         quote_stale_ns=config.orchestration.quote_stale_s * SECOND_NS,
         max_trade_history=execution.paper_trading.max_trade_history,
+        unfillable=_UNFILLABLE if execution.paper_trading.price_source is PriceSourceName.MOCK else "",
     )

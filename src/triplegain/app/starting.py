@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from triplegain.config import Config, ConfigurationError, home_dir, load_config, read_environment
+from triplegain.config.execution import PriceSourceName
 from triplegain.execution.trading_mode import enter_paper_trading
 
 
@@ -20,4 +21,17 @@ def start_paper_process() -> tuple[Config, Path, tuple[str, ...]]:
         raise ConfigurationError(
             "paper trading is switched off: set paper_trading.enabled: true in execution.yaml to start it"
         )
-    return config, home_dir(), decided.warnings
+    if config.execution.paper_trading.db_table_prefix != decided.mode.table_prefix:
+        raise ConfigurationError(f"paper trading writes to the tables {decided.mode.table_prefix}… and to no others")
+    source = config.execution.paper_trading.price_source
+    if source is PriceSourceName.HISTORICAL:
+        raise ConfigurationError(
+            "price_source: historical needs a stored market history, which this version cannot load yet: "
+            "use live_feed, and replay a recording with --feed replay:PATH"
+        )
+    warnings = list(decided.warnings)
+    if source is PriceSourceName.MOCK:
+        warnings.append("price_source is mock: mock prices never fill an order, every order will be refused")
+    if config.api.allow_remote:
+        warnings.append(f"api.allow_remote is set: the API on {config.api.host} may be reached from other machines")
+    return config, home_dir(), tuple(warnings)

@@ -197,6 +197,9 @@ async def _sessions(config: Config) -> list[Finding]:
 
 def _port(config: Config) -> Iterator[Finding]:
     host, port = config.api.host, config.api.port
+    if config.api.allow_remote:
+        action = "keys travel in the clear: set allow_remote: false in api.yaml unless you mean it"
+        yield Finding("API", _NOTE, "other machines may reach it", action)
     with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

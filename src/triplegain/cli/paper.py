@@ -16,11 +16,15 @@ def paper(
     feed: Annotated[str | None, typer.Option(help="demo, or replay:PATH of a recorded market")] = None,
     speed: Annotated[str | None, typer.Option(help="market seconds per second, or max (default 1)")] = None,
     duration: Annotated[str | None, typer.Option(help="stop after this much market time: 60s, 5m, 2h, 1d")] = None,
-    candle: Annotated[str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, 15m, 1h, 4h, 1d")] = None,
+    candle: Annotated[
+        str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, 15m, 1h, 4h, 1d")
+    ] = None,
     session: Annotated[str | None, typer.Option(help="go on with this session, or give a new one this name")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
     seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
+    ] = False,
 ) -> None:
     """Trade on paper: an exchange filled from a real order book, an exact ledger, no key and no real money.
 
@@ -29,11 +33,11 @@ def paper(
     import asyncio
 
     from rich.console import Console
-    from triplegain.cli.view import LiveView
 
     from triplegain.app.opening import PaperOptions
     from triplegain.app.paper_run import run_paper
     from triplegain.app.starting import start_paper_process
+    from triplegain.cli.view import LiveView
 
     console = Console(stderr=as_json)
     config, home, warnings = start_paper_process()

@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import AtLeastOne, Balances, Count, Exact, Milliseconds, Positive, Section, Word
-from triplegain.domain.orders import TimeInForce
 from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
 
 
@@ -88,17 +87,7 @@ class PaperTrading(Section):
 class Orders(Section):
     """What an order gets when it does not say."""
 
-    default_time_in_force: Annotated[TimeInForce, Word] = Field(
-        TimeInForce.GTC, description="of a limit order that names none"
-    )
     limit_expiry_hours: Count = Field(24, description="a resting limit order ends after this; 0: never")
-
-    @field_validator("default_time_in_force")
-    @classmethod
-    def _needs_no_date(cls, value: TimeInForce) -> TimeInForce:
-        if value is TimeInForce.GTD:
-            raise ValueError("gtd needs a date in the order and cannot be a default; use gtc with limit_expiry_hours")
-        return value
 
 
 class Positions(Section):

@@ -19,7 +19,6 @@ class Database(Section):
         json_schema_extra={"template": "${TRIPLEGAIN_DATABASE_URL:-}"},
     )
     fsync: bool = Field(True, description="false: faster, and a power cut may lose or damage everything")
-    compress_after_days: AtLeastOne = Field(3, description="snapshots are compressed after this (with TimescaleDB)")
     snapshot_retention_days: AtLeastOne = Field(
         30, description="minute snapshots of ended sessions are kept this long; their hourly roll-up stays"
     )
@@ -34,12 +33,6 @@ class Database(Section):
         if text and not text.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql:// (the value is not shown: it may hold a password)")
         return url
-
-    @model_validator(mode="after")
-    def _compressed_before_dropped(self) -> Database:
-        if self.compress_after_days > self.snapshot_retention_days:
-            raise ValueError("compress_after_days cannot be above snapshot_retention_days")
-        return self
 
 
 class RequestLimits(Section):

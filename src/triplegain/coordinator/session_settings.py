@@ -35,6 +35,8 @@ class SessionSettings:
     snapshot_interval_ns: int = 60 * 10**9
     quote_stale_ns: int = 60 * 10**9
     max_trade_history: int = 1000
+    #: Why no order may fill in this session; empty where they may.
+    unfillable: str = ""
 
     @property
     def depth(self) -> dict[str, MarketDepth]:

@@ -19,8 +19,15 @@ class SituationRoom:
     """Immutable pictures of portfolio and market, as of now."""
 
     def __init__(
-        self, exchange: PaperExchange, desk: OrderDesk, portfolio: PaperPortfolio, prices: SessionPrices
+        self,
+        exchange: PaperExchange,
+        desk: OrderDesk,
+        portfolio: PaperPortfolio,
+        prices: SessionPrices,
+        unfillable: str = "",
     ) -> None:
+        """`unfillable` says why no price of this session may fill an order; empty where they may."""
+        self._unfillable = unfillable
         self._exchange = exchange
         self._desk = desk
         self._portfolio = portfolio
@@ -66,7 +73,7 @@ class SituationRoom:
     def _market_view(self, symbol: str, now_ns: int) -> MarketView:
         market = self._exchange.markets[symbol]
         quote = self._prices.quote(symbol)
-        stale = "" if quote is not None else f"no fresh price of {symbol}"
+        stale = self._unfillable if quote is not None else f"no fresh price of {symbol}"
         if market.state is not FeedState.SYNCED:
             stale = f"{symbol}: {market.state_reason or market.state.value}"
         tier = self._exchange.booking.volume.tier(market.instrument.fees, now_ns)

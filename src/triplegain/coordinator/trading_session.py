@@ -9,6 +9,7 @@ answers that have become visible, decisions, then timers.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
@@ -23,7 +24,7 @@ from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
 from triplegain.coordinator.visible_events import VisibleEvents
-from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PublicTrade
+from triplegain.domain.market import Candle, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
@@ -41,6 +42,7 @@ from triplegain.market.price_source import PaperPriceSource
 
 _DESK_FINAL_ORDERS = 32
 _SHOWN = 8
+_NUMBER = re.compile(r"\d+")
 
 
 class TradingSession:
@@ -87,7 +89,7 @@ class TradingSession:
         orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
         known = Positions(instruments, usd)
         self.desk = OrderDesk(self.executor, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
-        self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices)
+        self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices, settings.unfillable)
         self.record = StepRecord(self.wallet, self.executor, self.prices, settings.snapshot_interval_ns)
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
 
@@ -215,7 +217,8 @@ class TradingSession:
     def _note(self, outcome: CycleOutcome) -> None:
         """Store the decision. Holding or abstaining again for the same reason is not news."""
         decision: DecisionRecord = outcome.decision
-        words = f"{decision.outcome}: {'; '.join(decision.reasons)}"
+        # A count in the reason is progress, not another reason.
+        words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
         if decision.outcome in ("held", "abstained") and self._last_words.get(decision.symbol) == words:
             return
         self._last_words[decision.symbol] = words
@@ -234,6 +237,8 @@ class TradingSession:
             return Refused("the market has not started yet: wait for the first prices")
         if self.halted:
             return Refused(f"trading is halted: {self.halted}")
+        if self.settings.unfillable:
+            return Refused(self.settings.unfillable)
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
         self._settle()
