@@ -6,16 +6,14 @@ session run twice names its orders alike.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from datetime import UTC, datetime
 
 
 def _kraken_shape(prefix: str, seed: str) -> str:
-    digest = hashlib.blake2b(seed.encode(), digest_size=10).digest()
-    letters = prefix + base64.b32encode(digest).decode()
-    return f"{letters[:6]}-{letters[6:11]}-{letters[11:17]}"
+    letters = hashlib.blake2b(seed.encode(), digest_size=8).hexdigest().upper()
+    return f"{prefix}{letters[:5]}-{letters[5:10]}-{letters[10:]}"
 
 
 def order_id(session: str, number: int) -> str:

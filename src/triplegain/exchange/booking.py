@@ -57,8 +57,10 @@ class Booking:
 
     def answer(self) -> tuple[int, int, int]:
         """The stamp of an answer to us. Answers travel one channel: a later one never overtakes an earlier one."""
-        self.answered_ns = max(self.answered_ns, self._exchange.now_ns + self._exchange.response_delay_ns())
-        return self.stamp(self.answered_ns)
+        now_ns = self._exchange.now_ns
+        self.answered_ns = max(self.answered_ns, now_ns + self._exchange.latency.response())
+        self.sequence += 1
+        return self.sequence, now_ns, self.answered_ns
 
     def tell_accepted(self, order: WorkingOrder) -> None:
         instrument = order.instrument

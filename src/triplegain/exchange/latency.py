@@ -32,4 +32,4 @@ class Latency:
         return self.cancel_ns + self._jitter()
 
     def response(self) -> int:
-        return self._response_ns + self._jitter()
+        return self._response_ns + self._jitter() if self._jitter_ns else self._response_ns

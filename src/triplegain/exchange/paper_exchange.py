@@ -224,9 +224,6 @@ class PaperExchange:
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
         return self.booking.affordable(order, price, lots)
 
-    def response_delay_ns(self) -> int:
-        return self.latency.response()
-
     def _closed(self, order: WorkingOrder) -> None:
         self._open[order.request.symbol] -= 1
         self._forget(order)

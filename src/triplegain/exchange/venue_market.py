@@ -36,7 +36,7 @@ class VenueMarket:
     """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
 
     __slots__ = (
-        "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns",
+        "_asks", "_bids", "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns",
         "rate", "resting", "simple", "state", "state_reason", "stops",
     )  # fmt: skip
 
@@ -54,6 +54,7 @@ class VenueMarket:
         self.resting = RestingOrders()
         self._resting_levels = self.resting.levels
         self._own_best = self.resting.best
+        self._bids, self._asks = self.book.prices
         self.stops = StopOrders()
         self.simple = SimpleFills(engine, settings)
         self.rate = RateCounter(settings.account_tier)
@@ -102,10 +103,11 @@ class VenueMarket:
             self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
         elif book.unsettled and price in book.prints[side]:
             book.explain(side, price, time_ns)
-        if book.unsettled and time_ns > book.time_ns:
-            book.settle(time_ns)
+        if book.unsettled:
+            if time_ns > book.time_ns:
+                book.settle(time_ns)
         book.time_ns = time_ns
-        bids, asks = book.prices
+        bids, asks = self._bids, self._asks
         if not bids or not asks or bids[-1] >= asks[0]:
             self._after_book(time_ns)
         else:

@@ -1,0 +1,140 @@
+"""The real command line in processes of its own, on a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+SOURCES = Path(__file__).resolve().parents[2] / "src"
+TIMEOUT_S = 120.0
+_POLL_S = 0.005
+#: What a test must not inherit from whoever runs it.
+_OURS = ("TRIPLEGAIN_", "KRAKEN_", "PG", "COV_", "PYTEST_")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that is over; `code` is negative for a signal."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def answer(self) -> Any:
+        """The one line of JSON on stdout; fails if there is anything else."""
+        assert self.code == 0, f"exit code {self.code}\n{self.stdout}\n{self.stderr}"
+        (line,) = self.stdout.splitlines()
+        return json.loads(line)
+
+    @property
+    def error(self) -> dict[str, str]:
+        """What `--json` answers instead when a command fails."""
+        (line,) = self.stdout.splitlines()
+        error: dict[str, str] = json.loads(line)
+        assert set(error) == {"error_code", "error_message"}, error
+        return error
+
+
+class Running:
+    """A command that runs. Its output goes to files: children that outlive it would hold a pipe open."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stdout: Path, stderr: Path) -> None:
+        self.process = process
+        self._stdout = stdout
+        self._stderr = stderr
+
+    @property
+    def is_over(self) -> bool:
+        return self.process.poll() is not None
+
+    def kill(self) -> Finished:
+        """kill -9: no handler, no farewell, no flush."""
+        self.process.kill()
+        return self.wait()
+
+    def interrupt(self) -> Finished:
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self, timeout_s: float = TIMEOUT_S) -> Finished:
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        return Finished(code, self._stdout.read_text(), self._stderr.read_text())
+
+
+@dataclass(frozen=True, slots=True)
+class PaperHome:
+    """A TRIPLEGAIN_HOME. `environ` is added to a clean environment."""
+
+    path: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def start(self, *words: str, module: str = "triplegain", environ: Mapping[str, str] | None = None) -> Running:
+        outputs = self.path.parent / f"{self.path.name}.output"
+        outputs.mkdir(exist_ok=True)
+        number = next(self._numbers)
+        stdout, stderr = outputs / f"{number}.stdout", outputs / f"{number}.stderr"
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=self.path.parent,
+                env=self._environment() | dict(environ or {}),
+            )
+        return Running(process, stdout, stderr)
+
+    def run(
+        self,
+        *words: str,
+        module: str = "triplegain",
+        environ: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Finished:
+        return self.start(*words, module=module, environ=environ).wait(timeout_s)
+
+    def paper(self, *words: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+        """`paper --speed max --json` to its end; the summary."""
+        summary: dict[str, Any] = self.run("paper", "--speed", "max", "--json", *words, timeout_s=timeout_s).answer
+        return summary
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[Running]:
+        """Started, and gone at the end whatever happens."""
+        running = self.start(*words)
+        try:
+            yield running
+        finally:
+            if not running.is_over:
+                running.kill()
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        return {**inherited, "PYTHONPATH": str(SOURCES), "TRIPLEGAIN_HOME": str(self.path), **self.environ}
+
+
+def eventually(question: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:
+    """The first true answer; fails after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain for {what}"
+        time.sleep(_POLL_S)
+    return answer
