@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 from tests.app.paper_process import PaperHome
 from tests.database_fixtures import run_apart
 
-from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.embedded import DATABASE, USER, EmbeddedCluster
+from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.postmaster import read_postmaster
 
 #: No more than this is held for fees: 1 % is above every rate of Kraken.
 _FEE_MAX = Decimal("0.01")
@@ -89,9 +92,13 @@ FROM paper_orders WHERE session_id = $1 AND NOT is_final(status)
 
 @contextmanager
 def database_of(home: PaperHome) -> Iterator[str]:
-    """The URL of a home's own server: attached to where it runs, started where it does not."""
-    with EmbeddedCluster(home.path / "postgres") as url:
-        yield url
+    """The URL of a home's own server. One that runs is left as it is, for the next start to find; else one is started."""
+    found = read_postmaster(cluster_folder(home.path) / "data")
+    if found is not None and found.answers:
+        yield f"postgresql://{USER}@/{DATABASE}?host={quote(str(found.socket_folder))}"
+    else:
+        with EmbeddedCluster(cluster_folder(home.path)) as url:
+            yield url
 
 
 def ask(url: str, query: str, *values: Any) -> list[asyncpg.Record]:
@@ -115,8 +122,12 @@ def check_record(url: str, session: str) -> None:
                 for rule, breaches in BREACHES.items():
                     found = await connection.fetch(breaches, session)
                     assert not found, f"{session}: not true that {rule}: {found[:3]}"
-                held = {row["asset"]: row["held"] for row in await connection.fetch(
-                    "SELECT asset, held FROM paper_balances WHERE session_id = $1", session)}
+                held = {
+                    row["asset"]: row["held"]
+                    for row in await connection.fetch(
+                        "SELECT asset, held FROM paper_balances WHERE session_id = $1", session
+                    )
+                }
                 check_held(held, await connection.fetch(_OPEN, session))
         finally:
             await connection.close()

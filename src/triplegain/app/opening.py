@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -24,6 +25,10 @@ from triplegain.market.feed import Feed
 from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_session import StoredSession
+
+
+#: A session's name is also the name of a file and a part of URLs.
+_SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,10 @@ class SessionOpening:
         return candle_length_ns(self._config, feed, self._options.candle)
 
     async def _new(self, session_id: str | None) -> OpenedSession:
+        if session_id is not None and not _SESSION_NAME.fullmatch(session_id):
+            raise InvalidValueError(
+                f"{session_id!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
+            )
         spec = self._options.feed or "demo"
         feed = open_feed(spec, self.seed)
         record = await self._store.create(self._record(feed, session_id))

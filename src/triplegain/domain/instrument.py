@@ -7,7 +7,7 @@ from decimal import Decimal, Inexact
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule
-from triplegain.domain.money import EXACT, atoms, plain
+from triplegain.domain.money import ATOM_DECIMALS, EXACT, atoms, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Instrument:
     #: The minimum quantity in lots and the minimum cost in atoms of the quote currency.
     lots_min: int = field(init=False)
     cost_min_atoms: int = field(init=False)
+    #: Atoms of the smallest step of a fee.
+    fee_unit_atoms: int = field(init=False)
 
     def __post_init__(self) -> None:
         base, slash, quote = self.symbol.partition("/")
@@ -48,6 +50,7 @@ class Instrument:
         object.__setattr__(self, "atoms_per_lot", atoms(self.lot))
         object.__setattr__(self, "lots_min", self.lots(self.quantity_min))
         object.__setattr__(self, "cost_min_atoms", atoms(self.cost_min))
+        object.__setattr__(self, "fee_unit_atoms", 10 ** (ATOM_DECIMALS - self.fee_decimals))
 
     def ticks(self, price: Decimal) -> int:
         """`price` as whole ticks. Raises InvalidValueError off the tick or not above zero."""

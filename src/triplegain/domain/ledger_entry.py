@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class LedgerAccount(StrEnum):
@@ -21,11 +21,10 @@ class EntryKind(StrEnum):
     FEE = "fee"
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """`amount_atoms` added to `account` of `asset`; entries of one `transaction` sum to zero per asset.
 
-    `order_number` and `fill_number` are 0 for a deposit.
+    `order_number` and `fill_number` are 0 for a deposit. A tuple, because six are made for every fill.
     """
 
     sequence: int

@@ -57,8 +57,10 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
 
 def is_plausible(value: Decimal) -> bool:
     """Finite, and of a size and precision that exact arithmetic can carry."""
+    if not value.is_finite() or (value and value.adjusted() > _LARGEST):
+        return False
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= _FINEST and (not value or value.adjusted() <= _LARGEST)
+    return isinstance(exponent, int) and exponent >= _FINEST
 
 
 def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
@@ -96,8 +98,7 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
     if order.lots < max(instrument.lots_min, 1):
         quantity, minimum = text(request.quantity), text(instrument.quantity_min)
         return Refusal(ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}")
-    bid, ask = market.quotes()
-    price = order.price or (ask if order.side == 0 else bid)
+    price: int | None = order.price or market.quotes()[1 - order.side]
     if price is None:
         return Refusal(UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
     cost = price * order.lots * instrument.atoms_per_tick_lot

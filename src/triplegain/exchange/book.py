@@ -126,6 +126,8 @@ class OrderBook:
         waiting = self.prints[side].pop(price, None)
         if waiting is None:
             return 0
+        if len(waiting) == 1 and waiting[0][0] <= time_ns:
+            return waiting[0][1]
         later = [entry for entry in waiting if entry[0] > time_ns]
         if later:
             self.prints[side][price] = later

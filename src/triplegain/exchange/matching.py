@@ -84,12 +84,14 @@ class Matcher:
         """
         explained = self._book.explain(side, price, time_ns) if self._book.unsettled else 0
         cancelled = before - explained - after
+        ahead_after = self._queue.ahead_after
         for order in self._resting.levels[side][price]:
             if tape_ns > order.shrunk_ns:
                 order.ahead_before = order.ahead
             if after < before:
                 order.shrunk_ns = time_ns
-            order.ahead = self._queue.ahead_after(order.ahead, before - explained, cancelled, after)
+            if order.ahead > after or cancelled > 0:
+                order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
 
     def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
@@ -98,7 +100,8 @@ class Matcher:
         """
         remaining = lots
         cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
-        for order in self._resting.in_priority(side):
+        better = self._resting.best[side] != price
+        for order in self._resting.in_priority(side) if better else ():
             if not (order.price > price if side == 0 else order.price < price):
                 break
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0

@@ -6,7 +6,6 @@ from typing import Any
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import ATOM_DECIMALS
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 
 #: Fields that go into the stored state as they are.
@@ -60,27 +59,22 @@ class WorkingOrder:
         self.quote_at_decision: tuple[int | None, int | None] = (None, None)
         self.quote_at_arrival: tuple[int | None, int | None] = (None, None)
 
-    def fee_unit(self) -> int:
-        """Atoms of the smallest fee step of the quote currency."""
-        places: int = ATOM_DECIMALS - self.instrument.fee_decimals
-        return int(10**places)
-
     def fee_after(self, notional_atoms: int, rate_ppm: int) -> tuple[int, int]:
         """(exact, charged) fee of the order if it also filled this notional. Exact is in atoms x ppm.
 
         The charge is rounded up to the fee unit once per order, not once per fill, and never exceeds what was traded.
         """
         exact = self.fee_exact + notional_atoms * rate_ppm
-        unit = self.fee_unit() * RATE_UNIT
-        charged = -(-exact // unit) * self.fee_unit()
+        unit = self.instrument.fee_unit_atoms * RATE_UNIT
+        charged = -(-exact // unit) * self.instrument.fee_unit_atoms
         return exact, min(charged, self.spent_atoms + notional_atoms)
 
     def worst_cost(self, lots: int, price: int) -> int:
         """Atoms of the quote currency that buying `lots` more at up to `price` may cost, fee included."""
         notional = lots * price * self.instrument.atoms_per_tick_lot
         exact = self.fee_exact + notional * self.fee_ceiling_ppm
-        unit = self.fee_unit() * RATE_UNIT
-        return notional + -(-exact // unit) * self.fee_unit() - self.fee_charged
+        unit = self.instrument.fee_unit_atoms * RATE_UNIT
+        return notional + -(-exact // unit) * self.instrument.fee_unit_atoms - self.fee_charged
 
     def state(self) -> dict[str, Any]:
         stored: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}

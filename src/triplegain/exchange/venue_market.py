@@ -256,15 +256,16 @@ class VenueMarket:
             self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE if more else BEYOND_BOOK)
 
     def _admit_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
-        took_from = order.left
-        if self.would_take(order):
+        crossed, offered = self.would_take(order), order.left
+        if crossed:
             self._matcher.take(order, order.price, cause)
-        if not order.left or order.status.is_final:
-            return
+            if not order.left or order.status.is_final:
+                return
+            # An own order in the way may be gone by self-trade prevention, and public ones be in front.
+            crossed = order.left < offered or self.would_take(order)
         if order.request.time_in_force is TimeInForce.IOC:
             self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
             return
-        crossed = order.left < took_from or self.would_take(order)
         order.ahead = 0 if crossed else self.queue_ahead(order)
         order.ahead_before = order.ahead_at_arrival = order.ahead
         self.resting.add(order)
@@ -292,6 +293,7 @@ class VenueMarket:
 
     def quotes(self) -> tuple[int | None, int | None]:
         """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
-        if self.depth is MarketDepth.BOOK:
-            return self.book.best_bid(), self.book.best_ask()
-        return self.last, self.last
+        if self.depth is not MarketDepth.BOOK:
+            return self.last, self.last
+        bids, asks = self._bids, self._asks
+        return bids[-1] if bids else None, asks[0] if asks else None

@@ -1,0 +1,157 @@
+"""What surrounds a run fails: the database, the disk, a second process, the user's patience. Nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.app.paper_process import PaperHome, Running, eventually
+from tests.app.stored_record import ask, check_record, database_of
+
+from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.postmaster import read_postmaster
+
+pytestmark = pytest.mark.crash
+
+_WHOLE = ("orders", "fills", "fees", "equity", "halted", "fills_sha256", "ledger_sha256")
+_FILLS = "SELECT fill_number FROM paper_session_state WHERE session_id = $1"
+_STATUS = "SELECT status::text FROM paper_sessions WHERE session_id = $1"
+_DISK_BYTES = 192 * 2**20
+
+
+def _same_end(summary: dict[str, Any], uninterrupted: dict[str, Any]) -> None:
+    assert {name: summary[name] for name in _WHOLE} == {name: uninterrupted[name] for name in _WHOLE}
+
+
+def _replay(home: PaperHome, feed: str, session: str) -> Running:
+    return home.start("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)
+
+
+def _mid_run(home: PaperHome, running: Running, session: str) -> None:
+    """Until the session has its first fills stored; it must not be over by then."""
+
+    def has_fills() -> bool:
+        assert not running.is_over, running.wait()
+        found = read_postmaster(cluster_folder(home.path) / "data")
+        if found is None or not found.answers or not list((home.path / "running").glob(f"{session}.json")):
+            return False
+        with database_of(home) as url:
+            rows = ask(url, _FILLS, session)
+        return bool(rows and rows[0]["fill_number"])
+
+    eventually(has_fills, "the first fills")
+
+
+def _checked(home: PaperHome, session: str) -> str:
+    """The session's status; its record is sound."""
+    with database_of(home) as url:
+        check_record(url, session)
+        status: str = ask(url, _STATUS, session)[0][0]
+    return status
+
+
+def test_a_killed_database_ends_the_run_and_costs_nothing(
+    home: PaperHome, feed: str, uninterrupted: dict[str, Any]
+) -> None:
+    running = _replay(home, feed, "orphaned")
+    _mid_run(home, running, "orphaned")
+    server = read_postmaster(cluster_folder(home.path) / "data")
+    assert server is not None
+    os.kill(server.pid, signal.SIGKILL)
+    finished = running.wait()
+    assert finished.code == 5, finished
+    assert "database server is gone" in finished.error["error_message"] and "Traceback" not in finished.stderr
+    assert "start the session again" in finished.error["error_message"]
+    assert _checked(home, "orphaned") == "active"
+    _same_end(home.paper("--session", "orphaned"), uninterrupted)
+
+
+def test_ctrl_c_pauses_the_session_with_its_summary(home: PaperHome, feed: str, uninterrupted: dict[str, Any]) -> None:
+    running = _replay(home, feed, "interrupted")
+    _mid_run(home, running, "interrupted")
+    summary = running.interrupt().answer
+    assert summary["session"] == "interrupted" and 0 < summary["events"] < uninterrupted["events"]
+    assert _checked(home, "interrupted") == "paused"
+    rest = home.paper("--session", "interrupted")
+    assert summary["events"] + rest["events"] == uninterrupted["events"]
+    _same_end(rest, uninterrupted)
+
+
+def test_a_polite_end_is_a_clean_end_too(home: PaperHome) -> None:
+    """SIGTERM, as a service manager sends it."""
+    running = home.start("paper", "--feed", "demo", "--speed", "20", "--json", "--session", "terminated")
+    eventually(lambda: (home.path / "running" / "terminated.json").exists(), "the session")
+    running.process.terminate()
+    assert running.wait().answer["session"] == "terminated"
+    assert _checked(home, "terminated") == "paused"
+
+
+def test_a_second_process_on_one_session_is_turned_away(home: PaperHome) -> None:
+    words = ("paper", "--feed", "demo", "--speed", "20", "--session", "contested")
+    with home.running(*words, "--json") as first:
+        _mid_run(home, first, "contested")
+        second = home.run(*words)
+        assert second.code == 7 and second.stdout == "", second
+        (line,) = second.stderr.splitlines()
+        assert "contested" in line and str(first.process.pid) in line and "Traceback" not in line
+        assert not first.is_over
+        assert first.interrupt().answer["fills"] > 0
+    assert _checked(home, "contested") == "paused"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that can be filled up."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can mount a small file system to fill up")
+    folder = tmp_path / "small"
+    folder.mkdir(mode=0o700)
+    options = f"size={_DISK_BYTES},mode=700"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+        (folder / "ballast").unlink(missing_ok=True)
+        with EmbeddedCluster(cluster_folder(folder)):
+            pass
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _fill_up(folder: Path) -> None:
+    """Not one more block fits."""
+    block = b"\0" * 2**20
+    with (folder / "ballast").open("wb", buffering=0) as ballast:
+        for size in (2**20, 4096):
+            try:
+                while ballast.write(block[:size]) == size:
+                    pass
+            except OSError:
+                continue
+
+
+def test_a_full_disk_ends_the_run_and_costs_nothing(
+    small_disk: Path, feed: str, home: PaperHome, uninterrupted: dict[str, Any]
+) -> None:
+    small = PaperHome(small_disk)
+    running = _replay(small, feed, "full")
+    _mid_run(small, running, "full")
+    _fill_up(small_disk)
+    finished = running.wait()
+    assert finished.code == 5, finished
+    message = finished.error["error_message"]
+    assert "disk is full" in message or "No space left" in message or "server is gone" in message
+    assert "Traceback" not in finished.stderr
+    again = small.run("paper", "--speed", "max", "--session", "full")
+    assert again.code == 5 and "Traceback" not in again.stderr, again
+    (small_disk / "ballast").unlink()
+    assert _checked(small, "full") == "active"
+    _same_end(small.paper("--session", "full"), uninterrupted)

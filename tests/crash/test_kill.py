@@ -1,0 +1,93 @@
+"""kill -9 at random points of a replay: nothing acknowledged is missing, invented or doubled.
+
+TRIPLEGAIN_KILLS says how often (default 12).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from typing import Any
+
+import pytest
+from tests.app.paper_process import Finished, PaperHome
+from tests.app.stored_record import ask, check_record, database_of
+
+pytestmark = pytest.mark.crash
+
+_KILLS = int(os.environ.get("TRIPLEGAIN_KILLS", "12"))
+_SEED = 7
+#: Wall seconds until a kill. The start takes the first one or two, the whole replay four or more.
+_LIFE_S = (0.3, 5.0)
+_FILLS = """
+SELECT fill_number, order_number, symbol, side::text, price, quantity, notional, fee, fee_asset, maker,
+       cumulative_quantity, status::text, time_ns, visible_at_ns
+FROM paper_trades WHERE session_id = $1 ORDER BY fill_number
+"""
+_ENTRIES = """
+SELECT sequence, ledger_transaction, time_ns, kind::text, account::text, asset, amount, order_number, fill_number
+FROM paper_ledger_entries WHERE session_id = $1 ORDER BY sequence
+"""
+_ORDERS = """
+SELECT order_number, symbol, side::text, order_type, status::text, quantity, price, filled_quantity, fees, code,
+       submitted_at_ns, updated_at_ns
+FROM paper_orders WHERE session_id = $1 ORDER BY order_number
+"""
+_FOUND = """
+SELECT t.feed_position, t.event_sequence, t.fill_number, t.entry_sequence, s.status::text
+FROM paper_sessions s JOIN paper_session_state t USING (session_id) WHERE session_id = $1
+"""
+
+
+def _killed_or_finished(home: PaperHome, words: tuple[str, ...], life_s: float) -> Finished | None:
+    """None if it was killed."""
+    with home.running(*words) as running:
+        try:
+            running.process.wait(life_s)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            return None
+        return running.wait()
+
+
+def _stored(url: str, session: str) -> tuple[Any, ...] | None:
+    """How far the session has come; checked to be sound. None if the kill came before it was made."""
+    rows = ask(url, _FOUND, session)
+    if not rows:
+        return None
+    check_record(url, session)
+    return tuple(rows[0])
+
+
+def _same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> None:
+    """Compared through the report of the store: a kill may have come between the last commit and the summary."""
+    with database_of(home) as url:
+        check_record(url, session)
+        assert ask(url, _FILLS, session) == ask(url, _FILLS, uninterrupted["session"])
+        assert ask(url, _ENTRIES, session) == ask(url, _ENTRIES, uninterrupted["session"])
+        assert ask(url, _ORDERS, session) == ask(url, _ORDERS, uninterrupted["session"])
+
+
+def test_killed_replays_go_on_as_if_nothing_had_happened(
+    home: PaperHome, feed: str, uninterrupted: dict[str, Any]
+) -> None:
+    chance = random.Random(_SEED)
+    kills = sessions = 0
+    while kills < _KILLS:
+        sessions += 1
+        session, position = f"killed-{sessions}", -1
+        words = ("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)
+        while (finished := _killed_or_finished(home, words, chance.uniform(*_LIFE_S))) is None:
+            kills += 1
+            with database_of(home) as url:
+                found = _stored(url, session)
+            assert found is None or found[0] >= position, "the session went back behind what was stored"
+            position = found[0] if found else position
+        if finished.code:
+            # The kill came after the end was stored, before it was told.
+            assert finished.code == 2 and finished.error["error_code"] == "session_ended", finished
+        else:
+            for name in ("fills_sha256", "ledger_sha256", "orders", "fills", "fees", "equity"):
+                assert finished.answer[name] == uninterrupted[name], name
+        _same_end(home, session, uninterrupted)
