@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
@@ -111,7 +111,7 @@ def test_no_decision_is_made_twice_in_the_record_for_the_same_reason(market: Any
     assert [d.number for d in decisions] == list(range(1, len(decisions) + 1))
     for symbol in {d.symbol for d in decisions}:
         of_symbol = [(d.outcome, d.reasons) for d in decisions if d.symbol == symbol]
-        held = [pair for pair in zip(of_symbol, of_symbol[1:], strict=False) if pair[0] == pair[1]]
+        held = [pair for pair in pairwise(of_symbol) if pair[0] == pair[1]]
         assert all(first[0] not in ("held", "abstained") for first, _ in held)
 
 

@@ -26,7 +26,6 @@ from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_session import StoredSession
 
-
 #: A session's name is also the name of a file and a part of URLs.
 _SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

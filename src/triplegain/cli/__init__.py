@@ -47,11 +47,7 @@ def _options(
 
 
 for _module in _MODULES:
-    try:
-        importlib.import_module(f"{__name__}.{_module}").register(app)
-    except ModuleNotFoundError as _missing:
-        if _missing.name != f"{__name__}.{_module}":
-            raise
+    importlib.import_module(f"{__name__}.{_module}").register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,9 +36,24 @@ class VenueMarket:
     """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
 
     __slots__ = (
-        "_asks", "_bids", "_engine", "_matcher", "_own_best", "_resting_levels", "book", "depth", "instrument", "last", "last_at_ns",
-        "rate", "resting", "simple", "state", "state_reason", "stops",
-    )  # fmt: skip
+        "_asks",
+        "_bids",
+        "_engine",
+        "_matcher",
+        "_own_best",
+        "_resting_levels",
+        "book",
+        "depth",
+        "instrument",
+        "last",
+        "last_at_ns",
+        "rate",
+        "resting",
+        "simple",
+        "state",
+        "state_reason",
+        "stops",
+    )
 
     def __init__(
         self,
@@ -103,9 +118,8 @@ class VenueMarket:
             self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
         elif book.unsettled and price in book.prints[side]:
             book.explain(side, price, time_ns)
-        if book.unsettled:
-            if time_ns > book.time_ns:
-                book.settle(time_ns)
+        if book.unsettled and time_ns > book.time_ns:
+            book.settle(time_ns)
         book.time_ns = time_ns
         bids, asks = self._bids, self._asks
         if not bids or not asks or bids[-1] >= asks[0]:
