@@ -92,7 +92,7 @@ FROM paper_orders WHERE session_id = $1 AND NOT is_final(status)
 
 @contextmanager
 def database_of(home: PaperHome) -> Iterator[str]:
-    """The URL of a home's own server. One that runs is left as it is, for the next start to find; else one is started."""
+    """The URL of a home's own server. One that runs is left running, for the next start to find; else it is started."""
     found = read_postmaster(cluster_folder(home.path) / "data")
     if found is not None and found.answers:
         yield f"postgresql://{USER}@/{DATABASE}?host={quote(str(found.socket_folder))}"

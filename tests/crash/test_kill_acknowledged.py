@@ -1,4 +1,4 @@
-"""kill -9 while orders come in over the API: what was answered is there after the restart, and nothing is there twice."""
+"""kill -9 while orders come in over the API: what was answered is there after the restart, and nothing twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.app.paper_process import PaperHome, eventually
+from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, check_record, database_of
 
 pytestmark = pytest.mark.crash
@@ -108,46 +108,55 @@ def _check_answered(answered: dict[str, dict[str, Any]], stored: dict[str, tuple
             assert _PROGRESS.index(status) >= _PROGRESS.index(answer["status"])
 
 
-def _start(home: PaperHome, words: tuple[str, ...]) -> Any:
-    (home.path / "running" / f"{_SESSION}.json").unlink(missing_ok=True)
-    return home.running("paper", "--session", _SESSION, *words)
+@contextmanager
+def _running(home: PaperHome) -> Iterator[tuple[Running, httpx.Client]]:
+    """The session in real time times 20, and a line to its API."""
+    note = home.path / "running" / f"{_SESSION}.json"
+    note.unlink(missing_ok=True)
+    with home.running("paper", "--session", _SESSION, "--feed", "demo", "--speed", "20") as running:
+        eventually(lambda: note.exists() or running.is_over, "the running session's address")
+        assert not running.is_over, running.wait()
+        with _connected(home) as connection:
+            eventually(lambda: _has_market(connection), "the API")
+            yield running, connection
+
+
+def _place_twice(connection: httpx.Client, order: dict[str, Any]) -> dict[str, Any]:
+    """Whether it had arrived is unknown; asking twice more must make it exactly one order."""
+    first, second = (_shown(connection.post("/paper/trade", json=order)) for _ in range(2))
+    assert first["order_id"] == second["order_id"], f"{order['client_order_id']} became two orders"
+    return second
+
+
+def _kill_in_mid_stream(running: Running, client: _Client, enough: int) -> None:
+    thread = threading.Thread(target=client.trade)
+    thread.start()
+    eventually(lambda: len(client.answered) >= enough or not thread.is_alive(), "acknowledgements")
+    assert not client.refused, client.refused
+    running.kill()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_acknowledged_orders_survive_every_kill(home: PaperHome) -> None:
     chance = random.Random(_SEED)
     answered: dict[str, dict[str, Any]] = {}
+    pending: list[dict[str, Any]] = []
     retried = 0
-    pending: dict[str, Any] | None = None
-    for number in range(_ROUNDS + 1):
-        with _start(home, ("--feed", "demo", "--speed", "20")) as running:
-            note = home.path / "running" / f"{_SESSION}.json"
-            eventually(lambda: note.exists() or running.is_over, "the running session's address")
-            assert not running.is_over, running.wait()
-            with _connected(home) as connection:
-                eventually(lambda: _has_market(connection), "the API")
-                if pending is not None:
-                    # Whether it arrived is unknown; asking twice more must make it exactly one order.
-                    name = pending["client_order_id"]
-                    first, second = (_shown(connection.post("/paper/trade", json=pending)) for _ in range(2))
-                    assert first["order_id"] == second["order_id"], f"{name} became two orders"
-                    answered[name] = connection.get(f"/paper/orders/{name}").json()
-                    retried += 1
-                if number == _ROUNDS:
-                    assert running.interrupt().code == 0
-                    break
-                client = _Client(connection, random.Random(chance.random()), number)
-                thread = threading.Thread(target=client.trade)
-                thread.start()
-                enough = chance.randint(*_ANSWERS)
-                eventually(lambda: len(client.answered) >= enough or not thread.is_alive(), "acknowledgements")
-                assert not client.refused, client.refused
-                running.kill()
-                thread.join(30)
-                assert not thread.is_alive()
+    for number in range(_ROUNDS):
+        with _running(home) as (running, connection):
+            while pending:
+                order = pending.pop()
+                answered[order["client_order_id"]] = _place_twice(connection, order)
+                retried += 1
+            client = _Client(connection, random.Random(chance.random()), number)
+            _kill_in_mid_stream(running, client, chance.randint(*_ANSWERS))
         answered |= client.answered
-        pending = client.unanswered
+        pending = [client.unanswered] if client.unanswered else []
         _check_answered(answered, _stored(home))
+    with _running(home) as (running, _):
+        assert running.interrupt().code == 0
+    _check_answered(answered, _stored(home))
     assert len(answered) >= _ROUNDS * _ANSWERS[0] and retried
     statuses = {answer["status"] for answer in answered.values()}
     assert {"filled", "open", "rejected"} <= statuses, statuses
-    _check_answered(answered, _stored(home))

@@ -67,7 +67,8 @@ class Auditor:
             assert not any(balance.values())
 
     def _reservations(self) -> None:
-        wallet, held = self.exchange.wallet, defaultdict(int)
+        wallet = self.exchange.wallet
+        held: defaultdict[str, int] = defaultdict(int)
         for order in self.exchange.orders.values():
             instrument = order.instrument
             reserved = wallet.reserved(order.number)

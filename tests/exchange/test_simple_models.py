@@ -44,9 +44,9 @@ def candles(bench: Callable[..., Any]) -> Callable[..., Any]:
 
 def candle(b: Any, prices: str, volume: str, opens: int) -> None:
     """`prices`: open, high, low, close."""
-    ticks = [b.instrument.ticks(Decimal(word)) for word in prices.split()]
+    opened, high, low, close = (b.instrument.ticks(Decimal(word)) for word in prices.split())
     closes = opens + LENGTH
-    bar = Candle(b.instrument.symbol, opens, LENGTH, *ticks, b.instrument.lots(Decimal(volume)))
+    bar = Candle(b.instrument.symbol, opens, LENGTH, opened, high, low, close, b.instrument.lots(Decimal(volume)))
     b.exchange.on_event(CandleClosed(b.instrument.symbol, closes, closes, bar))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,10 @@ AnyConnection = Any
 
 _CONNECT_TIMEOUT_S = 10.0
 _QUERY_TIMEOUT_S = 60.0
+
+# The pool writes a traceback when it cannot reconnect in the background. The user is told by our error, once; where
+# logging is set up the record still goes there.
+logging.getLogger("asyncpg").addHandler(logging.NullHandler())
 
 
 class Database:
