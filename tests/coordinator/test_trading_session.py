@@ -165,3 +165,22 @@ def test_a_paused_session_opens_nothing(market: Any, open_session: Any, play: An
     assert not [item for item in recorded if isinstance(item, OrderSubmitted)]
     reasons = {r for d in recorded if isinstance(d, DecisionRecord) and d.outcome == "refused" for r in d.reasons}
     assert "trading is paused: no new positions" in reasons
+
+
+def test_the_baseline_leaves_a_position_opened_by_hand_alone(market: Any, open_session: Any, play: Any) -> None:
+    feed = market()
+    session = open_session(feed)
+    events = feed.events()
+    recorded = play(session, islice(events, 200))
+    session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    recorded += play(session, events)
+    mine = next(
+        r for r in session.executor.positions.records() if r.symbol == "BTC/USDT" and r.quantity == Decimal("0.01")
+    )
+    assert mine.is_open
+    exits = [
+        item.request
+        for item in recorded
+        if isinstance(item, OrderSubmitted) and item.request.symbol == "BTC/USDT" and item.request.purpose == "signal"
+    ]
+    assert exits and mine.position_id not in {request.position_id for request in exits}

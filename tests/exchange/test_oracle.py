@@ -135,9 +135,8 @@ def test_every_fill_on_a_stretch_of_the_binance_capture_is_fair(captures: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_fill_on_the_whole_binance_capture_is_fair(captures: Path, seed: int) -> None:
-    counts = judge(captures / "binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", every=10, seed=seed)
+def test_every_fill_on_the_whole_binance_capture_is_fair(captures: Path) -> None:
+    counts = judge(captures / "binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", every=10, seed=1)
     assert counts["orders"] > 5000
     assert counts["maker"] > 500
     assert counts["taker"] > 500

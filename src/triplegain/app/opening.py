@@ -21,8 +21,8 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
-from triplegain.market.feed import Feed
-from triplegain.storage.errors import SessionNotFoundError
+from triplegain.market.feed import Feed, FeedError
+from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_session import StoredSession
 
@@ -74,7 +74,7 @@ class SessionOpening:
         if stored is None:
             return await self._new(self._options.session)
         if self._options.reset:
-            return await self.reset(stored.session, None)
+            return await self._reset(stored.session)
         return self._resumed(stored)
 
     async def _stored(self) -> StoredSession | None:
@@ -85,6 +85,10 @@ class SessionOpening:
                 return await self._store.resume(options.session)
             except SessionNotFoundError:
                 return None
+            except SessionEndedError:
+                if options.reset:
+                    return None
+                raise
         spec = options.feed or "demo"
         if spec != "demo" or not (self._config.execution.paper_trading.persist_state or options.reset):
             return None
@@ -145,17 +149,39 @@ class SessionOpening:
         feed = open_feed(record.feed, record.seed)
         session = self._build(record, feed)
         events = feed.events()
+        observed = 0
         for event in islice(events, stored.feed_position):
             session.observe(event)
+            observed += 1
+        if observed < stored.feed_position:
+            raise FeedError(
+                f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
+                f"{stored.feed_position}: put the original recording back"
+            )
         if stored.state:
             session.restore(stored.state)
         return OpenedSession(record, session, feed, events, stored.feed_position)
 
-    async def reset(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
-        """End and archive a session; its successor starts the same feed from the beginning."""
+    async def _reset(self, record: SessionRecord) -> OpenedSession:
+        """`--reset`: the successor gets what the command line and the configuration say now."""
         feed = open_feed(self._options.feed or record.feed, self.seed)
-        successor = await self._store.reset(record.session_id, self._record(feed, None), audit=audit)
-        return self._fresh(successor, feed)
+        wanted = self._record(feed, self._options.session)
+        return self._fresh(await self._store.reset(record.session_id, wanted), feed)
+
+    async def succeed(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
+        """A reset of the running session: archived, and the same again from the beginning of its feed."""
+        now_ns = self._clock.now_ns()
+        feed = open_feed(record.feed, record.seed)
+        wanted = replace(
+            record,
+            session_id=ids.session_id(now_ns),
+            status=SessionStatus.ACTIVE,
+            created_at_ns=now_ns,
+            updated_at_ns=now_ns,
+            market_time_ns=0,
+            ended_at_ns=None,
+        )
+        return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), feed)
 
 
 def _candle_ns(stored: StoredSession) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,7 @@ class PaperSystem:
         self._runner: SessionRunner | None = None
         self._successor: asyncio.Future[OpenedSession] | None = None
         self._reset_audit: SecurityEvent | None = None
+        self._stopping = False
         self._started_ns = clock.now_ns()
         self._events_before = 0
         #: Called when another session has taken over.
@@ -81,21 +83,29 @@ class PaperSystem:
         )
 
     def stop(self) -> None:
+        """End the run for good: a reset that is under way does not start another session."""
+        self._stopping = True
         self.runner.stop()
 
     async def run(self) -> Ending:
         """Until the feed is over, the duration has passed, or `stop`. The session is left paused, or ended."""
-        while True:
+        try:
             ending = await self.runner.run()
-            if self._successor is None:
-                break
-            following = await self._opening.reset(self.opened.record, self._reset_audit)
-            self._take(following)
-            self.on_session_change()
-            self._successor.set_result(following)
-            self._successor = None
-        status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
-        await self._store.set_status(self.opened.record.session_id, status)
+            while self._successor is not None and not self._stopping:
+                following = await self._opening.succeed(self.opened.record, self._reset_audit)
+                self._take(following)
+                self.on_session_change()
+                self._successor.set_result(following)
+                self._successor = None
+                if self._stopping:
+                    self.runner.stop()
+                ending = await self.runner.run()
+            status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
+            await self._store.set_status(self.opened.record.session_id, status)
+        finally:
+            self._stopping = True
+            if self._successor is not None:
+                self._successor.set_exception(CommandError("stopped", "the system stopped before it was reset"))
         return ending
 
     # -- SessionControl ------------------------------------------------------------------------------------------
@@ -110,39 +120,36 @@ class PaperSystem:
         stored = await self._reader.order(self.opened.record.session_id, client_order_id=request.client_order_id)
         if stored is not None and stored.status.is_final:
             return stored
-        try:
+        with _as_command_error():
             return await self._commands.place(request, stop, target, audit)
-        except CommandRefusedError as error:
-            raise CommandError(error.code, str(error)) from error
 
     async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        try:
+        with _as_command_error():
             return await self._commands.cancel(client_order_id, audit)
-        except CommandRefusedError as error:
-            raise CommandError(error.code, str(error)) from error
 
     async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
-        try:
+        with _as_command_error():
             return await self._commands.amend(request, audit)
-        except CommandRefusedError as error:
-            raise CommandError(error.code, str(error)) from error
 
     async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        try:
+        with _as_command_error():
             await self._commands.close_position(position_id, audit)
-        except CommandRefusedError as error:
-            raise CommandError(error.code, str(error)) from error
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        return await self._commands.flat(audit)
+        with _as_command_error():
+            return await self._commands.flat(audit)
 
     async def pause(self, audit: SecurityEvent) -> None:
-        await self._commands.pause(audit)
+        with _as_command_error():
+            await self._commands.pause(audit)
 
     async def resume(self, audit: SecurityEvent) -> None:
-        await self._commands.resume(audit)
+        with _as_command_error():
+            await self._commands.resume(audit)
 
     async def reset(self, audit: SecurityEvent) -> str:
+        if self._stopping:
+            raise CommandError("stopped", "the system is stopping and takes no more commands")
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
@@ -191,3 +198,12 @@ class PaperSystem:
             f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
             for f in self.opened.session.executor.last_fills
         ]
+
+
+@contextmanager
+def _as_command_error() -> Iterator[None]:
+    """The coordinator's refusal in the API's words."""
+    try:
+        yield
+    except CommandRefusedError as error:
+        raise CommandError(error.code, str(error)) from error

@@ -11,7 +11,7 @@ from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.proposal import Regime
-from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
+from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protections import ProtectionSettings
 from triplegain.market.candle_length import auto_candle_length, parse_candle_length
@@ -32,10 +32,10 @@ def exchange_settings(config: Config, seed: int) -> ExchangeSettings:
         cancel_delay_ns=paper.cancel_delay_ms * MILLISECOND_NS,
         response_delay_ns=paper.response_delay_ms * MILLISECOND_NS,
         jitter_ns=paper.latency_jitter_ms * MILLISECOND_NS,
-        queue_model=QueueModel(paper.queue_model.value),
+        queue_model=paper.queue_model,
         slippage_ppm=int(paper.simulated_slippage_pct * RATE_UNIT / _HUNDRED),
         partial_fills=paper.simulate_partial_fills,
-        account_tier=AccountTier(paper.account_tier.value),
+        account_tier=paper.account_tier,
         fee_volume_30d_usd=paper.fee_volume_30d_usd,
     )
 

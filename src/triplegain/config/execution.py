@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import AtLeastOne, Balances, Count, Exact, Milliseconds, Positive, Section, Word
+from triplegain.exchange.settings import AccountTier, QueueModel
 from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
 
 
@@ -17,19 +18,6 @@ class PriceSourceName(StrEnum):
     LIVE_FEED = "live_feed"
     HISTORICAL = "historical"
     MOCK = "mock"
-
-
-class QueueModelName(StrEnum):
-    BACK_OF_QUEUE = "back_of_queue"
-    PROPORTIONAL = "proportional"
-    PROBABILISTIC = "probabilistic"
-
-
-class AccountTier(StrEnum):
-    STARTER = "starter"
-    INTERMEDIATE = "intermediate"
-    PRO = "pro"
-    UNLIMITED = "unlimited"
 
 
 def _as_placing(values: dict[str, Any]) -> int:
@@ -58,8 +46,8 @@ class PaperTrading(Section):
         Decimal("0.1"), description="price concession of a market order where no book is known, in percent"
     )
     simulate_partial_fills: bool = Field(False, description="fill in parts where no book is known")
-    queue_model: Annotated[QueueModelName, Word] = Field(
-        QueueModelName.BACK_OF_QUEUE, description="how a resting order advances when others at its price cancel"
+    queue_model: Annotated[QueueModel, Word] = Field(
+        QueueModel.BACK_OF_QUEUE, description="how a resting order advances when others at its price cancel"
     )
     account_tier: Annotated[AccountTier, Word] = Field(
         AccountTier.INTERMEDIATE, description="Kraken's account level: it sets the order rate limits"

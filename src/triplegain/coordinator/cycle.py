@@ -127,10 +127,9 @@ def _open(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> Cycl
 
 
 def _close(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
-    staying = tuple(position for position in situation.positions if not position.leaving)
+    staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
     if not staying:
-        leaving = "its positions are already being closed" if situation.positions else NO_SHORTS
-        return _refused(answer, situation, (leaving,))
+        return _refused(answer, situation, (_why_nothing_closes(situation),))
     # An entry that has not filled yet holds no coins: taking it off is a cancel, and risk has nothing to say to it.
     held = sum((position.quantity for position in staying), Decimal(0))
     if held > 0:
@@ -142,6 +141,14 @@ def _close(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> Cyc
     ids = tuple(position.position_id for position in staying)
     decision = _sent(answer, situation, {"closes": list(ids)})
     return CycleOutcome(decision, ClosePositions(ids, CloseReason.SIGNAL))
+
+
+def _why_nothing_closes(situation: Situation) -> str:
+    if not situation.positions:
+        return NO_SHORTS
+    if any(position.by_hand for position in situation.positions):
+        return "its position was opened by hand: only its owner, its stop, target or time limit closes it"
+    return "its positions are already being closed"
 
 
 def _approved_details(verdict: RiskApproved) -> Mapping[str, Any]:

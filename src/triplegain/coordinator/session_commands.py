@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
-from triplegain.coordinator.session_runner import SessionRunner
+from triplegain.coordinator.session_runner import RunOverError, SessionRunner
 from triplegain.domain.errors import TripleGainError
-from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.execution.order_desk import Refused
 
@@ -32,59 +34,88 @@ class SessionCommands:
     async def place(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
     ) -> OrderRecord:
-        known = self._session.executor.order(request.client_order_id)
-        if known is not None:
-            return known
-        _sent(self._session.place(request, stop, target))
-        answered = self._runner.expect(request.client_order_id)
-        await self._store(audit)
-        await self._answered(answered)
-        return self._order(request.client_order_id)
+        name = request.client_order_id
+        with self._acting():
+            known = self._session.executor.order(name)
+            if known is None:
+                _sent(self._session.place(request, stop, target))
+            is_new = known is None or known.status is OrderStatus.PENDING
+            answered = self._runner.expect("place", name) if is_new else None
+        await self._store(audit if known is None else None)
+        if answered is not None:
+            await self._answered(answered)
+        return self._order(name)
 
     async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
         before = self._order(client_order_id)
         if before.status.is_final:
             raise CommandRefusedError("EOrder:Unknown order", f"{client_order_id} is {before.status.value} already")
-        _sent(self._session.cancel(client_order_id))
-        answered = self._runner.expect(client_order_id)
-        await self._store(audit)
-        await self._answered(answered)
-        return self._order(client_order_id)
+        with self._acting():
+            _sent(self._session.cancel(client_order_id))
+        return await self._change("cancel", client_order_id, audit)
 
     async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
         self._order(request.client_order_id)
+        with self._acting():
+            _sent(self._session.amend(request))
+        return await self._change("amend", request.client_order_id, audit)
+
+    async def _change(self, command: str, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
+        """Store the command and wait for the exchange's answer to it."""
         refusals = self._session.executor.refusals
-        refusals.pop(request.client_order_id, None)
-        _sent(self._session.amend(request))
-        answered = self._runner.expect(f"change {request.client_order_id}")
+        refusals.pop((command, client_order_id), None)
+        answered = self._runner.expect(command, client_order_id)
         await self._store(audit)
         await self._answered(answered)
-        refused = refusals.pop(request.client_order_id, None)
+        refused = refusals.pop((command, client_order_id), None)
         if refused is not None:
             raise CommandRefusedError(refused.code, refused.reason)
-        return self._order(request.client_order_id)
+        return self._order(client_order_id)
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """A change of the session: refused when the run is over; what goes wrong within it halts the session."""
+        try:
+            self._runner.check_open()
+        except RunOverError as error:
+            raise CommandRefusedError("stopped", str(error)) from error
+        try:
+            yield
+        except CommandRefusedError:
+            raise
+        except BaseException as error:
+            self._runner.fail(error)
+            raise
 
     async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        if not self._session.close_position(position_id):
-            raise CommandRefusedError("not_found", f"{position_id} is not open, or is on its way out already")
+        with self._acting():
+            if not self._session.close_position(position_id):
+                raise CommandRefusedError("not_found", f"{position_id} is not open, or is on its way out already")
         await self._store(audit)
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        closing = self._session.flat()
+        with self._acting():
+            closing = self._session.flat()
         await self._store(audit)
         return closing
 
     async def pause(self, audit: SecurityEvent) -> None:
-        self._session.paused = True
+        with self._acting():
+            self._session.paused = True
         await self._store(audit)
 
     async def resume(self, audit: SecurityEvent) -> None:
-        self._session.paused = False
+        with self._acting():
+            self._session.paused = False
         await self._store(audit)
 
-    async def _store(self, audit: SecurityEvent) -> None:
-        self._session.record.security_events.append(audit)
-        await self._runner.commit()
+    async def _store(self, audit: SecurityEvent | None) -> None:
+        if audit is not None:
+            self._session.record.security_events.append(audit)
+        try:
+            await self._runner.commit()
+        except RunOverError as error:
+            raise CommandRefusedError("stopped", str(error)) from error
 
     async def _answered(self, answer: asyncio.Future[None]) -> None:
         try:
@@ -93,7 +124,7 @@ class SessionCommands:
             if not answer.cancelled():
                 raise
             raise CommandRefusedError(
-                "stopped", "the session stopped before the exchange answered; the order is stored and goes on with it"
+                "stopped", "the session stopped before the exchange answered; what was sent is stored"
             ) from None
 
     def _order(self, client_order_id: str) -> OrderRecord:

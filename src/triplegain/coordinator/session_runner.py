@@ -11,7 +11,16 @@ from triplegain.coordinator.session_clock import SessionClock
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import TripleGainError
-from triplegain.domain.exchange_events import CommandRefused, OrderAmended, OrderSubmitted
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+)
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch
 
@@ -27,6 +36,12 @@ class Ending(StrEnum):
     FEED_OVER = "feed_over"
     DURATION = "duration"
     STOPPED = "stopped"
+
+
+class RunOverError(TripleGainError):
+    """The run has ended or halted; nothing was done."""
+
+    exit_code = 8
 
 
 class BatchStore(Protocol):
@@ -61,12 +76,27 @@ class SessionRunner:
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._answers: dict[str, asyncio.Future[None]] = {}
-        self._failure: TripleGainError | None = None
+        self._answers: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._failure: BaseException | None = None
+        self._closed = False
 
     def stop(self) -> None:
         """Finish the step in flight, store everything, end the run."""
         self._stop.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing may be stored any more: the step in memory is not sound. The stored session is, and can go on."""
+        if self._failure is None:
+            self._failure = error
+            self.session.halted = str(error) or type(error).__name__
+        self._stop.set()
+
+    def check_open(self) -> None:
+        """Raises RunOverError when this run takes no more commands."""
+        if self._failure is not None:
+            raise RunOverError(f"the session has halted: {self._failure}")
+        if self._closed:
+            raise RunOverError("the session is stopping and takes no more commands")
 
     async def run(self) -> Ending:
         """Until the feed is over, the duration has passed in market time, or `stop`.
@@ -75,10 +105,15 @@ class SessionRunner:
         """
         try:
             ending = await self._follow_feed()
+            self._closed = True
+            self.session.close_run()
+            await self.commit()
+        except BaseException as error:
+            self.fail(error)
+            raise
         finally:
+            self._closed = True
             self._abandon()
-        self.session.close_run()
-        await self.commit()
         return ending
 
     async def _follow_feed(self) -> Ending:
@@ -110,7 +145,7 @@ class SessionRunner:
         while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._stop.is_set():
             await self._breathe(min(wait_s, _TICK_S))
             self.session.advance_to(min(self._pace.market_now_ns(), time_ns - 1))
-            if self.session.must_commit:
+            if self.session.must_commit or self.session.has_waiting:
                 await self.commit()
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)
@@ -128,35 +163,53 @@ class SessionRunner:
             pass
 
     async def commit(self) -> None:
-        """Store what has happened since the last commit, then let those who wait for an answer know."""
+        """Store what has happened since the last commit, then let those who wait for an answer know.
+
+        After a failure nothing is stored: a later batch would follow on one that the database never got.
+        """
         async with self._turn:
-            batch = self.session.take_batch(self.position, self._clock.now_ns())
+            if self._failure is not None:
+                raise RunOverError(f"the session has halted: {self._failure}") from self._failure
             try:
+                batch = self.session.take_batch(self.position, self._clock.now_ns())
                 await self._store.commit(self.session.settings.session_id, batch)
-            except TripleGainError as error:
-                self._failure = error
-                self.session.halted = str(error)
-                self._stop.set()
+            except BaseException as error:
+                self.fail(error)
                 raise
         for event in batch.events:
-            if not isinstance(event, OrderSubmitted):
-                self._answer(event.client_order_id)
-            if isinstance(event, OrderAmended | CommandRefused):
-                self._answer(f"change {event.client_order_id}")
+            if isinstance(event, OrderSubmitted):
+                continue
+            for command in _answered(event):
+                waiting = self._answers.pop((command, event.client_order_id), None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(None)
 
-    def _answer(self, name: str) -> None:
-        waiting = self._answers.pop(name, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
-    def expect(self, name: str) -> asyncio.Future[None]:
-        """Resolved when the exchange's next answer of that name is stored; cancelled when the run ends first."""
-        waiting = self._answers.get(name)
+    def expect(self, command: str, client_order_id: str) -> asyncio.Future[None]:
+        """Resolved when the answer to `place`, `cancel` or `amend` is stored; cancelled when the run ends."""
+        waiting = self._answers.get((command, client_order_id))
         if waiting is None:
-            waiting = self._answers[name] = asyncio.get_running_loop().create_future()
+            waiting = asyncio.get_running_loop().create_future()
+            self._answers[command, client_order_id] = waiting
         return waiting
 
     def _abandon(self) -> None:
         for waiting in self._answers.values():
             waiting.cancel()
         self._answers.clear()
+
+
+def _answered(event: ExchangeEvent) -> tuple[str, ...]:
+    """The commands on its order that this event answers."""
+    match event:
+        case OrderAccepted() | OrderRejected():
+            return ("place",)
+        case OrderAmended():
+            return ("amend",)
+        case CommandRefused():
+            return (event.command,)
+        case OrderCancelled():
+            return ("cancel", "amend")
+        case OrderFilled() if event.status.is_final:
+            return ("cancel", "amend")
+        case _:
+            return ()

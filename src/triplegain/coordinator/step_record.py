@@ -44,6 +44,10 @@ class StepRecord:
         self._positions: list[PositionSnapshot] = []
 
     @property
+    def has_waiting(self) -> bool:
+        return bool(self.decisions or self._portfolios)
+
+    @property
     def is_full(self) -> bool:
         return len(self.decisions) + len(self._portfolios) + len(self._positions) > _WAITING_MAX
 

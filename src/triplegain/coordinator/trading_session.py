@@ -115,6 +115,8 @@ class TradingSession:
             self._run_until(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
+        if not self.portfolio.opening.is_frozen:
+            self.portfolio.observe_opening(time_ns)
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
         self._settle()
         target = self._targets.get(event.symbol)
@@ -128,7 +130,6 @@ class TradingSession:
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
-            self.portfolio.observe_opening(time_ns)
             self.record.snapshot(time_ns)
 
     def _open(self, time_ns: int) -> None:
@@ -148,7 +149,6 @@ class TradingSession:
     def close_run(self) -> None:
         """The run ends here: one more snapshot, so that the record's last equity is the last one seen."""
         if self._opened:
-            self.portfolio.observe_opening(self.now_ns)
             self.record.snapshot(self.now_ns)
 
     def _run_until(self, time_ns: int) -> None:
@@ -274,6 +274,11 @@ class TradingSession:
     def must_commit(self) -> bool:
         """Something happened that must be stored before anybody hears of it."""
         return self.executor.has_news or self.record.is_full
+
+    @property
+    def has_waiting(self) -> bool:
+        """Snapshots or decisions wait for a commit."""
+        return self.record.has_waiting
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
         """Everything since the last batch, with the state it leads to."""

@@ -50,7 +50,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """What the desk has on for a symbol: `quantity` held, `ordered` by the entry, `entry_over` if no more will come."""
+    """What the desk has on for a symbol: `quantity` held, `ordered` by the entry, `entry_over` if no more will come.
+
+    `by_hand`: a person opened it; no agent's signal closes it.
+    """
 
     position_id: str
     symbol: str
@@ -58,6 +61,7 @@ class OpenPosition:
     ordered: Decimal
     entry_over: bool
     leaving: bool
+    by_hand: bool = False
 
     @property
     def at_risk(self) -> Decimal:
@@ -198,7 +202,15 @@ class OrderDesk:
         chosen = (p for p in self._protections.all() if symbol is None or p.symbol == symbol)
         quantity = self.positions.quantity
         return tuple(
-            OpenPosition(p.position_id, p.symbol, quantity(p.position_id), p.ordered, p.entry is Leg.OVER, p.is_leaving)
+            OpenPosition(
+                p.position_id,
+                p.symbol,
+                quantity(p.position_id),
+                p.ordered,
+                entry_over=p.entry is Leg.OVER,
+                leaving=p.is_leaving,
+                by_hand=not _OWN_ID.fullmatch(p.entry_id),
+            )
             for p in chosen
         )
 

@@ -43,8 +43,8 @@ class PaperOrderExecutor:
         self.portfolio = portfolio
         #: The last fills of this run, for whoever looks.
         self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
-        #: The last refused cancel or amend of each order of this run; a person's commands are few.
-        self.refusals: dict[str, CommandRefused] = {}
+        #: The last refusal by command and order of this run; commands that are refused are few.
+        self.refusals: dict[tuple[str, str], CommandRefused] = {}
         self._exchange = exchange
         self._events: list[ExchangeEvent] = []
         self._fills: list[OrderFilled] = []
@@ -78,7 +78,7 @@ class PaperOrderExecutor:
                     if event.request.position_id is not None:
                         self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
                 case CommandRefused():
-                    self.refusals[event.client_order_id] = event
+                    self.refusals[event.command, event.client_order_id] = event
                 case OrderFilled():
                     self._fills.append(event)
                     self.last_fills.append(event)

@@ -65,7 +65,8 @@ def explain(error: BaseException, doing: str) -> StorageError:
     if state.startswith(_OURS):
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
     if state == _NO_SPACE:
-        return StorageError(f"{doing} failed, the database's disk is full: {error}. Free some space. {_WHAT_NOW}")
+        said = error.args[0] if error.args else error
+        return StorageError(f"{doing} failed, the database's disk is full: {said}. Free some space. {_WHAT_NOW}")
     if state[:2] in ("08", "57") or isinstance(error, _CONNECTION_LOST):
         detail = str(error) or type(error).__name__
         return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")

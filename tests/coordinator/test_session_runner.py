@@ -1,0 +1,185 @@
+"""The runner stores before it answers, and stores nothing after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
+from triplegain.coordinator.session_runner import Ending, RunOverError, SessionRunner
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.market import MarketEvent
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
+from triplegain.domain.records import CommitBatch, SecurityEvent
+
+AUDIT = SecurityEvent("paper_trade", "admin", "127.0.0.1", "r", 0)
+
+
+class Away(TripleGainError):
+    exit_code = 5
+
+
+class Store:
+    """Keeps batches; fails at the commit of that number; may be held shut."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.batches: list[CommitBatch] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.commits = 0
+        self._fails_at = fails_at
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        self.commits += 1
+        await self.open.wait()
+        if self.commits == self._fails_at:
+            raise Away("the database is away")
+        self.batches.append(batch)
+
+
+def order(name: str, price: str | None = None) -> OrderRequest:
+    terms = Market() if price is None else Limit(Decimal(price))
+    return OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
+
+
+def running(open_session: Any, market: Any, store: Store, then: Any, at: int = 300) -> tuple[SessionRunner, Any]:
+    """A run at full speed that starts `then(commands)` as a task at message `at`."""
+    feed = market(seconds=60)
+    session = open_session(feed, baseline=None)
+    tasks: list[asyncio.Task[Any]] = []
+
+    def events() -> Iterator[MarketEvent]:
+        for number, event in enumerate(feed.events()):
+            if number == at:
+                tasks.append(asyncio.get_running_loop().create_task(then(SessionCommands(runner))))
+            yield event
+
+    runner = SessionRunner(session, events(), store, ManualClock())
+    return runner, tasks
+
+
+async def test_an_order_is_answered_when_it_is_stored(open_session: Any, market: Any) -> None:
+    store = Store()
+    runner, tasks = running(open_session, market, store, lambda c: c.place(order("a"), None, None, AUDIT))
+    assert await runner.run() is Ending.FEED_OVER
+    record = await tasks[0]
+    stored = {o.request.client_order_id for batch in store.batches for o in batch.orders}
+    assert "a" in stored
+    assert record.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
+    assert [event for batch in store.batches for event in batch.security_events] == [AUDIT]
+
+
+async def test_a_repeated_order_is_not_answered_before_the_first_is_stored(open_session: Any, market: Any) -> None:
+    store = Store()
+    answers: list[str] = []
+
+    async def twice(commands: SessionCommands) -> None:
+        store.open.clear()
+        first = asyncio.create_task(commands.place(order("a"), None, None, AUDIT))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(commands.place(order("a"), None, None, AUDIT))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        answers.append(f"{first.done()} {second.done()}")
+        store.open.set()
+        await asyncio.gather(first, second)
+
+    runner, tasks = running(open_session, market, store, twice)
+    await runner.run()
+    await tasks[0]
+    assert answers == ["False False"]
+    assert len({o.order_number for batch in store.batches for o in batch.orders}) == 1
+
+
+async def test_after_a_failed_commit_nothing_more_is_stored(open_session: Any, market: Any) -> None:
+    store = Store(fails_at=1)
+    outcomes: list[str] = []
+
+    async def place_then_pause(commands: SessionCommands) -> None:
+        for act in (commands.place(order("a"), None, None, AUDIT), commands.pause(AUDIT)):
+            try:
+                await act
+                outcomes.append("done")
+            except TripleGainError as error:
+                outcomes.append(type(error).__name__)
+
+    runner, tasks = running(open_session, market, store, place_then_pause)
+    with pytest.raises(Away):
+        await runner.run()
+    await tasks[0]
+    assert outcomes == ["Away", "CommandRefusedError"]
+    assert store.batches == []
+    assert "away" in runner.session.halted
+
+
+async def test_a_step_that_breaks_halts_the_session_unstored(open_session: Any, market: Any) -> None:
+    store = Store()
+
+    async def nothing(_: SessionCommands) -> None:
+        return None
+
+    runner, _ = running(open_session, market, store, nothing)
+    settle = runner.session.executor.settle
+
+    def broken(known: Any) -> Any:
+        if runner.events_seen > 400:
+            raise ZeroDivisionError("a bug")
+        return settle(known)
+
+    runner.session.executor.settle = broken  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await runner.run()
+    before = len(store.batches)
+    with pytest.raises(CommandRefusedError, match="halted"):
+        await SessionCommands(runner).pause(AUDIT)
+    with pytest.raises(RunOverError):
+        await runner.commit()
+    assert len(store.batches) == before
+
+
+async def test_a_cancel_that_overtakes_its_order_is_told_as_refused(open_session: Any, market: Any) -> None:
+    store = Store()
+    heard: list[str] = []
+
+    async def place_and_cancel(commands: SessionCommands) -> None:
+        placing = asyncio.create_task(commands.place(order("a", "1000"), None, None, AUDIT))
+        await asyncio.sleep(0)
+        # Jitter apart both take 100 ms: sent at the same moment, the cancel must not find an order that is not there.
+        commands._session.exchange.latency.cancel_ns = 0
+        try:
+            await commands.cancel("a", AUDIT)
+        except CommandRefusedError as error:
+            heard.append(error.code)
+        heard.append((await placing).status.value)
+
+    runner, tasks = running(open_session, market, store, place_and_cancel)
+    await runner.run()
+    await tasks[0]
+    assert heard == ["EOrder:Unknown order", "open"]
+
+
+async def test_an_amendment_answers_with_the_new_terms(open_session: Any, market: Any) -> None:
+    store = Store()
+
+    async def place_and_amend(commands: SessionCommands) -> Any:
+        await commands.place(order("a", "1000"), None, None, AUDIT)
+        return await commands.amend(AmendRequest("a", price=Decimal("1100")), AUDIT)
+
+    runner, tasks = running(open_session, market, store, place_and_amend)
+    await runner.run()
+    assert (await tasks[0]).price == Decimal(1100)
+
+
+async def test_commands_after_the_end_are_refused(open_session: Any, market: Any) -> None:
+    async def nothing(_: SessionCommands) -> None:
+        return None
+
+    runner, _ = running(open_session, market, Store(), nothing)
+    await runner.run()
+    with pytest.raises(CommandRefusedError, match="stopping"):
+        await SessionCommands(runner).place(order("late"), None, None, AUDIT)
