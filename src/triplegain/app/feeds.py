@@ -27,7 +27,7 @@ def open_feed(spec: str, seed: int) -> Feed:
     raise InvalidValueError(f"unknown feed {spec!r}: use demo or replay:PATH")
 
 
-def parse_speed(word: str | None, spec: str) -> float | None:
+def parse_speed(word: str | None) -> float | None:
     """Market seconds per wall second; None is as fast as possible. Default: 1, the speed of the recording."""
     if word is None:
         return 1.0
@@ -38,7 +38,7 @@ def parse_speed(word: str | None, spec: str) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < 1e9:
-        raise InvalidValueError(f"--speed is a number above 0, or max; this is {word!r} ({spec})")
+        raise InvalidValueError(f"--speed is a number above 0, or max; this is {word!r}")
     return speed
 
 

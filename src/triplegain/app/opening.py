@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from triplegain.app.feeds import open_feed
+from triplegain.app.feeds import open_feed, parse_duration_ns, parse_speed
 from triplegain.app.settings import candle_length_ns, session_settings
 from triplegain.config import Config, config_as_dict
 from triplegain.config.agents import Agents
@@ -21,6 +21,7 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
+from triplegain.market.candle_length import parse_candle_length
 from triplegain.market.feed import Feed, FeedError
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
 from triplegain.storage.session_store import SessionStore
@@ -41,6 +42,14 @@ class PaperOptions:
     session: str | None = None
     reset: bool = False
     seed: int | None = None
+
+
+def check_words(options: PaperOptions) -> None:
+    """What can be wrong with the words themselves, before anything is started. Raises InvalidValueError."""
+    parse_speed(options.speed)
+    parse_duration_ns(options.duration)
+    if options.candle not in (None, "auto"):
+        parse_candle_length(options.candle)
 
 
 @dataclass(frozen=True, slots=True)

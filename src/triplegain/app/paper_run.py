@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from triplegain.api.control import SessionView
-from triplegain.app.opening import PaperOptions
+from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
 from triplegain.config import Config
@@ -31,6 +31,7 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
 
     Raises StorageError, FeedError, SessionLockedError, InvalidValueError with what to do.
     """
+    check_words(options)
     url = config.database.url.get_secret_value()
     async with home_database(home, url, durable=config.database.fsync) as database:
         clock = SystemClock()

@@ -35,7 +35,7 @@ class PaperSystem:
         clock: Clock,
         on_progress: Callable[[], None] | None = None,
     ) -> None:
-        self._speed = parse_speed(options.speed, "market seconds per second")
+        self._speed = parse_speed(options.speed)
         self._duration_ns = parse_duration_ns(options.duration)
         self._opening = SessionOpening(options, config, store, clock)
         self._store = store
