@@ -174,20 +174,18 @@ def _table(found: list[dict[str, Any]], title: str, session: str) -> None:
     from triplegain.cli.tables import listing
 
     numbers = ("quantity", "price", "filled", "average")
-    table = listing("id", "pair", "side", "type", *numbers, "status", "submitted", right=numbers)
+    table = listing("id", "pair", "order", *numbers, "status", right=numbers, whole=("id", "pair", "order"))
     table.title = f"PAPER  {title} of {session}"
     for order in found:
         average = order["average_price"]
         table.add_row(
             order["client_order_id"],
             order["symbol"],
-            order["side"],
-            order["order_type"],
+            f"{order['side']} {order['order_type']}",
             order["quantity"],
-            "market" if order["price"] is None else f"{Decimal(order['price']):,f}",
+            "" if order["price"] is None else f"{Decimal(order['price']):,f}",
             order["filled_quantity"],
             "" if average is None else f"{Decimal(average):,.10g}",
             order["status"].replace("_", " ") + (f": {order['code']}" if order["code"] else ""),
-            order["submitted_at"][:19].replace("T", " "),
         )
     Console().print(table if found else f"PAPER  no {title.lower()} in {session}")

@@ -55,24 +55,21 @@ def _table(found: list[dict[str, Any]], title: str, session: str) -> None:
 
     from triplegain.cli.tables import listing, signed_amount
 
-    numbers = ("quantity", "entry", "stop", "target", "unrealised", "realised")
-    table = listing("id", "pair", "side", *numbers, "state", "opened", right=numbers)
+    numbers = ("quantity", "entry", "stop", "target", "result")
+    table = listing("id", "pair", *numbers, "state", right=numbers, whole=("id", "pair", "state"))
     table.title = f"PAPER  {title} of {session}"
     for position in found:
         quote = position["symbol"].partition("/")[2]
-        unrealised = _number(position["unrealised"])
+        result = _number(position["unrealised" if position["is_open"] else "realised"])
         table.add_row(
             position["position_id"],
             position["symbol"],
-            position["side"],
             position["quantity"],
             f"{Decimal(position['average_entry']):,.10g}",
             _price(position["stop"]),
             _price(position["target"]),
-            signed_amount(unrealised, quote) if position["is_open"] else "",
-            signed_amount(_number(position["realised"]), quote),
+            signed_amount(result, quote),
             ("dust" if position["dust"] else "open") if position["is_open"] else position["close_reason"] or "closed",
-            position["opened_at"][:19].replace("T", " "),
         )
     Console().print(table if found else f"PAPER  no {title.lower()} in {session}")
 
