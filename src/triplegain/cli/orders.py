@@ -174,7 +174,7 @@ def _table(found: list[dict[str, Any]], title: str, session: str) -> None:
     from triplegain.cli.tables import listing
 
     numbers = ("quantity", "price", "filled", "average")
-    table = listing("id", "pair", "order", *numbers, "status", right=numbers, whole=("id", "pair", "order"))
+    table = listing("id", "pair", "order", *numbers, "status", right=numbers, whole=("pair", "order"))
     table.title = f"PAPER  {title} of {session}"
     for order in found:
         average = order["average_price"]
