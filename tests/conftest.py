@@ -24,4 +24,5 @@ def captures() -> Path:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    return folder
+    # Sessions name their recording by its real path.
+    return folder.resolve()
