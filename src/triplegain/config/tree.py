@@ -5,6 +5,7 @@ from __future__ import annotations
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution
 from triplegain.config.infrastructure import Api, Database, Orchestration
+from triplegain.config.market import Market
 from triplegain.config.risk import Risk
 from triplegain.config.values import Section
 
@@ -14,6 +15,7 @@ class Config(Section):
 
     execution: Execution = Execution()
     risk: Risk = Risk()
+    market: Market = Market()
     agents: Agents = Agents()
     orchestration: Orchestration = Orchestration()
     database: Database = Database()

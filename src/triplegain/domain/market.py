@@ -26,6 +26,8 @@ class FeedState(StrEnum):
     MAINTENANCE = "maintenance"
     CANCEL_ONLY = "cancel_only"
     POST_ONLY = "post_only"
+    #: Between two runs: the trades of the time away are told, and only resting orders meet them.
+    CATCH_UP = "catch_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,30 @@ class Heartbeat:
     symbol: str = ""
 
 
-MarketEvent = BookUpdate | BestQuote | PublicTrade | CandleClosed | FeedStatus | Heartbeat
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Nothing was said for a while, and it is this late by our clock. No sign of life. `symbol` is empty."""
+
+    exchange_time_ns: int
+    received_at_ns: int
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCandles:
+    """Closed candles from before the feed began, oldest first, and the one still open (None: not known).
+
+    They warm indicators up and fill no order.
+    """
+
+    symbol: str
+    exchange_time_ns: int
+    received_at_ns: int
+    candles: tuple[Candle, ...]
+    unfinished: Candle | None = None
+
+
+MarketEvent = BookUpdate | BestQuote | PublicTrade | CandleClosed | FeedStatus | Heartbeat | TimePassed | PastCandles
 
 
 class MarketDepth(StrEnum):

@@ -15,7 +15,9 @@ from triplegain.domain.market import (
     Heartbeat,
     MarketDepth,
     MarketEvent,
+    PastCandles,
     PublicTrade,
+    TimePassed,
 )
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.exchange.book import ASK, BID, OrderBook
@@ -101,7 +103,7 @@ class VenueMarket:
             case FeedStatus():
                 self.state, self.state_reason = event.state, event.reason
                 self._check_crossed()
-            case Heartbeat():
+            case Heartbeat() | TimePassed() | PastCandles():
                 pass
         if engine.next_due_ns <= time_ns:
             engine.run_through(time_ns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.market import CandleClosed, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.market import CandleClosed, FeedState, FeedStatus, MarketDepth, MarketEvent, TimePassed
 from triplegain.domain.quote import Quote
 
 #: Silence after which a feed with a book counts as dead (Kraken's heartbeat comes every second).
@@ -36,7 +36,9 @@ class FeedHealth:
         self._heard_ns = 0
 
     def observe(self, event: MarketEvent) -> None:
-        """Every event is a sign of life; states and candles say more."""
+        """Every event but our own clock is a sign of life; states and candles say more."""
+        if isinstance(event, TimePassed):
+            return
         self._heard_ns = max(self._heard_ns, event.exchange_time_ns)
         if isinstance(event, FeedStatus):
             self._states[event.symbol] = event.state

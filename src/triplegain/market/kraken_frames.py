@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
@@ -19,6 +17,17 @@ from triplegain.domain.market import (
     PublicTrade,
 )
 from triplegain.domain.orders import Side
+from triplegain.kraken.frames import (
+    BookMessage,
+    RawLevel,
+    StatusMessage,
+    TradeMessage,
+    read_book,
+    read_frame,
+    read_status,
+    read_subscribed,
+    read_trades,
+)
 from triplegain.market.checksum import book_checksum
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.scaling import Scale
@@ -35,55 +44,6 @@ _SYSTEM_STATES = {
 }
 
 
-class _RawLevel(msgspec.Struct):
-    """Numbers stay the text they were sent as."""
-
-    price: msgspec.Raw
-    qty: msgspec.Raw
-
-
-class _BookMessage(msgspec.Struct):
-    symbol: str
-    checksum: int
-    bids: list[_RawLevel] = []
-    asks: list[_RawLevel] = []
-    timestamp: str = ""
-
-
-class _TradeMessage(msgspec.Struct):
-    symbol: str
-    side: str
-    price: msgspec.Raw
-    qty: msgspec.Raw
-    trade_id: int
-    timestamp: str
-
-
-class _StatusMessage(msgspec.Struct):
-    system: str
-
-
-class _Frame(msgspec.Struct):
-    channel: str = ""
-    type: str = ""
-    method: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"[]")
-    result: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Subscribed(msgspec.Struct):
-    channel: str = ""
-    symbol: str = ""
-    depth: int = 0
-
-
-_frame = msgspec.json.Decoder(_Frame)
-_book = msgspec.json.Decoder(list[_BookMessage])
-_trades = msgspec.json.Decoder(list[_TradeMessage])
-_status = msgspec.json.Decoder(list[_StatusMessage])
-_subscribed = msgspec.json.Decoder(_Subscribed | None)
-
-
 @dataclass(slots=True)
 class _SymbolBook:
     """One instrument while its frames are decoded."""
@@ -96,7 +56,7 @@ class _SymbolBook:
     state: FeedState = FeedState.GAP
     last_trade_id: int = 0
 
-    def levels(self, raw: list[_RawLevel]) -> tuple[Level, ...]:
+    def levels(self, raw: list[RawLevel]) -> tuple[Level, ...]:
         price, quantity = self.price.exact, self.quantity.exact
         return tuple([(price(bytes(one.price).decode()), quantity(bytes(one.qty).decode())) for one in raw])
 
@@ -121,18 +81,18 @@ class KrakenFrameDecoder:
 
     def decode(self, frame: bytes, received_at_ns: int | None) -> list[MarketEvent]:
         """Events of one frame. Without a time of receipt the exchange's own stands for it."""
-        message = _frame.decode(frame)
+        message = read_frame(frame)
         if message.channel == "book":
-            books = _book.decode(message.data)
+            books = read_book(message.data)
             return [event for one in books for event in self._on_book(one, message.type, received_at_ns)]
         if message.channel == "trade":
-            return self._on_trades(_trades.decode(message.data), message.type, received_at_ns)
+            return self._on_trades(read_trades(message.data), message.type, received_at_ns)
         if message.channel == "heartbeat" and (received_at_ns or self._time_ns):
             received = received_at_ns or self._time_ns
             return [Heartbeat(self._advance(received), received)]
         if message.channel == "status":
-            return self._on_system(_status.decode(message.data), received_at_ns)
-        if message.method == "subscribe" and (ack := _subscribed.decode(message.result)) and ack.channel == "book":
+            return self._on_system(read_status(message.data), received_at_ns)
+        if message.method == "subscribe" and (ack := read_subscribed(message.result)) and ack.channel == "book":
             self._depths[ack.symbol] = ack.depth
         return []
 
@@ -148,7 +108,7 @@ class KrakenFrameDecoder:
             self._symbols[symbol] = found
         return found
 
-    def _on_book(self, message: _BookMessage, kind: str, received_at_ns: int | None) -> list[MarketEvent]:
+    def _on_book(self, message: BookMessage, kind: str, received_at_ns: int | None) -> list[MarketEvent]:
         one = self._of(message.symbol)
         bids, asks = one.levels(message.bids), one.levels(message.asks)
         time_ns = self._advance(rfc3339_ns(message.timestamp) if message.timestamp else received_at_ns or self._time_ns)
@@ -182,14 +142,14 @@ class KrakenFrameDecoder:
             return [update, FeedStatus(message.symbol, time_ns, received, FeedState.SYNCED, "new snapshot")]
         return [update]
 
-    def _on_trades(self, messages: list[_TradeMessage], kind: str, received_at_ns: int | None) -> list[MarketEvent]:
+    def _on_trades(self, messages: list[TradeMessage], kind: str, received_at_ns: int | None) -> list[MarketEvent]:
         """New trades. The first snapshot only says where the tape stands: its trades happened before we listened."""
         if kind == "snapshot" and messages and not self._of(messages[0].symbol).last_trade_id:
             self._of(messages[0].symbol).last_trade_id = max(message.trade_id for message in messages)
             return []
         return [event for message in messages for event in self._on_trade(message, received_at_ns)]
 
-    def _on_trade(self, message: _TradeMessage, received_at_ns: int | None) -> list[MarketEvent]:
+    def _on_trade(self, message: TradeMessage, received_at_ns: int | None) -> list[MarketEvent]:
         one = self._of(message.symbol)
         if one.last_trade_id and message.trade_id <= one.last_trade_id:
             return []
@@ -208,7 +168,7 @@ class KrakenFrameDecoder:
             )
         ]
 
-    def _on_system(self, messages: list[_StatusMessage], received_at_ns: int | None) -> list[MarketEvent]:
+    def _on_system(self, messages: list[StatusMessage], received_at_ns: int | None) -> list[MarketEvent]:
         """The exchange's own state, told for every instrument seen so far when it changes."""
         events: list[MarketEvent] = []
         for message in messages:
