@@ -28,6 +28,8 @@ class FeedState(StrEnum):
     POST_ONLY = "post_only"
     #: Between two runs: the trades of the time away are told, and only resting orders meet them.
     CATCH_UP = "catch_up"
+    #: The trades of the time away cannot be had; nothing is filled for it.
+    MISSED = "missed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ from triplegain.exchange.stops import StopOrders
 
 BEYOND_BOOK = "no more visible liquidity"
 
+#: Conditions that a new snapshot of the book ends.
+_UNTIL_SNAPSHOT = (
+    FeedState.CROSSED,
+    FeedState.GAP,
+    FeedState.CHECKSUM_MISMATCH,
+    FeedState.STALE,
+    FeedState.CATCH_UP,
+    FeedState.MISSED,
+)
+
 
 class VenueMarket:
     """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
@@ -199,7 +209,7 @@ class VenueMarket:
             if self.book.in_sight(order.side, order.price):
                 order.ahead = min(order.ahead, self.book.displayed(order.side, order.price))
             order.ahead_before = order.ahead
-        if self.state in (FeedState.CROSSED, FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.STALE):
+        if self.state in _UNTIL_SNAPSHOT:
             self.state, self.state_reason = FeedState.SYNCED, ""
 
     def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
