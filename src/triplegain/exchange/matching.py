@@ -93,13 +93,13 @@ class Matcher:
             if order.ahead > after or cancelled > 0:
                 order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
 
-    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:
+    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool, event: str = "trade") -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
 
         `late`: the depth channel has shown this trade already (see WorkingOrder.ahead_before).
         """
         remaining = lots
-        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
+        cause = {"event": event, "time_ns": time_ns, "price": price, "quantity": lots}
         better = self._resting.best[side] != price
         for order in self._resting.in_priority(side) if better else ():
             if not (order.price > price if side == 0 else order.price < price):

@@ -21,6 +21,7 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.exchange.book import ASK, BID, OrderBook
+from triplegain.exchange.catch_up import MISSED_TRADE, lose_places, meet_missed_trade
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import WorkingOrder
@@ -111,8 +112,7 @@ class VenueMarket:
             case CandleClosed():
                 self._apply_candle(event, time_ns)
             case FeedStatus():
-                self.state, self.state_reason = event.state, event.reason
-                self._check_crossed()
+                self._set_state(event.state, event.reason)
             case Heartbeat() | TimePassed() | PastCandles():
                 pass
         if engine.next_due_ns <= time_ns:
@@ -180,6 +180,12 @@ class VenueMarket:
         if best_own_bid >= ask or best_own_ask <= bid:
             self._match_quotes(time_ns)
 
+    def _set_state(self, state: FeedState, reason: str) -> None:
+        self.state, self.state_reason = state, reason
+        if state in (FeedState.CATCH_UP, FeedState.MISSED):
+            lose_places(self.resting)
+        self._check_crossed()
+
     def _check_crossed(self) -> None:
         """A crossed book stops matching; a market that is closed anyway stays closed for its own reason."""
         if self.state is FeedState.SYNCED and self.book.is_crossed():
@@ -224,6 +230,10 @@ class VenueMarket:
 
     def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
         self.last, self.last_at_ns = price, time_ns
+        if self.state is FeedState.CATCH_UP:
+            cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
+            meet_missed_trade(self._matcher, self.stops, self.simple, self._engine, 1 - taker_side, cause)
+            return
         if self.depth is MarketDepth.BOOK:
             book, side = self.book, 1 - taker_side
             late = time_ns <= book.time_ns

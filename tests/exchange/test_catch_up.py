@@ -1,0 +1,95 @@
+"""Trades of the time away: resting orders at the back of their queue, stops as on a tape, nothing new taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.market import BookUpdate, FeedState, FeedStatus
+from triplegain.domain.orders import TimeInForce
+
+
+def away(b: Any, state: FeedState = FeedState.CATCH_UP, reason: str = "catching up") -> None:
+    b.now += 1
+    b.exchange.on_event(FeedStatus(b.instrument.symbol, b.now, b.now, state, reason))
+
+
+def explained(b: Any) -> Any:
+    """The explanation of the last fill."""
+    return [event for event in b.drain() if isinstance(event, OrderFilled)][-1].explanation
+
+
+@pytest.fixture
+def waiting(usual: Any) -> Any:
+    """A bid of 1 at 100.0 behind 5, and a stop of 1 at 99.0; bid 100.0 x 5, asks 100.1 x 1 and 100.2 x 10."""
+    usual.order("bid", "buy", "1", "100.0")
+    usual.stop("stop", "sell", "1", "99.0")
+    away(usual)
+    return usual
+
+
+def test_a_missed_trade_at_the_price_fills_nothing_however_large(waiting: Any) -> None:
+    waiting.trade("sell", "50", "100.0")
+    assert waiting.fills() == []
+
+
+def test_a_missed_trade_through_the_price_fills_at_the_price_and_no_more_than_was_traded(waiting: Any) -> None:
+    waiting.trade("sell", "0.4", "99.9")
+    waiting.trade("sell", "5", "99.8")
+    assert waiting.fills() == ["0.4 @ 100 maker", "0.6 @ 100 maker"]
+    assert explained(waiting)["cause"]["event"] == "missed_trade"
+    assert explained(waiting)["cause"]["queue_ahead"] == "0"
+
+
+def test_a_missed_trade_that_reaches_a_stop_fills_it_at_the_worse_of_both_plus_slippage(waiting: Any) -> None:
+    """98.5 is worse than 99.0; less 0.1 % is 98.4015, rounded down to the tick: 98.4."""
+    waiting.cancel("bid")
+    waiting.trade("sell", "0.1", "98.5")
+    assert waiting.fills() == ["1 @ 98.4 taker"]
+    assert explained(waiting)["model"] == "tape_stop"
+
+
+def test_nothing_new_is_taken_meanwhile(waiting: Any) -> None:
+    waiting.order("new", "buy", "1")
+    assert waiting.ends("new").startswith("rejected: EService:Unavailable")
+
+
+def test_the_new_book_puts_the_order_at_the_back_of_what_it_shows(waiting: Any) -> None:
+    """It shows 2 at 100.0: 2 go before us, then we fill."""
+    waiting.trade("sell", "3", "100.0")
+    away(waiting, FeedState.GAP, "waiting for the order book")
+    waiting.book(bids="100.0x2 99.9x9", asks="100.1x9", snapshot=True)
+    waiting.trade("sell", "2", "100.0")
+    assert waiting.fills() == []
+    waiting.trade("sell", "0.5", "100.0")
+    assert waiting.fills() == ["0.5 @ 100 maker"]
+
+
+def test_without_the_trades_nothing_is_filled_until_the_book_is_back(usual: Any) -> None:
+    usual.order("bid", "buy", "1", "100.0")
+    away(usual, FeedState.MISSED, "the trades of 2 h could not be had")
+    usual.trade("sell", "9", "99.0")
+    assert usual.fills() == []
+    usual.book(bids="100.0x2", asks="100.1x9", snapshot=True)
+    usual.trade("sell", "2.5", "100.0")
+    assert usual.fills() == ["0.5 @ 100 maker"]
+
+
+def test_an_order_that_expired_while_away_is_not_filled_by_later_trades(usual: Any) -> None:
+    usual.order("bid", "buy", "1", "100.0", time_in_force=TimeInForce.GTD, expires_at_ns=usual.now + 5)
+    away(usual)
+    usual.now += 10
+    usual.trade("sell", "9", "99.0")
+    assert usual.fills() == []
+    assert usual.ends("bid").startswith("expired")
+
+
+def test_a_book_of_the_time_before_is_not_an_opposite_quote(waiting: Any) -> None:
+    """Only a snapshot ends the catching up; its asks at or through our bid fill it at its price."""
+    away(waiting, FeedState.GAP, "waiting for the order book")
+    symbol, tick = waiting.instrument.symbol, waiting.instrument
+    update = BookUpdate(symbol, waiting.now + 1, waiting.now + 1, (), ((995, tick.lots(tick.quantity_min)),))
+    waiting.exchange.on_event(update)
+    assert waiting.fills() == []
