@@ -45,7 +45,8 @@ class EmaBaseline:
         self._slow = ExponentialAverage(settings.slow)
         self._atr = AverageTrueRange(settings.atr_period)
         self._candles = 0
-        self._last_close_ns = 0
+        #: When the last candle it has seen closed; 0 before the first.
+        self.last_close_ns = 0
         #: On which side of the slow average the fast one was last seen; 0 not yet.
         self._side = 0
 
@@ -56,9 +57,9 @@ class EmaBaseline:
 
     def on_candle(self, candle: Candle) -> Answer:
         """The answer to one closed candle. Candles come oldest first, each once; anything else is InvalidValueError."""
-        if candle.symbol != self.symbol or candle.close_time_ns <= self._last_close_ns:
+        if candle.symbol != self.symbol or candle.close_time_ns <= self.last_close_ns:
             raise InvalidValueError(f"{self.symbol}: a candle of {candle.symbol} is out of order")
-        self._last_close_ns = candle.close_time_ns
+        self.last_close_ns = candle.close_time_ns
         self._candles += 1
         fast, slow = self._fast.add(candle.close), self._slow.add(candle.close)
         atr = self._atr.add(candle.high, candle.low, candle.close)
@@ -88,7 +89,7 @@ class EmaBaseline:
             "slow": self._slow.state(),
             "atr": self._atr.state(),
             "candles": self._candles,
-            "last_close_ns": str(self._last_close_ns),
+            "last_close_ns": str(self.last_close_ns),
             "side": self._side,
         }
 
@@ -97,5 +98,5 @@ class EmaBaseline:
         self._slow.restore(state["slow"])
         self._atr.restore(state["atr"])
         self._candles = state["candles"]
-        self._last_close_ns = int(state["last_close_ns"])
+        self.last_close_ns = int(state["last_close_ns"])
         self._side = state["side"]

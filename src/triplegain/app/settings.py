@@ -11,12 +11,12 @@ from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.proposal import Regime
+from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protections import ProtectionSettings
 from triplegain.market.candle_length import auto_candle_length, parse_candle_length
-from triplegain.market.feed import Feed
-from triplegain.market.replay import ReplayFeed
+from triplegain.market.feed import MarketSource
 from triplegain.risk.limits import RiskLimits
 
 _HOUR_NS = 3600 * SECOND_NS
@@ -83,11 +83,12 @@ def baseline_settings(config: Config) -> BaselineSettings | None:
     )
 
 
-def candle_length_ns(config: Config, feed: Feed, chosen: str | None) -> int:
+def candle_length_ns(config: Config, feed: MarketSource, chosen: str | None) -> int:
     """`chosen` on the command line, else the configuration's for this kind of feed; auto looks at the feed's span."""
     lengths = config.agents.baseline_ema.candle_length
-    recorded = max(feed.candle_length_ns.values(), default=0) if isinstance(feed, ReplayFeed) else 0
-    word = chosen or (lengths.replay if isinstance(feed, ReplayFeed) else lengths.demo)
+    recorded = max(getattr(feed, "candle_length_ns", {}).values(), default=0)
+    by_source = {QuoteSource.LIVE: lengths.live, QuoteSource.DEMO: lengths.demo}
+    word = chosen or by_source.get(feed.source, lengths.replay)
     if word != "auto":
         return max(parse_candle_length(word), recorded)
     span = feed.span_ns
@@ -95,7 +96,7 @@ def candle_length_ns(config: Config, feed: Feed, chosen: str | None) -> int:
 
 
 def session_settings(
-    config: Config, feed: Feed, session_id: str, created_at_ns: int, seed: int, candle_ns: int
+    config: Config, feed: MarketSource, session_id: str, created_at_ns: int, seed: int, candle_ns: int
 ) -> SessionSettings:
     execution = config.execution
     return SessionSettings(

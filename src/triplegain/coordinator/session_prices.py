@@ -56,7 +56,7 @@ class SessionPrices:
                 None if bid is None or not has_book else instrument.quantity(book.displayed(0, bid)),
                 None if ask is None or not has_book else instrument.quantity(book.displayed(1, ask)),
                 at_ns,
-                at_ns,
+                max(at_ns, market.received_at_ns),
                 self._source,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,6 +28,9 @@ from triplegain.domain.records import CommitBatch
 _BREATH = 256
 #: Wall seconds between two looks at the clock while waiting for the market.
 _TICK_S = 0.1
+
+#: A recorded market, one event after the other, or a live one, as it comes.
+MarketEvents = Iterator[MarketEvent] | AsyncIterator[Sequence[MarketEvent]]
 
 
 class Ending(StrEnum):
@@ -56,7 +59,7 @@ class SessionRunner:
     def __init__(
         self,
         session: TradingSession,
-        events: Iterator[MarketEvent],
+        events: MarketEvents,
         store: BatchStore,
         clock: Clock,
         *,
@@ -73,6 +76,7 @@ class SessionRunner:
         self._clock = clock
         self._pace = SessionClock(clock, speed)
         self._duration_ns = duration_ns
+        self._until_ns: int | None = None
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -117,24 +121,54 @@ class SessionRunner:
         return ending
 
     async def _follow_feed(self) -> Ending:
-        until_ns: int | None = None
+        if isinstance(self._events, AsyncIterator):
+            return await self._follow_live(self._events)
         for event in self._events:
-            time_ns = event.exchange_time_ns
-            if until_ns is None and self._duration_ns is not None:
-                until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
-            if until_ns is not None and time_ns >= until_ns:
+            if self._is_over(event):
                 return Ending.DURATION
-            await self._wait_for(time_ns)
-            if self._failure is not None:
-                raise self._failure
-            if self._stop.is_set():
+            await self._wait_for(event.exchange_time_ns)
+            if self._must_stop():
                 return Ending.STOPPED
-            self.session.on_event(event)
-            self.position += 1
-            self.events_seen += 1
-            if self.session.must_commit:
-                await self.commit()
+            await self._take(event)
         return Ending.FEED_OVER
+
+    async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
+        """Market time is the feed's and nothing else moves the session, so that its recording replays to the same.
+
+        A live feed is never silent for long: it tells that time has passed.
+        """
+        async for batch in batches:
+            for event in batch:
+                if self._must_stop():
+                    return Ending.STOPPED
+                if self._is_over(event):
+                    return Ending.DURATION
+                await self._take(event)
+            if self._must_stop():
+                return Ending.STOPPED
+            if self.session.has_waiting:
+                await self.commit()
+            await self._breathe(0)
+        return Ending.FEED_OVER
+
+    def _is_over(self, event: MarketEvent) -> bool:
+        """The duration counts in market time, from the run's first message."""
+        time_ns = event.exchange_time_ns
+        if self._until_ns is None and self._duration_ns is not None:
+            self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
+        return self._until_ns is not None and time_ns >= self._until_ns
+
+    def _must_stop(self) -> bool:
+        if self._failure is not None:
+            raise self._failure
+        return self._stop.is_set()
+
+    async def _take(self, event: MarketEvent) -> None:
+        self.session.on_event(event)
+        self.position += 1
+        self.events_seen += 1
+        if self.session.must_commit:
+            await self.commit()
 
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""

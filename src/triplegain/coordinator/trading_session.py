@@ -24,13 +24,13 @@ from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
 from triplegain.coordinator.visible_events import VisibleEvents
-from triplegain.domain.market import Candle, MarketEvent
+from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.alert import Alert
+from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
@@ -115,6 +115,8 @@ class TradingSession:
             self._run_until(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
+        if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
+            self._doubt(event)
         if not self.portfolio.opening.is_frozen:
             self.portfolio.observe_opening(time_ns)
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
@@ -131,6 +133,22 @@ class TradingSession:
             self._run_until(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
+
+    def begin_away(self) -> None:
+        """A live session goes on after a pause: no market is in sync before its feed says so."""
+        for symbol in self.exchange.markets:
+            status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
+            self.exchange.on_event(status)
+            self.prices.observe(status)
+
+    def _doubt(self, status: FeedStatus) -> None:
+        """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
+        orders = [o for o in self.executor.orders.open_orders() if o.request.symbol == status.symbol]
+        names = ", ".join(order.request.client_order_id for order in orders)
+        words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
+        self.last_alerts.append(
+            Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}")
+        )
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""

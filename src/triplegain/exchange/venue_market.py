@@ -61,6 +61,7 @@ class VenueMarket:
         "last",
         "last_at_ns",
         "rate",
+        "received_at_ns",
         "resting",
         "simple",
         "state",
@@ -88,6 +89,8 @@ class VenueMarket:
         self.rate = RateCounter(settings.account_tier)
         self.last: int | None = None
         self.last_at_ns = 0
+        #: When we learnt of the last message about this market.
+        self.received_at_ns = 0
         self.state = FeedState.SYNCED
         self.state_reason = ""
         self._engine = engine
@@ -102,6 +105,7 @@ class VenueMarket:
         if engine.next_due_ns < time_ns:
             engine.run_before(time_ns)
         engine.now_ns = time_ns
+        self.received_at_ns = event.received_at_ns
         match event:
             case BookUpdate():
                 self._apply_book(event, time_ns)

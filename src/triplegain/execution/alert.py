@@ -1,4 +1,4 @@
-"""Something a person should know about a position."""
+"""Something a person should know about a position or its orders."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ class AlertKind(StrEnum):
     PROTECTION_LATE = "protection_late"
     EXIT_INCOMPLETE = "exit_incomplete"
     EXIT_REJECTED = "exit_rejected"
+    ORDERS_IN_DOUBT = "orders_in_doubt"
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """`message` says what happened and what the desk does about it. Time is market time."""
+    """`message` says what happened and what the desk does about it. Time is market time.
+
+    `position_id` is empty where it is about more than one.
+    """
 
     time_ns: int
     kind: AlertKind

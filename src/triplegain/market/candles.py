@@ -93,6 +93,14 @@ class CandleBuilder:
         self._volume += volume
         self._trades += trades
 
+    def begin_after(self, last: Candle, unfinished: Candle | None) -> None:
+        """Go on from candles that somebody else has built: the last closed one, and the one under way."""
+        self._last, self._prices, self._volume, self._trades = last, None, 0, 0
+        if unfinished is not None:
+            self._open_time_ns = unfinished.open_time_ns
+            self._prices = (unfinished.open, unfinished.high, unfinished.low, unfinished.close)
+            self._volume, self._trades = unfinished.volume, unfinished.trades
+
     def state(self) -> dict[str, Any]:
         """The unfinished candle and the last close, for JSON; integers that may be large as text."""
         last = self._last

@@ -32,8 +32,8 @@ class CaptureError(FeedError):
         self.record = record
 
 
-class Feed(Protocol):
-    """A source of market events, the same events in the same order each time `events()` is called."""
+class MarketSource(Protocol):
+    """Where a session's market comes from, and what it offers."""
 
     @property
     def name(self) -> str:
@@ -60,6 +60,10 @@ class Feed(Protocol):
     def span_ns(self) -> tuple[int, int] | None:
         """First and last market time, where known."""
         ...
+
+
+class Feed(MarketSource, Protocol):
+    """A source whose events can be had at once, the same in the same order each time `events()` is called."""
 
     def events(self) -> Iterator[MarketEvent]:
         """Market events in order of receipt; their exchange times never run backwards."""
