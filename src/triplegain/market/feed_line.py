@@ -61,15 +61,18 @@ class OverrunLine:
 FeedLine = FrameLine | ReplyLine | TickLine | DownLine | OverrunLine
 
 
-class _Written(msgspec.Struct, omit_defaults=True):
+_NONE = msgspec.Raw(b"")
+
+
+class _Written(msgspec.Struct):
     """The JSON of a line; which fields are there says which kind it is."""
 
     rx_ns: int
     conn: int = 0
-    frame: msgspec.Raw | None = None
+    frame: msgspec.Raw = _NONE
     garbage: str | None = None
     path: str | None = None
-    reply: msgspec.Raw | None = None
+    reply: msgspec.Raw = _NONE
     tick: bool = False
     down: str | None = None
     overrun: str | None = None
@@ -77,19 +80,23 @@ class _Written(msgspec.Struct, omit_defaults=True):
 
 
 _written = msgspec.json.Decoder(_Written)
+_whole = msgspec.json.Decoder(msgspec.Raw).decode
 _encoder = msgspec.json.Encoder()
+_OPENING, _CLOSING, _LINE_FEED, _RETURN = b"{}\n\r"
 
 
 def write_line(line: FeedLine) -> bytes:
-    """One line of JSON with its line feed. A frame that is no JSON is kept too, as base64 under `garbage`."""
+    """One line of JSON with its line feed. What cannot stand in it as it is becomes base64 under `garbage`."""
     match line:
-        case FrameLine(received, connection, frame):
-            if b"\n" in frame or not _is_json(frame):
-                return _line({"rx_ns": received, "conn": connection, "garbage": base64.b64encode(frame).decode()})
-            return b'{"rx_ns":%d,"conn":%d,"frame":%b}\n' % (received, connection, frame)
+        case FrameLine():
+            frame = line.frame
+            if _stands_in_a_line(frame):
+                return b'{"rx_ns":%d,"conn":%d,"frame":%b}\n' % (line.received_at_ns, line.connection, frame)
+            return _line({"rx_ns": line.received_at_ns, "conn": line.connection, "garbage": _base64(frame)})
         case ReplyLine(received, path, reply):
-            whole = msgspec.Raw(reply) if _is_json(reply) else msgspec.Raw(b"null")
-            return _line({"rx_ns": received, "path": path, "reply": whole})
+            if _stands_in_a_line(reply):
+                return b'{"rx_ns":%d,"path":%b,"reply":%b}\n' % (received, _encoder.encode(path), reply)
+            return _line({"rx_ns": received, "path": path, "garbage": _base64(reply)})
         case TickLine(received):
             return b'{"rx_ns":%d,"tick":true}\n' % received
         case DownLine(received, connection, reason):
@@ -101,12 +108,12 @@ def write_line(line: FeedLine) -> bytes:
 def read_line(text: bytes) -> FeedLine:
     """The line as it was. Raises InvalidValueError when it is none, msgspec.DecodeError when it is no JSON."""
     one = _written.decode(text)
-    if one.frame is not None:
+    if one.frame:
         return FrameLine(one.rx_ns, one.conn, bytes(one.frame))
+    if one.path is not None and (one.reply or one.garbage is not None):
+        return ReplyLine(one.rx_ns, one.path, bytes(one.reply) or base64.b64decode(one.garbage or ""))
     if one.garbage is not None:
         return FrameLine(one.rx_ns, one.conn, base64.b64decode(one.garbage))
-    if one.path is not None and one.reply is not None:
-        return ReplyLine(one.rx_ns, one.path, bytes(one.reply))
     if one.tick:
         return TickLine(one.rx_ns)
     if one.down is not None:
@@ -120,9 +127,16 @@ def _line(fields: dict[str, Any]) -> bytes:
     return _encoder.encode(fields) + b"\n"
 
 
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+def _base64(text: bytes) -> str:
+    return base64.b64encode(text).decode()
+
+
+def _stands_in_a_line(text: bytes) -> bool:
+    """A JSON object without a line break, nothing around it: read back it is the same bytes."""
+    if not text or text[0] != _OPENING or text[-1] != _CLOSING or _LINE_FEED in text or _RETURN in text:
         return False
-    return True
+    try:
+        _whole(text)
+        return text.isascii() or bool(text.decode())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
