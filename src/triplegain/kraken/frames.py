@@ -1,15 +1,20 @@
-"""WebSocket v2 frames as typed messages. Numbers stay the text they were sent as: checksums need every zero."""
+"""WebSocket v2 frames as typed messages. Numbers stay the text they were sent as: checksums need every zero.
+
+A price or size is the text of a JSON number; of one without a point it is the whole number.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
 
-class RawLevel(msgspec.Struct):
+class WireLevel(msgspec.Struct, gc=False):
     """One level of a book; quantity 0 removes it."""
 
-    price: msgspec.Raw
-    qty: msgspec.Raw
+    price: Any
+    qty: Any
 
 
 class BookMessage(msgspec.Struct):
@@ -17,8 +22,8 @@ class BookMessage(msgspec.Struct):
 
     symbol: str
     checksum: int
-    bids: list[RawLevel] = []
-    asks: list[RawLevel] = []
+    bids: list[WireLevel] = []
+    asks: list[WireLevel] = []
     timestamp: str = ""
 
 
@@ -27,8 +32,8 @@ class TradeMessage(msgspec.Struct):
 
     symbol: str
     side: str
-    price: msgspec.Raw
-    qty: msgspec.Raw
+    price: Any
+    qty: Any
     trade_id: int
     timestamp: str
     ord_type: str = ""
@@ -38,12 +43,12 @@ class TickerMessage(msgspec.Struct):
     """`data[0]` of the ticker channel."""
 
     symbol: str
-    bid: msgspec.Raw
-    bid_qty: msgspec.Raw
-    ask: msgspec.Raw
-    ask_qty: msgspec.Raw
-    last: msgspec.Raw
-    volume: msgspec.Raw
+    bid: Any
+    bid_qty: Any
+    ask: Any
+    ask_qty: Any
+    last: Any
+    volume: Any
     timestamp: str = ""
 
 
@@ -54,10 +59,10 @@ class PairMessage(msgspec.Struct):
     base: str
     quote: str
     status: str
-    price_increment: msgspec.Raw
-    qty_increment: msgspec.Raw
-    qty_min: msgspec.Raw
-    cost_min: msgspec.Raw
+    price_increment: Any
+    qty_increment: Any
+    qty_min: Any
+    cost_min: Any
     price_precision: int
     qty_precision: int
     cost_precision: int = 0
@@ -91,6 +96,22 @@ class Frame(msgspec.Struct):
     time_out: str = ""
 
 
+class BookFrame(msgspec.Struct):
+    """A whole frame of the book channel."""
+
+    channel: str
+    type: str
+    data: list[BookMessage]
+
+
+class TradeFrame(msgspec.Struct):
+    """A whole frame of the trade channel."""
+
+    channel: str
+    type: str
+    data: list[TradeMessage]
+
+
 class Subscribed(msgspec.Struct):
     """`result` of a subscription's acknowledgement: one for each symbol."""
 
@@ -100,10 +121,16 @@ class Subscribed(msgspec.Struct):
     snapshot: bool = False
 
 
+#: How frames of the two busy channels begin: those are read in one go.
+BOOK_START = b'{"channel":"book"'
+TRADE_START = b'{"channel":"trade"'
+
 read_frame = msgspec.json.Decoder(Frame).decode
-read_book = msgspec.json.Decoder(list[BookMessage]).decode
-read_trades = msgspec.json.Decoder(list[TradeMessage]).decode
-read_ticker = msgspec.json.Decoder(list[TickerMessage]).decode
-read_instruments = msgspec.json.Decoder(InstrumentMessage).decode
+read_book_frame = msgspec.json.Decoder(BookFrame, float_hook=str).decode
+read_trade_frame = msgspec.json.Decoder(TradeFrame, float_hook=str).decode
+read_book = msgspec.json.Decoder(list[BookMessage], float_hook=str).decode
+read_trades = msgspec.json.Decoder(list[TradeMessage], float_hook=str).decode
+read_ticker = msgspec.json.Decoder(list[TickerMessage], float_hook=str).decode
+read_instruments = msgspec.json.Decoder(InstrumentMessage, float_hook=str).decode
 read_status = msgspec.json.Decoder(list[StatusMessage]).decode
 read_subscribed = msgspec.json.Decoder(Subscribed | None).decode

@@ -12,14 +12,12 @@ from triplegain.domain.market import (
     FeedState,
     FeedStatus,
     Heartbeat,
-    Level,
     MarketEvent,
     PublicTrade,
 )
 from triplegain.domain.orders import Side
 from triplegain.kraken.frames import (
     BookMessage,
-    RawLevel,
     StatusMessage,
     TradeMessage,
     read_book,
@@ -28,13 +26,8 @@ from triplegain.kraken.frames import (
     read_subscribed,
     read_trades,
 )
-from triplegain.market.checksum import book_checksum
-from triplegain.market.depth_book import DepthBook
-from triplegain.market.scaling import Scale
+from triplegain.market.kraken_book import KrakenBook, depth_of_snapshot, number_text
 from triplegain.market.timestamps import rfc3339_ns
-
-#: Depths that can be subscribed; a snapshot without an acknowledgement has the smallest that holds it.
-_DEPTHS = (10, 25, 100, 500, 1000)
 
 _SYSTEM_STATES = {
     "online": FeedState.SYNCED,
@@ -48,17 +41,9 @@ _SYSTEM_STATES = {
 class _SymbolBook:
     """One instrument while its frames are decoded."""
 
-    instrument: Instrument
-    price: Scale
-    quantity: Scale
-    book: DepthBook
-    depth: int = 0
+    book: KrakenBook
     state: FeedState = FeedState.GAP
     last_trade_id: int = 0
-
-    def levels(self, raw: list[RawLevel]) -> tuple[Level, ...]:
-        price, quantity = self.price.exact, self.quantity.exact
-        return tuple([(price(bytes(one.price).decode()), quantity(bytes(one.qty).decode())) for one in raw])
 
 
 class KrakenFrameDecoder:
@@ -103,27 +88,24 @@ class KrakenFrameDecoder:
     def _of(self, symbol: str) -> _SymbolBook:
         found = self._symbols.get(symbol)
         if found is None:
-            instrument = self._instrument_of(symbol)
-            found = _SymbolBook(instrument, Scale(instrument.tick), Scale(instrument.lot), DepthBook())
-            self._symbols[symbol] = found
+            found = self._symbols[symbol] = _SymbolBook(KrakenBook(self._instrument_of(symbol)))
         return found
 
     def _on_book(self, message: BookMessage, kind: str, received_at_ns: int | None) -> list[MarketEvent]:
         one = self._of(message.symbol)
-        bids, asks = one.levels(message.bids), one.levels(message.asks)
+        book = one.book
+        bids, asks = book.read(message.bids), book.read(message.asks)
         time_ns = self._advance(rfc3339_ns(message.timestamp) if message.timestamp else received_at_ns or self._time_ns)
         received = max(received_at_ns or time_ns, time_ns)
         self.updates += 1
         snapshot = kind == "snapshot"
         if snapshot:
-            most = max(len(bids), len(asks))
-            one.depth = self._depths.get(message.symbol) or next((d for d in _DEPTHS if d >= most), most)
-            one.book.depth = one.depth
-            one.book.replace(bids, asks)
+            book.depth = self._depths.get(message.symbol) or depth_of_snapshot(max(len(bids), len(asks)))
+            book.replace(bids, asks)
         else:
-            one.book.apply(bids, asks)
+            book.apply(bids, asks)
         was = one.state
-        if book_checksum(one.book) != message.checksum:
+        if book.checksum() != message.checksum:
             self.mismatches += 1
             one.state = FeedState.CHECKSUM_MISMATCH
             if was is one.state and not snapshot:
@@ -134,10 +116,9 @@ class KrakenFrameDecoder:
             one.state = FeedState.SYNCED
         if one.state is not FeedState.SYNCED:
             return []
-        if one.book.is_crossed:
-            best = f"bid {one.instrument.price(one.book.best_bid)}, ask {one.instrument.price(one.book.best_ask)}"
-            raise InvalidValueError(f"the {message.symbol} book is crossed: {best}")
-        update = BookUpdate(message.symbol, time_ns, received, bids, asks, snapshot, one.depth)
+        if book.is_crossed:
+            raise InvalidValueError(f"the {message.symbol} book is crossed: {book.best_words()}")
+        update = BookUpdate(message.symbol, time_ns, received, bids, asks, snapshot, book.depth)
         if snapshot and was is FeedState.CHECKSUM_MISMATCH:
             return [update, FeedStatus(message.symbol, time_ns, received, FeedState.SYNCED, "new snapshot")]
         return [update]
@@ -161,8 +142,8 @@ class KrakenFrameDecoder:
                 message.symbol,
                 time_ns,
                 max(received_at_ns or time_ns, time_ns),
-                one.price.exact(bytes(message.price).decode()),
-                one.quantity.exact(bytes(message.qty).decode()),
+                one.book.price.exact(number_text(message.price)),
+                one.book.quantity.exact(number_text(message.qty)),
                 Side.parse(message.side),
                 str(message.trade_id),
             )
