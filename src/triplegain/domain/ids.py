@@ -1,4 +1,4 @@
-"""Names for things. The only place that draws random names.
+"""Names for things, and chance: the only place that draws random names and numbers.
 
 Order ids have Kraken's shape (OXXXXX-XXXXX-XXXXXX) and are a function of session and number, so that the same
 session run twice names its orders alike.
@@ -37,3 +37,8 @@ def api_key() -> str:
 
 def request_id() -> str:
     return secrets.token_hex(8)
+
+
+def jitter(most: float) -> float:
+    """A wait between 0 and `most`, so that those who lost a server together do not come back together."""
+    return secrets.SystemRandom().uniform(0.0, most)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from triplegain.domain.clock import SECOND_NS, from_datetime
 from triplegain.domain.errors import InvalidValueError
 
-
 #: Length and places of the usual `2023-07-30T15:29:58.343415Z`.
 _USUAL, _POINT = 27, 19
 

@@ -1,0 +1,93 @@
+"""Market time of a live stream: the exchange's own where a message says it, carried on by the local clock elsewhere."""
+
+from __future__ import annotations
+
+from triplegain.domain.clock import SECOND_NS
+
+#: A message may be this far ahead of what the local clock lets expect, plus what a faster market gains meanwhile.
+LEAP_NS = 60 * SECOND_NS
+
+#: Local time over which the market's speed can be told.
+_SPEED_AFTER_NS = SECOND_NS
+
+
+class StreamClock:
+    """Never runs backwards, and no single message throws it forward.
+
+    The offset from the local clock is the largest seen so far: it belongs to the message that travelled fastest. A
+    message far in the future is told at the time it came; only when the next one is later still does time follow.
+    """
+
+    __slots__ = ("_first", "_known", "_newest", "_now_ns", "_offset", "_suspect", "leaps")
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+        self._offset = 0
+        self._known = False
+        #: (exchange, local) time of the first and the newest message that moved the clock.
+        self._first = (0, 0)
+        self._newest = (0, 0)
+        #: The same of the last message if it was too far ahead.
+        self._suspect: tuple[int, int] | None = None
+        #: Messages that were too far ahead.
+        self.leaps = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the exchange's time was ever heard of."""
+        return self._known
+
+    def set(self, exchange_ns: int, received_ns: int) -> None:
+        """The exchange says what time it is; believed as long as no message has said so."""
+        if not self._known:
+            self._begin(exchange_ns, received_ns)
+
+    def at(self, exchange_ns: int, received_ns: int) -> int:
+        """Market time of a message that says its own."""
+        ahead = exchange_ns - received_ns - self._offset
+        if ahead > 0 or self._suspect is not None or not self._known:
+            if not self._known:
+                self._begin(exchange_ns, received_ns)
+            elif self._is_too_far(exchange_ns, received_ns) and not self._is_confirmed(exchange_ns, received_ns):
+                return self.now(received_ns)
+            else:
+                self._suspect = None
+                self._follow(exchange_ns, received_ns)
+        if exchange_ns > self._now_ns:
+            self._now_ns = exchange_ns
+        return self._now_ns
+
+    def now(self, received_ns: int) -> int:
+        """Market time of a message that says none."""
+        time_ns = received_ns + self._offset
+        if time_ns > self._now_ns and self._known:
+            self._now_ns = time_ns
+        return self._now_ns
+
+    def _begin(self, exchange_ns: int, received_ns: int) -> None:
+        self._known = True
+        self._offset = exchange_ns - received_ns
+        self._first = self._newest = (exchange_ns, received_ns)
+
+    def _follow(self, exchange_ns: int, received_ns: int) -> None:
+        if exchange_ns - received_ns > self._offset:
+            self._offset = exchange_ns - received_ns
+            self._newest = (exchange_ns, received_ns)
+
+    def _is_too_far(self, exchange_ns: int, received_ns: int) -> bool:
+        """A market served faster than real time gains on the local clock while it waits: that much is right."""
+        (exchange, local), (newest_exchange, newest_local) = self._first, self._newest
+        allowed = LEAP_NS
+        if newest_local - local >= _SPEED_AFTER_NS:
+            waited = received_ns - newest_local
+            allowed += 2 * waited * max(newest_exchange - exchange, 0) // (newest_local - local)
+        return exchange_ns - received_ns - self._offset > allowed
+
+    def _is_confirmed(self, exchange_ns: int, received_ns: int) -> bool:
+        """Two messages in a row that are too far ahead, the second later than the first: the first was right."""
+        self.leaps += 1
+        suspect, self._suspect = self._suspect, (exchange_ns, received_ns)
+        if suspect is None or exchange_ns <= suspect[0]:
+            return False
+        self._follow(*suspect)
+        return not self._is_too_far(exchange_ns, received_ns)
