@@ -1,0 +1,41 @@
+"""Where recordings are and what they may take: of sessions, and of the command `record`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from triplegain.config import Config
+from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.market.recorder import Recorder
+from triplegain.market.recording_disk import MEGABYTE
+from triplegain.market.recording_writer import RecorderSettings
+
+
+def recordings_dir(home: Path) -> Path:
+    """The folder of all recordings that share the room the configuration gives them."""
+    return home / "recordings"
+
+
+def recorder_settings(config: Config, symbols: Sequence[str], root: Path | None) -> RecorderSettings:
+    """As configured; `root` is the folder whose recordings share the room, None for one that lies elsewhere."""
+    kraken, recording = config.market.kraken, config.market.recording
+    return RecorderSettings(
+        symbols=tuple(symbols),
+        book_depth=int(kraken.book_depth),
+        stale_after_ns=int(kraken.stale_after_s * SECOND_NS),
+        rotate_bytes=recording.rotate_mb * MEGABYTE,
+        disk_bytes_max=recording.disk_mb_max * MEGABYTE,
+        root=root,
+    )
+
+
+def recorder_for_session(
+    config: Config, home: Path, session_id: str, clock: Clock, symbols: Sequence[str] | None = None
+) -> Recorder:
+    """Records a session under its name; taken up again it gets another run. `symbols` in the feed's order.
+
+    Raises RecordingError where that cannot begin.
+    """
+    root = recordings_dir(home)
+    return Recorder(root / session_id, recorder_settings(config, symbols or config.market.instruments, root), clock)
