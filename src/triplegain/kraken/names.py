@@ -6,6 +6,14 @@ from __future__ import annotations
 _TO_OURS = {"XBT": "BTC", "XDG": "DOGE", "XXBT": "BTC", "XXRP": "XRP", "XETH": "ETH", "ZUSD": "USD", "ZEUR": "EUR"}
 _TO_KRAKEN = {"BTC": "XBT", "DOGE": "XDG"}
 
+#: Assets of the first years have four letters inside Kraken.
+_ASSET_IDS = {
+    **{name: f"X{name}" for name in ("ETC", "ETH", "LTC", "MLN", "REP", "XLM", "XMR", "XRP", "ZEC")},
+    **{name: f"Z{name}" for name in ("AUD", "CAD", "EUR", "GBP", "JPY", "USD")},
+    "BTC": "XXBT",
+    "DOGE": "XXDG",
+}
+
 
 def our_asset(name: str) -> str:
     """`XXBT` and `XBT` are BTC."""
@@ -27,3 +35,16 @@ def kraken_symbol(symbol: str) -> str:
 def kraken_altname(symbol: str) -> str:
     """The `altname` of our symbol: BTC/USDT is XBTUSDT."""
     return kraken_symbol(symbol).replace("/", "")
+
+
+def asset_id(asset: str) -> str:
+    """REST's name of our asset: BTC is XXBT, USD is ZUSD, USDT is USDT."""
+    return _ASSET_IDS.get(asset, asset)
+
+
+def pair_id(symbol: str) -> str:
+    """REST's key of our symbol: XRP/BTC is XXRPXXBT; the altname where one side is of later years, BTC/USDT XBTUSDT."""
+    base, _, quote = symbol.partition("/")
+    if base in _ASSET_IDS and quote in _ASSET_IDS:
+        return _ASSET_IDS[base] + _ASSET_IDS[quote]
+    return kraken_altname(symbol)

@@ -20,10 +20,10 @@ class Params(msgspec.Struct, omit_defaults=True):
 
 
 class Request(msgspec.Struct, omit_defaults=True):
-    """`method` is subscribe, unsubscribe, ping, or one of the trading requests."""
+    """`method` is subscribe, unsubscribe, ping, or one of the trading requests; empty `params` were not sent."""
 
     method: str = ""
-    params: msgspec.Raw | None = None
+    params: msgspec.Raw = msgspec.Raw(b"")
     req_id: int | None = None
 
 

@@ -1,0 +1,187 @@
+"""One WebSocket connection of a client: what it listens to, what waits to be sent, and what goes wrong on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from aiohttp import WSCloseCode
+
+from triplegain.gateway.faults import GARBAGE, ArmedFaults, FaultKind, with_bad_checksum
+from triplegain.gateway.served_market import Topic
+from triplegain.kraken.writer import HEARTBEAT
+
+#: The type of a frame stands at its beginning.
+_HEAD_BYTES = 64
+
+#: Says which frame was sent on which connection.
+OnSent = Callable[[int, bytes], None]
+
+
+class Connection:
+    """Frames go straight to the transport, those of one turn of the event loop in one write.
+
+    `number` counts connections from 0. All of it runs in the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        transport: asyncio.Transport,
+        close: Callable[..., Awaitable[bool]],
+        faults: ArmedFaults,
+        on_sent: OnSent | None,
+    ) -> None:
+        self.number = number
+        self.topics: dict[Topic, None] = {}
+        self.half_open = False
+        self.sent_frames = 0
+        self.sent_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self.last_sent = self.last_heard = self._loop.time()
+        self._transport = transport
+        self._close = close
+        self._faults = faults
+        self._on_sent = on_sent
+        self._batch: list[bytes] = []
+        #: Frames that must wait: (when, frame).
+        self._late: deque[tuple[float, bytes]] = deque()
+        self._late_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._held: dict[Topic, bytes] = {}
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the client has not taken yet, as far as this side knows."""
+        return self._transport.get_write_buffer_size() + self._late_bytes
+
+    def tell(self, topic: Topic, frame: bytes) -> None:
+        """Market data, which faults may touch."""
+        if self._faults.frames_concerned:
+            self._tell_with_faults(topic, frame)
+        else:
+            self._send(frame)
+
+    def answer(self, frame: bytes) -> None:
+        """A reply or a status: faults of data do not touch it."""
+        self._send(frame)
+
+    def heartbeat(self) -> None:
+        if self._faults.of(FaultKind.SILENCE) is None:
+            self._send(HEARTBEAT)
+
+    def abort(self) -> None:
+        """Resets the TCP connection; what was not sent is lost."""
+        self._transport.abort()
+
+    async def close(self, reason: str) -> None:
+        """Ends the connection with the closing handshake."""
+        self._flush()
+        await self._close(code=WSCloseCode.GOING_AWAY, message=reason.encode())
+
+    def heard(self) -> None:
+        """The client said something."""
+        self.last_heard = self._loop.time()
+
+    def drop(self) -> None:
+        """Forgets everything that waits: the connection has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._late.clear()
+        self._batch.clear()
+        self._late_bytes = 0
+
+    def _tell_with_faults(self, topic: Topic, frame: bytes) -> None:
+        channel, symbol, _ = topic
+        happens = self._faults.happens
+        if self.half_open or happens(FaultKind.SILENCE, channel, symbol):
+            return
+        frames = self._spoilt(topic, frame) if b'"type":"update"' in frame[:_HEAD_BYTES] else [frame]
+        now = self._loop.time()
+        late, slow = happens(FaultKind.DELAY, channel, symbol), happens(FaultKind.SLOW_WRITER, channel, symbol)
+        for one in frames:
+            if late or slow:
+                last = self._late[-1][0] if self._late else now
+                due = max(now + late.fault.delay_ms / 1000, last) if late else now
+                if slow:
+                    due = max(due, last + slow.fault.delay_ms / 1000)
+                self._send_at(due, one)
+            else:
+                self._send(one)
+
+    def _spoilt(self, topic: Topic, frame: bytes) -> list[bytes]:
+        """What is sent instead of an update."""
+        channel, symbol, _ = topic
+        happens = self._faults.happens
+        if happens(FaultKind.GAP, channel, symbol):
+            return []
+        if channel == "book" and happens(FaultKind.BAD_CHECKSUM, channel, symbol):
+            frame = with_bad_checksum(frame)
+        frames = [frame]
+        if happens(FaultKind.GARBAGE, channel, symbol):
+            frames.insert(0, GARBAGE)
+        if happens(FaultKind.DUPLICATE, channel, symbol):
+            frames.append(frame)
+        held = self._held.pop(topic, None)
+        if held is not None:
+            frames.append(held)
+        elif happens(FaultKind.REORDER, channel, symbol):
+            self._held[topic] = frame
+            return []
+        return frames
+
+    def _send(self, frame: bytes) -> None:
+        if self._late:
+            self._send_at(self._late[-1][0], frame)
+            return
+        if self.half_open or self._transport.is_closing():
+            return
+        if self._on_sent is not None:
+            self._on_sent(self.number, frame)
+        if not self._batch:
+            self._loop.call_soon(self._flush)
+        self._batch.append(_framed(frame))
+        self.sent_frames += 1
+
+    def _flush(self) -> None:
+        batch, self._batch = b"".join(self._batch), []
+        if batch and not self._transport.is_closing():
+            self._transport.write(batch)
+            self.sent_bytes += len(batch)
+            self.last_sent = self._loop.time()
+
+    def _send_at(self, due: float, frame: bytes) -> None:
+        self._late.append((due, frame))
+        self._late_bytes += len(frame)
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._late[0][0], self._release)
+
+    def _release(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        due = []
+        while self._late and self._late[0][0] <= now:
+            frame = self._late.popleft()[1]
+            self._late_bytes -= len(frame)
+            due.append(frame)
+        waiting, self._late = self._late, deque()
+        for frame in due:
+            self._send(frame)
+        self._late = waiting
+        if self._late:
+            self._timer = self._loop.call_at(self._late[0][0], self._release)
+
+
+def _framed(frame: bytes) -> bytes:
+    """An unmasked text frame (RFC 6455, 5.2)."""
+    length = len(frame)
+    if length < 126:
+        return bytes((0x81, length)) + frame
+    if length < 65_536:
+        return b"\x81\x7e" + length.to_bytes(2) + frame
+    return b"\x81\x7f" + length.to_bytes(8) + frame

@@ -1,0 +1,207 @@
+"""The local Kraken: a recorded market on a port of this machine, speaking Kraken's REST and WebSocket v2."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from aiohttp import WSMsgType, web
+
+from triplegain.domain.clock import SECOND_NS, Clock, SystemClock
+from triplegain.gateway.audience import Audience
+from triplegain.gateway.connection import Connection
+from triplegain.gateway.control import ControlDesk
+from triplegain.gateway.fault_desk import FaultDesk
+from triplegain.gateway.faults import FaultKind
+from triplegain.gateway.pacing import Player
+from triplegain.gateway.requests import RequestDesk
+from triplegain.gateway.rest_desk import RestDesk
+from triplegain.gateway.serving import ServingSettings
+from triplegain.gateway.venue import Venue
+from triplegain.kraken.rest import write_errors
+from triplegain.kraken.writer import status
+from triplegain.market.feed import Feed, FeedError
+from triplegain.market.feed_line import DownLine, FrameLine, ReplyLine
+from triplegain.market.replay import open_replay
+
+#: Only programs on this machine can reach it.
+HOST = "127.0.0.1"
+
+_FIRST_CONNECTION_ID = 12_393_906_104_898_154_338
+_HOUSEKEEPING_S = 0.1
+
+#: What was sent, as it was sent.
+SentLine = FrameLine | ReplyLine | DownLine
+
+
+class LocalKraken:
+    """Serves a capture or any feed of books or trades while the context is open.
+
+        async with LocalKraken(path, ServingSettings(speed=10)) as server:
+            server.rest_url, server.websocket_url, server.faults
+
+    `on_sent` is told every frame and reply in the order it was handed to the network. Raises FeedError for a recording
+    that cannot be served and for a port that is taken.
+    """
+
+    def __init__(
+        self,
+        source: Path | Feed,
+        settings: ServingSettings | None = None,
+        *,
+        clock: Clock | None = None,
+        on_sent: Callable[[SentLine], None] | None = None,
+    ) -> None:
+        self.settings = settings or ServingSettings()
+        feed = open_replay(source) if isinstance(source, Path) else source
+        self.venue = Venue(feed, loop=self.settings.loop, derive_xrp=self.settings.derive_xrp)
+        self.audience = Audience(self.venue)
+        self._clock = clock or SystemClock()
+        self._on_sent = on_sent
+        self._rest = RestDesk(self.venue)
+        self._requests = RequestDesk(self.venue, self.audience, self._on_subscribed)
+        self._subscribed: set[str] = set()
+        self._connects = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    @property
+    def rest_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/v2"
+
+    async def __aenter__(self) -> LocalKraken:
+        self.player = Player(self.venue, self.audience, self.settings)
+        self.faults = FaultDesk(self.venue, self.audience, self.player)
+        if self.settings.history_s:
+            self.venue.skip_to(self.venue.now_ns + round(self.settings.history_s * SECOND_NS))
+        app = web.Application(client_max_size=64 * 1024)
+        app.router.add_get("/v2", self._websocket)
+        app.router.add_get("/auth/v2", self._websocket)
+        app.router.add_get("/0/public/{method}", self._public)
+        app.router.add_post("/0/public/{method}", self._public)
+        app.router.add_post("/0/private/{method}", self._private)
+        ControlDesk(self.venue, self.audience, self.player, self.faults).add_routes(app.router)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, self.settings.port, shutdown_timeout=0.2)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            problem = error.strerror or str(error)
+            raise FeedError(f"the local Kraken cannot listen on port {self.settings.port}: {problem}") from error
+        self.port = self._runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self.player.run()), loop.create_task(self._keep_house())]
+        if self.settings.start_after == ():
+            self.player.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.faults.close()
+        for connection in self.audience:
+            connection.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _on_subscribed(self, channel: str) -> None:
+        self._subscribed.add(channel)
+        if self.settings.start_after is not None and self._subscribed.issuperset(self.settings.start_after):
+            # Not before the whole request has been answered.
+            asyncio.get_running_loop().call_soon(self.player.start)
+
+    async def _public(self, request: web.Request) -> web.Response:
+        query = dict(request.query)
+        if request.method == "POST":
+            query |= {name: str(value) for name, value in (await request.post()).items()}
+        if self.faults.happens(FaultKind.TOO_MANY_REQUESTS):
+            return web.Response(status=429, text="Too Many Requests")
+        if self.faults.happens(FaultKind.RATE_LIMIT):
+            reply = write_errors(["EAPI:Rate limit exceeded"])
+        else:
+            reply = self._rest.on_public(request.match_info["method"], query)
+        return self._reply(request, reply)
+
+    async def _private(self, request: web.Request) -> web.Response:
+        return self._reply(request, self._rest.on_private())
+
+    def _reply(self, request: web.Request, reply: bytes) -> web.Response:
+        if self._on_sent is not None:
+            self._on_sent(ReplyLine(self._clock.now_ns(), request.path_qs, reply))
+        return web.Response(body=reply, content_type="application/json")
+
+    def _sent(self, number: int, frame: bytes) -> None:
+        assert self._on_sent is not None
+        self._on_sent(FrameLine(self._clock.now_ns(), number, frame))
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        refused = len(self.audience) >= self.settings.connections_max
+        if refused or self.faults.happens(FaultKind.REFUSE_CONNECTS):
+            return web.Response(status=429, text="Too Many Requests")
+        socket = web.WebSocketResponse(compress=False, autoping=False, autoclose=False, max_msg_size=1 << 20)
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+        connection = Connection(
+            self._connects, transport, socket.close, self.faults.armed, self._sent if self._on_sent else None
+        )
+        self._connects += 1
+        self.audience.enter(connection)
+        connection.answer(status(self.venue.system, _FIRST_CONNECTION_ID + connection.number))
+        try:
+            await self._listen(socket, connection)
+        finally:
+            self.audience.leave(connection)
+            connection.drop()
+            if self._on_sent is not None:
+                self._on_sent(DownLine(self._clock.now_ns(), connection.number, "the connection ended"))
+        return socket
+
+    async def _listen(self, socket: web.WebSocketResponse, connection: Connection) -> None:
+        """Requests of a client, until either side ends the connection."""
+        while True:
+            message = await socket.receive()
+            connection.heard()
+            if connection.half_open:
+                if message.type in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR):
+                    return
+                continue
+            if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                slow = self.faults.happens(FaultKind.SLOW_READER)
+                if slow is not None:
+                    await asyncio.sleep(slow.fault.delay_ms / 1000)
+                text = message.data.encode() if isinstance(message.data, str) else message.data
+                self._requests.on_request(connection, text)
+            elif message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is WSMsgType.CLOSE:
+                await socket.close()
+                return
+            elif message.type in (WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+                return
+
+    async def _keep_house(self) -> None:
+        """Heartbeats, idle connections, faults that have come to their end."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(_HOUSEKEEPING_S, self.settings.heartbeat_s / 4))
+            now = loop.time()
+            self.faults.end_what_is_over()
+            for connection in self.audience:
+                if connection.topics and now - connection.last_sent >= self.settings.heartbeat_s:
+                    connection.heartbeat()
+                if now - max(connection.last_sent, connection.last_heard) >= self.settings.idle_s:
+                    self.faults.end(connection, "idle")

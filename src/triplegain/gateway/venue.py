@@ -1,0 +1,119 @@
+"""A recorded market as an exchange that goes on: one event after the other, lap after lap, with what each sends out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import BestQuote, BookUpdate, MarketDepth, PublicTrade
+from triplegain.gateway.derived_market import DERIVATIONS, SOURCE, DerivedMarket
+from triplegain.gateway.served_market import Outgoing, ServedMarket
+from triplegain.kraken.writer import TapeTrade
+from triplegain.market.feed import Feed, FeedError
+
+#: Market time between the last event of a lap and the first of the next.
+_BETWEEN_LAPS_NS = SECOND_NS
+
+_Told = BookUpdate | BestQuote | PublicTrade
+
+
+class Venue:
+    """Plays a feed. Market time is that of the last event played; it stands still in between.
+
+    With `loop` the recording begins again at its end, with times and trade numbers carried forward.
+    Raises FeedError for a feed that has neither books nor trades.
+    """
+
+    def __init__(self, feed: Feed, *, loop: bool = False, derive_xrp: bool = True) -> None:
+        self._feed = feed
+        self._loop = loop
+        without = [symbol for symbol, depth in feed.depth.items() if depth is MarketDepth.CANDLES]
+        if without:
+            raise FeedError(f"{feed.name} has only candles for {', '.join(without)}; books or trades are needed")
+        self.markets: dict[str, ServedMarket] = {
+            one.symbol: ServedMarket(one, only_trades=feed.depth[one.symbol] is MarketDepth.TAPE)
+            for one in feed.instruments
+        }
+        self._derived: list[DerivedMarket] = []
+        if derive_xrp and SOURCE in self.markets:
+            source = self.markets[SOURCE].instrument
+            wanted = [one for one in DERIVATIONS if one.symbol not in self.markets]
+            self._derived = [DerivedMarket(one, source) for one in wanted]
+            self.markets |= {one.market.symbol: one.market for one in self._derived}
+        #: The exchange's own state: online, maintenance, cancel_only or post_only.
+        self.system = "online"
+        #: Laps that have ended.
+        self.laps = 0
+        self.events = 0
+        self.now_ns = 0
+        self._upcoming = self._recorded()
+        self._next: tuple[_Told, int] | None = next(self._upcoming, None)
+        while self._next is not None and not all(one.is_ready for one in self.markets.values()):
+            self.step()
+        if not all(one.is_ready for one in self.markets.values()):
+            names = ", ".join(symbol for symbol, one in self.markets.items() if not one.is_ready)
+            raise FeedError(f"{feed.name} holds no book and no trade of {names}")
+
+    @property
+    def name(self) -> str:
+        return self._feed.name
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        return tuple(market.instrument for market in self.markets.values())
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """Symbols that were not recorded but made from another."""
+        return tuple(one.market.symbol for one in self._derived)
+
+    @property
+    def next_ns(self) -> int | None:
+        """Market time of the next event; None at the end."""
+        if self._next is None:
+            return None
+        event, shift = self._next
+        return event.exchange_time_ns + shift
+
+    def step(self) -> list[Outgoing]:
+        """Plays the next event; nothing at the end."""
+        if self._next is None:
+            return []
+        event, shift = self._next
+        self.now_ns = max(self.now_ns, event.exchange_time_ns + shift)
+        self.events += 1
+        frames: list[Outgoing] = []
+        derived = self._derived if event.symbol == SOURCE else ()
+        for change, own in self.markets[event.symbol].on_event(event, self.now_ns):
+            frames += own
+            for one in derived:
+                if isinstance(change, TapeTrade):
+                    frames += one.on_trade(change)
+                else:
+                    frames += one.on_change(change, self.now_ns)
+        self._next = next(self._upcoming, None)
+        return frames
+
+    def skip_to(self, time_ns: int) -> None:
+        """Plays what happens until then for nobody: it is history afterwards."""
+        while (upcoming := self.next_ns) is not None and upcoming <= time_ns:
+            self.step()
+
+    def _recorded(self) -> Iterator[tuple[_Told, int]]:
+        """Events and by how much their times are carried forward."""
+        shift = 0
+        while True:
+            first, last = 0, 0
+            for event in self._feed.events():
+                if isinstance(event, BookUpdate | BestQuote | PublicTrade):
+                    first = first or event.exchange_time_ns
+                    last = max(last, event.exchange_time_ns)
+                    yield event, shift
+            if not (self._loop and last):
+                return
+            lap_ns = last - first + _BETWEEN_LAPS_NS
+            shift += lap_ns
+            self.laps += 1
+            for market in self.markets.values():
+                market.tape.close_lap(lap_ns)
