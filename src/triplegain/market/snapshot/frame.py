@@ -1,0 +1,173 @@
+"""One timeframe of a snapshot, written once per closed candle."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import Candle
+from triplegain.market.indicators.indicator import Unit
+from triplegain.market.indicators.suite import IndicatorSuite
+from triplegain.market.snapshot.figures import NULL, Steps, fixed, significant
+from triplegain.market.snapshot.trend import trend
+from triplegain.market.timeframes.candle_series import CandleSeries
+
+#: Digits in the compact rendering.
+_BRIEF = 4
+
+Value = float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFrame:
+    """The latest closed candles of one timeframe, oldest first, and the indicators at the last of them.
+
+    `indicators` are in the instrument's currencies and rounded, as the JSON has them. `candle_rows` and the
+    `*_json` texts are those of the two renderings.
+    """
+
+    timeframe: str
+    candles: tuple[Candle, ...]
+    indicators: Mapping[str, Value]
+    trend: float | None
+    #: The candles the indicators were computed from.
+    history_candles: int
+    history_from_ns: int
+    #: The latest of them without a trade.
+    quiet_candles: int
+    candles_json: str
+    indicators_json: str
+    brief_rows: tuple[str, ...]
+    brief_indicators: Mapping[str, str]
+
+    @property
+    def close_time_ns(self) -> int:
+        return self.candles[-1].close_time_ns
+
+
+class CandleText:
+    """How the candles and indicators of an instrument are written."""
+
+    def __init__(self, instrument: Instrument, suite: IndicatorSuite) -> None:
+        self.price = Steps(instrument.tick)
+        self.quantity = Steps(instrument.lot)
+        self._units = suite.units
+
+    def row(self, candle: Candle) -> str:
+        """`[open time in s, "open", "high", "low", "close", "volume"]`, exact."""
+        price = self.price.exact
+        prices = f'"{price(candle.open)}","{price(candle.high)}","{price(candle.low)}","{price(candle.close)}"'
+        return f'[{candle.open_time_ns // SECOND_NS},{prices},"{self.quantity.exact(candle.volume)}"]'
+
+    def brief_row(self, candle: Candle) -> str:
+        """`[open,high,low,close,volume]` as numbers, the volume rounded."""
+        price = self.price.exact
+        volume = self.quantity.significant(candle.volume, _BRIEF)
+        return f"[{price(candle.open)},{price(candle.high)},{price(candle.low)},{price(candle.close)},{volume}]"
+
+    def full(self, name: str, value: float | None) -> str:
+        """A JSON value with all digits that can mean something."""
+        if value is None:
+            return NULL
+        match self._units[name]:
+            case Unit.PRICE:
+                return self.price.rounded(value)
+            case Unit.QUANTITY:
+                return self.quantity.significant(value)
+            case Unit.NUMBER:
+                return fixed(value)
+            case Unit.FLAG:
+                return "true" if value else "false"
+
+    def brief(self, name: str, value: float | None) -> str:
+        """A JSON value with fewer digits."""
+        if value is None:
+            return NULL
+        match self._units[name]:
+            case Unit.PRICE:
+                return self.price.rounded(value, 1)
+            case Unit.QUANTITY:
+                return self.quantity.significant(value, _BRIEF)
+            case Unit.NUMBER:
+                return significant(value, _BRIEF)
+            case Unit.FLAG:
+                return "true" if value else "false"
+
+
+class FrameWriter:
+    """Keeps what was written until another candle closes."""
+
+    def __init__(self, series: CandleSeries, look_back: int, text: CandleText, ema_periods: tuple[int, ...]) -> None:
+        self.series = series
+        self.look_back = look_back
+        self._text = text
+        self._ema_periods = ema_periods
+        self._rows: deque[tuple[Candle, str, str]] = deque(maxlen=look_back)
+        self._written: ClosedFrame | None = None
+        self._edition = -1
+        self._end_ns = 0
+
+    def closed(self) -> ClosedFrame | None:
+        """None while no candle has closed."""
+        history = self.series.history
+        if not len(history):
+            self._written = None
+        elif self._written is None or self._edition != self.series.edition or self._end_ns != history.end_ns:
+            self._written = self._write()
+        return self._written
+
+    def _write(self) -> ClosedFrame:
+        series, text = self.series, self._text
+        history, rows = series.history, self._rows
+        new = self.look_back
+        if self._edition == series.edition:
+            new = min(new, (history.end_ns - self._end_ns) // series.timeframe.length_ns)
+        else:
+            rows.clear()
+        for candle in history.last(new):
+            rows.append((candle, text.row(candle), text.brief_row(candle)))
+        self._edition, self._end_ns = series.edition, history.end_ns
+        reading = series.reading()
+        full = {name: text.full(name, value) for name, value in reading.items()}
+        return ClosedFrame(
+            timeframe=series.timeframe.name,
+            candles=tuple(candle for candle, _, _ in rows),
+            indicators=MappingProxyType({name: _value(each) for name, each in full.items()}),
+            trend=trend(reading, rows[-1][0].close, self._ema_periods),
+            history_candles=len(history),
+            history_from_ns=history.first_open_ns,
+            quiet_candles=history.quiet_candles(),
+            candles_json=",".join(row for _, row, _ in rows),
+            indicators_json=",".join(f'"{name}":{full[name]}' for name in sorted(full)),
+            brief_rows=tuple(row for _, _, row in rows),
+            brief_indicators=MappingProxyType({name: text.brief(name, value) for name, value in reading.items()}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSnapshot:
+    """A timeframe at the moment of a snapshot. `unfinished` is the open candle, None without a trade in it."""
+
+    closed: ClosedFrame
+    unfinished: Candle | None
+    unfinished_json: str
+
+    def json(self, now_ns: int) -> str:
+        """The full rendering, keys sorted."""
+        closed = self.closed
+        return (
+            f'{{"age_s":{fixed((now_ns - closed.close_time_ns) / SECOND_NS)},"candles":[{closed.candles_json}],'
+            f'"history":{{"candles":{closed.history_candles},"from":"{iso(closed.history_from_ns)}"}},'
+            f'"indicators":{{{closed.indicators_json}}},"last_close":"{iso(closed.close_time_ns)}",'
+            f'"trend":{NULL if closed.trend is None else fixed(closed.trend)},"unfinished":{self.unfinished_json}}}'
+        )
+
+
+def _value(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
+    return None if text == NULL else float(text)

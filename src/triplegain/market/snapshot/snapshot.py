@@ -1,0 +1,73 @@
+"""The snapshot itself: immutable, with its canonical JSON and the hash of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from triplegain.domain.quote import QuoteSource
+from triplegain.market.snapshot.book_features import BookFeatures
+from triplegain.market.snapshot.frame import FrameSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPrice:
+    """From the session's fresh quote. `mark` is the middle of bid and ask, else the last trade; `time_ns` its time."""
+
+    mark: Decimal
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    source: QuoteSource
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """The last 24 hours: change in percent to the present price, extremes, volume in base."""
+
+    change_pct: float
+    high: Decimal
+    low: Decimal
+    volume: Decimal
+    #: Whose candles it was taken from.
+    timeframe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One market at one moment. All agents of one decision are given the same object, and see the same `hash`.
+
+    `timeframes` holds those with at least one closed candle, in the order of the configuration; `alignment` is -1..1,
+    None with fewer than two known trends; `flags` say what is missing, late or doubtful. `json` is canonical: keys
+    sorted, no blanks, money as exact text, other numbers rounded and without exponent.
+    """
+
+    symbol: str
+    time_ns: int
+    price: SnapshotPrice
+    day: DayFigures | None
+    timeframes: Mapping[str, FrameSnapshot]
+    primary: str
+    book: BookFeatures | None
+    alignment: float | None
+    flags: tuple[str, ...]
+    json: str
+    #: SHA-256 of `json` in UTF-8, as hexadecimal digits.
+    hash: str
+
+    @property
+    def is_primary_known(self) -> bool:
+        """Whether the primary timeframe has a closed candle."""
+        return self.primary in self.timeframes
+
+
+@dataclass(frozen=True, slots=True)
+class NoSnapshot:
+    """Why there is none: `code` is `no_price` or `no_candles`, `reason` says it to a user."""
+
+    symbol: str
+    time_ns: int
+    code: str
+    reason: str
