@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution
+from triplegain.config.indicators import Indicators
 from triplegain.config.infrastructure import Api, Database, Orchestration
 from triplegain.config.market import Market
 from triplegain.config.risk import Risk
+from triplegain.config.snapshot import Snapshot
 from triplegain.config.values import Section
 
 
@@ -16,6 +18,8 @@ class Config(Section):
     execution: Execution = Execution()
     risk: Risk = Risk()
     market: Market = Market()
+    indicators: Indicators = Indicators()
+    snapshot: Snapshot = Snapshot()
     agents: Agents = Agents()
     orchestration: Orchestration = Orchestration()
     database: Database = Database()
