@@ -68,7 +68,11 @@ def test_the_timescale_files_come_last_and_only_where_usable() -> None:
     plain = [each.name for each in read_migrations(MIGRATIONS, timescale=False)]
     full = [each.name for each in read_migrations(MIGRATIONS, timescale=True)]
     assert full[: len(plain)] == plain
-    assert full[len(plain) :] == ["timescale/001_extension.sql", "timescale/005_paper_trading.sql"]
+    assert full[len(plain) :] == [
+        "timescale/001_extension.sql",
+        "timescale/005_paper_trading.sql",
+        "timescale/007_market_history.sql",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,16 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.market.capture_instruments import symbol_of
 from triplegain.market.feather import read_columns
 from triplegain.market.feed import CaptureError
+from triplegain.market.json_rows import JsonRows
 from triplegain.market.timestamps import csv_time_ns
 
 CSV_HEADER = re.compile(rb"(?i)(date|datetime|time|timestamp|unix),(\w+,)*open,high,low,close,volume")
 
-_json_rows = msgspec.json.Decoder(list[tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw]])
+#: Kraken's own archive has no header: time (s), open, high, low, close, volume, number of trades.
+KRAKEN_CSV = re.compile(rb"\d{9,10}(,[\d.]+){5},\d+\r?\n")
+
+_JsonRow = tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw]
+_json_rows = JsonRows[_JsonRow](_JsonRow)
 
 
 class CandleRow(NamedTuple):
@@ -41,16 +46,12 @@ class CandleRow(NamedTuple):
 
 
 def json_rows(path: Path) -> Iterator[CandleRow]:
-    """freqtrade: `[[open_time_ms, open, high, low, close, base_volume], ...]`."""
-    try:
-        rows = _json_rows.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
-        raise CaptureError(path, f"is cut off or damaged ({error}); get the file again") from error
+    """freqtrade: `[[open_time_ms, open, high, low, close, base_volume], ...]`, plain or .gz."""
     return in_order(
         path,
         (
             CandleRow.of(time * MILLISECOND_NS, [bytes(number).decode() for number in numbers])
-            for time, *numbers in rows
+            for time, *numbers in _json_rows.read(path)
         ),
     )
 
@@ -76,6 +77,23 @@ def csv_rows(path: Path) -> Iterator[CandleRow]:
     if second.open_time_ns < first.open_time_ns:
         return in_order(path, iter([first, second, *rows][::-1]))
     return in_order(path, _csv_rows(path))
+
+
+def kraken_csv_rows(path: Path) -> Iterator[CandleRow]:
+    """Kraken's OHLCVT archive: no header, oldest first."""
+    return in_order(path, _kraken_csv_rows(path))
+
+
+def _kraken_csv_rows(path: Path) -> Iterator[CandleRow]:
+    number = 0
+    try:
+        with path.open(newline="", encoding="ascii") as file:
+            for line in csv.reader(file):
+                number += 1
+                time, *numbers, trades = line
+                yield CandleRow.of(csv_time_ns(time), numbers, int(trades))
+    except (OSError, UnicodeDecodeError, csv.Error, InvalidValueError, ValueError) as error:
+        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
 
 
 def csv_symbol(head: bytes) -> str | None:

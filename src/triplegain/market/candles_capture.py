@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEvent
 from triplegain.market.candle_length import candle_length_text
-from triplegain.market.candle_rows import CSV_HEADER, CandleRow, csv_rows, csv_symbol, feather_rows, json_rows
+from triplegain.market.candle_rows import (
+    CSV_HEADER,
+    KRAKEN_CSV,
+    CandleRow,
+    csv_rows,
+    csv_symbol,
+    feather_rows,
+    json_rows,
+    kraken_csv_rows,
+)
 from triplegain.market.candles import empty_candles
 from triplegain.market.capture import Capture, VerifyReport
 from triplegain.market.capture_instruments import SAMPLE, capture_instrument
@@ -20,7 +29,12 @@ from triplegain.market.feather import MAGIC, column_names
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
 
-_READERS = {"candles-json": json_rows, "candles-feather": feather_rows, "candles-csv": csv_rows}
+_READERS = {
+    "candles-json": json_rows,
+    "candles-feather": feather_rows,
+    "candles-csv": csv_rows,
+    "candles-kraken-csv": kraken_csv_rows,
+}
 
 
 class CandlesCapture:
@@ -62,11 +76,17 @@ class CandlesCapture:
     @cached_property
     def _extent(self) -> tuple[int, int, int, int]:
         """Number of candles, first and last open time, length: the shortest distance between two."""
-        times = [row.open_time_ns for row in self._rows()]
-        if len(times) < 2:
+        count, first, last, length = 0, 0, 0, 0
+        for row in self._rows():
+            time = row.open_time_ns
+            if count:
+                length = min(length or time - last, time - last)
+            else:
+                first = time
+            count, last = count + 1, time
+        if count < 2:
             raise CaptureError(self.paths[0], "holds fewer than two candles, so their length is not known")
-        length = min(after - before for before, after in pairwise(times))
-        return len(times), times[0], times[-1], length
+        return count, first, last, length
 
     def events(self) -> Iterator[MarketEvent]:
         before: Candle | None = None
@@ -125,6 +145,8 @@ def recognise_candles(path: Path, head: bytes) -> Capture | None:
     start = b"".join(head[:200].split())
     if start.startswith(b"[[") and b'"' not in start and start.partition(b"]")[0].count(b",") == 5:
         return CandlesCapture(path, "candles-json", symbol_in_name(path))
+    if KRAKEN_CSV.match(head):
+        return CandlesCapture(path, "candles-kraken-csv", symbol_in_name(path))
     if CSV_HEADER.match(head):
         return CandlesCapture(path, "candles-csv", csv_symbol(head) or symbol_in_name(path))
     return None

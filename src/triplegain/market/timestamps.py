@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from triplegain.domain.clock import SECOND_NS, from_datetime
@@ -50,4 +50,17 @@ def csv_time_ns(text: str) -> int:
             moment = datetime.fromisoformat(f"{text.replace(' ', 'T').removesuffix('Z')}+00:00")
     except ValueError:
         raise InvalidValueError(f"{text!r} is not a time") from None
+    return from_datetime(moment)
+
+
+def moment_ns(text: str) -> int:
+    """A time as somebody types it, in UTC: `2024-01-01`, `2024-01-01 12:00`, `2024-01-01T12:00:00Z`."""
+    try:
+        moment = datetime.fromisoformat(text.strip().removesuffix("Z"))
+    except ValueError:
+        raise InvalidValueError(f"{text!r} is not a time: write 2024-01-01 or 2024-01-01T12:00") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if moment.year < 1970:
+        raise InvalidValueError(f"{text} is before 1970")
     return from_datetime(moment)

@@ -1,17 +1,19 @@
-"""Recorded public trades: feather or freqtrade JSON with time, id, side, price and amount of every trade."""
+"""Recorded public trades: feather or freqtrade JSON with time, id, side, price and amount of every trade, and Kraken's
+archive of times, prices and amounts."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import csv
+import re
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from triplegain.domain.clock import MILLISECOND_NS
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
@@ -21,15 +23,21 @@ from triplegain.market.capture_instruments import SAMPLE, capture_instrument
 from triplegain.market.capture_names import symbol_in_name, venue_in_name
 from triplegain.market.feather import MAGIC, column_names, read_columns
 from triplegain.market.feed import CaptureError
+from triplegain.market.json_rows import JsonRows
 from triplegain.market.scaling import Scale
 
 FEATHER_FORMAT = "trades-feather"
 JSON_FORMAT = "trades-json"
+KRAKEN_FORMAT = "trades-kraken-csv"
 
 _COLUMNS = ("timestamp", "id", "side", "price", "amount")
 
 #: freqtrade's row: time (ms), id or null, market or limit, side, price, amount, cost.
-_rows = msgspec.json.Decoder(list[tuple[int, str | int | None, str | None, str, msgspec.Raw, msgspec.Raw, msgspec.Raw]])
+_JsonRow = tuple[int, str | int | None, str | None, str, msgspec.Raw, msgspec.Raw, msgspec.Raw]
+_json_rows = JsonRows[_JsonRow](_JsonRow)
+
+#: Kraken's own archive has no header: time (s), price, amount.
+_KRAKEN_CSV = re.compile(rb"\d{9,10}(\.\d+)?,[\d.]+,[\d.]+\r?\n")
 
 #: (time in ns, venue's id or empty, side, price, amount)
 _Row = tuple[int, str, str, str, str]
@@ -103,7 +111,9 @@ class TradesCapture:
         return VerifyReport(count, 0, gaps)
 
     def _rows(self) -> Iterator[_Row]:
-        return self._feather_rows() if self.format == FEATHER_FORMAT else self._json_rows()
+        if self.format == FEATHER_FORMAT:
+            return self._feather_rows()
+        return _kraken_rows(self.paths[0]) if self.format == KRAKEN_FORMAT else self._json_rows()
 
     def _feather_rows(self) -> Iterator[_Row]:
         for times, ids, sides, prices, amounts in read_columns(self.paths[0], _COLUMNS):
@@ -111,7 +121,7 @@ class TradesCapture:
                 yield time_ms * MILLISECOND_NS, name or "", side, repr(price), repr(amount)
 
     def _json_rows(self) -> Iterator[_Row]:
-        for time_ms, name, _, side, price, amount, _ in _read_rows(self.paths[0]):
+        for time_ms, name, _, side, price, amount, _ in _json_rows.read(self.paths[0]):
             yield (
                 time_ms * MILLISECOND_NS,
                 "" if name is None else str(name),
@@ -121,16 +131,22 @@ class TradesCapture:
             )
 
 
-def _read_rows(
-    path: Path,
-) -> list[tuple[int, str | int | None, str | None, str, msgspec.Raw, msgspec.Raw, msgspec.Raw]]:
+def _kraken_rows(path: Path) -> Iterator[_Row]:
+    """Kraken's archive tells neither number nor side. A trade above the one before it is taken for a buy, one below
+    for a sell, one at the same price for the same again."""
+    number, side, before = 0, "buy", Decimal(0)
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                return _rows.decode(file.read())
-        return _rows.decode(path.read_bytes())
-    except (EOFError, OSError, zlib.error, msgspec.DecodeError) as error:
-        raise CaptureError(path, f"is cut off or damaged ({error}); get the file again") from error
+        with path.open(newline="", encoding="ascii") as file:
+            for line in csv.reader(file):
+                number += 1
+                time, price, amount = line
+                value = Decimal(price)
+                if value != before:
+                    side = "buy" if value > before else "sell"
+                before = value
+                yield int(Decimal(time) * SECOND_NS), "", side, price, amount
+    except (OSError, UnicodeDecodeError, csv.Error, InvalidOperation, ValueError) as error:
+        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
 
 
 def recognise_trades(path: Path, head: bytes) -> Capture | None:
@@ -139,6 +155,8 @@ def recognise_trades(path: Path, head: bytes) -> Capture | None:
         if not {"timestamp", "side", "price", "amount"} <= set(column_names(path)):
             return None
         return TradesCapture(path, FEATHER_FORMAT, symbol_in_name(path))
+    if _KRAKEN_CSV.match(head):
+        return TradesCapture(path, KRAKEN_FORMAT, symbol_in_name(path))
     start = b"".join(head[:200].split())
     if start.startswith(b"[[") and (b'"buy"' in start or b'"sell"' in start):
         return TradesCapture(path, JSON_FORMAT, symbol_in_name(path))

@@ -1,156 +1,227 @@
-"""Stored prices of the past: closed candles and the public tape."""
+"""Stored prices of the past: complete candles, quiet ones included, and the public tape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
+from triplegain.domain.candle_time import candle_open_ns, timeframe_ns
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
+from triplegain.domain.span import Span, merged
+from triplegain.storage.candle_plan import Segment, last_run, plan_candles
 from triplegain.storage.database import Database
+from triplegain.storage.market_records import TAPE, Coverage, StoredPrice, StoredTape
 
-_STORE_CANDLE = """
-INSERT INTO candles VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (symbol, length_ns, open_time_ns) DO UPDATE SET
-    open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-    volume = excluded.volume, trades = excluded.trades, source = excluded.source
-"""
-_STORE_TRADE = "INSERT INTO market_trades VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"
-#: Built from the longest stored length that divides the one asked for; one that is not over is left out.
+#: Prices as whole ticks, half a tick up: a tick that has become coarser since must not stop a reader.
 _CANDLES = """
-WITH base AS (
-    SELECT max(length_ns) AS length FROM candles WHERE symbol = $1 AND length_ns <= $2 AND $2 % length_ns = 0
-), latest AS (
-    SELECT * FROM candles, base
-    WHERE symbol = $1 AND length_ns = base.length AND open_time_ns < $3 / $2 * $2
-    ORDER BY open_time_ns DESC LIMIT ($4 + 1) * ($2 / (SELECT length FROM base))
-), parts AS (
-    SELECT *, open_time_ns / $2 * $2 AS start FROM latest
-)
-SELECT start::bigint AS open_time_ns, (array_agg(open ORDER BY open_time_ns))[1] AS open, max(high) AS high,
-       min(low) AS low, (array_agg(close ORDER BY open_time_ns DESC))[1] AS close, sum(volume) AS volume,
-       sum(trades)::bigint AS trades
-FROM parts GROUP BY start
-HAVING start + $2 <= (SELECT max(open_time_ns + length_ns) FROM latest)
-ORDER BY start DESC LIMIT $4
+SELECT open_time_ns, round(open / $7)::bigint AS open, round(high / $7)::bigint AS high, round(low / $7)::bigint AS low,
+       round(close / $7)::bigint AS close, round(volume / $8)::bigint AS volume, coalesce(trades, 0) AS trades
+FROM candles_between($1, $2, $3, $4, $5, $6) ORDER BY open_time_ns
+"""
+_CLOSE_BEFORE = """
+SELECT round(close / $6)::bigint AS close FROM candles
+WHERE venue = $1 AND symbol = $2 AND length_ns = $3 AND open_time_ns >= $4 AND open_time_ns < $5
+ORDER BY open_time_ns DESC LIMIT 1
+"""
+_TRADES = """
+SELECT exchange_time_ns, trade_id, trade_number, round(price / $5)::bigint AS price,
+       round(quantity / $6)::bigint AS quantity, side
+FROM market_trades WHERE venue = $1 AND symbol = $2 AND exchange_time_ns >= $3 AND exchange_time_ns < $4
+ORDER BY exchange_time_ns, trade_number, trade_id
 """
 _LATEST = """
-SELECT price, time_ns::bigint FROM (
-    (SELECT price, exchange_time_ns AS time_ns, 0 AS rank FROM market_trades
-     WHERE symbol = $1 AND exchange_time_ns <= $2 ORDER BY exchange_time_ns DESC, trade_id DESC LIMIT 1)
+SELECT price, time_ns, greatest(time_ns, least(stands, $3)) AS stands_until_ns FROM (
+    (SELECT t.price, t.exchange_time_ns AS time_ns, 0 AS rank, k.to_ns AS stands FROM market_trades t
+     LEFT JOIN market_spans k ON k.venue = t.venue AND k.symbol = t.symbol AND k.length_ns = 0
+         AND k.from_ns <= t.exchange_time_ns AND k.to_ns > t.exchange_time_ns
+     WHERE t.venue = $1 AND t.symbol = $2 AND t.exchange_time_ns <= $3
+     ORDER BY t.exchange_time_ns DESC, t.trade_number DESC, t.trade_id DESC LIMIT 1)
     UNION ALL
-    (SELECT close, open_time_ns + length_ns, 1 FROM candles
-     WHERE symbol = $1 AND open_time_ns + length_ns <= $2 ORDER BY open_time_ns + length_ns DESC LIMIT 1)
-) AS known ORDER BY time_ns DESC, rank LIMIT 1
+    (SELECT c.close, c.open_time_ns + c.length_ns, 1, k.to_ns
+     FROM (SELECT DISTINCT length_ns FROM market_coverage WHERE venue = $1 AND symbol = $2 AND length_ns > 0) l
+     CROSS JOIN LATERAL (
+         SELECT * FROM candles WHERE venue = $1 AND symbol = $2 AND length_ns = l.length_ns
+             AND open_time_ns <= $3 - l.length_ns ORDER BY open_time_ns DESC LIMIT 1) c
+     JOIN market_spans k ON k.venue = $1 AND k.symbol = $2 AND k.length_ns = c.length_ns
+         AND k.from_ns <= c.open_time_ns AND k.to_ns >= c.open_time_ns + c.length_ns)
+) AS known ORDER BY stands_until_ns DESC, time_ns DESC, rank LIMIT 1
+"""
+_COVERAGE = """
+SELECT * FROM market_coverage WHERE ($1::text IS NULL OR venue = $1) AND ($2::text IS NULL OR symbol = $2)
+ORDER BY venue, symbol, length_ns, from_ns
+"""
+_TAPES = """
+SELECT venue, symbol, count(*) AS trades, min(exchange_time_ns) AS first_time_ns, max(exchange_time_ns) AS last_time_ns
+FROM market_trades GROUP BY venue, symbol ORDER BY venue, symbol
 """
 _END_OF_TIME_NS = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPrice:
-    """The last price known of a symbol, and when it was made (market time)."""
-
-    price: Decimal
-    time_ns: int
-
-
 class MarketHistory:
-    """Methods raise StorageError when the database fails."""
+    """Reads what MarketWriter stored. Methods raise StorageError when the database fails.
+
+    A candle is told when all of its time is known; one in which nobody traded is flat at the close before it. What has
+    not been loaded is left out, and so are flat candles before the first price known.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def store_candles(self, instrument: Instrument, candles: Iterable[Candle], source: str) -> int:
-        """Store closed candles; one that is stored already is replaced. Returns how many."""
-        rows = [
-            (
-                instrument.symbol,
-                candle.length_ns,
-                candle.open_time_ns,
-                instrument.price(candle.open),
-                instrument.price(candle.high),
-                instrument.price(candle.low),
-                instrument.price(candle.close),
-                instrument.quantity(candle.volume),
-                candle.trades,
-                source,
-            )
-            for candle in candles
-        ]
-        return await self._store("storing candles", _STORE_CANDLE, rows)
-
-    async def store_trades(self, instrument: Instrument, trades: Iterable[PublicTrade], source: str) -> int:
-        """Store trades of the tape; one that is stored already stays as it is. Returns how many were handed in."""
-        rows = [
-            (
-                instrument.symbol,
-                trade.exchange_time_ns,
-                trade.trade_id,
-                instrument.price(trade.price),
-                instrument.quantity(trade.quantity),
-                trade.side.label,
-                source,
-            )
-            for trade in trades
-        ]
-        return await self._store("storing trades", _STORE_TRADE, rows)
-
-    async def candles(
-        self, instrument: Instrument, length_ns: int, *, before_ns: int | None = None, limit: int = 1000
-    ) -> list[Candle]:
-        """The last `limit` candles that closed by `before_ns`, oldest first.
-
-        A length that is not stored is put together from the longest stored one that divides it.
-        """
-        before = _END_OF_TIME_NS if before_ns is None else before_ns
-        found = await self._database.rows("reading candles", _CANDLES, instrument.symbol, length_ns, before, limit)
-        return [_candle(instrument, length_ns, row) for row in reversed(found)]
-
-    async def trades(self, instrument: Instrument, *, after_ns: int = -1, limit: int = 1000) -> list[PublicTrade]:
-        """The first `limit` trades after a time, oldest first. `received_at_ns` is the exchange's time."""
-        query = (
-            "SELECT * FROM market_trades WHERE symbol = $1 AND exchange_time_ns > $2 "
-            "ORDER BY exchange_time_ns, trade_id LIMIT $3"
+    async def instruments(self) -> list[Instrument]:
+        """Every instrument that was ever written, with the finest steps it was written with."""
+        found = await self._database.rows(
+            "reading instruments", "SELECT * FROM market_instruments ORDER BY venue, symbol"
         )
-        found = await self._database.rows("reading trades", query, instrument.symbol, after_ns, limit)
-        return [_trade(instrument, row) for row in found]
+        return [
+            Instrument(
+                row["symbol"],
+                row["tick"],
+                row["lot"],
+                row["quantity_min"],
+                row["cost_min"],
+                fee_decimals=row["fee_decimals"],
+                venue=row["venue"],
+            )
+            for row in found
+        ]
 
-    async def latest_price(self, symbol: str, *, at_ns: int | None = None) -> StoredPrice | None:
+    async def coverage(self, venue: str | None = None, symbol: str | None = None) -> list[Coverage]:
+        """The spans that are whole, of everything or of one venue or instrument."""
+        found = await self._database.rows("reading what is known", _COVERAGE, venue, symbol)
+        return [
+            Coverage(
+                row["venue"],
+                row["symbol"],
+                row["length_ns"],
+                Span(row["from_ns"], row["to_ns"]),
+                row["source"],
+                row["numbered"],
+            )
+            for row in found
+        ]
+
+    async def known(self, venue: str, symbol: str, length_ns: int = TAPE) -> list[Span]:
+        """The whole spans of the tape, or of candles of one length, whatever their source."""
+        return merged(each.span for each in await self.coverage(venue, symbol) if each.length_ns == length_ns)
+
+    async def tapes(self) -> list[StoredTape]:
+        return [StoredTape(**row) for row in await self._database.rows("counting trades", _TAPES)]
+
+    async def candles(self, instrument: Instrument, length_ns: int, span: Span) -> list[Candle]:
+        """All complete candles that lie in the span, oldest first; where something is not known there is a hole."""
+        return await self._read(instrument, length_ns, await self._plan(instrument, length_ns, span))
+
+    async def recent_candles(
+        self, instrument: Instrument, timeframe: str, count: int, before_ns: int | None = None
+    ) -> list[Candle]:
+        """The last `count` complete candles of `1m` to `1w` that closed by a time, oldest first, without a hole.
+
+        Fewer where less is known. They end with the last complete candle: how old it is says its `close_time_ns`.
+        """
+        length = timeframe_ns(timeframe)
+        end = candle_open_ns(_END_OF_TIME_NS if before_ns is None else before_ns, length)
+        run = last_run(await self._plan(instrument, length, Span(0, end)))
+        if not run:
+            return []
+        start = max(run[0].span.from_ns, run[-1].span.to_ns - count * length)
+        wanted = [
+            Segment(each.base_ns, Span(max(each.span.from_ns, start), each.span.to_ns), each.known_from_ns)
+            for each in run
+            if each.span.to_ns > start
+        ]
+        return await self._read(instrument, length, wanted)
+
+    async def trades(self, instrument: Instrument, span: Span) -> list[PublicTrade]:
+        """The stored trades of a span, oldest first. `received_at_ns` is the exchange's time."""
+        found = await self._database.rows(
+            "reading trades", _TRADES, instrument.venue, instrument.symbol, *span, instrument.tick, instrument.lot
+        )
+        return [_trade(instrument.symbol, row) for row in found]
+
+    async def last_trade_number(self, venue: str, symbol: str, before_ns: int) -> int:
+        """The exchange's number of the last stored trade before a time; 0 where there is none."""
+        row = await self._database.row(
+            "reading the last trade",
+            "SELECT trade_number FROM market_trades WHERE venue = $1 AND symbol = $2 AND exchange_time_ns < $3 "
+            "ORDER BY exchange_time_ns DESC, trade_number DESC LIMIT 1",
+            venue,
+            symbol,
+            before_ns,
+        )
+        return 0 if row is None else row["trade_number"] or 0
+
+    async def latest_price(self, symbol: str, *, venue: str = "kraken", at_ns: int | None = None) -> StoredPrice | None:
         """The last trade or candle close known (up to `at_ns`); None if nothing is stored."""
         before = _END_OF_TIME_NS if at_ns is None else at_ns
-        row = await self._database.row("reading the last price", _LATEST, symbol, before)
-        return None if row is None else StoredPrice(row["price"], row["time_ns"])
+        row = await self._database.row("reading the last price", _LATEST, venue, symbol, before)
+        return None if row is None else StoredPrice(row["price"], row["time_ns"], row["stands_until_ns"])
 
-    async def _store(self, doing: str, query: str, rows: Sequence[tuple[object, ...]]) -> int:
-        async with self._database.transaction(doing) as connection:
-            await connection.executemany(query, rows)
-        return len(rows)
+    async def _plan(self, instrument: Instrument, length_ns: int, span: Span) -> list[Segment]:
+        known: dict[int, list[Span]] = {}
+        for each in await self.coverage(instrument.venue, instrument.symbol):
+            if each.length_ns != TAPE:
+                known.setdefault(each.length_ns, []).append(each.span)
+        return plan_candles(known, length_ns, span)
+
+    async def _read(self, instrument: Instrument, length_ns: int, segments: Sequence[Segment]) -> list[Candle]:
+        candles: list[Candle] = []
+        end, close = -1, None
+        for segment in segments:
+            if segment.span.from_ns != end:
+                close = None
+            end = segment.span.to_ns
+            if close is None:
+                close = await self._close_before(instrument, segment)
+            found = await self._database.rows(
+                "reading candles",
+                _CANDLES,
+                instrument.venue,
+                instrument.symbol,
+                length_ns,
+                segment.base_ns,
+                *segment.span,
+                instrument.tick,
+                instrument.lot,
+            )
+            close = _fill(candles, instrument.symbol, length_ns, segment.span, close, found)
+        return candles
+
+    async def _close_before(self, instrument: Instrument, segment: Segment) -> int | None:
+        row = await self._database.row(
+            "reading candles",
+            _CLOSE_BEFORE,
+            instrument.venue,
+            instrument.symbol,
+            segment.base_ns,
+            segment.known_from_ns,
+            segment.span.from_ns,
+            instrument.tick,
+        )
+        return None if row is None else int(row["close"])
 
 
-def _candle(instrument: Instrument, length_ns: int, row: Any) -> Candle:
-    return Candle(
-        symbol=instrument.symbol,
-        open_time_ns=row["open_time_ns"],
-        length_ns=length_ns,
-        open=instrument.ticks(row["open"]),
-        high=instrument.ticks(row["high"]),
-        low=instrument.ticks(row["low"]),
-        close=instrument.ticks(row["close"]),
-        volume=instrument.lots(row["volume"]),
-        trades=row["trades"],
-    )
+def _fill(
+    candles: list[Candle], symbol: str, length_ns: int, span: Span, close: int | None, rows: Sequence[Any]
+) -> int | None:
+    """Append the rows with flat candles between them; the last close."""
+    time = span.from_ns
+    for row in [*rows, None]:
+        until = span.to_ns if row is None else row["open_time_ns"]
+        if close is not None:
+            candles.extend(
+                Candle(symbol, quiet, length_ns, close, close, close, close, 0)
+                for quiet in range(time, until, length_ns)
+            )
+        if row is not None:
+            opened, first, high, low, close, volume, trades = row
+            candles.append(Candle(symbol, opened, length_ns, first, high, low, close, volume, trades))
+            time = opened + length_ns
+    return close
 
 
-def _trade(instrument: Instrument, row: Any) -> PublicTrade:
-    return PublicTrade(
-        symbol=instrument.symbol,
-        exchange_time_ns=row["exchange_time_ns"],
-        received_at_ns=row["exchange_time_ns"],
-        price=instrument.ticks(row["price"]),
-        quantity=instrument.lots(row["quantity"]),
-        side=Side.parse(row["side"]),
-        trade_id=row["trade_id"],
-    )
+def _trade(symbol: str, row: Any) -> PublicTrade:
+    time = row["exchange_time_ns"]
+    number = "" if row["trade_number"] is None and row["trade_id"].startswith(f"{time}-") else row["trade_id"]
+    return PublicTrade(symbol, time, time, row["price"], row["quantity"], Side.parse(row["side"]), number)

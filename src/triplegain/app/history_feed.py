@@ -1,0 +1,164 @@
+"""The stored history as a feed: `--feed history:BTC/USDT,XRP/USDT:2024-01-01..2024-02-01`."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import CandleClosed, MarketDepth, MarketEvent
+from triplegain.domain.quote import QuoteSource
+from triplegain.domain.span import Span, without
+from triplegain.market.capture_instruments import symbol_of
+from triplegain.market.feed import FeedError
+from triplegain.market.timestamps import moment_ns
+from triplegain.storage.candle_plan import plan_candles
+from triplegain.storage.database import Database
+from triplegain.storage.market_history import MarketHistory
+from triplegain.storage.market_records import TAPE
+
+_PREFIX = "history:"
+_USAGE = (
+    "history:SYMBOL,SYMBOL:FROM..TO, as history:BTC/USDT:2024-01-01..2024-02-01, with :1m … :1d behind it for candles"
+)
+_CHUNK_CANDLES = 5_000
+_CHUNK_TAPE_NS = 6 * 60 * MINUTE_NS
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySpec:
+    """What a feed's name asks for; `length_ns` None takes trades where all are stored, else minutes."""
+
+    name: str
+    venue: str
+    symbols: tuple[str, ...]
+    span: Span
+    length_ns: int | None
+
+
+def parse_history(name: str, venue: str = "kraken") -> HistorySpec:
+    """Raises InvalidValueError for words that are none."""
+    symbols, _, rest = name.removeprefix(_PREFIX).partition(":")
+    period, _, timeframe = rest.partition(":")
+    start, dots, end = period.partition("..")
+    pairs = tuple(sorted({symbol_of(word.strip()) or "" for word in symbols.split(",")}))
+    if not dots or "" in pairs or (timeframe and timeframe not in TIMEFRAMES):
+        raise InvalidValueError(f"{name!r} is no stored history: use {_USAGE}")
+    span = Span(moment_ns(start.strip()), moment_ns(end.strip()))
+    if span.from_ns >= span.to_ns or span.from_ns % MINUTE_NS or span.to_ns % MINUTE_NS:
+        raise InvalidValueError(f"{name!r}: the period must go from one full minute to a later one")
+    return HistorySpec(name, venue, pairs, span, TIMEFRAMES.get(timeframe))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFeed:
+    """Trades or candles of a period that is known whole. The same events every time, unless the history is mended.
+
+    Read in chunks over a connection of its own while the events are taken, so a year needs no more memory than a day.
+    """
+
+    name: str
+    url: str
+    instruments: tuple[Instrument, ...]
+    depth: Mapping[str, MarketDepth]
+    candle_length_ns: Mapping[str, int]
+    span_ns: tuple[int, int]
+    source: QuoteSource = QuoteSource.HISTORICAL
+    synthetic: bool = False
+    _chunk_candles: int = field(default=_CHUNK_CANDLES, repr=False)
+
+    def events(self) -> Iterator[MarketEvent]:
+        """By time; at equal times in the order of the instruments' names. Raises StorageError."""
+        with _reading(self.url) as reader:
+            streams = [self._stream(reader, instrument) for instrument in self.instruments]
+            yield from heapq.merge(*streams, key=lambda event: event.exchange_time_ns)
+
+    def _stream(self, reader: _Reader, instrument: Instrument) -> Iterator[MarketEvent]:
+        history = reader.history
+        length = self.candle_length_ns.get(instrument.symbol)
+        step = _CHUNK_TAPE_NS if length is None else length * self._chunk_candles
+        start, end = self.span_ns
+        while start < end:
+            chunk = Span(start, min(start + step, end))
+            if length is None:
+                yield from reader.wait_for(history.trades(instrument, chunk))
+            else:
+                for candle in reader.wait_for(history.candles(instrument, length, chunk)):
+                    yield CandleClosed(candle.symbol, candle.close_time_ns, candle.close_time_ns, candle)
+            start = chunk.to_ns
+
+
+async def load_history_feed(name: str, database: Database, venue: str = "kraken") -> HistoryFeed:
+    """Raises InvalidValueError for a name that is none, FeedError where the period is not stored whole."""
+    spec = parse_history(name, venue)
+    history = MarketHistory(database)
+    stored = {each.symbol: each for each in await history.instruments() if each.venue == venue}
+    missing = [symbol for symbol in spec.symbols if symbol not in stored]
+    if missing:
+        raise FeedError(f"nothing of {', '.join(missing)} is stored: `tg data download {missing[0]}` loads it")
+    depth: dict[str, MarketDepth] = {}
+    lengths: dict[str, int] = {}
+    for symbol in spec.symbols:
+        length = await _length(history, spec, symbol)
+        depth[symbol] = MarketDepth.TAPE if length == TAPE else MarketDepth.CANDLES
+        if length != TAPE:
+            lengths[symbol] = length
+    instruments = tuple(stored[symbol] for symbol in spec.symbols)
+    return HistoryFeed(name, database.url, instruments, depth, lengths, spec.span)
+
+
+async def _length(history: MarketHistory, spec: HistorySpec, symbol: str) -> int:
+    """The finest thing that is whole over the period."""
+    known: dict[int, list[Span]] = {}
+    for each in await history.coverage(spec.venue, symbol):
+        known.setdefault(each.length_ns, []).append(each.span)
+    if spec.length_ns is None and not without([spec.span], known.get(TAPE, [])):
+        return TAPE
+    known.pop(TAPE, None)
+    lengths = [spec.length_ns] if spec.length_ns else sorted(TIMEFRAMES.values())
+    for length in lengths:
+        whole = [segment.span for segment in plan_candles(known, length, spec.span)]
+        rest = without([spec.span], whole)
+        # A last candle that the period cuts is not asked for.
+        if whole and all(gap.to_ns == spec.span.to_ns and gap.to_ns - gap.from_ns < length for gap in rest):
+            return length
+    raise FeedError(
+        f"{symbol} is not stored without a gap over that period: `tg data list` shows what is, "
+        f"`tg data download {symbol} --since … --until …` loads the rest"
+    )
+
+
+class _Reader:
+    """A connection on a thread of its own, for iterators that cannot wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, database: Database) -> None:
+        self._loop = loop
+        self.history = MarketHistory(database)
+
+    def wait_for(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[_Reader]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="history feed", daemon=True)
+    thread.start()
+    try:
+        database = asyncio.run_coroutine_threadsafe(Database.connect(url, connections_max=1), loop).result()
+        try:
+            yield _Reader(loop, database)
+        finally:
+            asyncio.run_coroutine_threadsafe(database.close(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
