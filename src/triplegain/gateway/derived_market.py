@@ -25,10 +25,11 @@ class Derivation:
     quantity: int
 
 
-#: Near what the pairs cost when BTC costs 60,000 USDT. They follow BTC/USDT alone: no triangle holds between them.
+#: One XRP is 2.28 USDT and 0.000037 BTC when a BTC is 61,700 USDT, and each level is worth what it was. Both pairs
+#: follow BTC/USDT alone: away from that price no triangle holds between the three.
 DERIVATIONS = (
-    Derivation("XRP/BTC", Decimal("1.6e-10"), 100_000),
-    Derivation("XRP/USDT", Decimal("1e-5"), 100_000),
+    Derivation("XRP/BTC", Decimal("6e-10"), 27_000),
+    Derivation("XRP/USDT", Decimal("3.7e-5"), 27_000),
 )
 
 
