@@ -74,6 +74,21 @@ class InstrumentMessage(msgspec.Struct):
     pairs: list[PairMessage] = []
 
 
+class PairState(msgspec.Struct):
+    """What can change about a pair while it is traded."""
+
+    symbol: str
+    status: str
+    price_increment: Any = None
+    qty_increment: Any = None
+
+
+class PairStates(msgspec.Struct):
+    """`data` of the instrument channel as far as a running feed needs it."""
+
+    pairs: list[PairState] = []
+
+
 class StatusMessage(msgspec.Struct):
     """`data[0]` of the status channel: online, cancel_only, maintenance or post_only."""
 
@@ -132,5 +147,6 @@ read_book = msgspec.json.Decoder(list[BookMessage], float_hook=str).decode
 read_trades = msgspec.json.Decoder(list[TradeMessage], float_hook=str).decode
 read_ticker = msgspec.json.Decoder(list[TickerMessage], float_hook=str).decode
 read_instruments = msgspec.json.Decoder(InstrumentMessage, float_hook=str).decode
+read_pair_states = msgspec.json.Decoder(PairStates, float_hook=str).decode
 read_status = msgspec.json.Decoder(list[StatusMessage]).decode
 read_subscribed = msgspec.json.Decoder(Subscribed | None).decode

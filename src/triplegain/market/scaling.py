@@ -13,6 +13,9 @@ _MOST_DUST = Decimal("0.125")
 #: Prices of archives may be this share of a tick off it: Kraken's own files say 9082.79999 for 9082.8.
 _NEAR = Decimal("0.001")
 
+#: Power of ten that no price and no quantity reaches.
+_LARGEST = 30
+
 #: Numbers a scale remembers before it starts anew.
 _REMEMBERED = 65_536
 
@@ -104,4 +107,6 @@ class Scale:
             raise InvalidValueError(f"{text} is not a finite number")
         if value < 0:
             raise InvalidValueError(f"{text} is negative")
+        if value and value.adjusted() > _LARGEST:
+            raise InvalidValueError(f"{text[:20]} is too large")
         return value.scaleb(self.places)
