@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.market.recorded_lines import recorded_books
 
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, PublicTrade
 from triplegain.domain.orders import Side
@@ -14,6 +17,7 @@ from triplegain.market.captures import verify_capture
 from triplegain.market.checksum import book_checksum
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_line import ReplyLine, TickLine, write_line
 from triplegain.market.kraken_frames import KrakenFrameDecoder
 
 SECOND = 1_000_000_000
@@ -176,3 +180,16 @@ def test_frames_of_acknowledged_depth_are_cut_to_it() -> None:
     assert decoder.decode(ack, None) == []
     event = decoder.decode(SNAPSHOT, None)[0]
     assert isinstance(event, BookUpdate) and event.depth == 25 and event.snapshot
+
+
+def test_a_plain_log_of_a_feed_is_a_capture_with_the_instruments_of_its_time(captures: Path, tmp_path: Path) -> None:
+    """As a local Kraken or another program may write it: lines of a feed, not compressed."""
+    pairs, *frames = recorded_books(captures)[:511]
+    assert isinstance(pairs, ReplyLine)
+    of_the_time = replace(pairs, reply=pairs.reply.replace(b'"ordermin":"0.00005"', b'"ordermin":"0.0002"'))
+    path = tmp_path / "sent.jsonl"
+    path.write_bytes(b"".join(map(write_line, [of_the_time, TickLine(pairs.received_at_ns), *frames])))
+    capture = recognise(path)
+    assert capture is not None and (capture.format, capture.rows) == ("kraken-v2-frames", 510)
+    assert capture.instrument.quantity_min == Decimal("0.0002")
+    assert sum(isinstance(event, BookUpdate) for event in capture.events()) == 510

@@ -1,17 +1,20 @@
-"""`captures`: what recorded markets there are, and whether they hold together."""
+"""`captures`: what recorded markets there are, whether they hold together, and one of them traded on."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triplegain.cli.client import JsonOption
 
 if TYPE_CHECKING:
+    from triplegain.market.capture import VerifyReport
     from triplegain.market.captures import CaptureSummary
+    from triplegain.market.recording_check import RecordingReport
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
@@ -19,9 +22,10 @@ _DAMAGED = 6
 
 def register(app: typer.Typer) -> None:
     """Add the group `captures`."""
-    group = typer.Typer(name="captures", help="Recorded markets: list, verify.", no_args_is_help=True)
+    group = typer.Typer(name="captures", help="Recorded markets: list, verify, replay.", no_args_is_help=True)
     group.command("list")(list_all)
     group.command("verify")(verify)
+    group.command("replay")(replay)
     app.add_typer(group)
 
 
@@ -39,7 +43,8 @@ def captures_folder() -> Path | None:
 
 def list_all(
     root: Annotated[
-        Path | None, typer.Argument(help="A file or folder; without one TRIPLEGAIN_CAPTURES, else this folder.")
+        Path | None,
+        typer.Argument(help="A file or folder; without one TRIPLEGAIN_CAPTURES, else this folder, and the recordings."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,53 +54,131 @@ def list_all(
     from triplegain.cli.tables import print_json
     from triplegain.market.captures import list_captures
 
-    place = root or captures_folder() or Path()
-    found = list_captures(place)
+    places = [root] if root else [captures_folder() or Path(), *_own_recordings()]
+    found = [(place, list_captures(place)) for place in places]
     if as_json:
-        print_json(found)
-    elif found:
-        Console().print(_table(place, found))
-    else:
-        print(f"There is no recorded market in {place}; docs/captures.md lists the formats.")
+        print_json([each for _, summaries in found for each in summaries])
+        return
+    for place, summaries in found:
+        if summaries:
+            Console().print(_table(place, summaries))
+    if not any(summaries for _, summaries in found):
+        names = " or ".join(map(str, places))
+        print(f"There is no recorded market in {names}; docs/captures.md lists the formats.")
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A capture file, or a folder of them.")], as_json: JsonOption = False
+    path: Annotated[Path, typer.Argument(help="A recording or its name, a capture file, or a folder of them.")],
+    as_json: JsonOption = False,
 ) -> None:
-    """Read it to its end: checksums, sequence numbers, candles. Exit code 6 if something is wrong."""
+    """Read it to its end: checksums, hashes, sequence numbers, candles. Exit code 6 if something is wrong."""
+    from triplegain.cli.tables import print_json
+    from triplegain.market.captures import verify_capture
+    from triplegain.market.recording_check import verify_recording
+    from triplegain.market.replay import find_recording
+
+    path = _named(path)
+    recording = find_recording(path)
+    report = verify_recording(recording) if recording else None
+    found = report.summary if report else verify_capture(path)
+    more = _more(report) if report else {}
+    if as_json:
+        print_json({"updates": found.updates, "mismatches": found.mismatches, "gaps": found.gaps} | more)
+    else:
+        _print_checked(path, found, more)
+    if found.mismatches or (report and report.damaged):
+        raise typer.Exit(_DAMAGED)
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(help="A recording or its name, a capture file, or a folder of them.")],
+    candle: Annotated[str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, ...")] = None,
+    session: Annotated[str | None, typer.Option(help="name of the session")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
+    ] = False,
+) -> None:
+    """Trade on it on paper, as fast as possible: short for `paper --feed replay:PATH --speed max`."""
+    from triplegain.cli.paper import paper
+
+    paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=session, as_json=as_json)
+
+
+def _own_recordings() -> list[Path]:
+    """The folder of recordings, if there is one."""
+    from triplegain.app.session_recording import recordings_dir
+    from triplegain.config import home_dir
+
+    folder = recordings_dir(home_dir(create=False))
+    return [folder] if folder.is_dir() else []
+
+
+def _named(path: Path) -> Path:
+    """A path, or the name of one of our recordings."""
+    if path.exists() or len(path.parts) != 1:
+        return path
+    return next((folder / path for folder in _own_recordings() if (folder / path).is_dir()), path)
+
+
+def _more(found: RecordingReport) -> dict[str, Any]:
+    """What only a recording can say."""
+    return {
+        "runs": found.runs,
+        "lines": found.lines,
+        "trades": found.trades,
+        "trade_gaps": found.trade_gaps,
+        "disconnects": found.disconnects,
+        "overruns": found.overruns,
+        "dropped": found.dropped,
+        "removed_files": found.removed_files,
+        "cut_off": found.cut_off,
+        "damaged": found.damaged,
+    }
+
+
+def _print_checked(path: Path, found: VerifyReport, more: Mapping[str, Any]) -> None:
     from rich.console import Console
 
-    from triplegain.cli.tables import GAIN, LOSS, WARNING, print_json
-    from triplegain.market.captures import verify_capture
+    from triplegain.cli.tables import GAIN, LOSS, WARNING
 
-    found = verify_capture(path)
-    if as_json:
-        print_json({"updates": found.updates, "mismatches": found.mismatches, "gaps": found.gaps})
-    else:
-        console = Console(highlight=False)
-        console.print(f"{path}: {found.updates:,} updates checked")
-        console.print(f"  mismatches {found.mismatches:,}", style=LOSS if found.mismatches else GAIN)
-        console.print(f"  gaps       {found.gaps:,}", style=WARNING if found.gaps else GAIN)
-    if found.mismatches:
-        raise typer.Exit(_DAMAGED)
+    console = Console(highlight=False)
+    console.print(f"{path}: {found.updates:,} updates checked")
+    console.print(f"  mismatches {found.mismatches:,}", style=LOSS if found.mismatches else GAIN)
+    console.print(f"  gaps       {found.gaps:,}", style=WARNING if found.gaps else GAIN)
+    if not more:
+        return
+    console.print(
+        f"  {more['lines']:,} lines in {more['runs']:,} runs, {more['trades']:,} trades; holes in the tape "
+        f"{more['trade_gaps']:,}, connections lost {more['disconnects']:,}, updates left out {more['dropped']:,}"
+    )
+    for words in more["cut_off"]:
+        console.print(f"  {words}", style=WARNING, soft_wrap=True)
+    for words in more["damaged"]:
+        console.print(f"  {words}", style=LOSS, soft_wrap=True)
 
 
 def _table(root: Path, found: list[CaptureSummary]) -> object:
     from rich.text import Text
 
-    from triplegain.cli.tables import LOSS, duration, listing, moment
+    from triplegain.cli.tables import LOSS, QUIET, duration, listing, moment
 
     table = listing(
         "Capture", "Pair", "Holds", "From", "Length", "Rows", right=("Rows",), whole=("Pair", "Holds", "From", "Length")
     )
     for each in found:
-        name = str(each.path.relative_to(root)) if root.is_dir() else str(each.path)
+        name = Text(str(each.path.relative_to(root)) if root.is_dir() else str(each.path))
+        if each.path == root:
+            name = Text(str(root))
         if each.problem:
             table.add_row(name, "", Text(each.problem, style=LOSS), "", "", "")
             continue
+        if each.note:
+            name.append(f" ({each.note})", style=QUIET)
         holds = each.depth.value if each.depth else ""
         if each.candle_length_ns:
             holds = f"candles {duration(each.candle_length_ns)}"
+        first, *others = each.symbol.split(", ")
         length = duration((each.end_ns - each.start_ns) // 10**9 * 10**9)
-        table.add_row(name, each.symbol, holds, moment(each.start_ns)[:10], length, f"{each.rows:,}")
+        pair = f"{first} +{len(others)}" if others else first
+        table.add_row(name, pair, holds, moment(each.start_ns)[:10], length, f"{each.rows:,}")
     return table

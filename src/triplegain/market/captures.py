@@ -1,4 +1,4 @@
-"""What captures there are, and whether they hold together."""
+"""What captures and recordings there are, and whether they hold together."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from triplegain.market.capture import Capture, VerifyReport
 from triplegain.market.capture_formats import KNOWN_FORMATS, recognise
 from triplegain.market.capture_parts import joined
 from triplegain.market.feed import CaptureError
-from triplegain.market.replay import find_captures
+from triplegain.market.recording_check import verify_recording
+from triplegain.market.recording_folder import is_being_recorded, is_recording, load_manifest
+from triplegain.market.replay import find_captures, find_recording
+
+RECORDING_FORMAT = "recording"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSummary:
-    """One recorded file. `problem` says why nothing more could be read; the rest is then empty."""
+    """One recorded file, or a recording's folder with all its instruments in `symbol`.
+
+    `problem` says why nothing more could be read; the rest is then empty. `note` is worth knowing, no more.
+    """
 
     path: Path
     format: str = ""
@@ -27,15 +34,35 @@ class CaptureSummary:
     rows: int = 0
     candle_length_ns: int | None = None
     problem: str = ""
+    note: str = ""
 
 
 def list_captures(root: Path) -> list[CaptureSummary]:
     """Every capture in a file or below a folder, by path. Raises CaptureError if there is nothing at `root`."""
     if not root.exists():
         raise CaptureError(root, "does not exist")
-    files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
-    summaries = (_summary(path) for path in files)
+    paths = sorted([root, *root.rglob("*")]) if root.is_dir() else [root]
+    recordings = {path for path in paths if path.is_dir() and is_recording(path)}
+    files = [path for path in paths if path in recordings or (path.is_file() and path.parent not in recordings)]
+    summaries = (_recording_summary(path) if path in recordings else _summary(path) for path in files)
     return [summary for summary in summaries if summary is not None]
+
+
+def _recording_summary(folder: Path) -> CaptureSummary:
+    try:
+        manifest = load_manifest(folder)
+    except CaptureError as error:
+        return CaptureSummary(folder, problem=error.problem)
+    start, end = manifest.span_ns or (0, 0)
+    notes = [f"run {file.run} was {file.cut}" for file in manifest.files if file.cut]
+    if is_being_recorded(folder):
+        notes = ["being recorded"]
+    if manifest.removed:
+        notes.append(f"{len(manifest.removed)} older files made room")
+    symbols = ", ".join(manifest.symbols)
+    return CaptureSummary(
+        folder, RECORDING_FORMAT, symbols, MarketDepth.BOOK, start, end, manifest.lines, note="; ".join(notes)
+    )
 
 
 def _summary(path: Path) -> CaptureSummary | None:
@@ -59,10 +86,13 @@ def _summary(path: Path) -> CaptureSummary | None:
 
 
 def verify_capture(path: Path) -> VerifyReport:
-    """Reads a file, or every capture directly in a folder, to its end and adds up what was found.
+    """Reads a recording, a file, or every capture directly in a folder, to its end and adds up what was found.
 
     Raises CaptureError where a file is damaged or holds nothing that can be verified.
     """
+    place = find_recording(path)
+    if place is not None:
+        return verify_recording(place).summary
     captures = find_captures(path)
     if not captures:
         raise CaptureError(path, f"holds no recorded market; looked for {KNOWN_FORMATS}")

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,12 @@ from triplegain.market.capture import Capture, VerifyReport, clock_offset_ns
 from triplegain.market.capture_instruments import capture_instrument
 from triplegain.market.feed import CaptureError
 from triplegain.market.kraken_frames import KrakenFrameDecoder
+from triplegain.market.kraken_pairs import instruments_of, pairs_of
 from triplegain.market.timestamps import rfc3339_ns
 
 JSON_FORMAT = "kraken-v2-json"
 FRAMES_FORMAT = "kraken-v2-frames"
+_ASSET_PAIRS = "/0/public/AssetPairs"
 
 #: Lines read to compare the recorder's clock with the exchange's.
 _OFFSET_LINES = 1000
@@ -35,6 +38,8 @@ class _Line(msgspec.Struct):
     frame: msgspec.Raw = msgspec.Raw(b"")
     rx_ns: int = 0
     dir: str = "rx"
+    path: str = ""
+    reply: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Timed(msgspec.Struct):
@@ -74,7 +79,7 @@ class KrakenCapture:
 
     @cached_property
     def instrument(self) -> Instrument:
-        return capture_instrument(self._first_update.symbol)
+        return self._instrument_of(self._first_update.symbol)
 
     @cached_property
     def rows(self) -> int:
@@ -107,7 +112,7 @@ class KrakenCapture:
         seen: dict[str, Instrument] = {}
 
         def only_one(symbol: str) -> Instrument:
-            seen[symbol] = capture_instrument(symbol)
+            seen[symbol] = self._instrument_of(symbol)
             if len(seen) > 1:
                 raise InvalidValueError(f"holds {' and '.join(seen)}; a capture file has one instrument: split it")
             return seen[symbol]
@@ -144,6 +149,20 @@ class KrakenCapture:
                 times.append((exchange, clock or 0))
         return times
 
+    def _instrument_of(self, symbol: str) -> Instrument:
+        return self._named.get(symbol) or capture_instrument(symbol)
+
+    @cached_property
+    def _named(self) -> dict[str, Instrument]:
+        """Instruments from a reply to AssetPairs among the first lines: the rules of the time."""
+        if self.format == JSON_FORMAT:
+            return {}
+        for line in islice(self._lines(), _OFFSET_LINES):
+            if line.path.startswith(_ASSET_PAIRS) and line.reply:
+                reply = bytes(line.reply)
+                return instruments_of(reply, pairs_of(reply))
+        return {}
+
     def _records(self) -> Iterator[_Record]:
         return self._document_records() if self.format == JSON_FORMAT else self._line_records()
 
@@ -157,15 +176,18 @@ class KrakenCapture:
             yield number, bytes(frame), None
 
     def _line_records(self) -> Iterator[_Record]:
+        for number, line in enumerate(self._lines(), 1):
+            if line.dir == "rx" and line.frame:
+                yield number, bytes(line.frame), line.rx_ns or None
+
+    def _lines(self) -> Iterator[_Line]:
         path = self.paths[0]
         number = 0
         try:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
                 for text in lines:
                     number += 1
-                    line = _line.decode(text)
-                    if line.dir == "rx" and line.frame:
-                        yield number, bytes(line.frame), line.rx_ns or None
+                    yield _line.decode(text)
         except (msgspec.DecodeError, EOFError, OSError) as error:
             raise CaptureError(path, f"is cut off or damaged here ({error})", number) from error
 

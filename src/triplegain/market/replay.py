@@ -15,6 +15,8 @@ from triplegain.market.capture_formats import KNOWN_FORMATS, recognise
 from triplegain.market.capture_parts import joined
 from triplegain.market.feed import CaptureError
 from triplegain.market.period import within
+from triplegain.market.recording import RecordedFeed, open_recording, recording_at
+from triplegain.market.recording_folder import is_recording
 
 _RICHEST_FIRST = (MarketDepth.BOOK, MarketDepth.TAPE, MarketDepth.CANDLES)
 
@@ -54,12 +56,15 @@ class ReplayFeed:
         return heapq.merge(*streams, key=lambda event: event.exchange_time_ns)
 
 
-def open_replay(path: Path) -> ReplayFeed:
-    """The feed of a capture file or a folder of them (its subfolders are not searched).
+def open_replay(path: Path) -> ReplayFeed | RecordedFeed:
+    """The feed of a recording, of a capture file, or of a folder: its capture files, else the one recording in it.
 
-    Per instrument the book is taken, else the trades, else the finest candles. Raises CaptureError when there is
-    nothing to replay, when two files contradict each other and when the instruments share no period.
+    Of captures the book is taken per instrument, else the trades, else the finest candles. Raises CaptureError when
+    there is nothing to replay, when two files contradict each other and when the instruments share no period.
     """
+    recording = find_recording(path)
+    if recording is not None:
+        return open_recording(recording, f"replay:{path}")
     found: dict[str, list[Capture]] = {}
     for capture in find_captures(path):
         found.setdefault(capture.instrument.symbol, []).append(capture)
@@ -72,6 +77,23 @@ def open_replay(path: Path) -> ReplayFeed:
         names = ", ".join(sorted(found))
         raise CaptureError(path, f"{names} have no period in common: replay them one by one")
     return ReplayFeed(f"replay:{path}", chosen, (start, end))
+
+
+def find_recording(path: Path) -> Path | None:
+    """The recording that `path` means: its folder, one file of it, or a folder with nothing but one recording.
+
+    None where captures are meant. Raises CaptureError for a folder with several recordings.
+    """
+    recording = recording_at(path)
+    if recording is not None or not path.is_dir():
+        return recording
+    inside = sorted(folder for folder in path.iterdir() if is_recording(folder))
+    if not inside or find_captures(path):
+        return None
+    if len(inside) > 1:
+        names = ", ".join(folder.name for folder in inside)
+        raise CaptureError(path, f"holds {len(inside)} recordings, name one of them: {names}")
+    return inside[0]
 
 
 def find_captures(path: Path) -> list[Capture]:
