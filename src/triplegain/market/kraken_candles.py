@@ -47,10 +47,11 @@ def past_candles(
 
 
 def _candle(row: CandleRow, symbol: str, length_ns: int, price: Scale, quantity: Scale) -> Candle:
-    prices = [price.nearest(text) for text in (row.open, row.high, row.low, row.close)]
-    if not all(prices) or row.time * SECOND_NS % length_ns:
+    opened, high, low, close = map(price.nearest, (row.open, row.high, row.low, row.close))
+    open_ns = row.time * SECOND_NS
+    if not (opened and high and low and close) or open_ns % length_ns:
         raise InvalidValueError(f"a candle of {symbol} at {row.time} cannot be")
-    return Candle(symbol, row.time * SECOND_NS, length_ns, *prices, quantity.nearest(row.volume), row.count)
+    return Candle(symbol, open_ns, length_ns, opened, high, low, close, quantity.nearest(row.volume), row.count)
 
 
 def _without_gaps(rows: list[Candle]) -> list[Candle]:

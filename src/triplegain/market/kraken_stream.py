@@ -90,6 +90,10 @@ class KrakenStream:
         """Instruments whose book is not in sync."""
         return tuple(symbol for symbol, market in self._markets.items() if not market.is_synced)
 
+    def is_waiting(self, symbol: str) -> bool:
+        """Whether its book is not in sync."""
+        return symbol in self._markets and not self._markets[symbol].is_synced
+
     def take_requests(self) -> list[StreamRequest]:
         """What the connection has to do, since this was asked last."""
         taken, self._requests[:] = list(self._requests), []
@@ -119,8 +123,10 @@ class KrakenStream:
 
     def _on_frame(self, line: FrameLine) -> list[MarketEvent]:
         self.counters.frames += 1
-        events = self._heard(line.connection, line.received_at_ns)
         frame = line.frame
+        # A subscribed connection says something every second: the answer to a ping alone is no sign of life.
+        is_pong = frame.startswith(b"{") and b'"pong"' in frame[:200] and not frame.startswith(BOOK_START)
+        events = [] if is_pong else self._heard(line.connection, line.received_at_ns)
         try:
             if frame.startswith(BOOK_START):
                 told = self._on_books(read_book_frame(frame), line)
