@@ -19,7 +19,7 @@ def pinned(level: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)(==[^\\\n]*?) ?\\?$", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", [*LEVELS, "conformance"])
 def test_a_lock_was_made_from_this_pyproject(level: str) -> None:
     digest = runpy.run_path(str(REQUIREMENTS / "digest.py"))["dependency_digest"](ROOT / "pyproject.toml")
     header = (REQUIREMENTS / f"{level}.lock").read_text(encoding="utf-8").splitlines()[1]
@@ -32,7 +32,7 @@ def test_growing_an_installation_replaces_no_version() -> None:
     assert runtime.items() <= test.items() <= dev.items()
 
 
-@pytest.mark.parametrize("level", [*LEVELS, "bootstrap"])
+@pytest.mark.parametrize("level", [*LEVELS, "bootstrap", "conformance"])
 def test_every_package_is_pinned_by_hash_and_nothing_has_an_address(level: str) -> None:
     text = (REQUIREMENTS / f"{level}.lock").read_text(encoding="utf-8")
     packages = re.split(r"^(?=[a-z0-9])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]

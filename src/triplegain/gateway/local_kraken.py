@@ -90,7 +90,7 @@ class LocalKraken:
         ControlDesk(self.venue, self.audience, self.player, self.faults).add_routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, self.settings.port, shutdown_timeout=0.2)
+        site = web.TCPSite(self._runner, HOST, self.settings.port)
         try:
             await site.start()
         except OSError as error:
