@@ -14,6 +14,7 @@ from triplegain.gateway.audience import Audience
 from triplegain.gateway.connection import Connection
 from triplegain.gateway.control import ControlDesk
 from triplegain.gateway.fault_desk import FaultDesk
+from triplegain.gateway.fault_schedule import FaultSchedule
 from triplegain.gateway.faults import FaultKind
 from triplegain.gateway.pacing import Player
 from triplegain.gateway.requests import RequestDesk
@@ -100,6 +101,9 @@ class LocalKraken:
         self.port = self._runner.addresses[0][1]
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.player.run()), loop.create_task(self._keep_house())]
+        if self.settings.fault_seed is not None:
+            schedule = FaultSchedule(self.settings.fault_seed, list(self.venue.markets), self.settings.fault_every_s)
+            self._tasks.append(loop.create_task(schedule.run(self.faults)))
         if self.settings.start_after == ():
             self.player.start()
         return self

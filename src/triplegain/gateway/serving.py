@@ -21,6 +21,9 @@ class ServingSettings:
     derive_xrp: bool = True
     start_after: tuple[str, ...] | None = ("book",)
     history_s: float = 0.0
+    #: Random faults, the same for the same seed; None: only those that are ordered.
+    fault_seed: int | None = None
+    fault_every_s: float = 5.0
     heartbeat_s: float = 1.0
     #: A connection on which nothing was said either way for so long is closed.
     idle_s: float = 60.0

@@ -1,0 +1,106 @@
+"""`local-kraken`: a recorded market served as Kraken would, for trials and tests on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triplegain.cli.client import JsonOption
+from triplegain.domain.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from triplegain.gateway.local_kraken import LocalKraken
+    from triplegain.gateway.sent_log import SentLog
+    from triplegain.gateway.serving import ServingSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `local-kraken`."""
+    app.command("local-kraken")(serve)
+
+
+def serve(
+    path: Annotated[Path, typer.Argument(help="A capture file, a folder of them, or a recording.")],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
+    speed: Annotated[str, typer.Option(help="Market seconds per second, or max: as fast as the clients read.")] = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at its end, later in time.")] = False,
+    faults: Annotated[
+        int | None, typer.Option(metavar="SEED", help="Let things go wrong, drawn from this seed.")
+    ] = None,
+    faults_every: Annotated[float, typer.Option(min=0.1, help="Seconds between two faults, on average.")] = 5.0,
+    past: Annotated[float, typer.Option(min=0, help="Seconds of the market that are history at the start.")] = 0.0,
+    log: Annotated[Path | None, typer.Option(help="Write down every frame and reply that is sent.")] = None,
+    derive_xrp: Annotated[
+        bool, typer.Option("--derive-xrp/--no-derive-xrp", help="Make XRP/USDT and XRP/BTC from BTC/USDT.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a recorded market over Kraken's REST and WebSocket v2, on this machine only."""
+    import asyncio
+    from contextlib import nullcontext
+
+    from triplegain.gateway.sent_log import SentLog
+    from triplegain.gateway.serving import ServingSettings
+
+    settings = ServingSettings(
+        port=port,
+        speed=None if speed.strip().lower() == "max" else _number(speed),
+        loop=loop,
+        derive_xrp=derive_xrp,
+        history_s=past,
+        fault_seed=faults,
+        fault_every_s=faults_every,
+    )
+    with SentLog(log) if log is not None else nullcontext() as sent:
+        asyncio.run(_serve(path, settings, sent, as_json))
+
+
+def _number(speed: str) -> float:
+    try:
+        return float(speed)
+    except ValueError:
+        raise InvalidValueError(f"--speed is a number or max, not {speed!r}") from None
+
+
+async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as_json: bool) -> None:
+    import asyncio
+    import contextlib
+    import signal
+
+    from triplegain.gateway.local_kraken import LocalKraken
+
+    over = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not on Windows: there Ctrl-C interrupts the program.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, over.set)
+    async with LocalKraken(path, settings, on_sent=sent) as server:
+        _tell(server, as_json)
+        await over.wait()
+
+
+def _tell(server: LocalKraken, as_json: bool) -> None:
+    import json
+
+    variables = {
+        "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
+        "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,
+    }
+    recorded = [symbol for symbol in server.venue.markets if symbol not in server.venue.derived]
+    if as_json:
+        said = {
+            "port": server.port,
+            "environment": variables,
+            "source": server.venue.name,
+            "symbols": recorded,
+            "derived": list(server.venue.derived),
+        }
+        print(json.dumps(said), flush=True)
+        return
+    made = f"; made from BTC/USDT: {', '.join(server.venue.derived)}" if server.venue.derived else ""
+    print(f"A local Kraken serves {', '.join(recorded)}{made}. To trade on it, start TripleGain with")
+    for name, value in variables.items():
+        print(f"  {name}={value}")
+    print("The market starts when the first client subscribes to a book. Ctrl-C ends it.", flush=True)
