@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.market.timeframes.timeframe import DAY_NS, TIMEFRAMES, timeframe
+from triplegain.market.timestamps import csv_time_ns
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("1m", "2021-05-19 13:57:00"),
+        ("5m", "2021-05-19 13:55:00"),
+        ("15m", "2021-05-19 13:45:00"),
+        ("30m", "2021-05-19 13:30:00"),
+        ("1h", "2021-05-19 13:00:00"),
+        ("4h", "2021-05-19 12:00:00"),
+        ("12h", "2021-05-19 12:00:00"),
+        ("1d", "2021-05-19 00:00:00"),
+        ("1w", "2021-05-17 00:00:00"),  # a Monday
+    ],
+)
+def test_intervals_are_aligned_to_utc_and_weeks_to_monday(name: str, start: str) -> None:
+    assert timeframe(name).start(csv_time_ns("2021-05-19 13:57:31")) == csv_time_ns(start)
+    assert timeframe(name).start(csv_time_ns(start)) == csv_time_ns(start)
+
+
+def test_weeks_that_begin_on_thursday_are_no_weeks_of_ours() -> None:
+    week = TIMEFRAMES["1w"]
+    assert week.holds(csv_time_ns("2021-05-17 00:00:00"), 7 * DAY_NS)
+    assert not week.holds(csv_time_ns("2021-05-20 00:00:00"), 7 * DAY_NS)
+    assert week.holds(csv_time_ns("2021-05-20 00:00:00"), DAY_NS)
+
+
+def test_only_lengths_that_divide_add_up() -> None:
+    hour = TIMEFRAMES["1h"]
+    assert hour.holds(0, TIMEFRAMES["15m"].length_ns)
+    assert not hour.holds(0, TIMEFRAMES["4h"].length_ns)
+    assert not hour.holds(0, 7 * TIMEFRAMES["1m"].length_ns)
+
+
+def test_another_name_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(InvalidValueError, match=r"one of 1m, 5m, .* this is '2h'"):
+        timeframe("2h")
