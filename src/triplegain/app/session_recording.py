@@ -23,7 +23,7 @@ def recorder_settings(config: Config, symbols: Sequence[str], root: Path | None)
     return RecorderSettings(
         symbols=tuple(symbols),
         book_depth=int(kraken.book_depth),
-        stale_after_ns=int(kraken.stale_after_s * SECOND_NS),
+        stale_after_ns=int(float(kraken.stale_after_s) * SECOND_NS),
         rotate_bytes=recording.rotate_mb * MEGABYTE,
         disk_bytes_max=recording.disk_mb_max * MEGABYTE,
         root=root,
