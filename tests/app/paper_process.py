@@ -21,6 +21,9 @@ _POLL_S = 0.005
 #: What a test must not inherit from whoever runs it.
 _OURS = ("TRIPLEGAIN_", "KRAKEN_", "PG", "COV_", "PYTEST_")
 
+#: Where nobody answers: no test asks the real exchange for anything.
+NO_KRAKEN = {"TRIPLEGAIN_KRAKEN_REST_URL": "http://127.0.0.1:9", "TRIPLEGAIN_KRAKEN_WS_URL": "ws://127.0.0.1:9/v2"}
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -128,7 +131,8 @@ class PaperHome:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        return {**inherited, "PYTHONPATH": str(SOURCES), "TRIPLEGAIN_HOME": str(self.path), **self.environ}
+        ours = {"PYTHONPATH": str(SOURCES), "TRIPLEGAIN_HOME": str(self.path), **NO_KRAKEN}
+        return {**inherited, **ours, **self.environ}
 
 
 def eventually(question: Callable[[], Any], what: str, timeout_s: float = 60.0) -> Any:

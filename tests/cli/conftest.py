@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.api.stored_control import StoredControl
+from tests.app.paper_process import NO_KRAKEN
 from tests.cli.running_session import running
 from tests.database_fixtures import run_apart
 from tests.storage.scripted_session import START_NS
@@ -39,6 +40,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRIPLEGAIN_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
+    for name, nowhere in NO_KRAKEN.items():
+        monkeypatch.setenv(name, nowhere)
     return tmp_path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -55,6 +55,10 @@ class SessionView:
     last_decisions: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
     unrealised: Mapping[str, Decimal | None] | None = None
+    #: Symbol to why matching is paused or restricted there; empty words where it is not.
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    #: How a live connection is doing; empty for other feeds.
+    feed_notes: str = ""
 
 
 class SessionControl(Protocol):

@@ -48,6 +48,8 @@ class Portfolio(Mode):
     balances: list[Balance]
     summary: Plain
     prices: dict[str, Price | None]
+    conditions: dict[str, str]
+    feed_notes: str
     last_decisions: list[str]
     alerts: list[str]
 
@@ -81,6 +83,8 @@ def portfolio(view: SessionView) -> Portfolio:
         balances=[_balance(each) for each in view.balances],
         summary=view.summary,
         prices={symbol: None if quote is None else _price(quote) for symbol, quote in view.quotes.items()},
+        conditions=dict(view.conditions),
+        feed_notes=view.feed_notes,
         last_decisions=list(view.last_decisions),
         alerts=list(view.alerts),
     )

@@ -1,4 +1,4 @@
-"""`--feed demo` and `--feed replay:PATH` as feeds."""
+"""Feeds whose events can be had at once: `--feed demo` and `--feed replay:PATH`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.market.demo import DemoMarket
-from triplegain.market.feed import Feed, FeedError
+from triplegain.market.feed import Feed
 from triplegain.market.replay import open_replay
 
 #: The demo market begins here, whenever it is started: the same seed is the same market, to the nanosecond.
@@ -22,9 +22,7 @@ def open_feed(spec: str, seed: int) -> Feed:
         if not path:
             raise InvalidValueError("name the recording: --feed replay:PATH")
         return open_replay(Path(path).expanduser().resolve())
-    if spec == "live":
-        raise FeedError("the live feed is not built yet: use --feed demo or --feed replay:PATH")
-    raise InvalidValueError(f"unknown feed {spec!r}: use demo or replay:PATH")
+    raise InvalidValueError(f"unknown feed {spec!r}: use live, demo, replay:PATH or history:PAIRS:FROM..TO")
 
 
 def parse_speed(word: str | None) -> float | None:

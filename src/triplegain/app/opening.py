@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from triplegain.app.feeds import open_feed, parse_duration_ns, parse_speed
+from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.live_market import why_away
+from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
 from triplegain.app.settings import candle_length_ns, session_settings
-from triplegain.config import Config, config_as_dict
+from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.agents import Agents
-from triplegain.config.execution import Execution
+from triplegain.config.execution import Execution, PriceSourceName
 from triplegain.config.infrastructure import Orchestration
 from triplegain.config.risk import Risk
+from triplegain.coordinator.session_runner import MarketEvents
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain import ids
 from triplegain.domain.clock import Clock
@@ -22,13 +26,18 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
 from triplegain.market.candle_length import parse_candle_length
-from triplegain.market.feed import Feed, FeedError
+from triplegain.market.feed import FeedError, MarketSource
+from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_session import StoredSession
 
 #: A session's name is also the name of a file and a part of URLs.
 _SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+#: The demo market, and feeds whose sessions go on at the next start.
+_DEMO = "demo"
+_GOES_ON = (_DEMO, LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class PaperOptions:
     session: str | None = None
     reset: bool = False
     seed: int | None = None
+    record: bool = False
 
 
 def check_words(options: PaperOptions) -> None:
@@ -50,27 +60,51 @@ def check_words(options: PaperOptions) -> None:
     parse_duration_ns(options.duration)
     if options.candle not in (None, "auto"):
         parse_candle_length(options.candle)
+    if options.record and options.feed not in (None, LIVE):
+        raise InvalidValueError("--record records a live market; this one is recorded already or made up")
+    if options.feed == LIVE and options.speed is not None:
+        raise InvalidValueError("a live market runs at its own speed: leave --speed out")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session ready to run: `events` goes on after the first `position` messages of the feed."""
+    """A session ready to run: `events` goes on after the first `position` messages of the session's life."""
 
     record: SessionRecord
     session: TradingSession
-    feed: Feed
-    events: Iterator[MarketEvent]
+    opened_feed: OpenedFeed
+    events: MarketEvents
     position: int
+
+    @property
+    def feed(self) -> MarketSource:
+        return self.opened_feed.source
 
 
 class SessionOpening:
-    """Decides between new and stored, and builds the session either way. Holds its lock in the store."""
+    """Decides between new and stored, and builds the session either way. Holds its lock in the store.
 
-    def __init__(self, options: PaperOptions, config: Config, store: SessionStore, clock: Clock) -> None:
+    `tell` is given what the user should know about the choice, a sentence each.
+    """
+
+    def __init__(
+        self,
+        options: PaperOptions,
+        config: Config,
+        home: Path,
+        database: Database,
+        store: SessionStore,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
         self._options = options
         self._config = config
+        self._home = home
+        self._database = database
         self._store = store
         self._clock = clock
+        self._tell = tell
+        self._spec = options.feed
 
     @property
     def seed(self) -> int:
@@ -84,10 +118,31 @@ class SessionOpening:
             return await self._new(self._options.session)
         if self._options.reset:
             return await self._reset(stored.session)
-        return self._resumed(stored)
+        return await self._resumed(stored)
+
+    async def _feed_spec(self) -> str:
+        """As named, else the live market where it answers, else the demo market: a market of one's own can be hurried."""
+        if self._config.execution.paper_trading.price_source is PriceSourceName.HISTORICAL and (
+            self._spec is None or not self._spec.startswith(HISTORY)
+        ):
+            raise ConfigurationError(
+                "price_source is historical: name the stored history to trade on with --feed history:PAIRS:FROM..TO "
+                "(`tg data list` shows what is stored), or use price_source: live_feed"
+            )
+        if self._spec is None:
+            hurried = self._options.speed is not None or self._options.seed is not None
+            away = "" if hurried else await why_away(self._config)
+            if away:
+                self._tell(f"{away}; trading on the built-in demo market instead (--feed live insists on Kraken)")
+            self._spec = _DEMO if hurried or away else LIVE
+        return self._spec
+
+    async def _open_feed(self, spec: str, seed: int, symbols: tuple[str, ...] = ()) -> OpenedFeed:
+        watched = symbols or self._config.market.instruments
+        return await open_session_feed(self._config, self._home, self._database, spec, seed, watched)
 
     async def _stored(self) -> StoredSession | None:
-        """The session to go on with: the one that was named, else the demo's latest."""
+        """The session to go on with: the one that was named, else the latest of the demo or the live market."""
         options = self._options
         if options.session is not None:
             try:
@@ -98,20 +153,20 @@ class SessionOpening:
                 if options.reset:
                     return None
                 raise
-        spec = options.feed or "demo"
-        if spec != "demo" or not (self._config.execution.paper_trading.persist_state or options.reset):
+        spec = await self._feed_spec()
+        if spec not in _GOES_ON or not (self._config.execution.paper_trading.persist_state or options.reset):
             return None
         stored = await self._store.resume(feed=spec)
         if stored is None or options.reset:
             return stored
-        wanted_candle = options.candle is None or self._candle(open_feed(spec, self.seed)) == _candle_ns(stored)
+        wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == _candle_ns(stored)
         if (options.seed is None or stored.session.seed == options.seed) and wanted_candle:
             return stored
         await self._store.set_status(stored.session.session_id, SessionStatus.PAUSED)
         await self._store.release(stored.session.session_id)
         return None
 
-    def _candle(self, feed: Feed) -> int:
+    def _candle(self, feed: MarketSource) -> int:
         return candle_length_ns(self._config, feed, self._options.candle)
 
     async def _new(self, session_id: str | None) -> OpenedSession:
@@ -119,15 +174,14 @@ class SessionOpening:
             raise InvalidValueError(
                 f"{session_id!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
             )
-        spec = self._options.feed or "demo"
-        feed = open_feed(spec, self.seed)
-        record = await self._store.create(self._record(feed, session_id))
-        return self._fresh(record, feed)
+        opened = await self._open_feed(await self._feed_spec(), self.seed)
+        return self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
 
-    def _record(self, feed: Feed, session_id: str | None) -> SessionRecord:
+    def _record(self, feed: MarketSource, session_id: str | None) -> SessionRecord:
         now_ns = self._clock.now_ns()
         balances = dict(self._config.execution.paper_trading.initial_balance)
         settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": self._candle(feed)}
+        settings["instruments"] = {one.symbol: [f"{one.tick:f}", f"{one.lot:f}"] for one in feed.instruments}
         return SessionRecord(
             session_id=session_id or ids.session_id(now_ns),
             status=SessionStatus.ACTIVE,
@@ -139,48 +193,64 @@ class SessionOpening:
             settings=settings,
         )
 
-    def _fresh(self, record: SessionRecord, feed: Feed) -> OpenedSession:
-        return OpenedSession(record, self._build(record, feed), feed, feed.events(), 0)
+    def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
+        session = self._build(record, opened.source)
+        return OpenedSession(record, session, opened, self._events(record, opened), 0)
 
-    def _build(self, record: SessionRecord, feed: Feed) -> TradingSession:
+    def _events(self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None) -> MarketEvents:
+        """The feed's messages; a live session that should be recorded is recorded from its first line."""
+        wanted = self._options.record or self._config.market.recording.sessions
+        opened.record(self._config, self._home, record.session_id, self._clock, wanted)
+        return opened.events(since_ns=since_ns, candle_length_ns=int(record.settings["candle_ns"]))
+
+    def _build(self, record: SessionRecord, feed: MarketSource) -> TradingSession:
         """A session keeps the configuration it was opened with."""
         config, candle_ns = _kept_config(self._config, record), int(record.settings["candle_ns"])
         settings = session_settings(config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns)
         return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
 
-    def _resumed(self, stored: StoredSession) -> OpenedSession:
-        record, options = stored.session, self._options
-        if options.feed is not None and open_feed(options.feed, record.seed).name != record.feed:
-            raise InvalidValueError(
-                f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
-                "or name another --session"
-            )
-        feed = open_feed(record.feed, record.seed)
-        session = self._build(record, feed)
-        events = feed.events()
-        observed = 0
-        for event in islice(events, stored.feed_position):
-            session.observe(event)
-            observed += 1
-        if observed < stored.feed_position:
-            raise FeedError(
-                f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
-                f"{stored.feed_position}: put the original recording back"
-            )
+    async def _resumed(self, stored: StoredSession) -> OpenedSession:
+        record, spec = stored.session, self._options.feed
+        if spec is not None and spec != record.feed:
+            named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed)).source.name
+            if named != record.feed:
+                raise InvalidValueError(
+                    f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
+                    "or name another --session"
+                )
+        opened = await self._open_feed(record.feed, record.seed, tuple(record.settings.get("instruments", ())))
+        session = self._build(record, opened.source)
+        if record.feed == LIVE:
+            return self._taken_up_live(stored, session, opened)
+        events = opened.events()
+        assert isinstance(events, Iterator)
+        _fast_forward(session, events, stored)
         if stored.state:
             session.restore(stored.state)
-        return OpenedSession(record, session, feed, events, stored.feed_position)
+        return OpenedSession(record, session, opened, events, stored.feed_position)
+
+    def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
+        """The market went on without us: its trades since our last look come first, then a new book."""
+        record = stored.session
+        _check_steps(record, opened.source)
+        since_ns: dict[str, int] | None = None
+        if stored.state:
+            session.restore(stored.state)
+            session.begin_away()
+            since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.exchange.markets.items()}
+        events = self._events(record, opened, since_ns)
+        return OpenedSession(record, session, opened, events, stored.feed_position)
 
     async def _reset(self, record: SessionRecord) -> OpenedSession:
         """`--reset`: the successor gets what the command line and the configuration say now."""
-        feed = open_feed(self._options.feed or record.feed, self.seed)
-        wanted = self._record(feed, self._options.session)
-        return self._fresh(await self._store.reset(record.session_id, wanted), feed)
+        opened = await self._open_feed(self._options.feed or record.feed, self.seed)
+        wanted = self._record(opened.source, self._options.session)
+        return self._fresh(await self._store.reset(record.session_id, wanted), opened)
 
     async def succeed(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
         """A reset of the running session: archived, and the same again from the beginning of its feed."""
         now_ns = self._clock.now_ns()
-        feed = open_feed(record.feed, record.seed)
+        opened = await self._open_feed(record.feed, record.seed, tuple(record.settings.get("instruments", ())))
         wanted = replace(
             record,
             session_id=ids.session_id(now_ns),
@@ -190,7 +260,32 @@ class SessionOpening:
             market_time_ns=0,
             ended_at_ns=None,
         )
-        return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), feed)
+        return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
+
+
+def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored: StoredSession) -> None:
+    """Play the public market up to where the session was last stored. Raises FeedError if there is less of it now."""
+    record, observed = stored.session, 0
+    for event in islice(events, stored.feed_position):
+        session.observe(event)
+        observed += 1
+    if observed < stored.feed_position:
+        raise FeedError(
+            f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
+            f"{stored.feed_position}: put the original recording back"
+        )
+
+
+def _check_steps(record: SessionRecord, feed: MarketSource) -> None:
+    """Stored prices and quantities are counts of ticks and lots. Raises FeedError when the exchange has changed them."""
+    known = record.settings.get("instruments", {})
+    for instrument in feed.instruments:
+        steps = [f"{instrument.tick:f}", f"{instrument.lot:f}"]
+        if known.get(instrument.symbol, steps) != steps:
+            raise FeedError(
+                f"Kraken has changed the steps of {instrument.symbol} from {known[instrument.symbol]} to {steps}, and "
+                f"the session {record.session_id} counts in the old ones: start a new one with --reset"
+            )
 
 
 def _candle_ns(stored: StoredSession) -> int:

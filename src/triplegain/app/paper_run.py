@@ -25,6 +25,10 @@ class Screen(Protocol):
 
     def update(self, view: SessionView, recent_fills: Sequence[str]) -> None: ...
 
+    def tell(self, words: str) -> None:
+        """One sentence, before there is anything to watch."""
+        ...
+
 
 async def run_paper(options: PaperOptions, config: Config, home: Path, screen: Screen) -> dict[str, Any]:
     """Run one session to its end or to Ctrl-C; the summary that `paper --json` prints.
@@ -37,7 +41,15 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
         clock = SystemClock()
         store, reader = SessionStore(database, clock), SessionReader(database)
         system = PaperSystem(
-            options, config, store, reader, clock, lambda: screen.update(system.view(), system.last_fills())
+            options,
+            config,
+            home,
+            database,
+            store,
+            reader,
+            clock,
+            lambda: screen.update(system.view(), system.last_fills()),
+            screen.tell,
         )
         try:
             await system.open()

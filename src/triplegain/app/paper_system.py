@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from triplegain.api.control import CommandError, SessionView
@@ -19,6 +20,7 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -30,14 +32,17 @@ class PaperSystem:
         self,
         options: PaperOptions,
         config: Config,
+        home: Path,
+        database: Database,
         store: SessionStore,
         reader: SessionReader,
         clock: Clock,
         on_progress: Callable[[], None] | None = None,
+        tell: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._speed = parse_speed(options.speed)
         self._duration_ns = parse_duration_ns(options.duration)
-        self._opening = SessionOpening(options, config, store, clock)
+        self._opening = SessionOpening(options, config, home, database, store, clock, tell)
         self._store = store
         self._reader = reader
         self._clock = clock
@@ -92,6 +97,7 @@ class PaperSystem:
         try:
             ending = await self.runner.run()
             while self._successor is not None and not self._stopping:
+                await self.opened.opened_feed.aclose()
                 following = await self._opening.succeed(self.opened.record, self._reset_audit)
                 self._take(following)
                 self.on_session_change()
@@ -104,6 +110,7 @@ class PaperSystem:
             await self._store.set_status(self.opened.record.session_id, status)
         finally:
             self._stopping = True
+            await self.opened.opened_feed.aclose()
             if self._successor is not None:
                 self._successor.set_exception(CommandError("stopped", "the system stopped before it was reset"))
         return ending
@@ -185,6 +192,8 @@ class PaperSystem:
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.last_decisions
             ),
             alerts=tuple(f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.last_alerts),
+            conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
+            feed_notes=opened.opened_feed.notes(),
             unrealised={
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions

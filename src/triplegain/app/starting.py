@@ -24,11 +24,6 @@ def start_paper_process() -> tuple[Config, Path, tuple[str, ...]]:
     if config.execution.paper_trading.db_table_prefix != decided.mode.table_prefix:
         raise ConfigurationError(f"paper trading writes to the tables {decided.mode.table_prefix}… and to no others")
     source = config.execution.paper_trading.price_source
-    if source is PriceSourceName.HISTORICAL:
-        raise ConfigurationError(
-            "price_source: historical needs a stored market history, which this version cannot load yet: "
-            "use live_feed, and replay a recording with --feed replay:PATH"
-        )
     warnings = list(decided.warnings)
     if source is PriceSourceName.MOCK:
         warnings.append("price_source is mock: mock prices never fill an order, every order will be refused")

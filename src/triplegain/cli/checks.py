@@ -74,6 +74,7 @@ def examine() -> list[Finding]:
     findings += _guarded("PostgreSQL", lambda: _server(config))
     findings += _guarded("database", lambda: _database(config))
     findings += _guarded("API port", lambda: _port(config))
+    findings += _guarded("Kraken", lambda: _kraken(config))
     findings += _guarded("recorded markets", _captures)
     return findings
 
@@ -209,6 +210,17 @@ def _port(config: Config) -> Iterator[Finding]:
             yield Finding("API port", _NOTE, f"{host}:{port} is taken ({error.strerror})", action)
             return
     yield Finding("API port", _OK, f"{host}:{port} is free")
+
+
+def _kraken(config: Config) -> Iterator[Finding]:
+    from triplegain.app.live_market import why_away
+
+    away = asyncio.run(why_away(config))
+    if away:
+        action = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
+        yield Finding("Kraken", _NOTE, away, action)
+    else:
+        yield Finding("Kraken", _OK, f"answers at {config.market.kraken.rest_url}")
 
 
 def _captures() -> Iterator[Finding]:

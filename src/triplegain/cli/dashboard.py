@@ -54,7 +54,7 @@ def header(view: SessionView, width: int) -> list[RenderableType]:
         f"{moment(view.market_time_ns)} UTC",
         (f"  {view.events:,} events, {view.events_per_s:,.0f}/s  ", QUIET),
     )
-    second.append(_tail(view.feed, width - len(second)))
+    second.append(_tail(f"{view.feed}  {view.feed_notes}".strip(), width - len(second)))
     lines: list[RenderableType] = [_line(first), _line(second)]
     if view.progress is not None:
         done = min(max(view.progress, 0.0), 1.0)

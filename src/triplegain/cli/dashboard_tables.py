@@ -21,8 +21,9 @@ def prices(view: SessionView, rows: int) -> Table:
     table = _table(("Pair", "Bid", "Ask", "Last"), numbers=3)
     shown = list(view.quotes.items())
     for symbol, quote in _cut(shown, rows):
-        if quote is None:
-            table.add_row(symbol, Text("no fresh price", style=WARNING), "", "")
+        condition = view.conditions.get(symbol, "")
+        if quote is None or condition:
+            table.add_row(symbol, Text(condition or "no fresh price", style=WARNING), "", "")
         else:
             table.add_row(symbol, *_quoted(quote))
     return table

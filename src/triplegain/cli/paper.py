@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def paper(
-    feed: Annotated[str | None, typer.Option(help="demo, or replay:PATH of a recorded market")] = None,
+    feed: Annotated[str | None, typer.Option(help="live (Kraken), demo, or replay:PATH of a recorded market")] = None,
     speed: Annotated[str | None, typer.Option(help="market seconds per second, or max (default 1)")] = None,
     duration: Annotated[str | None, typer.Option(help="stop after this much market time: 60s, 5m, 2h, 1d")] = None,
     candle: Annotated[
@@ -22,6 +22,7 @@ def paper(
     session: Annotated[str | None, typer.Option(help="go on with this session, or give a new one this name")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
     seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0)] = None,
+    record: Annotated[bool, typer.Option("--record", help="record what a live session sees")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
     ] = False,
@@ -43,7 +44,7 @@ def paper(
     config, home, warnings = start_paper_process()
     for warning in warnings:
         console.print(f"[yellow]{warning}[/yellow]")
-    options = PaperOptions(feed, speed, duration, candle, session, reset, seed)
+    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record)
     with LiveView(console) as view:
         summary = asyncio.run(run_paper(options, config, home, view))
     if as_json:

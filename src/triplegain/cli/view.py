@@ -14,7 +14,7 @@ from rich.text import Text
 from triplegain.api.control import SessionView
 from triplegain.cli.dashboard import dashboard, equity_lines, state
 from triplegain.cli.dashboard_tables import balances, positions
-from triplegain.cli.tables import QUIET, moment, signed_percent, signed_usd, usd
+from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed_usd, usd
 
 _SCREEN_S = 0.2
 _LINE_S = 5.0
@@ -44,6 +44,10 @@ class LiveView:
         if self._latest is not None:
             view, fills = self._latest
             self._console.print(summary_panel(view, fills))
+
+    def tell(self, words: str) -> None:
+        """One sentence above the screen, before it is taken over."""
+        self._console.print(Text(words, style="yellow"), soft_wrap=True)
 
     def update(self, view: SessionView, recent_fills: Sequence[str]) -> None:
         """Show `view`; `recent_fills` in words, oldest first."""
@@ -83,6 +87,9 @@ def plain_line(view: SessionView) -> Text:
         f"  positions {len(view.positions)}  orders {len(view.open_orders)}  fills {summary.get('trade_count', 0)}",
         f"  {view.events_per_s:,.0f} events/s",
     ]
+    if view.feed_notes:
+        parts.append(f"  {view.feed_notes}")
+    parts += [(f"  {symbol}: {words}", WARNING) for symbol, words in view.conditions.items() if words]
     if view.halted or view.paused:
         parts += ["  ", state(view)]
     return Text.assemble(*parts)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from triplegain.coordinator.cycle import Situation
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.domain.fees import RATE_UNIT
-from triplegain.domain.market import FeedState
 from triplegain.domain.money import EXACT
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.order_desk import OrderDesk
@@ -74,8 +73,8 @@ class SituationRoom:
         market = self._exchange.markets[symbol]
         quote = self._prices.quote(symbol)
         stale = self._unfillable if quote is not None else f"no fresh price of {symbol}"
-        if market.state is not FeedState.SYNCED:
-            stale = f"{symbol}: {market.state_reason or market.state.value}"
+        if market.condition:
+            stale = f"{symbol}: {market.condition}"
         tier = self._exchange.booking.volume.tier(market.instrument.fees, now_ns)
         return MarketView(
             instrument=market.instrument,

@@ -81,8 +81,7 @@ def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     if state is FeedState.POST_ONLY and not order.post_only:
         return Refusal(POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
     if state not in (FeedState.SYNCED, FeedState.POST_ONLY):
-        detail = market.state_reason or state.value.replace("_", " ")
-        return Refusal(UNAVAILABLE, f"matching of {symbol} is paused: {detail}")
+        return Refusal(UNAVAILABLE, f"matching of {symbol} is paused: {market.condition}")
     if market.depth is MarketDepth.BOOK and market.book.time_ns < 0:
         return Refusal(UNAVAILABLE, f"no order book of {symbol} yet")
     return None

@@ -96,6 +96,13 @@ class VenueMarket:
         self._engine = engine
         self._matcher = Matcher(self.book, self.resting, engine, queue)
 
+    @property
+    def condition(self) -> str:
+        """Why orders are refused or not matched here, in words; empty while the market is open."""
+        if self.state is FeedState.SYNCED:
+            return ""
+        return self.state_reason or self.state.value.replace("_", " ")
+
     # -- market events -------------------------------------------------------------------------------------------
 
     def on_event(self, event: MarketEvent) -> None:

@@ -1,0 +1,97 @@
+"""A feed that was opened for a session, with its messages and what must be closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from triplegain.app.feeds import open_feed
+from triplegain.app.history_feed import load_history_feed
+from triplegain.app.live_market import open_live_feed
+from triplegain.app.session_recording import recorder_for_session
+from triplegain.config import Config
+from triplegain.coordinator.session_runner import MarketEvents
+from triplegain.domain.clock import Clock
+from triplegain.market.feed import Feed, MarketSource
+from triplegain.market.feed_line import FeedLine
+from triplegain.market.kraken_feed import KrakenFeed
+from triplegain.market.recorder import Recorder
+from triplegain.storage.database import Database
+
+LIVE = "live"
+HISTORY = "history:"
+
+
+class LineTap:
+    """Keeps a live feed's lines until somebody records them, or nobody will."""
+
+    def __init__(self) -> None:
+        self._early: list[FeedLine] | None = []
+        self.recorder: Recorder | None = None
+
+    def take(self, line: FeedLine) -> None:
+        if self.recorder is not None:
+            self.recorder.take(line)
+        elif self._early is not None:
+            self._early.append(line)
+
+    def attach(self, recorder: Recorder | None) -> None:
+        """From here on to `recorder`, first what came before it; None: nobody listens."""
+        early, self._early, self.recorder = self._early or [], None, recorder
+        for line in early:
+            self.take(line)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFeed:
+    """`tap` is there for a live feed only."""
+
+    source: MarketSource
+    tap: LineTap | None = None
+
+    def events(
+        self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None
+    ) -> MarketEvents:
+        """Messages from the beginning, or on a live feed from now: after the trades since those times, by symbol."""
+        if isinstance(self.source, KrakenFeed):
+            return self.source.batches(since_ns=since_ns, candle_length_ns=candle_length_ns)
+        feed: Feed = self.source  # type: ignore[assignment]
+        return feed.events()
+
+    def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
+        """Record a live session where that is wanted."""
+        if self.tap is not None:
+            symbols = [instrument.symbol for instrument in self.source.instruments]
+            self.tap.attach(recorder_for_session(config, home, session_id, clock, symbols) if wanted else None)
+
+    @property
+    def recorder(self) -> Recorder | None:
+        return self.tap.recorder if self.tap else None
+
+    def notes(self) -> str:
+        """How a live connection is doing, in a few words; empty for other feeds."""
+        if not isinstance(self.source, KrakenFeed):
+            return ""
+        notes = [self.source.counters.words()]
+        if self.recorder is not None:
+            notes.append(self.recorder.problem or "recording")
+        return ", ".join(notes)
+
+    async def aclose(self) -> None:
+        if isinstance(self.source, KrakenFeed):
+            await self.source.aclose()
+        if self.recorder is not None:
+            self.recorder.close()
+
+
+async def open_session_feed(
+    config: Config, home: Path, database: Database, spec: str, seed: int, symbols: tuple[str, ...]
+) -> OpenedFeed:
+    """`symbols` are the instruments of a live feed; the others bring their own. Raises FeedError."""
+    if spec.startswith(HISTORY):
+        return OpenedFeed(await load_history_feed(spec, database))
+    if spec != LIVE:
+        return OpenedFeed(open_feed(spec, seed))
+    tap = LineTap()
+    return OpenedFeed(await open_live_feed(config, home, symbols, tap.take), tap)
