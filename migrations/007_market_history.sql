@@ -4,9 +4,7 @@
 
 CREATE FUNCTION candle_open(time_ns bigint, length_ns bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN CASE length_ns
-        WHEN 604800000000000 THEN (time_ns - 345600000000000) / length_ns * length_ns + 345600000000000
-        ELSE time_ns / length_ns * length_ns END;
+    RETURN time_ns - (time_ns + CASE length_ns WHEN 604800000000000 THEN 259200000000000 ELSE 0 END) % length_ns;
 COMMENT ON FUNCTION candle_open IS 'When the candle that holds a moment began. A week begins on Monday, 00:00 UTC.';
 
 -- One instrument of one venue as its history was written; the finest steps ever seen, so that every price is whole.
@@ -153,42 +151,41 @@ DECLARE
     tape int8multirange := market_known(of_venue, of_symbol, 0) * int8multirange(int8range(first_ns, end_ns));
     known int8multirange := market_known(of_venue, of_symbol, minute) * int8multirange(int8range(first_ns, end_ns));
     whole int8range;
-    emptied bigint;
 BEGIN
     PERFORM market_turn(of_venue, of_symbol);
-    SELECT count(*) INTO emptied FROM candles c
-    WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = minute
-        AND c.open_time_ns >= first_ns AND c.open_time_ns < end_ns AND c.volume > 0
-        AND known @> int8range(c.open_time_ns, c.open_time_ns + minute)
-        AND tape @> int8range(c.open_time_ns, c.open_time_ns + minute)
-        AND NOT EXISTS (SELECT FROM market_trades t WHERE t.venue = of_venue AND t.symbol = of_symbol
-                        AND t.exchange_time_ns >= c.open_time_ns AND t.exchange_time_ns < c.open_time_ns + minute);
-    DELETE FROM candles c
-    WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = minute
-        AND c.open_time_ns >= first_ns AND c.open_time_ns < end_ns
-        AND tape @> int8range(c.open_time_ns, c.open_time_ns + minute)
-        AND NOT EXISTS (SELECT FROM market_trades t WHERE t.venue = of_venue AND t.symbol = of_symbol
-                        AND t.exchange_time_ns >= c.open_time_ns AND t.exchange_time_ns < c.open_time_ns + minute);
-    WITH fresh AS (
-        SELECT f.* FROM minutes_of_trades(of_venue, of_symbol, first_ns, end_ns) f
-        WHERE tape @> int8range(f.open_time_ns, f.open_time_ns + minute)
-            OR NOT known @> int8range(f.open_time_ns, f.open_time_ns + minute)
-    ), before AS (
-        SELECT count(*) FILTER (WHERE c.open_time_ns IS NULL OR candles_differ(
-            c.open, c.high, c.low, c.close, c.volume, f.open, f.high, f.low, f.close, f.volume)) AS n
-        FROM fresh f LEFT JOIN candles c ON c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = minute
-            AND c.open_time_ns = f.open_time_ns
-        WHERE known @> int8range(f.open_time_ns, f.open_time_ns + minute)
+    WITH fresh AS MATERIALIZED (
+        SELECT f.*, tape @> int8range(f.open_time_ns, f.open_time_ns + minute) AS whole
+        FROM minutes_of_trades(of_venue, of_symbol, first_ns, end_ns) f
+    ), kept AS MATERIALIZED (
+        SELECT c.open_time_ns, c.open, c.high, c.low, c.close, c.volume FROM candles c
+        WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = minute
+            AND c.open_time_ns >= first_ns AND c.open_time_ns < end_ns
+            AND tape @> int8range(c.open_time_ns, c.open_time_ns + minute)
+    ), unequal AS (
+        SELECT count(*) AS n FROM (SELECT * FROM fresh WHERE fresh.whole) f FULL JOIN kept k USING (open_time_ns)
+        WHERE known @> int8range(open_time_ns, open_time_ns + minute)
+            AND CASE WHEN k.open IS NULL THEN true
+                     WHEN f.open IS NULL THEN k.volume > 0
+                     ELSE candles_differ(k.open, k.high, k.low, k.close, k.volume,
+                                         f.open, f.high, f.low, f.close, f.volume) END
+    ), emptied AS (
+        -- NOT IN is hashed; an anti-join would be planned for the few rows that a new table seems to have.
+        SELECT k.open_time_ns FROM kept k WHERE k.open_time_ns NOT IN (SELECT f.open_time_ns FROM fresh f)
+    ), gone AS (
+        DELETE FROM candles c
+        WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = minute
+            AND c.open_time_ns = ANY (ARRAY(SELECT e.open_time_ns FROM emptied e))
     ), put AS (
         INSERT INTO candles AS c (venue, symbol, length_ns, open_time_ns, open, high, low, close, volume, notional,
                                   trades, source)
         SELECT of_venue, of_symbol, minute, f.open_time_ns, f.open, f.high, f.low, f.close, f.volume, f.notional,
-               f.trades, 'trades' FROM fresh f
+               f.trades, 'trades'
+        FROM fresh f WHERE f.whole OR NOT known @> int8range(f.open_time_ns, f.open_time_ns + minute)
         ON CONFLICT (venue, symbol, length_ns, open_time_ns) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, notional = excluded.notional, trades = excluded.trades, source = excluded.source
         RETURNING 1)
-    SELECT (SELECT count(*) FROM put), emptied + before.n INTO built, changed FROM before;
+    SELECT (SELECT count(*) FROM put), unequal.n INTO built, changed FROM unequal;
     FOR whole IN SELECT * FROM unnest(tape) LOOP
         PERFORM market_cover(of_venue, of_symbol, minute, (lower(whole) + minute - 1) / minute * minute,
                              upper(whole) / minute * minute, 'trades', true, true);
@@ -223,6 +220,14 @@ BEGIN
     SELECT coalesce(range_agg(int8range(c.from_ns / minute * minute, (c.to_ns + minute - 1) / minute * minute)), '{}')
     INTO closed FROM market_coverage c
     WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = 0 AND NOT (c.numbered AND with_numbers);
+    different := 0;
+    IF with_numbers THEN
+        SELECT count(*) INTO different FROM market_trades t
+        WHERE t.venue = of_venue AND t.symbol = of_symbol AND t.trade_id = ANY (ids)
+            AND (t.trade_id, t.price, t.quantity) NOT IN (
+                SELECT g.id, g.price * tick, g.quantity * lot
+                FROM unnest(ids, prices, quantities) AS g (id, price, quantity));
+    END IF;
     WITH given AS (
         SELECT DISTINCT ON (id) id, at_ns, price * tick AS price, quantity * lot AS quantity, side
         FROM unnest(ids, times, prices, quantities, sides) AS g (id, at_ns, price, quantity, side) ORDER BY id, at_ns
@@ -231,22 +236,18 @@ BEGIN
         SELECT of_venue, of_symbol, at_ns, id, trim_scale(price), trim_scale(quantity), side, origin
         FROM given WHERE NOT closed @> at_ns
         ON CONFLICT DO NOTHING RETURNING trade_id
-    ), doubtful AS (
-        SELECT count(*) AS n FROM given JOIN market_trades t
-            ON t.venue = of_venue AND t.symbol = of_symbol AND t.trade_id = given.id
-        WHERE with_numbers AND (t.price <> given.price OR t.quantity <> given.quantity)
-    ), minutes AS (
+    ), minutes AS MATERIALIZED (
         SELECT at_ns / minute * minute AS at_ns, count(*) AS n, sum(quantity) AS quantity,
                sum(price * quantity) AS notional
         FROM given WHERE closed @> at_ns GROUP BY 1
     ), unequal AS (
-        SELECT count(*) AS n FROM minutes m WHERE (m.n, m.quantity, m.notional) IS DISTINCT FROM (
-            SELECT ROW(count(*), sum(t.quantity), sum(t.price * t.quantity)) FROM market_trades t
-            WHERE t.venue = of_venue AND t.symbol = of_symbol AND t.exchange_time_ns >= m.at_ns
-                AND t.exchange_time_ns < m.at_ns + minute)
+        SELECT count(*) AS n FROM minutes m
+        LEFT JOIN minutes_of_trades(of_venue, of_symbol, (SELECT min(at_ns) FROM minutes),
+                                    (SELECT max(at_ns) + minute FROM minutes)) t ON t.open_time_ns = m.at_ns
+        WHERE (m.n, m.quantity, m.notional) IS DISTINCT FROM (t.trades, t.volume, t.notional)
     )
-    SELECT p.n, g.n - p.n, doubtful.n + unequal.n INTO stored, known, different
-    FROM (SELECT count(*) AS n FROM given) g, (SELECT count(*) AS n FROM put) p, doubtful, unequal;
+    SELECT p.n, g.n - p.n, different + unequal.n INTO stored, known, different
+    FROM (SELECT count(*) AS n FROM given) g, (SELECT count(*) AS n FROM put) p, unequal;
     FOR span IN SELECT * FROM unnest(
             (SELECT coalesce(range_agg(int8range(s.from_ns, s.to_ns)), '{}')
              FROM unnest(from_ns, to_ns) AS s (from_ns, to_ns)) - closed) LOOP
@@ -297,7 +298,7 @@ BEGIN
         DELETE FROM candles c USING unnest(wanted - already) AS s
         WHERE c.venue = of_venue AND c.symbol = of_symbol AND c.length_ns = of_length_ns
             AND c.open_time_ns >= lower(s) AND c.open_time_ns < upper(s)
-            AND NOT EXISTS (SELECT FROM given g WHERE g.at_ns = c.open_time_ns)
+            AND c.open_time_ns NOT IN (SELECT g.at_ns FROM given g)
     ), put AS (
         INSERT INTO candles AS c (venue, symbol, length_ns, open_time_ns, open, high, low, close, volume, notional,
                                   trades, source)
@@ -378,7 +379,7 @@ BEGIN
                    (array_agg(open ORDER BY open_time_ns))[1]::numeric AS open, max(high)::numeric AS high,
                    min(low)::numeric AS low, (array_agg(close ORDER BY open_time_ns DESC))[1]::numeric AS close,
                    sum(volume)::numeric AS volume,
-                   CASE WHEN count(*) = count(notional) THEN sum(notional) / nullif(sum(volume), 0) END AS vwap,
+                   CASE WHEN count(*) = count(notional) THEN sum(notional)::numeric END AS notional,
                    CASE WHEN count(*) = count(trades) THEN sum(trades)::bigint END AS trades, count(*) AS minutes
             FROM candles WHERE length_ns = 60000000000
             GROUP BY venue, symbol, candle_open(open_time_ns, %s)
@@ -387,7 +388,7 @@ BEGIN
 END $$;
 CREATE VIEW candles_1m_growing AS
 SELECT venue, symbol, open_time_ns, open::numeric, high::numeric, low::numeric, close::numeric, volume::numeric,
-       notional / nullif(volume, 0) AS vwap, trades, 1::bigint AS minutes
+       notional::numeric, trades, 1::bigint AS minutes
 FROM candles WHERE length_ns = 60000000000;
 
 CREATE VIEW market_spans AS
@@ -407,7 +408,7 @@ BEGIN
         EXECUTE format($view$
             CREATE OR REPLACE VIEW %1$I AS
             SELECT g.venue, g.symbol, g.open_time_ns, g.open, g.high, g.low, g.close, g.volume,
-                   trim_scale(round(g.vwap, 12)) AS vwap, g.trades, g.minutes
+                   trim_scale(round(g.notional / nullif(g.volume, 0), 12)) AS vwap, g.trades, g.minutes
             FROM %2$I g
             JOIN market_spans k ON k.venue = g.venue AND k.symbol = g.symbol AND k.length_ns = 60000000000
                 AND k.from_ns <= g.open_time_ns AND k.to_ns >= g.open_time_ns + %3$s

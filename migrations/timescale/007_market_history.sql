@@ -14,25 +14,34 @@ BEGIN
     DROP VIEW candles_1m;
     FOR made IN SELECT * FROM candle_lengths WHERE length_ns > 60000000000 LOOP
         EXECUTE format('DROP VIEW %I, %I', 'candles_' || made.name, 'candles_' || made.name || '_growing');
+    END LOOP;
+    FOR made IN SELECT * FROM candle_lengths WHERE length_ns > 60000000000 AND name <> '1w' LOOP
         EXECUTE format($view$
             CREATE MATERIALIZED VIEW %1$I WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
-            SELECT venue, symbol, time_bucket(%2$s, open_time_ns, %3$s) AS open_time_ns,
+            SELECT venue, symbol, time_bucket(%2$s::bigint, open_time_ns) AS open_time_ns,
                    first(open, open_time_ns)::numeric AS open, max(high)::numeric AS high,
                    min(low)::numeric AS low, last(close, open_time_ns)::numeric AS close,
                    sum(volume)::numeric AS volume,
-                   CASE WHEN count(*) = count(notional) THEN sum(notional) / nullif(sum(volume), 0) END AS vwap,
+                   CASE WHEN count(*) = count(notional) THEN sum(notional)::numeric END AS notional,
                    CASE WHEN count(*) = count(trades) THEN sum(trades)::bigint END AS trades, count(*) AS minutes
             FROM candles WHERE length_ns = 60000000000
-            GROUP BY venue, symbol, time_bucket(%2$s, open_time_ns, %3$s)
+            GROUP BY venue, symbol, time_bucket(%2$s::bigint, open_time_ns)
             WITH NO DATA
-            $view$, 'candles_' || made.name || '_growing', made.length_ns::text || '::bigint',
-            CASE made.name WHEN '1w' THEN '345600000000000::bigint' ELSE '0::bigint' END);
+            $view$, 'candles_' || made.name || '_growing', made.length_ns);
         -- From the beginning of time, so that late minutes are found however old; up to the last candle that is over.
         PERFORM add_continuous_aggregate_policy(
             ('candles_' || made.name || '_growing')::regclass, start_offset => NULL::bigint,
             end_offset => made.length_ns, schedule_interval => interval '1 hour');
     END LOOP;
 END $$;
+-- A refresh cannot be cut along Mondays, so weeks are made of the days.
+CREATE VIEW candles_1w_growing AS
+SELECT venue, symbol, candle_open(open_time_ns, 604800000000000) AS open_time_ns, first(open, open_time_ns) AS open,
+       max(high) AS high, min(low) AS low, last(close, open_time_ns) AS close, sum(volume) AS volume,
+       CASE WHEN count(*) = count(notional) THEN sum(notional) END AS notional,
+       CASE WHEN count(*) = count(trades) THEN sum(trades)::bigint END AS trades, sum(minutes)::bigint AS minutes
+FROM candles_1d_growing
+GROUP BY venue, symbol, candle_open(open_time_ns, 604800000000000);
 CALL make_candle_views();
 
 CREATE OR REPLACE FUNCTION candles_between(
@@ -45,7 +54,7 @@ DECLARE
 BEGIN
     IF found IS NOT NULL THEN
         RETURN QUERY EXECUTE format(
-            'SELECT open_time_ns, open, high, low, close, volume, vwap, trades, minutes FROM %I
+            'SELECT open_time_ns, open, high, low, close, volume, notional / nullif(volume, 0), trades, minutes FROM %I
              WHERE venue = $1 AND symbol = $2 AND open_time_ns >= $3 AND open_time_ns < $4',
             'candles_' || found || '_growing') USING of_venue, of_symbol, start_ns, until_ns;
         RETURN;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from triplegain.market.candle_length import candle_length_text
 from triplegain.market.candles_capture import CandlesCapture
 from triplegain.market.capture_formats import recognise
 from triplegain.market.feed import CaptureError
-from triplegain.market.history_batches import candle_batches, trade_batches
+from triplegain.market.history_batches import CandleBatch, candle_batches, trade_batches
 from triplegain.market.trades_capture import TradesCapture
 from triplegain.storage.database import Database
 from triplegain.storage.market_audit import MarketAudit
@@ -24,8 +24,8 @@ _SHARED = (
     "trades (feather, freqtrade JSON, Kraken's CSV) or candles (feather, freqtrade JSON, CSV, Kraken's OHLCVT CSV)"
 )
 
-#: Files whose last candle is over: Kraken cuts its archive at the end of a quarter.
-_COMPLETE_FORMATS = frozenset({"candles-kraken-csv"})
+#: Kraken cuts its archive at the end of a quarter; other files begin and end wherever somebody began and stopped.
+_WHOLE_FORMATS = frozenset({"candles-kraken-csv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ async def import_files(paths: Sequence[Path], database: Database, progress: Prog
     Raises CaptureError and StorageError.
     """
     captures = find_history_files(paths)
-    followed = {(*_lane(each), each.span_ns[0] - (each.candle_length_ns or 0)) for each in captures}
+    begins = {(*_lane(each), _span(each).from_ns) for each in captures}
+    ends = {(*_lane(each), _span(each).to_ns) for each in captures}
     writer, audit = MarketWriter(database), MarketAudit(database)
     done = []
     for capture in captures:
@@ -82,8 +83,13 @@ async def import_files(paths: Sequence[Path], database: Database, progress: Prog
         if isinstance(capture, TradesCapture):
             done.append(await _import_trades(capture, writer, progress))
         else:
-            complete = capture.format in _COMPLETE_FORMATS or (*_lane(capture), capture.span_ns[1]) in followed
-            done.append(await _import_candles(capture, complete, writer, audit, progress))
+            whole, span = capture.format in _WHOLE_FORMATS, _span(capture)
+            batches = candle_batches(
+                capture,
+                first_is_whole=whole or (*_lane(capture), span.from_ns) in ends,
+                last_is_whole=whole or (*_lane(capture), span.to_ns) in begins,
+            )
+            done.append(await _import_candles(capture, batches, writer, audit, progress))
     return done
 
 
@@ -100,17 +106,22 @@ async def _import_trades(capture: TradesCapture, writer: MarketWriter, progress:
 
 
 async def _import_candles(
-    capture: CandlesCapture, complete: bool, writer: MarketWriter, audit: MarketAudit, progress: Progress
+    capture: CandlesCapture,
+    batches: Iterator[CandleBatch],
+    writer: MarketWriter,
+    audit: MarketAudit,
+    progress: Progress,
 ) -> Imported:
     path, instrument, length = capture.paths[0], capture.instrument, capture.candle_length_ns
     if length < MINUTE_NS:
         raise CaptureError(
             path, "holds candles shorter than a minute; the history begins at a minute: import the trades"
         )
-    if candle_open_ns(capture.span_ns[0] - length, length) != capture.span_ns[0] - length:
+    opened = _span(capture).from_ns
+    if candle_open_ns(opened, length) != opened:
         raise CaptureError(path, f"its candles of {candle_length_text(length)} do not begin where ours do")
     stored, rows = CandlesStored(), 0
-    for batch in candle_batches(capture, complete=complete):
+    for batch in batches:
         stored += await writer.store_candles(instrument, length, batch.candles, batch.spans, capture.format)
         rows += len(batch.candles)
         progress.reached(path.name, batch.candles[-1].close_time_ns, len(batch.candles))
@@ -134,5 +145,6 @@ def _lane(capture: CandlesCapture | TradesCapture) -> tuple[str, str, int]:
 
 
 def _span(capture: CandlesCapture | TradesCapture) -> Span:
+    """From its first trade, or the opening of its first candle."""
     start, end = capture.span_ns
     return Span(start - (capture.candle_length_ns or 0), end)

@@ -40,16 +40,20 @@ class TradeBatch:
     spans: tuple[Span, ...]
 
 
-def candle_batches(capture: CandlesCapture, *, complete: bool) -> Iterator[CandleBatch]:
-    """The candles of a file. Unless it is `complete` its last one may not have been over, and is left out."""
+def candle_batches(
+    capture: CandlesCapture, *, first_is_whole: bool = False, last_is_whole: bool = False
+) -> Iterator[CandleBatch]:
+    """The candles of a file, its first and its last one only if they are known not to be cut."""
     length = capture.candle_length_ns
     longest_quiet = max(LONGEST_QUIET_NS, length)
     batch: list[Candle] = []
     spans: list[Span] = []
     end = -1
-    last_ns = capture.span_ns[1]
+    first_ns, last_ns = capture.span_ns
     for candle in capture.recorded():
-        if not complete and candle.close_time_ns == last_ns:
+        if candle.close_time_ns == (0 if first_is_whole else first_ns):
+            continue
+        if candle.close_time_ns == (0 if last_is_whole else last_ns):
             break
         start = end if 0 <= candle.open_time_ns - end <= longest_quiet else candle.open_time_ns
         spans.append(Span(start, candle.close_time_ns))

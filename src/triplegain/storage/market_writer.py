@@ -25,6 +25,8 @@ _CANDLES = "SELECT * FROM market_store_candles($1, $2, $3, $4, $5, $6, $7, $8, $
 _REBUILD = "SELECT * FROM market_rebuild($1, $2, $3, $4)"
 _TIMESCALE = "SELECT to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL AS there"
 _LATEST = "SELECT max(open_time_ns) + 60000000000 AS latest FROM candles WHERE length_ns = 60000000000"
+#: Minutes are stored, and weeks are made of the aggregated days.
+_NOT_AGGREGATED = ("1m", "1w")
 #: A batch of an import may meet compressed chunks, which takes a while.
 _WRITE_TIMEOUT_S = 600.0
 
@@ -147,7 +149,7 @@ class MarketWriter:
             start = candle_open_ns(span.from_ns, length)
             # A candle that is not over stays out, so that it is read from its minutes until it is.
             end = candle_open_ns(min(span.to_ns + length - 1, latest_ns), length)
-            if length > TIMEFRAMES["1m"] and start < end:
+            if name not in _NOT_AGGREGATED and start < end:
                 await self._database.rows(
                     "refreshing candles",
                     f"CALL refresh_continuous_aggregate('candles_{name}_growing', {start}::bigint, {end}::bigint)",
