@@ -29,6 +29,8 @@ from triplegain.market.timeframes.symbol_candles import SymbolCandles
 from triplegain.market.timeframes.timeframe import timeframe
 
 _NEVER = 1 << 62
+#: An average that has seen fewer times its period still shows where it began.
+_HISTORIES = 4
 
 
 class MarketView:
@@ -46,7 +48,13 @@ class MarketView:
         indicators: IndicatorSettings,
         synthetic: bool = False,
     ) -> None:
+        """`synthetic`: no real market stands behind the feed. Raises InvalidValueError for settings at odds."""
         suite = IndicatorSuite(indicators)
+        longest = _HISTORIES * max(*indicators.ema, *indicators.sma)
+        if settings.history_candles < longest:
+            raise InvalidValueError(
+                f"{settings.history_candles} candles of history are too few for the longest average: keep {longest}"
+            )
         frames = [timeframe(name) for name in settings.look_back]
         self._views: dict[str, SymbolView] = {}
         for each in instruments:
