@@ -170,7 +170,7 @@ def test_a_new_file_begins_with_the_hour_and_says_again_what_was_known(tmp_path:
     lines = some_lines(40, step_ns=100 * SECOND_NS)  # half past twelve to half past one
     snapshot = FrameLine(0, 0, b'{"channel":"book","type":"snapshot","data":[]}')
     recorder = Recorder(tmp_path, SETTINGS, ManualClock(START_NS))
-    recorder.state_lines = lambda: [snapshot]
+    recorder.state_lines = lambda received_at_ns: [snapshot]
     for line in lines:
         recorder.take(line)
     first, second = recorder.close().files
@@ -405,7 +405,7 @@ def test_a_disk_that_is_too_slow_never_makes_the_session_wait_or_grow(
 def test_what_a_new_file_begins_with_cannot_harm_the_session(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, SETTINGS, ManualClock(START_NS))
 
-    def broken() -> Sequence[FeedLine]:
+    def broken(received_at_ns: int) -> Sequence[FeedLine]:
         raise KeyError("BTC/USD")
 
     recorder.state_lines = broken

@@ -62,6 +62,15 @@ class KrakenMarket:
         self._fruitless = 0
 
     @property
+    def book(self) -> KrakenBook:
+        return self._book
+
+    @property
+    def book_time_ns(self) -> int:
+        """Exchange time of the newest book message."""
+        return self._book_ns
+
+    @property
     def is_synced(self) -> bool:
         """The book is the exchange's as far as we know."""
         return self.condition.book is FeedState.SYNCED

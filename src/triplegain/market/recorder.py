@@ -61,8 +61,8 @@ class Recorder:
         self.folder = folder
         #: Empty while all is well.
         self.problem = ""
-        #: Lines that bring a reader up to date who begins with the next file.
-        self.state_lines: Callable[[], Sequence[FeedLine]] = tuple
+        #: Lines that bring a reader up to date who begins with the next file, received at that time.
+        self.state_lines: Callable[[int], Sequence[FeedLine]] = lambda received_at_ns: ()
         #: Wrong checksums so far, by instrument, where somebody counts them.
         self.mismatches: Callable[[], Mapping[str, int]] | None = None
         self._settings = settings
@@ -143,7 +143,7 @@ class Recorder:
         if not first and self._asset_pairs is not None:
             # The session's own code speaks here; whatever it does wrong ends the recording only.
             try:
-                preamble = (self._asset_pairs, *self.state_lines())
+                preamble = (self._asset_pairs, *self.state_lines(line.received_at_ns))
             except Exception as error:
                 self._fail(f"what a new file begins with could not be said ({type(error).__name__}: {error})")
                 return
