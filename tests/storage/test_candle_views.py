@@ -120,8 +120,9 @@ async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
         span = Span(block[0].open_time_ns, end)
         await writer.store_candles(capture.instrument, MINUTE_NS, block, [span], "recorded")
     rows = json.loads(path.read_text(), parse_float=Decimal)
-    # Volumes that went through binary floats lose their dust; quiet minutes are no part of a candle.
-    rows = [[*row[:5], round(row[5], 8)] for row in rows if row[5] or row[2] != row[3]]
+    # Quiet minutes are no part of a candle. Volumes are cut to whole lots: less than one is lost a minute.
+    rows = [row for row in rows if row[5] or row[2] != row[3]]
+    lot = Decimal("1e-8")
     end_of_all = datetime.fromtimestamp(candles[-1].close_time_ns // 10**9, UTC)
     for name in TIMEFRAMES:
         found = await either.rows(
@@ -135,7 +136,10 @@ async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
         }
         wanted = expected(rows, name, end_of_all)
         assert len(wanted) >= 3
-        assert told == wanted, name
+        assert [(start, *told[start][:4], told[start][5]) for start in told] == [
+            (start, *wanted[start][:4], wanted[start][5]) for start in sorted(wanted)
+        ], name
+        assert all(abs(told[start][4] - volume) < count * lot for start, (*_, volume, count) in wanted.items()), name
 
 
 async def test_the_views_have_one_contract(either: Database) -> None:
