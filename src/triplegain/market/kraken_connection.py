@@ -29,7 +29,7 @@ _CLOSE_S = 0.5
 
 _CHANNEL_START = b'{"channel":"'
 _STATUS_START = b'{"channel":"status"'
-_BANNED = (403, 429)
+_TOO_MANY = (403, 429)
 
 
 @dataclass(slots=True)
@@ -77,13 +77,13 @@ class KrakenConnection:
         self._is_held_up = False
         self._is_subscribed = False
         self._in_maintenance = False
-        self._is_banned = False
+        self._was_refused = False
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            wait_s = self._pace.wait_s(loop.time(), self._in_maintenance, self._is_banned)
-            self._in_maintenance = self._is_banned = False
+            wait_s = self._pace.wait_s(loop.time(), self._in_maintenance, self._was_refused)
+            self._in_maintenance = self._was_refused = False
             await asyncio.sleep(wait_s)
             self.problem = await self._attempt()
             _log.info("connection %d to %s: %s", self.number, self._url, self.problem)
@@ -128,7 +128,7 @@ class KrakenConnection:
         except TimeoutError:
             return f"{self._url} did not answer within {self._answer_within_s:g} s"
         except aiohttp.WSServerHandshakeError as error:
-            self._is_banned = error.status in _BANNED
+            self._was_refused = error.status in _TOO_MANY
             return f"{self._url} refuses the connection with HTTP status {error.status}"
         except (aiohttp.ClientError, OSError) as error:
             return f"{self._url} cannot be reached: {error}"

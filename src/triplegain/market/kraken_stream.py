@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -44,6 +44,8 @@ from triplegain.market.stream_requests import StreamRequest
 #: Instruments a message that cannot be read speaks of.
 _SYMBOL = re.compile(rb'"symbol"\s*:\s*"([A-Z0-9./]{3,30})"')
 
+_CHANNEL_START = b'{"channel":"'
+
 #: What reading a message may raise; nothing has changed then.
 _UNREADABLE = (ValueError, ArithmeticError, TypeError, RecursionError, msgspec.DecodeError)
 
@@ -62,6 +64,8 @@ class _Link:
 
     heard_ns: int
     is_silent: bool = False
+    #: Instruments whose snapshot of trades is still to come, in order of their acknowledgements.
+    expected: list[str] = field(default_factory=list)
 
 
 class KrakenStream:
@@ -125,7 +129,7 @@ class KrakenStream:
         self.counters.frames += 1
         frame = line.frame
         # A subscribed connection says something every second: the answer to a ping alone is no sign of life.
-        is_pong = frame.startswith(b"{") and b'"pong"' in frame[:200] and not frame.startswith(BOOK_START)
+        is_pong = b'"pong"' in frame[:200] and not frame.startswith(_CHANNEL_START)
         events = [] if is_pong else self._heard(line.connection, line.received_at_ns)
         try:
             if frame.startswith(BOOK_START):
@@ -159,6 +163,14 @@ class KrakenStream:
         by_symbol: dict[str, list[TradeMessage]] = {}
         for message in frame.data:
             by_symbol.setdefault(message.symbol, []).append(message)
+        link = self._links.get(line.connection)
+        if frame.type == "snapshot" and link is not None:
+            expected = link.expected
+            if not by_symbol and expected:
+                # Nothing was ever traded there; the message does not say where.
+                by_symbol[expected[0]] = []
+            for symbol in by_symbol.keys() & set(expected):
+                expected.remove(symbol)
         for symbol, messages in by_symbol.items():
             market = self._markets.get(symbol)
             if market is None:
@@ -215,6 +227,8 @@ class KrakenStream:
             market.connection = line.connection
             if ack.channel == "book" and ack.depth:
                 market.depth = ack.depth
+            elif ack.channel == "trade" and ack.snapshot and line.connection in self._links:
+                self._links[line.connection].expected.append(ack.symbol)
         return events
 
     def _on_garbage(self, line: FrameLine, why: str) -> list[MarketEvent]:

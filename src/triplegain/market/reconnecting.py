@@ -10,9 +10,9 @@ from triplegain.domain.ids import jitter
 #: Attempts that follow at once.
 _IMMEDIATE = 3
 
-#: Longest wait, and the wait after maintenance that Kraken asks for.
+#: Longest wait, and the least one after maintenance, that Kraken asks for, or after a refusal, which doubles.
 _WAIT_MAX_S = 60.0
-_MAINTENANCE_S = 5.0
+_AT_LEAST_S = 5.0
 
 #: Kraken's limit is 150 connections in ten minutes for all that come from one address.
 _WINDOW_S = 600.0
@@ -46,14 +46,16 @@ class Reconnecting:
         self._budget = budget
         self._draw = draw
         self._attempts = 0
+        self._refusals = 0
         self._up_at_s: float | None = None
 
     def up(self, now_s: float) -> None:
         """It is connected."""
         self._up_at_s = now_s
+        self._refusals = 0
 
-    def wait_s(self, now_s: float, in_maintenance: bool = False, banned: bool = False) -> float:
-        """Seconds before the next attempt, which is counted."""
+    def wait_s(self, now_s: float, in_maintenance: bool = False, was_refused: bool = False) -> float:
+        """Seconds before the next attempt, which is counted; `was_refused`: there were too many for the exchange."""
         if self._up_at_s is not None and now_s - self._up_at_s >= _GOOD_AFTER_S:
             self._attempts = 0
         self._up_at_s = None
@@ -61,7 +63,8 @@ class Reconnecting:
         wait_s = self._draw(min(2.0**late, _WAIT_MAX_S)) if late >= 0 else 0.0
         self._attempts += 1
         if in_maintenance:
-            wait_s = max(wait_s, _MAINTENANCE_S)
-        if banned:
-            wait_s = max(wait_s, _WAIT_MAX_S)
+            wait_s = max(wait_s, _AT_LEAST_S)
+        if was_refused:
+            wait_s = max(wait_s, min(_AT_LEAST_S * 2.0**self._refusals, _WAIT_MAX_S))
+            self._refusals += 1
         return wait_s + self._budget.take(now_s + wait_s)
