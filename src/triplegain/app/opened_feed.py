@@ -50,9 +50,7 @@ class OpenedFeed:
     source: MarketSource
     tap: LineTap | None = None
 
-    def events(
-        self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None
-    ) -> MarketEvents:
+    def events(self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None) -> MarketEvents:
         """Messages from the beginning, or on a live feed from now: after the trades since those times, by symbol."""
         if isinstance(self.source, KrakenFeed):
             return self.source.batches(since_ns=since_ns, candle_length_ns=candle_length_ns)

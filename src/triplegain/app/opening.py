@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -105,6 +106,7 @@ class SessionOpening:
         self._clock = clock
         self._tell = tell
         self._spec = options.feed
+        self._feed: OpenedFeed | None = None
 
     @property
     def seed(self) -> int:
@@ -113,15 +115,26 @@ class SessionOpening:
 
     async def open(self) -> OpenedSession:
         """Raises SessionLockedError when another process runs the session, FeedError when its feed is not there."""
-        stored = await self._stored()
-        if stored is None:
-            return await self._new(self._options.session)
-        if self._options.reset:
-            return await self._reset(stored.session)
-        return await self._resumed(stored)
+        async with self._closing_on_failure():
+            stored = await self._stored()
+            if stored is None:
+                return await self._new(self._options.session)
+            if self._options.reset:
+                return await self._reset(stored.session)
+            return await self._resumed(stored)
+
+    @asynccontextmanager
+    async def _closing_on_failure(self) -> AsyncIterator[None]:
+        """A feed whose session cannot be opened is not left open."""
+        try:
+            yield
+        except BaseException:
+            if self._feed is not None:
+                await self._feed.aclose()
+            raise
 
     async def _feed_spec(self) -> str:
-        """As named, else the live market where it answers, else the demo market: a market of one's own can be hurried."""
+        """As named, else the live market where it answers, else the demo market, which can be hurried."""
         if self._config.execution.paper_trading.price_source is PriceSourceName.HISTORICAL and (
             self._spec is None or not self._spec.startswith(HISTORY)
         ):
@@ -139,7 +152,8 @@ class SessionOpening:
 
     async def _open_feed(self, spec: str, seed: int, symbols: tuple[str, ...] = ()) -> OpenedFeed:
         watched = symbols or self._config.market.instruments
-        return await open_session_feed(self._config, self._home, self._database, spec, seed, watched)
+        self._feed = await open_session_feed(self._config, self._home, self._database, spec, seed, watched)
+        return self._feed
 
     async def _stored(self) -> StoredSession | None:
         """The session to go on with: the one that was named, else the latest of the demo or the live market."""
@@ -181,7 +195,7 @@ class SessionOpening:
         now_ns = self._clock.now_ns()
         balances = dict(self._config.execution.paper_trading.initial_balance)
         settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": self._candle(feed)}
-        settings["instruments"] = {one.symbol: [f"{one.tick:f}", f"{one.lot:f}"] for one in feed.instruments}
+        settings["instruments"] = [[one.symbol, f"{one.tick:f}", f"{one.lot:f}"] for one in feed.instruments]
         return SessionRecord(
             session_id=session_id or ids.session_id(now_ns),
             status=SessionStatus.ACTIVE,
@@ -197,7 +211,9 @@ class SessionOpening:
         session = self._build(record, opened.source)
         return OpenedSession(record, session, opened, self._events(record, opened), 0)
 
-    def _events(self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None) -> MarketEvents:
+    def _events(
+        self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None
+    ) -> MarketEvents:
         """The feed's messages; a live session that should be recorded is recorded from its first line."""
         wanted = self._options.record or self._config.market.recording.sessions
         opened.record(self._config, self._home, record.session_id, self._clock, wanted)
@@ -218,7 +234,7 @@ class SessionOpening:
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
-        opened = await self._open_feed(record.feed, record.seed, tuple(record.settings.get("instruments", ())))
+        opened = await self._open_feed(record.feed, record.seed, _symbols(record))
         session = self._build(record, opened.source)
         if record.feed == LIVE:
             return self._taken_up_live(stored, session, opened)
@@ -250,7 +266,6 @@ class SessionOpening:
     async def succeed(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
         """A reset of the running session: archived, and the same again from the beginning of its feed."""
         now_ns = self._clock.now_ns()
-        opened = await self._open_feed(record.feed, record.seed, tuple(record.settings.get("instruments", ())))
         wanted = replace(
             record,
             session_id=ids.session_id(now_ns),
@@ -260,7 +275,9 @@ class SessionOpening:
             market_time_ns=0,
             ended_at_ns=None,
         )
-        return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
+        async with self._closing_on_failure():
+            opened = await self._open_feed(record.feed, record.seed, _symbols(record))
+            return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
 
 
 def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored: StoredSession) -> None:
@@ -277,15 +294,20 @@ def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored
 
 
 def _check_steps(record: SessionRecord, feed: MarketSource) -> None:
-    """Stored prices and quantities are counts of ticks and lots. Raises FeedError when the exchange has changed them."""
-    known = record.settings.get("instruments", {})
+    """Stored prices and quantities count ticks and lots. Raises FeedError when the exchange has changed them."""
+    known = {symbol: steps for symbol, *steps in record.settings["instruments"]}
     for instrument in feed.instruments:
         steps = [f"{instrument.tick:f}", f"{instrument.lot:f}"]
-        if known.get(instrument.symbol, steps) != steps:
+        if known[instrument.symbol] != steps:
             raise FeedError(
                 f"Kraken has changed the steps of {instrument.symbol} from {known[instrument.symbol]} to {steps}, and "
                 f"the session {record.session_id} counts in the old ones: start a new one with --reset"
             )
+
+
+def _symbols(record: SessionRecord) -> tuple[str, ...]:
+    """The instruments the session was opened with, in the feed's order; none where it did not say."""
+    return tuple(symbol for symbol, *_ in record.settings.get("instruments", ()))
 
 
 def _candle_ns(stored: StoredSession) -> int:
