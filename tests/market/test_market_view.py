@@ -46,6 +46,7 @@ from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.trend import trend
 from triplegain.market.trades_capture import TradesCapture
 
 
@@ -147,6 +148,23 @@ def test_a_market_that_stands_still_has_no_trend_and_no_strength() -> None:
     assert (minute.trend, snapshot.alignment) == (0, 0)
     assert (minute.indicators["rsi"], minute.indicators["squeeze"], minute.indicators["vwap"]) == (50, None, None)
     assert "quiet:1m:1500" in snapshot.flags and snapshot.day is not None and snapshot.day.change_pct == 0
+
+
+@pytest.mark.parametrize(("apart", "direction"), [(0.0, 0), (0.009, 0), (0.02, 1), (-0.02, -1)])
+def test_averages_less_than_a_hundredth_of_a_tick_apart_are_level(apart: float, direction: int) -> None:
+    reading: dict[str, float | None] = {"ema_9": 100 + 2 * apart, "ema_21": 100 + apart, "ema_50": 100.0}
+    assert trend(reading, 100, (200, 50, 21, 9)) == pytest.approx(2 * direction / 3)
+
+
+def test_candles_the_exchange_tells_better_are_shown_at_once() -> None:
+    minutes = [candle(n * MINUTE, (600_000,) * 4, 5, 1) for n in range(10)]
+    view = fed(new_view(), [past_candles(10 * MINUTE, *minutes)])
+    before = shot(view, 10 * MINUTE)
+    better = [candle(n * MINUTE, (610_000,) * 4, 7, 1) for n in range(8, 10)]
+    after = shot(fed(view, [past_candles(10 * MINUTE, *better)]), 10 * MINUTE)
+    assert after.timeframes["1m"].closed.candles == (*minutes[:8], *better)
+    assert [row[1] for row in json.loads(after.json)["timeframes"]["1m"]["candles"]] == ["60000"] * 8 + ["61000"] * 2
+    assert before.hash != after.hash
 
 
 # -- when there is none ----------------------------------------------------------------------------------------------

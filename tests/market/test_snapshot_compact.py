@@ -69,6 +69,11 @@ def test_without_room_for_a_candle_indicators_go_the_finest_first_and_the_primar
     ]
 
 
+def test_no_budget_is_overrun_by_a_single_token(snapshot: Snapshot) -> None:
+    """The cuts of the candles are some two hundred tokens apart: every budget between two of them is tried."""
+    assert [budget for budget in range(6000, 6400) if tokens_at_most(compact(snapshot, budget)) > budget] == []
+
+
 def test_a_budget_below_the_head_is_refused_with_what_it_needs(snapshot: Snapshot) -> None:
     with pytest.raises(InvalidValueError, match=r"100 tokens do not hold .* which has [0-9]+: raise token_budget"):
         compact(snapshot, 100)
