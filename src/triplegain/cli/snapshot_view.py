@@ -1,0 +1,82 @@
+"""A snapshot as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from triplegain.cli.tables import QUIET, UNKNOWN, WARNING, amount, duration, listing, moment, pairs, price
+from triplegain.cli.tables import signed_percent as percent
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.money import plain
+from triplegain.market.snapshot.figures import fixed
+from triplegain.market.snapshot.frame import Value
+from triplegain.market.snapshot.snapshot import Snapshot
+
+
+def snapshot_view(snapshot: Snapshot) -> Iterator[RenderableType]:
+    """Price and day, the book, indicators by timeframe, what is missing."""
+    yield pairs(_price_rows(snapshot), title=f"{snapshot.symbol} at {moment(snapshot.time_ns)} UTC")
+    if snapshot.book is not None:
+        yield ""
+        yield pairs(_book_rows(snapshot), title="Book")
+    yield ""
+    yield _table(snapshot)
+    if snapshot.flags:
+        yield Text("\n".join(snapshot.flags), style=WARNING)
+    yield Text(f"snapshot {snapshot.hash}", style=QUIET)
+
+
+def _price_rows(snapshot: Snapshot) -> Iterator[tuple[str, RenderableType]]:
+    now, day, asset = snapshot.price, snapshot.day, snapshot.symbol.partition("/")[0]
+    yield "Price", price(now.mark)
+    yield "Bid, ask", Text.assemble(price(now.bid), "  ", price(now.ask))
+    age = duration(max(0, snapshot.time_ns - now.time_ns) // (SECOND_NS // 1000) * (SECOND_NS // 1000))
+    yield "Source", f"{now.source.value}, {age} old"
+    yield "24 h", percent(Decimal(fixed(day.change_pct)) if day else None)
+    yield "24 h volume", amount(day.volume if day else None, asset)
+    yield "Timeframes agree", UNKNOWN if snapshot.alignment is None else f"{snapshot.alignment:+.2f}"
+
+
+def _book_rows(snapshot: Snapshot) -> Iterator[tuple[str, RenderableType]]:
+    book = snapshot.book
+    assert book is not None
+    asset = snapshot.symbol.partition("/")[0]
+    yield "Spread", f"{book.spread_bps:.2f} bps"
+    yield "Imbalance", f"{book.imbalance:+.2f} within {book.imbalance_pct:.2g} %"
+    for depth in book.depths:
+        sides = (amount(depth.bid_quantity), "  ", amount(depth.ask_quantity, asset))
+        yield f"Within {depth.pct} %", Text.assemble(*sides)
+    yield "Seen to", f"{book.bids_reach_pct:.2f} %  {book.asks_reach_pct:.2f} %"
+
+
+def _table(snapshot: Snapshot) -> RenderableType:
+    """A row for each indicator, a column for each timeframe, the primary one marked."""
+    frames = snapshot.timeframes
+    headings = [f"{name} *" if name == snapshot.primary else name for name in frames]
+    table = listing("Indicator", *headings, whole=("Indicator",))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    closes = [moment(frame.closed.close_time_ns)[5:16] for frame in frames.values()]
+    table.add_row("last close", *closes, style=QUIET)
+    table.add_row("candles", *(str(frame.closed.history_candles) for frame in frames.values()), style=QUIET)
+    table.add_row("trend", *(_shown(frame.closed.trend, fixed) for frame in frames.values()))
+    for name in next(iter(frames.values())).closed.indicators:
+        table.add_row(name, *(_shown(frame.closed.indicators[name], _plain) for frame in frames.values()))
+    return table
+
+
+def _shown(value: Value, text: Callable[[float], str]) -> Text:
+    if value is None:
+        return Text("-", style=QUIET)
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    return Text(text(value))
+
+
+def _plain(value: float) -> str:
+    """All digits the snapshot has, without exponent."""
+    return f"{plain(Decimal(repr(value))):,f}"
