@@ -11,6 +11,7 @@ from tests.market.viewed_market import BINANCE_BTC, as_event, fed, new_view, of_
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import Snapshot
 from triplegain.market.snapshot.tokens import tokens_at_most
 
@@ -69,9 +70,13 @@ def test_without_room_for_a_candle_indicators_go_the_finest_first_and_the_primar
     ]
 
 
-def test_no_budget_is_overrun_by_a_single_token(snapshot: Snapshot) -> None:
-    """The cuts of the candles are some two hundred tokens apart: every budget between two of them is tried."""
-    assert [budget for budget in range(6000, 6400) if tokens_at_most(compact(snapshot, budget)) > budget] == []
+def test_no_budget_is_overrun_by_a_single_token(snapshot: Snapshot, captures: Path) -> None:
+    """Every budget between two cuts of the candles is tried."""
+    crash = between(candles_of(captures / BTC_USDT), "2021-05-19 00:00:00", "2021-05-19 13:00:00")
+    settings = SnapshotSettings(look_back={"1m": 120}, primary="1m")
+    single = of_crash(fed(new_view(BINANCE_BTC, settings=settings), map(as_event, crash)), crash)
+    for shown, budgets in ((snapshot, range(6000, 6400)), (single, range(6000, 6200))):
+        assert [budget for budget in budgets if tokens_at_most(compact(shown, budget)) > budget] == []
 
 
 def test_a_budget_below_the_head_is_refused_with_what_it_needs(snapshot: Snapshot) -> None:
