@@ -352,6 +352,20 @@ def test_a_hole_without_history_is_told() -> None:
     assert desk.stream.counters.lost_trades == 1
 
 
+def test_a_trade_the_history_does_not_have_either_is_lost_and_not_asked_for_again() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.frame(desk.exchange.trade())
+    desk.exchange.trade_row()
+    desk.exchange.trade_row()
+    desk.frame(desk.exchange.trade())
+    (wanted,) = desk.stream.take_requests()
+    assert isinstance(wanted, TradesWanted)
+    del desk.exchange.trades[1]
+    assert numbers(desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))) == ["3"]
+    assert desk.stream.take_requests() == [] and desk.stream.counters.lost_trades == 1
+
+
 def test_a_trade_that_cannot_be_read_pauses_and_is_fetched() -> None:
     desk = Desk()
     desk.listen()
@@ -532,6 +546,10 @@ def test_states_of_exchange_and_pair_are_told_as_one() -> None:
         (pair_status(SYMBOL, "online"), []),
         (status("post_only"), [FeedState.POST_ONLY]),
         (status("online"), [FeedState.SYNCED]),
+        (pair_status(SYMBOL, "cancel_only"), [FeedState.CANCEL_ONLY]),
+        # The stricter of the two counts.
+        (status("post_only"), []),
+        (status("online"), []),
         (pair_status(SYMBOL, "limit_only"), [FeedState.POST_ONLY]),
         (pair_status(SYMBOL, "delisted"), [FeedState.MAINTENANCE]),
         (pair_status(SYMBOL, "online"), [FeedState.SYNCED]),
@@ -623,6 +641,20 @@ def test_trades_of_the_time_away_are_told_in_order_over_all_instruments_before_a
     assert numbers(events) == ["5"] and states(events) == [FeedState.GAP]
     assert desk.stream.take_requests() == [BookWanted(SYMBOL)]
     assert states(desk.frame(desk.exchange.open())) == [FeedState.SYNCED]
+
+
+def test_an_instrument_that_was_seen_longer_begins_to_catch_up_later() -> None:
+    desk = Desk(SYMBOL, OTHER)
+    other = SmallExchange(OTHER)
+    for exchange, second in ((desk.exchange, 1), (other, 5)):
+        exchange.time_ns = START + second * SECOND
+        exchange.trade_row()
+    now = START + 60 * SECOND
+    desk.stream.on_line(other.trades_line(START + 3 * SECOND, now))
+    desk.stream.on_line(desk.exchange.trades_line(START, now))
+    events = desk.frame(ack("trade"))
+    assert [event.symbol for event in events] == [SYMBOL, SYMBOL, OTHER, OTHER]
+    assert [(event.exchange_time_ns - START) // SECOND for event in events] == [0, 1, 3, 5]
 
 
 def test_a_time_away_without_history_is_told_as_missed() -> None:

@@ -23,7 +23,7 @@ def _is_book(line: FeedLine) -> bool:
 
 async def test_lines_come_out_as_they_went_in() -> None:
     queue = LineQueue(10)
-    lines = [_book("A/B", 1), _trade(2), TickLine(3), DownLine(4, 0, "x")]
+    lines: list[FeedLine] = [_book("A/B", 1), _trade(2), TickLine(3), DownLine(4, 0, "x")]
     for line in lines:
         await queue.put(line)
     assert await queue.take(3, 1) == lines[:3] and await queue.take(3, 1) == lines[3:]
@@ -62,6 +62,16 @@ async def test_books_of_every_instrument_go_where_one_is_not_enough() -> None:
         *[_book("B/USD", number) for number in (1, 3, 5, 7)],
         _trade(8),
     ]
+
+
+async def test_a_reader_that_stays_away_loses_books_again_and_again_and_no_more_than_books() -> None:
+    queue = LineQueue(8)
+    for number in range(100):
+        assert queue.offer(_book("A/B", number))
+    (first, *rest) = await queue.take(99, 1)
+    assert isinstance(first, OverrunLine)
+    dropped = [line.dropped for line in (first, *rest) if isinstance(line, OverrunLine)]
+    assert sum(dropped) + sum(map(_is_book, rest)) == 100
 
 
 async def test_a_queue_full_of_trades_makes_the_writer_wait() -> None:

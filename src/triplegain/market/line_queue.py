@@ -76,20 +76,30 @@ class LineQueue:
             return False
         symbols = [_book_of(line) for line in self._lines]
         waiting = Counter(symbol for symbol in symbols if symbol)
-        given_up: dict[str, int] = {}
+        given_up: set[str] = set()
+        freed = 0
         for symbol, count in waiting.most_common():
-            given_up[symbol] = count
-            if sum(given_up.values()) * 2 >= self._lines_max:
+            given_up.add(symbol)
+            freed += count
+            if freed * 2 >= self._lines_max:
                 break
+        # What is given up of an instrument, now and before, becomes one line where the first of it stood.
+        dropped: Counter[str] = Counter()
+        for line, symbol in zip(self._lines, symbols, strict=True):
+            if isinstance(line, OverrunLine):
+                dropped[line.symbol] += line.dropped
+            elif symbol in given_up:
+                dropped[symbol] += 1
         left: deque[FeedLine] = deque()
         for line, symbol in zip(self._lines, symbols, strict=True):
-            dropped = given_up.get(symbol, -1)
-            if dropped < 0:
+            if isinstance(line, OverrunLine):
+                symbol = line.symbol
+            elif symbol not in given_up:
                 left.append(line)
-            elif dropped:
-                left.append(OverrunLine(line.received_at_ns, symbol, dropped))
-                given_up[symbol] = 0
-        self._books -= len(self._lines) - len(left) + len(given_up)
+                continue
+            if count := dropped.pop(symbol, 0):
+                left.append(OverrunLine(line.received_at_ns, symbol, count))
+        self._books -= freed
         self._lines = left
         return len(left) < self._lines_max
 
