@@ -61,6 +61,11 @@ class Running:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
+    @property
+    def said(self) -> str:
+        """Its standard output so far."""
+        return self._stdout.read_text()
+
     def kill(self) -> Finished:
         """kill -9: no handler, no farewell, no flush."""
         self.process.kill()
@@ -120,9 +125,9 @@ class PaperHome:
         return summary
 
     @contextmanager
-    def running(self, *words: str) -> Iterator[Running]:
+    def running(self, *words: str, environ: Mapping[str, str] | None = None) -> Iterator[Running]:
         """Started, and gone at the end whatever happens."""
-        running = self.start(*words)
+        running = self.start(*words, environ=environ)
         try:
             yield running
         finally:
