@@ -78,7 +78,7 @@ async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as
             asyncio.get_running_loop().add_signal_handler(number, over.set)
     async with LocalKraken(path, settings, on_sent=sent) as server:
         _tell(server, as_json)
-        await over.wait()
+        await server.serve_until(over)
 
 
 def _tell(server: LocalKraken, as_json: bool) -> None:

@@ -52,10 +52,11 @@ class Window:
             self.told.append((price, 0))
             self._fallen.discard(price)
 
-    def forgotten(self, price: int, depth: int) -> None:
-        """The market itself knows only `depth` levels and has lost this one."""
-        if depth < self.depth:
+    def forgotten(self, price: int, rank: int, known: int) -> None:
+        """The market itself knows only `known` levels and has lost the one at `rank`; who sees no more knows that."""
+        if known < self.depth and (rank < self.depth or price in self._fallen):
             self.told.append((price, 0))
+            self._fallen.discard(price)
 
 
 class BookSide:
@@ -120,5 +121,5 @@ class BookSide:
             price = self._sign * self._keys.pop()
             moves.append((price, -self.sizes.pop(price)))
             for window in windows:
-                window.forgotten(price, depth)
+                window.forgotten(price, len(self._keys), depth)
         return moves

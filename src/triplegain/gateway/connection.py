@@ -36,6 +36,8 @@ class Connection:
         self.number = number
         self.topics: dict[Topic, None] = {}
         self.half_open = False
+        #: The closing handshake has begun.
+        self.is_ending = False
         self.sent_frames = 0
         self.sent_bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -83,6 +85,11 @@ class Connection:
         """Ends the connection with the closing handshake."""
         self._flush()
         await self._close(code=WSCloseCode.GOING_AWAY, message=reason.encode())
+
+    async def until_answering(self, look_s: float) -> None:
+        """Until a half-open connection is whole again, or gone."""
+        while self.half_open and self.is_open:
+            await asyncio.sleep(look_s)
 
     def heard(self) -> None:
         """The client said something."""

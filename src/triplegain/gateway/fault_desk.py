@@ -69,6 +69,9 @@ class FaultDesk:
 
     def end(self, connection: Connection, reason: str) -> None:
         """Closes a connection with the handshake, without waiting for it."""
+        if connection.is_ending:
+            return
+        connection.is_ending = True
         task = asyncio.get_running_loop().create_task(connection.close(reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -80,19 +83,23 @@ class FaultDesk:
     def _end(self, armed: ArmedFault) -> None:
         kind = armed.fault.kind
         if kind is FaultKind.HALF_OPEN:
-            for connection in self._half_open.pop(armed.number, []):
-                connection.half_open = False
+            over = self._half_open.pop(armed.number, [])
+            for connection in over:
+                connection.half_open = any(connection in others for others in self._half_open.values())
         elif kind is FaultKind.INSTRUMENT_STATUS:
-            self._set_status(armed.fault.symbol, "online")
+            symbol = armed.fault.symbol
+            still = [one.fault for one in self.armed.in_force if one.fault.kind is kind and one.fault.symbol == symbol]
+            self._set_status(symbol, still[-1].status if still else "online")
         elif kind in SYSTEM_STATES:
-            self._set_system("online")
+            states = [one.fault.kind for one in self.armed.in_force if one.fault.kind in SYSTEM_STATES]
+            self._set_system(states[-1] if states else "online")
 
     def _set_system(self, system: str) -> None:
         self._venue.system = str(system)
         if system == FaultKind.MAINTENANCE:
-            self._player.pause()
+            self._player.pause("maintenance")
         else:
-            self._player.resume()
+            self._player.resume("maintenance")
         self._audience.announce(status(self._venue.system))
 
     def _set_status(self, symbol: str, said: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -63,6 +64,8 @@ class LocalKraken:
         self._on_sent = on_sent
         self._rest = RestDesk(self.venue)
         self._requests = RequestDesk(self.venue, self.audience, self._on_subscribed)
+        self.player = Player(self.venue, self.audience, self.settings)
+        self.faults = FaultDesk(self.venue, self.audience, self.player)
         self._subscribed: set[str] = set()
         self._connects = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,8 +81,6 @@ class LocalKraken:
         return f"ws://{HOST}:{self.port}/v2"
 
     async def __aenter__(self) -> LocalKraken:
-        self.player = Player(self.venue, self.audience, self.settings)
-        self.faults = FaultDesk(self.venue, self.audience, self.player)
         if self.settings.history_s:
             self.venue.skip_to(self.venue.now_ns + round(self.settings.history_s * SECOND_NS))
         app = web.Application(client_max_size=64 * 1024)
@@ -113,12 +114,25 @@ class LocalKraken:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         self.faults.close()
         for connection in self.audience:
             connection.abort()
         if self._runner is not None:
             await self._runner.cleanup()
+        failures = [one for one in ends if isinstance(one, Exception)]
+        if failures and error is None:
+            raise failures[0]
+
+    async def serve_until(self, over: asyncio.Event) -> None:
+        """Serves until told that it is over, or until something fails: leaving the context then raises what it was."""
+        waiting = asyncio.get_running_loop().create_task(over.wait())
+        pending: set[asyncio.Task[Any]] = {waiting, *self._tasks}
+        while waiting in pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if any(not task.cancelled() and task.exception() is not None for task in done):
+                waiting.cancel()
+                return
 
     def _on_subscribed(self, channel: str) -> None:
         self._subscribed.add(channel)
@@ -180,7 +194,9 @@ class LocalKraken:
             message = await socket.receive()
             connection.heard()
             if connection.half_open:
-                if message.type in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR):
+                if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+                    # Not even the end is answered.
+                    await connection.until_answering(_HOUSEKEEPING_S)
                     return
                 continue
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):

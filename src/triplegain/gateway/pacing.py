@@ -20,7 +20,10 @@ _POLL_S = 0.001
 
 
 class Player:
-    """Plays a venue to its audience from `start` to its end; `pause` stops market time, `resume` goes on."""
+    """Plays a venue to its audience from `start` to its end.
+
+    `pause` stops market time for a reason; it goes on when every reason has been taken back by `resume`.
+    """
 
     def __init__(self, venue: Venue, audience: Audience, settings: ServingSettings) -> None:
         self._venue = venue
@@ -29,6 +32,7 @@ class Player:
         self._started = asyncio.Event()
         self._going = asyncio.Event()
         self._going.set()
+        self._reasons: set[str] = set()
         self._anchor: tuple[float, int] = (0.0, 0)
         self.finished = asyncio.Event()
         #: Wall seconds by which the market is behind its speed.
@@ -47,11 +51,13 @@ class Player:
             self._set_anchor()
             self._started.set()
 
-    def pause(self) -> None:
+    def pause(self, reason: str = "asked to") -> None:
+        self._reasons.add(reason)
         self._going.clear()
 
-    def resume(self) -> None:
-        if self.is_paused:
+    def resume(self, reason: str = "asked to") -> None:
+        self._reasons.discard(reason)
+        if self.is_paused and not self._reasons:
             self._set_anchor()
             self._going.set()
 

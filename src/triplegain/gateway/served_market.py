@@ -163,7 +163,7 @@ class ServedMarket:
         bid, ask = book.bids.top(1)[0], book.asks.top(1)[0]
         last = self._last_price or (bid[0] + ask[0]) // 2
         change = last - (day.open or last)
-        percent = change * 10_000 // (day.open or last)
+        percent = abs(change) * 10_000 // (day.open or last) * (1 if change >= 0 else -1)
         figures = TickerFigures(
             bid, ask, last, day.volume, day.vwap, day.low or last, day.high or last, change, fixed(percent, 2)
         )
