@@ -11,6 +11,7 @@ from triplegain.domain.market import (
     BestQuote,
     BookUpdate,
     CandleClosed,
+    Heartbeat,
     Level,
     MarketDepth,
     MarketEvent,
@@ -90,6 +91,8 @@ class ObservedMarket:
         """Take the feed's events up to that time, it included; all of them if None."""
         for event in self._feed.events():
             if until_ns is not None and event.exchange_time_ns > until_ns:
+                # The recording goes on, so nothing more happened until then.
+                self.view.on_event(Heartbeat(until_ns, until_ns))
                 break
             self.now_ns = event.exchange_time_ns
             self.view.on_event(event)

@@ -14,6 +14,7 @@ from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.figures import NULL, Steps, fixed, significant
 from triplegain.market.snapshot.trend import trend
+from triplegain.market.timeframes.candle_history import CandleHistory
 from triplegain.market.timeframes.candle_series import CandleSeries
 
 #: Digits in the compact rendering.
@@ -26,8 +27,8 @@ Value = float | bool | None
 class ClosedFrame:
     """The latest closed candles of one timeframe, oldest first, and the indicators at the last of them.
 
-    `indicators` are in the instrument's currencies and rounded, as the JSON has them. `candle_rows` and the
-    `*_json` texts are those of the two renderings.
+    `indicators` are in the instrument's currencies and rounded, as the JSON has them. `json` is the part of the full
+    rendering that stays until another candle closes, `brief_*` are those of the compact one.
     """
 
     timeframe: str
@@ -39,8 +40,7 @@ class ClosedFrame:
     history_from_ns: int
     #: The latest of them without a trade.
     quiet_candles: int
-    candles_json: str
-    indicators_json: str
+    json: str
     brief_rows: tuple[str, ...]
     brief_indicators: Mapping[str, str]
 
@@ -133,16 +133,16 @@ class FrameWriter:
         self._edition, self._end_ns = series.edition, history.end_ns
         reading = series.reading()
         full = {name: text.full(name, value) for name, value in reading.items()}
+        direction = trend(reading, rows[-1][0].close, self._ema_periods)
         return ClosedFrame(
             timeframe=series.timeframe.name,
             candles=tuple(candle for candle, _, _ in rows),
             indicators=MappingProxyType({name: _value(each) for name, each in full.items()}),
-            trend=trend(reading, rows[-1][0].close, self._ema_periods),
+            trend=direction,
             history_candles=len(history),
             history_from_ns=history.first_open_ns,
             quiet_candles=history.quiet_candles(),
-            candles_json=",".join(row for _, row, _ in rows),
-            indicators_json=",".join(f'"{name}":{full[name]}' for name in sorted(full)),
+            json=_closed_json(history, [row for _, row, _ in rows], full, direction),
             brief_rows=tuple(row for _, _, row in rows),
             brief_indicators=MappingProxyType({name: text.brief(name, value) for name, value in reading.items()}),
         )
@@ -158,13 +158,19 @@ class FrameSnapshot:
 
     def json(self, now_ns: int) -> str:
         """The full rendering, keys sorted."""
-        closed = self.closed
-        return (
-            f'{{"age_s":{fixed((now_ns - closed.close_time_ns) / SECOND_NS)},"candles":[{closed.candles_json}],'
-            f'"history":{{"candles":{closed.history_candles},"from":"{iso(closed.history_from_ns)}"}},'
-            f'"indicators":{{{closed.indicators_json}}},"last_close":"{iso(closed.close_time_ns)}",'
-            f'"trend":{NULL if closed.trend is None else fixed(closed.trend)},"unfinished":{self.unfinished_json}}}'
-        )
+        age = fixed((now_ns - self.closed.close_time_ns) / SECOND_NS)
+        return f'{{"age_s":{age},{self.closed.json},"unfinished":{self.unfinished_json}}}'
+
+
+def _closed_json(history: CandleHistory, rows: list[str], indicators: Mapping[str, str], trend: float | None) -> str:
+    """All members of a timeframe's object but the first, its age, and the last, the open candle."""
+    values = ",".join(f'"{name}":{indicators[name]}' for name in sorted(indicators))
+    return (
+        f'"candles":[{",".join(rows)}],'
+        f'"history":{{"candles":{len(history)},"from":"{iso(history.first_open_ns)}"}},'
+        f'"indicators":{{{values}}},"last_close":"{iso(history.end_ns)}",'
+        f'"trend":{NULL if trend is None else fixed(trend)}'
+    )
 
 
 def _value(text: str) -> Value:

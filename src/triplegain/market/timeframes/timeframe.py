@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.errors import InvalidValueError
+from triplegain.domain import candle_time
 
-_MINUTE_NS = 60 * SECOND_NS
-_HOUR_NS = 60 * _MINUTE_NS
-DAY_NS = 24 * _HOUR_NS
-#: 1970 began on a Thursday.
-_FIRST_MONDAY_NS = 4 * DAY_NS
+DAY_NS = 1440 * candle_time.MINUTE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +29,13 @@ class Timeframe:
 
 
 TIMEFRAMES: Mapping[str, Timeframe] = {
-    each.name: each
-    for each in (
-        Timeframe("1m", _MINUTE_NS),
-        Timeframe("5m", 5 * _MINUTE_NS),
-        Timeframe("15m", 15 * _MINUTE_NS),
-        Timeframe("30m", 30 * _MINUTE_NS),
-        Timeframe("1h", _HOUR_NS),
-        Timeframe("4h", 4 * _HOUR_NS),
-        Timeframe("12h", 12 * _HOUR_NS),
-        Timeframe("1d", DAY_NS),
-        Timeframe("1w", 7 * DAY_NS, _FIRST_MONDAY_NS),
-    )
+    name: Timeframe(name, length, candle_time.candle_open_ns(length, length) % length)
+    for name, length in candle_time.TIMEFRAMES.items()
 }
 
 
 def timeframe(name: str) -> Timeframe:
     """The timeframe of this name. Raises InvalidValueError for any other."""
-    found = TIMEFRAMES.get(name.strip().lower())
-    if found is None:
-        raise InvalidValueError(f"a timeframe is one of {', '.join(TIMEFRAMES)}; this is {name!r}")
-    return found
+    name = name.strip().lower()
+    candle_time.timeframe_ns(name)
+    return TIMEFRAMES[name]
