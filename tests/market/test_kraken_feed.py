@@ -25,7 +25,7 @@ from triplegain.domain.market import (
 from triplegain.domain.quote import QuoteSource
 from triplegain.market import kraken_backlog, kraken_feed, kraken_rest
 from triplegain.market.feed import FeedError
-from triplegain.market.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine
+from triplegain.market.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
 from triplegain.market.kraken_stream import KrakenStream, StreamSettings
 
@@ -36,6 +36,7 @@ SYMBOL, OTHER = "BTC/USD", "ETH/USD"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits of seconds are milliseconds here, and a loopback takes any number of requests."""
     monkeypatch.setattr(kraken_feed, "_SUBSCRIBE_WAIT_S", (0.01,))
+    monkeypatch.setattr(kraken_feed, "_TICK_S", 0.01)
     monkeypatch.setattr(kraken_backlog, "_PAUSE_S", 0.01)
     monkeypatch.setattr(kraken_rest, "_BURST", 1000)
 
@@ -115,6 +116,7 @@ async def test_a_feed_tells_books_and_trades_and_its_lines_replay_to_the_same() 
         await kraken.tell(kraken.exchange.update(bids=[(990, 5)]))
         await kraken.tell(kraken.exchange.trade())
         await session.until(lambda: session.trades() == ["2"] and session.books() == 2)
+        await session.until(lambda: any(isinstance(line, TickLine) for line in session.lines))
         await session.stop()
         assert ("subscribe", "trade", (SYMBOL, OTHER)) in kraken.asked
         assert ("subscribe", "instrument", ("",)) in kraken.asked
@@ -346,12 +348,9 @@ async def test_a_resumed_feed_tells_the_trades_of_the_time_away_page_by_page_and
         first_book = next(n for n, event in enumerate(session.events) if isinstance(event, BookUpdate))
         last_trade = max(n for n, event in enumerate(session.events) if isinstance(event, PublicTrade))
         assert last_trade < first_book
-        subscribed = next(
-            n for n, line in enumerate(session.lines) if isinstance(line, FrameLine) and b"subs" in line.frame
-        )
-        assert all(
-            n < subscribed for n, one in enumerate(session.lines) if isinstance(one, ReplyLine) and "Trades" in one.path
-        )
+        lines = list(enumerate(session.lines))
+        subscribed = next(n for n, one in lines if isinstance(one, FrameLine) and b'"subscribe"' in one.frame)
+        assert all(n < subscribed for n, one in lines if isinstance(one, ReplyLine) and "Trades" in one.path)
 
 
 async def test_a_time_away_that_is_too_long_is_told_as_missed() -> None:
@@ -371,7 +370,5 @@ async def test_a_feed_that_is_closed_leaves_nothing_running() -> None:
         session = await Session(kraken).start()
         await session.until(session.is_synced)
         await session.stop()
-        left = [
-            task for task in asyncio.all_tasks() if "kraken_" in repr(task.get_coro()) and "scripted" not in repr(task)
-        ]
-        assert left == []
+        left = [repr(task.get_coro()) for task in asyncio.all_tasks()]
+        assert not [task for task in left if "KrakenFeed" in task or "KrakenConnection" in task or "Backlog" in task]

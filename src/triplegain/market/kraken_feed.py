@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +152,7 @@ class KrakenFeed:
 
     async def batches(
         self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None
-    ) -> AsyncIterator[list[MarketEvent]]:
+    ) -> AsyncGenerator[list[MarketEvent], None]:
         """Market events as they come, an empty list where nothing has happened for a moment; once, and without end.
 
         `since_ns` are the times of the last trades an earlier run has seen: those made since are told first.
