@@ -132,7 +132,8 @@ def test_a_killed_live_session_goes_on_with_its_orders_and_meets_what_it_missed(
 
 
 _FILLS_OF = """
-    SELECT t.price, t.quantity, t.maker, t.explanation FROM paper_trades t JOIN paper_orders o USING (session_id, order_number)
+    SELECT t.price, t.quantity, t.maker, t.explanation
+    FROM paper_trades t JOIN paper_orders o USING (session_id, order_number)
     WHERE o.session_id = $1 AND o.client_order_id = $2"""
 
 

@@ -117,3 +117,14 @@ def test_the_summary_tells_where_the_report_is() -> None:
     shown = "\n".join(drawn(summary_panel(view(balances=balances, market_time_ns=NOON_NS), FILLS), 100, 40))
     for words in ("PAPER", "10,123.46 USD", "2024-08-01 12:00:00", FILLS[-1], "tg report paper_20240801_120000"):
         assert words in shown, words
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (130, 36)])
+def test_a_market_that_is_not_in_order_says_why_beside_its_whole_name(width: int, height: int) -> None:
+    words = "the order book does not agree with Kraken's checksum; it is asked for again"
+    notes = "15,922 messages, 1 wrong checksum, recording"
+    troubled = view(feed="live", progress=None, conditions={"BTC/USDT": words, "XRP/BTC": ""}, feed_notes=notes)
+    shown = "\n".join(drawn(dashboard(troubled, FILLS, width, height), width, height))
+    assert "BTC/USDT  the order book does" in shown
+    assert "1 wrong checksum" in shown
+    assert f"BTC/USDT: {words}" in plain_line(troubled).plain and notes in plain_line(troubled).plain

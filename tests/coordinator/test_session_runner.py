@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ from triplegain.coordinator.session_commands import CommandRefusedError, Session
 from triplegain.coordinator.session_runner import Ending, RunOverError, SessionRunner
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.errors import TripleGainError
-from triplegain.domain.market import MarketEvent
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.market import FeedState, FeedStatus, MarketEvent
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CommitBatch, SecurityEvent
 
@@ -183,3 +184,42 @@ async def test_commands_after_the_end_are_refused(open_session: Any, market: Any
     await runner.run()
     with pytest.raises(CommandRefusedError, match="stopping"):
         await SessionCommands(runner).place(order("late"), None, None, AUDIT)
+
+
+async def batches(events: list[MarketEvent], size: int = 7) -> AsyncIterator[list[MarketEvent]]:
+    """A live feed that tells these events a few at a time."""
+    for start in range(0, len(events), size):
+        yield events[start : start + size]
+
+
+async def test_a_live_market_leaves_the_same_record_as_its_replay(open_session: Any, market: Any) -> None:
+    feed = market(seconds=60)
+    records = []
+    for events in (feed.events(), batches(list(feed.events()))):
+        store = Store()
+        runner = SessionRunner(open_session(feed), events, store, ManualClock())
+        assert await runner.run() is Ending.FEED_OVER
+        told = [event for batch in store.batches for event in batch.events]
+        records.append((told, [entry for batch in store.batches for entry in batch.entries]))
+    assert records[0] == records[1]
+    assert any(isinstance(event, OrderFilled) for event in records[0][0])
+
+
+async def test_the_duration_of_a_live_run_begins_with_its_first_book(open_session: Any, market: Any) -> None:
+    """An hour of missed trades comes first; the run still sees its ten seconds of market."""
+    feed = market(seconds=60)
+    told = list(feed.events())
+    first = told[0]
+    hour = 3600 * 10**9
+    away = FeedStatus("BTC/USDT", first.exchange_time_ns - hour, first.received_at_ns, FeedState.CATCH_UP, "away")
+    runner = SessionRunner(open_session(feed), batches([away, *told]), Store(), ManualClock(), duration_ns=10 * 10**9)
+    assert await runner.run() is Ending.DURATION
+    assert 9 * 10**9 < runner.session.now_ns - first.exchange_time_ns < 10 * 10**9
+
+
+async def test_a_live_run_stops_between_two_messages(open_session: Any, market: Any) -> None:
+    feed = market(seconds=60)
+    runner = SessionRunner(open_session(feed), batches(list(feed.events())), Store(), ManualClock())
+    asyncio.get_running_loop().call_soon(runner.stop)
+    assert await runner.run() is Ending.STOPPED
+    assert 0 < runner.events_seen < 100

@@ -20,6 +20,8 @@ _Row = TypeVar("_Row")
 def prices(view: SessionView, rows: int) -> Table:
     table = _table(("Pair", "Bid", "Ask", "Last"), numbers=3)
     shown = list(view.quotes.items())
+    # Words about a market may be cut, its name may not.
+    table.columns[0].min_width = max((len(symbol) for symbol, _ in shown), default=0)
     for symbol, quote in _cut(shown, rows):
         condition = view.conditions.get(symbol, "")
         if quote is None or condition:

@@ -21,7 +21,7 @@ from triplegain.domain.exchange_events import (
     OrderRejected,
     OrderSubmitted,
 )
-from triplegain.domain.market import MarketEvent
+from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.domain.records import CommitBatch
 
 #: Messages between two breaths of the event loop when running as fast as possible.
@@ -135,13 +135,16 @@ class SessionRunner:
     async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
         """Market time is the feed's and nothing else moves the session, so that its recording replays to the same.
 
-        A live feed is never silent for long: it tells that time has passed.
+        A live feed is never silent for long: it tells that time has passed. The duration begins with the first book:
+        trades of the time away, which may be long, do not use it up.
         """
+        has_begun = False
         async for batch in batches:
             for event in batch:
                 if self._must_stop():
                     return Ending.STOPPED
-                if self._is_over(event):
+                has_begun = has_begun or isinstance(event, BookUpdate)
+                if has_begun and self._is_over(event):
                     return Ending.DURATION
                 await self._take(event)
             if self._must_stop():
@@ -152,7 +155,7 @@ class SessionRunner:
         return Ending.FEED_OVER
 
     def _is_over(self, event: MarketEvent) -> bool:
-        """The duration counts in market time, from the run's first message."""
+        """The duration counts in market time, from the first message that is asked about."""
         time_ns = event.exchange_time_ns
         if self._until_ns is None and self._duration_ns is not None:
             self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
