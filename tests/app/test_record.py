@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from triplegain.config import load_config
 from triplegain.domain.clock import SECOND_NS, ManualClock, SteadyClock
 from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.sent_log import SentLog
 from triplegain.gateway.serving import ServingSettings
+from triplegain.market.captures import list_captures
 from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
 from triplegain.market.recorder import Recorder
+from triplegain.market.recording import RecordedFeed
 from triplegain.market.recording_check import verify_recording
 from triplegain.market.recording_writer import RecorderSettings
 from triplegain.market.replay import open_replay
@@ -64,6 +68,29 @@ async def test_a_recorded_feed_replays_to_the_very_events_it_told(kraken: LocalK
     replayed = list(open_replay(tmp_path / "session").events())
     assert replayed == told
     assert verify_recording(tmp_path / "session").updates == feed.counters.book_updates
+
+
+async def test_what_a_local_kraken_logs_replays_to_the_same_market(captures: Path, tmp_path: Path) -> None:
+    path, symbols = captures / "binance_spot_l2_trades_btcusdt_2024-08", ("BTC/USDT", "XRP/USDT")
+    with SentLog(tmp_path / "sent.jsonl") as log:
+        async with LocalKraken(path, ServingSettings(speed=20), on_sent=log) as server:
+            feed = await open_kraken_feed(replace(feed_settings(server), symbols=symbols), SteadyClock())
+            told: list[MarketEvent] = []
+            async for events in feed.batches():
+                told += events
+                if feed.counters.book_updates >= 2000:
+                    break
+            await feed.aclose()
+    replayed = open_replay(tmp_path / "sent.jsonl")
+    assert isinstance(replayed, RecordedFeed) and set(replayed.depth) == set(symbols)
+    assert str(replayed.instruments[0].tick) == "0.01"
+    for symbol in symbols:
+        seen = [(event.bids, event.asks) for event in told if isinstance(event, BookUpdate) and event.symbol == symbol]
+        sent = [event for event in replayed.events() if isinstance(event, BookUpdate) and event.symbol == symbol]
+        # The last frames were on their way when the session ended.
+        assert seen == [(event.bids, event.asks) for event in sent][: len(seen)] and len(seen) > 100
+    (summary,) = list_captures(tmp_path)
+    assert summary.format == "recording" and not summary.problem
 
 
 async def test_a_recording_ends_when_it_is_told_to_and_says_what_it_holds(

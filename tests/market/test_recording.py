@@ -227,3 +227,20 @@ def test_a_tick_that_changed_between_two_runs_is_refused(tmp_path: Path) -> None
     record(tmp_path, [replace(pairs, reply=pairs.reply.replace(b'"tick_size":"0.1"', b'"tick_size":"0.01"'))])
     with pytest.raises(CaptureError, match="tick or lot of BTC/USD is another from run 2 on"):
         open_replay(tmp_path)
+
+
+def test_a_plain_log_of_several_instruments_replays_as_a_recording(captures: Path, tmp_path: Path) -> None:
+    lines = with_troubles(recorded_books(captures))
+    path = tmp_path / "sent.jsonl"
+    path.write_bytes(b"".join(map(write_line, lines)))
+    feed = open_replay(path)
+    assert isinstance(feed, RecordedFeed) and feed.manifest.symbols == SYMBOLS
+    assert list(feed.events()) == live_events(lines)
+    assert verify_capture(path) == VerifyReport(541, 0, 1)
+    path.write_bytes(path.read_bytes()[:-10])
+    assert list(open_replay(path).events()) == live_events(lines[:-1])
+    (summary,) = list_captures(path)
+    assert summary.note == f"run 1 was cut off after line {len(lines) - 1}"
+    path.write_bytes(b"".join(map(write_line, lines[:300])) + b"nonsense\n" + b"".join(map(write_line, lines[300:])))
+    with pytest.raises(CaptureError, match=r"sent.jsonl, record 301: is no line of a feed"):
+        open_replay(path)

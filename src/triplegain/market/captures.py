@@ -11,8 +11,10 @@ from triplegain.market.capture import Capture, VerifyReport
 from triplegain.market.capture_formats import KNOWN_FORMATS, recognise
 from triplegain.market.capture_parts import joined
 from triplegain.market.feed import CaptureError
+from triplegain.market.recording import manifest_at
 from triplegain.market.recording_check import verify_recording
-from triplegain.market.recording_folder import is_being_recorded, is_recording, load_manifest
+from triplegain.market.recording_folder import is_being_recorded, is_recording
+from triplegain.market.recording_plain import is_plain_log
 from triplegain.market.replay import find_captures, find_recording
 
 RECORDING_FORMAT = "recording"
@@ -44,13 +46,15 @@ def list_captures(root: Path) -> list[CaptureSummary]:
     paths = sorted([root, *root.rglob("*")]) if root.is_dir() else [root]
     recordings = {path for path in paths if path.is_dir() and is_recording(path)}
     files = [path for path in paths if path in recordings or (path.is_file() and path.parent not in recordings)]
-    summaries = (_recording_summary(path) if path in recordings else _summary(path) for path in files)
+    summaries = (
+        _recording_summary(path) if path in recordings or is_plain_log(path) else _summary(path) for path in files
+    )
     return [summary for summary in summaries if summary is not None]
 
 
 def _recording_summary(folder: Path) -> CaptureSummary:
     try:
-        manifest = load_manifest(folder)
+        _, manifest = manifest_at(folder)
     except CaptureError as error:
         return CaptureSummary(folder, problem=error.problem)
     start, end = manifest.span_ns or (0, 0)

@@ -14,7 +14,8 @@ from triplegain.market.feed_line import FeedLine, FrameLine, ReplyLine
 from triplegain.market.recording_disk import MEGABYTE
 from triplegain.market.recording_folder import FolderLock, RecordingError
 from triplegain.market.recording_manifest import Manifest
-from triplegain.market.recording_writer import ASSET_PAIRS, RecorderSettings, RecordingWriter
+from triplegain.market.recording_plain import ASSET_PAIRS
+from triplegain.market.recording_writer import RecorderSettings, RecordingWriter
 
 _HOUR_NS = 3600 * SECOND_NS
 

@@ -14,6 +14,7 @@ from triplegain.market.kraken_stream import KrakenStream, StreamSettings
 from triplegain.market.recording_folder import MISSING, is_recording, load_manifest
 from triplegain.market.recording_lines import RecordedLines
 from triplegain.market.recording_manifest import Manifest, Run, is_file_name
+from triplegain.market.recording_plain import is_plain_log, plain_manifest
 from triplegain.market.recording_reader import read_header
 
 #: Lines among which the reply to AssetPairs must be.
@@ -73,9 +74,10 @@ def kept_runs(manifest: Manifest) -> list[Run]:
 
 
 def recording_at(path: Path) -> Path | None:
-    """`path` if it is a recording's folder, or one file of a recording; else None."""
+    """`path` if it is a recording's folder, one file of a recording, or a plain log of a feed; else None."""
     if path.is_file():
-        return path if is_file_name(path.name) and read_header(path) is not None else None
+        known = read_header(path) is not None if is_file_name(path.name) else is_plain_log(path)
+        return path if known else None
     return path if is_recording(path) else None
 
 
@@ -101,6 +103,8 @@ def manifest_at(path: Path) -> tuple[Path, Manifest]:
     """Folder and manifest of a recording; of a single file one that lists nothing else."""
     if path.is_dir():
         return path, load_manifest(path)
+    if not is_file_name(path.name):
+        return path.parent, plain_manifest(path)
     manifest = load_manifest(path.parent)
     only = tuple(file for file in manifest.files if file.name == path.name)
     return path.parent, replace(manifest, files=only, counts=only[0].counts if only else {}, removed=())

@@ -9,8 +9,8 @@ from pathlib import Path
 from triplegain.market.feed import CaptureError
 from triplegain.market.feed_line import FeedLine, read_line
 from triplegain.market.recording_folder import MISSING
-from triplegain.market.recording_manifest import Manifest, RecordedFile, file_number
-from triplegain.market.recording_reader import FileReader
+from triplegain.market.recording_manifest import Manifest, RecordedFile, file_number, is_file_name
+from triplegain.market.recording_reader import FileReader, PlainReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RecordedLines:
         for position, file in enumerate(files):
             if position and file_number(file.name) != file_number(files[position - 1].name) + 1:
                 raise CaptureError(self.folder, f"a file between {files[position - 1].name} and {file.name} is missing")
-            skipped = 1 if position == 0 else 1 + file.preamble
+            skipped = _header_lines(file) + (file.preamble if position else 0)
             yield from self._of_file(file, skipped, is_last=file is files[-1])
 
     def between(self, since_rx_ns: int, until_rx_ns: int) -> Iterator[FeedLine]:
@@ -38,7 +38,7 @@ class RecordedLines:
             if file.last_rx_ns < since_rx_ns or file.first_rx_ns >= until_rx_ns:
                 continue
             earlier = [point for point in file.seek if point.rx_ns < since_rx_ns]
-            at_byte, skipped = (earlier[-1].byte, 0) if earlier else (0, 1 + file.preamble)
+            at_byte, skipped = (earlier[-1].byte, 0) if earlier else (0, _header_lines(file) + file.preamble)
             for line in self._of_file(file, skipped, is_last=True, at_byte=at_byte):
                 if line.received_at_ns >= until_rx_ns:
                     break
@@ -50,7 +50,7 @@ class RecordedLines:
         if file.cut == MISSING:
             raise CaptureError(path, f"{MISSING}: put it back")
         ends_early = bool(file.cut) and is_last
-        reader = FileReader(path, at_byte)
+        reader = FileReader(path, at_byte) if is_file_name(file.name) else PlainReader(path)
         for texts in reader.blocks():
             number = reader.lines - len(texts)
             for text in texts:
@@ -66,3 +66,8 @@ class RecordedLines:
                 yield line
         if reader.cut and not ends_early:
             raise CaptureError(path, f"is {reader.cut}: get the file again")
+
+
+def _header_lines(file: RecordedFile) -> int:
+    """Lines that say what the file is; a plain log has none."""
+    return int(is_file_name(file.name))

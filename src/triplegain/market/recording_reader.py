@@ -12,6 +12,7 @@ from triplegain.market.feed import CaptureError
 
 #: Little, so that of a damaged file little is lost before the damage.
 _PIECE_BYTES = 8192
+_PLAIN_BYTES = 65_536
 
 
 class FileHeader(msgspec.Struct, frozen=True):
@@ -33,6 +34,32 @@ class FileHeader(msgspec.Struct, frozen=True):
 
 
 _header = msgspec.json.Decoder(FileHeader)
+
+
+class PlainReader:
+    """The whole lines of a file that is not compressed; like FileReader."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.cut = ""
+        self.plain_bytes = 0
+        self.lines = 0
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """Lines without their line feeds, many at a time."""
+        rest = b""
+        try:
+            with self._path.open("rb") as file:
+                while text := file.read(_PLAIN_BYTES):
+                    self.plain_bytes += len(text)
+                    lines = (rest + text).split(b"\n")
+                    rest = lines.pop()
+                    self.lines += len(lines)
+                    yield lines
+        except OSError as error:
+            raise CaptureError(self._path, f"cannot be read ({error.strerror})") from error
+        if rest:
+            self.cut = f"cut off after line {self.lines}"
 
 
 class FileReader:

@@ -21,9 +21,8 @@ from triplegain.market.recording_manifest import (
     file_number,
     write_manifest,
 )
+from triplegain.market.recording_plain import ASSET_PAIRS
 from triplegain.market.recording_reader import FileHeader
-
-ASSET_PAIRS = "/0/public/AssetPairs"
 
 #: Bytes written between two looks at the free space of the disk.
 _CHECK_BYTES = 4 * MEGABYTE
