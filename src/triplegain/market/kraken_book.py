@@ -67,8 +67,7 @@ class _Side:
         best = self.keys[:CHECKED_LEVELS]
         self.tenth = best[-1] if best else 0
         self.changed = False
-        texts = self._texts
-        return "".join([texts[key] for key in best]).encode()
+        return "".join(map(self._texts.__getitem__, best)).encode()
 
     def levels(self) -> Levels:
         """Best first."""
@@ -97,13 +96,14 @@ class KrakenBook:
 
     def read(self, levels: list[WireLevel]) -> Levels:
         """Levels of a message as whole steps. Raises InvalidValueError for one that cannot be."""
-        price, quantity = self.price.exact, self.quantity.exact
+        price, quantity = self.price.exact, self.quantity.usual
         read = []
         for one in levels:
-            ticks = price(number_text(one.price))
+            told, size = one.price, one.qty
+            ticks = price(told if type(told) is str else number_text(told))
             if not ticks:
                 raise InvalidValueError(f"a level of the {self.instrument.symbol} book has the price 0")
-            read.append((ticks, quantity(number_text(one.qty))))
+            read.append((ticks, quantity(size if type(size) is str else number_text(size))))
         return tuple(read)
 
     def replace(self, bids: Levels, asks: Levels) -> None:

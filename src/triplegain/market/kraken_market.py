@@ -26,6 +26,7 @@ _FRUITLESS_PAGES = 3
 _ASKED = "a new one is asked for"
 _SIDES = {"b": Side.BUY, "s": Side.SELL, "buy": Side.BUY, "sell": Side.SELL}
 _SECOND_NS = 1_000_000_000
+_SYNCED = FeedState.SYNCED
 
 
 class KrakenMarket:
@@ -81,7 +82,7 @@ class KrakenMarket:
         """A snapshot or an update; updates of a book that waits for its snapshot are left out."""
         condition, book = self.condition, self._book
         self._counters.book_updates += 1
-        synced = condition.book is FeedState.SYNCED
+        synced = condition.book is _SYNCED
         # A book that comes before the trades that were missed would hide them: it is asked for again after them.
         if not synced and (not is_snapshot or (self.tape.state is TapeState.CUT and self.tape.wanted_since_ns)):
             self._counters.skipped += 1

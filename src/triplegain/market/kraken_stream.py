@@ -73,7 +73,7 @@ class KrakenStream:
 
     def __init__(self, symbols: Sequence[str], settings: StreamSettings) -> None:
         self.symbols = tuple(symbols)
-        self.counters = StreamCounters()
+        self._counters = StreamCounters()
         self._settings = settings
         self._clock = StreamClock()
         self._requests: list[StreamRequest] = []
@@ -83,6 +83,12 @@ class KrakenStream:
         #: Earliest time of receipt at which a connection can count as silent.
         self._judge_ns = 1 << 63
         self._system = exchange_state("online", "Kraken")
+
+    @property
+    def counters(self) -> StreamCounters:
+        """What was counted so far; the same object each time."""
+        self._counters.leaps = self._clock.leaps
+        return self._counters
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -105,8 +111,11 @@ class KrakenStream:
 
     def on_line(self, line: FeedLine) -> list[MarketEvent]:
         """Events of one line, in order. Raises FeedError only for an AssetPairs reply that cannot be used."""
+        received_ns = line.received_at_ns
         if isinstance(line, FrameLine):
             events = self._on_frame(line)
+            if received_ns < self._judge_ns:
+                return events
         elif isinstance(line, TickLine):
             events = []
         elif isinstance(line, ReplyLine):
@@ -115,28 +124,29 @@ class KrakenStream:
             events = self._on_down(line)
         else:
             events = self._on_overrun(line)
-        received_ns = line.received_at_ns
         if received_ns >= self._judge_ns:
             events += self._judge_silence(received_ns)
         if isinstance(line, TickLine) and self._clock.is_known and not self._history.is_holding:
             events.append(TimePassed(self._clock.now(received_ns), received_ns))
-        self.counters.leaps = self._clock.leaps
         return events
 
     # -- frames --------------------------------------------------------------------------------------------------
 
     def _on_frame(self, line: FrameLine) -> list[MarketEvent]:
-        self.counters.frames += 1
+        self._counters.frames += 1
         frame = line.frame
-        # A subscribed connection says something every second: the answer to a ping alone is no sign of life.
-        is_pong = b'"pong"' in frame[:200] and not frame.startswith(_CHANNEL_START)
-        events = [] if is_pong else self._heard(line.connection, line.received_at_ns)
+        events: list[MarketEvent] = []
         try:
             if frame.startswith(BOOK_START):
+                events = self._heard(line.connection, line.received_at_ns)
                 told = self._on_books(read_book_frame(frame), line)
             elif frame.startswith(TRADE_START):
+                events = self._heard(line.connection, line.received_at_ns)
                 told = self._on_trades(read_trade_frame(frame), line)
             else:
+                # A subscribed connection says something every second: the answer to a ping alone is no sign of life.
+                if b'"pong"' not in frame[:200] or frame.startswith(_CHANNEL_START):
+                    events = self._heard(line.connection, line.received_at_ns)
                 told = self._on_other(line)
         except _UNREADABLE as error:
             told = self._on_garbage(line, str(error))
@@ -148,13 +158,13 @@ class KrakenStream:
         for message in frame.data:
             market = self._markets.get(message.symbol)
             if market is None:
-                self.counters.unknown += 1
+                self._counters.unknown += 1
                 continue
             market.connection = line.connection
             try:
                 events += market.on_book(message, is_snapshot, line.received_at_ns)
             except _UNREADABLE as error:
-                self.counters.garbage += 1
+                self._counters.garbage += 1
                 events += market.on_unreadable(str(error), line.received_at_ns)
         return events
 
@@ -174,13 +184,13 @@ class KrakenStream:
         for symbol, messages in by_symbol.items():
             market = self._markets.get(symbol)
             if market is None:
-                self.counters.unknown += 1
+                self._counters.unknown += 1
                 continue
             market.connection = line.connection
             try:
                 trades = market.read_trades(messages)
             except _UNREADABLE as error:
-                self.counters.garbage += 1
+                self._counters.garbage += 1
                 events += market.on_unreadable(str(error), line.received_at_ns)
                 continue
             events += market.on_trades(trades, frame.type == "snapshot", line.received_at_ns)
@@ -210,18 +220,18 @@ class KrakenStream:
         if message.method == "subscribe":
             return self._on_subscribed(message.success, message.result, message.symbol, message.error, line)
         if message.channel or message.method not in ("pong", "ping", "unsubscribe"):
-            self.counters.unknown += 1
+            self._counters.unknown += 1
         return []
 
     def _on_subscribed(
         self, success: bool, result: msgspec.Raw, symbol: str, error: str, line: FrameLine
     ) -> list[MarketEvent]:
+        ack = read_subscribed(result) if success else None
         events = self._begin(line) if self._history.is_gathering else []
         if not success:
-            self.counters.refusals += 1
+            self._counters.refusals += 1
             market = self._markets.get(symbol)
             return events + (market.on_refused(error, line.received_at_ns) if market else [])
-        ack = read_subscribed(result)
         market = self._markets.get(ack.symbol) if ack else None
         if ack and market:
             market.connection = line.connection
@@ -233,7 +243,7 @@ class KrakenStream:
 
     def _on_garbage(self, line: FrameLine, why: str) -> list[MarketEvent]:
         """A message that cannot be read at all: the instruments it names cannot be trusted any more."""
-        self.counters.garbage += 1
+        self._counters.garbage += 1
         named = {found.decode() for found in _SYMBOL.findall(line.frame)}
         events: list[MarketEvent] = []
         for symbol in sorted(named & self._markets.keys()):
@@ -275,7 +285,7 @@ class KrakenStream:
         for number, link in self._links.items():
             if not link.is_silent and received_ns - link.heard_ns >= stale_ns:
                 link.is_silent = True
-                self.counters.silences += 1
+                self._counters.silences += 1
                 words = f"nothing was heard from Kraken for {stale_ns / SECOND_NS:g} s"
                 events += self._set_silent(number, words, received_ns)
         heard = [link.heard_ns for link in self._links.values() if not link.is_silent]
@@ -293,7 +303,7 @@ class KrakenStream:
         return events
 
     def _on_down(self, line: DownLine) -> list[MarketEvent]:
-        self.counters.reconnects += self._links.pop(line.connection, None) is not None
+        self._counters.reconnects += self._links.pop(line.connection, None) is not None
         events: list[MarketEvent] = []
         for market in self._markets.values():
             if market.connection == line.connection:
@@ -301,8 +311,8 @@ class KrakenStream:
         return events
 
     def _on_overrun(self, line: OverrunLine) -> list[MarketEvent]:
-        self.counters.overruns += 1
-        self.counters.dropped += line.dropped
+        self._counters.overruns += 1
+        self._counters.dropped += line.dropped
         market = self._markets.get(line.symbol)
         return market.on_overrun(line.dropped, line.received_at_ns) if market else []
 
@@ -325,7 +335,7 @@ class KrakenStream:
                 asked = query | {"length": path.fragment}
                 return self._history.on_reply(path.path, asked, reply.result, why, line.received_at_ns)
         except _UNREADABLE as error:
-            self.counters.garbage += 1
+            self._counters.garbage += 1
             return self._history.on_unreadable(line.path, str(error), line.received_at_ns)
         return []
 
@@ -342,7 +352,7 @@ class KrakenStream:
                 self._settings.book_depth,
                 row.pair_decimals,
                 self._clock,
-                self.counters,
+                self._counters,
                 self._requests,
             )
             market.condition.pair = exchange_state(row.status, symbol)
