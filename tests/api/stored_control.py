@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
-from triplegain.api.control import UNKNOWN_POSITION, CommandError, SessionView
+from triplegain.api.control import NO_SNAPSHOT, UNKNOWN_POSITION, CommandError, SessionView, SnapshotText
 from triplegain.domain.ids import order_id
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, OrderStatus
 from triplegain.domain.quote import Quote, QuoteSource
@@ -38,6 +38,11 @@ class StoredControl:
         self.halted = ""
         self.held_up: asyncio.Event | None = None
         self.stored = asyncio.Event()
+
+    def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
+        if symbol != "BTC/USDT":
+            raise CommandError(NO_SNAPSHOT, f"no snapshot of {symbol}: it has no closed candle yet")
+        return SnapshotText('{"symbol":"BTC/USDT"}' if compact else '{"a":"1.0","symbol":"BTC/USDT"}', "abc")
 
     async def place(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent

@@ -30,6 +30,7 @@ EXPECTED = {
     **PAPER,
     **{route.replace(" ", " /api/v1", 1): role for route, role in PAPER.items()},
     "GET /api/v1/coordinator/status": "viewer",
+    "GET /api/v1/snapshot/{pair}": "viewer",
     "POST /api/v1/coordinator/pause": "admin",
     "POST /api/v1/coordinator/resume": "admin",
     "GET /api/v1/openapi.json": "viewer",

@@ -12,9 +12,10 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
 
-#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404, 404 and 409.
+#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404, 404, 409 and 409.
 UNKNOWN_ORDER = "unknown_order"
 UNKNOWN_POSITION = "unknown_position"
+NO_SNAPSHOT = "no_snapshot"
 HALTED = "halted"
 
 
@@ -61,10 +62,22 @@ class SessionView:
     feed_notes: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotText:
+    """What agents see of one market: JSON, and the SHA-256 of the full form."""
+
+    json: str
+    hash: str
+
+
 class SessionControl(Protocol):
     """Every command takes the security event that is stored in the same transaction as its effect."""
 
     def view(self) -> SessionView: ...
+
+    def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
+        """Of a market as it stands now. Raises CommandError, NO_SNAPSHOT with the reason where nothing can be shown."""
+        ...
 
     async def place(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent

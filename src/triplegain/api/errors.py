@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from triplegain.api.control import HALTED, UNKNOWN_ORDER, UNKNOWN_POSITION, CommandError
+from triplegain.api.control import HALTED, NO_SNAPSHOT, UNKNOWN_ORDER, UNKNOWN_POSITION, CommandError
 from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.storage.errors import SessionNotFoundError, StorageError
 
@@ -25,6 +25,7 @@ _STATUS = {
     "EOrder:Unknown order": 404,
     "not_found": 404,
     HALTED: 409,
+    NO_SNAPSHOT: 409,
     "not_ready": 503,
     "EOrder:Rate limit exceeded": 429,
     "EService:Unavailable": 503,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from triplegain.api import orders, positions, session
+from triplegain.api import orders, positions, session, snapshots
 from triplegain.api.access import Budget, Role
 from triplegain.api.errors import ApiError
 
@@ -58,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/coordinator/status", session.show_mode, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/coordinator/pause", session.pause, Role.ADMIN),
     Route("POST", f"{PREFIX}/coordinator/resume", session.resume, Role.ADMIN),
+    Route("GET", f"{PREFIX}/snapshot/{{pair}}", snapshots.show_snapshot, Role.VIEWER, Budget.READS),
     Route("GET", OPENAPI, None, Role.VIEWER, Budget.READS),
 )
 

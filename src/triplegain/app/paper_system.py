@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from triplegain.api.control import CommandError, SessionView
+from triplegain.api.control import NO_SNAPSHOT, CommandError, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.config import Config
@@ -20,6 +20,8 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.market.snapshot.compact import compact as compact_form
+from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -199,6 +201,15 @@ class PaperSystem:
                 for p in positions
             },
         )
+
+    def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
+        session = self.opened.session
+        with _as_command_error():
+            found = session.snapshot(symbol)
+        if isinstance(found, NoSnapshot):
+            raise CommandError(NO_SNAPSHOT, f"no snapshot of {symbol}: {found.reason}")
+        shown = compact_form(found, session.settings.snapshot.token_budget) if compact else found.json
+        return SnapshotText(shown, found.hash)
 
     def last_fills(self) -> list[str]:
         """The last fills of this run in words, oldest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
 from triplegain.coordinator.session_settings import SessionSettings
@@ -112,6 +113,8 @@ def session_settings(
         candle_ns=candle_ns,
         snapshot_interval_ns=execution.positions.snapshot_interval_s * SECOND_NS,
         quote_stale_ns=config.orchestration.quote_stale_s * SECOND_NS,
+        snapshot=snapshot_settings(config),
+        indicators=indicator_settings(config),
         max_trade_history=execution.paper_trading.max_trade_history,
         unfillable=_UNFILLABLE if execution.paper_trading.price_source is PriceSourceName.MOCK else "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
@@ -12,6 +12,8 @@ from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
+from triplegain.market.indicators.settings import IndicatorSettings
+from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits
 
 
@@ -35,6 +37,8 @@ class SessionSettings:
     snapshot_interval_ns: int = 60 * 10**9
     quote_stale_ns: int = 60 * 10**9
     max_trade_history: int = 1000
+    snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
+    indicators: IndicatorSettings = field(default_factory=IndicatorSettings)
     #: Why no order may fill in this session; empty where they may.
     unfillable: str = ""
 

@@ -24,9 +24,10 @@ from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
 from triplegain.coordinator.visible_events import VisibleEvents
-from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketEvent
+from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.quote import QuoteSource
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -38,7 +39,9 @@ from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.ledger.valuation import UsdPrices
 from triplegain.ledger.wallet import Wallet
+from triplegain.market.market_view import MarketView
 from triplegain.market.price_source import PaperPriceSource
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 _DESK_FINAL_ORDERS = 32
 _SHOWN = 8
@@ -89,6 +92,9 @@ class TradingSession:
         orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
         known = Positions(instruments, usd)
         self.desk = OrderDesk(self.executor, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
+        self.market_view = MarketView(
+            instruments, settings.snapshot, settings.indicators, settings.source is QuoteSource.DEMO
+        )
         self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices, settings.unfillable)
         self.record = StepRecord(self.wallet, self.executor, self.prices, settings.snapshot_interval_ns)
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
@@ -105,6 +111,7 @@ class TradingSession:
         """Fast-forward: the public market only, before a stored state is restored."""
         self.exchange.on_event(event)
         self.prices.observe(event)
+        self.market_view.on_event(event)
 
     def on_event(self, event: MarketEvent) -> None:
         """One message of the feed and everything that follows from it."""
@@ -115,6 +122,7 @@ class TradingSession:
             self._run_until(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
+        self.market_view.on_event(event)
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
             self._doubt(event)
         if not self.portfolio.opening.is_frozen:
@@ -244,6 +252,12 @@ class TradingSession:
         self.record.decisions.append(decision)
         if decision.outcome in ("sent", "refused"):
             self.last_decisions.append(decision)
+
+    def snapshot(self, symbol: str) -> Snapshot | NoSnapshot:
+        """What agents see of one market now. Raises InvalidValueError for one this session does not watch."""
+        market = self.exchange.markets.get(symbol)
+        levels = market.book.best_first() if market and market.depth is MarketDepth.BOOK else None
+        return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 

@@ -48,6 +48,11 @@ class OrderBook:
         prices = self.prices[ASK]
         return prices[0] if prices else None
 
+    def best_first(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """Displayed bids from high to low and asks from low to high."""
+        (bids, asks), (bid_prices, ask_prices) = self.levels, self.prices
+        return tuple((price, bids[price]) for price in reversed(bid_prices)), tuple((p, asks[p]) for p in ask_prices)
+
     def is_crossed(self) -> bool:
         bids, asks = self.prices
         return bool(bids and asks and bids[-1] >= asks[0])
