@@ -195,9 +195,9 @@ async def test_heartbeats_come_where_nothing_else_is_said_and_only_to_subscriber
 
 
 async def test_an_idle_connection_is_closed_and_a_ping_keeps_it() -> None:
-    async with LocalKraken(SMALL, ServingSettings(start_after=None, idle_s=0.3)) as server, client_of(server) as client:
+    async with LocalKraken(SMALL, ServingSettings(start_after=None, idle_s=0.6)) as server, client_of(server) as client:
         for _ in range(4):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
             assert (await client.ask('{"method":"ping"}'))["method"] == "pong"
         with pytest.raises(ConnectionError, match="CLOSE"):
             await client.text()

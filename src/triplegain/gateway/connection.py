@@ -64,7 +64,7 @@ class Connection:
 
     def tell(self, topic: Topic, frame: bytes) -> None:
         """Market data, which faults may touch."""
-        if self._faults.frames_concerned:
+        if self._faults.frames_concerned or self._held:
             self._tell_with_faults(topic, frame)
         else:
             self._send(frame)
@@ -108,7 +108,12 @@ class Connection:
         happens = self._faults.happens
         if self.half_open or happens(FaultKind.SILENCE, channel, symbol):
             return
-        frames = self._spoilt(topic, frame) if b'"type":"update"' in frame[:_HEAD_BYTES] else [frame]
+        if b'"type":"update"' in frame[:_HEAD_BYTES]:
+            frames = self._spoilt(topic, frame)
+        else:
+            # A snapshot: what was held back is older.
+            self._held.pop(topic, None)
+            frames = [frame]
         now = self._loop.time()
         late, slow = happens(FaultKind.DELAY, channel, symbol), happens(FaultKind.SLOW_WRITER, channel, symbol)
         for one in frames:
