@@ -108,7 +108,7 @@ class Session:
 
 async def test_a_feed_tells_books_and_trades_and_its_lines_replay_to_the_same() -> None:
     async with ScriptedKraken(SYMBOL, OTHER).serving() as kraken:
-        session = await Session(kraken).start(candle_length_ns=60 * SECOND)
+        session = await Session(kraken).start(candle_lengths_ns=[60 * SECOND])
         assert [one.symbol for one in session.feed.instruments] == [SYMBOL, OTHER]
         assert (session.feed.name, session.feed.source, session.feed.synthetic) == ("live", QuoteSource.LIVE, False)
         assert session.feed.depth == {SYMBOL: MarketDepth.BOOK, OTHER: MarketDepth.BOOK}
@@ -168,7 +168,7 @@ async def test_a_start_without_websocket_says_which_address_is_away(tmp_path: Pa
 async def test_a_clock_of_the_exchange_that_cannot_be_read_is_done_without() -> None:
     async with ScriptedKraken().serving() as kraken:
         kraken.rest_errors = {"Time": "EService:Busy", "OHLC": "EService:Busy"}
-        session = await Session(kraken).start(candle_length_ns=60 * SECOND)
+        session = await Session(kraken).start(candle_lengths_ns=[60 * SECOND])
         await session.until(session.is_synced)
         await session.stop()
         assert not any(isinstance(event, PastCandles) for event in session.events)
@@ -337,7 +337,7 @@ async def test_a_resumed_feed_tells_the_trades_of_the_time_away_page_by_page_and
         for _ in range(100):
             kraken.exchange.time_ns += SECOND
             kraken.exchange.trade_row()
-        session = await Session(kraken).start(since_ns=since, candle_length_ns=60 * SECOND)
+        session = await Session(kraken).start(since_ns=since, candle_lengths_ns=[60 * SECOND])
         await session.until(lambda: session.is_synced() and any(isinstance(e, PastCandles) for e in session.events))
         await session.stop()
         assert session.trades() == [str(number) for number in range(2, 102)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triplegain.app.history_download import HistoryDownload, Progress
+from triplegain.app.history_download import HistoryDownload
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import Clock
 from triplegain.domain.instrument import Instrument
@@ -97,7 +97,7 @@ class MarketData:
             if not symbols or instrument.symbol in symbols
         ]
 
-    async def mend(self, check: MarketCheck, download: HistoryDownload | None, progress: Progress) -> int:
+    async def mend(self, check: MarketCheck, download: HistoryDownload | None) -> int:
         """Build again what disagrees with its trades, and load what is missing where Kraken can be asked.
 
         Returns how many trades were new. What an instrument's candles of a file say against its minutes stays.

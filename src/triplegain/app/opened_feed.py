@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from triplegain.market.feed import Feed, MarketSource
 from triplegain.market.feed_line import FeedLine
 from triplegain.market.kraken_feed import KrakenFeed
 from triplegain.market.recorder import Recorder
+from triplegain.market.stream_state import state_lines
 from triplegain.storage.database import Database
 
 LIVE = "live"
@@ -50,18 +52,28 @@ class OpenedFeed:
     source: MarketSource
     tap: LineTap | None = None
 
-    def events(self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None) -> MarketEvents:
-        """Messages from the beginning, or on a live feed from now: after the trades since those times, by symbol."""
+    def events(
+        self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
+    ) -> MarketEvents:
+        """Messages from the beginning, or on a live feed from now: after the trades since those times, by symbol.
+
+        A live feed also tells candles of these lengths from before, the first ones first.
+        """
         if isinstance(self.source, KrakenFeed):
-            return self.source.batches(since_ns=since_ns, candle_length_ns=candle_length_ns)
+            return self.source.batches(since_ns=since_ns, candle_lengths_ns=candle_lengths_ns)
         feed: Feed = self.source  # type: ignore[assignment]
         return feed.events()
 
     def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
         """Record a live session where that is wanted."""
-        if self.tap is not None:
-            symbols = [instrument.symbol for instrument in self.source.instruments]
-            self.tap.attach(recorder_for_session(config, home, session_id, clock, symbols) if wanted else None)
+        if self.tap is None or not isinstance(self.source, KrakenFeed):
+            return
+        feed, recorder = self.source, None
+        if wanted:
+            symbols = [instrument.symbol for instrument in feed.instruments]
+            recorder = recorder_for_session(config, home, session_id, clock, symbols)
+            recorder.state_lines = lambda received_at_ns: state_lines(feed.markets, received_at_ns)
+        self.tap.attach(recorder)
 
     @property
     def recorder(self) -> Recorder | None:
@@ -80,7 +92,7 @@ class OpenedFeed:
         if isinstance(self.source, KrakenFeed):
             await self.source.aclose()
         if self.recorder is not None:
-            self.recorder.close()
+            await asyncio.to_thread(self.recorder.close)
 
 
 async def open_session_feed(

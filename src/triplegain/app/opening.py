@@ -14,6 +14,7 @@ from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.live_market import why_away
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
 from triplegain.app.settings import candle_length_ns, session_settings
+from triplegain.app.snapshot_settings import warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution, PriceSourceName
@@ -217,7 +218,8 @@ class SessionOpening:
         """The feed's messages; a live session that should be recorded is recorded from its first line."""
         wanted = self._options.record or self._config.market.recording.sessions
         opened.record(self._config, self._home, record.session_id, self._clock, wanted)
-        return opened.events(since_ns=since_ns, candle_length_ns=int(record.settings["candle_ns"]))
+        lengths = dict.fromkeys((int(record.settings["candle_ns"]), *warm_up_lengths_ns(self._config)))
+        return opened.events(since_ns=since_ns, candle_lengths_ns=tuple(lengths))
 
     def _build(self, record: SessionRecord, feed: MarketSource) -> TradingSession:
         """A session keeps the configuration it was opened with."""

@@ -18,6 +18,7 @@ from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEv
 from triplegain.market.feed import FeedError
 from triplegain.market.kraken_feed import KrakenFeed, open_kraken_feed
 from triplegain.market.recorder import Recorder
+from triplegain.market.stream_state import state_lines
 
 #: Seconds between two looks at how it goes.
 _LOOK_S = 0.25
@@ -100,6 +101,7 @@ class RecordRun:
         self._stop = asyncio.Event()
         self._states = dict.fromkeys((one.symbol for one in feed.instruments), FeedState.GAP)
         self._mismatches: Counter[str] = Counter()
+        recorder.state_lines = lambda received_at_ns: state_lines(feed.markets, received_at_ns)
         recorder.mismatches = lambda: {symbol: self._mismatches[symbol] for symbol in self._states}
 
     def stop(self) -> None:

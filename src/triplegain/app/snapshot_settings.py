@@ -6,6 +6,10 @@ from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
+from triplegain.market.timeframes.timeframe import timeframe
+
+#: Minutes of the candles that are asked for: 15 minutes are made of 5, weeks of days.
+_ASKED_MINUTES = (1, 5, 60, 240, 1440)
 
 
 def indicator_settings(config: Config) -> IndicatorSettings:
@@ -46,3 +50,9 @@ def snapshot_settings(config: Config) -> SnapshotSettings:
         late_after_ns=chosen.late_after_s * SECOND_NS,
         history_candles=chosen.history_candles,
     )
+
+
+def warm_up_lengths_ns(config: Config) -> tuple[int, ...]:
+    """The candles of before that the agents' view is warm with at once; longer frames are made of shorter ones."""
+    frames = {timeframe(name).length_ns for name in config.snapshot.look_back}
+    return tuple(sorted(frames & {minutes * 60 * SECOND_NS for minutes in _ASKED_MINUTES}))

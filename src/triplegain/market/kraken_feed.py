@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from triplegain.market.feed import FeedError
 from triplegain.market.feed_line import FeedLine, ReplyLine, TickLine
 from triplegain.market.kraken_backlog import KrakenBacklog
 from triplegain.market.kraken_connection import KrakenConnection
+from triplegain.market.kraken_market import KrakenMarket
 from triplegain.market.kraken_pairs import instruments_of, kept_pairs, save_pairs
 from triplegain.market.kraken_rest import KrakenRefusal, KrakenRest, asset_pairs_path
 from triplegain.market.kraken_stream import KrakenStream, StreamSettings
@@ -117,6 +118,11 @@ class KrakenFeed:
         return self._stream.counters
 
     @property
+    def markets(self) -> Collection[KrakenMarket]:
+        """Each instrument as the stream knows it now."""
+        return self._stream.markets
+
+    @property
     def queue_longest(self) -> int:
         """The most lines that ever waited for the session."""
         return self._queue.longest
@@ -151,14 +157,14 @@ class KrakenFeed:
             raise FeedError(connections[0].problem or f"{self._settings.websocket_url} does not answer") from None
 
     async def batches(
-        self, *, since_ns: Mapping[str, int] | None = None, candle_length_ns: int | None = None
+        self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
     ) -> AsyncGenerator[list[MarketEvent], None]:
         """Market events as they come, an empty list where nothing has happened for a moment; once, and without end.
 
         `since_ns` are the times of the last trades an earlier run has seen: those made since are told first.
-        `candle_length_ns`: closed candles of that length are told for a warm start, where Kraken has them.
+        `candle_lengths_ns`: closed candles of these lengths are told for a warm start, where Kraken has them.
         """
-        self._tasks.append(asyncio.create_task(self._begin(since_ns or {}, candle_length_ns)))
+        self._tasks.append(asyncio.create_task(self._begin(since_ns or {}, candle_lengths_ns)))
         while True:
             lines: list[FeedLine] = list(await self._queue.take(_BATCH, _TICK_S))
             events: list[MarketEvent] = []
@@ -195,14 +201,15 @@ class KrakenFeed:
             else:
                 self._backlog.want(request.symbol, request.since_ns)
 
-    async def _begin(self, since_ns: Mapping[str, int], candle_length_ns: int | None) -> None:
+    async def _begin(self, since_ns: Mapping[str, int], candle_lengths_ns: Sequence[int]) -> None:
         """The time away, then everything else; candles last, so that no trade is in neither."""
         known = {symbol: since for symbol, since in since_ns.items() if symbol in self._share_of}
         await self._backlog.catch_up(known)
         self._may_listen.set()
-        if candle_length_ns is not None:
-            await self._backlog.warm_up(self._settings.symbols, candle_length_ns)
-        await self._backlog.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._backlog.run())
+            for length_ns in candle_lengths_ns:
+                await self._backlog.warm_up(self._settings.symbols, length_ns)
 
     async def _pairs(self) -> bytes:
         """AssetPairs, kept for a start without it. Raises FeedError when neither Kraken nor the cache has them."""

@@ -8,7 +8,7 @@ instrument it concerns waits for a new book.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -94,6 +94,10 @@ class KrakenStream:
     def instruments(self) -> Mapping[str, Instrument]:
         """By symbol; empty before the first line."""
         return {symbol: market.instrument for symbol, market in self._markets.items()}
+
+    @property
+    def markets(self) -> Collection[KrakenMarket]:
+        return self._markets.values()
 
     @property
     def waiting(self) -> tuple[str, ...]:
