@@ -7,7 +7,7 @@ import heapq
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
@@ -96,11 +96,18 @@ class HistoryFeed:
             start = chunk.to_ns
 
 
-async def load_history_feed(name: str, database: Database, venue: str = "kraken") -> HistoryFeed:
-    """Raises InvalidValueError for a name that is none, FeedError where the period is not stored whole."""
-    spec = parse_history(name, venue)
+async def load_history_feed(name: str, database: Database) -> HistoryFeed:
+    """Kraken's history where it is stored, else that of another venue, the same for all its pairs.
+
+    Raises InvalidValueError for a name that is none, FeedError where the period is not stored whole.
+    """
+    spec = parse_history(name)
     history = MarketHistory(database)
-    stored = {each.symbol: each for each in await history.instruments() if each.venue == venue}
+    by_venue: dict[str, dict[str, Instrument]] = {spec.venue: {}}
+    for each in await history.instruments():
+        by_venue.setdefault(each.venue, {})[each.symbol] = each
+    venue = next((venue for venue, known in by_venue.items() if known.keys() >= set(spec.symbols)), spec.venue)
+    spec, stored = replace(spec, venue=venue), by_venue[venue]
     missing = [symbol for symbol in spec.symbols if symbol not in stored]
     if missing:
         raise FeedError(f"nothing of {', '.join(missing)} is stored: `tg data download {missing[0]}` loads it")

@@ -78,7 +78,8 @@ def print_downloads(done: Sequence[Downloaded]) -> None:
 
 
 def print_imports(done: Sequence[Imported]) -> None:
-    table = listing("File", "Pair", "Venue", "Holds", "From", "New", "Known", "Contradict", right=("New", "Known"))
+    numbers = ("New", "Known", "Unlike")
+    table = listing("File", "Pair", "Venue", "Holds", "From", *numbers, right=numbers, whole=("Pair", "Holds", "From"))
     for each in done:
         stored = each.trades.stored + each.candles.stored
         known = each.trades.known + each.candles.known
@@ -99,12 +100,13 @@ def print_series(found: Sequence[StoredSeries]) -> None:
     if not found:
         print("Nothing is stored: `tg data download BTC/USDT` loads from Kraken, `tg data import PATH` reads files.")
         return
-    table = listing("Pair", "Venue", "Holds", "From", "To", "Gaps", "Trades", "Source", right=("Gaps", "Trades"))
+    numbers, whole = ("Gaps", "Trades"), ("Pair", "Venue", "Holds", "From", "To")
+    table = listing("Pair", "Venue", "Holds", "From", "To", "Gaps", "Trades", right=numbers, whole=whole)
     for each in found:
         table.add_row(
             each.symbol, each.venue, "trades" if each.length_ns == TAPE else f"candles {duration(each.length_ns)}",
             moment(each.span.from_ns)[:16], moment(each.span.to_ns)[:16], f"{len(each.gaps):,}",
-            "" if each.trades is None else f"{each.trades:,}", ", ".join(each.sources),
+            "" if each.trades is None else f"{each.trades:,}",
         )  # fmt: skip
     Console(highlight=False).print(table)
 
