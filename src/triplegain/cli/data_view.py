@@ -105,7 +105,7 @@ def print_series(found: Sequence[StoredSeries]) -> None:
     for each in found:
         table.add_row(
             each.symbol, each.venue, "trades" if each.length_ns == TAPE else f"candles {duration(each.length_ns)}",
-            moment(each.span.from_ns)[:16], moment(each.span.to_ns)[:16], f"{len(each.gaps):,}",
+            moment(each.span.from_ns)[:10], moment(each.span.to_ns)[:10], f"{len(each.gaps):,}",
             "" if each.trades is None else f"{each.trades:,}",
         )  # fmt: skip
     Console(highlight=False).print(table)
