@@ -38,7 +38,7 @@ class Window:
                 self._fallen.add(pushed_out)
 
     def changed(self, price: int, size: int, rank: int) -> None:
-        if rank < self.depth or price in self._fallen:
+        if rank < self.depth:
             self.told.append((price, size))
 
     def removed(self, price: int, rank: int, back: Level | None) -> None:
