@@ -90,6 +90,12 @@ async def test_a_half_open_connection_says_nothing_and_new_ones_work() -> None:
         # Even the closing handshake is not answered; the client gives up by itself.
         client.socket._close_timeout = 0.05  # type: ignore[attr-defined]
         await client.socket.close()
+        for _ in range(100):
+            if not server.faults.armed.in_force:
+                break
+            await asyncio.sleep(0.02)
+        # Nobody holds it open any more: the fault is over.
+        assert server.faults.armed.in_force == []
 
 
 async def test_a_half_open_connection_comes_back_after_its_duration() -> None:
@@ -306,6 +312,7 @@ async def test_all_faults_are_taken_back_at_once() -> None:
         ({"kind": FaultKind.DELAY}, "needs delay_ms"),
         ({"kind": FaultKind.INSTRUMENT_STATUS, "symbol": "BTC/USDT"}, "needs symbol and status"),
         ({"kind": FaultKind.GAP, "times": -1}, "not below zero"),
+        ({"kind": FaultKind.HALF_OPEN, "times": 1}, "lasts for duration_s or until it is cleared"),
     ],
 )
 def test_a_fault_that_says_too_little_is_refused(fault: dict[str, Any], problem: str) -> None:

@@ -64,8 +64,13 @@ class FaultDesk:
             self._end(one)
 
     def end_what_is_over(self) -> None:
+        """Faults whose time has come, and half-open connections that nobody holds open any more."""
         for armed in self.armed.expired():
             self._end(armed)
+        for armed in self.armed.in_force:
+            connections = self._half_open.get(armed.number)
+            if connections is not None and not any(one.is_open for one in connections):
+                self.clear(armed)
 
     def end(self, connection: Connection, reason: str) -> None:
         """Closes a connection with the handshake, without waiting for it."""

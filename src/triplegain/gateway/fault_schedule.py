@@ -81,7 +81,7 @@ class FaultSchedule:
         return Fault(
             kind,
             symbol,
-            times=0 if duration else 1 + self._one_of(_TIMES_MAX),
+            times=0 if duration or kind is FaultKind.HALF_OPEN else 1 + self._one_of(_TIMES_MAX),
             duration_s=duration,
             delay_ms=(1 if kind is FaultKind.SLOW_WRITER else 1 + self._one_of(400)),
             status=_STATUSES[self._one_of(len(_STATUSES))] if kind is FaultKind.INSTRUMENT_STATUS else "",

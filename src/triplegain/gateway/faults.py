@@ -66,6 +66,9 @@ FRAME_FAULTS = frozenset(
 #: Kinds that are a state of the whole exchange.
 SYSTEM_STATES = frozenset({FaultKind.MAINTENANCE, FaultKind.CANCEL_ONLY, FaultKind.POST_ONLY})
 
+#: Kinds that begin and end: nothing about them is counted.
+_LASTING = SYSTEM_STATES | {FaultKind.HALF_OPEN, FaultKind.INSTRUMENT_STATUS}
+
 _AT_ONCE = frozenset({FaultKind.DISCONNECT, FaultKind.CLOSE})
 _NEEDS_DELAY = frozenset({FaultKind.DELAY, FaultKind.SLOW_READER, FaultKind.SLOW_WRITER})
 
@@ -96,15 +99,17 @@ class Fault:
             raise InvalidValueError("times, duration_s and delay_ms of a fault are not below zero")
         if self.kind in _NEEDS_DELAY and not self.delay_ms:
             raise InvalidValueError(f"the fault {self.kind} needs delay_ms")
+        if self.kind in _LASTING and self.times:
+            raise InvalidValueError(
+                f"the fault {self.kind} lasts for duration_s or until it is cleared, not times"
+            )
         if self.kind is FaultKind.INSTRUMENT_STATUS and not (self.symbol and self.status):
             raise InvalidValueError("the fault instrument_status needs symbol and status")
 
     @property
     def is_state(self) -> bool:
         """Without times and duration it stays until it is cleared."""
-        return self.kind in SYSTEM_STATES or self.kind in (
-            FaultKind.HALF_OPEN,
-            FaultKind.INSTRUMENT_STATUS,
+        return self.kind in _LASTING or self.kind in (
             FaultKind.SILENCE,
             FaultKind.SLOW_READER,
             FaultKind.SLOW_WRITER,
