@@ -73,10 +73,6 @@ class KrakenBacklog:
 
     def want(self, symbol: str, since_ns: int) -> None:
         """Trades after that time are missing."""
-        now_ns = self._clock.now_ns()
-        pages, asked_ns = self._pages.get(symbol, (0, 0))
-        # One hole is asked for page after page; after a pause it is another.
-        self._pages[symbol] = (pages + 1 if now_ns - asked_ns < _SAME_HOLE_NS else 1, now_ns)
         self._wanted[symbol] = since_ns
         self._changed.set()
 
@@ -88,11 +84,18 @@ class KrakenBacklog:
                 await self._changed.wait()
             symbol = next(iter(self._wanted))
             since = self._wanted.pop(symbol)
-            if self._pages[symbol][0] > _PAGES_MAX:
-                self._pages[symbol] = (0, 0)
+            if self._is_endless(symbol):
                 await self._put(trades_path(symbol, since), write_errors([_too_many()]))
             else:
                 await self._trades(symbol, since)
+
+    def _is_endless(self, symbol: str) -> bool:
+        """Counts one more request; one hole is asked for page after page, after a pause it is another."""
+        now_ns = self._clock.now_ns()
+        pages, asked_ns = self._pages.get(symbol, (0, 0))
+        pages = pages + 1 if now_ns - asked_ns < _SAME_HOLE_NS else 1
+        self._pages[symbol] = (pages % (_PAGES_MAX + 1), now_ns)
+        return pages > _PAGES_MAX
 
     async def _all_trades(self, symbol: str, since: int) -> None:
         for _ in range(_PAGES_MAX):

@@ -60,6 +60,7 @@ class KrakenMarket:
         #: Exchange time of the newest book message, and that message itself.
         self._book_ns = 0
         self._last: tuple[bool, int, Levels, Levels] | None = None
+        self._asked_since_ns: int | None = None
         self._fruitless = 0
 
     @property
@@ -206,6 +207,7 @@ class KrakenMarket:
         """A page of the history that was asked for to close a hole."""
         was = self.tape.state
         hole = self.tape.wanted_since_ns
+        self._asked_since_ns = None
         told = self.tape.on_page(trades)
         events = self._caught_up(told, received_ns) if was is TapeState.CUT else self._public(told, received_ns)
         wanted = self.tape.wanted_since_ns
@@ -219,6 +221,7 @@ class KrakenMarket:
     def on_no_history(self, why: str, received_ns: int) -> list[MarketEvent]:
         """Trades that were missed cannot be had: nothing may be filled for the hole."""
         since_ns = self.tape.wanted_since_ns
+        self._asked_since_ns = None
         if since_ns is None:
             return []
         time_ns = self._clock.now(received_ns)
@@ -272,9 +275,11 @@ class KrakenMarket:
         return events
 
     def _want_trades(self) -> None:
+        """Ask for what closes the hole, once; every request is answered by a page or by why there is none."""
         since_ns = self.tape.wanted_since_ns
-        if since_ns is not None:
+        if since_ns is not None and since_ns != self._asked_since_ns:
             self._requests.append(TradesWanted(self.symbol, since_ns))
+        self._asked_since_ns = since_ns
 
     # -- its condition -------------------------------------------------------------------------------------------
 

@@ -48,7 +48,11 @@ class StreamClock:
         if ahead > 0 or self._suspect is not None or not self._known:
             if not self._known:
                 self._begin(exchange_ns, received_ns)
-            elif ahead > LEAP_NS and self._is_too_far(exchange_ns, received_ns) and not self._is_confirmed(exchange_ns, received_ns):
+            elif (
+                ahead > LEAP_NS
+                and self._is_too_far(exchange_ns, received_ns)
+                and not self._is_confirmed(exchange_ns, received_ns)
+            ):
                 return self.now(received_ns)
             else:
                 self._suspect = None

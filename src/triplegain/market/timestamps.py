@@ -14,7 +14,12 @@ _USUAL, _POINT = 27, 19
 
 def rfc3339_ns(text: str) -> int:
     """`2023-07-30T15:29:58.343415Z`, up to nanoseconds."""
-    if len(text) == _USUAL and text[_POINT] == "." and text[-1] == "Z" and (fraction := text[_POINT + 1 : -1]).isdigit():
+    if (
+        len(text) == _USUAL
+        and text[_POINT] == "."
+        and text[-1] == "Z"
+        and (fraction := text[_POINT + 1 : -1]).isdigit()
+    ):
         return _whole_seconds(text[:_POINT]) + int(fraction) * 1000
     seconds, point, rest = text.partition(".")
     fraction = rest[:-1] if rest.endswith("Z") else rest
