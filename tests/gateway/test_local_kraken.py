@@ -305,3 +305,19 @@ async def test_a_server_serves_until_it_is_over() -> None:
 def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above zero"):
         ServingSettings(**settings)  # type: ignore[arg-type]
+
+
+async def test_what_was_sent_can_be_served_again_and_is_the_same(tmp_path: Path) -> None:
+    async def market_frames(source: Path | SmallFeed, log: SentLog | None) -> list[bytes]:
+        async with LocalKraken(source, WAITING, on_sent=log) as server, client_of(server) as client:
+            await get(server, "AssetPairs")
+            for channel in ("book", "trade"):
+                await client.subscribe(channel, "BTC/USDT", "XRP/USDT")
+            for _ in range(6):
+                await client.text()
+            server.player.skip(5)
+            return [await client.text() for _ in range(110)]
+
+    with SentLog(tmp_path / "sent.jsonl") as log:
+        first = await market_frames(SMALL, log)
+    assert await market_frames(tmp_path / "sent.jsonl", None) == first
