@@ -35,6 +35,11 @@ _log = logging.getLogger(__name__)
 #: Seconds without a line after which time passes by itself.
 _TICK_S = 0.25
 
+#: Kraken counts public requests and takes about one a second; an exchange of one's own, which may run faster than
+#: real time, does not count.
+_REQUESTS_PER_S = 1.0
+_LOCAL_REQUESTS_PER_S = 50.0
+
 #: Lines handed on together.
 _BATCH = 256
 
@@ -93,7 +98,9 @@ class KrakenFeed:
             settings.symbols, StreamSettings(settings.book_depth, int(settings.stale_after_s * SECOND_NS))
         )
         self._queue = LineQueue(settings.queue_lines_max)
-        self._rest = KrakenRest(settings.rest_url, settings.answer_within_s)
+        is_local = settings.rest_url.startswith("http://")
+        pace = _LOCAL_REQUESTS_PER_S if is_local else _REQUESTS_PER_S
+        self._rest = KrakenRest(settings.rest_url, settings.answer_within_s, pace)
         self._backlog = KrakenBacklog(self._rest, self._queue, clock)
         self._http: aiohttp.ClientSession | None = None
         size = settings.symbols_per_connection
