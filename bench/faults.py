@@ -31,9 +31,8 @@ def arguments() -> argparse.Namespace:
 
 
 async def main(asked: argparse.Namespace) -> int:
-    print(
-        "| fault | what was told | traded again | from its end | orders refused meanwhile | lost |\n|---|---|---|---|---|---|"
-    )
+    print("| fault | what was told | traded again | from its end | orders refused meanwhile | lost |")
+    print("|---|---|---|---|---|---|")
     lost = 0
     for case in fault_cases(_LASTING_S, _SILENCE_S):
         if asked.names and not any(name in case.name for name in asked.names):
