@@ -23,6 +23,9 @@ from triplegain.ledger.wallet import Wallet
 from triplegain.market.feed_line import FeedLine
 from triplegain.market.kraken_stream import KrakenStream, StreamSettings
 
+#: Lots by price in ticks, bids and asks.
+BookLevels = tuple[dict[int, int], dict[int, int]]
+
 
 @dataclass(slots=True)
 class TapeAudit:
@@ -72,6 +75,11 @@ class LagTable:
         self.total += 1
         self.most_ns = max(self.most_ns, lag_ns)
         self.counts[int(math.log2(max(lag_ns, 1)) * 16)] += 1
+
+    def merge(self, other: LagTable) -> None:
+        self.counts += other.counts
+        self.most_ns = max(self.most_ns, other.most_ns)
+        self.total += other.total
 
     def share(self, share: float) -> float:
         """Seconds that this share of them did not exceed."""
@@ -190,7 +198,7 @@ def replay(
     return session, books
 
 
-def book_levels(session: TradingSession, symbol: str, depth: int) -> tuple[dict[int, int], dict[int, int]]:
+def book_levels(session: TradingSession, symbol: str, depth: int) -> BookLevels:
     """The session's bids and asks by price, at most `depth` of each."""
     book = session.exchange.markets[symbol].book
     bids, asks = book.prices
