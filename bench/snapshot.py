@@ -4,7 +4,8 @@ usage: snapshot.py [FOLDER]
 
 The market is generated from a fixed seed: 90 days of minutes for the longer timeframes, of which each keeps what it is
 configured to. FOLDER may name recorded candles instead (a month of minutes gives the days fewer candles).
-Times are CPU time. Cold: nothing computed yet, but the candles are there. Warm: a minute has passed, then price and book move.
+Times are CPU time. Cold: nothing computed yet, but the candles are there. Warm: a minute has passed, then price and
+book move.
 """
 
 from __future__ import annotations

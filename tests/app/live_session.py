@@ -45,8 +45,8 @@ def feed_settings(rest_url: str, websocket_url: str, **changes: object) -> FeedS
     return FeedSettings(rest_url=rest_url, websocket_url=websocket_url, **(usual | changes))  # type: ignore[arg-type]
 
 
-def session_settings(feed: KrakenFeed) -> SessionSettings:
-    """Plenty of money, no limit of commands, short ways, and the eager trader."""
+def session_settings(feed: KrakenFeed, *, trading: bool = True) -> SessionSettings:
+    """Plenty of money, no limit of commands, short ways, and the eager trader if somebody is to trade."""
     short = 20 * MILLISECOND_NS
     return SessionSettings(
         session_id="live",
@@ -63,7 +63,7 @@ def session_settings(feed: KrakenFeed) -> SessionSettings:
         ),
         desk=DeskSettings(),
         limits=RiskLimits(),
-        baseline=_EAGER,
+        baseline=_EAGER if trading else None,
         candle_ns=SECOND_NS,
     )
 
@@ -124,6 +124,7 @@ class LiveSession:
 
     settings: FeedSettings
     keep_lines: bool = True
+    trading: bool = True
     feed: KrakenFeed = field(init=False)
     session: WatchedSession = field(init=False)
     runner: SessionRunner = field(init=False)
@@ -145,7 +146,7 @@ class LiveSession:
 
     async def __aenter__(self) -> LiveSession:
         self.feed = await open_kraken_feed(self.settings, self.clock, self._on_line)
-        settings = session_settings(self.feed)
+        settings = session_settings(self.feed, trading=self.trading)
         self.session = WatchedSession(settings, self.clock)
         self.tapes = {symbol: TapeAudit() for symbol in self.settings.symbols}
         self.turned = {symbol: asyncio.Event() for symbol in self.settings.symbols}

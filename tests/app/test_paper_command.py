@@ -150,7 +150,7 @@ def test_paper_trading_that_is_switched_off_does_not_start(tmp_path: Path) -> No
     [
         (("--feed", "moon"), 2, "moon"),
         (("--feed", "replay:"), 2, "replay:PATH"),
-        (("--feed", "live"), 6, "not built yet"),
+        (("--feed", "live"), 6, "cannot be reached"),
         (("--feed", "replay:/nowhere/at/all"), 6, "/nowhere/at/all"),
         (("--speed", "fast"), 2, "--speed"),
         (("--speed", "-1"), 2, "--speed"),

@@ -141,8 +141,9 @@ def test_a_truncated_trades_file_is_refused(captures: Path, tmp_path: Path) -> N
 def test_a_book_starts_a_common_period_with_a_snapshot(captures: Path, tmp_path: Path) -> None:
     source = captures / "kraken_wsv2_btcusd_book" / "orderbook-v2.json"
     shutil.copy(source, tmp_path)
-    whole = open_replay(source)
-    first, last = whole.span_ns
+    span = open_replay(source).span_ns
+    assert span is not None
+    first, last = span
     middle_ms = (first + last) // 2 // 1_000_000
     rows = [[middle_ms + s, None, "market", "buy", 0.5, 10.0, 5.0] for s in range(5)]
     (tmp_path / "XRP_USDT-trades.json").write_text(json.dumps(rows))

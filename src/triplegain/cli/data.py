@@ -138,7 +138,7 @@ def verify(
             if repair and any(each.contradictions or each.gaps for each in found):
                 async with kraken_history(market, progress) as rest:
                     for each in found:
-                        await data.mend(each, HistoryDownload(rest, database, progress), progress)
+                        await data.mend(each, HistoryDownload(rest, database, progress))
                 found = await data.verify(pairs, kept_from_ns)
             return found
 

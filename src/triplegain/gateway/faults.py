@@ -100,9 +100,7 @@ class Fault:
         if self.kind in _NEEDS_DELAY and not self.delay_ms:
             raise InvalidValueError(f"the fault {self.kind} needs delay_ms")
         if self.kind in _LASTING and self.times:
-            raise InvalidValueError(
-                f"the fault {self.kind} lasts for duration_s or until it is cleared, not times"
-            )
+            raise InvalidValueError(f"the fault {self.kind} lasts for duration_s or until it is cleared, not times")
         if self.kind is FaultKind.INSTRUMENT_STATUS and not (self.symbol and self.status):
             raise InvalidValueError("the fault instrument_status needs symbol and status")
 

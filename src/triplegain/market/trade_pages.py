@@ -74,16 +74,17 @@ class _Reader:
     async def next_page(self) -> TradePage:
         page = await self._ask(self._cursor - 1)
         rows = self._fresh(page)
-        if not rows and len(page.rows) >= TRADES_PER_PAGE:
-            # A page full of one moment: what follows it is only told when asked for from there.
+        if not rows:
+            # Nothing new is the end only if it is so twice. A page may be full of one moment: what follows it is only
+            # told when asked for from there.
             page = await self._ask(self._cursor)
             rows = self._fresh(page)
-            if not rows:
-                raise FeedError(
-                    f"Kraken tells more than {TRADES_PER_PAGE} trades of {self._instrument.symbol} at one moment "
-                    f"({self._cursor} ns) and does not go on after them"
-                )
         if not rows:
+            if len(page.rows) >= TRADES_PER_PAGE or int(page.last) > self._cursor + _TIME_DUST_NS:
+                raise FeedError(
+                    f"Kraken does not go on after its trades of {self._instrument.symbol} at {self._cursor} ns though "
+                    "it has more; what came before is stored, the same command goes on from there"
+                )
             return self._finished(())
         rows, holes = await self._completed(rows)
         self._last = rows[-1].trade_id
