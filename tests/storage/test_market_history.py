@@ -171,14 +171,15 @@ async def test_minutes_are_built_from_trades_in_the_order_of_their_numbers(
 
 
 async def test_trades_correct_candles_that_came_from_elsewhere(history: MarketHistory, writer: MarketWriter) -> None:
-    await writer.store_candles(BTC, MINUTE_NS, [candle(1, 1003), candle(2, 1000)], [minutes(0, 4)], "file")
-    # minute 1 is another, minute 2 was quiet, minute 3 was not; and half of minute 4 is known
+    given = [candle(1, 1003), candle(2, 1000), candle(4, 1004)]
+    await writer.store_candles(BTC, MINUTE_NS, given, [minutes(0, 5)], "file")
+    # minute 1 is another, minute 2 was quiet, minute 3 was not; of minute 4 half the trades are known: it stays
     stored = await writer.store_trades(
         BTC, [trade(61, 1000, 1), trade(185, 1001, 2), trade(241, 1002, 3)], [Span(60 * 10**9, 270 * 10**9)], "kraken"
     )
-    assert (stored.candles_built, stored.candles_changed) == (3, 3)
+    assert (stored.candles_built, stored.candles_changed) == (2, 3)
     made = [Candle("BTC/USDT", MINUTE_NS, MINUTE_NS, 1000, 1000, 1000, 1000, 5, 1), flat(2, 1000)]
-    made += [Candle("BTC/USDT", 3 * MINUTE_NS, MINUTE_NS, 1001, 1001, 1001, 1001, 5, 1)]
+    made += [Candle("BTC/USDT", 3 * MINUTE_NS, MINUTE_NS, 1001, 1001, 1001, 1001, 5, 1), given[2]]
     assert await candles(history) == made
 
 

@@ -47,8 +47,11 @@ class HistorySpec:
 def parse_history(name: str, venue: str = "kraken") -> HistorySpec:
     """Raises InvalidValueError for words that are none."""
     symbols, _, rest = name.removeprefix(_PREFIX).partition(":")
-    period, _, timeframe = rest.partition(":")
-    start, dots, end = period.partition("..")
+    start, dots, end = rest.partition("..")
+    # A time of day has colons, too: only a word with a letter behind the last one can be a length.
+    cut, _, word = end.rpartition(":")
+    timeframe = word if word[-1:].isalpha() and word[-1:] != "Z" else ""
+    end = cut if timeframe else end
     pairs = tuple(sorted({symbol_of(word.strip()) or "" for word in symbols.split(",")}))
     if not dots or "" in pairs or (timeframe and timeframe not in TIMEFRAMES):
         raise InvalidValueError(f"{name!r} is no stored history: use {_USAGE}")
