@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEvent
@@ -86,7 +88,16 @@ class CandlesCapture:
             count, last = count + 1, time
         if count < 2:
             raise CaptureError(self.paths[0], "holds fewer than two candles, so their length is not known")
-        return count, first, last, length
+        return count, first, last, self._named_length_ns(length) or length
+
+    def _named_length_ns(self, distance_ns: int) -> int:
+        """Kraken's archive tells the minutes in its name, `XRPXBT_1.csv`: so thin a market may never trade in two
+        minutes that follow each other. 0 where the name tells none, or one that the candles contradict."""
+        named = re.search(r"_(\d{1,5})$", self.paths[0].stem)
+        if self.format != "candles-kraken-csv" or named is None:
+            return 0
+        length = int(named[1]) * 60 * SECOND_NS
+        return length if length and distance_ns % length == 0 else 0
 
     def events(self) -> Iterator[MarketEvent]:
         before: Candle | None = None
