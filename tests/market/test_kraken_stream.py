@@ -340,6 +340,53 @@ def test_a_hole_in_the_tape_is_closed_from_the_history() -> None:
     assert numbers(desk.frame(desk.exchange.trade())) == ["6"]
 
 
+def test_after_a_hole_of_thousands_trades_wait_for_the_history() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.frame(desk.exchange.trade())
+    for _ in range(6000):
+        desk.exchange.trade_row()
+    told = [numbers(desk.frame(desk.exchange.trade())) for _ in range(2)]
+    pages = 0
+    while requests := desk.stream.take_requests():
+        (wanted,) = requests
+        assert isinstance(wanted, TradesWanted)
+        told.append(numbers(desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))))
+        pages += 1
+    assert told[:2] == [[], []]
+    assert [number for page in told for number in page] == [str(number) for number in range(2, 6004)]
+    assert 6 <= pages <= 8 and desk.stream.waiting == ()
+    assert numbers(desk.frame(desk.exchange.trade())) == ["6004"]
+
+
+def test_a_hole_of_thousands_without_history_is_told() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.frame(desk.exchange.trade())
+    for _ in range(6000):
+        desk.exchange.trade_row()
+    desk.frame(desk.exchange.trade())
+    (wanted,) = desk.stream.take_requests()
+    assert isinstance(wanted, TradesWanted)
+    events = desk.stream.on_line(desk.exchange.no_trades_line(wanted.since_ns, "EService:Busy", desk.received_ns))
+    assert states(events) == [FeedState.MISSED] and numbers(events) == ["6002"]
+    assert desk.stream.take_requests() == [BookWanted(SYMBOL)]
+    assert states(desk.frame(desk.exchange.snapshot())) == [FeedState.SYNCED]
+
+
+def test_numbers_that_leap_are_told_once_the_history_leaps_too() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.frame(desk.exchange.trade())
+    number, *rest = desk.exchange.trade_row()
+    desk.exchange.trades[-1] = (number + 10**9, *rest)
+    assert numbers(desk.frame(desk.exchange.trade_frame(desk.exchange.trades[-1]))) == []
+    (wanted,) = desk.stream.take_requests()
+    assert isinstance(wanted, TradesWanted)
+    events = desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))
+    assert numbers(events) == [str(number + 10**9)] and desk.stream.take_requests() == []
+
+
 def test_a_hole_without_history_is_told() -> None:
     desk = Desk()
     desk.listen()
@@ -398,7 +445,14 @@ def test_a_number_beyond_reason_does_not_silence_the_tape() -> None:
     desk.listen()
     desk.frame(desk.exchange.trade())
     desk.frame(desk.exchange.trade().replace(b'"trade_id":2', b'"trade_id":999999999999'))
-    assert numbers(desk.frame(desk.exchange.trade())) == ["3"]
+    assert numbers(desk.frame(desk.exchange.trade())) == []
+    # The history knows better.
+    (wanted,) = desk.stream.take_requests()
+    assert isinstance(wanted, TradesWanted)
+    events = desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))
+    assert numbers(events) == ["2", "3", "999999999999"]
+    assert numbers(desk.frame(desk.exchange.trade())) == ["4"]
+    assert numbers(desk.frame(desk.exchange.trade())) == ["5"]
 
 
 # -- connections -----------------------------------------------------------------------------------------------------

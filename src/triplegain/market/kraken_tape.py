@@ -12,7 +12,7 @@ from triplegain.market.stream_counters import StreamCounters
 #: REST rounds times to tenths of a microsecond, WebSocket cuts them to whole ones.
 _ROUNDING_NS = 1000
 
-#: A jump of numbers by more than this is no hole.
+#: Numbers of so many missing trades are kept.
 _LONGEST_HOLE = 5000
 
 
@@ -39,8 +39,8 @@ class Tape:
     """Trades in, those that are new out, in order.
 
     After `cut` or `begin` the tape waits for a snapshot that reaches back to what it knows; if that does not, trades
-    are held until pages of the history close the hole, or `give_up`. A hole while LIVE holds nothing back: its trades
-    are told when they come.
+    are held until pages of the history close the hole, or `give_up`. So it is after a hole of thousands. A smaller one
+    while LIVE holds nothing back: its trades are told when they come.
     """
 
     def __init__(self, counters: StreamCounters) -> None:
@@ -77,11 +77,16 @@ class Tape:
 
     def on_update(self, trades: Iterable[TapeTrade]) -> list[TapeTrade]:
         """Trades as they happen."""
+        rows = list(trades)
+        if self._leaps(rows):
+            # Too many to wait for one by one: nothing is told before the history has said what they were.
+            self._counters.gaps += 1
+            self.state = TapeState.CUT
         if self.state is TapeState.CUT:
-            self._hold(trades)
+            self._hold(rows)
             return []
         self.state = TapeState.LIVE
-        return self._new(trades)
+        return self._new(rows)
 
     def on_snapshot(self, trades: Iterable[TapeTrade]) -> list[TapeTrade]:
         """The last trades of a new subscription; the very first only says where the tape stands."""
@@ -126,6 +131,10 @@ class Tape:
         if self.last_number:
             return trade.number > self.last_number
         return trade.time_ns > self.last_time_ns + _ROUNDING_NS
+
+    def _leaps(self, rows: list[TapeTrade]) -> bool:
+        """Whether thousands are missing before the first of them."""
+        return bool(rows and self.last_number) and rows[0].number - self.last_number > _LONGEST_HOLE
 
     def _is_due(self, trade: TapeTrade) -> bool:
         return trade.number in self._missing or self._is_fresh(trade)
