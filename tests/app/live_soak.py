@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 from asyncio.subprocess import PIPE, Process
@@ -32,6 +34,9 @@ from triplegain.market.kraken_rest import KrakenRest
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _PATIENCE_S = 60.0
 
+#: Of prctl(2).
+_PARENT_DEATH_SIGNAL = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -39,12 +44,20 @@ class Addresses:
     websocket_url: str
 
 
+def _end_with_parent() -> None:
+    """Whoever kills us has not killed the server yet."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
 @contextlib.asynccontextmanager
 async def served(capture: Path, speed: str) -> AsyncIterator[Addresses]:
     """The local Kraken in a process of its own, lap after lap."""
     command = ["-m", "triplegain", "local-kraken", str(capture), "--speed", speed, "--loop", "--past", "60", "--json"]
     environment = os.environ | {"PYTHONPATH": str(_ROOT / "src")}
-    process: Process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE, env=environment)
+    process: Process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=PIPE, env=environment, preexec_fn=_end_with_parent
+    )
     try:
         assert process.stdout is not None
         told = json.loads(await process.stdout.readline())["environment"]
