@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +96,18 @@ async def test_a_repeated_order_is_not_answered_before_the_first_is_stored(open_
     await tasks[0]
     assert answers == ["False False"]
     assert len({o.order_number for batch in store.batches for o in batch.orders}) == 1
+
+
+async def test_orders_that_end_at_once_are_answered_however_many_they_are(open_session: Any, market: Any) -> None:
+    store = Store()
+
+    async def trade(commands: SessionCommands) -> list[Any]:
+        small = [replace(order(f"mine-{number}"), quantity=Decimal("0.001")) for number in range(20)]
+        return await asyncio.gather(*(commands.place(one, None, None, AUDIT) for one in small))
+
+    runner, tasks = running(open_session, market, store, trade)
+    await runner.run()
+    assert [record.status for record in await tasks[0]] == [OrderStatus.FILLED] * 20
 
 
 async def test_after_a_failed_commit_nothing_more_is_stored(open_session: Any, market: Any) -> None:

@@ -36,6 +36,18 @@ def test_a_session_opens_and_closes_positions_by_itself(market: Any, open_sessio
     assert sent == {"entry", "stop", "exit"}
 
 
+def test_nothing_of_a_finished_order_stays_in_memory(market: Any, open_session: Any, play: Any) -> None:
+    feed = market()
+    session = open_session(feed)
+    recorded = play(session, feed.events())
+    assert sum(isinstance(item, OrderSubmitted) for item in recorded) > 10
+    assert session.desk.orders.drain_changed() == [] and session.desk.positions.drain_changed() == []
+    for number in range(1000):
+        assert session.cancel(f"unknown-{number}") is None
+    session.advance_to(session.now_ns + 10**10)
+    assert 0 < len(session.executor.refusals) < 100
+
+
 def test_the_same_market_gives_the_same_record(market: Any, open_session: Any, play: Any) -> None:
     first, second = (words(play(open_session(market()), market().events())) for _ in range(2))
     assert first == second

@@ -42,9 +42,8 @@ class SessionCommands:
             is_new = known is None or known.status is OrderStatus.PENDING
             answered = self._runner.expect("place", name) if is_new else None
         await self._store(audit if known is None else None)
-        if answered is not None:
-            await self._answered(answered)
-        return self._order(name)
+        record = None if answered is None else await self._answered(answered)
+        return record or self._order(name)
 
     async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
         before = self._order(client_order_id)
@@ -66,11 +65,11 @@ class SessionCommands:
         refusals.pop((command, client_order_id), None)
         answered = self._runner.expect(command, client_order_id)
         await self._store(audit)
-        await self._answered(answered)
+        record = await self._answered(answered)
         refused = refusals.pop((command, client_order_id), None)
         if refused is not None:
             raise CommandRefusedError(refused.code, refused.reason)
-        return self._order(client_order_id)
+        return record or self._order(client_order_id)
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
@@ -117,9 +116,10 @@ class SessionCommands:
         except RunOverError as error:
             raise CommandRefusedError("stopped", str(error)) from error
 
-    async def _answered(self, answer: asyncio.Future[None]) -> None:
+    async def _answered(self, answer: asyncio.Future[OrderRecord | None]) -> OrderRecord | None:
+        """The order as it was stored with the answer; by now it may have ended and left memory."""
         try:
-            await asyncio.shield(answer)
+            return await asyncio.shield(answer)
         except asyncio.CancelledError:
             if not answer.cancelled():
                 raise

@@ -22,7 +22,7 @@ from triplegain.domain.exchange_events import (
     OrderSubmitted,
 )
 from triplegain.domain.market import BookUpdate, MarketEvent
-from triplegain.domain.records import CommitBatch
+from triplegain.domain.records import CommitBatch, OrderRecord
 
 #: Messages between two breaths of the event loop when running as fast as possible.
 _BREATH = 256
@@ -80,7 +80,7 @@ class SessionRunner:
         self._on_progress = on_progress
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._answers: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._answers: dict[tuple[str, str], asyncio.Future[OrderRecord | None]] = {}
         self._failure: BaseException | None = None
         self._closed = False
 
@@ -213,16 +213,23 @@ class SessionRunner:
             except BaseException as error:
                 self.fail(error)
                 raise
+        if self._answers:
+            self._tell_answers(batch)
+
+    def _tell_answers(self, batch: CommitBatch) -> None:
+        """Whoever waits for an answer in this batch gets the order as the batch leaves it."""
+        orders = {order.request.client_order_id: order for order in batch.orders}
         for event in batch.events:
             if isinstance(event, OrderSubmitted):
                 continue
             for command in _answered(event):
                 waiting = self._answers.pop((command, event.client_order_id), None)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result(None)
+                    waiting.set_result(orders.get(event.client_order_id))
 
-    def expect(self, command: str, client_order_id: str) -> asyncio.Future[None]:
-        """Resolved when the answer to `place`, `cancel` or `amend` is stored; cancelled when the run ends."""
+    def expect(self, command: str, client_order_id: str) -> asyncio.Future[OrderRecord | None]:
+        """Resolved when the answer to `place`, `cancel` or `amend` is stored, with the order as it then is (None where
+        the answer left it as it was); cancelled when the run ends."""
         waiting = self._answers.get((command, client_order_id))
         if waiting is None:
             waiting = asyncio.get_running_loop().create_future()

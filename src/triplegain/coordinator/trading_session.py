@@ -314,6 +314,7 @@ class TradingSession:
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
         """Everything since the last batch, with the state it leads to."""
+        self.desk.forget_changes()
         return self.record.take(feed_position, self.now_ns, recorded_at_ns, self.state())
 
     def state(self) -> dict[str, Any]:

@@ -185,6 +185,11 @@ class OrderDesk:
         if due_ns is not None and now_ns >= due_ns:
             self.on_timer(now_ns)
 
+    def forget_changes(self) -> None:
+        """What is stored is the executor's view; nobody asks what has changed in this one."""
+        self.orders.drain_changed()
+        self.positions.drain_changed()
+
     def on_timer(self, now_ns: int) -> None:
         """Time exits, retries, and the alarm for what is still unprotected."""
         self._protections.on_timer(now_ns)

@@ -23,6 +23,9 @@ from triplegain.execution.positions import Positions
 _FINAL_ORDERS = 8
 _SHOWN_FILLS = 8
 
+#: Refused commands kept here: only the latest are still asked for.
+_REFUSALS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutedStep:
@@ -43,7 +46,7 @@ class PaperOrderExecutor:
         self.portfolio = portfolio
         #: The last fills of this run, for whoever looks.
         self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
-        #: The last refusal by command and order of this run; commands that are refused are few.
+        #: The last refusals of this run by command and order, for whoever waits for the answer.
         self.refusals: dict[tuple[str, str], CommandRefused] = {}
         self._exchange = exchange
         self._events: list[ExchangeEvent] = []
@@ -79,6 +82,8 @@ class PaperOrderExecutor:
                         self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
                 case CommandRefused():
                     self.refusals[event.command, event.client_order_id] = event
+                    if len(self.refusals) > _REFUSALS:
+                        del self.refusals[next(iter(self.refusals))]
                 case OrderFilled():
                     self._fills.append(event)
                     self.last_fills.append(event)
