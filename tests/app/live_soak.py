@@ -259,7 +259,7 @@ async def _audit(http: aiohttp.ClientSession, addresses: Addresses, live: LiveSe
         for symbol, tape in live.tapes.items():
             page = read_trade_page(read_reply(await rest.get(f"/0/public/Trades?pair={symbol}&count=1")).result)
             newest = page.rows[-1].trade_id
-            await _until(partial(_is_last, tape, newest), f"{symbol}: the last trade", live, outcome)
+            await _until(partial(_is_whole, tape, newest), f"{symbol}: every trade up to the last", live, outcome)
             if tape.missing or tape.doubled:
                 outcome.wrong.append(f"{symbol}: {len(tape.missing)} trades missing, {len(tape.doubled)} told twice")
             outcome.trades += tape.count
@@ -273,8 +273,8 @@ async def _audit(http: aiohttp.ClientSession, addresses: Addresses, live: LiveSe
     outcome.counters = {name: count for name, count in asdict(live.feed.counters).items() if count}
 
 
-def _is_last(tape: TapeAudit, number: int) -> bool:
-    return tape.last == number
+def _is_whole(tape: TapeAudit, number: int) -> bool:
+    return tape.last == number and not tape.missing
 
 
 def _holds(live: LiveSession, symbol: str, theirs: BookLevels) -> bool:

@@ -21,8 +21,8 @@ _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
 _HASHES = ("fills_sha256", "ledger_sha256")
 _LIVE = ("--feed", "live", "--candle", "1s", "--json")
 
-#: Starts a local Kraken with more words for its command; the environment that points at it.
-Serve = Callable[..., dict[str, str]]
+#: Starts a local Kraken with more words for its command; its process, and the environment that points at it.
+Serve = Callable[..., tuple[Running, dict[str, str]]]
 
 
 @pytest.fixture
@@ -31,16 +31,17 @@ def serve(captures: Path, tmp_path: Path) -> Iterator[Serve]:
     servers: list[Running] = []
     home = PaperHome(tmp_path / "kraken")
 
-    def start(*words: str, recorded: str = _L2) -> dict[str, str]:
+    def start(*words: str, recorded: str = _L2) -> tuple[Running, dict[str, str]]:
         server = home.start("local-kraken", str(captures / recorded), "--json", *words)
         servers.append(server)
         said = eventually(lambda: _first_line(server), "the local Kraken")
         environment: dict[str, str] = json.loads(said)["environment"]
-        return environment
+        return server, environment
 
     yield start
     for server in servers:
-        server.kill()
+        if not server.is_over:
+            server.kill()
 
 
 def _first_line(server: Running) -> str:
@@ -84,7 +85,7 @@ def test_a_live_session_replays_to_the_same_fills_and_recorded_what_was_sent(
 ) -> None:
     """Stopped after 60 s and taken up again for 90: the recording holds both runs and the trades missed between."""
     log = tmp_path / "sent.jsonl"
-    kraken = serve("--speed", "8", "--log", str(log))
+    server, kraken = serve("--speed", "8", "--log", str(log))
     first = _live(shared_home, kraken, "--session", "live", "--record", "--duration", "60s")
     second = _live(shared_home, kraken, "--session", "live", "--record", "--duration", "90s")
     assert first["session"] == second["session"] == "live"
@@ -94,6 +95,8 @@ def test_a_live_session_replays_to_the_same_fills_and_recorded_what_was_sent(
     assert {name: again[name] for name in ("orders", "fills", "fees", *_HASHES)} == {
         name: second[name] for name in ("orders", "fills", "fees", *_HASHES)
     }
+    # Its log is whole once it has ended.
+    assert server.interrupt().code == 0
     sent = [line.frame for line in map(read_line, log.read_bytes().splitlines()) if isinstance(line, FrameLine)]
     manifest = load_manifest(recording)
     lines = RecordedLines(recording, manifest)
@@ -115,7 +118,7 @@ def test_a_killed_live_session_goes_on_with_its_orders_and_meets_what_it_missed(
     shared_home: PaperHome, serve: Serve
 ) -> None:
     """The market stands above 61,809 for its first 90 s and falls to 61,724 by 180 s, while nobody watches."""
-    kraken = serve("--speed", "2")
+    _, kraken = serve("--speed", "2")
     with shared_home.running("paper", *_LIVE, "--session", "killed", environ=kraken) as running:
         place = ("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "61760", "--id", "bid", "--session", "killed")
         eventually(lambda: shared_home.run(*place, "--json").code == 0, "the order")

@@ -378,8 +378,8 @@ def test_numbers_that_leap_are_told_once_the_history_leaps_too() -> None:
     desk = Desk()
     desk.listen()
     desk.frame(desk.exchange.trade())
-    number, *rest = desk.exchange.trade_row()
-    desk.exchange.trades[-1] = (number + 10**9, *rest)
+    number, time_ns, price, quantity, side = desk.exchange.trade_row()
+    desk.exchange.trades[-1] = (number + 10**9, time_ns, price, quantity, side)
     assert numbers(desk.frame(desk.exchange.trade_frame(desk.exchange.trades[-1]))) == []
     (wanted,) = desk.stream.take_requests()
     assert isinstance(wanted, TradesWanted)
