@@ -128,3 +128,14 @@ def test_a_market_that_is_not_in_order_says_why_beside_its_whole_name(width: int
     assert "BTC/USDT  the order book does" in shown
     assert "1 wrong checksum" in shown
     assert f"BTC/USDT: {words}" in plain_line(troubled).plain and notes in plain_line(troubled).plain
+
+
+def test_a_look_at_the_session_is_only_taken_when_it_would_be_drawn() -> None:
+    now = [0.0]
+    with LiveView(Console(file=io.StringIO(), width=60), ticks=lambda: now[0]) as screen:
+        assert screen.is_due
+        screen.update(view(), FILLS)
+        due = []
+        for now[0] in (0.1, 4.9, 5.0):
+            due.append(screen.is_due)
+    assert due == [False, False, True]

@@ -43,6 +43,10 @@ class SmallFeed:
     def depth(self) -> Mapping[str, MarketDepth]:
         return {one.symbol: self.kind for one in self.instruments}
 
+    @property
+    def candle_length_ns(self) -> Mapping[str, int]:
+        return {}
+
     def events(self) -> Iterator[MarketEvent]:
         return iter(self.recorded)
 

@@ -14,10 +14,10 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
 from triplegain.gateway.local_kraken import LocalKraken, SentLine
 from triplegain.gateway.sent_log import SentLog
-from triplegain.gateway.served_book import DEPTHS
 from triplegain.gateway.serving import ServingSettings
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.market.feed_line import DownLine, FrameLine, ReplyLine, read_line
+from triplegain.market.kraken_book import BOOK_DEPTHS
 from triplegain.market.kraken_frames import KrakenFrameDecoder
 
 WAITING = ServingSettings(start_after=None)
@@ -216,7 +216,7 @@ async def test_connections_beyond_the_limit_are_refused() -> None:
 async def test_a_client_that_does_not_read_is_cut_off() -> None:
     settings = ServingSettings(speed=1e9, unsent_bytes_max=100_000)
     async with LocalKraken(SmallFeed(changes(8000)), settings) as server, client_of(server) as client:
-        for depth in DEPTHS:
+        for depth in BOOK_DEPTHS:
             await client.subscribe("book", "BTC/USDT", depth=depth)
         # Nothing is read: the client's own queue fills up, then the buffers of the network.
         await asyncio.wait_for(server.player.finished.wait(), 20)

@@ -34,7 +34,7 @@ from triplegain.domain.market import (
 )
 from triplegain.market.feed_line import DownLine, OverrunLine, ReplyLine, TickLine
 from triplegain.market.kraken_stream import KrakenStream, StreamSettings
-from triplegain.market.stream_requests import BookWanted, TradesWanted
+from triplegain.market.stream_requests import BookWanted, StreamRequest, TradesWanted
 
 SYMBOL, OTHER = "BTC/USD", "ETH/USD"
 MS = 10**6
@@ -76,6 +76,13 @@ class Desk:
 
 def states(events: list[MarketEvent]) -> list[FeedState]:
     return [event.state for event in events if isinstance(event, FeedStatus)]
+
+
+def trades_wanted(requests: list[StreamRequest]) -> TradesWanted:
+    """The one thing that is asked for: trades."""
+    (wanted,) = requests
+    assert isinstance(wanted, TradesWanted)
+    return wanted
 
 
 def numbers(events: list[MarketEvent]) -> list[str]:
@@ -332,8 +339,7 @@ def test_a_hole_in_the_tape_is_closed_from_the_history() -> None:
     assert numbers(desk.frame(desk.exchange.trade())) == ["4"]
     assert numbers(desk.frame(desk.exchange.trade())) == ["5"]
     # However many trades follow, it is asked for once.
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))
     assert numbers(events) == ["2", "3"] and states(events) == []
     assert desk.stream.take_requests() == []
@@ -349,8 +355,7 @@ def test_after_a_hole_of_thousands_trades_wait_for_the_history() -> None:
     told = [numbers(desk.frame(desk.exchange.trade())) for _ in range(2)]
     pages = 0
     while requests := desk.stream.take_requests():
-        (wanted,) = requests
-        assert isinstance(wanted, TradesWanted)
+        wanted = trades_wanted(requests)
         told.append(numbers(desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))))
         pages += 1
     assert told[:2] == [[], []]
@@ -366,8 +371,7 @@ def test_a_hole_of_thousands_without_history_is_told() -> None:
     for _ in range(6000):
         desk.exchange.trade_row()
     desk.frame(desk.exchange.trade())
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.no_trades_line(wanted.since_ns, "EService:Busy", desk.received_ns))
     assert states(events) == [FeedState.MISSED] and numbers(events) == ["6002"]
     assert desk.stream.take_requests() == [BookWanted(SYMBOL)]
@@ -381,8 +385,7 @@ def test_numbers_that_leap_are_told_once_the_history_leaps_too() -> None:
     number, time_ns, price, quantity, side = desk.exchange.trade_row()
     desk.exchange.trades[-1] = (number + 10**9, time_ns, price, quantity, side)
     assert numbers(desk.frame(desk.exchange.trade_frame(desk.exchange.trades[-1]))) == []
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))
     assert numbers(events) == [str(number + 10**9)] and desk.stream.take_requests() == []
 
@@ -393,8 +396,7 @@ def test_a_hole_without_history_is_told() -> None:
     desk.frame(desk.exchange.trade())
     desk.exchange.trade_row()
     desk.frame(desk.exchange.trade())
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.no_trades_line(wanted.since_ns, "EService:Busy", desk.received_ns))
     assert states(events) == [FeedState.MISSED, FeedState.SYNCED]
     assert isinstance(events[0], FeedStatus) and events[0].reason.endswith("UTC cannot be had: EService:Busy")
@@ -408,8 +410,7 @@ def test_a_trade_the_history_does_not_have_either_is_lost_and_not_asked_for_agai
     desk.exchange.trade_row()
     desk.exchange.trade_row()
     desk.frame(desk.exchange.trade())
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     del desk.exchange.trades[1]
     assert numbers(desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))) == ["3"]
     assert desk.stream.take_requests() == [] and desk.stream.counters.lost_trades == 1
@@ -447,8 +448,7 @@ def test_a_number_beyond_reason_does_not_silence_the_tape() -> None:
     desk.frame(desk.exchange.trade().replace(b'"trade_id":2', b'"trade_id":999999999999'))
     assert numbers(desk.frame(desk.exchange.trade())) == []
     # The history knows better.
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.trades_line(wanted.since_ns, desk.received_ns))
     assert numbers(events) == ["2", "3", "999999999999"]
     assert numbers(desk.frame(desk.exchange.trade())) == ["4"]
@@ -497,8 +497,7 @@ def test_more_missed_trades_than_the_snapshot_holds_come_from_the_history_in_ord
     for _ in range(120):
         desk.exchange.trade_row()
     assert desk.frame(desk.exchange.trade_snapshot(50)) == []
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     # While the history is fetched trades go on, and a book that comes all the same waits.
     assert desk.frame(desk.exchange.trade()) == []
     assert desk.frame(desk.exchange.snapshot()) == []
@@ -520,8 +519,7 @@ def test_missed_trades_that_cannot_be_had_are_told_as_missed() -> None:
     for _ in range(120):
         desk.exchange.trade_row()
     desk.frame(desk.exchange.trade_snapshot(50))
-    (wanted,) = desk.stream.take_requests()
-    assert isinstance(wanted, TradesWanted)
+    wanted = trades_wanted(desk.stream.take_requests())
     events = desk.stream.on_line(desk.exchange.no_trades_line(wanted.since_ns, "no answer", desk.received_ns))
     assert states(events) == [FeedState.MISSED]
     assert desk.stream.take_requests() == [BookWanted(SYMBOL)]

@@ -40,7 +40,8 @@ def parse_speed(word: str | None) -> float | None:
     return speed
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+#: Seconds of the letters behind a duration.
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_duration_ns(word: str | None) -> int | None:
@@ -48,7 +49,7 @@ def parse_duration_ns(word: str | None) -> int | None:
     if word is None:
         return None
     text = word.strip().lower()
-    number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
+    number, unit = (text[:-1], UNITS_S[text[-1]]) if text[-1:] in UNITS_S else (text, 1)
     if not number.isascii() or not number.isdigit() or int(number) == 0:
         raise InvalidValueError(f"--duration is a whole number with s, m, h or d, like 60s; this is {word!r}")
     return int(number) * unit * 1_000_000_000

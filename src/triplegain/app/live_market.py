@@ -14,7 +14,6 @@ from triplegain.market.kraken_rest import KrakenRest
 
 #: Seconds the exchange has to answer when nobody asked for it by name.
 _PROBE_S = 3.0
-_STATUS = "/0/public/SystemStatus"
 
 
 def feed_settings(config: Config, home: Path, symbols: tuple[str, ...]) -> FeedSettings:
@@ -38,7 +37,7 @@ async def why_away(config: Config) -> str:
     kraken = config.market.kraken
     try:
         async with KrakenRest(kraken.rest_url, min(float(kraken.answer_within_s), _PROBE_S)) as rest:
-            await rest.get(_STATUS)
+            await rest.system_status()
     except FeedError as error:
         return str(error)
     return ""

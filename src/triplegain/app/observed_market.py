@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triplegain.app.feeds import UNITS_S
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, iso
@@ -25,8 +26,6 @@ from triplegain.market.price_source import PaperPriceSource
 from triplegain.market.snapshot.book_features import BookLevels
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.timestamps import csv_time_ns
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class NoSnapshotError(FeedError):
@@ -59,11 +58,11 @@ def moment_ns(at: str | None, feed: Feed) -> int | None:
         return None
     text = at.strip()
     number, unit = text[:-1], text[-1:]
-    if unit in _UNITS and number.isascii() and number.isdecimal():
+    if unit in UNITS_S and number.isascii() and number.isdecimal():
         start = span[0] if span is not None else None
         if start is None:
             start = next(iter(feed.events())).exchange_time_ns
-        return start + int(number) * _UNITS[unit] * SECOND_NS
+        return start + int(number) * UNITS_S[unit] * SECOND_NS
     return csv_time_ns(text)
 
 
@@ -79,7 +78,7 @@ class ObservedMarket:
         self._prices = PaperPriceSource(
             feed.source,
             feed.depth,
-            getattr(feed, "candle_length_ns", {}),
+            feed.candle_length_ns,
             lone_price_ns=config.orchestration.quote_stale_s * SECOND_NS,
         )
         self._book = DepthBook()

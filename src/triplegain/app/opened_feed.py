@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from triplegain.app.feeds import open_feed
 from triplegain.app.history_feed import load_history_feed
@@ -45,12 +46,11 @@ class LineTap:
             self.take(line)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedFeed:
-    """`tap` is there for a live feed only."""
+class OpenedFeed(Protocol):
+    """What a session needs of a feed, whatever stands behind it."""
 
-    source: MarketSource
-    tap: LineTap | None = None
+    @property
+    def source(self) -> MarketSource: ...
 
     def events(
         self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
@@ -59,40 +59,68 @@ class OpenedFeed:
 
         A live feed also tells candles of these lengths from before, the first ones first.
         """
-        if isinstance(self.source, KrakenFeed):
-            return self.source.batches(since_ns=since_ns, candle_lengths_ns=candle_lengths_ns)
-        feed: Feed = self.source  # type: ignore[assignment]
-        return feed.events()
+        ...
 
     def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
         """Record a live session where that is wanted."""
-        if self.tap is None or not isinstance(self.source, KrakenFeed):
-            return
-        feed, recorder = self.source, None
-        if wanted:
-            symbols = [instrument.symbol for instrument in feed.instruments]
-            recorder = recorder_for_session(config, home, session_id, clock, symbols)
-            recorder.state_lines = lambda received_at_ns: state_lines(feed.markets, received_at_ns)
-        self.tap.attach(recorder)
-
-    @property
-    def recorder(self) -> Recorder | None:
-        return self.tap.recorder if self.tap else None
+        ...
 
     def notes(self) -> str:
         """How a live connection is doing, in a few words; empty for other feeds."""
-        if not isinstance(self.source, KrakenFeed):
-            return ""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """A market that is known already, or made up: nothing to record and nothing to close."""
+
+    source: Feed
+
+    def events(
+        self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
+    ) -> MarketEvents:
+        return self.source.events()
+
+    def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None: ...
+
+    def notes(self) -> str:
+        return ""
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLive:
+    """Kraken's market, its lines kept by `tap` where they are recorded."""
+
+    source: KrakenFeed
+    tap: LineTap
+
+    def events(
+        self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
+    ) -> MarketEvents:
+        return self.source.batches(since_ns=since_ns, candle_lengths_ns=candle_lengths_ns)
+
+    def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
+        recorder = None
+        if wanted:
+            symbols = [instrument.symbol for instrument in self.source.instruments]
+            recorder = recorder_for_session(config, home, session_id, clock, symbols)
+            recorder.state_lines = lambda received_at_ns: state_lines(self.source.markets, received_at_ns)
+        self.tap.attach(recorder)
+
+    def notes(self) -> str:
         notes = [self.source.counters.words()]
-        if self.recorder is not None:
-            notes.append(self.recorder.problem or "recording")
+        if self.tap.recorder is not None:
+            notes.append(self.tap.recorder.problem or "recording")
         return ", ".join(notes)
 
     async def aclose(self) -> None:
-        if isinstance(self.source, KrakenFeed):
-            await self.source.aclose()
-        if self.recorder is not None:
-            await asyncio.to_thread(self.recorder.close)
+        await self.source.aclose()
+        if self.tap.recorder is not None:
+            await asyncio.to_thread(self.tap.recorder.close)
 
 
 async def open_session_feed(
@@ -100,8 +128,8 @@ async def open_session_feed(
 ) -> OpenedFeed:
     """`symbols` are the instruments of a live feed; the others bring their own. Raises FeedError."""
     if spec.startswith(HISTORY):
-        return OpenedFeed(await load_history_feed(spec, database))
+        return OpenedRecord(await load_history_feed(spec, database))
     if spec != LIVE:
-        return OpenedFeed(open_feed(spec, seed))
+        return OpenedRecord(open_feed(spec, seed))
     tap = LineTap()
-    return OpenedFeed(await open_live_feed(config, home, symbols, tap.take), tap)
+    return OpenedLive(await open_live_feed(config, home, symbols, tap.take), tap)

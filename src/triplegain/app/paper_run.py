@@ -21,7 +21,12 @@ from triplegain.storage.session_store import SessionStore
 
 
 class Screen(Protocol):
-    """What the user watches. Called often; it decides itself when to draw."""
+    """What the user watches. Asked often whether it `is_due`, for a look at the session costs more than a message."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it would draw now."""
+        ...
 
     def update(self, view: SessionView, recent_fills: Sequence[str]) -> None: ...
 
@@ -48,15 +53,18 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
             store,
             reader,
             clock,
-            lambda: screen.update(system.view(), system.last_fills()),
+            lambda: screen.update(system.view(), system.last_fills()) if screen.is_due else None,
             screen.tell,
         )
         try:
             await system.open()
             async with serving(system, database, reader, config, home):
                 _stop_on_signals(system)
-                await system.run()
-            screen.update(system.view(), system.last_fills())
+                try:
+                    await system.run()
+                finally:
+                    # The last look is what the summary shows, also of a run that failed.
+                    screen.update(system.view(), system.last_fills())
             return await _summary(system, reader)
         finally:
             await store.close()

@@ -87,7 +87,7 @@ def baseline_settings(config: Config) -> BaselineSettings | None:
 def candle_length_ns(config: Config, feed: MarketSource, chosen: str | None) -> int:
     """`chosen` on the command line, else the configuration's for this kind of feed; auto looks at the feed's span."""
     lengths = config.agents.baseline_ema.candle_length
-    recorded = max(getattr(feed, "candle_length_ns", {}).values(), default=0)
+    recorded = max(feed.candle_length_ns.values(), default=0)
     by_source = {QuoteSource.LIVE: lengths.live, QuoteSource.DEMO: lengths.demo}
     word = chosen or by_source.get(feed.source, lengths.replay)
     if word != "auto":

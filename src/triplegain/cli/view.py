@@ -45,6 +45,10 @@ class LiveView:
             view, fills = self._latest
             self._console.print(summary_panel(view, fills))
 
+    @property
+    def is_due(self) -> bool:
+        return self._drawn_at is None or self._ticks() - self._drawn_at >= self._interval_s
+
     def tell(self, words: str) -> None:
         """One sentence above the screen, before it is taken over."""
         self._console.print(Text(words, style="yellow"), soft_wrap=True)

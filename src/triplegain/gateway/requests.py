@@ -11,11 +11,11 @@ from triplegain.gateway.asset_pairs import pair_rules
 from triplegain.gateway.audience import Audience
 from triplegain.gateway.connection import Connection
 from triplegain.gateway.past_candles import INTERVALS
-from triplegain.gateway.served_book import DEPTHS
 from triplegain.gateway.served_market import ServedMarket, Topic
 from triplegain.gateway.venue import Venue
 from triplegain.kraken.requests import Params, Request, read_params, read_request
 from triplegain.kraken.writer import TimeText, acknowledgement, instruments, pong, refusal
+from triplegain.market.kraken_book import BOOK_DEPTHS
 
 _PRIVATE_CHANNELS = frozenset({"executions", "balances", "level3"})
 _PRIVATE_METHODS = frozenset(
@@ -141,7 +141,7 @@ def _topic(params: Params, symbol: str | None) -> tuple[Topic, dict[str, Any]] |
         return INSTRUMENTS, {"channel": channel}
     if channel == "book":
         depth = 10 if params.depth is None else params.depth
-        if depth not in DEPTHS:
+        if depth not in BOOK_DEPTHS:
             return f"Subscription depth not supported {depth}"
         return ("book", symbol, depth), {"channel": channel, "depth": depth, "symbol": symbol}
     if channel == "ohlc":

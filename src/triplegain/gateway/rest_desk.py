@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from triplegain.domain.clock import SECOND_NS, iso, to_datetime
 from triplegain.domain.market import Level
 from triplegain.gateway.asset_pairs import asset_pair
@@ -63,7 +61,7 @@ class RestDesk:
         if not found and method in ("AssetPairs", "Ticker"):
             found = {pair_id(symbol): market for symbol, market in self._venue.markets.items()}
         if method == "AssetPairs":
-            return write_reply({key: msgspec.structs.asdict(asset_pair(market)) for key, market in found.items()})
+            return write_reply({key: asset_pair(market) for key, market in found.items()})
         if method == "Ticker":
             return write_reply({key: self._ticker(market) for key, market in found.items()})
         if len(found) != 1:

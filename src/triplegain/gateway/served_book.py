@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from zlib import crc32
 
 from triplegain.domain.market import BestQuote, BookUpdate, Level
 from triplegain.gateway.book_side import BookSide, Window
-from triplegain.market.checksum import CHECKED_LEVELS
-
-#: Depths Kraken offers.
-DEPTHS = (10, 25, 100, 500, 1000)
+from triplegain.market.checksum import CHECKED_LEVELS, checksum_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +40,8 @@ class ServedBook:
 
     @property
     def checksum(self) -> int:
-        """Kraken's CRC32: ten best asks, then ten best bids, price and size without point and leading zeros."""
-        levels = self.asks.top(CHECKED_LEVELS) + self.bids.top(CHECKED_LEVELS)
-        return crc32("".join([f"{price}{size}" for price, size in levels]).encode())
+        """Kraken's CRC32 of the ten best levels of both sides."""
+        return checksum_of(self.bids.top(CHECKED_LEVELS), self.asks.top(CHECKED_LEVELS))
 
     def watch(self, depth: int) -> None:
         """From the next change on, say what this depth is told."""

@@ -27,7 +27,7 @@ class FeeRow(msgspec.Struct, array_like=True):
     percent: Decimal
 
 
-class AssetPair(msgspec.Struct, omit_defaults=True):
+class AssetPair(msgspec.Struct):
     """One pair of AssetPairs. `base` and `quote` are Kraken's asset names, `wsname` reads XBT/USDT."""
 
     altname: str

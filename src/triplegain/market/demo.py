@@ -72,6 +72,7 @@ class DemoMarket:
         self.start_ns = start_ns
         self.instruments = instruments
         self.depth: Mapping[str, MarketDepth] = {one.symbol: MarketDepth.BOOK for one in instruments}
+        self.candle_length_ns: Mapping[str, int] = {}
         self.span_ns = None if duration_ns is None else (start_ns, start_ns + duration_ns)
 
     def events(self) -> Iterator[MarketEvent]:

@@ -57,6 +57,11 @@ class MarketSource(Protocol):
         ...
 
     @property
+    def candle_length_ns(self) -> Mapping[str, int]:
+        """Symbol to the length of its candles, where candles are all it has."""
+        ...
+
+    @property
     def span_ns(self) -> tuple[int, int] | None:
         """First and last market time, where known."""
         ...

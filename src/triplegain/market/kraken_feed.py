@@ -121,6 +121,11 @@ class KrakenFeed:
         return dict.fromkeys(self._settings.symbols, MarketDepth.BOOK)
 
     @property
+    def candle_length_ns(self) -> Mapping[str, int]:
+        """Nothing: it has better than candles."""
+        return {}
+
+    @property
     def counters(self) -> StreamCounters:
         return self._stream.counters
 
