@@ -11,6 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from triplegain.domain.agent_records import (
+    AlertRecord,
+    AnalysisRecord,
+    HodlRecord,
+    OutcomeRecord,
+    RiskRecord,
+    VoteRecord,
+)
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
@@ -187,3 +195,9 @@ class CommitBatch:
     portfolio_snapshots: tuple[PortfolioSnapshot, ...] = ()
     position_snapshots: tuple[PositionSnapshot, ...] = ()
     security_events: tuple[SecurityEvent, ...] = ()
+    analyses: tuple[AnalysisRecord, ...] = ()
+    votes: tuple[VoteRecord, ...] = ()
+    outcomes: tuple[OutcomeRecord, ...] = ()
+    risk: tuple[RiskRecord, ...] = ()
+    alerts: tuple[AlertRecord, ...] = ()
+    hodl: tuple[HodlRecord, ...] = ()

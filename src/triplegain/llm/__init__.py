@@ -1,0 +1,1 @@
+"""Language models behind one port: a request goes in, an answer or a failure comes out. It knows no market."""
