@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from triplegain.coordinator.asking import Asking
 from triplegain.coordinator.session_clock import SessionClock
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import Clock
@@ -23,6 +24,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.llm.reply import ModelPort, ModelReply
 
 #: Messages between two breaths of the event loop when running as fast as possible.
 _BREATH = 256
@@ -67,7 +69,9 @@ class SessionRunner:
         duration_ns: int | None = None,
         position: int = 0,
         on_progress: Callable[[], None] | None = None,
+        models: ModelPort | None = None,
     ) -> None:
+        """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines."""
         self.session = session
         self.position = position
         self.events_seen = 0
@@ -78,6 +82,7 @@ class SessionRunner:
         self._duration_ns = duration_ns
         self._until_ns: int | None = None
         self._on_progress = on_progress
+        self._asking = None if models is None else Asking(models, session.settings.session_id, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
         self._answers: dict[tuple[str, str], asyncio.Future[OrderRecord | None]] = {}
@@ -118,6 +123,8 @@ class SessionRunner:
         finally:
             self._closed = True
             self._abandon()
+            if self._asking is not None:
+                await self._asking.aclose()
         return ending
 
     async def _follow_feed(self) -> Ending:
@@ -130,6 +137,8 @@ class SessionRunner:
             if self._must_stop():
                 return Ending.STOPPED
             await self._take(event)
+            if self._asking is not None and self.session.has_questions:
+                await self._consult(self._asking)
         return Ending.FEED_OVER
 
     async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
@@ -151,6 +160,8 @@ class SessionRunner:
                 return Ending.STOPPED
             if self.session.has_waiting:
                 await self.commit()
+            if self._asking is not None and self.session.has_questions:
+                self._asking.ask(self.session.take_unasked())
             await self._breathe(0)
         return Ending.FEED_OVER
 
@@ -173,6 +184,20 @@ class SessionRunner:
         if self.session.must_commit:
             await self.commit()
 
+    async def _consult(self, asking: Asking) -> None:
+        """Ask what the session wants to know, and hold a market that can be held until everybody has answered.
+
+        What a model needed to think is charged in market time all the same: its reply arrives that much later.
+        """
+        asking.ask(self.session.take_unasked())
+        while asking.is_busy and not self._stop.is_set():
+            await asking.wait(_TICK_S)
+            await self._breathe(0)
+
+    def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
+        if self._failure is None:
+            self.session.deliver(round_id, model, reply)
+
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
         if not self._pace.is_paced:
@@ -184,6 +209,8 @@ class SessionRunner:
             self.session.advance_to(min(self._pace.market_now_ns(), time_ns - 1))
             if self.session.must_commit or self.session.has_waiting:
                 await self.commit()
+            if self._asking is not None and self.session.has_questions:
+                await self._consult(self._asking)
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.domain.records import (
     CommitBatch,
@@ -40,16 +41,17 @@ class StepRecord:
         self._position_snapshots = 0
         self.decisions: list[DecisionRecord] = []
         self.security_events: list[SecurityEvent] = []
+        self.mind = MindRecord()
         self._portfolios: list[PortfolioSnapshot] = []
         self._positions: list[PositionSnapshot] = []
 
     @property
     def has_waiting(self) -> bool:
-        return bool(self.decisions or self._portfolios)
+        return bool(self.decisions or self._portfolios or len(self.mind))
 
     @property
     def is_full(self) -> bool:
-        return len(self.decisions) + len(self._portfolios) + len(self._positions) > _WAITING_MAX
+        return len(self.decisions) + len(self._portfolios) + len(self._positions) + len(self.mind) > _WAITING_MAX
 
     def snapshot(self, time_ns: int) -> PortfolioSnapshot:
         """Equity, balances and open positions as of now."""
@@ -106,6 +108,7 @@ class StepRecord:
             portfolio_snapshots=tuple(self._portfolios),
             position_snapshots=tuple(self._positions),
             security_events=tuple(self.security_events),
+            **self.mind.take(),
         )
         for waiting in (self.decisions, self._portfolios, self._positions, self.security_events):
             waiting.clear()
@@ -116,9 +119,11 @@ class StepRecord:
             "snapshot_due_ns": self.snapshot_due_ns,
             "snapshots": self._snapshots,
             "position_snapshots": self._position_snapshots,
+            "mind": self.mind.state(),
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         self.snapshot_due_ns = stored["snapshot_due_ns"]
         self._snapshots = stored["snapshots"]
         self._position_snapshots = stored["position_snapshots"]
+        self.mind.restore(stored["mind"])

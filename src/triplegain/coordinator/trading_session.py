@@ -19,6 +19,7 @@ from triplegain.agents.answer import Answer
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
 from triplegain.coordinator.cycle import ClosePositions, CycleOutcome, OpenTrade, run_cycle
+from triplegain.coordinator.rounds import Round, Rounds
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
@@ -39,6 +40,7 @@ from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.ledger.valuation import UsdPrices
 from triplegain.ledger.wallet import Wallet
+from triplegain.llm.reply import ModelReply
 from triplegain.market.market_view import MarketView
 from triplegain.market.price_source import PaperPriceSource
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
@@ -60,6 +62,7 @@ class TradingSession:
         self.exchange = PaperExchange(settings.session_id, settings.instruments, self.wallet, settings.exchange)
         self._build()
         self._visible = VisibleEvents()
+        self.rounds = Rounds()
         self._targets: dict[str, int] = {}
         self._opened = False
         self._decisions = 0
@@ -258,6 +261,23 @@ class TradingSession:
         market = self.exchange.markets.get(symbol)
         levels = market.book.best_first() if market and market.depth is MarketDepth.BOOK else None
         return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
+
+    # -- questions to models -------------------------------------------------------------------------------------
+
+    @property
+    def has_questions(self) -> bool:
+        """Somebody should be asked: `take_unasked`."""
+        return self.rounds.has_unasked
+
+    def take_unasked(self) -> tuple[Round, ...]:
+        return self.rounds.take_unasked()
+
+    def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
+        """A model has replied. It arrives as much later as the model took, and never in what has happened already."""
+        opened = self.rounds.get(round_id)
+        if opened is not None:
+            due_ns = max(self.now_ns + 1, opened.asked_at_ns + reply.usage.latency_ns)
+            self.rounds.deliver(round_id, model, reply, due_ns)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 

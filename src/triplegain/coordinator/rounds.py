@@ -1,0 +1,222 @@
+"""Rounds: one question to some models, one deadline. They leave through the runner, replies come back as inputs.
+
+Everything is in market time, and a reply is taken when its time has come, not when it was delivered: a session that is
+given the same replies at the same times does the same again. Open rounds are state; after a restart they are asked
+again, under the same request ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from triplegain.coordinator.stored_reply import reply_from_json, reply_to_json
+from triplegain.domain.money import text
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
+from triplegain.llm.request import Prompt, Tool
+
+NEVER = 1 << 63
+#: Rounds that are over are remembered, so that a reply that comes too late is still put down for what it was.
+_REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`kind` names the typed answer, `subject` is a symbol or an asset, `prompts` goes by model.
+
+    `price` is the snapshot's mark; `notes` is what finishing the round needs besides, as JSON.
+    """
+
+    round_id: str
+    kind: str
+    subject: str
+    prompts: Mapping[str, Prompt]
+    asked_at_ns: int
+    deadline_ns: int
+    echo: Mapping[str, str] = field(default_factory=dict)
+    tools: frozenset[Tool] = frozenset()
+    snapshot_hash: str = ""
+    price: Decimal | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def request_id(self, model: str) -> str:
+        return f"{self.round_id}/{model}"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRound:
+    """Every model has a reply: its own, or a time-out. In the order of the prompts."""
+
+    round: Round
+    replies: Mapping[str, ModelReply]
+
+
+@dataclass(frozen=True, slots=True)
+class LateAnswer:
+    """An answer to a round that was over. It is put down and changes nothing."""
+
+    round: Round
+    model: str
+    answer: ModelAnswer
+
+
+class Rounds:
+    """The open rounds of a session."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Round] = {}
+        self._replies: dict[str, dict[str, ModelReply]] = {}
+        self._arriving: list[tuple[int, str, str, ModelReply]] = []
+        self._over: dict[str, Round] = {}
+        self._unasked: list[Round] = []
+        self._counters: dict[str, int] = {}
+        self.due_ns = NEVER
+
+    def next_id(self, kind: str) -> str:
+        """A name no other round of this session has."""
+        self._counters[kind] = self._counters.get(kind, 0) + 1
+        return f"{kind}-{self._counters[kind]}"
+
+    def open(self, opened: Round) -> None:
+        self._open[opened.round_id] = opened
+        self._replies[opened.round_id] = {}
+        self._unasked.append(opened)
+        self._plan()
+
+    def is_open(self, kind: str, subject: str) -> bool:
+        return any(each.kind == kind and each.subject == subject for each in self._open.values())
+
+    def get(self, round_id: str) -> Round | None:
+        """An open round or one of the last that are over."""
+        return self._open.get(round_id) or self._over.get(round_id)
+
+    @property
+    def has_unasked(self) -> bool:
+        return bool(self._unasked)
+
+    def take_unasked(self) -> tuple[Round, ...]:
+        """Rounds nobody has been asked yet, in this run."""
+        unasked = tuple(self._unasked)
+        self._unasked.clear()
+        return unasked
+
+    def deliver(self, round_id: str, model: str, reply: ModelReply, due_ns: int) -> None:
+        """A reply that arrives at `due_ns`. One for an unknown round is dropped: it was asked by another life."""
+        if self.get(round_id) is None:
+            return
+        self._arriving.append((due_ns, round_id, model, reply))
+        self._arriving.sort(key=lambda arrival: arrival[:3])
+        self._plan()
+
+    def collect(self, now_ns: int) -> list[FinishedRound | LateAnswer]:
+        """Take what has arrived by now and close what is complete or past its deadline, in order of time."""
+        done: list[FinishedRound | LateAnswer] = []
+        while self.due_ns <= now_ns:
+            time_ns = self.due_ns
+            while self._arriving and self._arriving[0][0] <= time_ns:
+                _, round_id, model, reply = self._arriving.pop(0)
+                late = self._arrived(round_id, model, reply)
+                if late is not None:
+                    done.append(late)
+            for opened in tuple(self._open.values()):
+                complete = len(self._replies[opened.round_id]) == len(opened.prompts)
+                if complete or opened.deadline_ns <= time_ns:
+                    done.append(self._close(opened))
+            self._plan()
+        return done
+
+    def _arrived(self, round_id: str, model: str, reply: ModelReply) -> LateAnswer | None:
+        opened = self._open.get(round_id)
+        if opened is not None and model in opened.prompts:
+            self._replies[round_id].setdefault(model, reply)
+            return None
+        over = self._over.get(round_id)
+        return LateAnswer(over, model, reply) if over is not None and isinstance(reply, ModelAnswer) else None
+
+    def _close(self, opened: Round) -> FinishedRound:
+        del self._open[opened.round_id]
+        self._over[opened.round_id] = opened
+        while len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
+        replies = self._replies.pop(opened.round_id)
+        seconds = (opened.deadline_ns - opened.asked_at_ns) / 1e9
+        missing = ModelFailure(FailureKind.TIMEOUT, f"no answer within {seconds:g} s")
+        return FinishedRound(opened, {model: replies.get(model, missing) for model in opened.prompts})
+
+    def _plan(self) -> None:
+        arriving = self._arriving[0][0] if self._arriving else NEVER
+        self.due_ns = min([arriving, *(opened.deadline_ns for opened in self._open.values())])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "open": [_round_to_json(each) for each in self._open.values()],
+            "replies": {
+                round_id: {model: reply_to_json(reply) for model, reply in replies.items()}
+                for round_id, replies in self._replies.items()
+            },
+            "arriving": [
+                [str(due_ns), round_id, model, reply_to_json(reply)]
+                for due_ns, round_id, model, reply in self._arriving
+            ],
+            "counters": dict(self._counters),
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Go on; models whose reply is not among those stored are asked again."""
+        rounds = [_round_from_json(each) for each in stored["open"]]
+        self._open = {each.round_id: each for each in rounds}
+        self._replies = {
+            round_id: {model: reply_from_json(reply) for model, reply in replies.items()}
+            for round_id, replies in stored["replies"].items()
+        }
+        self._arriving = [
+            (int(due_ns), round_id, model, reply_from_json(reply))
+            for due_ns, round_id, model, reply in stored["arriving"]
+        ]
+        self._counters = dict(stored["counters"])
+        here = {(round_id, model) for _, round_id, model, _ in self._arriving}
+        for each in rounds:
+            known = self._replies[each.round_id]
+            asked = {m: p for m, p in each.prompts.items() if m not in known and (each.round_id, m) not in here}
+            if asked:
+                self._unasked.append(_asking(each, asked))
+        self._plan()
+
+
+def _asking(opened: Round, prompts: Mapping[str, Prompt]) -> Round:
+    stored = _round_to_json(opened)
+    return _round_from_json({**stored, "prompts": {m: [p.system, p.user] for m, p in prompts.items()}})
+
+
+def _round_to_json(opened: Round) -> dict[str, Any]:
+    return {
+        "round_id": opened.round_id,
+        "kind": opened.kind,
+        "subject": opened.subject,
+        "prompts": {model: [prompt.system, prompt.user] for model, prompt in opened.prompts.items()},
+        "asked_at_ns": str(opened.asked_at_ns),
+        "deadline_ns": str(opened.deadline_ns),
+        "echo": dict(opened.echo),
+        "tools": sorted(opened.tools),
+        "snapshot_hash": opened.snapshot_hash,
+        "price": None if opened.price is None else text(opened.price),
+        "notes": dict(opened.notes),
+    }
+
+
+def _round_from_json(stored: Mapping[str, Any]) -> Round:
+    return Round(
+        round_id=stored["round_id"],
+        kind=stored["kind"],
+        subject=stored["subject"],
+        prompts={model: Prompt(system, user) for model, (system, user) in stored["prompts"].items()},
+        asked_at_ns=int(stored["asked_at_ns"]),
+        deadline_ns=int(stored["deadline_ns"]),
+        echo=dict(stored["echo"]),
+        tools=frozenset(Tool(word) for word in stored["tools"]),
+        snapshot_hash=stored["snapshot_hash"],
+        price=None if stored["price"] is None else Decimal(stored["price"]),
+        notes=dict(stored["notes"]),
+    )
