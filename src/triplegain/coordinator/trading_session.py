@@ -20,32 +20,19 @@ from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
 from triplegain.coordinator.cycle import ClosePositions, CycleOutcome, OpenTrade, run_cycle
 from triplegain.coordinator.rounds import Round, Rounds
-from triplegain.coordinator.session_prices import SessionPrices
+from triplegain.coordinator.session_rooms import open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
-from triplegain.coordinator.situation import SituationRoom
-from triplegain.coordinator.step_record import StepRecord
 from triplegain.coordinator.visible_events import VisibleEvents
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
-from triplegain.domain.quote import QuoteSource
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
-from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.alert import Alert, AlertKind
-from triplegain.execution.order_desk import OrderDesk, Refused
-from triplegain.execution.order_register import OrderRegister
-from triplegain.execution.paper_executor import PaperOrderExecutor
-from triplegain.execution.paper_portfolio import PaperPortfolio
-from triplegain.execution.positions import Positions
-from triplegain.ledger.valuation import UsdPrices
-from triplegain.ledger.wallet import Wallet
+from triplegain.execution.order_desk import Refused
 from triplegain.llm.reply import ModelReply
-from triplegain.market.market_view import MarketView
-from triplegain.market.price_source import PaperPriceSource
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
-_DESK_FINAL_ORDERS = 32
 _SHOWN = 8
 _NUMBER = re.compile(r"\d+")
 
@@ -58,9 +45,11 @@ class TradingSession:
         self.now_ns = 0
         self.paused = False
         self.halted = ""
-        self.wallet = Wallet()
-        self.exchange = PaperExchange(settings.session_id, settings.instruments, self.wallet, settings.exchange)
-        self._build()
+        rooms = open_rooms(settings)
+        self.wallet, self.exchange, self.prices = rooms.wallet, rooms.exchange, rooms.prices
+        self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
+        self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
+        self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self._visible = VisibleEvents()
         self.rounds = Rounds()
         self._targets: dict[str, int] = {}
@@ -71,36 +60,6 @@ class TradingSession:
         #: For whoever looks: the last decisions and alerts of this run.
         self.last_decisions: deque[DecisionRecord] = deque(maxlen=_SHOWN)
         self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
-
-    def _build(self) -> None:
-        """Wire the rooms: prices, portfolio, desk, trader, record."""
-        settings, exchange = self.settings, self.exchange
-        instruments = tuple(settings.instruments)
-        chain = PaperPriceSource(settings.source, settings.depth, lone_price_ns=settings.quote_stale_ns)
-        self.prices = SessionPrices(exchange, settings.source, settings.depth, chain)
-        mark = self.prices.mark
-        usd = UsdPrices([instrument.symbol for instrument in instruments], mark)
-        positions = Positions(instruments, usd)
-        self.portfolio = PaperPortfolio(
-            settings.session_id,
-            settings.initial_balances,
-            instruments,
-            mark,
-            settings.created_at_ns,
-            wallet=self.wallet,
-            positions=positions,
-            max_trade_history=settings.max_trade_history,
-        )
-        self.executor = PaperOrderExecutor(exchange, self.portfolio, positions)
-        orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
-        known = Positions(instruments, usd)
-        self.desk = OrderDesk(self.executor, instruments, orders, known, self.portfolio.initial_balances, settings.desk)
-        self.market_view = MarketView(
-            instruments, settings.snapshot, settings.indicators, settings.source is QuoteSource.DEMO
-        )
-        self.situation = SituationRoom(exchange, self.desk, self.portfolio, self.prices, settings.unfillable)
-        self.record = StepRecord(self.wallet, self.executor, self.prices, settings.snapshot_interval_ns)
-        self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
 
     def _baseline(self, chosen: BaselineSettings) -> BaselineTrader:
         symbols = [instrument.symbol for instrument in self.settings.instruments]

@@ -1,0 +1,261 @@
+"""What is due when, in market time.
+
+Every task has a grid: the start of the session and every interval after it. A task that never ran is due at once.
+Runs that were missed (the market stood still, the process was away) are made up for by one run, not by a burst; a
+run somebody asks for leaves the grid as it is. A task waits for those it builds on, if they were due no later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+
+_NEVER = 1 << 63
+
+
+class Task(StrEnum):
+    """The tasks of a session."""
+
+    TECHNICAL = "technical"
+    REGIME = "regime"
+    SENTIMENT = "sentiment"
+    DECISION = "decision"
+    REBALANCE = "rebalance"
+
+
+class Skip(StrEnum):
+    """Why a run that was due did not take place."""
+
+    PAUSED = "paused"
+    NOT_RUNNING = "not running"
+    EMERGENCY = "emergency"
+    DEGRADED = "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task. It waits for the tasks of `after`; `concurrency` rounds of it may be open at once.
+
+    `timeout_ns` ends a round, and the wait of those that build on it. `name` is a Task's word or one of your own.
+    """
+
+    name: str
+    interval_ns: int
+    after: tuple[str, ...] = ()
+    timeout_ns: int = 30 * SECOND_NS
+    concurrency: int = 1
+
+
+def _spec(task: Task, interval_s: int, after: tuple[str, ...], timeout_s: int, concurrency: int) -> TaskSpec:
+    return TaskSpec(task, interval_s * SECOND_NS, after, timeout_s * SECOND_NS, concurrency)
+
+
+#: The schedule of a session where the configuration says nothing else, in order of dependencies.
+TASKS = (
+    _spec(Task.TECHNICAL, 60, (), 30, 3),
+    _spec(Task.REGIME, 300, (), 30, 3),
+    _spec(Task.SENTIMENT, 1800, (), 60, 2),
+    _spec(Task.DECISION, 3600, (Task.TECHNICAL, Task.REGIME, Task.SENTIMENT), 60, 3),
+    _spec(Task.REBALANCE, 3600, (Task.DECISION,), 30, 1),
+)
+ROUNDS_AT_ONCE = 5
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often a task's moment came. `ran` by the schedule, `forced` by request, `skipped` by reason.
+
+    `missed`: moments of the grid that had passed before anybody looked. Without `forced`, they add up to the grid.
+    """
+
+    ran: int = 0
+    forced: int = 0
+    missed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Course:
+    """Where one task stands. `run` is the moment and the time-out of the run in progress."""
+
+    next_ns: int
+    asked_ns: int | None = None
+    run: tuple[int, int] | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def due_ns(self) -> int:
+        return self.next_ns if self.asked_ns is None else min(self.next_ns, self.asked_ns)
+
+
+class Schedule:
+    """Ask for `ready` at `next_due_ns` and after every `ended`; tell it `began` or `skipped` for each name."""
+
+    def __init__(self, specs: Iterable[TaskSpec] = TASKS) -> None:
+        """Raises InvalidValueError for an unknown or circular dependency, and for an interval below 1 ns."""
+        self.specs = {spec.name: spec for spec in _in_order(tuple(specs))}
+        self.start_ns: int | None = None
+        self._courses: dict[str, _Course] = {}
+        #: The earliest moment at which `ready` will name a task; far in the future before the start.
+        self.next_due_ns = _NEVER
+
+    def start(self, now_ns: int) -> None:
+        """The session begins: everything that never ran is due. A schedule that has started stays as it is."""
+        if self.start_ns is None:
+            self.start_ns = now_ns
+            self._courses = {name: _Course(now_ns) for name in self.specs}
+            self._look_ahead()
+
+    def due(self, now_ns: int) -> tuple[str, ...]:
+        """Everything whose moment has come, in order of dependencies, waiting or not."""
+        return tuple(name for name, course in self._courses.items() if course.due_ns <= now_ns)
+
+    def ready(self, now_ns: int) -> tuple[str, ...]:
+        """Of those due, the ones that wait for nobody: nothing they build on is due or in progress.
+
+        A dependency is waited for if its own moment was no later, and until it ended or its time was up.
+        """
+        due = self.due(now_ns)
+        return tuple(name for name in due if not self._waits(name, now_ns, due))
+
+    def began(self, name: str, now_ns: int) -> None:
+        """A run starts. The next one is the first moment of the grid after now."""
+        course, moment_ns = self._take(name, now_ns, running=True)
+        course.run = (moment_ns, now_ns + self.specs[name].timeout_ns)
+        self._look_ahead()
+
+    def ended(self, name: str) -> None:
+        """The run in progress is over; those that waited for it may begin."""
+        self._course(name).run = None
+        self._look_ahead()
+
+    def skipped(self, name: str, now_ns: int, why: Skip) -> None:
+        """The moment passes without a run. A run that was asked for is forgotten with it."""
+        course, _ = self._take(name, now_ns, running=False)
+        course.tally.skipped[why] = course.tally.skipped.get(why, 0) + 1
+        self._look_ahead()
+
+    def request(self, name: str, now_ns: int) -> None:
+        """Somebody wants a run now, beside the grid. Asked twice before it began, it is one run."""
+        course = self._course(name)
+        if course.asked_ns is None:
+            course.asked_ns = now_ns
+        self._look_ahead()
+
+    @property
+    def runs(self) -> Mapping[str, int]:
+        """How often each task has run, by schedule and by request."""
+        return {name: course.tally.ran + course.tally.forced for name, course in self._courses.items()}
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        return {name: course.tally for name, course in self._courses.items()}
+
+    def _course(self, name: str) -> _Course:
+        try:
+            return self._courses[name]
+        except KeyError:
+            known = ", ".join(self.specs)
+            raise InvalidValueError(f"there is no task {name!r} in a started schedule of {known}") from None
+
+    def _take(self, name: str, now_ns: int, *, running: bool) -> tuple[_Course, int]:
+        """The moment that is used up now; the grid moves on if it was one of its own."""
+        course, interval_ns = self._course(name), self.specs[name].interval_ns
+        if course.due_ns > now_ns:
+            raise InvalidValueError(f"{name} is not due before {course.due_ns}, now is {now_ns}: request it first")
+        moment_ns, tally = course.due_ns, course.tally
+        course.asked_ns = None
+        if course.next_ns <= now_ns:
+            passed = (now_ns - course.next_ns) // interval_ns
+            tally.missed += passed
+            tally.ran += running
+            course.next_ns += (passed + 1) * interval_ns
+        else:
+            tally.forced += running
+        return course, moment_ns
+
+    def _waits(self, name: str, now_ns: int, due: tuple[str, ...]) -> bool:
+        moment_ns = self._courses[name].due_ns
+        for other in self.specs[name].after:
+            course = self._courses[other]
+            if other in due and course.due_ns <= moment_ns:
+                return True
+            if course.run is not None and course.run[0] <= moment_ns and now_ns < course.run[1]:
+                return True
+        return False
+
+    def _look_ahead(self) -> None:
+        self.next_due_ns = min((self._ready_ns(name) for name in self._courses), default=_NEVER)
+
+    def _ready_ns(self, name: str) -> int:
+        """When this task is due and no run it waits for can still be in progress."""
+        due_ns = self._courses[name].due_ns
+        runs = (self._courses[other].run for other in self.specs[name].after)
+        return max([due_ns, *(until_ns for moment_ns, until_ns in filter(None, runs) if moment_ns <= due_ns)])
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "start_ns": None if self.start_ns is None else str(self.start_ns),
+            "tasks": {name: _course_state(course) for name, course in self._courses.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken. A task it does not know never ran, and is due at once."""
+        if state["start_ns"] is None:
+            return
+        self.start_ns = start_ns = int(state["start_ns"])
+        stored = state["tasks"]
+        self._courses = {
+            name: _restored_course(stored[name]) if name in stored else _Course(start_ns) for name in self.specs
+        }
+        self._look_ahead()
+
+
+def _in_order(specs: tuple[TaskSpec, ...]) -> list[TaskSpec]:
+    """Sorted so that each task follows those it builds on; otherwise as given."""
+    names = {spec.name for spec in specs}
+    if len(names) != len(specs):
+        raise InvalidValueError("two tasks have the same name")
+    for spec in specs:
+        if spec.interval_ns < 1 or spec.timeout_ns < 1 or spec.concurrency < 1:
+            raise InvalidValueError(f"{spec.name}: interval, time-out and concurrency must be above zero")
+        if not names.issuperset(spec.after):
+            raise InvalidValueError(f"{spec.name} builds on a task that is not in the schedule: {spec.after}")
+    ordered: list[TaskSpec] = []
+    waiting = list(specs)
+    while waiting:
+        placed = {spec.name for spec in ordered}
+        fitting = next((spec for spec in waiting if placed.issuperset(spec.after)), None)
+        if fitting is None:
+            raise InvalidValueError(f"these tasks wait for each other: {', '.join(spec.name for spec in waiting)}")
+        ordered.append(fitting)
+        waiting.remove(fitting)
+    return ordered
+
+
+def _course_state(course: _Course) -> dict[str, Any]:
+    tally = course.tally
+    return {
+        "next_ns": str(course.next_ns),
+        "asked_ns": None if course.asked_ns is None else str(course.asked_ns),
+        "run": None if course.run is None else [str(each) for each in course.run],
+        "ran": tally.ran,
+        "forced": tally.forced,
+        "missed": tally.missed,
+        "skipped": dict(tally.skipped),
+    }
+
+
+def _restored_course(stored: Mapping[str, Any]) -> _Course:
+    asked, run = stored["asked_ns"], stored["run"]
+    return _Course(
+        next_ns=int(stored["next_ns"]),
+        asked_ns=None if asked is None else int(asked),
+        run=None if run is None else (int(run[0]), int(run[1])),
+        tally=Tally(stored["ran"], stored["forced"], stored["missed"], dict(stored["skipped"])),
+    )
