@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -115,3 +116,52 @@ def test_a_stored_state_that_holds_more_than_it_has_is_refused(wallet: Wallet) -
     broken = wallet.state() | {"reservations": {"1": ["USDT", "1001"]}}
     with pytest.raises(LedgerError):
         Wallet().restore(broken)
+
+
+HODL = LedgerAccount.HODL
+
+
+def test_what_is_set_aside_leaves_the_wallet_and_nothing_brings_it_back(wallet: Wallet) -> None:
+    wallet.drain_entries()
+    assert wallet.set_aside("USDT", 300, 5)
+    assert (wallet.total("USDT"), wallet.total("USDT", HODL)) == (700, 300)
+    entries = wallet.drain_entries()
+    assert [(e.kind, e.account, e.amount_atoms) for e in entries] == [
+        (EntryKind.TRANSFER, LedgerAccount.WALLET, -300),
+        (EntryKind.TRANSFER, HODL, 300),
+    ]
+    assert len({e.transaction for e in entries}) == 1
+    assert not wallet.reserve(1, "USDT", 701)  # the 300 are not there for an order of the wallet
+
+
+def test_only_what_no_order_holds_can_be_set_aside(wallet: Wallet) -> None:
+    wallet.reserve(1, "USDT", 800)
+    wallet.drain_entries()
+    assert not wallet.set_aside("USDT", 201, 5)
+    assert (wallet.total("USDT"), wallet.total("USDT", HODL), wallet.drain_entries()) == (1000, 0, [])
+    with pytest.raises(LedgerError):
+        wallet.set_aside("USDT", 0, 5)
+
+
+def test_an_order_of_the_hodl_account_pays_from_there_and_is_paid_there(wallet: Wallet) -> None:
+    wallet.set_aside("USDT", 300, 5)
+    wallet.drain_entries()
+    assert not wallet.reserve(2, "USDT", 301, HODL)  # the wallet's 700 do not help
+    assert wallet.reserve(2, "USDT", 250, HODL)
+    assert (wallet.available_to(2, "USDT"), wallet.available("USDT")) == (50, 700)
+    wallet.book_fill(6, 2, 1, paid=("USDT", 240), received=("BTC", 4), fee=("USDT", 1), draw=241)
+    assert wallet.release(2) == 9
+    assert (wallet.total("USDT"), wallet.total("BTC")) == (700, 50)
+    assert (wallet.total("USDT", HODL), wallet.total("BTC", HODL)) == (59, 4)
+    assert {e.account for e in wallet.drain_entries()} == {HODL, LedgerAccount.MARKET, LedgerAccount.FEES}
+
+
+def test_both_accounts_survive_a_restart(wallet: Wallet) -> None:
+    wallet.set_aside("USDT", 300, 5)
+    wallet.reserve(1, "USDT", 600)
+    wallet.reserve(2, "USDT", 250, HODL)
+    again = Wallet()
+    again.restore(json.loads(json.dumps(wallet.state())))
+    assert again.state() == wallet.state()
+    assert (again.held("USDT"), again.held("USDT", HODL)) == (600, 250)
+    assert (again.available("USDT"), again.available("USDT", HODL)) == (100, 50)

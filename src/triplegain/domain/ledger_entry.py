@@ -7,18 +7,24 @@ from typing import NamedTuple
 
 
 class LedgerAccount(StrEnum):
-    """Whose money. WALLET is ours to trade with; the others are its counterparts."""
+    """Whose money. WALLET is ours to trade with, HODL ours to keep; the others are their counterparts."""
 
     WALLET = "wallet"
     MARKET = "market"
     FEES = "fees"
     CAPITAL = "capital"
+    HODL = "hodl"
+
+
+#: How the names of the hodl bag's orders begin.
+HODL_ORDERS = "hodl-"
 
 
 class EntryKind(StrEnum):
     DEPOSIT = "deposit"
     TRADE = "trade"
     FEE = "fee"
+    TRANSFER = "transfer"
 
 
 class LedgerEntry(NamedTuple):
@@ -36,3 +42,8 @@ class LedgerEntry(NamedTuple):
     amount_atoms: int
     order_number: int = 0
     fill_number: int = 0
+
+
+def account_of(client_order_id: str) -> LedgerAccount:
+    """Which of our accounts an order pays from and is paid to. Orders named `hodl-…` are the hodl bag's alone."""
+    return LedgerAccount.HODL if client_order_id.startswith(HODL_ORDERS) else LedgerAccount.WALLET

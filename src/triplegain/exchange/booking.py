@@ -13,11 +13,12 @@ from triplegain.domain.exchange_events import (
     OrderTriggered,
 )
 from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import OrderStatus
 from triplegain.exchange.explanation import FillExplanation
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.refusal import INSUFFICIENT_FUNDS, UNAVAILABLE, Refusal
+from triplegain.exchange.refusal import INSUFFICIENT_FUNDS, INVALID_ARGUMENTS, UNAVAILABLE, Refusal
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
 
@@ -95,7 +96,9 @@ class Booking:
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held. The fee ceiling is the taker rate of the tier at acceptance."""
-        instrument = order.instrument
+        instrument, account = order.instrument, account_of(order.client_order_id)
+        if account is LedgerAccount.HODL and order.side == 1:
+            return Refusal(INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._exchange.now_ns).taker_ppm
         if order.side == 1:
             asset, amount = instrument.base, order.left * instrument.atoms_per_lot
@@ -105,8 +108,8 @@ class Booking:
             if worst is None:
                 return Refusal(UNAVAILABLE, f"no price of {instrument.symbol} yet")
             amount = worst
-        if not self._wallet.reserve(order.number, asset, amount):
-            needed, there = text(from_atoms(amount)), text(from_atoms(self._wallet.available(asset)))
+        if not self._wallet.reserve(order.number, asset, amount, account):
+            needed, there = text(from_atoms(amount)), text(from_atoms(self._wallet.available(asset, account)))
             return Refusal(INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {there} is available")
         return None
 
@@ -130,7 +133,7 @@ class Booking:
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
         """Lots of a purchase that what is reserved and available can pay, fee included."""
         quote = order.instrument.quote
-        funds = self._wallet.reserved(order.number) + self._wallet.available(quote)
+        funds = self._wallet.reserved(order.number) + self._wallet.available_to(order.number, quote)
         if order.worst_cost(lots, price) <= funds:
             return lots
         unit = price * order.instrument.atoms_per_tick_lot
