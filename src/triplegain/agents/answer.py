@@ -17,13 +17,17 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """An opinion on one symbol. Stop and target are distances from the entry, as fractions of it."""
+    """An opinion on one symbol. Stop and target are distances from the entry, as fractions of it.
+
+    `size_fraction` is the wanted share of the size that risk allows, 0..1; None: all of it.
+    """
 
     action: Action
     confidence: Decimal
     reasoning: str
     stop_fraction: Decimal | None = None
     target_fraction: Decimal | None = None
+    size_fraction: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""What is done where agents contradict each other, or risk overruled them: ask one model, else a fixed answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, assert_never
+
+from pydantic import Field, model_validator
+
+from triplegain.agents.answer import Action
+from triplegain.agents.decision_context import DecisionContext, context_json
+from triplegain.agents.prompt_template import filled
+from triplegain.agents.schema_text import answer_places
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
+from triplegain.llm.request import Prompt
+from triplegain.market.snapshot.snapshot import Snapshot
+
+
+class ConflictKind(StrEnum):
+    TECHNICAL_AGAINST_SENTIMENT = "technical_against_sentiment"
+    TRADE_IN_CHOPPY = "trade_in_choppy"
+    RISK_OVERRIDE = "risk_override"
+
+
+class Resolution(StrEnum):
+    PROCEED = "proceed"
+    WAIT = "wait"
+    MODIFY = "modify"
+    ABORT = "abort"
+
+
+class ConflictAnswer(TypedAnswer):
+    """How to go on with a decided trade. Nothing in it can make the trade larger or another one."""
+
+    resolution: Resolution
+    size_pct: Annotated[int, whole(1, 100)] = Field(
+        description="modify: the share of the trade that remains, below 100"
+    )
+    confidence_pct: Percent
+    reasoning: Reasoning
+
+    @model_validator(mode="after")
+    def _modify_reduces(self) -> ConflictAnswer:
+        if self.resolution is Resolution.MODIFY and self.size_pct == 100:
+            raise ValueError("modify needs a size_pct below 100: it may only reduce")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedTrade:
+    """The trade in question, as far as the model may know it."""
+
+    action: Action
+    confidence_pct: int
+    stop_bps: int | None
+    target_bps: int | None
+
+
+def remaining_share(answer: ConflictAnswer) -> Decimal:
+    """What is left of the size, 0..1: all, the named share, or nothing now (wait) and nothing at all (abort)."""
+    match answer.resolution:
+        case Resolution.PROCEED:
+            return Decimal(1)
+        case Resolution.MODIFY:
+            return Decimal(answer.size_pct) / 100
+        case Resolution.WAIT | Resolution.ABORT:
+            return Decimal(0)
+        case _:
+            assert_never(answer.resolution)
+
+
+def without_model(kind: ConflictKind) -> Resolution:
+    """The answer where no model resolves it."""
+    match kind:
+        case ConflictKind.TECHNICAL_AGAINST_SENTIMENT:
+            return Resolution.WAIT
+        case ConflictKind.TRADE_IN_CHOPPY | ConflictKind.RISK_OVERRIDE:
+            return Resolution.ABORT
+        case _:
+            assert_never(kind)
+
+
+_SAID = {
+    ConflictKind.TECHNICAL_AGAINST_SENTIMENT: "technical analysis and sentiment point in opposite directions",
+    ConflictKind.TRADE_IN_CHOPPY: "the market is choppy",
+    ConflictKind.RISK_OVERRIDE: "the risk rules reduced what was decided",
+}
+
+
+def conflict_prompt(
+    kind: ConflictKind, trade: DecidedTrade, snapshot: Snapshot, snapshot_text: str, context: DecisionContext
+) -> Prompt:
+    """The question to a model; `snapshot_text` is a rendering of `snapshot`."""
+    system = filled("conflict", **answer_places(ConflictAnswer))
+    decided = (
+        f"{trade.action.value} {snapshot.symbol}, confidence {trade.confidence_pct} %, "
+        f"stop {_bps(trade.stop_bps)}, target {_bps(trade.target_bps)}"
+    )
+    user = (
+        f"Conflict: {_SAID[kind]}.\nDecided: {decided}.\n\nAccount\n{context_json(context)}\n\nMarket\n{snapshot_text}"
+    )
+    return Prompt(system, user)
+
+
+def _bps(distance: int | None) -> str:
+    return "none" if distance is None else f"{distance} bps away"

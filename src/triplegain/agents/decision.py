@@ -1,0 +1,96 @@
+"""The vote on one trade: what a model is asked, what it may answer, and what the answer means."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from triplegain.agents.answer import Action, AgentAnswer
+from triplegain.agents.brief_market import brief_lines
+from triplegain.agents.decision_context import DecisionContext, context_json
+from triplegain.agents.prompt_template import filled
+from triplegain.agents.schema_text import answer_places, form_text
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
+from triplegain.domain.errors import InvalidValueError
+from triplegain.llm.request import Prompt
+from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.snapshot import Snapshot
+from triplegain.market.snapshot.tokens import tokens_at_most
+
+TOKEN_BUDGET = 8000
+_ECHO_DIGITS = 12
+#: With less left for the market its primary figures say more than a compact snapshot cut to its head.
+_COMPACT_LEAST = 1500
+
+
+class VoteAnswer(TypedAnswer):
+    """One model's vote. Distances are in basis points of the snapshot's price: no model names a price."""
+
+    snapshot: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$", description="as given")]
+    symbol: Annotated[str, Field(min_length=1, max_length=20, description="as given")]
+    action: Action = Field(description="hold if nothing is clear")
+    confidence_pct: Percent = Field(description="chance that the action proves right")
+    stop_bps: Annotated[int, whole(1, 2000)] | None = Field(description="stop below the price; needed for buy")
+    target_bps: Annotated[int, whole(1, 5000)] | None = Field(description="target above the price")
+    size_pct: Annotated[int, whole(1, 100)] = Field(description="of the largest size allowed")
+    reasoning: Reasoning
+
+    @model_validator(mode="after")
+    def _buy_has_a_stop(self) -> VoteAnswer:
+        if self.action is Action.BUY and self.stop_bps is None:
+            raise ValueError("a buy needs stop_bps")
+        return self
+
+
+def echo_of(snapshot: Snapshot) -> dict[str, str]:
+    """What a vote on this snapshot must repeat; anything else answers another question."""
+    return {"snapshot": snapshot.hash[:_ECHO_DIGITS], "symbol": snapshot.symbol}
+
+
+def as_answer(vote: VoteAnswer) -> AgentAnswer:
+    """The vote of a single model as an agent's answer."""
+    return AgentAnswer(
+        action=vote.action,
+        confidence=Decimal(vote.confidence_pct) / 100,
+        reasoning=vote.reasoning,
+        stop_fraction=None if vote.stop_bps is None else Decimal(vote.stop_bps) / 10_000,
+        target_fraction=None if vote.target_bps is None else Decimal(vote.target_bps) / 10_000,
+        size_fraction=Decimal(vote.size_pct) / 100,
+    )
+
+
+def decision_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: int = TOKEN_BUDGET) -> Prompt:
+    """The question, system and user part together within `token_budget` (counted as tokens.py counts).
+
+    With room for it the market is the compact snapshot; below that the prompt is short altogether, with as many of the
+    primary figures as fit. Raises InvalidValueError for a budget that holds not even the question.
+    """
+    echo = echo_of(snapshot)
+    system = filled("decision", **answer_places(VoteAnswer))
+    head = (
+        f'Vote on {snapshot.symbol}. Answer with "snapshot":"{echo["snapshot"]}" and "symbol":"{echo["symbol"]}".'
+        f"\n\nAccount\n{context_json(context)}\n\nMarket\n"
+    )
+    left = token_budget - tokens_at_most(system) - tokens_at_most(head)
+    if left < _COMPACT_LEAST:
+        return _brief_prompt(snapshot, context, token_budget)
+    return Prompt(system, head + compact(snapshot, left))
+
+
+def _brief_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: int) -> Prompt:
+    system = filled("decision_brief", form=form_text(VoteAnswer, echo_of(snapshot)))
+    least, *more = brief_lines(snapshot, context)
+    left = token_budget - tokens_at_most(system) - tokens_at_most(least)
+    if left < 0:
+        raise InvalidValueError(
+            f"{token_budget} tokens do not hold the question about {snapshot.symbol}, which has {token_budget - left}"
+        )
+    lines = [least]
+    for line in more:
+        left -= tokens_at_most(line) + 1
+        if left < 0:
+            break
+        lines.append(line)
+    return Prompt(system, "\n".join(lines))

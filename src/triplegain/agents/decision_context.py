@@ -1,0 +1,107 @@
+"""What a voter knows beside the market: its position, its room, what the analysts found. Numbers and closed words only.
+
+No text of another model goes through here: the words of an analysis stay in the record.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from triplegain.agents.sentiment import Sentiment
+from triplegain.agents.technical import TechnicalAnswer
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.money import text
+from triplegain.domain.proposal import Regime
+
+
+class Held(StrEnum):
+    FLAT = "flat"
+    LONG = "long"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class TradeLimits:
+    """What applies to the next trade of this symbol. `cost_bps` is what entering and leaving costs together."""
+
+    stop_min_bps: int
+    stop_max_bps: int
+    confidence_min_pct: int
+    reward_risk_min: Decimal
+    positions_max: int
+    positions_per_symbol_max: int
+    cost_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionContext:
+    """One account at the time of the snapshot; None is not known.
+
+    `entry` is the average price in quote per base and `unrealised_bps` its distance to the mark, as profit; `held_min`
+    since the first fill. `free_pct` is the free part of equity. `may_open` False: exits only, whatever is voted.
+    Raises InvalidValueError for numbers that cannot be.
+    """
+
+    held: Held
+    limits: TradeLimits
+    open_positions: int
+    open_in_symbol: int
+    may_open: bool = True
+    entry: Decimal | None = None
+    unrealised_bps: int | None = None
+    held_min: int | None = None
+    free_pct: int | None = None
+    technical: TechnicalAnswer | None = None
+    regime: Regime = Regime.UNKNOWN
+    sentiment: Sentiment | None = None
+
+    def __post_init__(self) -> None:
+        if self.entry is not None and not (self.entry.is_finite() and self.entry > 0):
+            raise InvalidValueError(f"an entry price must be finite and above 0, this is {self.entry}")
+        if not (self.limits.reward_risk_min.is_finite() and self.limits.reward_risk_min >= 0):
+            raise InvalidValueError("reward_risk_min must be finite and not below 0")
+        if self.free_pct is not None and not 0 <= self.free_pct <= 100:
+            raise InvalidValueError(f"the free part of equity is a percentage, this is {self.free_pct}")
+
+
+def context_json(context: DecisionContext) -> str:
+    """One line of JSON."""
+    limits = context.limits
+    shown: dict[str, Any] = {
+        "position": context.held.value,
+        "entry": None if context.entry is None else text(context.entry),
+        "unrealised_bps": context.unrealised_bps,
+        "held_min": context.held_min,
+        "free_funds_pct": context.free_pct,
+        "open_positions": [context.open_positions, limits.positions_max],
+        "open_in_symbol": [context.open_in_symbol, limits.positions_per_symbol_max],
+        "may_open": context.may_open,
+        "limits": {
+            "stop_bps": [limits.stop_min_bps, limits.stop_max_bps],
+            "confidence_min_pct": limits.confidence_min_pct,
+            "reward_risk_min": text(limits.reward_risk_min),
+            "round_trip_cost_bps": limits.cost_bps,
+        },
+        "technical": None if context.technical is None else technical_numbers(context.technical),
+        "regime": context.regime.value,
+        "sentiment": None if context.sentiment is None else _sentiment_numbers(context.sentiment),
+    }
+    return json.dumps(shown, separators=(",", ":"))
+
+
+def technical_numbers(answer: TechnicalAnswer) -> dict[str, Any]:
+    """An analysis without its words."""
+    return answer.model_dump(mode="json", exclude={"signals", "reasoning"})
+
+
+def _sentiment_numbers(sentiment: Sentiment) -> dict[str, int | None]:
+    return {
+        "overall_pct": sentiment.overall_pct,
+        "confidence_pct": sentiment.confidence_pct,
+        "social_pct": sentiment.social_pct,
+        "news_pct": sentiment.news_pct,
+    }

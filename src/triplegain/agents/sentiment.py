@@ -1,0 +1,132 @@
+"""Sentiment of an asset: what people and newspapers say. It informs, and it makes a trade smaller at most.
+
+The models that read text from outside know no account and hold no tool but the provider's own search. Of what they
+answer only whole numbers go on: their words are kept for the reader of the record and enter no other prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal
+from typing import Annotated
+
+from pydantic import Field
+
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.evidence import EvidenceBundle
+from triplegain.agents.prompt_template import filled
+from triplegain.agents.schema_text import answer_places
+from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most
+from triplegain.domain.clock import iso
+from triplegain.domain.errors import InvalidValueError
+from triplegain.llm.request import Prompt, Tool
+
+_NARRATIVES_MAX = 3
+_EVENTS_MAX = 5
+_STEP = Decimal("0.0001")
+#: What the provider may do before it answers.
+SOCIAL_TOOLS = frozenset({Tool.X_SEARCH})
+NEWS_TOOLS = frozenset({Tool.WEB_SEARCH})
+
+
+class SocialAnswer(TypedAnswer):
+    """What people write. A null score is no opinion; it is never counted as 0."""
+
+    score_pct: SignedPercent | None = Field(description="-100 fear, 100 euphoria, null if too little was found")
+    confidence_pct: Percent = Field(description="how much and how reliable the material is")
+    narratives: Annotated[tuple[Short, ...], *at_most(_NARRATIVES_MAX)] = Field(description="what is talked about")
+    reasoning: Reasoning
+
+
+class NewsAnswer(TypedAnswer):
+    """What the news say. A null score is no opinion; it is never counted as 0."""
+
+    score_pct: SignedPercent | None = Field(description="-100 very bad news, 100 very good, null if there are none")
+    confidence_pct: Percent = Field(description="how much and how reliable the material is")
+    events: Annotated[tuple[Short, ...], *at_most(_EVENTS_MAX)] = Field(description="what happened, dated if known")
+    reasoning: Reasoning
+
+
+@dataclass(frozen=True, slots=True)
+class SentimentSettings:
+    """Weights of the two scores, and what the worst sentiment leaves of the size of a buy."""
+
+    social_weight: Decimal = Decimal("0.6")
+    news_weight: Decimal = Decimal("0.6")
+    size_min: Decimal = Decimal("0.75")
+
+    def __post_init__(self) -> None:
+        if not (self.social_weight > 0 and self.news_weight > 0 and 0 <= self.size_min <= 1):
+            raise InvalidValueError("the weights of sentiment are above 0, and size_min is from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentiment:
+    """The combined view, numbers only; -100..100 and, for confidence, 0..100. None: that one did not answer."""
+
+    overall_pct: int
+    confidence_pct: int
+    social_pct: int | None
+    news_pct: int | None
+
+
+def combine(
+    social: SocialAnswer | Abstain | None,
+    news: NewsAnswer | Abstain | None,
+    settings: SentimentSettings | None = None,
+) -> Sentiment | None:
+    """The weighted mean of those that gave a score, rounded towards zero; None if nobody did."""
+    settings = settings or SentimentSettings()
+    scored = [
+        (weight, answer.score_pct, answer.confidence_pct)
+        for weight, answer in ((settings.social_weight, social), (settings.news_weight, news))
+        if isinstance(answer, (SocialAnswer, NewsAnswer)) and answer.score_pct is not None
+    ]
+    if not scored:
+        return None
+    total = sum((weight for weight, _, _ in scored), Decimal(0))
+    overall = sum((weight * score for weight, score, _ in scored), Decimal(0)) / total
+    confidence = sum((weight * sure for weight, _, sure in scored), Decimal(0)) / total
+    return Sentiment(
+        overall_pct=int(overall),
+        confidence_pct=int(confidence),
+        social_pct=social.score_pct if isinstance(social, SocialAnswer) else None,
+        news_pct=news.score_pct if isinstance(news, NewsAnswer) else None,
+    )
+
+
+def size_factor(sentiment: Sentiment | None, settings: SentimentSettings | None = None) -> Decimal:
+    """What is left of the size of a buy, from `size_min` (sure and all bad) to 1 (not bad, or not known)."""
+    settings = settings or SentimentSettings()
+    if sentiment is None:
+        return Decimal(1)
+    bad = Decimal(max(0, -sentiment.overall_pct) * sentiment.confidence_pct) / 10_000
+    return max(settings.size_min, 1 - (1 - settings.size_min) * min(bad, Decimal(1))).quantize(_STEP, ROUND_DOWN)
+
+
+def with_sentiment(answer: Answer, sentiment: Sentiment | None, settings: SentimentSettings | None = None) -> Answer:
+    """The same answer with, at most, a smaller buy. Exits are never held back, and nothing else changes."""
+    if not isinstance(answer, AgentAnswer) or answer.action is not Action.BUY:
+        return answer
+    factor = size_factor(sentiment, settings)
+    if factor == 1:
+        return answer
+    wanted = Decimal(1) if answer.size_fraction is None else answer.size_fraction
+    return replace(answer, size_fraction=(wanted * factor).quantize(_STEP, ROUND_DOWN))
+
+
+def social_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle | None = None) -> Prompt:
+    """The question about what people write; without evidence the model searches for itself (`SOCIAL_TOOLS`)."""
+    return Prompt(filled("social", **answer_places(SocialAnswer)), _question(asset, as_of_ns, evidence))
+
+
+def news_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle | None = None) -> Prompt:
+    """The question about the news; without evidence the model searches for itself (`NEWS_TOOLS`)."""
+    return Prompt(filled("news", **answer_places(NewsAnswer)), _question(asset, as_of_ns, evidence))
+
+
+def _question(asset: str, as_of_ns: int, evidence: EvidenceBundle | None) -> str:
+    if evidence is not None and evidence.as_of_ns > as_of_ns:
+        raise InvalidValueError(f"evidence as of {iso(evidence.as_of_ns)} is later than the cycle, {iso(as_of_ns)}")
+    asked = f"Asset {asset}. The time is {iso(as_of_ns)[:16]}Z; nothing later counts."
+    return asked if evidence is None else f"{asked}\n\n{evidence.fenced()}"

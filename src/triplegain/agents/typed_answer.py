@@ -1,0 +1,52 @@
+"""The base of every answer of a model: the schema in the prompt, the parser and the stored record are one type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from triplegain.agents.plain_text import plain_text
+
+REASONING_MAX = 300
+_SHORT_MAX = 80
+
+
+class TypedAnswer(BaseModel):
+    """Frozen. Every field is required, and no other is allowed: a default would turn strict schemas off.
+
+    Numbers are whole, have their unit in their name, and are never repaired: 75.0, "75", true and NaN are invalid.
+    Text decides nothing: it is cleaned and cut, not refused. `reasoning` comes last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        optional = [name for name, field in cls.model_fields.items() if not field.is_required()]
+        if optional or list(cls.model_fields)[-1] != "reasoning":
+            raise TypeError(f"{cls.__name__}: every field is required ({optional} is not), and reasoning comes last")
+
+
+def whole(least: int, most: int) -> Any:
+    """A field for a whole number from `least` to `most`."""
+    return Field(strict=True, ge=least, le=most)
+
+
+def _cut(length_max: int) -> AfterValidator:
+    return AfterValidator(lambda text: plain_text(text, length_max))
+
+
+Percent = Annotated[int, whole(0, 100)]
+SignedPercent = Annotated[int, whole(-100, 100)]
+Short = Annotated[str, _cut(_SHORT_MAX), Field(json_schema_extra={"maxLength": _SHORT_MAX})]
+Reasoning = Annotated[
+    str,
+    _cut(REASONING_MAX),
+    Field(description="why, in a sentence or two", json_schema_extra={"maxLength": REASONING_MAX}),
+]
+
+
+def at_most(count: int) -> Any:
+    """A list of short texts whose first `count` are kept."""
+    return AfterValidator(lambda texts: texts[:count]), Field(json_schema_extra={"maxItems": count})
