@@ -17,7 +17,7 @@ from triplegain.storage.errors import CommitRefusedError, StorageError, explain
         (asyncpg.ConnectionDoesNotExistError("connection was closed"), "server is gone"),
         (ConnectionRefusedError("refused"), "server is gone"),
         (asyncpg.InterfaceError("connection is closed"), "server is gone"),
-        (asyncpg.UniqueViolationError("duplicate key"), "UniqueViolationError"),
+        (asyncpg.UndefinedTableError("no such table"), "UndefinedTableError"),
     ],
 )
 def test_each_failure_has_its_words_and_the_exit_code_of_storage(error: Exception, says: str) -> None:
@@ -25,6 +25,15 @@ def test_each_failure_has_its_words_and_the_exit_code_of_storage(error: Exceptio
     assert says in str(told)
     assert str(told).startswith("storing a step failed")
     assert (told.exit_code, isinstance(told, CommitRefusedError)) == (5, False)
+
+
+@pytest.mark.parametrize(
+    "kind", [asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError, asyncpg.CheckViolationError]
+)
+def test_what_contradicts_the_record_is_refused(kind: type[asyncpg.PostgresError]) -> None:
+    told = explain(kind("duplicate key"), "storing a step")
+    assert isinstance(told, CommitRefusedError)
+    assert str(told) == f"storing a step was refused and nothing of it stored: {kind.__name__}: duplicate key"
 
 
 async def test_a_server_that_is_not_there_is_named_without_its_password() -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 import asyncpg
 import pytest
 from tests.database_fixtures import MIGRATIONS
+from tests.storage.mind_steps import vote
+from tests.storage.scripted_session import START_NS, ScriptedSession
 
+from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.records import CloseReason, SessionStatus
+from triplegain.storage.database import Database
+from triplegain.storage.encoding import batch_row, encode
 from triplegain.storage.errors import MigrationError
 from triplegain.storage.migrations import migrate, read_migrations, schema_status
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
 
 
 async def test_every_migration_applies_from_empty_and_only_once(empty_database_url: str) -> None:
@@ -25,6 +33,37 @@ async def test_every_migration_applies_from_empty_and_only_once(empty_database_u
     assert await migrate(empty_database_url, MIGRATIONS) == []
     after = await schema_status(empty_database_url, MIGRATIONS)
     assert (list(after.applied), after.pending, after.timescale) == (names, (), False)
+
+
+async def test_a_session_of_an_earlier_version_goes_on_after_the_upgrade(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    """Its database knows nothing of the mind: an upgraded one stores a decision after it, and a first vote."""
+    earlier = tmp_path / "migrations"
+    earlier.mkdir()
+    for path in MIGRATIONS.glob("00[1-7]_*.sql"):
+        shutil.copy(path, earlier)
+    await migrate(empty_database_url, earlier)
+    script = ScriptedSession("a")
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(
+        "INSERT INTO paper_sessions VALUES ('a', 'active', 'demo', 7, '{}', '{}', now(), NULL);"
+        "INSERT INTO paper_session_state (session_id, recorded_at) VALUES ('a', now())"
+    )
+    for batch in (script.opening(), script.buy()):
+        await connection.execute("SELECT paper_commit('a', $1::text::jsonb, '{}')", encode(batch_row(batch)).decode())
+    await connection.close()
+
+    await migrate(empty_database_url, MIGRATIONS)
+    database = await Database.connect(empty_database_url)
+    store = SessionStore(database, ManualClock(START_NS))
+    found = await store.resume("a")
+    assert found is not None
+    assert (found.risk, len(found.open_positions)) == (None, 1)
+    await store.commit("a", replace(script.buy(), votes=(vote(1, decision=2),)))
+    assert len(await SessionReader(database).votes("a")) == 1
+    await store.close()
+    await database.close()
 
 
 async def test_a_file_changed_after_it_was_applied_is_refused(database_url: str, tmp_path: Path) -> None:

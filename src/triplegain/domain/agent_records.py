@@ -148,3 +148,10 @@ class ModelCall:
     attempts: int
     asked_at_ns: int
     started_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """The call may not be made; `reason` says which limit stands against it and until when."""
+
+    reason: str

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
-from triplegain.domain.agent_records import ModelCall
+from triplegain.domain.agent_records import ModelCall, OverBudget
 
-
-@dataclass(frozen=True, slots=True)
-class OverBudget:
-    """The call may not be made; `reason` says which limit stands against it and until when."""
-
-    reason: str
+__all__ = ["OverBudget", "Spending"]
 
 
 class Spending(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from decimal import Decimal
@@ -44,7 +45,13 @@ _REST = {
 }
 _FILL = tuple(field.name for field in fields(OrderFilled))
 _ORDER = tuple(field.name for field in fields(OrderRecord) if field.name != "request")
-_DIRECT = ("positions", "decisions", "portfolio_snapshots", "position_snapshots", "security_events")
+#: Lists whose records are stored as they are: a field is a column.
+_DIRECT = (
+    "decisions", "portfolio_snapshots", "position_snapshots", "security_events", "analyses", "votes", "outcomes",
+    "risk", "alerts", "hodl",
+)  # fmt: skip
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_UNSTORABLE = "\ufffd"
 
 
 def _foreign(value: object) -> object:
@@ -58,8 +65,32 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_foreign, decimal_format="string")
 
 
 def encode(value: object) -> bytes:
-    """Any JSON-able value, dataclass or Decimal. Raises TypeError for anything else."""
-    return _ENCODER.encode(value)
+    """Any JSON-able value, dataclass or Decimal. Raises TypeError for anything else.
+
+    Characters that PostgreSQL cannot hold become U+FFFD: no model may stop a commit by what it answers.
+    """
+    try:
+        raw = _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        raw = _ENCODER.encode(_storable(msgspec.to_builtins(value, enc_hook=_foreign)))
+    return _NUL.sub(rb"\1" + _UNSTORABLE.encode(), raw) if b"\\u0000" in raw else raw
+
+
+def storable(words: str) -> str:
+    """Text as PostgreSQL can hold it: NUL and lone surrogates become U+FFFD."""
+    return "".join(_UNSTORABLE if each == "\0" or "\ud800" <= each <= "\udfff" else each for each in words)
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {_storable(name): _storable(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_storable(each) for each in value]
+        case _:
+            return value
 
 
 def terms_row(request: OrderRequest) -> dict[str, Any]:
@@ -130,7 +161,7 @@ def batch_row(batch: CommitBatch) -> dict[str, Any]:
         "entries": [entry_row(entry) for entry in batch.entries],
         "balances": _last(batch.balances, "asset"),
     }
-    row.update((name, getattr(batch, name)) for name in _DIRECT if name != "positions")
+    row.update((name, getattr(batch, name)) for name in _DIRECT)
     row["positions"] = [_sided(position) for position in _last(batch.positions, "position_id")]
     return {name: value for name, value in row.items() if value or isinstance(value, int)}
 

@@ -16,7 +16,7 @@ class StorageError(TripleGainError):
 
 
 class CommitRefusedError(StorageError):
-    """A batch that does not continue what is stored: replayed, skipped, or out of balance. Always a bug: halt."""
+    """What does not continue what is stored: replayed, skipped, out of balance, out of range. Always a bug: halt."""
 
 
 class MigrationError(StorageError):
@@ -56,12 +56,16 @@ _CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
 
 _NO_SPACE = "53100"
 _OURS = "TG"
+#: A key that is there already, a row that is not, a value out of its range.
+_INTEGRITY = "23"
 _WHAT_NOW = "What was acknowledged before is safe; start the session again to go on from there."
 
 
 def explain(error: BaseException, doing: str) -> StorageError:
     """The error to raise for a failure of the driver or the server while `doing` something."""
     state = getattr(error, "sqlstate", None) or ""
+    if state.startswith(_INTEGRITY):
+        return CommitRefusedError(f"{doing} was refused and nothing of it stored: {type(error).__name__}: {error}")
     if state.startswith(_OURS):
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
     if state == _NO_SPACE:

@@ -6,9 +6,8 @@ the query, before the limit. `newest_first` walks the other way, from the end or
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Collection
+from typing import Any
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerEntry
@@ -23,42 +22,16 @@ from triplegain.domain.records import (
     SessionRecord,
 )
 from triplegain.storage import rows
-from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionNotFoundError
+from triplegain.storage.mind_reader import MindReader
+from triplegain.storage.pages import READING, Page, read_page
 from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
 from triplegain.storage.session_statistics import SessionStatistics, UntradedReason, statistics, untraded_reasons
 from triplegain.storage.session_store import SESSION_QUERY
 
-_Record = TypeVar("_Record")
-_READING = "reading the session"
 
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """Which rows of `table`: those that fit `where`, beyond the cursor `after` on `key`."""
-
-    table: str
-    key: str
-    where: str
-    after: int | None
-    limit: int
-    newest_first: bool = False
-
-    @property
-    def query(self) -> str:
-        """With the parameters $1 session, $2 after, $3 limit; those of `where` follow."""
-        compare, order = ("<", "DESC") if self.newest_first else (">", "ASC")
-        return (
-            f"SELECT * FROM {self.table} WHERE session_id = $1 AND ($2::bigint IS NULL OR {self.key} {compare} $2) "
-            f"AND {self.where} ORDER BY {self.key} {order} LIMIT $3"
-        )
-
-
-class SessionReader:
+class SessionReader(MindReader):
     """Every method raises StorageError when the database fails; an unknown session simply has no rows."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def list_sessions(self, *, include_ended: bool = True, limit: int = 1000) -> list[SessionRecord]:
         """Latest first."""
@@ -72,14 +45,14 @@ class SessionReader:
 
     async def session(self, session_id: str) -> SessionRecord:
         """Raises SessionNotFoundError."""
-        row = await self._database.row(_READING, SESSION_QUERY + "WHERE s.session_id = $1", session_id)
+        row = await self._database.row(READING, SESSION_QUERY + "WHERE s.session_id = $1", session_id)
         if row is None:
             raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
         return rows.session_record(row)
 
     async def balances(self, session_id: str) -> list[BalanceRecord]:
         query = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
-        return [rows.balance(row) for row in await self._database.rows(_READING, query, session_id)]
+        return [rows.balance(row) for row in await self._database.rows(READING, query, session_id)]
 
     async def orders(
         self,
@@ -93,9 +66,9 @@ class SessionReader:
     ) -> list[OrderRecord]:
         """Cursor: the order number."""
         where = "($4::order_status[] IS NULL OR status = ANY ($4)) AND ($5::text IS NULL OR symbol = $5)"
-        page = _Page("paper_orders", "order_number", where, after, limit, newest_first)
+        page = Page("paper_orders", "order_number", where, after, limit, newest_first)
         words = None if statuses is None else [status.value for status in statuses]
-        return await self._read(rows.order_record, page, session_id, words, symbol)
+        return await read_page(self._database, rows.order_record, page, session_id, words, symbol)
 
     async def order(
         self, session_id: str, *, client_order_id: str | None = None, order_id: str | None = None
@@ -103,7 +76,7 @@ class SessionReader:
         """One order by the id the client gave it, or by the exchange's."""
         column, value = ("order_id", order_id) if client_order_id is None else ("client_order_id", client_order_id)
         query = f"SELECT * FROM paper_orders WHERE session_id = $1 AND {column} = $2"
-        row = await self._database.row(_READING, query, session_id, value)
+        row = await self._database.row(READING, query, session_id, value)
         return None if row is None else rows.order_record(row)
 
     async def fills(
@@ -118,8 +91,8 @@ class SessionReader:
     ) -> list[OrderFilled]:
         """Cursor: the fill number."""
         where = "($4::text IS NULL OR symbol = $4) AND ($5::bigint IS NULL OR order_number = $5)"
-        page = _Page("paper_trades", "fill_number", where, after, limit, newest_first)
-        return await self._read(rows.fill, page, session_id, symbol, order_number)
+        page = Page("paper_trades", "fill_number", where, after, limit, newest_first)
+        return await read_page(self._database, rows.fill, page, session_id, symbol, order_number)
 
     async def positions(
         self,
@@ -133,8 +106,8 @@ class SessionReader:
     ) -> list[PositionRecord]:
         """Cursor: the entry order's number."""
         where = "(NOT $4 OR closed_at_ns IS NULL) AND ($5::text IS NULL OR symbol = $5)"
-        page = _Page("paper_positions", "entry_order_number", where, after, limit, newest_first)
-        return await self._read(rows.position, page, session_id, open_only, symbol)
+        page = Page("paper_positions", "entry_order_number", where, after, limit, newest_first)
+        return await read_page(self._database, rows.position, page, session_id, open_only, symbol)
 
     async def decisions(
         self,
@@ -148,36 +121,36 @@ class SessionReader:
     ) -> list[DecisionRecord]:
         """Cursor: the decision's number."""
         where = "($4::text IS NULL OR symbol = $4) AND ($5::text IS NULL OR outcome = $5)"
-        page = _Page("paper_decisions", "number", where, after, limit, newest_first)
-        return await self._read(rows.decision, page, session_id, symbol, outcome)
+        page = Page("paper_decisions", "number", where, after, limit, newest_first)
+        return await read_page(self._database, rows.decision, page, session_id, symbol, outcome)
 
     async def ledger_entries(
         self, session_id: str, *, asset: str | None = None, after: int | None = None, limit: int = 1000
     ) -> list[LedgerEntry]:
         """Cursor: the entry's sequence."""
-        page = _Page("paper_ledger_entries", "sequence", "($4::text IS NULL OR asset = $4)", after, limit)
-        return await self._read(rows.ledger_entry, page, session_id, asset)
+        page = Page("paper_ledger_entries", "sequence", "($4::text IS NULL OR asset = $4)", after, limit)
+        return await read_page(self._database, rows.ledger_entry, page, session_id, asset)
 
     async def portfolio_snapshots(
         self, session_id: str, *, after: int | None = None, limit: int = 1000, newest_first: bool = False
     ) -> list[PortfolioSnapshot]:
         """The equity curve. Cursor: the snapshot's number."""
-        page = _Page("paper_portfolio_snapshots", "number", "true", after, limit, newest_first)
-        return await self._read(rows.portfolio_snapshot, page, session_id)
+        page = Page("paper_portfolio_snapshots", "number", "true", after, limit, newest_first)
+        return await read_page(self._database, rows.portfolio_snapshot, page, session_id)
 
     async def position_snapshots(
         self, session_id: str, position_id: str, *, after: int | None = None, limit: int = 1000
     ) -> list[PositionSnapshot]:
         """The life of one position. Cursor: the snapshot's number."""
-        page = _Page("paper_position_snapshots", "number", "position_id = $4", after, limit)
-        return await self._read(rows.position_snapshot, page, session_id, position_id)
+        page = Page("paper_position_snapshots", "number", "position_id = $4", after, limit)
+        return await read_page(self._database, rows.position_snapshot, page, session_id, position_id)
 
     async def order_events(
         self, session_id: str, *, order_number: int | None = None, after: int | None = None, limit: int = 1000
     ) -> list[dict[str, Any]]:
         """What the exchange answered: sequence, kind, order_number, time_ns, visible_at_ns, event. Cursor: sequence."""
-        page = _Page("paper_order_events", "sequence", "($4::bigint IS NULL OR order_number = $4)", after, limit)
-        return await self._read(dict, page, session_id, order_number)
+        page = Page("paper_order_events", "sequence", "($4::bigint IS NULL OR order_number = $4)", after, limit)
+        return await read_page(self._database, dict, page, session_id, order_number)
 
     async def statistics(self, session_id: str) -> SessionStatistics:
         """Counts and sums over what is stored, all of one moment."""
@@ -208,12 +181,6 @@ class SessionReader:
 
     async def _stream(self, query: str, session_id: str) -> AsyncIterator[Any]:
         """Rows through a cursor: a long session is never in memory at once."""
-        async with self._database.transaction(_READING, snapshot=True) as connection:
+        async with self._database.transaction(READING, snapshot=True) as connection:
             async for row in connection.cursor(query, session_id, prefetch=1000):
                 yield row
-
-    async def _read(
-        self, record: Callable[[Any], _Record], page: _Page, session_id: str, *values: object
-    ) -> list[_Record]:
-        found = await self._database.rows(_READING, page.query, session_id, page.after, page.limit, *values)
-        return [record(row) for row in found]

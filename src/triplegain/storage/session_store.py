@@ -8,7 +8,7 @@ from typing import Any
 
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
-from triplegain.storage import rows
+from triplegain.storage import mind_rows, rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.encoding import batch_row, text_amounts
 from triplegain.storage.errors import (
@@ -31,6 +31,7 @@ _OPEN_POSITIONS = """
 SELECT * FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL ORDER BY entry_order_number, position_id
 """
 _BALANCES = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
+_RISK = "SELECT * FROM paper_risk_state WHERE session_id = $1"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
 """
@@ -233,6 +234,7 @@ async def _set_status(connection: AnyConnection, session_id: str, status: Sessio
 
 async def _stored(connection: AnyConnection, session_id: str) -> StoredSession:
     row = await _session_row(connection, session_id)
+    risk = await connection.fetchrow(_RISK, session_id)
     return StoredSession(
         session=rows.session_record(row),
         state=row["state"],
@@ -241,4 +243,5 @@ async def _stored(connection: AnyConnection, session_id: str) -> StoredSession:
         balances=tuple(rows.balance(each) for each in await connection.fetch(_BALANCES, session_id)),
         open_orders=tuple(rows.order_record(each) for each in await connection.fetch(_OPEN_ORDERS, session_id)),
         open_positions=tuple(rows.position(each) for each in await connection.fetch(_OPEN_POSITIONS, session_id)),
+        risk=None if risk is None else mind_rows.risk(risk),
     )
