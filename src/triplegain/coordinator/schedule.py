@@ -190,13 +190,18 @@ class Schedule:
         return False
 
     def _look_ahead(self) -> None:
-        self.next_due_ns = min((self._ready_ns(name) for name in self._courses), default=_NEVER)
-
-    def _ready_ns(self, name: str) -> int:
-        """When this task is due and no run it waits for can still be in progress."""
-        due_ns = self._courses[name].due_ns
-        runs = (self._courses[other].run for other in self.specs[name].after)
-        return max([due_ns, *(until_ns for moment_ns, until_ns in filter(None, runs) if moment_ns <= due_ns)])
+        """For each task: when it is due, and nothing it waits for can still be due or in progress."""
+        ready_ns: dict[str, int] = {}
+        for name, course in self._courses.items():
+            latest = due_ns = course.due_ns
+            for other in self.specs[name].after:
+                before = self._courses[other]
+                if before.due_ns <= due_ns:
+                    latest = max(latest, ready_ns[other])
+                if before.run is not None and before.run[0] <= due_ns:
+                    latest = max(latest, before.run[1])
+            ready_ns[name] = latest
+        self.next_due_ns = min(ready_ns.values(), default=_NEVER)
 
     def state(self) -> dict[str, Any]:
         return {
