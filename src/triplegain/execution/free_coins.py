@@ -9,6 +9,7 @@ from typing import Any
 from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.stored_order import request_from_json, request_to_json
@@ -90,7 +91,9 @@ class FreeCoins:
         return instrument.quote, EXACT.multiply(EXACT.multiply(quantity, price), rate)
 
     def filled(self, event: OrderFilled) -> None:
-        """A fill we have come to know of."""
+        """A fill we have come to know of. What the hodl account pays and gets was never there to spend."""
+        if account_of(event.client_order_id) is LedgerAccount.HODL:
+            return
         instrument = self._instruments[event.symbol]
         sign = 1 if event.side is Side.BUY else -1
         moves = (
@@ -99,7 +102,12 @@ class FreeCoins:
             (event.fee_asset, -event.fee),
         )
         for asset, amount in moves:
-            self._totals[asset] = EXACT.add(self._total(asset), amount)
+            self.moved(asset, amount)
+
+    def moved(self, asset: str, amount: Decimal) -> None:
+        """Money came in, or left if `amount` is below zero."""
+        name = asset.upper()
+        self._totals[name] = EXACT.add(self._total(name), amount)
 
     def _total(self, asset: str) -> Decimal:
         return self._totals.get(asset, _ZERO)
@@ -110,6 +118,8 @@ class FreeCoins:
         total = _ZERO
         for request, rest in (*resting, *leaving):
             if request.side is Side.SELL and request.position_id is not None:
+                continue
+            if account_of(request.client_order_id) is LedgerAccount.HODL:
                 continue
             spent, amount = self.cost(request, rest)
             if spent == asset and amount is not None:

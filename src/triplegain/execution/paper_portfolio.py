@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, atoms, ceil_to, divide, from_atoms, text
 from triplegain.domain.orders import Side
 from triplegain.domain.records import BalanceRecord
@@ -59,7 +60,11 @@ class InsufficientBalanceError(PortfolioError):
 
 @dataclass(frozen=True, slots=True)
 class PnlSummary:
-    """Equity and P&L in USD (USDT counts as 1), fees and realised also in their own currency. None is unknown."""
+    """Equity and P&L in USD (USDT counts as 1), fees and realised also in their own currency. None is unknown.
+
+    The hodl bag is beside all of it: `hodl` is what lies in its account by asset, `hodl_usd` what that is worth now.
+    What was set aside is gone from `current_equity` and so from `total`; `total_with_hodl` counts it as ours.
+    """
 
     initial_equity: Decimal | None
     current_equity: Decimal | None
@@ -75,6 +80,9 @@ class PnlSummary:
     wins: int
     losses: int
     win_rate_percent: Decimal | None
+    hodl: Mapping[str, Decimal] = field(default_factory=dict)
+    hodl_usd: Decimal | None = _ZERO
+    total_with_hodl: Decimal | None = None
 
 
 class PaperPortfolio:
@@ -132,6 +140,11 @@ class PaperPortfolio:
         """Every asset that was ever there, by name."""
         return tuple(BalanceRecord(asset, self.total(asset), self.held(asset)) for asset in self._wallet.assets())
 
+    def hodl(self) -> dict[str, Decimal]:
+        """What lies in the hodl account: no part of the balances, of equity or of anything that may be traded."""
+        account = LedgerAccount.HODL
+        return {asset: from_atoms(self._wallet.total(asset, account)) for asset in self._wallet.assets(account)}
+
     # Trades
 
     def observe_opening(self, now_ns: int) -> bool:
@@ -144,8 +157,10 @@ class PaperPortfolio:
                 self.cost_book.open_with(symbol, amount, self._mark(symbol))
         return True
 
-    def on_fill(self, fill: OrderFilled) -> PaperTrade:
-        """Follow a fill the exchange has booked in the wallet."""
+    def on_fill(self, fill: OrderFilled) -> PaperTrade | None:
+        """Follow a fill the exchange has booked in the wallet. None for the hodl bag's: they are no trading."""
+        if account_of(fill.client_order_id) is LedgerAccount.HODL:
+            return None
         return self._follow(
             fill.symbol, fill.side, fill.quantity, fill.price, fill.notional, fill.fee, fill.time_ns, fill.fill_id
         )
@@ -241,7 +256,7 @@ class PaperPortfolio:
         return {symbol: self.cost_book.realised(symbol) for symbol in self.cost_book.symbols()}
 
     def equity_usd(self, mark: Mark | None = None) -> Decimal | None:
-        """All balances in USD at `mark` (default: now); None if anything held has no fresh price."""
+        """All balances in USD at `mark` (default: now), without hodl; None if anything held has no fresh price."""
         prices = self.usd_price if mark is None else UsdPrices(self._instruments, mark)
         return equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, prices)
 
@@ -261,6 +276,8 @@ class PaperPortfolio:
         total = None if initial is None or current is None else EXACT.subtract(current, initial)
         decided = self.wins + self.losses
         prices = self.usd_price if mark is None else UsdPrices(self._instruments, mark)
+        hodl = self.hodl()
+        hodl_usd = equity_usd(hodl, prices)
         return PnlSummary(
             initial_equity=initial,
             current_equity=current,
@@ -276,6 +293,9 @@ class PaperPortfolio:
             wins=self.wins,
             losses=self.losses,
             win_rate_percent=divide(Decimal(100 * self.wins), Decimal(decided)) if decided else None,
+            hodl=hodl,
+            hodl_usd=hodl_usd,
+            total_with_hodl=add_known(total, hodl_usd),
         )
 
     # Keeping
