@@ -34,6 +34,8 @@ def canonical(request: ModelRequest, spec: ModelSpec) -> dict[str, Any]:
             "temperature": None if spec.temperature is None else str(spec.temperature),
             "max_output_tokens": spec.max_output_tokens,
             "context_tokens": spec.context_tokens,
+            "thinking": spec.thinking.value,
+            "searches_max": spec.searches_max if request.tools else 0,
             "tools": sorted(tool.value for tool in request.tools),
         },
         "schema_hash": schema_hash(request.answer),

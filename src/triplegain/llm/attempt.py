@@ -1,0 +1,185 @@
+"""One send, paid for and put down: money set aside, question sent, answer judged, cost settled, call stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain import ids
+from triplegain.domain.agent_records import ModelCall
+from triplegain.domain.clock import Clock
+from triplegain.llm.answer_check import Fault, check_answer
+from triplegain.llm.fingerprint import canonical
+from triplegain.llm.prices import cost_usd, worst_case_usd
+from triplegain.llm.redaction import Redactor
+from triplegain.llm.reply import FailureKind
+from triplegain.llm.request import ModelRequest
+from triplegain.llm.spec import Provider
+from triplegain.llm.spending import Spending
+from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError
+
+ANSWERED = "answered"
+_UNDER_WAY = "under way"
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`value` None: it failed, `kind` and `reason` say how. `text` is what the model wrote, as it wrote it."""
+
+    value: dict[str, Any] | None
+    kind: FailureKind | None = None
+    reason: str = ""
+    text: str = ""
+    model_id: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: Decimal = _ZERO
+    retry_after_s: float | None = None
+
+
+class Attempts:
+    """Sends of one process. Raises only what the cost ledger raises: without it nothing is sent."""
+
+    def __init__(
+        self,
+        wires: Mapping[Provider, Wire],
+        spending: Spending,
+        clock: Clock,
+        redactor: Redactor,
+        answer_chars_max: int,
+    ) -> None:
+        self._wires = wires
+        self._spending = spending
+        self._clock = clock
+        self._redactor = redactor
+        self._answer_chars_max = answer_chars_max
+        self._settling: set[asyncio.Task[None]] = set()
+
+    async def make(
+        self, request: ModelRequest, question: Question, prompt_hash: str, deadline: float, number: int
+    ) -> Outcome:
+        """Send once, as the `number`th send of this request. `deadline` is a time of the event loop."""
+        reserved = worst_case_usd(question)
+        if reserved is None:
+            return Outcome(None, FailureKind.UNAVAILABLE, f"nobody knows what {question.spec.model} costs")
+        call = self._call(request, question, prompt_hash, reserved, number)
+        refused = await self._spending.reserve(call)
+        if refused is not None:
+            outcome = Outcome(None, FailureKind.BUDGET, refused.reason)
+            return await self._put_down(replace(call, reserved_usd=_ZERO, attempts=number - 1), outcome, 0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            outcome = await self._send(request, question, deadline, reserved)
+        except asyncio.CancelledError:
+            given_up = Outcome(None, FailureKind.UNAVAILABLE, "given up before it was answered", cost_usd=reserved)
+            await self._put_down(call, given_up, _elapsed_ns(began))
+            raise
+        return await self._put_down(call, outcome, _elapsed_ns(began))
+
+    async def _send(self, request: ModelRequest, question: Question, deadline: float, reserved: Decimal) -> Outcome:
+        spec = question.spec
+        time_left_s = deadline - asyncio.get_running_loop().time()
+        in_time = f"{spec.provider} did not answer within {request.timeout_s:g} s"
+        if time_left_s <= 0:
+            return Outcome(None, FailureKind.TIMEOUT, in_time)
+        try:
+            async with asyncio.timeout_at(deadline):
+                answer = await self._wires[spec.provider].ask(question, time_left_s)
+        except TimeoutError:
+            # It may have been read, and be charged for: nobody can say, so it counts in full.
+            return Outcome(None, FailureKind.TIMEOUT, in_time, cost_usd=reserved)
+        except WireError as error:
+            cost = reserved if error.charged else _ZERO
+            return Outcome(
+                None, error.kind, str(error), error.response, cost_usd=cost, retry_after_s=error.retry_after_s
+            )
+        return self._judged(request, question, answer, reserved)
+
+    def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> Outcome:
+        spec, cost = question.spec, None
+        if answer.tokens_in is not None:
+            cost = cost_usd(spec, answer.tokens_in, answer.tokens_out or 0, answer.searches)
+        told = Outcome(
+            None,
+            text=answer.text,
+            model_id=answer.model_id,
+            tokens_in=answer.tokens_in or 0,
+            tokens_out=answer.tokens_out or 0,
+            cost_usd=reserved if cost is None else cost,
+        )
+        if answer.finish is Finish.REFUSAL:
+            return replace(told, kind=FailureKind.REFUSAL, reason="the model refuses to answer")
+        if answer.finish is Finish.LENGTH:
+            reason = f"the answer breaks off after {spec.max_output_tokens} tokens (max_output_tokens)"
+            return replace(told, kind=FailureKind.TRUNCATED, reason=reason)
+        if not answer.text.strip():
+            return replace(told, kind=FailureKind.EMPTY, reason="the answer is empty")
+        if len(answer.text) > self._answer_chars_max:
+            reason = f"the answer has {len(answer.text):,} characters"
+            return replace(told, kind=FailureKind.OVERSIZED, reason=reason)
+        checked = check_answer(answer.text, request.answer, request.echo)
+        if isinstance(checked, Fault):
+            return replace(told, kind=checked.kind, reason=checked.reason)
+        return replace(told, value=self._redactor.tree(checked))
+
+    def _call(
+        self, request: ModelRequest, question: Question, prompt_hash: str, reserved: Decimal, number: int
+    ) -> ModelCall:
+        spec = question.spec
+        asked = canonical(request, spec)
+        asked["messages"] += [{"role": turn.role.value, "text": turn.text} for turn in question.turns[1:]]
+        return ModelCall(
+            call_id=ids.request_id(),
+            session_id=request.session_id,
+            request_id=request.request_id,
+            agent=request.agent,
+            provider=spec.provider.value,
+            model=spec.name,
+            model_id=spec.model,
+            status=_UNDER_WAY,
+            reason="",
+            prompt_hash=prompt_hash,
+            request=self._redactor.tree(asked),
+            response="",
+            latency_ns=0,
+            tokens_in=0,
+            tokens_out=0,
+            reserved_usd=reserved,
+            cost_usd=_ZERO,
+            attempts=number,
+            asked_at_ns=request.asked_at_ns,
+            started_at_ns=self._clock.now_ns(),
+        )
+
+    async def _put_down(self, call: ModelCall, outcome: Outcome, latency_ns: int) -> Outcome:
+        """Settle and store; once begun it is done, even if nobody waits for it any more."""
+        outcome = replace(outcome, reason=self._redactor.text(outcome.reason))
+        over = replace(
+            call,
+            model_id=outcome.model_id or call.model_id,
+            status=ANSWERED if outcome.kind is None else outcome.kind.value,
+            reason=outcome.reason,
+            response=self._redactor.text(outcome.text[: self._answer_chars_max]),
+            latency_ns=latency_ns,
+            tokens_in=outcome.tokens_in,
+            tokens_out=outcome.tokens_out,
+            cost_usd=outcome.cost_usd,
+        )
+        settling = asyncio.ensure_future(self._spending.settle(over))
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
+        await asyncio.shield(settling)
+        return outcome
+
+    async def aclose(self) -> None:
+        """Wait for what is being settled."""
+        await asyncio.gather(*self._settling, return_exceptions=True)
+
+
+def _elapsed_ns(began: float) -> int:
+    return round((asyncio.get_running_loop().time() - began) * 1e9)

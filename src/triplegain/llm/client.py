@@ -1,0 +1,159 @@
+"""The model port in earnest: one question, one deadline, a few sends at most, and always a reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from triplegain.domain import ids
+from triplegain.domain.clock import Clock
+from triplegain.llm.attempt import Attempts, Outcome
+from triplegain.llm.breaker import Breakers
+from triplegain.llm.fingerprint import fingerprint
+from triplegain.llm.ollama_wire import OllamaWire
+from triplegain.llm.redaction import Redactor
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Usage
+from triplegain.llm.request import ModelRequest
+from triplegain.llm.sdk_wire import SdkWire
+from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.spending import Spending
+from triplegain.llm.wire import Question, Wire
+
+#: What may be better a moment later.
+_PASSING = frozenset({FailureKind.RATE_LIMITED, FailureKind.SERVER_ERROR, FailureKind.CONNECTION})
+_KEYLESS = frozenset({Provider.OLLAMA, Provider.LOCAL})
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Limits of one process. A breaker opens after so many failures in a row, for so long."""
+
+    reply_bytes_max: int = 1_000_000
+    answer_chars_max: int = 20_000
+    breaker_failures: int = 3
+    breaker_open_s: int = 300
+    retry_pause_s: float = 0.5
+
+
+class ModelClient:
+    """Asks the models of `specs`. Implements `ModelPort`; lives in one event loop and ends with `aclose`.
+
+    A question is sent once more after a failure that may pass, and once more with the fault after an answer that is
+    not valid: three sends at most, all before one deadline, each with its own reservation. `complete` raises
+    StorageError if the cost ledger cannot be written: then nothing was sent. `clock` should never be set back.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[ModelSpec],
+        keys: Mapping[Provider, str],
+        spending: Spending,
+        clock: Clock,
+        settings: ClientSettings | None = None,
+    ) -> None:
+        settings = settings or ClientSettings()
+        self._specs = {spec.name: spec for spec in specs}
+        self._keys = dict(keys)
+        self._clock = clock
+        self._retry_pause_s = settings.retry_pause_s
+        self._sdk = SdkWire(self._keys, settings.reply_bytes_max)
+        self._ollama = OllamaWire(settings.reply_bytes_max)
+        wires: dict[Provider, Wire] = dict.fromkeys(Provider, self._sdk)
+        wires[Provider.OLLAMA] = self._ollama
+        redactor = Redactor(self._keys.values())
+        self._attempts = Attempts(wires, spending, clock, redactor, settings.answer_chars_max)
+        self._breakers = Breakers(settings.breaker_failures, settings.breaker_open_s)
+
+    async def warm_up(self) -> None:
+        """Import what the providers' clients need, seconds of work, beside the event loop."""
+        if any(spec.provider is not Provider.OLLAMA for spec in self._specs.values()):
+            await asyncio.to_thread(self._sdk.load)
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        began = asyncio.get_running_loop().time()
+        spec = self._specs.get(request.model)
+        if spec is None:
+            return ModelFailure(FailureKind.UNAVAILABLE, f"no model of this session is called {request.model}")
+        prompt_hash = fingerprint(request, spec)
+        unfit = self._unfit(request, spec)
+        if unfit:
+            return ModelFailure(FailureKind.UNAVAILABLE, unfit, Usage(), prompt_hash, spec.model)
+        refusal = self._breakers.refusal(spec, self._clock.now_ns())
+        if refusal:
+            return ModelFailure(FailureKind.BREAKER_OPEN, refusal, Usage(), prompt_hash, spec.model)
+        try:
+            reply = await self._converse(request, spec, prompt_hash, began)
+        except BaseException:
+            self._breakers.given_up(spec)
+            raise
+        failure = reply.kind if isinstance(reply, ModelFailure) else None
+        self._breakers.ended(spec, failure, self._clock.now_ns())
+        return reply
+
+    async def aclose(self) -> None:
+        await self._attempts.aclose()
+        await self._sdk.aclose()
+        await self._ollama.aclose()
+
+    def _unfit(self, request: ModelRequest, spec: ModelSpec) -> str:
+        """Why this question cannot be put to this model at all; empty if it can."""
+        if not spec.address:
+            return f"{spec.name} has no address: its server is not running"
+        if spec.provider not in _KEYLESS and not self._keys.get(spec.provider):
+            return f"there is no key for {spec.provider}"
+        missing = sorted(request.tools - spec.provider.tools)
+        return f"{spec.provider} has no {', '.join(missing)}" if missing else ""
+
+    async def _converse(self, request: ModelRequest, spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
+        deadline = began + request.timeout_s
+        question = Question.of(request, spec)
+        made: list[Outcome] = []
+        retried = repaired = False
+        while True:
+            outcome = await self._attempts.make(request, question, prompt_hash, deadline, len(made) + 1)
+            made.append(outcome)
+            if outcome.kind in _PASSING and not retried and await self._paused(outcome, deadline):
+                retried = True
+            elif outcome.kind is FailureKind.INVALID and outcome.text and not repaired and _time_left(deadline):
+                repaired = True
+                question = question.again(outcome.text, outcome.reason)
+            else:
+                return _reply(made, spec, prompt_hash, began)
+
+    async def _paused(self, outcome: Outcome, deadline: float) -> bool:
+        """Wait as long as the provider asks for; False, at once: the deadline is before that."""
+        pause_s = outcome.retry_after_s
+        if pause_s is None:
+            pause_s = self._retry_pause_s + ids.jitter(self._retry_pause_s)
+        if asyncio.get_running_loop().time() + pause_s >= deadline:
+            return False
+        await asyncio.sleep(pause_s)
+        return True
+
+
+def _time_left(deadline: float) -> bool:
+    return asyncio.get_running_loop().time() < deadline
+
+
+def _reply(made: list[Outcome], spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
+    last = made[-1]
+    usage = Usage(
+        latency_ns=round((asyncio.get_running_loop().time() - began) * 1e9),
+        tokens_in=sum(each.tokens_in for each in made),
+        tokens_out=sum(each.tokens_out for each in made),
+        cost_usd=sum((each.cost_usd for each in made), Decimal(0)),
+        attempts=sum(each.kind is not FailureKind.BUDGET for each in made),
+    )
+    model_id = next((each.model_id for each in reversed(made) if each.model_id), spec.model)
+    if last.value is not None:
+        return ModelAnswer(last.value, model_id, usage, prompt_hash)
+    if last.kind is FailureKind.BUDGET and len(made) > 1:
+        # The budget only stood against asking again: what failed is what came before.
+        first = made[-2]
+        assert first.kind is not None
+        reason = f"{first.reason}; not asked again: {last.reason}"
+        return ModelFailure(first.kind, reason, usage, prompt_hash, model_id)
+    assert last.kind is not None
+    return ModelFailure(last.kind, last.reason, usage, prompt_hash, model_id)

@@ -1,0 +1,51 @@
+"""The next model when one fails, for questions that any capable model may answer. Never for contestants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
+from triplegain.llm.request import ModelRequest
+from triplegain.llm.spec import ModelSpec
+
+
+class FailOver:
+    """Asks `models` in their order, one of each provider, within the request's one deadline; implements `ModelPort`.
+
+    The name in the request does not matter; the reply's `model_id` says who answered. Each has an equal share of the
+    time that is left, so that one that hangs leaves time for the next.
+    """
+
+    def __init__(self, port: ModelPort, models: Sequence[ModelSpec]) -> None:
+        self._port = port
+        first_of = {spec.provider: spec for spec in reversed(models)}
+        self._models = [spec for spec in models if first_of[spec.provider] is spec]
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.timeout_s
+        usage, failures = Usage(), list[str]()
+        last = ModelFailure(FailureKind.UNAVAILABLE, "no model takes part that could be asked")
+        for number, spec in enumerate(self._models):
+            share_s = (deadline - loop.time()) / (len(self._models) - number)
+            if share_s <= 0:
+                break
+            reply = await self._port.complete(replace(request, model=spec.name, timeout_s=share_s))
+            usage = _together(usage, reply.usage)
+            if isinstance(reply, ModelAnswer):
+                return replace(reply, usage=usage)
+            last = reply
+            failures.append(f"{spec.name}: {reply.reason}")
+        return replace(last, usage=usage, reason="; ".join(failures) or last.reason)
+
+
+def _together(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        latency_ns=one.latency_ns + other.latency_ns,
+        tokens_in=one.tokens_in + other.tokens_in,
+        tokens_out=one.tokens_out + other.tokens_out,
+        cost_usd=one.cost_usd + other.cost_usd,
+        attempts=one.attempts + other.attempts,
+    )

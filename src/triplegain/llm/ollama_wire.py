@@ -1,0 +1,146 @@
+"""The way to Ollama, over its own API: the other one ignores the context length and cuts prompts without a word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import msgspec
+
+from triplegain.llm.reply import FailureKind
+from triplegain.llm.spec import ADDRESSES, Provider, Thinking
+from triplegain.llm.wire import Finish, Question, WireAnswer, WireError
+
+_CONNECT_S = 2.0
+_PROBE_S = 1.0
+_MESSAGE_LENGTH_MAX = 300
+_KEEP_ALIVE = "30m"
+
+
+class _Message(msgspec.Struct):
+    content: str = ""
+
+
+class _Chat(msgspec.Struct):
+    """What we read of a response of /api/chat."""
+
+    message: _Message
+    model: str = ""
+    done_reason: str = "stop"
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+
+
+class OllamaWire:
+    """One connection pool. No response is longer than `bytes_max`."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        # A server of this machine or of the house: no proxy of the environment stands between.
+        self._http = httpx.AsyncClient(trust_env=False, headers={"accept-encoding": "identity"})
+
+    async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
+        timeout = httpx.Timeout(time_left_s, connect=min(_CONNECT_S, time_left_s))
+        url = f"{question.spec.address}/api/chat"
+        try:
+            async with self._http.stream("POST", url, json=_body(question), timeout=timeout) as response:
+                return _answer(response.status_code, await self._read(response), question)
+        except httpx.TimeoutException:
+            raise WireError(FailureKind.TIMEOUT, "ollama did not answer in time", charged=True) from None
+        except httpx.HTTPError as error:
+            unsent = isinstance(error, httpx.ConnectError)
+            reason = f"the connection to ollama failed ({type(error).__name__})"
+            raise WireError(FailureKind.CONNECTION, reason, charged=not unsent) from error
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        read = bytearray()
+        async for chunk in response.aiter_raw():
+            read += chunk
+            if len(read) > self._bytes_max:
+                reason = f"ollama sent no end: more than {self._bytes_max:,} bytes"
+                raise WireError(FailureKind.OVERSIZED, reason, charged=True)
+        return bytes(read)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+async def installed_models(base_url: str = "") -> frozenset[str] | None:
+    """The models an Ollama server has, tags included; None: it does not answer within a second."""
+    address = base_url or ADDRESSES[Provider.OLLAMA]
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_S) as http:
+            response = await http.get(f"{address.rstrip('/')}/api/tags")
+            listed = msgspec.json.decode(response.content, type=_Tags)
+    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError):
+        return None
+    return frozenset(model.name for model in listed.models)
+
+
+class _Tag(msgspec.Struct):
+    name: str
+
+
+class _Tags(msgspec.Struct):
+    models: list[_Tag]
+
+
+def _body(question: Question) -> dict[str, Any]:
+    spec = question.spec
+    options: dict[str, Any] = {"num_ctx": spec.context_tokens, "num_predict": spec.max_output_tokens}
+    if spec.temperature is not None:
+        options["temperature"] = spec.temperature
+    messages = [{"role": "system", "content": question.system}]
+    messages += [
+        {"role": "user" if turn.role == "user" else "assistant", "content": turn.text} for turn in question.turns
+    ]
+    body: dict[str, Any] = {
+        "model": spec.model,
+        "messages": messages,
+        "format": question.schema,
+        "options": options,
+        "stream": False,
+        # Servers that know these refuse a prompt that does not fit; the others are found out by their counts.
+        "truncate": False,
+        "shift": False,
+        "keep_alive": _KEEP_ALIVE,
+    }
+    if spec.thinking is not Thinking.PROVIDER:
+        body["think"] = spec.thinking is not Thinking.OFF
+    return body
+
+
+def _answer(status: int, content: bytes, question: Question) -> WireAnswer:
+    if status != 200:
+        raise _refused(status, content)
+    try:
+        chat = msgspec.json.decode(content, type=_Chat)
+    except msgspec.DecodeError:
+        raise WireError(FailureKind.SERVER_ERROR, "ollama sent something that is no response", charged=True) from None
+    spec = question.spec
+    room = spec.context_tokens - spec.max_output_tokens
+    if question.tokens_in_max > room and (chat.prompt_eval_count is None or chat.prompt_eval_count > room):
+        seen = "an unknown number" if chat.prompt_eval_count is None else str(chat.prompt_eval_count)
+        reason = f"the prompt may have been cut: {seen} of its tokens were read, {room} fit (context_tokens)"
+        raise WireError(FailureKind.TRUNCATED, reason)
+    return WireAnswer(
+        text=chat.message.content,
+        model_id=chat.model or spec.model,
+        finish=Finish.LENGTH if chat.done_reason == "length" else Finish.DONE,
+        tokens_in=chat.prompt_eval_count,
+        tokens_out=chat.eval_count,
+    )
+
+
+def _refused(status: int, content: bytes) -> WireError:
+    try:
+        said = json.loads(content).get("error", "")
+    except (ValueError, AttributeError):
+        said = ""
+    words = " ".join(f"{status} {said}".split())[:_MESSAGE_LENGTH_MAX]
+    if status == 429:
+        return WireError(FailureKind.RATE_LIMITED, f"ollama says too many requests: {words}")
+    if status >= 500:
+        return WireError(FailureKind.SERVER_ERROR, f"ollama has a failure of its own: {words}")
+    return WireError(FailureKind.REJECTED, f"ollama rejected the request: {words}")

@@ -1,0 +1,111 @@
+"""The providers' clients, built once per model, and one question to one of them. Importing this takes seconds.
+
+Every client is told its address and key here, so that no variable of the environment redirects it, and never retries:
+the retry budget is ours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+from anthropic import AsyncAnthropic
+from openai import AsyncOpenAI
+from pydantic_ai.direct import model_request
+from pydantic_ai.models import Model
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.profiles import ModelProfile, merge_profile
+from pydantic_ai.profiles.grok import grok_model_profile
+from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer, OpenAIModelProfile
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.deepseek import DeepSeekProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+from triplegain.llm.response_cap import capped
+from triplegain.llm.sdk_errors import wire_error
+from triplegain.llm.sdk_messages import answer_of, messages_of, parameters_of, settings_of
+from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.wire import Question, WireAnswer
+
+_CONNECT_S = 5.0
+#: The deadline is the caller's; this only keeps a lost connection from being kept for ever.
+_LIFE_S = 600.0
+_NO_KEY = "none-needed"
+
+# A reasoning model ignores the temperature, as its provider says. Nobody has to be told with every call.
+warnings.filterwarnings("ignore", message="Sampling parameters", category=UserWarning)
+
+
+class SdkModels:
+    """Models by configuration, over one HTTP client and one for servers of this machine."""
+
+    def __init__(self, keys: Mapping[Provider, str], bytes_max: int) -> None:
+        self._keys = keys
+        self._http = _client(bytes_max, through_proxies=True)
+        self._loopback = _client(bytes_max, through_proxies=False)
+        self._built: dict[tuple[ModelSpec, bool], Model] = {}
+
+    async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
+        """Send once. Raises WireError; cancel it when the time is over."""
+        try:
+            response = await model_request(
+                self._model(question),
+                messages_of(question),
+                model_settings=settings_of(question, time_left_s, _CONNECT_S),
+                model_request_parameters=parameters_of(question),
+            )
+            return answer_of(response, question)
+        # The boundary to the clients: what they raise depends on what a server sent, and is no failure of ours.
+        except Exception as error:
+            raise wire_error(error, question.spec.provider) from error
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        await self._loopback.aclose()
+
+    def _model(self, question: Question) -> Model:
+        key = question.spec, bool(question.tools)
+        if key not in self._built:
+            self._built[key] = self._build(*key)
+        return self._built[key]
+
+    def _build(self, spec: ModelSpec, searching: bool) -> Model:
+        secret = self._keys.get(spec.provider, _NO_KEY)
+        http = self._loopback if spec.provider is Provider.LOCAL else self._http
+        if spec.provider is Provider.ANTHROPIC:
+            anthropic = AsyncAnthropic(api_key=secret, base_url=spec.address, http_client=http, max_retries=0)
+            return AnthropicModel(spec.model, provider=AnthropicProvider(anthropic_client=anthropic))
+        provider = _provider(spec, AsyncOpenAI(api_key=secret, base_url=spec.address, http_client=http, max_retries=0))
+        # Only this one of the two APIs lets a model search.
+        return (OpenAIResponsesModel if searching else OpenAIChatModel)(spec.model, provider=provider)
+
+
+def _client(bytes_max: int, *, through_proxies: bool) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(_LIFE_S, connect=_CONNECT_S),
+        # A compressed answer could be small on the wire and endless in memory.
+        headers={"accept-encoding": "identity"},
+        event_hooks={"response": [capped(bytes_max)]},
+        trust_env=through_proxies,
+    )
+
+
+def _provider(spec: ModelSpec, client: AsyncOpenAI) -> Any:
+    match spec.provider:
+        case Provider.OPENAI:
+            return OpenAIProvider(openai_client=client)
+        case Provider.DEEPSEEK:
+            return DeepSeekProvider(openai_client=client)
+        case Provider.XAI:
+            strict = OpenAIModelProfile(json_schema_transformer=OpenAIJsonSchemaTransformer)
+            grok = merge_profile(strict, grok_model_profile(spec.model))
+            return OpenAICompatibleProvider("xai", openai_client=client, profile=lambda _: grok)
+        case _:
+            # A grammar is made of the schema: it can hold bounds, so the schema goes out as it is.
+            whole = ModelProfile(supports_json_schema_output=True, json_schema_transformer=None)
+            plain = merge_profile(whole, OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False))
+            return OpenAICompatibleProvider("local", openai_client=client, profile=lambda _: plain)

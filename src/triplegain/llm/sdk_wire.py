@@ -1,0 +1,40 @@
+"""The way to OpenAI, Anthropic, DeepSeek, xAI and a local server, over the providers' own clients.
+
+pydantic-ai is used as a client and nothing else: one message list in, one response out; no agent, no loop, no retry.
+Importing it takes seconds, so it is imported by `load`, which belongs into a thread, or by the first question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from triplegain.llm.spec import Provider
+from triplegain.llm.wire import Question, WireAnswer
+
+if TYPE_CHECKING:
+    from triplegain.llm.sdk_models import SdkModels
+
+
+class SdkWire:
+    """One HTTP client for all providers. `keys` are what they know us by; no response is longer than `bytes_max`."""
+
+    def __init__(self, keys: Mapping[Provider, str], bytes_max: int) -> None:
+        self._keys = keys
+        self._bytes_max = bytes_max
+        self._models: SdkModels | None = None
+
+    def load(self) -> SdkModels:
+        """The clients, imported if this is the first time."""
+        if self._models is None:
+            from triplegain.llm.sdk_models import SdkModels
+
+            self._models = SdkModels(self._keys, self._bytes_max)
+        return self._models
+
+    async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
+        return await self.load().ask(question, time_left_s)
+
+    async def aclose(self) -> None:
+        if self._models is not None:
+            await self._models.aclose()

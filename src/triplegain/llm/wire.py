@@ -1,0 +1,114 @@
+"""One send to one provider: what goes out, what comes back, what can go wrong. Nothing is retried or judged here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from triplegain.domain.errors import TripleGainError
+from triplegain.llm.reply import FailureKind
+from triplegain.llm.request import ModelRequest, Tool
+from triplegain.llm.schema import shape, strict_schema, strict_schema_text
+from triplegain.llm.spec import ModelSpec, Provider
+
+#: These send the schema beside the prompt, where their models do not see it, or not at all.
+_BLIND = (Provider.OLLAMA, Provider.DEEPSEEK)
+
+
+class Role(StrEnum):
+    USER = "user"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is sent. `turns` begins and ends with the user's."""
+
+    spec: ModelSpec
+    system: str
+    turns: tuple[Turn, ...]
+    schema_name: str
+    schema: dict[str, Any]
+    schema_text: str
+    tools: frozenset[Tool] = frozenset()
+
+    @classmethod
+    def of(cls, request: ModelRequest, spec: ModelSpec) -> Question:
+        """Raises InvalidValueError if the answer's type has fields that may be left out."""
+        text = strict_schema_text(request.answer)
+        system = request.prompt.system
+        told = all(f'"{name}"' in system for name in request.answer.model_fields)
+        if spec.provider in _BLIND and not told:
+            system += f"\n\nAnswer with one JSON object of this JSON schema and nothing else:\n{text}"
+        if spec.provider is Provider.DEEPSEEK:
+            system += f"\n\nThe json has this form:\n{shape(request.answer)}"
+        turns = (Turn(Role.USER, request.prompt.user),)
+        schema = strict_schema(request.answer)
+        return cls(spec, system, turns, request.answer.__name__, schema, text, request.tools)
+
+    def again(self, answer: str, fault: str) -> Question:
+        """The same question after an answer that did not count, with what was wrong with it."""
+        complaint = (
+            f"Your answer was not accepted: {fault}. Answer again with one JSON object of the schema, only that."
+        )
+        return replace(self, turns=(*self.turns, Turn(Role.MODEL, answer), Turn(Role.USER, complaint)))
+
+    @property
+    def tokens_in_max(self) -> int:
+        """More tokens than this the prompt cannot have: a token is at least one byte."""
+        texts = [self.system, self.schema_text, *(turn.text for turn in self.turns)]
+        return sum(len(text.encode("utf-8", "replace")) for text in texts) + 32 * len(texts)
+
+
+class Finish(StrEnum):
+    """Why the model stopped."""
+
+    DONE = "done"
+    LENGTH = "length"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class WireAnswer:
+    """What came back. `tokens_in` None: the provider did not say what it charges for."""
+
+    text: str
+    model_id: str
+    finish: Finish
+    tokens_in: int | None
+    tokens_out: int | None
+    searches: int = 0
+
+
+class WireError(TripleGainError):
+    """No answer came back.
+
+    `charged`: the provider may have worked on it and charge for it. `retry_after_s`: when it asked us to come again.
+    """
+
+    def __init__(
+        self, kind: FailureKind, reason: str, *, charged: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.charged = charged
+        self.retry_after_s = retry_after_s
+        #: What the provider said, for the record.
+        self.response = ""
+
+
+class Wire(Protocol):
+    """The way to one provider."""
+
+    async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
+        """Send once. Raises WireError, and TimeoutError when the time is over."""
+        ...
+
+    async def aclose(self) -> None: ...
