@@ -117,6 +117,20 @@ async def test_a_batch_that_does_not_continue_what_is_stored_changes_nothing(
     assert await reader.risk_state("a") == risk(1)
 
 
+async def test_every_list_goes_on_from_batch_to_batch(store: SessionStore, reader: SessionReader) -> None:
+    script = await opened(store)
+    for number in (1, 2, 3):
+        await store.commit(
+            "a",
+            thought(
+                script.idle(), analyses=[analysis(number)], votes=[vote(number)], risk=[risk(number)],
+                alerts=[alert(number)], hodl=[hodl(number)],
+            ),
+        )  # fmt: skip
+    for read in (reader.analyses, reader.votes, reader.risk_history, reader.alerts, reader.hodl):
+        assert [each.number for each in await read("a")] == [1, 2, 3]
+
+
 async def test_outcomes_come_hours_after_their_vote_in_any_order(store: SessionStore, reader: SessionReader) -> None:
     script = await opened(store)
     await store.commit("a", thought(script.idle(), votes=[vote(1), vote(2)]))
