@@ -6,7 +6,7 @@ Sizing: 10 000 x 2 % / 2 % x 0.75 (confidence) x 0.5 (regime unknown) = 3 750 US
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ from triplegain.domain.orders import Limit, Market, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused
 from triplegain.risk.gate import assess
-from triplegain.risk.limits import RiskLimits
+from triplegain.risk.limits import CorrelationLimits, RiskLimits
 from triplegain.risk.views import MarketView, PortfolioView
 
 D = Decimal
@@ -28,6 +28,20 @@ PROPOSAL = TradeProposal("BTC/USDT", Side.BUY, Intent.OPEN, Market(), stop=D(98)
 PORTFOLIO = PortfolioView(D(10_000), D(0), 0, 0, D(10_000), D(0))
 MARKET = MarketView(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
 LIMITS = RiskLimits()
+#: Other limits lifted: one trade may be all of the account, and nothing moves together.
+WIDE = {
+    "size_max": D(1),
+    "risk_per_trade": D(1),
+    "loss_max": D(1),
+    "exposure_max": D(1),
+    "correlation": CorrelationLimits(exposure_max=D(1)),
+}
+APART = {"correlation": CorrelationLimits(unlisted=D(0))}
+
+
+def elsewhere(usd: int) -> dict[str, Any]:
+    """That much exposure in a market that has nothing to do with this one."""
+    return {"exposure": D(usd), "exposure_by_symbol": {"LTC/USDT": D(usd)}}
 
 
 def verdict(
@@ -80,7 +94,7 @@ FLIPS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "below 0.60",
     ),
     (
-        "confidence_min_by_regime",
+        "confidence_min of the regime",
         {"proposal": {"confidence": D("0.70")}},
         {"proposal": {"confidence": D("0.69")}},
         "below 0.70",
@@ -98,7 +112,25 @@ FLIPS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"portfolio": {"open_in_symbol": 2}},
         "open in BTC/USDT",
     ),
-    ("exposure_max", {"portfolio": {"exposure": D(7995)}}, {"portfolio": {"exposure": D(7996)}}, "exposure_max"),
+    (
+        "exposure_max",
+        {"portfolio": elsewhere(7995), "limits": APART},
+        {"portfolio": elsewhere(7996), "limits": APART},
+        "exposure_max",
+    ),
+    (
+        "spread_max",
+        {"market": {"bid": D(99)}},
+        {"market": {"bid": D("98.9")}},
+        "the spread from 98.9 to 100 is above 1 %",
+    ),
+    ("crossed quote", {"market": {"bid": D(100)}}, {"market": {"bid": D("100.1")}}, "the quote is crossed"),
+    (
+        "a stop that would fire at once",
+        {"proposal": {"terms": Limit(D(101)), "stop": D("99.8"), "target": D(104)}},
+        {"proposal": {"terms": Limit(D(101)), "stop": D("99.9"), "target": D(104)}},
+        "would fire at once",
+    ),
     ("halted", {}, {"portfolio": {"halted": "drawdown of 20 %"}}, "drawdown of 20 %"),
     ("fresh", {}, {"market": {"stale": "the book lost its sync"}}, "lost its sync"),
     ("equity known", {}, {"portfolio": {"equity": None}}, "equity is unknown"),
@@ -119,6 +151,14 @@ FLIPS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("smallest order", {"proposal": {"quantity": D("0.05")}}, {"proposal": {"quantity": D("0.009")}}, "minimum 0.01"),
     ("smallest cost", {"proposal": {"quantity": D("0.05")}}, {"proposal": {"quantity": D("0.049")}}, "minimum 5"),
     ("leverage from 1", {}, {"proposal": {"leverage": 0}}, "leverage must be 1"),
+    ("leverage of this world", {"proposal": {"leverage": 1000}}, {"proposal": {"leverage": 1001}}, "not a sensible"),
+    ("fee of this world", {}, {"market": {"taker_fee": D(-1)}}, "taker fee cannot be below zero"),
+    ("fee below all", {}, {"market": {"taker_fee": D(1)}}, "taker fee must be below 1"),
+    ("exposure from zero", {}, {"portfolio": {"exposure": D(-1)}}, "exposure cannot be below zero"),
+    ("margin from zero", {}, {"portfolio": {"margin_used": D(-1)}}, "margin in use cannot be below zero"),
+    ("located exposure", {}, {"portfolio": {"exposure_by_symbol": {"A/B": D(-1)}}}, "exposure in A/B"),
+    ("counts from zero", {}, {"portfolio": {"open_positions": -1}}, "count of positions"),
+    ("amounts of this world", {}, {"proposal": {"quantity": D("1e25")}}, "quantity is not a sensible amount"),
     ("right market", {}, {"proposal": {"symbol": "XRP/USDT"}}, "the market is BTC/USDT"),
 ]
 
@@ -132,24 +172,40 @@ def test_a_step_over_a_limit_flips_the_verdict(passes: dict[str, Any], fails: di
 
 
 #: Per limit: the change that makes it bind, the rule that is recorded, the quantity that remains.
-WIDE = {"size_max": D(1), "risk_per_trade": D(1), "loss_max": D(1)}
 CLAMPS: list[tuple[str, dict[str, Any], str, Decimal]] = [
     # 10 000 x 1 % / 2 % x 0.75 x 0.5 = 1 875 USD
     ("risk_per_trade", {"limits": {"risk_per_trade": D("0.01")}}, "sizing", D("18.75")),
-    # 3 750 x 0.25 / 0.5 = 1 875 USD (choppy asks for 0.75 of confidence)
-    ("regime_size", {"proposal": {"regime": Regime.CHOPPY}}, "sizing", D("18.75")),
-    # confidence 0.7: x 0.5 instead of x 0.75, in a trending market: 10 000 x 0.5 = 5 000, so with 60 % size: 50
+    # 10 000 x 0.25 = 2 500 USD in a choppy market, which asks for 0.85 of confidence; with 40 % size
+    (
+        "regime_size",
+        {"proposal": {"regime": Regime.CHOPPY, "confidence": D("0.85")}, "limits": {"size_max": D("0.4")}},
+        "sizing",
+        D(25),
+    ),
+    # confidence 0.7: x 0.5 instead of x 0.75, in a trending market: 10 000 x 0.5 = 5 000, so with all lifted: 50
     (
         "confidence_size",
-        {"proposal": {"confidence": D("0.7"), "regime": Regime.TRENDING_BULL}, "limits": {"size_max": D("0.6")}},
+        {
+            "proposal": {"confidence": D("0.7"), "regime": Regime.TRENDING_BULL},
+            "limits": {**WIDE, "risk_per_trade": D("0.02")},
+        },
         "sizing",
         D(50),
     ),
     ("size_max", {"limits": {"size_max": D("0.1")}}, "size_max", D(10)),
-    # loss per BTC: 2 + 0.4 % of (100 + 98) = 2.792; 200 / 2.792 = 71.633..., cut to the lot
-    ("loss_max", {"limits": {**WIDE, "loss_max": D("0.02")}}, "loss_max", D("71.633")),
+    # sold 0.1 % below the stop: 97.902; loss per BTC: 2.098 + 0.4 % of 197.902 = 2.889608; 200 / that = 69.2135...
+    ("loss_max", {"limits": {**WIDE, "loss_max": D("0.02")}}, "loss_max", D("69.213")),
     # room 80 % - 7 000 = 1 000 USD
-    ("exposure_max", {"portfolio": {"exposure": D(7000)}}, "exposure_max", D(10)),
+    ("exposure_max", {"portfolio": elsewhere(7000), "limits": APART}, "exposure_max", D(10)),
+    # 40 % - 3 000 of which nobody says where it is = 1 000 USD
+    ("correlation_max", {"portfolio": {"exposure": D(3000)}}, "correlation_max", D(10)),
+    # 40 % - 0.75 x 4 000 = 1 000 USD; what XRP/BTC has beside the counted correlation of 0.6 is 0
+    (
+        "correlation",
+        {"portfolio": {"exposure": D(4000), "exposure_by_symbol": {"XRP/USDT": D(4000), "XRP/BTC": D(0)}}},
+        "correlation_max",
+        D(10),
+    ),
     # 1 000 / (100 x 1.01 x 1.004) = 9.8615...
     ("market_buffer", {"portfolio": {"free_quote": D(1000)}}, "funds", D("9.861")),
     # a limit order cannot pay more than its price: 1 000 / (100 x 1.004) = 9.9601...
@@ -170,17 +226,100 @@ def test_what_is_too_large_is_reduced_first_and_the_rule_recorded(
 
 
 def test_leverage_is_reduced_not_refused_and_never_enlarges_the_size() -> None:
-    answer = verdict(proposal={"leverage": 5})
+    answer = verdict(proposal={"leverage": 5, "regime": Regime.TRENDING_BULL})
     assert isinstance(answer, RiskApproved)
     assert (answer.proposal.leverage, answer.quantity) == (1, D(20))
-    assert Clamp("leverage", D(5), D(1)) in answer.clamps
-    assert isinstance(two := verdict(proposal={"leverage": 2}, limits={"leverage_max": 2}), RiskApproved)
-    assert (two.proposal.leverage, two.quantity) == (2, D(20))
+    # confidence 0.75 lends 4, spot 1
+    assert answer.clamps[-2:] == (Clamp("leverage_confidence", D(5), D(4)), Clamp("leverage_venue", D(4), D(1)))
 
 
-def test_every_limit_is_shown_to_matter_above() -> None:
-    shown = {case[0] for case in FLIPS} | {case[0] for case in CLAMPS} | {"leverage_max"}
-    assert {field.name for field in fields(RiskLimits)} <= shown
+MARGIN = {"market": {"leverage_max": 4}, "proposal": {"leverage": 4, "regime": Regime.TRENDING_BULL}}
+
+
+def test_on_margin_the_size_is_the_same_and_the_margin_pays_for_it() -> None:
+    # 20 BTC at 100 / 4 = 500 USD of margin, 8 USD of fees: no coin of the quote currency is needed
+    funded = verdict(**MARGIN, portfolio={"free_quote": D(0), "margin_available": D(508)})
+    assert isinstance(funded, RiskApproved)
+    assert (funded.proposal.leverage, funded.quantity) == (4, D(20))
+    # 254 / (25 + 0.4) = 10
+    half = verdict(**MARGIN, portfolio={"free_quote": D(0), "margin_available": D(254)})
+    assert quantity(half) == D(10) and isinstance(half, RiskApproved) and half.clamps[-1].rule == "margin"
+    none = verdict(**MARGIN)
+    assert isinstance(none, RiskRefused) and none.clamps[-1] == Clamp("margin", D(20), D(0))
+
+
+def test_half_of_equity_may_be_margin_and_four_tenths_warn() -> None:
+    # 5 000 - 4 750 = 250 USD of margin: 10 BTC at 25
+    full = verdict(**MARGIN, portfolio={"margin_available": D(9000), "margin_used": D(4750)})
+    assert quantity(full) == D(10) and isinstance(full, RiskApproved)
+    assert full.clamps[-1].rule == "margin_utilisation"
+    assert [warning.rule for warning in full.warnings] == ["margin_utilisation"]
+    for used, warned in ((3500, True), (3499, False)):  # + 500 = 40 %
+        near = verdict(**MARGIN, portfolio={"margin_available": D(9000), "margin_used": D(used)})
+        assert isinstance(near, RiskApproved) and bool(near.warnings) is warned
+
+
+def test_the_two_percent_rule_holds_whatever_the_leverage() -> None:
+    lifted = {**WIDE, "loss_max": D("0.02")}
+    for leverage in (1, 2, 4):
+        answer = verdict(
+            {"quantity": D(100), "leverage": leverage, "regime": Regime.TRENDING_BULL},
+            {"margin_available": D(10**6)},
+            {"leverage_max": 4},
+            lifted,
+        )
+        assert isinstance(answer, RiskApproved) and answer.proposal.leverage == leverage
+        assert answer.quantity == D("69.213")  # as above: 200 USD lost at the stop, costs included
+
+
+def test_at_seven_tenths_of_exposure_the_verdict_warns() -> None:
+    for usd, warned in ((5000, True), (4999, False)):  # + 2 000 USD
+        answer = verdict(portfolio=elsewhere(usd), limits=APART)
+        assert isinstance(answer, RiskApproved)
+        assert [warning.rule for warning in answer.warnings] == (["exposure_max"] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("BTC/USDT", "XRP/USDT", "0.75"),
+        ("XRP/BTC", "BTC/USDT", "0.60"),
+        ("XRP/USDT", "XRP/BTC", "0.85"),
+        ("XRP/USDT", "XRP/USDT", "1"),
+        ("BTC/USDT", "LTC/USDT", "1"),
+    ],
+)
+def test_correlation_is_the_same_in_either_order_and_one_where_nobody_knows(
+    one: str, other: str, together: str
+) -> None:
+    correlation = CorrelationLimits()
+    assert correlation.between(one, other) == correlation.between(other, one) == D(together)
+
+
+def test_the_price_a_proposer_reckons_with_makes_no_market_order_larger() -> None:
+    assert quantity(verdict(proposal={"entry": D(50), "quantity": D(1000)})) == D(20)
+
+
+def test_a_verdict_is_one_of_four_words_and_names_its_rules() -> None:
+    assert verdict(proposal={"quantity": D(1)}).outcome == "approved"
+    assert verdict().outcome == "modified"
+    refused = verdict({"confidence": D("0.1"), "stop": None})
+    assert isinstance(refused, RiskRefused)
+    assert (refused.outcome, refused.rules) == ("rejected", ("stop_required", "confidence"))
+    assert verdict(portfolio={"halted": "paused by hand"}).outcome == "halted"
+
+
+def test_what_was_cut_to_nothing_says_by_which_rules() -> None:
+    refused = verdict(portfolio={"free_quote": D(0)})
+    assert isinstance(refused, RiskRefused)
+    assert refused.reasons == ("quantity 0 is below the exchange's minimum 0.01 (cut by size_max, funds)",)
+    assert [clamp.rule for clamp in refused.clamps] == ["size_max", "funds"]
+
+
+def test_less_than_a_lot_is_not_sold() -> None:
+    rest = {"side": Side.SELL, "intent": Intent.CLOSE, "stop": None}
+    refused = verdict(rest, {"position_quantity": D("0.0009")})
+    assert isinstance(refused, RiskRefused) and refused.rules == ("minimum",)
 
 
 def test_a_wish_within_every_limit_is_left_as_it_is() -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.app.risk_settings import risk_limits
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
-from triplegain.domain.proposal import Regime
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protections import ProtectionSettings
 from triplegain.market.candle_length import auto_candle_length, parse_candle_length
 from triplegain.market.feed import MarketSource
-from triplegain.risk.limits import RiskLimits
 
 _HOUR_NS = 3600 * SECOND_NS
 _HUNDRED = Decimal(100)
@@ -46,26 +45,6 @@ def desk_settings(config: Config) -> DeskSettings:
     return DeskSettings(
         entry_expiry_ns=config.execution.orders.limit_expiry_hours * _HOUR_NS,
         protection=ProtectionSettings(max_holding_ns=holding_ns),
-    )
-
-
-def risk_limits(config: Config) -> RiskLimits:
-    risk, positions = config.risk, config.execution.positions
-    defaults = RiskLimits()
-    return RiskLimits(
-        risk_per_trade=risk.max_risk_per_trade_pct / _HUNDRED,
-        loss_max=risk.max_risk_per_trade_pct / _HUNDRED,
-        size_max=risk.max_position_pct / _HUNDRED,
-        exposure_max=risk.max_exposure_pct / _HUNDRED,
-        stop_min=risk.stop_loss.min_pct / _HUNDRED,
-        stop_max=risk.stop_loss.max_pct / _HUNDRED,
-        stop_max_by_symbol={symbol: pct / _HUNDRED for symbol, pct in risk.stop_loss.per_symbol_max_pct.items()},
-        reward_risk_min=risk.min_reward_risk,
-        confidence_min=risk.min_confidence,
-        confidence_size=risk.confidence_multipliers,
-        regime_size={**defaults.regime_size, Regime.UNKNOWN: risk.regime_multiplier_unknown},
-        positions_max=positions.max_open,
-        positions_per_symbol_max=positions.max_per_symbol,
     )
 
 

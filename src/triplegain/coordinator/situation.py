@@ -47,27 +47,34 @@ class SituationRoom:
 
     def _portfolio_view(self, symbol: str, halted: str) -> PortfolioView:
         everything = self._desk.open_positions()
+        by_symbol = self._exposure_by_symbol()
         quote = symbol.partition("/")[2]
         return PortfolioView(
             equity=self._portfolio.equity_usd(),
-            exposure=self.exposure(),
+            exposure=None if by_symbol is None else sum(by_symbol.values(), Decimal(0)),
             open_positions=len(everything),
             open_in_symbol=sum(position.symbol == symbol for position in everything),
             free_quote=max(min(self._desk.free(quote), self._portfolio.available(quote)), Decimal(0)),
             position_quantity=sum((p.quantity for p in everything if p.symbol == symbol and not p.leaving), Decimal(0)),
             halted=halted,
+            exposure_by_symbol=by_symbol or {},
         )
 
     def exposure(self) -> Decimal | None:
         """Notional of positions and entries under way in USD; None if one of them has no price."""
-        total = Decimal(0)
+        by_symbol = self._exposure_by_symbol()
+        return None if by_symbol is None else sum(by_symbol.values(), Decimal(0))
+
+    def _exposure_by_symbol(self) -> dict[str, Decimal] | None:
+        by_symbol: dict[str, Decimal] = {}
         for position in self._desk.open_positions():
             mark = self._prices.mark(position.symbol)
             usd = self._portfolio.usd_price(position.symbol.partition("/")[2])
             if mark is None or usd is None:
                 return None
-            total += position.at_risk * mark * usd
-        return total
+            notional = position.at_risk * mark * usd
+            by_symbol[position.symbol] = by_symbol.get(position.symbol, Decimal(0)) + notional
+        return by_symbol
 
     def _market_view(self, symbol: str, now_ns: int) -> MarketView:
         market = self._exchange.markets[symbol]

@@ -35,11 +35,21 @@ class Regime(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Strictness(StrEnum):
+    """How much more, or less, confidence than usual a market's condition asks for."""
+
+    RELAXED = "relaxed"
+    NORMAL = "normal"
+    STRICT = "strict"
+    VERY_STRICT = "very_strict"
+
+
 @dataclass(frozen=True, slots=True)
 class TradeProposal:
     """A trade as proposed. Prices in quote per base, `quantity` in base (None: as much as the sizing rule gives).
 
-    `entry` None means the market's price now. `confidence` from 0 to 1.
+    `quantity` is what is bought in all, not what is paid for: leverage lowers the margin, never the risk. `entry` is
+    what the proposer reckoned with; the gate measures by the order's terms and the market. `confidence` from 0 to 1.
     """
 
     symbol: str

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal, localcontext
+from decimal import Decimal
 
 from triplegain.domain.proposal import Regime
 from triplegain.risk.limits import RiskLimits
+from triplegain.risk.numbers import floor_divide
 
 _ZERO = Decimal(0)
-
-
-def floor_divide(numerator: Decimal, denominator: Decimal) -> Decimal:
-    """A quotient to 40 digits, rounded down; 0 for a numerator below zero."""
-    with localcontext(prec=40, rounding=ROUND_FLOOR):
-        return max(_ZERO, numerator / denominator)
+_ONE = Decimal(1)
 
 
 def confidence_multiplier(confidence: Decimal, limits: RiskLimits) -> Decimal:
@@ -30,10 +26,17 @@ def sized_quantity(
     limits: RiskLimits,
 ) -> Decimal:
     """equity x risk per trade / stop fraction x confidence multiplier x regime multiplier, as base quantity."""
-    share = confidence_multiplier(confidence, limits) * limits.regime_size[regime]
+    share = confidence_multiplier(confidence, limits) * limits.regimes[regime].size
     return floor_divide(equity * limits.risk_per_trade * share, stop_fraction * usd_per_base)
 
 
-def quantity_for_loss(loss: Decimal, entry: Decimal, stop: Decimal, fee: Decimal) -> Decimal:
-    """The quantity that loses `loss` (quote currency) when bought at `entry`, sold at `stop`, `fee` on both sides."""
-    return floor_divide(loss, entry - stop + fee * (entry + stop))
+def loss_at_stop(entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal) -> Decimal:
+    """What one unit of base loses, in quote: bought at `entry`, sold `slippage` below `stop`, `fee` on both sides."""
+    sold = stop * (_ONE - slippage)
+    return entry - sold + fee * (entry + sold)
+
+
+def quantity_for_loss(loss: Decimal, entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal) -> Decimal:
+    """The quantity that loses `loss` (quote currency) at the stop, costs included. Leverage does not enter: the loss
+    is that of the whole quantity, whoever has lent part of its price."""
+    return floor_divide(loss, loss_at_stop(entry, stop, fee, slippage))

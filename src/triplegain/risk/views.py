@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.domain.instrument import Instrument
@@ -14,6 +15,8 @@ class PortfolioView:
 
     `open_in_symbol`, `free_quote` (quote currency that may be spent) and `position_quantity` (coins open positions of
     the symbol hold and that are not being sold yet; for a rebalance the free coins) are about the proposal's symbol.
+    `exposure_by_symbol` says where the exposure is; what it leaves out counts as moving with every symbol.
+    `margin_used` and `margin_available` in USD: with none available nothing is opened on margin.
     `halted` gives the reason, empty while trading.
     """
 
@@ -24,13 +27,17 @@ class PortfolioView:
     free_quote: Decimal
     position_quantity: Decimal
     halted: str = ""
+    exposure_by_symbol: Mapping[str, Decimal] = field(default_factory=dict)
+    margin_used: Decimal = Decimal(0)
+    margin_available: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
     """One market now. `stale` gives the reason why its quote may not be used, empty while fresh.
 
-    `quote_usd` is USD per unit of the quote currency, `taker_fee` a fraction of the notional.
+    `quote_usd` is USD per unit of the quote currency, `taker_fee` a fraction of the notional, `leverage_max` what the
+    venue lends on this market: 1 on spot.
     """
 
     instrument: Instrument
@@ -40,3 +47,4 @@ class MarketView:
     quote_usd: Decimal | None
     taker_fee: Decimal
     stale: str = ""
+    leverage_max: int = 1

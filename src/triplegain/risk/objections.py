@@ -1,0 +1,143 @@
+"""Every reason against an opening or a rebalance that no smaller quantity would cure, in the order of the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from triplegain.domain.clock import MILLISECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.money import text
+from triplegain.domain.orders import Side
+from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.verdict import Reason, Rule
+from triplegain.risk.limits import RiskLimits
+from triplegain.risk.plausibility import terms_price
+from triplegain.risk.sizing import confidence_multiplier
+from triplegain.risk.standing import Standing
+from triplegain.risk.views import MarketView, PortfolioView
+
+_ONE = Decimal(1)
+NO_SHORTS = Reason(Rule.NO_SHORTS, "no position to sell; spot has no shorts")
+
+
+def objections(
+    proposal: TradeProposal,
+    portfolio: PortfolioView,
+    market: MarketView,
+    limits: RiskLimits,
+    past: Standing,
+    elapsed_ns: int,
+) -> Iterator[Reason]:
+    """`proposal.entry` is the price the trade is measured by, None where the market has none."""
+    opens = proposal.intent is Intent.OPEN
+    if portfolio.halted:
+        yield Reason(Rule.HALTED, f"trading is halted: {portfolio.halted}")
+    yield from past.halts
+    yield from _unknown(portfolio)
+    yield from past.cooldowns
+    if not opens:
+        yield from past.rebalance_cooldowns
+    if elapsed_ns > limits.timeout_ns:
+        took, most = elapsed_ns // MILLISECOND_NS, limits.timeout_ns // MILLISECOND_NS
+        yield Reason(Rule.TIMEOUT, f"time-out: {took} ms have passed, {most} ms are allowed; the market has moved on")
+    yield from _stale(proposal, market, limits)
+    if opens and proposal.side is Side.SELL:
+        yield NO_SHORTS
+    elif opens:
+        yield from _stop(proposal, market, limits)
+        yield from _confidence(proposal, limits, past)
+        yield from _counts(proposal, portfolio, limits)
+    yield from past.window
+    yield from past.breakers
+
+
+def _unknown(portfolio: PortfolioView) -> Iterator[Reason]:
+    if portfolio.equity is None:
+        yield Reason(Rule.EQUITY, "equity is unknown: an asset has no fresh price")
+    elif portfolio.equity <= 0:
+        yield Reason(Rule.EQUITY, f"equity is {text(portfolio.equity)} USD: nothing to risk")
+    if portfolio.exposure is None:
+        yield Reason(Rule.EXPOSURE_MAX, "exposure is unknown: a position has no fresh price")
+
+
+def _stale(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> Iterator[Reason]:
+    if market.stale:
+        yield Reason(Rule.FRESH_DATA, f"no fresh price: {market.stale}")
+    if proposal.entry is None:
+        yield Reason(Rule.FRESH_DATA, f"no fresh price: {proposal.symbol} has neither quote nor trade")
+    if market.quote_usd is None or market.quote_usd <= 0:
+        yield Reason(Rule.FRESH_DATA, f"no fresh price: {market.instrument.quote} cannot be valued in USD")
+    bid, ask = market.bid, market.ask
+    if bid is None or ask is None:
+        return
+    if bid > ask:
+        yield Reason(Rule.FRESH_DATA, f"the quote is crossed: bid {text(bid)} above ask {text(ask)}")
+    elif ask - bid > limits.spread_max * ask:
+        words = f"the spread from {text(bid)} to {text(ask)} is above {_percent(limits.spread_max)} of the price"
+        yield Reason(Rule.SPREAD, words)
+
+
+def _stop(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> Iterator[Reason]:
+    entry, stop, target = proposal.entry, proposal.stop, proposal.target
+    if stop is None:
+        yield Reason(Rule.STOP_REQUIRED, "a stop-loss is required")
+        return
+    for price in (stop, target, terms_price(proposal)):
+        if price is not None:
+            try:
+                market.instrument.ticks(price)
+            except InvalidValueError as error:
+                yield Reason(Rule.PRICE_STEP, str(error))
+    if entry is None:
+        return
+    if stop >= entry:
+        yield Reason(Rule.STOP_LEVEL, f"the stop {text(stop)} must be below the entry {text(entry)}")
+        return
+    near = market.bid if market.bid is not None else market.last
+    if near is not None and stop >= near:
+        yield Reason(Rule.STOP_LEVEL, f"the stop {text(stop)} would fire at once: the market is at {text(near)}")
+    risk = entry - stop
+    most = min(limits.stop_max, limits.stop_max_by_symbol.get(proposal.symbol, limits.stop_max))
+    if risk < limits.stop_min * entry:
+        words = f"the stop {text(stop)} is nearer than {_percent(limits.stop_min)} of the entry {text(entry)}"
+        yield Reason(Rule.STOP_MIN, words)
+    if risk > most * entry:
+        words = f"the stop {text(stop)} is farther than {_percent(most)} of the entry {text(entry)}"
+        yield Reason(Rule.STOP_MAX, words)
+    if target is not None and target - entry < limits.reward_risk_min * risk:
+        words = f"the target {text(target)} offers less than {text(limits.reward_risk_min)} times the risk"
+        yield Reason(Rule.REWARD_RISK, words)
+
+
+def confidence_least(proposal: TradeProposal, limits: RiskLimits, past: Standing) -> Decimal:
+    """What this trade must be sure of: the larger minimum, losses in a row and the regime's strictness added."""
+    regime = limits.regimes[proposal.regime]
+    least = max(limits.confidence_min, regime.confidence_min)
+    return min(_ONE, least + past.confidence_add + limits.strictness[regime.strictness])
+
+
+def _confidence(proposal: TradeProposal, limits: RiskLimits, past: Standing) -> Iterator[Reason]:
+    least = confidence_least(proposal, limits, past)
+    if proposal.confidence < least:
+        added = f", {past.confidence_add} after losses in a row" if past.confidence_add else ""
+        words = f"confidence {proposal.confidence} is below {least} (regime {proposal.regime}{added})"
+        yield Reason(Rule.CONFIDENCE, words)
+    elif not confidence_multiplier(proposal.confidence, limits):
+        yield Reason(Rule.CONFIDENCE, f"confidence {proposal.confidence} earns no size")
+
+
+def _counts(proposal: TradeProposal, portfolio: PortfolioView, limits: RiskLimits) -> Iterator[Reason]:
+    if portfolio.open_positions >= limits.positions_max:
+        words = f"{portfolio.open_positions} positions are open, the limit is {limits.positions_max}"
+        yield Reason(Rule.POSITIONS_MAX, words)
+    if portfolio.open_in_symbol >= limits.positions_per_symbol_max:
+        words = (
+            f"{portfolio.open_in_symbol} positions are open in {proposal.symbol}, "
+            f"the limit is {limits.positions_per_symbol_max}"
+        )
+        yield Reason(Rule.POSITIONS_PER_SYMBOL_MAX, words)
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{text(fraction * 100)} %"
