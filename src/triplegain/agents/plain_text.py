@@ -26,6 +26,10 @@ _HIDING = re.compile(
     r"display:none|visibility:(hidden|collapse)|(font-size|opacity|width|height|max-width|max-height):0(?![.]?[1-9])"
     r"|(left|top|text-indent|margin-left):-[0-9]{3,}|clip:rect|color:transparent",
 )
+#: A tag or comment that never ends: a browser shows nothing of it.
+_OPEN_TAG = re.compile(r"\s*<[A-Za-z/!?]")
+#: An ampersand escaped any number of times.
+_AMPERSANDS = re.compile(r"&((amp|#0*38|#x0*26);)+", re.IGNORECASE)
 _UNREAD = frozenset(("head", "iframe", "noscript", "object", "script", "style", "svg", "template", "textarea", "title"))
 _VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr")
@@ -45,6 +49,8 @@ def plain_text(raw: str, length_max: int) -> str:
         if seen == text:
             break
         text = seen
+    else:
+        text = text.replace("&", " ")
     text = _visible(text).translate(_QUOTES)
     text = _LONG_WORD.sub("[long word]", text)
     return " ".join(text.split())[:length_max].rstrip()
@@ -77,8 +83,9 @@ def _without_markup(text: str) -> str:
     if "<" not in text and "&" not in text:
         return text
     reader = _Reader()
-    reader.feed(text)
-    reader.close()
+    reader.feed(_AMPERSANDS.sub("&", text))
+    if _OPEN_TAG.match(reader.rawdata) is None:
+        reader.close()
     return "".join(reader.seen)
 
 
