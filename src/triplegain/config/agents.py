@@ -40,7 +40,62 @@ class BaselineEma(Section):
         return self
 
 
+class Technical(Section):
+    """Technical analysis without a model."""
+
+    rsi_long: Percent = Field(Decimal(60), description="long above this RSI with a MACD histogram above 0")
+    rsi_short: Percent = Field(Decimal(40), description="short below this RSI with a MACD histogram below 0")
+    confidence: Fraction = Field(Decimal("0.25"), description="confidence of the rules")
+
+    @model_validator(mode="after")
+    def _short_is_below_long(self) -> Technical:
+        if self.rsi_short > self.rsi_long:
+            raise ValueError(f"rsi_short ({self.rsi_short}) must not be above rsi_long ({self.rsi_long})")
+        return self
+
+
+class RegimeAgent(Section):
+    """The regime of each pair: rules without a model, and when an answer begins to hold."""
+
+    adx_trending: Percent = Field(
+        Decimal(25), description="trending above this ADX, bull or bear by the RSI's side of 50"
+    )
+    choppiness_choppy: Percent = Field(Decimal(60), description="choppy above this choppiness, else ranging")
+    confidence: Fraction = Field(Decimal("0.40"), description="confidence of the rules")
+    runs_agreeing: AtLeastOne = Field(2, description="runs in a row that must agree before a regime holds")
+    model_confidence_min: Fraction = Field(Decimal("0.70"), description="a model's answer below this changes nothing")
+
+
+class SentimentAgent(Section):
+    """Social and news sentiment: how the two are combined, and how far they reach."""
+
+    social_weight: Positive = Field(Decimal("0.6"), description="weight of what people write")
+    news_weight: Positive = Field(Decimal("0.6"), description="weight of the news")
+    size_min: Fraction = Field(
+        Decimal("0.75"), description="the worst sentiment leaves this share of a buy; it can do nothing else"
+    )
+
+
+class ConsensusOfModels(Section):
+    """What agreement adds to the confidence of a decision of exactly six models, counted over all that were asked."""
+
+    boost_six: Fraction = Field(Decimal("0.15"), description="all six agree")
+    boost_five: Fraction = Field(Decimal("0.10"), description="five agree")
+    boost_four: Fraction = Field(Decimal("0.05"), description="four agree")
+    confidence_max: Fraction = Field(Decimal("0.95"), description="no decision of models is surer than this")
+
+    @model_validator(mode="after")
+    def _more_agreement_adds_more(self) -> ConsensusOfModels:
+        if not self.boost_four <= self.boost_five <= self.boost_six:
+            raise ValueError("boost_four, boost_five and boost_six must not fall")
+        return self
+
+
 class Agents(Section):
     """One section per agent."""
 
     baseline_ema: BaselineEma = BaselineEma()
+    technical: Technical = Technical()
+    regime: RegimeAgent = RegimeAgent()
+    sentiment: SentimentAgent = SentimentAgent()
+    consensus: ConsensusOfModels = ConsensusOfModels()
