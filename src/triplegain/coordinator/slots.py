@@ -67,5 +67,5 @@ class Slots:
         return {"open": list(self._open.items()), "waiting": list(self._waiting.items())}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._open = {round_id: task for round_id, task in state["open"]}
-        self._waiting = {round_id: task for round_id, task in state["waiting"]}
+        self._open = dict(state["open"])
+        self._waiting = dict(state["waiting"])

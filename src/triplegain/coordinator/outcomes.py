@@ -1,0 +1,173 @@
+"""How votes turn out: after each horizon of market time a vote is held against what the market did, net of costs.
+
+`move` is (price then - price of the vote) / price of the vote. `net` is what following the vote would have earned
+until the horizon, on the price of the vote, as against doing nothing; `cost` is that of a round trip, taker fees of
+both sides and the spread:
+
+| vote | held then | net |
+|---|---|---|
+| buy | anything | move - cost: bought now, sold at the horizon |
+| sell, close_long | long | -move - cost: what leaving saved, less going out now and coming back at the horizon |
+| close_short | short | move - cost: likewise |
+| sell, close_long, close_short | nothing of the kind | 0: a spot account has nothing to sell |
+| hold | anything | 0 |
+
+An abstention is no opinion: it is counted, never scored. The price is the first fresh one at or after the horizon;
+if none comes within the grace period, nothing is known, and that is what is recorded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from triplegain.agents.answer import Action
+from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.money import EXACT, divide, text
+from triplegain.domain.orders import Side
+
+_HOUR_NS = 3600 * SECOND_NS
+_NEVER = 1 << 63
+_ZERO = Decimal(0)
+_STEP = Decimal("0.0000000001")
+#: The word of a VoteRecord that is no opinion.
+_ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSettings:
+    """`horizons_ns` rise. `votes_max` bounds the memory of each horizon: six votes an hour on 30 pairs for a day."""
+
+    horizons_ns: tuple[int, ...] = (_HOUR_NS, 4 * _HOUR_NS, 24 * _HOUR_NS)
+    grace_ns: int = 300 * SECOND_NS
+    votes_max: int = 4320
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """One vote waiting for one horizon. `sign` is +1, -1 or 0: how much of the move following it would have earned."""
+
+    due_ns: int
+    vote_number: int
+    symbol: str
+    price: Decimal
+    sign: int
+    cost: Decimal
+
+
+class OutcomeBook:
+    """Votes go in as they are cast; `score` gives what is known of those whose horizon has come."""
+
+    def __init__(self, settings: OutcomeSettings | None = None) -> None:
+        self._settings = settings = settings or OutcomeSettings()
+        self._waiting: dict[int, deque[_Waiting]] = {horizon: deque() for horizon in settings.horizons_ns}
+        self._votes: dict[str, int] = {}
+        self._abstentions: dict[str, int] = {}
+
+    def add(self, vote: VoteRecord, held: Side | None, cost: Decimal) -> None:
+        """Remember a vote. `held`: BUY for a long position in its symbol at that moment, SELL for a short, else None.
+
+        Votes come in order of time. `cost` is the round trip as a fraction of the price. Raises InvalidValueError for
+        a price that is not above zero, a cost below zero, and an action nobody knows.
+        """
+        if vote.action == _ABSTAIN:
+            self._abstentions[vote.model] = self._abstentions.get(vote.model, 0) + 1
+            return
+        if not vote.price.is_finite() or vote.price <= 0 or not cost.is_finite() or cost < 0:
+            raise InvalidValueError(f"vote {vote.number}: price {vote.price} or cost {cost} cannot be")
+        sign = _sign(vote.action, held)
+        self._votes[vote.model] = self._votes.get(vote.model, 0) + 1
+        for horizon, waiting in self._waiting.items():
+            waiting.append(_Waiting(vote.time_ns + horizon, vote.number, vote.symbol, vote.price, sign, cost))
+
+    @property
+    def next_due_ns(self) -> int:
+        """When `score` may have something to say; far in the future while nothing waits."""
+        return min((waiting[0].due_ns for waiting in self._waiting.values() if waiting), default=_NEVER)
+
+    def due(self, now_ns: int) -> int:
+        """How many outcomes are due."""
+        return sum(each.due_ns <= now_ns for waiting in self._waiting.values() for each in waiting)
+
+    def score(self, now_ns: int, price_of: Callable[[str], Decimal | None]) -> tuple[OutcomeRecord, ...]:
+        """What is known by now, by horizon and then in order of the votes. `price_of` gives a fresh price or None.
+
+        A vote whose price is unknown stays until the grace period is over. Beyond `votes_max` the oldest are
+        recorded as unknown.
+        """
+        records: list[OutcomeRecord] = []
+        for horizon, waiting in self._waiting.items():
+            staying: list[_Waiting] = []
+            while waiting and (waiting[0].due_ns <= now_ns or len(waiting) > self._settings.votes_max):
+                vote = waiting.popleft()
+                late = now_ns > vote.due_ns + self._settings.grace_ns
+                price = None if late or now_ns < vote.due_ns else price_of(vote.symbol)
+                if price is None and vote.due_ns <= now_ns and not late:
+                    staying.append(vote)
+                else:
+                    records.append(_outcome(vote, horizon, now_ns, price))
+            waiting.extendleft(reversed(staying))
+        return tuple(records)
+
+    @property
+    def votes(self) -> Mapping[str, int]:
+        """Opinions by model, abstentions not among them."""
+        return dict(self._votes)
+
+    @property
+    def abstentions(self) -> Mapping[str, int]:
+        """Abstentions by model."""
+        return dict(self._abstentions)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "votes": dict(self._votes),
+            "abstentions": dict(self._abstentions),
+            "waiting": {str(horizon): [_stored(vote) for vote in each] for horizon, each in self._waiting.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._votes, self._abstentions = dict(state["votes"]), dict(state["abstentions"])
+        stored = state["waiting"]
+        self._waiting = {
+            horizon: deque(_restored(row) for row in stored.get(str(horizon), ()))
+            for horizon in self._settings.horizons_ns
+        }
+
+
+def _sign(action: str, held: Side | None) -> int:
+    try:
+        word = Action(action)
+    except ValueError:
+        raise InvalidValueError(f"a vote cannot be {action!r}") from None
+    match word:
+        case Action.BUY:
+            return 1
+        case Action.SELL | Action.CLOSE_LONG:
+            return -1 if held is Side.BUY else 0
+        case Action.CLOSE_SHORT:
+            return 1 if held is Side.SELL else 0
+        case Action.HOLD:
+            return 0
+
+
+def _outcome(vote: _Waiting, horizon_ns: int, now_ns: int, price: Decimal | None) -> OutcomeRecord:
+    if price is None or not price.is_finite() or price <= 0:
+        return OutcomeRecord(vote.vote_number, horizon_ns, now_ns, None, None, None)
+    move = divide(EXACT.subtract(price, vote.price), vote.price).quantize(_STEP, ROUND_HALF_EVEN)
+    net = EXACT.subtract(EXACT.multiply(move, vote.sign), vote.cost) if vote.sign else _ZERO
+    return OutcomeRecord(vote.vote_number, horizon_ns, now_ns, price, move, net)
+
+
+def _stored(vote: _Waiting) -> list[Any]:
+    return [str(vote.due_ns), vote.vote_number, vote.symbol, text(vote.price), vote.sign, text(vote.cost)]
+
+
+def _restored(row: list[Any]) -> _Waiting:
+    due, number, symbol, price, sign, cost = row
+    return _Waiting(int(due), number, symbol, Decimal(price), sign, Decimal(cost))
