@@ -1,0 +1,286 @@
+"""The rebalance: how the free coins are brought back to their targets. The plan is arithmetic; no model touches it.
+
+Only coins nobody has a claim on are counted and traded: those of open positions, of open orders and of the hodl bag
+are not. Everything is traded against the cash asset (USDT, taken as 1 USD), never from coin to coin, so each asset
+has one leg at most. A plan is made as a whole or not at all: all prices are known, the exchange would take every leg,
+cash and sales pay for the purchases with fees, and what is left of it after leaving out what is too small still
+brings the division nearer to its targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import EXACT, text
+from triplegain.domain.orders import Side
+from triplegain.domain.quote import Quote
+
+_HOUR_NS = 3600 * SECOND_NS
+
+
+class RebalanceMode(StrEnum):
+    """How a plan is carried out. It changes when and how orders are sent, never what is traded or how much.
+
+    IMMEDIATE: market orders now, in batches only from the size on that is always split. DCA_24H: market orders in
+    batches, whatever the size. LIMIT_ORDERS: as IMMEDIATE, but with limit orders at the best price of our own side.
+    DEFER: nothing now; the next check asks again.
+    """
+
+    IMMEDIATE = "immediate"
+    DCA_24H = "dca_24h"
+    LIMIT_ORDERS = "limit_orders"
+    DEFER = "defer"
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceSettings:
+    """`targets` are parts of the whole by asset and name `cash`. `deviation_min` is a fraction of the whole.
+
+    A rebalance that moves `split_from_usd` or more goes in `batches`, `batch_interval_ns` apart. `mode` holds where
+    no model chooses.
+    """
+
+    targets: Mapping[str, Decimal] = field(
+        default_factory=lambda: {"BTC": Decimal(1), "XRP": Decimal(1), "USDT": Decimal(1)}
+    )
+    deviation_min: Decimal = Decimal("0.05")
+    interval_min_ns: int = 24 * _HOUR_NS
+    trade_min_usd: Decimal = Decimal(10)
+    split_from_usd: Decimal = Decimal(500)
+    batches: int = 6
+    batch_interval_ns: int = 4 * _HOUR_NS
+    mode: RebalanceMode = RebalanceMode.LIMIT_ORDERS
+    cash: str = "USDT"
+
+    def target(self, asset: str) -> Fraction:
+        """The asset's share of the whole."""
+        return Fraction(self.targets[asset]) / sum(Fraction(part) for part in self.targets.values())
+
+    def symbol(self, asset: str) -> str:
+        return f"{asset}/{self.cash}"
+
+    @property
+    def coins(self) -> tuple[str, ...]:
+        """The assets that are traded, in order of their names."""
+        return tuple(sorted(asset for asset in self.targets if asset != self.cash))
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a leg is reckoned with: best bid and ask, or twice the last trade where there is no book."""
+
+    bid: Decimal
+    ask: Decimal
+
+    @property
+    def mark(self) -> Fraction:
+        return (Fraction(self.bid) + Fraction(self.ask)) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One trade of a plan or of a batch: `quantity` in base, `notional` in quote.
+
+    The notional of a purchase is with fees and is the most that may be spent; that of a sale what it should bring.
+    """
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    notional: Decimal
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "symbol": self.symbol,
+            "side": self.side.label,
+            "quantity": text(self.quantity),
+            "notional": text(self.notional),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Leg:
+        numbers = (Decimal(stored["quantity"]), Decimal(stored["notional"]))
+        return cls(stored["symbol"], Side.parse(stored["side"]), *numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class RebalancePlan:
+    """What would be traded. `shares` is what each asset is of the whole now; `left_out` says what was too small.
+
+    `moved_usd` is the larger of all sales and all purchases.
+    """
+
+    made_at_ns: int
+    total_usd: Decimal
+    moved_usd: Decimal
+    shares: Mapping[str, Decimal]
+    sells: tuple[Leg, ...]
+    buys: tuple[Leg, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoRebalance:
+    """Nothing is to be done, and why."""
+
+    reason: str
+
+
+def prices_of(quote: Quote | None) -> Prices | None:
+    """None without a quote, or without bid, ask and last."""
+    if quote is None:
+        return None
+    bid = quote.bid if quote.bid is not None else quote.last
+    ask = quote.ask if quote.ask is not None else quote.last
+    if bid is None or ask is None or not (bid.is_finite() and ask.is_finite()) or bid <= 0 or ask < bid:
+        return None
+    return Prices(bid, ask)
+
+
+def make_leg(side: Side, instrument: Instrument, lots: int, prices: Prices) -> Leg:
+    """So many lots as reckoned: a sale at the bid less the highest fee, a purchase at the ask with it on top."""
+    quantity = instrument.quantity(lots)
+    rate = EXACT.divide(Decimal(instrument.fees.tiers[0].taker_ppm), RATE_UNIT)
+    price, factor = (prices.ask, 1 + rate) if side is Side.BUY else (prices.bid, 1 - rate)
+    return Leg(instrument.symbol, side, quantity, EXACT.multiply(EXACT.multiply(quantity, price), factor))
+
+
+def too_small(leg: Leg, instrument: Instrument, prices: Prices) -> str:
+    """Why the exchange would not take it, in words; empty if it would."""
+    if leg.quantity < instrument.quantity_min:
+        return f"{text(leg.quantity)} {instrument.base} is below the exchange's minimum {text(instrument.quantity_min)}"
+    if EXACT.multiply(leg.quantity, prices.bid) < instrument.cost_min:
+        return f"{text(leg.quantity)} {instrument.base} is worth less than the exchange's minimum"
+    return ""
+
+
+def whole_lots(quantity: Fraction, instrument: Instrument) -> int:
+    """`quantity` (base, not below zero) cut to the lot."""
+    return int(quantity / Fraction(instrument.lot))
+
+
+def plan(
+    holdings: Mapping[str, Decimal],
+    quotes: Mapping[str, Quote | None],
+    instruments: Iterable[Instrument],
+    settings: RebalanceSettings,
+    now_ns: int,
+) -> RebalancePlan | NoRebalance:
+    """What to trade now, or why nothing.
+
+    `holdings` are the free amounts by asset, `quotes` the fresh quotes by symbol (None or absent: there is none).
+    """
+    by_symbol = {instrument.symbol: instrument for instrument in instruments}
+    prices: dict[str, Prices] = {}
+    for coin in settings.coins:
+        symbol = settings.symbol(coin)
+        if symbol not in by_symbol:
+            return NoRebalance(f"{symbol} is not among the instruments of this session")
+        found = prices_of(quotes.get(symbol))
+        if found is None:
+            return NoRebalance(f"no fresh price of {symbol}")
+        prices[coin] = found
+    amounts = {asset: holdings.get(asset, Decimal(0)) for asset in settings.targets}
+    wrong = next((asset for asset, amount in amounts.items() if not amount.is_finite() or amount < 0), None)
+    if wrong is not None:
+        return NoRebalance(f"{wrong}: a free amount of {amounts[wrong]} cannot be")
+    values = {asset: Fraction(amount) * _usd(prices.get(asset)) for asset, amount in amounts.items()}
+    return _Planner(by_symbol, prices, values, settings).plan(now_ns)
+
+
+def _usd(prices: Prices | None) -> Fraction:
+    """USD for one of a coin; 1 for the cash asset, which has no prices."""
+    return Fraction(1) if prices is None else prices.mark
+
+
+class _Planner:
+    """The arithmetic of one plan, exact until each leg is cut to the lot. `values` are in USD by asset."""
+
+    def __init__(
+        self,
+        instruments: Mapping[str, Instrument],
+        prices: Mapping[str, Prices],
+        values: Mapping[str, Fraction],
+        settings: RebalanceSettings,
+    ) -> None:
+        self._settings = settings
+        self._instruments = {coin: instruments[settings.symbol(coin)] for coin in settings.coins}
+        self._prices = prices
+        self._values = values
+        self._total = sum(values.values(), Fraction(0))
+        self._left_out: list[str] = []
+
+    def plan(self, now_ns: int) -> RebalancePlan | NoRebalance:
+        settings, total = self._settings, self._total
+        if total <= 0:
+            return NoRebalance("there is nothing free to divide")
+        off = {asset: value / total - settings.target(asset) for asset, value in self._values.items()}
+        farthest = max(off, key=lambda asset: abs(off[asset]))
+        if abs(off[farthest]) < Fraction(settings.deviation_min):
+            points, least = float(off[farthest] * 100), float(settings.deviation_min * 100)
+            return NoRebalance(f"{farthest} is {points:+.2f} points off its target, less than {least:g}")
+        sells = self._legs(Side.SELL, {coin: off[coin] * total for coin in settings.coins if off[coin] > 0})
+        buys = self._legs(Side.BUY, {coin: -off[coin] * total for coin in settings.coins if off[coin] < 0})
+        buys = self._affordable(buys, sells)
+        if not sells and not buys:
+            return NoRebalance("; ".join(self._left_out) or "there is nothing to trade")
+        if not self._nearer(sells, buys, off):
+            return NoRebalance(f"what could be traded would bring it no nearer: {'; '.join(self._left_out)}")
+        return RebalancePlan(
+            made_at_ns=now_ns,
+            total_usd=_shown(total),
+            moved_usd=_shown(max(self._worth(sells), self._worth(buys))),
+            shares={asset: _shown(value / total) for asset, value in self._values.items()},
+            sells=tuple(sells.values()),
+            buys=tuple(buys.values()),
+            left_out=tuple(self._left_out),
+        )
+
+    def _legs(self, side: Side, amounts: Mapping[str, Fraction]) -> dict[str, Leg]:
+        legs = {}
+        for coin, usd in amounts.items():
+            instrument, prices = self._instruments[coin], self._prices[coin]
+            leg = make_leg(side, instrument, whole_lots(usd / prices.mark, instrument), prices)
+            words = too_small(leg, instrument, prices)
+            if usd < Fraction(self._settings.trade_min_usd):
+                words = f"{side.label} {float(usd):.2f} USD of {coin} is below {text(self._settings.trade_min_usd)} USD"
+            if words:
+                self._left_out.append(words)
+            else:
+                legs[coin] = leg
+        return legs
+
+    def _affordable(self, buys: dict[str, Leg], sells: dict[str, Leg]) -> dict[str, Leg]:
+        """All purchases smaller by the same share, if cash and sales do not pay for them with fees."""
+        cost = sum((Fraction(leg.notional) for leg in buys.values()), Fraction(0))
+        money = self._values[self._settings.cash] + sum(Fraction(leg.notional) for leg in sells.values())
+        if cost <= money:
+            return buys
+        amounts = {coin: Fraction(leg.quantity) * self._prices[coin].mark * money / cost for coin, leg in buys.items()}
+        return self._legs(Side.BUY, amounts)
+
+    def _nearer(self, sells: dict[str, Leg], buys: dict[str, Leg], off: Mapping[str, Fraction]) -> bool:
+        """The distances from the targets, added up, are less afterwards than before."""
+        moved = {coin: -self._worth({coin: leg}) for coin, leg in sells.items()}
+        moved |= {coin: self._worth({coin: leg}) for coin, leg in buys.items()}
+        cash = -sum(moved.values(), Fraction(0))
+        after = {asset: off[asset] * self._total + moved.get(asset, Fraction(0)) for asset in off}
+        after[self._settings.cash] += cash
+        return sum(map(abs, after.values())) < sum(abs(each) for each in off.values()) * self._total
+
+    def _worth(self, legs: Mapping[str, Leg]) -> Fraction:
+        worth = (Fraction(leg.quantity) * self._prices[coin].mark for coin, leg in legs.items())
+        return sum(worth, Fraction(0))
+
+
+def _shown(value: Fraction) -> Decimal:
+    """To eight decimals, rounded down: for people and for the size from which on a plan is split."""
+    return EXACT.scaleb(Decimal(int(value * 10**8)), -8)
