@@ -1,0 +1,133 @@
+"""Decisions with what led to them, as `decisions` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from triplegain.cli.hostile import tame
+from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, plain_json
+from triplegain.domain.agent_records import VoteRecord
+from triplegain.domain.records import DecisionRecord
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
+
+_VOTES_MAX = 100_000
+_LEVELS = ("entry", "stop", "target")
+_STYLES = {"sent": GAIN, "refused": WARNING}
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Decisions, the latest first, and the votes that counted for each, by its number."""
+
+    session_id: str
+    decisions: Sequence[DecisionRecord]
+    votes: Mapping[int, Sequence[VoteRecord]]
+
+
+async def read_trail(
+    database: Database, session_id: str, *, symbol: str | None, outcome: str | None, limit: int, before: int | None
+) -> Trail:
+    """Raises SessionNotFoundError."""
+    reader = SessionReader(database)
+    await reader.session(session_id)
+    found = await reader.decisions(
+        session_id, symbol=symbol, outcome=outcome, after=before, limit=limit, newest_first=True
+    )
+    votes: dict[int, list[VoteRecord]] = {}
+    numbers = [decision.number for decision in found]
+    for vote in await reader.votes(session_id, decision_numbers=numbers, limit=_VOTES_MAX):
+        assert vote.decision_number is not None
+        votes.setdefault(vote.decision_number, []).append(vote)
+    return Trail(session_id, found, votes)
+
+
+def trail_as_json(trail: Trail) -> dict[str, Any]:
+    """Everything that is stored of them."""
+    return {
+        "mode": "paper",
+        "session": trail.session_id,
+        "decisions": [
+            plain_json(decision) | {"votes": plain_json(trail.votes.get(decision.number, ()))}
+            for decision in trail.decisions
+        ],
+    }
+
+
+def decisions_view(trail: Trail) -> RenderableType:
+    """For eyes: one block for each decision."""
+    if not trail.decisions:
+        return Text(f"PAPER  no such decision in {trail.session_id}")
+    parts: list[RenderableType] = [Text(f"PAPER  Decisions of {trail.session_id}, times in UTC", style="bold")]
+    for decision in trail.decisions:
+        parts += [Text(""), _title(decision)]
+        rows = list(_rows(decision, trail.votes.get(decision.number, ())))
+        if rows:
+            parts.append(Padding(pairs(rows), (0, 0, 0, 2), expand=False))
+    return Group(*parts)
+
+
+def _title(decision: DecisionRecord) -> Text:
+    words = decision.action.replace("_", " ")
+    opinion = words if decision.action == "abstain" else f"{words} {decision.confidence:.2f}"
+    return Text.assemble(
+        (f"#{decision.number}", "bold"),
+        f"  {moment(decision.time_ns)}  {tame(decision.symbol)}  {tame(decision.agent)}: {tame(opinion)}  ",
+        (decision.outcome, _STYLES.get(decision.outcome, QUIET)),
+    )
+
+
+def _rows(decision: DecisionRecord, votes: Sequence[VoteRecord]) -> Iterator[tuple[str, RenderableType]]:
+    details = decision.details
+    if votes:
+        yield "Votes", Text("; ".join(_vote(vote) for vote in votes))
+    if risk := list(_risk(details)):
+        yield "Risk", Text("; ".join(risk))
+    if sent := _sent(decision):
+        yield "Sent", Text(sent)
+    if reasons := "; ".join(tame(reason) for reason in decision.reasons if reason):
+        yield "Why" if decision.outcome == "sent" else "Why not", Text(reasons)
+
+
+def _vote(vote: VoteRecord) -> str:
+    if vote.action == "abstain":
+        reason = vote.failure.replace("_", " ") or vote.reasoning or "no opinion"
+        return f"{tame(vote.model)} abstains ({tame(reason, 80)})"
+    opinion = f"{tame(vote.model)} {tame(vote.action.replace('_', ' '))}"
+    return opinion if vote.confidence is None else f"{opinion} {vote.confidence:.2f}"
+
+
+def _risk(details: Mapping[str, Any]) -> Iterator[str]:
+    """What the engine changed, warned of, and the rules that refused."""
+    for clamp in _listed(details, "clamps"):
+        if isinstance(clamp, Mapping):
+            rule, before, after = (tame(str(clamp.get(name, "unknown")), 60) for name in ("rule", "from", "to"))
+            yield f"{rule.replace('_', ' ')} cut {before} to {after}"
+    for warning in _listed(details, "warnings"):
+        yield f"warned: {tame(str(warning), 120)}"
+    if rules := [tame(str(rule), 60).replace("_", " ") for rule in _listed(details, "rules")]:
+        yield f"refused by {', '.join(rules)}"
+
+
+def _sent(decision: DecisionRecord) -> str:
+    if decision.outcome != "sent":
+        return ""
+    details = decision.details
+    parts = [f"order {tame(decision.client_order_id)}"] if decision.client_order_id else []
+    if "quantity" in details:
+        parts.append(f"{tame(str(details['quantity']))} {decision.symbol.partition('/')[0]}")
+    parts += [f"{name} {tame(str(details[name]))}" for name in _LEVELS if name in details]
+    if closes := [tame(str(each), 60) for each in _listed(details, "closes")]:
+        parts.append(f"closes {', '.join(closes)}")
+    return ", ".join(parts)
+
+
+def _listed(details: Mapping[str, Any], name: str) -> Sequence[Any]:
+    found = details.get(name, ())
+    return found if isinstance(found, (list, tuple)) else ()

@@ -1,0 +1,135 @@
+"""The models of a session as `leaderboard` prints them: by name, as nothing here is a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from triplegain.cli.hostile import tame
+from triplegain.cli.tables import WARNING, duration, listing, percent, plain_json
+from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures
+from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
+
+#: An advantage worth having, for saying how long it takes to be seen.
+_EXAMPLE = 0.55
+_CAVEAT = "Votes of neighbouring hours share their market: the true ranges are wider still."
+
+
+def leaderboard_as_json(board: Leaderboard) -> dict[str, Any]:
+    """Every figure; intervals as shares from 0 to 1."""
+    return {
+        "mode": "paper",
+        "session": board.session_id,
+        "models": [_model_json(model, board.comparisons) for model in board.models],
+        "verdict": " ".join(_verdict(board)),
+    }
+
+
+def leaderboard_view(board: Leaderboard) -> RenderableType:
+    """For eyes: who answered and what it cost, how the votes turned out, and what that is worth."""
+    if not board.models:
+        return Text(f"PAPER  no model has voted in {board.session_id}")
+    parts: list[RenderableType] = [_answers(board)]
+    if any(model.horizons for model in board.models):
+        parts.append(_outcomes(board))
+    parts.append(Text(" ".join(_verdict(board)), style="bold"))
+    return Group(*parts)
+
+
+def _answers(board: Leaderboard) -> RenderableType:
+    numbers = ("asked", "valid", "coverage", "late", "latency", "cost USD")
+    table = listing("model", *numbers, "failures", right=numbers, whole=("model",))
+    table.title = f"PAPER  Models of {board.session_id}, by name"
+    for model in board.models:
+        failures = (f"{count} {_kind(kind)}" for kind, count in model.failures.items())
+        table.add_row(
+            tame(model.model),
+            str(model.asked),
+            str(model.valid),
+            percent(model.coverage_percent),
+            str(model.late),
+            "" if model.latency_ns is None else f"{model.latency_ns / 10**9:.1f} s",
+            f"{model.cost_usd:.4f}",
+            Text(", ".join(failures), style=WARNING if any(model.failures) else ""),
+        )
+    return table
+
+
+def _outcomes(board: Leaderboard) -> RenderableType:
+    numbers = ("votes", "hits", "luck explains", "net bps")
+    table = listing("model", "after", *numbers, "unknown", right=(*numbers, "unknown"), whole=("model", "after"))
+    table.title = "Votes with a side, after costs"
+    for model in board.models:
+        for each in model.horizons:
+            interval = _interval(each, board.comparisons)
+            table.add_row(
+                tame(model.model),
+                duration(each.horizon_ns),
+                str(each.sided),
+                percent(each.hit_percent) if each.sided else "",
+                _luck(interval),
+                "" if each.mean_net_bps is None else f"{each.mean_net_bps:+.1f}",
+                str(each.unknown),
+            )
+    return table
+
+
+def _luck(interval: HitRateInterval | None) -> str:
+    """Whether tossing coins may give as much, and the range in which the true rate lies."""
+    if interval is None:
+        return ""
+    return f"{'yes' if interval.is_a_coin else 'no'}, {_range(interval)}"
+
+
+def _verdict(board: Leaderboard) -> Iterator[str]:
+    """Plain sentences."""
+    told = [
+        (model, each, interval)
+        for model in board.models
+        for each in model.horizons
+        if (interval := _interval(each, board.comparisons)) is not None and not interval.is_a_coin
+    ]
+    if not board.comparisons:
+        yield "No vote with a side has an outcome yet: nothing can be said about any model."
+        return
+    if not told:
+        most = max(each.sided for model in board.models for each in model.horizons)
+        yield (
+            f"These numbers cannot tell skill from luck: with at most {most} votes to a model, tossing a coin may look "
+            f"the same. A model that is right {_EXAMPLE:.0%} of the time needs about "
+            f"{votes_to_tell(_EXAMPLE, board.comparisons):,} votes to be told from one."
+        )
+    for model, each, interval in told:
+        better = "more often right than a coin" if interval.low > 0.5 else "less often right than a coin, after costs"
+        yield (
+            f"{tame(model.model)} is {better} after {duration(each.horizon_ns)}: {_range(interval)}, "
+            f"all {board.comparisons} comparisons allowed for."
+        )
+    yield _CAVEAT
+
+
+def _interval(each: HorizonFigures, comparisons: int) -> HitRateInterval | None:
+    return hit_rate_interval(each.hits, each.sided, comparisons) if each.sided else None
+
+
+def _range(interval: HitRateInterval) -> str:
+    return f"{interval.low * 100:.0f} to {interval.high * 100:.0f} %"
+
+
+def _kind(kind: str) -> str:
+    return tame(kind).replace("_", " ") or "without an opinion"
+
+
+def _model_json(model: ModelFigures, comparisons: int) -> dict[str, Any]:
+    horizons = []
+    for each in model.horizons:
+        interval = _interval(each, comparisons)
+        derived = {"hit_percent": each.hit_percent, "mean_net_bps": each.mean_net_bps, "hit_rate_range": interval}
+        horizons.append(plain_json(each) | plain_json(derived))
+    shown: dict[str, Any] = plain_json(model)
+    failures = {kind or "no_opinion": count for kind, count in model.failures.items()}
+    derived = {"coverage_percent": plain_json(model.coverage_percent), "failures": failures, "horizons": horizons}
+    return shown | derived
