@@ -17,8 +17,10 @@ from triplegain.domain.market import MarketEvent
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.market.demo import DemoMarket
-from triplegain.risk.limits import RiskLimits
+from triplegain.risk.limits import CoolDownKind, RiskLimits
 
+#: A trader on candles of a second trades more in a minute than the cool-downs would let through in an hour.
+WITHOUT_COOLDOWNS = RiskLimits(cooldowns_ns=dict.fromkeys(CoolDownKind, 0))
 START_NS = 1_767_225_600 * SECOND_NS
 
 
@@ -35,7 +37,7 @@ def settings_for(feed: Any, **changes: Any) -> SessionSettings:
         initial_balances={"USDT": Decimal(10_000), "BTC": Decimal(0), "XRP": Decimal(0)},
         exchange=ExchangeSettings(jitter_ns=30_000_000),
         desk=DeskSettings(),
-        limits=RiskLimits(),
+        limits=WITHOUT_COOLDOWNS,
         baseline=BaselineSettings(),
         candle_ns=SECOND_NS,
     )

@@ -12,9 +12,13 @@ from triplegain.agents.answer import Abstain, Action, AgentAnswer
 from triplegain.coordinator.cycle import NO_SHORTS, ClosePositions, CycleOutcome, DoNothing, OpenTrade, Situation
 from triplegain.coordinator.cycle import run_cycle as run
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import CloseReason
+from triplegain.domain.verdict import RiskVerdict
 from triplegain.execution.order_desk import OpenPosition
+from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
+from triplegain.risk.state import RiskState
 from triplegain.risk.views import MarketView, PortfolioView
 
 D = Decimal
@@ -33,12 +37,19 @@ WAITING = OpenPosition("pos-2", "BTC/USDT", D(0), D(5), False, False)
 LEAVING = replace(HELD, position_id="pos-3", leaving=True)
 
 
+ENGINE = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), 1_000))
+
+
+def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:
+    return ENGINE.assess(proposal, portfolio, market, FLAT.time_ns)
+
+
 def answer(action: Action, **terms: Any) -> AgentAnswer:
     return AgentAnswer(action, D("0.75"), "the averages crossed", D("0.005"), D("0.01"), **terms)
 
 
 def cycle(action: Action, **situation: Any) -> CycleOutcome:
-    return run(answer(action), replace(FLAT, **situation), RiskLimits())
+    return run(answer(action), replace(FLAT, **situation), judge)
 
 
 def test_a_buy_while_flat_opens_with_stop_and_target_measured_from_the_ask() -> None:
@@ -114,6 +125,31 @@ def test_there_is_nothing_to_sell(action: Action, positions: tuple[OpenPosition,
 def test_hold_and_abstain_change_nothing_and_are_recorded() -> None:
     held = cycle(Action.HOLD, positions=(HELD,))
     assert (held.action, held.decision.outcome) == (DoNothing(), "held")
-    silent = run(Abstain("warming up: 3 of 21 candles"), FLAT, RiskLimits())
+    silent = run(Abstain("warming up: 3 of 21 candles"), FLAT, judge)
     assert (silent.action, silent.decision.outcome) == (DoNothing(), "abstained")
     assert silent.decision.reasons == ("warming up: 3 of 21 candles",)
+
+
+def test_a_buy_that_wants_half_of_what_it_may_have_is_judged_at_half() -> None:
+    whole = cycle(Action.BUY).action
+    half = run(answer(Action.BUY, size_fraction=D("0.5")), FLAT, judge)
+    assert isinstance(whole, OpenTrade)
+    assert isinstance(half.action, OpenTrade)
+    # whole: 20 % of 10 000 at 100.3 = 19.940 lots of 0.001; half of it 9.970
+    assert (whole.approved.quantity, half.action.approved.quantity) == (D("19.940"), D("9.970"))
+    assert "wanted_size" in [clamp["rule"] for clamp in half.decision.details["clamps"]]
+
+
+def test_a_share_that_leaves_less_than_the_exchange_takes_is_refused() -> None:
+    # 0.001 of 19.940 is 0.019; the least order costs 5, this one 1.9
+    tiny = run(answer(Action.BUY, size_fraction=D("0.001")), FLAT, judge)
+    assert isinstance(tiny.action, DoNothing)
+    assert tiny.decision.outcome == "refused"
+    assert tiny.decision.details["rules"] == ["minimum"]
+
+
+def test_the_mark_is_the_middle_and_a_round_trip_costs_both_fees_and_the_spread() -> None:
+    # (100.2 + 100.3) / 2 = 100.25; 2 x 0.4 % + 0.1 / 100.25
+    assert FLAT.mark == D("100.25")
+    assert FLAT.round_trip_cost == pytest.approx(D("0.008") + D("0.1") / D("100.25"))
+    assert replace(FLAT, market=replace(FLAT.market, stale="no fresh price")).mark is None

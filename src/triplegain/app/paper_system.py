@@ -191,7 +191,7 @@ class PaperSystem:
             open_orders=tuple(session.executor.orders.open_orders()),
             summary=summary,
             last_decisions=tuple(
-                f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.last_decisions
+                f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
             ),
             alerts=tuple(f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.last_alerts),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},

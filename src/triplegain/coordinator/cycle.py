@@ -5,22 +5,25 @@ Whatever happens, a `DecisionRecord` comes out of it, with every reason for what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, assert_never
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.domain.money import EXACT, ceil_to, floor_to, text
+from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import CloseReason, DecisionRecord
-from triplegain.domain.verdict import RiskApproved, RiskRefused
+from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.execution.order_desk import OpenPosition
-from triplegain.risk.gate import assess
-from triplegain.risk.limits import RiskLimits
 from triplegain.risk.views import MarketView, PortfolioView
 
+#: Risk's verdict on a proposal, given the two pictures.
+Judge = Callable[[TradeProposal, PortfolioView, MarketView], RiskVerdict]
+
+#: The clamp an answer's own wish for less leaves behind.
+WISH_CLAMP = "wanted_size"
 NO_SHORTS = "no position to sell; spot has no shorts"
 
 
@@ -73,8 +76,32 @@ class Situation:
     paused: bool = False
     regime: Regime = Regime.UNKNOWN
 
+    @property
+    def held(self) -> Decimal:
+        """Coins the positions of the symbol hold."""
+        return sum((position.quantity for position in self.positions), Decimal(0))
 
-def run_cycle(answer: Answer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+    @property
+    def mark(self) -> Decimal | None:
+        """The middle of bid and ask, else the last trade; None where no price is fresh."""
+        market = self.market
+        if market.stale:
+            return None
+        if market.bid is not None and market.ask is not None:
+            return divide(market.bid + market.ask, Decimal(2))
+        return market.last
+
+    @property
+    def round_trip_cost(self) -> Decimal:
+        """Of going in and out again at once, as a fraction of the price: taker fees of both sides and the spread."""
+        market, mark = self.market, self.mark
+        spread = Decimal(0)
+        if market.bid is not None and market.ask is not None and mark:
+            spread = max(spread, divide(market.ask - market.bid, mark))
+        return 2 * market.taker_fee + spread
+
+
+def run_cycle(answer: Answer, situation: Situation, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
         return _nothing(situation, "abstain", Decimal(0), "abstained", (answer.reason,))
@@ -82,9 +109,9 @@ def run_cycle(answer: Answer, situation: Situation, limits: RiskLimits) -> Cycle
         case Action.HOLD:
             return _nothing(situation, answer.action.value, answer.confidence, "held", (answer.reasoning,))
         case Action.BUY:
-            return _open(answer, situation, limits)
+            return _open(answer, situation, judge)
         case Action.SELL | Action.CLOSE_LONG:
-            return _close(answer, situation, limits)
+            return _close(answer, situation, judge)
         case Action.CLOSE_SHORT:
             return _refused(answer, situation, ("no short to close; spot has no shorts",))
         case _:
@@ -105,7 +132,7 @@ def entry_levels(answer: AgentAnswer, market: MarketView) -> tuple[Decimal | Non
     return entry, stop, target
 
 
-def _open(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+def _open(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutcome:
     if situation.paused:
         return _refused(answer, situation, ("trading is paused: no new positions",))
     entry, stop, target = entry_levels(answer, situation.market)
@@ -120,13 +147,27 @@ def _open(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> Cycl
         confidence=answer.confidence,
         regime=situation.regime,
     )
-    verdict = assess(proposal, situation.portfolio, situation.market, limits)
+    verdict = judge(proposal, situation.portfolio, situation.market)
+    if isinstance(verdict, RiskApproved) and answer.size_fraction is not None:
+        verdict = _as_wished(verdict, answer.size_fraction, situation, judge)
     if isinstance(verdict, RiskRefused):
-        return _refused(answer, situation, verdict.reasons)
-    return CycleOutcome(_sent(answer, situation, _approved_details(verdict)), OpenTrade(verdict))
+        return _refused(answer, situation, verdict.reasons, refused_details(verdict))
+    return CycleOutcome(_sent(answer, situation, approved_details(verdict)), OpenTrade(verdict))
 
 
-def _close(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> CycleOutcome:
+def _as_wished(approved: RiskApproved, fraction: Decimal, situation: Situation, judge: Judge) -> RiskVerdict:
+    """The share of the allowed size that was asked for, judged again: what is left may be too little."""
+    if not 0 < fraction < 1:
+        return approved
+    wished = floor_to(EXACT.multiply(approved.quantity, fraction), situation.market.instrument.lot)
+    if wished <= 0:
+        wished = situation.market.instrument.lot
+    verdict = judge(replace(approved.proposal, quantity=wished), situation.portfolio, situation.market)
+    clamp = Clamp(WISH_CLAMP, approved.quantity, wished)
+    return replace(verdict, clamps=(*approved.clamps, clamp, *verdict.clamps))
+
+
+def _close(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutcome:
     staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
     if not staying:
         return _refused(answer, situation, (_why_nothing_closes(situation),))
@@ -135,9 +176,9 @@ def _close(answer: AgentAnswer, situation: Situation, limits: RiskLimits) -> Cyc
     if held > 0:
         proposal = TradeProposal(situation.symbol, Side.SELL, Intent.CLOSE, Market(), quantity=held)
         portfolio = replace(situation.portfolio, position_quantity=held)
-        verdict = assess(proposal, portfolio, situation.market, limits)
+        verdict = judge(proposal, portfolio, situation.market)
         if isinstance(verdict, RiskRefused):
-            return _refused(answer, situation, verdict.reasons)
+            return _refused(answer, situation, verdict.reasons, refused_details(verdict))
     ids = tuple(position.position_id for position in staying)
     decision = _sent(answer, situation, {"closes": list(ids)})
     return CycleOutcome(decision, ClosePositions(ids, CloseReason.SIGNAL))
@@ -151,27 +192,44 @@ def _why_nothing_closes(situation: Situation) -> str:
     return "its positions are already being closed"
 
 
-def _approved_details(verdict: RiskApproved) -> Mapping[str, Any]:
+def approved_details(verdict: RiskApproved) -> Mapping[str, Any]:
     proposal = verdict.proposal
     levels = {"entry": proposal.entry, "stop": proposal.stop, "target": proposal.target, "quantity": verdict.quantity}
     return {
         **{name: text(value) for name, value in levels.items() if value is not None},
-        "clamps": [{"rule": c.rule, "from": text(c.before), "to": text(c.after)} for c in verdict.clamps],
+        "clamps": _clamps(verdict),
+        "warnings": [warning.words for warning in verdict.warnings],
     }
+
+
+def refused_details(verdict: RiskRefused) -> Mapping[str, Any]:
+    """The rules behind the reasons, and what had been cut before nothing was left."""
+    return {"rules": [rule.value for rule in verdict.rules], "clamps": _clamps(verdict)}
+
+
+def _clamps(verdict: RiskVerdict) -> list[dict[str, str]]:
+    return [{"rule": str(c.rule), "from": text(c.before), "to": text(c.after)} for c in verdict.clamps]
 
 
 def _sent(answer: AgentAnswer, situation: Situation, details: Mapping[str, Any]) -> DecisionRecord:
     return _decision(situation, answer.action.value, answer.confidence, "sent", (answer.reasoning,), details)
 
 
-def _refused(answer: AgentAnswer, situation: Situation, reasons: tuple[str, ...]) -> CycleOutcome:
-    return _nothing(situation, answer.action.value, answer.confidence, "refused", reasons)
+def _refused(
+    answer: AgentAnswer, situation: Situation, reasons: tuple[str, ...], details: Mapping[str, Any] | None = None
+) -> CycleOutcome:
+    return _nothing(situation, answer.action.value, answer.confidence, "refused", reasons, details)
 
 
 def _nothing(
-    situation: Situation, action: str, confidence: Decimal, outcome: str, reasons: tuple[str, ...]
+    situation: Situation,
+    action: str,
+    confidence: Decimal,
+    outcome: str,
+    reasons: tuple[str, ...],
+    details: Mapping[str, Any] | None = None,
 ) -> CycleOutcome:
-    return CycleOutcome(_decision(situation, action, confidence, outcome, reasons, {}), DoNothing())
+    return CycleOutcome(_decision(situation, action, confidence, outcome, reasons, details or {}), DoNothing())
 
 
 def _decision(

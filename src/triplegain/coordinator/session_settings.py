@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.coordinator.mind_settings import MindSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
@@ -34,6 +35,7 @@ class SessionSettings:
     limits: RiskLimits
     baseline: BaselineSettings | None
     candle_ns: int
+    mind: MindSettings = field(default_factory=MindSettings)
     snapshot_interval_ns: int = 60 * 10**9
     quote_stale_ns: int = 60 * 10**9
     max_trade_history: int = 1000

@@ -8,6 +8,7 @@ from triplegain.coordinator.cycle import Situation
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.money import EXACT
+from triplegain.domain.proposal import Regime
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -32,7 +33,16 @@ class SituationRoom:
         self._portfolio = portfolio
         self._prices = prices
 
-    def look(self, number: int, now_ns: int, symbol: str, agent: str, paused: bool, halted: str) -> Situation:
+    def look(
+        self,
+        number: int,
+        now_ns: int,
+        symbol: str,
+        agent: str,
+        paused: bool,
+        halted: str,
+        regime: Regime = Regime.UNKNOWN,
+    ) -> Situation:
         positions = self._desk.open_positions(symbol)
         return Situation(
             number=number,
@@ -43,6 +53,7 @@ class SituationRoom:
             market=self._market_view(symbol, now_ns),
             positions=positions,
             paused=paused,
+            regime=regime,
         )
 
     def _portfolio_view(self, symbol: str, halted: str) -> PortfolioView:

@@ -3,38 +3,47 @@
 Synchronous and deterministic: the same events and commands give the same record, whether they come one at a time or
 a whole capture at once. It knows no database and no clock; whoever runs it feeds it events and stores its batches.
 
-At each step: answers and timers due before the event, the market event with its matching, commands that have arrived,
-answers that have become visible, decisions, then timers.
+At each step: answers, timers and thoughts due before the event, the market event with its matching, commands that have
+arrived, answers that have become visible, decisions, then timers. Thoughts (risk's look at equity, analyses, rounds of
+models) that are due at the time of an event come after the last event of that time.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from triplegain.agents.answer import Answer
+from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
+from triplegain.coordinator.account_context import decision_context
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
-from triplegain.coordinator.cycle import ClosePositions, CycleOutcome, OpenTrade, run_cycle
-from triplegain.coordinator.rounds import Round, Rounds
+from triplegain.coordinator.cycle import Situation
+from triplegain.coordinator.decision_desk import DecisionDesk
+from triplegain.coordinator.mind import Mind
+from triplegain.coordinator.risk_watch import RiskWatch
+from triplegain.coordinator.rounds import Round
+from triplegain.coordinator.schedule import Skip
 from triplegain.coordinator.session_rooms import open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents
+from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
-from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord
+from triplegain.domain.records import CloseReason, CommitBatch
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.order_desk import Refused
 from triplegain.llm.reply import ModelReply
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.timeframes.timeframe import timeframe
+from triplegain.risk.engine import RiskEngine
+from triplegain.risk.state import RiskState
 
 _SHOWN = 8
-_NUMBER = re.compile(r"\d+")
 
 
 class TradingSession:
@@ -50,15 +59,25 @@ class TradingSession:
         self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
         self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
+        self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
+        self.decisions = DecisionDesk(self.desk, self.risk, self.record)
+        symbols = [instrument.symbol for instrument in settings.instruments]
+        self.mind = Mind(settings.mind, symbols, self.record.mind, self)
+        primary = timeframe(settings.snapshot.primary)
+        self.watch = RiskWatch(
+            self.risk,
+            self.desk,
+            self.portfolio.equity_usd,
+            self.market_view,
+            (primary.name, primary.length_ns),
+            self.record.mind,
+        )
         self._visible = VisibleEvents()
-        self.rounds = Rounds()
         self._targets: dict[str, int] = {}
         self._opened = False
-        self._decisions = 0
-        self._last_words: dict[str, str] = {}
         self._due_ns = NEVER
-        #: For whoever looks: the last decisions and alerts of this run.
-        self.last_decisions: deque[DecisionRecord] = deque(maxlen=_SHOWN)
+        self._think_ns = NEVER
+        #: For whoever looks: the last alerts of this run.
         self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
 
     def _baseline(self, chosen: BaselineSettings) -> BaselineTrader:
@@ -80,11 +99,13 @@ class TradingSession:
         time_ns = event.exchange_time_ns
         if not self._opened:
             self._open(time_ns)
-        if self._due_ns < time_ns:
-            self._run_until(time_ns - 1)
+        if self._due_ns < time_ns or self._think_ns < time_ns:
+            self._pass(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
-        self.market_view.on_event(event)
+        closed = self.market_view.on_event(event)
+        if closed:
+            self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
             self._doubt(event)
         if not self.portfolio.opening.is_frozen:
@@ -101,6 +122,9 @@ class TradingSession:
             trader.on_event(event)
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
+        if self.watch.due_ns == NEVER:
+            self.watch.moved(time_ns)
+            self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
 
@@ -116,9 +140,12 @@ class TradingSession:
         orders = [o for o in self.executor.orders.open_orders() if o.request.symbol == status.symbol]
         names = ", ".join(order.request.client_order_id for order in orders)
         words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
-        self.last_alerts.append(
-            Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}")
-        )
+        self._alert(Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}"))
+
+    def _alert(self, alert: Alert) -> None:
+        self.last_alerts.append(alert)
+        told = (alert.kind.value, alert.symbol, alert.position_id, alert.message)
+        self.record.mind.alert(AlertRecord(0, alert.time_ns, *told))
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -126,11 +153,14 @@ class TradingSession:
         balances = {asset: atoms(amount) for asset, amount in self.portfolio.initial_balances.items()}
         self.wallet.deposit(balances, time_ns)
         self.record.snapshot_due_ns = time_ns
+        self.risk.begin(time_ns)
+        self.mind.start(time_ns)
+        self._think_ns = self.mind.due_ns
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
-        if self._opened and self._due_ns <= time_ns:
-            self._run_until(time_ns)
+        if self._opened:
+            self._pass(time_ns)
         self.now_ns = max(self.now_ns, time_ns)
         self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
 
@@ -138,6 +168,27 @@ class TradingSession:
         """The run ends here: one more snapshot, so that the record's last equity is the last one seen."""
         if self._opened:
             self.record.snapshot(self.now_ns)
+
+    def _pass(self, time_ns: int) -> None:
+        """Everything due up to `time_ns`, thoughts after what happens at the same time."""
+        while (due_ns := min(self._due_ns, self._think_ns)) <= time_ns:
+            if self._due_ns <= due_ns:
+                self._run_until(due_ns)
+            else:
+                self._think(due_ns)
+
+    def _think(self, now_ns: int) -> None:
+        """Risk looks at equity; the mind does what is due."""
+        self.now_ns = max(self.now_ns, now_ns)
+        self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
+        if self.watch.due_ns <= now_ns:
+            for position in self.desk.open_positions():
+                self._tell_quote(position.symbol)
+            self.watch.run(now_ns)
+        if self.mind.due_ns <= now_ns:
+            self.mind.run(now_ns)
+        self._settle()
+        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     def _run_until(self, time_ns: int) -> None:
         """Everything due up to `time_ns`, in order of time: the engine, answers to us, then our timers."""
@@ -159,18 +210,20 @@ class TradingSession:
                 break
             while self._visible.next_ns <= self.now_ns:
                 self.desk.on_event(self._visible.pop(), self.now_ns)
+            self._closed()
             self._aim()
         if self.desk.alerts:
-            self.last_alerts.extend(self.desk.drain_alerts())
+            for alert in self.desk.drain_alerts():
+                self._alert(alert)
         timer = self.desk.next_due_ns()
         self._due_ns = min(self.exchange.next_due_ns, self._visible.next_ns, NEVER if timer is None else timer)
 
     def _aim(self) -> None:
-        """Targets to watch, in ticks."""
+        """Prices to watch, in ticks."""
         self._targets = {
-            instrument.symbol: instrument.ticks(target)
+            instrument.symbol: instrument.ticks(price)
             for instrument in self.settings.instruments
-            if (target := self.desk.lowest_target(instrument.symbol)) is not None
+            if (price := self.desk.next_price(instrument.symbol)) is not None
         }
 
     def _watch(self, symbol: str, target: int) -> None:
@@ -188,32 +241,35 @@ class TradingSession:
     # -- decisions -----------------------------------------------------------------------------------------------
 
     def _decide(self, symbol: str, candle: Candle, answer: Answer) -> None:
-        self._tell_quote(symbol)
-        situation = self.situation.look(
-            self._decisions + 1, self.now_ns, symbol, EmaBaseline.name, self.paused, self.halted
-        )
-        outcome = run_cycle(answer, situation, self.settings.limits)
-        match outcome.action:
-            case OpenTrade(approved):
-                outcome = outcome.sent_as(self.desk.open(approved, self.now_ns).client_order_id)
-            case ClosePositions(position_ids, reason):
-                for position_id in position_ids:
-                    self.desk.close(position_id, reason, self.now_ns)
-        self._note(outcome)
+        """A trader that goes by candles has an answer."""
+        situation = self.look(symbol, EmaBaseline.name)
+        self.decisions.carry_out(self.decisions.plan(answer, situation))
         self._settle()
 
-    def _note(self, outcome: CycleOutcome) -> None:
-        """Store the decision. Holding or abstaining again for the same reason is not news."""
-        decision: DecisionRecord = outcome.decision
-        # A count in the reason is progress, not another reason.
-        words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
-        if decision.outcome in ("held", "abstained") and self._last_words.get(decision.symbol) == words:
-            return
-        self._last_words[decision.symbol] = words
-        self._decisions += 1
-        self.record.decisions.append(decision)
-        if decision.outcome in ("sent", "refused"):
-            self.last_decisions.append(decision)
+    def _closed(self) -> None:
+        """Positions that we have come to know are over count for risk."""
+        for position in self.desk.positions.drain_changed():
+            if not position.is_open:
+                self.risk.on_closed(position.symbol, position.realised_usd, self.now_ns)
+        self.watch.put_down()
+
+    def look(self, symbol: str, agent: str) -> Situation:
+        """The pictures of now, for one decision."""
+        self._tell_quote(symbol)
+        number, regime = self.decisions.next_number, self.mind.opinions.regime(symbol)
+        return self.situation.look(number, self.now_ns, symbol, agent, self.paused, self.halted, regime)
+
+    def context(self, situation: Situation) -> DecisionContext:
+        """What voters may know of the account."""
+        records = [p for p in self.desk.positions.records() if p.symbol == situation.symbol]
+        return decision_context(situation, records, self.mind.opinions, self.risk)
+
+    @property
+    def may_trade(self) -> Skip | None:
+        """None while models may be asked for decisions."""
+        if self.paused:
+            return Skip.PAUSED
+        return Skip.NOT_RUNNING if self.halted or self.risk.halted(self.now_ns) else None
 
     def snapshot(self, symbol: str) -> Snapshot | NoSnapshot:
         """What agents see of one market now. Raises InvalidValueError for one this session does not watch."""
@@ -226,17 +282,15 @@ class TradingSession:
     @property
     def has_questions(self) -> bool:
         """Somebody should be asked: `take_unasked`."""
-        return self.rounds.has_unasked
+        return self.mind.rounds.has_unasked
 
     def take_unasked(self) -> tuple[Round, ...]:
-        return self.rounds.take_unasked()
+        return self.mind.rounds.take_unasked()
 
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
-        """A model has replied. It arrives as much later as the model took, and never in what has happened already."""
-        opened = self.rounds.get(round_id)
-        if opened is not None:
-            due_ns = max(self.now_ns + 1, opened.asked_at_ns + reply.usage.latency_ns)
-            self.rounds.deliver(round_id, model, reply, due_ns)
+        """A model has replied: an input of the session, like a message of the feed."""
+        self.mind.deliver(round_id, model, reply, self.now_ns)
+        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 
@@ -302,8 +356,10 @@ class TradingSession:
             "paused": self.paused,
             "halted": self.halted,
             "opened": self._opened,
-            "decisions": self._decisions,
-            "last_words": dict(self._last_words),
+            "decisions": self.decisions.state(),
+            "mind": self.mind.state(),
+            "risk": self.risk.state(),
+            "watch": self.watch.state(),
             "wallet": self.wallet.state(),
             "exchange": exchange_state(self.exchange),
             "visible": self._visible.state(),
@@ -320,8 +376,8 @@ class TradingSession:
         self.now_ns = stored["now_ns"]
         self.paused, self.halted = stored["paused"], stored["halted"]
         self._opened = stored["opened"]
-        self._decisions = stored["decisions"]
-        self._last_words = dict(stored["last_words"])
+        self.decisions.restore(stored["decisions"])
+        self.risk.restore(stored.get("risk"))
         self.wallet.restore(stored["wallet"])
         restore_exchange(self.exchange, stored["exchange"])
         self._visible.restore(stored["visible"])
@@ -332,5 +388,8 @@ class TradingSession:
         if self.trader is not None and stored["trader"] is not None:
             self.trader.restore(stored["trader"])
         self.record.restore(stored["record"])
+        self.mind.restore(stored["mind"])
+        self.watch.restore(stored["watch"])
+        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
         self._aim()
         self._settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.errors import InvalidValueError
@@ -122,6 +123,19 @@ class MarketView:
     def candles(self, symbol: str, name: str) -> list[Candle]:
         """All closed candles kept of a timeframe, oldest first."""
         return list(self._view(symbol).candles.series[name].history)
+
+    def price_span(self, candle: Candle) -> tuple[Decimal, Decimal]:
+        """Lowest and highest price of a candle, which is told in ticks."""
+        price = self._view(candle.symbol).instrument.price
+        return price(candle.low), price(candle.high)
+
+    def atr_fraction(self, symbol: str, name: str) -> float | None:
+        """Average true range of a timeframe's closed candles, as a fraction of the last close; None: not known yet."""
+        series = self._view(symbol).candles.series[name]
+        if not len(series.history):
+            return None
+        atr = series.reading().get("atr")
+        return None if atr is None else float(atr) / series.history.last(1)[0].close
 
     def snapshot(
         self, symbol: str, now_ns: int, quote: Quote | None, book_levels: BookLevels | None

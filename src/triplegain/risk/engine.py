@@ -14,13 +14,14 @@ from typing import Any
 from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.candle_time import MINUTE_NS, WEEK_NS, candle_open_ns
 from triplegain.domain.money import text
-from triplegain.domain.proposal import TradeProposal
+from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.breakers import BreakerAction, orders, trips
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.risk.market_memory import with_atr, with_prices
 from triplegain.risk.numbers import RISK_CONTEXT, known
+from triplegain.risk.objections import confidence_least
 from triplegain.risk.standing import standing
 from triplegain.risk.state import DAY_NS, CoolDown, HaltKind, RiskState
 from triplegain.risk.state_record import decode, encode
@@ -47,6 +48,16 @@ class RiskEngine:
         """Go on from what was stored. Missing or damaged: halted until a reset."""
         self._state = decode(state)
         self._changes.clear()
+
+    def begin(self, now_ns: int) -> None:
+        """The market of a brand-new session has begun: its day and week are those of this moment."""
+        self._state = RiskState.opening(None, now_ns)
+
+    def confidence_least(self, symbol: str, regime: Regime, now_ns: int) -> Decimal:
+        """What an opening has to be sure of at least, as things stand: regime, strictness and losses in a row."""
+        with localcontext(RISK_CONTEXT):
+            past = standing(self._state, self.limits, symbol, known(self._state.equity), now_ns)
+        return confidence_least(regime, self.limits, past)
 
     def drain(self) -> tuple[RiskRecord, ...]:
         """The changes since the last call, to be stored with the step."""

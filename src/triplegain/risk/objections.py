@@ -9,7 +9,7 @@ from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.orders import Side
-from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.plausibility import terms_price
@@ -110,15 +110,15 @@ def _stop(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> It
         yield Reason(Rule.REWARD_RISK, words)
 
 
-def confidence_least(proposal: TradeProposal, limits: RiskLimits, past: Standing) -> Decimal:
-    """What this trade must be sure of: the larger minimum, losses in a row and the regime's strictness added."""
-    regime = limits.regimes[proposal.regime]
-    least = max(limits.confidence_min, regime.confidence_min)
-    return min(_ONE, least + past.confidence_add + limits.strictness[regime.strictness])
+def confidence_least(regime: Regime, limits: RiskLimits, past: Standing) -> Decimal:
+    """What an opening must be sure of: the larger minimum, losses in a row and the regime's strictness added."""
+    of_regime = limits.regimes[regime]
+    least = max(limits.confidence_min, of_regime.confidence_min)
+    return min(_ONE, least + past.confidence_add + limits.strictness[of_regime.strictness])
 
 
 def _confidence(proposal: TradeProposal, limits: RiskLimits, past: Standing) -> Iterator[Reason]:
-    least = confidence_least(proposal, limits, past)
+    least = confidence_least(proposal.regime, limits, past)
     if proposal.confidence < least:
         added = f", {past.confidence_add} after losses in a row" if past.confidence_add else ""
         words = f"confidence {proposal.confidence} is below {least} (regime {proposal.regime}{added})"

@@ -1,0 +1,153 @@
+"""The analysts at work: technical and regime by rules or by a model, sentiment by models only."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from triplegain.agents.answer import Abstain
+from triplegain.agents.regime import RegimeAnswer, regime_prompt, regime_rules
+from triplegain.agents.sentiment import (
+    NEWS_TOOLS,
+    SOCIAL_TOOLS,
+    NewsAnswer,
+    SocialAnswer,
+    news_prompt,
+    social_prompt,
+)
+from triplegain.agents.technical import TechnicalAnswer, technical_prompt, technical_rules
+from triplegain.coordinator.mind_record import MindRecord
+from triplegain.coordinator.mind_settings import MindSettings
+from triplegain.coordinator.opinions import Opinions
+from triplegain.coordinator.round_kinds import ANSWERS, Kind
+from triplegain.coordinator.rounds import FinishedRound, Round
+from triplegain.domain.agent_records import AnalysisRecord
+from triplegain.domain.money import text
+from triplegain.llm.reply import ModelAnswer
+from triplegain.llm.request import Tool
+from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+
+Analysis = TechnicalAnswer | RegimeAnswer | SocialAnswer | NewsAnswer
+
+
+class Analysts:
+    """Answers go to `opinions` and, like abstentions, to the record."""
+
+    def __init__(self, settings: MindSettings, opinions: Opinions, record: MindRecord) -> None:
+        self._settings = settings
+        self._opinions = opinions
+        self._record = record
+
+    def by_rules(self, kind: Kind, symbol: str, seen: Snapshot | NoSnapshot, now_ns: int) -> None:
+        """One look without a model."""
+        if isinstance(seen, NoSnapshot):
+            answer: TechnicalAnswer | RegimeAnswer | Abstain = Abstain(seen.reason)
+        elif kind is Kind.TECHNICAL:
+            answer = technical_rules(seen, self._settings.technical)
+        else:
+            answer = regime_rules(seen, self._settings.regime)
+        self._hear(kind, symbol, answer, now_ns, by_model=False)
+        self._put_down(kind, symbol, answer, now_ns, "" if isinstance(seen, NoSnapshot) else seen.hash)
+
+    def market_round(
+        self, round_id: str, kind: Kind, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int
+    ) -> Round:
+        """A technical or regime question to one model. Raises InvalidValueError if its budget holds no snapshot."""
+        rendered = compact(seen, self._settings.cast.token_budget(model))
+        make = technical_prompt if kind is Kind.TECHNICAL else regime_prompt
+        return Round(
+            round_id=round_id,
+            kind=kind,
+            subject=symbol,
+            prompts={model: make(rendered, seen)},
+            asked_at_ns=now_ns,
+            deadline_ns=now_ns + timeout_ns,
+            snapshot_hash=seen.hash,
+            price=seen.price.mark,
+        )
+
+    def probe_round(
+        self, round_id: str, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int
+    ) -> Round:
+        """A question that only asks whether somebody answers; nobody listens to what."""
+        prompt = regime_prompt(f"price {text(seen.price.mark)}", seen)
+        deadline_ns = now_ns + timeout_ns
+        return Round(round_id, Kind.REGIME, symbol, {model: prompt}, now_ns, deadline_ns, notes={"probe": True})
+
+    def sentiment_round(self, round_id: str, kind: Kind, asset: str, model: str, now_ns: int, timeout_ns: int) -> Round:
+        """A question about what people or the news say; the model looks for itself with its provider's search."""
+        social = kind is Kind.SOCIAL
+        tools: frozenset[Tool] = SOCIAL_TOOLS if social else NEWS_TOOLS
+        prompt = (social_prompt if social else news_prompt)(asset, now_ns)
+        return Round(round_id, kind, asset, {model: prompt}, now_ns, now_ns + timeout_ns, tools=tools)
+
+    def take(self, finished: FinishedRound, now_ns: int) -> None:
+        """What the model of a round answered, or that it did not."""
+        asked = finished.round
+        kind = Kind(asked.kind)
+        ((model, reply),) = finished.replies.items()
+        answer: Analysis | Abstain
+        if isinstance(reply, ModelAnswer):
+            parsed = ANSWERS[kind].model_validate(reply.value)
+            assert isinstance(parsed, (TechnicalAnswer, RegimeAnswer, SocialAnswer, NewsAnswer))
+            answer = parsed
+        else:
+            answer = Abstain(f"{reply.kind}: {reply.reason}")
+        if not asked.notes.get("probe"):
+            self._hear(kind, asked.subject, answer, asked.asked_at_ns, by_model=True)
+        self._put_down(
+            kind,
+            asked.subject,
+            answer,
+            now_ns,
+            asked.snapshot_hash,
+            model,
+            asked.request_id(model),
+            reply.usage.latency_ns,
+        )
+
+    def could_not_ask(self, kind: Kind, subject: str, model: str, reason: str, now_ns: int) -> None:
+        """There was nothing to show the model."""
+        self._put_down(kind, subject, Abstain(reason), now_ns, "", model)
+
+    def _hear(self, kind: Kind, subject: str, answer: Analysis | Abstain, time_ns: int, *, by_model: bool) -> None:
+        match answer:
+            case TechnicalAnswer():
+                self._opinions.hear_technical(subject, answer, time_ns)
+            case RegimeAnswer():
+                self._opinions.regimes.observe(subject, answer, time_ns, by_model)
+            case SocialAnswer():
+                self._opinions.hear_social(subject, answer, time_ns)
+            case NewsAnswer():
+                self._opinions.hear_news(subject, answer, time_ns)
+            case Abstain():
+                pass
+
+    def _put_down(
+        self,
+        kind: Kind,
+        subject: str,
+        answer: Analysis | Abstain,
+        now_ns: int,
+        snapshot_hash: str,
+        model: str | None = None,
+        request_id: str = "",
+        latency_ns: int = 0,
+    ) -> None:
+        abstained = isinstance(answer, Abstain)
+        self._record.analysis(
+            AnalysisRecord(
+                number=0,
+                time_ns=now_ns,
+                task=kind.value,
+                symbol=subject,
+                model=model,
+                abstained=abstained,
+                confidence=None if isinstance(answer, Abstain) else Decimal(answer.confidence_pct) / 100,
+                answer={} if isinstance(answer, Abstain) else answer.model_dump(mode="json"),
+                reason=answer.reason if isinstance(answer, Abstain) else answer.reasoning,
+                snapshot_hash=snapshot_hash,
+                request_id=request_id,
+                latency_ns=latency_ns,
+            )
+        )

@@ -1,0 +1,296 @@
+"""The mind of a session: what is due is begun, what is known by rules is answered at once, models are asked in rounds.
+
+Synchronous, in market time. It opens rounds and takes finished ones; who carries the questions to the models and the
+replies back is none of its business. An answer that does not come is an abstention, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.technical import Bias
+from triplegain.coordinator.analysts import Analysts
+from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.coordinator.mind_record import MindRecord
+from triplegain.coordinator.mind_settings import MindSettings
+from triplegain.coordinator.opinions import Opinions
+from triplegain.coordinator.round_kinds import Kind
+from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
+from triplegain.coordinator.schedule import Schedule, Skip, Task
+from triplegain.coordinator.slots import Slots
+from triplegain.coordinator.voting import Account, Voting
+from triplegain.domain.errors import InvalidValueError
+from triplegain.llm.reply import ModelAnswer
+from triplegain.market.snapshot.snapshot import NoSnapshot
+
+_TASKS = {
+    Kind.TECHNICAL: Task.TECHNICAL,
+    Kind.REGIME: Task.REGIME,
+    Kind.SOCIAL: Task.SENTIMENT,
+    Kind.NEWS: Task.SENTIMENT,
+    Kind.DECISION: Task.DECISION,
+}
+
+
+class Host(Account, Protocol):
+    """The session around the mind."""
+
+    @property
+    def may_trade(self) -> Skip | None:
+        """None while new trades may be decided on; else why not."""
+        ...
+
+
+class Mind:
+    """Run it at `due_ns`."""
+
+    def __init__(self, settings: MindSettings, symbols: Iterable[str], record: MindRecord, host: Host) -> None:
+        memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
+        self.opinions = Opinions(memory, settings.agreement, settings.sentiment)
+        self.rounds = Rounds()
+        self.schedule = Schedule(settings.tasks)
+        self.degradation = Degradation(settings.degradation)
+        self.voting = Voting(settings, self.opinions, record, host)
+        self.due_ns = NEVER
+        self._settings = settings
+        self._cast = settings.cast
+        self._symbols = tuple(symbols)
+        self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
+        self._host = host
+        self._analysts = Analysts(settings, self.opinions, record)
+        self._slots = Slots.for_tasks(settings.tasks, settings.rounds_at_once)
+        #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
+        self._running: dict[str, list[str]] = {}
+        self._waiting: dict[str, tuple[str, str]] = {}
+        self._strong_ns: dict[str, int] = {}
+
+    def start(self, now_ns: int) -> None:
+        """The market has begun."""
+        self.schedule.start(now_ns)
+        self._plan()
+
+    @property
+    def level(self) -> Level:
+        """How much is left out. One provider of several that fails costs its votes; that all fail costs trading."""
+        providers = set(self._cast.providers.values())
+        return min((self.degradation.level_of(name) for name in providers), default=Level.NORMAL)
+
+    def deliver(self, round_id: str, model: str, reply: Any, now_ns: int) -> None:
+        """A model has replied. It arrives as much later as the model took, and never in what has happened already."""
+        opened = self.rounds.get(round_id)
+        if opened is not None:
+            due_ns = max(now_ns + 1, opened.asked_at_ns + reply.usage.latency_ns)
+            self.rounds.deliver(round_id, model, reply, due_ns)
+            self._plan()
+
+    def request(self, task: str, now_ns: int) -> None:
+        """A run beside the grid. Raises InvalidValueError for a task this session does not have."""
+        self.schedule.request(task, now_ns)
+        self._plan()
+
+    def run(self, now_ns: int) -> None:
+        """Everything that is due by now."""
+        for done in self.rounds.collect(now_ns):
+            if isinstance(done, LateAnswer):
+                self.voting.late(done, now_ns)
+            else:
+                self._finished(done, now_ns)
+        while ready := self.schedule.ready(now_ns):
+            for task in ready:
+                self._begin(task, now_ns)
+        self.voting.expire(now_ns)
+        if self.voting.outcomes.next_due_ns <= now_ns:
+            self.voting.score(now_ns)
+        self._probe(now_ns)
+        self._plan(now_ns)
+
+    def _begin(self, task: str, now_ns: int) -> None:
+        skip = self._skip(task)
+        if skip is not None:
+            self.schedule.skipped(task, now_ns, skip)
+            return
+        self.schedule.began(task, now_ns)
+        self._running[task] = []
+        for kind, subject in self._parts(task):
+            self._start(kind, subject, now_ns)
+        self._end_if_over(task)
+
+    def _skip(self, task: str) -> Skip | None:
+        if task == Task.SENTIMENT and not self.level.may_ask(task):
+            return Skip.DEGRADED
+        if task == Task.DECISION:
+            return self._host.may_trade or (None if self.level.may_ask(task) else Skip.EMERGENCY)
+        return None
+
+    def _parts(self, task: str) -> list[tuple[Kind, str]]:
+        match task:
+            case Task.TECHNICAL | Task.REGIME | Task.DECISION:
+                return [(Kind(task), symbol) for symbol in self._symbols]
+            case Task.SENTIMENT:
+                played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._models(kind)]
+                return [(kind, asset) for asset in self._assets for kind in played]
+            case _:
+                raise InvalidValueError(f"nobody knows how to run the task {task!r}")
+
+    def _models(self, kind: Kind) -> tuple[str, ...]:
+        cast = self._cast
+        match kind:
+            case Kind.DECISION:
+                return cast.decision
+            case Kind.TECHNICAL | Kind.REGIME | Kind.SOCIAL | Kind.NEWS | Kind.CONFLICT | Kind.REBALANCE:
+                model: str | None = getattr(cast, kind.value)
+                return () if model is None else (model,)
+
+    def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
+        """One part of a run: by rules at once, or a round as soon as it has a slot."""
+        task = _TASKS[kind]
+        if not self._models(kind) or not self.level.may_ask(task):
+            self._analysts.by_rules(kind, subject, self._host.snapshot(subject), now_ns)
+            self._after_analysis(kind, subject, now_ns)
+            return
+        if self.rounds.is_open(kind, subject) or (kind, subject) in self._waiting.values():
+            return
+        round_id = self.rounds.next_id(kind)
+        self._running.setdefault(task, []).append(round_id)
+        self._waiting[round_id] = (kind, subject)
+        if self._slots.take(task, round_id):
+            self._leave(round_id, now_ns)
+
+    def _leave(self, round_id: str, now_ns: int) -> None:
+        """The round has its slot: what the models are shown is the market of this moment."""
+        word, subject = self._waiting.pop(round_id)
+        kind = Kind(word)
+        opened = self._round(round_id, kind, subject, now_ns)
+        if opened is None:
+            self._over(round_id, _TASKS[kind], now_ns)
+        else:
+            self.rounds.open(opened)
+
+    def _round(self, round_id: str, kind: Kind, subject: str, now_ns: int) -> Round | None:
+        """None: there is nothing to show, which has been put down."""
+        models, timeout_ns = self._models(kind), self.schedule.specs[_TASKS[kind]].timeout_ns
+        if not models:
+            # A restart with fewer models: what was to be asked is nobody's any more.
+            return None
+        model = models[0]
+        if kind in (Kind.SOCIAL, Kind.NEWS):
+            return self._analysts.sentiment_round(round_id, kind, subject, model, now_ns, timeout_ns)
+        seen = self._host.snapshot(subject)
+        if isinstance(seen, NoSnapshot):
+            if kind is Kind.DECISION:
+                self.voting.no_snapshot(subject, seen)
+            else:
+                self._analysts.could_not_ask(kind, subject, model, seen.reason, now_ns)
+            return None
+        if kind is Kind.DECISION:
+            return self.voting.decision_round(round_id, subject, seen, now_ns)
+        try:
+            return self._analysts.market_round(round_id, kind, subject, model, seen, now_ns, timeout_ns)
+        except InvalidValueError as error:
+            self._analysts.could_not_ask(kind, subject, model, str(error), now_ns)
+            return None
+
+    def _finished(self, done: FinishedRound, now_ns: int) -> None:
+        self._count(done, now_ns)
+        kind, round_id = Kind(done.round.kind), done.round.round_id
+        match kind:
+            case Kind.DECISION:
+                ask = self._cast.conflict is not None and self.level.may_ask(Kind.CONFLICT)
+                question = self.voting.tally(done, now_ns, self.rounds.next_id(Kind.CONFLICT) if ask else None)
+                if question is not None:
+                    self.rounds.open(question)
+            case Kind.CONFLICT:
+                self.voting.ruled(done, now_ns)
+                return
+            case _:
+                self._analysts.take(done, now_ns)
+                self._after_analysis(kind, done.round.subject, now_ns)
+        self._over(round_id, _TASKS[kind], now_ns)
+
+    def _after_analysis(self, kind: Kind, subject: str, now_ns: int) -> None:
+        """A new technical analysis: a trade that waits is tried again, and a strong signal asks for a decision."""
+        if kind is not Kind.TECHNICAL:
+            return
+        self.voting.retry(subject)
+        seen = self.opinions.technical(subject, now_ns)
+        if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
+            return
+        rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
+        if Task.DECISION in self.schedule.specs and now_ns >= rested_ns and self._skip(Task.DECISION) is None:
+            self._strong_ns[subject] = now_ns
+            self._start(Kind.DECISION, subject, now_ns)
+
+    def _over(self, round_id: str, task: str, now_ns: int) -> None:
+        """Its slot is free for the next; the run is over with its last round."""
+        for leaving in self._slots.give_back(round_id):
+            self._leave(leaving, now_ns)
+        if round_id in self._running.get(task, ()):
+            self._running[task].remove(round_id)
+            self._end_if_over(task)
+
+    def _end_if_over(self, task: str) -> None:
+        if not self._running.get(task):
+            self._running.pop(task, None)
+            self.schedule.ended(task)
+
+    def _count(self, done: FinishedRound, now_ns: int) -> None:
+        """Who answers and who fails, by provider."""
+        for model, reply in done.replies.items():
+            provider = self._cast.providers.get(model)
+            if provider is None:
+                continue
+            if isinstance(reply, ModelAnswer):
+                self.degradation.succeeded(provider)
+            elif speaks_of_dependency(reply.kind):
+                self.degradation.failed(provider, now_ns, f"{reply.kind}: {reply.reason}")
+
+    def _probe(self, now_ns: int) -> None:
+        """While everybody fails nobody is asked, so each is tried once in a while: what it answers only shows that
+        it answers."""
+        if self.level is not Level.EMERGENCY:
+            return
+        for provider in self.degradation.take_probes(now_ns):
+            model = next((name for name, theirs in self._cast.providers.items() if theirs == provider), None)
+            seen = self._host.snapshot(self._symbols[0])
+            if model is None or isinstance(seen, NoSnapshot):
+                continue
+            round_id = self.rounds.next_id("probe")
+            timeout_ns = self.schedule.specs[Task.REGIME].timeout_ns
+            try:
+                asked = self._analysts.probe_round(round_id, self._symbols[0], model, seen, now_ns, timeout_ns)
+            except InvalidValueError:
+                continue
+            self.rounds.open(asked)
+
+    def _plan(self, now_ns: int | None = None) -> None:
+        """When there is something to do next. Probing needs no time of its own: something is due every minute."""
+        self.due_ns = min(self.rounds.due_ns, self.schedule.next_due_ns, self.voting.outcomes.next_due_ns)
+        if now_ns is not None:
+            self.due_ns = max(self.due_ns, now_ns + 1)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "opinions": self.opinions.state(),
+            "rounds": self.rounds.state(),
+            "schedule": self.schedule.state(),
+            "slots": self._slots.state(),
+            "degradation": self.degradation.state(),
+            "voting": self.voting.state(),
+            "running": {task: list(rounds) for task, rounds in self._running.items()},
+            "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
+            "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self.opinions.restore(stored["opinions"])
+        self.rounds.restore(stored["rounds"])
+        self.schedule.restore(stored["schedule"])
+        self._slots.restore(stored["slots"])
+        self.degradation.restore(stored["degradation"])
+        self.voting.restore(stored["voting"])
+        self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
+        self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
+        self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}
+        self._plan()

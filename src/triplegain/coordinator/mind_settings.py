@@ -1,0 +1,73 @@
+"""Everything the mind of a session is opened with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from triplegain.agents.consensus import ConsensusSettings
+from triplegain.agents.decision import TOKEN_BUDGET
+from triplegain.agents.regime import RegimeRules
+from triplegain.agents.sentiment import SentimentSettings
+from triplegain.agents.technical import TechnicalRules
+from triplegain.coordinator.agreement import AgreementSettings
+from triplegain.coordinator.conflicts import ConflictSettings
+from triplegain.coordinator.degradation import DegradationSettings
+from triplegain.coordinator.outcomes import OutcomeSettings
+from triplegain.coordinator.schedule import ROUNDS_AT_ONCE, TASKS, Task, TaskSpec
+from triplegain.domain.clock import SECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Which model plays which part; a part nobody plays goes by rules, or not at all where there are none.
+
+    `conflict` names one port of models that stand in for each other. `providers` gives each model's provider,
+    `token_budgets` what of a prompt a model can take in where that is less than usual.
+    """
+
+    technical: str | None = None
+    regime: str | None = None
+    social: str | None = None
+    news: str | None = None
+    decision: tuple[str, ...] = ()
+    conflict: str | None = None
+    rebalance: str | None = None
+    providers: Mapping[str, str] = field(default_factory=dict)
+    token_budgets: Mapping[str, int] = field(default_factory=dict)
+
+    def token_budget(self, model: str) -> int:
+        return self.token_budgets.get(model, TOKEN_BUDGET)
+
+
+#: What runs in a session without models.
+ANALYSES = tuple(spec for spec in TASKS if spec.name in (Task.TECHNICAL, Task.REGIME))
+
+
+@dataclass(frozen=True, slots=True)
+class MindSettings:
+    """`tasks` are those of this session: without models to decide there is no decision task.
+
+    `vote_timeout_ns` is how long the models of one decision have in all, `conflict_timeout_ns` those who resolve a
+    conflict. A technical analysis of at least `strong_signal_pct` strength asks for a decision at once, no sooner than
+    `strong_signal_pause_ns` after the last one.
+    """
+
+    tasks: tuple[TaskSpec, ...] = ANALYSES
+    cast: Cast = field(default_factory=Cast)
+    rounds_at_once: int = ROUNDS_AT_ONCE
+    vote_timeout_ns: int = 30 * SECOND_NS
+    conflict_timeout_ns: int = 10 * SECOND_NS
+    wait_max_ns: int = 3600 * SECOND_NS
+    strong_signal_pct: int = 80
+    strong_signal_pause_ns: int = 900 * SECOND_NS
+    technical: TechnicalRules = field(default_factory=TechnicalRules)
+    regime: RegimeRules = field(default_factory=RegimeRules)
+    regime_runs_agreeing: int = 2
+    regime_model_confidence_min_pct: int = 70
+    sentiment: SentimentSettings = field(default_factory=SentimentSettings)
+    consensus: ConsensusSettings = field(default_factory=ConsensusSettings)
+    agreement: AgreementSettings = field(default_factory=AgreementSettings)
+    conflicts: ConflictSettings = field(default_factory=ConflictSettings)
+    degradation: DegradationSettings = field(default_factory=DegradationSettings)
+    outcomes: OutcomeSettings = field(default_factory=OutcomeSettings)
