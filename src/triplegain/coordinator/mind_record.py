@@ -26,12 +26,12 @@ class MindRecord:
         self._risk: list[RiskRecord] = []
         self._alerts: list[AlertRecord] = []
         self._hodl: list[HodlRecord] = []
+        self._count = 0
         self._numbers = {"analyses": 0, "votes": 0, "risk": 0, "alerts": 0, "hodl": 0}
 
     def __len__(self) -> int:
         """Records that wait for a commit."""
-        lists = (self._analyses, self._votes, self._outcomes, self._risk, self._alerts, self._hodl)
-        return sum(len(each) for each in lists)
+        return self._count
 
     def analysis(self, record: AnalysisRecord) -> AnalysisRecord:
         record = replace(record, number=self._next("analyses"))
@@ -44,6 +44,7 @@ class MindRecord:
         return record
 
     def outcome(self, record: OutcomeRecord) -> None:
+        self._count += 1
         self._outcomes.append(record)
 
     def risk(self, record: RiskRecord) -> None:
@@ -56,6 +57,7 @@ class MindRecord:
         self._hodl.append(replace(record, number=self._next("hodl")))
 
     def _next(self, kind: str) -> int:
+        self._count += 1
         self._numbers[kind] += 1
         return self._numbers[kind]
 
@@ -71,6 +73,7 @@ class MindRecord:
         }
         for each in (self._analyses, self._votes, self._outcomes, self._risk, self._alerts, self._hodl):
             each.clear()
+        self._count = 0
         return taken
 
     def state(self) -> dict[str, Any]:
