@@ -170,11 +170,14 @@ async def test_the_user_is_warned_once_a_day(database: Database, caplog: pytest.
     await ledger.reserve(call("k-1", reserved="3.99"))
     assert (ledger.warning, caplog.messages) == ("", [])
     await ledger.reserve(call("k-2", reserved="0.01"))
-    await ledger.reserve(call("k-3", reserved="0.50"))
+    # Below the mark and above it again: the user knows.
+    await ledger.settle(call("k-2", reserved="0.01", cost="0"))
+    assert ledger.warning == ""
+    await ledger.reserve(call("k-3", reserved="0.51"))
     assert ledger.warning == "models have cost 4.50 of 5.00 USD on 2023-11-14 (UTC)"
     assert caplog.messages == ["models have cost 4.00 of 5.00 USD on 2023-11-14 (UTC)"]
     await ledger.reserve(call("k-4", reserved="0.50", started_at_ns=MIDNIGHT_NS))
-    await ledger.settle(call("k-3", reserved="0.50", cost="0.40"))
+    await ledger.settle(call("k-3", reserved="0.51", cost="0.40"))
     assert ledger.warning == ""
 
 

@@ -51,6 +51,7 @@ class ModelLedger:
         self._database = database
         self._limits = limits
         self._day: date | None = None
+        self._told: date | None = None
         self._spent = Decimal(0)
 
     @property
@@ -118,9 +119,9 @@ class ModelLedger:
         """Keep the day's spending, and tell once a day that it has reached the mark."""
         if self._day is not None and day < self._day:
             return
-        told = day == self._day and bool(self.warning)
         self._day, self._spent = day, spent
-        if self.warning and not told:
+        if self.warning and self._told != day:
+            self._told = day
             _log.warning(self.warning)
 
 
