@@ -76,7 +76,8 @@ def test_at_its_bounds_the_multiplier_is_one() -> None:
 def test_a_view_is_fresh_up_to_its_age(viewer: Viewer, fresh_s: int) -> None:
     assert agreement(UP, [view(viewer, UP, fresh_s)], NOW_NS, SETTINGS) == Agreement(1, 1, Decimal("1.3"))
     stale = agreement(UP, [view(viewer, UP, fresh_s + 1)], NOW_NS, SETTINGS)
-    assert (stale.ratio, stale.multiplier) == (None, 1)
+    assert stale == Agreement(0, 0, Decimal(1))
+    assert stale.ratio is None
     assert agreement(UP, [view(viewer, UP, -1)], NOW_NS, SETTINGS).fresh == 0, "from the future"
 
 
@@ -89,7 +90,8 @@ def test_technical_analysis_and_a_bullish_regime_for_a_purchase_are_full_agreeme
 def test_who_has_no_view_is_not_counted() -> None:
     views = [view(Viewer.TECHNICAL, UP), view(Viewer.REGIME, None), view(Viewer.SENTIMENT, DOWN)]
     found = agreement(UP, views, NOW_NS, SETTINGS)
-    assert (found.agreeing, found.fresh, found.ratio, found.multiplier) == (1, 2, Decimal("0.5"), 1)
+    assert found == Agreement(1, 2, Decimal(1))
+    assert found.ratio == Decimal("0.5")
 
 
 def test_the_direction_of_every_regime() -> None:
@@ -135,7 +137,8 @@ def test_the_larger_of_boost_and_agreement_holds(base: str, boost: str, factor: 
 )  # fmt: skip
 def test_a_confidence_that_cannot_be_is_an_error(numbers: tuple[str, str, str]) -> None:
     with pytest.raises(InvalidValueError):
-        combine_confidence(*map(Decimal, numbers), SETTINGS)
+        base, boost, factor = map(Decimal, numbers)
+        combine_confidence(base, boost, factor, SETTINGS)
 
 
 def test_more_agreeing_than_there_are_is_an_error() -> None:

@@ -132,7 +132,7 @@ def conflict(kind: ConflictKind) -> Conflict:
 )
 def test_without_a_model_the_strictest_rule_holds(found: list[ConflictKind], ruling: Ruling) -> None:
     resolution = resolve(conflict(kind) for kind in found)
-    assert (resolution.ruling, resolution.by, resolution.size_share) == (ruling, "rules", 1)
+    assert (resolution.ruling, resolution.by, resolution.size_share) == (ruling, "rules", Decimal(1))
 
 
 @pytest.mark.parametrize("ruling", [Ruling.PROCEED, Ruling.WAIT, Ruling.ABORT])

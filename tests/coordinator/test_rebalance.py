@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triplegain.agents.rebalance import RebalanceMode
 from triplegain.coordinator.rebalance import (
     NoRebalance,
-    RebalanceMode,
     RebalancePlan,
     RebalanceSettings,
     plan,

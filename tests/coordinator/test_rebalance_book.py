@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from triplegain.coordinator.rebalance import Leg, RebalanceMode, RebalancePlan, RebalanceSettings
+from triplegain.agents.rebalance import RebalanceMode
+from triplegain.coordinator.rebalance import Leg, RebalancePlan, RebalanceSettings
 from triplegain.coordinator.rebalance_book import RebalanceBook, RebalanceClaim
 from triplegain.coordinator.rebalance_order import RebalanceOrder
 from triplegain.domain.clock import SECOND_NS

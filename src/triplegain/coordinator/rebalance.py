@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from triplegain.agents.rebalance import RebalanceMode
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
@@ -24,20 +24,6 @@ from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
 
 _HOUR_NS = 3600 * SECOND_NS
-
-
-class RebalanceMode(StrEnum):
-    """How a plan is carried out. It changes when and how orders are sent, never what is traded or how much.
-
-    IMMEDIATE: market orders now, in batches only from the size on that is always split. DCA_24H: market orders in
-    batches, whatever the size. LIMIT_ORDERS: as IMMEDIATE, but with limit orders at the best price of our own side.
-    DEFER: nothing now; the next check asks again.
-    """
-
-    IMMEDIATE = "immediate"
-    DCA_24H = "dca_24h"
-    LIMIT_ORDERS = "limit_orders"
-    DEFER = "defer"
 
 
 @dataclass(frozen=True, slots=True)

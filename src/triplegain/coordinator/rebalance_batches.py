@@ -12,7 +12,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from triplegain.coordinator.rebalance import Leg, RebalanceMode, RebalancePlan, RebalanceSettings
+from triplegain.agents.rebalance import RebalanceMode
+from triplegain.coordinator.rebalance import Leg, RebalancePlan, RebalanceSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT
 

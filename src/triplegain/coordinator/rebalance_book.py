@@ -15,10 +15,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from triplegain.agents.rebalance import RebalanceMode
 from triplegain.coordinator.rebalance import (
     Leg,
     Prices,
-    RebalanceMode,
     RebalancePlan,
     RebalanceSettings,
     make_leg,
