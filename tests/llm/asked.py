@@ -81,6 +81,7 @@ async def client_of(
     ledger = spending or MemorySpending()
     chosen = ClientSettings(**{"retry_pause_s": 0.0, **settings})
     client = ModelClient(specs, SECRETS, ledger, clock or ManualClock(NOON_NS), chosen)
+    await client.warm_up()
     try:
         yield client, ledger
     finally:

@@ -90,7 +90,6 @@ async def test_what_goes_wrong_is_a_failure_with_its_kind_its_cost_and_its_row(p
 @pytest.mark.parametrize("provider", ALL)
 async def test_who_does_not_come_to_an_end_is_left_at_the_deadline(provider: Provider, fault: Do) -> None:
     async with FakeProvider(GOOD_TEXT) as fake, client_of(spec_of(provider, fake)) as (client, spending):
-        await client.warm_up()
         fake.script = [fault]
         reply = await client.complete(ask(provider, timeout_s=0.3))
     assert isinstance(reply, ModelFailure)

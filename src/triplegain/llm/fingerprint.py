@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -43,6 +44,7 @@ def canonical(request: ModelRequest, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=64)
 def schema_hash(answer: type[BaseModel]) -> str:
     """Hex SHA-256 of the answer's JSON schema. The order of the fields counts: models answer in that order."""
     schema = answer.model_json_schema()

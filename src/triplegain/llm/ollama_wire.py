@@ -37,14 +37,13 @@ class OllamaWire:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        # A server of this machine or of the house: no proxy of the environment stands between.
-        self._http = httpx.AsyncClient(trust_env=False, headers={"accept-encoding": "identity"})
+        self._client: httpx.AsyncClient | None = None
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
         timeout = httpx.Timeout(time_left_s, connect=min(_CONNECT_S, time_left_s))
         url = f"{question.spec.address}/api/chat"
         try:
-            async with self._http.stream("POST", url, json=_body(question), timeout=timeout) as response:
+            async with self._http().stream("POST", url, json=_body(question), timeout=timeout) as response:
                 return _answer(response.status_code, await self._read(response), question)
         except httpx.TimeoutException:
             raise WireError(FailureKind.TIMEOUT, "ollama did not answer in time", charged=True) from None
@@ -62,8 +61,15 @@ class OllamaWire:
                 raise WireError(FailureKind.OVERSIZED, reason, charged=True)
         return bytes(read)
 
+    def _http(self) -> httpx.AsyncClient:
+        """Made when needed. A server of this machine or of the house: no proxy of the environment stands before it."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(trust_env=False, headers={"accept-encoding": "identity"})
+        return self._client
+
     async def aclose(self) -> None:
-        await self._http.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
 
 async def installed_models(base_url: str = "") -> frozenset[str] | None:

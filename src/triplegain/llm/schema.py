@@ -18,12 +18,13 @@ def strict_schema_text(answer: type[BaseModel]) -> str:
     Raises InvalidValueError if a field of `answer` may be left out: a default switches a provider's strictness off,
     and would stand in for what a model did not say.
     """
-    return json.dumps(strict_schema(answer), separators=(",", ":"), ensure_ascii=False)
+    schema = _strict(answer.model_json_schema(), answer.__name__)
+    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
 
 
 def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The schema as a tree of its own. Raises InvalidValueError as `strict_schema_text` does."""
-    schema = _strict(answer.model_json_schema(), answer.__name__)
+    """The schema as a tree of the caller's own. Raises InvalidValueError as `strict_schema_text` does."""
+    schema = json.loads(strict_schema_text(answer))
     assert isinstance(schema, dict)
     return schema
 

@@ -41,12 +41,13 @@ warnings.filterwarnings("ignore", message="Sampling parameters", category=UserWa
 
 
 class SdkModels:
-    """Models by configuration, over one HTTP client and one for servers of this machine."""
+    """Models by configuration, over one HTTP client; servers of this machine have another, without proxies."""
 
     def __init__(self, keys: Mapping[Provider, str], bytes_max: int) -> None:
         self._keys = keys
-        self._http = _client(bytes_max, through_proxies=True)
-        self._loopback = _client(bytes_max, through_proxies=False)
+        self._bytes_max = bytes_max
+        #: By whether proxies of the environment stand between; made when needed, as each reads all certificates.
+        self._clients: dict[bool, httpx2.AsyncClient] = {}
         self._built: dict[tuple[ModelSpec, bool], Model] = {}
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
@@ -64,8 +65,8 @@ class SdkModels:
             raise wire_error(error, question.spec.provider) from error
 
     async def aclose(self) -> None:
-        await self._http.aclose()
-        await self._loopback.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
     def _model(self, question: Question) -> Model:
         key = question.spec, bool(question.tools)
@@ -75,7 +76,7 @@ class SdkModels:
 
     def _build(self, spec: ModelSpec, searching: bool) -> Model:
         secret = self._keys.get(spec.provider, _NO_KEY)
-        http = self._loopback if spec.provider is Provider.LOCAL else self._http
+        http = self._client(through_proxies=spec.provider is not Provider.LOCAL)
         if spec.provider is Provider.ANTHROPIC:
             anthropic = AsyncAnthropic(api_key=secret, base_url=spec.address, http_client=http, max_retries=0)
             return AnthropicModel(spec.model, provider=AnthropicProvider(anthropic_client=anthropic))
@@ -83,15 +84,16 @@ class SdkModels:
         # Only this one of the two APIs lets a model search.
         return (OpenAIResponsesModel if searching else OpenAIChatModel)(spec.model, provider=provider)
 
-
-def _client(bytes_max: int, *, through_proxies: bool) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(_LIFE_S, connect=_CONNECT_S),
-        # A compressed answer could be small on the wire and endless in memory.
-        headers={"accept-encoding": "identity"},
-        event_hooks={"response": [capped(bytes_max)]},
-        trust_env=through_proxies,
-    )
+    def _client(self, *, through_proxies: bool) -> httpx2.AsyncClient:
+        if through_proxies not in self._clients:
+            self._clients[through_proxies] = httpx2.AsyncClient(
+                timeout=httpx2.Timeout(_LIFE_S, connect=_CONNECT_S),
+                # A compressed answer could be small on the wire and endless in memory.
+                headers={"accept-encoding": "identity"},
+                event_hooks={"response": [capped(self._bytes_max)]},
+                trust_env=through_proxies,
+            )
+        return self._clients[through_proxies]
 
 
 def _provider(spec: ModelSpec, client: AsyncOpenAI) -> Any:

@@ -1,11 +1,13 @@
 """The way to OpenAI, Anthropic, DeepSeek, xAI and a local server, over the providers' own clients.
 
 pydantic-ai is used as a client and nothing else: one message list in, one response out; no agent, no loop, no retry.
-Importing it takes seconds, so it is imported by `load`, which belongs into a thread, or by the first question.
+Importing it takes seconds, so it is imported by `load`, in a thread beside the event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -23,17 +25,22 @@ class SdkWire:
         self._keys = keys
         self._bytes_max = bytes_max
         self._models: SdkModels | None = None
+        self._loading = threading.Lock()
 
     def load(self) -> SdkModels:
-        """The clients, imported if this is the first time."""
-        if self._models is None:
-            from triplegain.llm.sdk_models import SdkModels
+        """The clients, imported if this is the first time. Any thread may call it."""
+        from triplegain.llm.sdk_models import SdkModels
 
-            self._models = SdkModels(self._keys, self._bytes_max)
-        return self._models
+        with self._loading:
+            models = self._models or SdkModels(self._keys, self._bytes_max)
+            self._models = models
+        return models
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
-        return await self.load().ask(question, time_left_s)
+        models = self._models
+        if models is None:
+            models = await asyncio.to_thread(self.load)
+        return await models.ask(question, time_left_s)
 
     async def aclose(self) -> None:
         if self._models is not None:
