@@ -18,7 +18,7 @@ from triplegain.app.snapshot_settings import warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution, PriceSourceName
-from triplegain.config.infrastructure import Orchestration
+from triplegain.config.orchestration import Orchestration
 from triplegain.config.risk import Risk
 from triplegain.coordinator.session_runner import MarketEvents
 from triplegain.coordinator.trading_session import TradingSession

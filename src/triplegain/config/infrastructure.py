@@ -1,4 +1,4 @@
-"""`database.yaml`, `api.yaml`, `orchestration.yaml`: what the system stands on."""
+"""`database.yaml`, `api.yaml`: what the system stands on."""
 
 from __future__ import annotations
 
@@ -57,13 +57,6 @@ class Api(Section):
         if not (self.allow_remote or _is_loopback(self.host)):
             raise ValueError(f"host {self.host} can be reached from other machines: set allow_remote: true to mean it")
         return self
-
-
-class Orchestration(Section):
-    """The running of a session."""
-
-    demo_seed: Count = Field(1, description="seed of the demo market where `--seed` does not say")
-    quote_stale_s: AtLeastOne = Field(60, description="a price without a feed behind it is fresh for so many seconds")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution
 from triplegain.config.indicators import Indicators
-from triplegain.config.infrastructure import Api, Database, Orchestration
+from triplegain.config.infrastructure import Api, Database
 from triplegain.config.market import Market
+from triplegain.config.orchestration import Orchestration
+from triplegain.config.portfolio import Portfolio
 from triplegain.config.risk import Risk
 from triplegain.config.snapshot import Snapshot
 from triplegain.config.values import Section
@@ -22,5 +24,6 @@ class Config(Section):
     snapshot: Snapshot = Snapshot()
     agents: Agents = Agents()
     orchestration: Orchestration = Orchestration()
+    portfolio: Portfolio = Portfolio()
     database: Database = Database()
     api: Api = Api()
