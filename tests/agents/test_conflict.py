@@ -12,10 +12,8 @@ from triplegain.agents.conflict import (
     ConflictAnswer,
     ConflictKind,
     DecidedTrade,
-    Resolution,
     conflict_prompt,
     remaining_share,
-    without_model,
 )
 from triplegain.agents.decision_context import context_json
 from triplegain.agents.schema_text import schema_text
@@ -52,10 +50,6 @@ def test_modify_may_only_reduce(size_pct: object) -> None:
 def test_another_word_is_no_resolution(word: str) -> None:
     with pytest.raises(ValidationError):
         answered(word)
-
-
-def test_without_a_model_it_waits_or_aborts() -> None:
-    assert [without_model(kind) for kind in ConflictKind] == [Resolution.WAIT, Resolution.ABORT, Resolution.ABORT]
 
 
 @pytest.mark.parametrize("kind", list(ConflictKind))

@@ -57,7 +57,7 @@ def test_what_the_schema_in_the_prompt_allows_is_parsed_and_stored_as_it_was(
 ) -> None:
     sample = data.draw(samples(json.loads(schema_text(answer))))
     try:
-        parsed = answer.model_validate_json(json.dumps(sample))
+        parsed = answer.model_validate_json(json.dumps(sample), strict=True)
     except ValidationError as refused:
         # What no schema can say: a buy needs a stop, modify reduces.
         assert re.search("a buy needs stop_bps|it may only reduce", str(refused)), sample

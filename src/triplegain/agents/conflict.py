@@ -1,4 +1,4 @@
-"""What is done where agents contradict each other, or risk overruled them: ask one model, else a fixed answer."""
+"""What a model is asked where agents contradict each other or risk overruled them, and what it may answer."""
 
 from __future__ import annotations
 
@@ -69,17 +69,6 @@ def remaining_share(answer: ConflictAnswer) -> Decimal:
             return Decimal(0)
         case _:
             assert_never(answer.resolution)
-
-
-def without_model(kind: ConflictKind) -> Resolution:
-    """The answer where no model resolves it."""
-    match kind:
-        case ConflictKind.TECHNICAL_AGAINST_SENTIMENT:
-            return Resolution.WAIT
-        case ConflictKind.TRADE_IN_CHOPPY | ConflictKind.RISK_OVERRIDE:
-            return Resolution.ABORT
-        case _:
-            assert_never(kind)
 
 
 _SAID = {

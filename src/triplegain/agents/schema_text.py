@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from triplegain.agents.typed_answer import TypedAnswer
 
 
+@cache
 def schema_text(answer_type: type[TypedAnswer]) -> str:
     """JSON Schema on one line: definitions put where they are used, titles left out, descriptions kept."""
-    return _json(inlined_schema(answer_type))
+    schema = answer_type.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    schema.pop("description", None)
+    return _json(_inlined(schema, definitions))
 
 
 def answer_places(answer_type: type[TypedAnswer]) -> dict[str, str]:
@@ -20,19 +25,9 @@ def answer_places(answer_type: type[TypedAnswer]) -> dict[str, str]:
     return {"form": form_text(answer_type), "schema": schema_text(answer_type)}
 
 
-def inlined_schema(answer_type: type[TypedAnswer]) -> dict[str, Any]:
-    """The type's JSON Schema without references and titles."""
-    schema = answer_type.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    schema.pop("description", None)
-    inlined = _inlined(schema, definitions)
-    assert isinstance(inlined, dict)
-    return inlined
-
-
 def form_text(answer_type: type[TypedAnswer], fixed: Mapping[str, str] = MappingProxyType({})) -> str:
     """The same in few tokens: `{"action":"buy|hold","confidence_pct":0..100}`. `fixed` fields show their value."""
-    properties = inlined_schema(answer_type)["properties"]
+    properties = json.loads(schema_text(answer_type))["properties"]
     fields = [f'"{name}":{_json(fixed[name]) if name in fixed else _brief(each)}' for name, each in properties.items()]
     return f"{{{','.join(fields)}}}"
 
