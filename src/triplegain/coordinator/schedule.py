@@ -70,7 +70,7 @@ ROUNDS_AT_ONCE = 5
 class Tally:
     """How often a task's moment came. `ran` by the schedule, `forced` by request, `skipped` by reason.
 
-    `missed`: moments of the grid that had passed before anybody looked. Without `forced`, they add up to the grid.
+    `missed`: moments of the grid that had passed before anybody looked.
     """
 
     ran: int = 0

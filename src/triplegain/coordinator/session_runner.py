@@ -136,9 +136,9 @@ class SessionRunner:
             await self._wait_for(event.exchange_time_ns)
             if self._must_stop():
                 return Ending.STOPPED
+            if self._asking is not None:
+                await self._think(event.exchange_time_ns, self._asking)
             await self._take(event)
-            if self._asking is not None and self.session.has_questions:
-                await self._consult(self._asking)
         return Ending.FEED_OVER
 
     async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
@@ -183,6 +183,16 @@ class SessionRunner:
         self.events_seen += 1
         if self.session.must_commit:
             await self.commit()
+
+    async def _think(self, time_ns: int, asking: Asking) -> None:
+        """Everything that is thought before the next event: what is asked on the way is answered on the way."""
+        session = self.session
+        while session.thinks_at_ns < time_ns and not self._must_stop():
+            session.advance_to(session.thinks_at_ns)
+            if session.has_questions:
+                await self._consult(asking)
+            if session.must_commit:
+                await self.commit()
 
     async def _consult(self, asking: Asking) -> None:
         """Ask what the session wants to know, and hold a market that can be held until everybody has answered.

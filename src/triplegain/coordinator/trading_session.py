@@ -76,7 +76,9 @@ class TradingSession:
         self._targets: dict[str, int] = {}
         self._opened = False
         self._due_ns = NEVER
-        self._think_ns = NEVER
+        #: When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
+        #: event, so that questions are asked when they arise and not only when the market moves again.
+        self.thinks_at_ns = NEVER
         #: For whoever looks: the last alerts of this run.
         self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
 
@@ -99,7 +101,7 @@ class TradingSession:
         time_ns = event.exchange_time_ns
         if not self._opened:
             self._open(time_ns)
-        if self._due_ns < time_ns or self._think_ns < time_ns:
+        if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
             self._pass(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
@@ -124,7 +126,7 @@ class TradingSession:
             self._run_until(time_ns)
         if self.watch.due_ns == NEVER:
             self.watch.moved(time_ns)
-            self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
+            self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
 
@@ -155,7 +157,7 @@ class TradingSession:
         self.record.snapshot_due_ns = time_ns
         self.risk.begin(time_ns)
         self.mind.start(time_ns)
-        self._think_ns = self.mind.due_ns
+        self.thinks_at_ns = self.mind.due_ns
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
@@ -171,7 +173,7 @@ class TradingSession:
 
     def _pass(self, time_ns: int) -> None:
         """Everything due up to `time_ns`, thoughts after what happens at the same time."""
-        while (due_ns := min(self._due_ns, self._think_ns)) <= time_ns:
+        while (due_ns := min(self._due_ns, self.thinks_at_ns)) <= time_ns:
             if self._due_ns <= due_ns:
                 self._run_until(due_ns)
             else:
@@ -188,7 +190,7 @@ class TradingSession:
         if self.mind.due_ns <= now_ns:
             self.mind.run(now_ns)
         self._settle()
-        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     def _run_until(self, time_ns: int) -> None:
         """Everything due up to `time_ns`, in order of time: the engine, answers to us, then our timers."""
@@ -290,7 +292,7 @@ class TradingSession:
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         """A model has replied: an input of the session, like a message of the feed."""
         self.mind.deliver(round_id, model, reply, self.now_ns)
-        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 
@@ -390,6 +392,6 @@ class TradingSession:
         self.record.restore(stored["record"])
         self.mind.restore(stored["mind"])
         self.watch.restore(stored["watch"])
-        self._think_ns = min(self.mind.due_ns, self.watch.due_ns)
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         self._aim()
         self._settle()

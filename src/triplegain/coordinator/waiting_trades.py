@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from triplegain.agents.answer import Action, AgentAnswer
+from triplegain.coordinator.stored_answer import answer_from_json, answer_to_json
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.money import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class WaitingTrades:
             {
                 "symbol": trade.symbol,
                 "decision_number": trade.decision_number,
-                "answer": _answer_to_json(trade.answer),
+                "answer": answer_to_json(trade.answer),
                 "reason": trade.reason,
                 "since_ns": str(trade.since_ns),
                 "until_ns": str(trade.until_ns),
@@ -104,28 +103,10 @@ class WaitingTrades:
             stored["symbol"]: WaitingTrade(
                 symbol=stored["symbol"],
                 decision_number=stored["decision_number"],
-                answer=_answer_from_json(stored["answer"]),
+                answer=answer_from_json(stored["answer"]),
                 reason=stored["reason"],
                 since_ns=int(stored["since_ns"]),
                 until_ns=int(stored["until_ns"]),
             )
             for stored in state
         }
-
-
-_NUMBERS = ("stop_fraction", "target_fraction", "size_fraction")
-
-
-def _answer_to_json(answer: AgentAnswer) -> dict[str, Any]:
-    numbers = {name: getattr(answer, name) for name in _NUMBERS}
-    return {
-        "action": answer.action.value,
-        "confidence": text(answer.confidence),
-        "reasoning": answer.reasoning,
-        **{name: None if number is None else text(number) for name, number in numbers.items()},
-    }
-
-
-def _answer_from_json(stored: Mapping[str, Any]) -> AgentAnswer:
-    numbers = {name: None if stored[name] is None else Decimal(stored[name]) for name in _NUMBERS}
-    return AgentAnswer(Action(stored["action"]), Decimal(stored["confidence"]), stored["reasoning"], **numbers)
