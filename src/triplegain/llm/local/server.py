@@ -16,8 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-#: Polite to the trading process: the scheduler prefers it, and the kernel short of memory ends this one first.
-NICENESS = 5
+#: A kernel short of memory ends this process before the trading one.
 OOM_SCORE = 500
 #: Whoever asks without a limit gets an answer that ends.
 ANSWER_TOKENS_MAX = 512
@@ -76,10 +75,8 @@ def serve(order: dict[str, Any]) -> Any:
         raise Refusal(f"llama.cpp does not start on port {order['port']}: {error}") from None
 
 
-def step_back() -> None:
-    """Lower the priority of this process."""
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+def offer_memory() -> None:
+    """Make this process the first to go when memory is short."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
 
@@ -88,7 +85,7 @@ def main() -> NoReturn:
     # What llama.cpp prints goes to the log; the answer to the order has a descriptor of its own.
     spoken = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    step_back()
+    offer_memory()
     order = json.loads(sys.stdin.buffer.readline() or "{}")
     if not order:
         os._exit(0)
