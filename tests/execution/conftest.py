@@ -27,7 +27,7 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.alert import Alert
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 
@@ -44,7 +44,8 @@ class ScriptedVenue:
     With `restarts` the desk, its register and its positions go through JSON after every event.
     """
 
-    def __init__(self, restarts: bool) -> None:
+    def __init__(self, restarts: bool, settings: DeskSettings | None = None) -> None:
+        self.settings = settings
         self.now_ns = START_NS
         self.sent: list[str] = []
         self.closed: list[PositionRecord] = []
@@ -61,7 +62,7 @@ class ScriptedVenue:
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC, XRP, CROSS), {"USDT": Decimal(1)}.get)
-        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, OPENING)
+        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, OPENING, self.settings)
 
     # The Broker protocol
 

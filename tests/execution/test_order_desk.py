@@ -16,7 +16,7 @@ from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import Refused
-from triplegain.execution.protection import Protected, Unguarded
+from triplegain.execution.stage import Protected, StopLevel, Unguarded
 
 HOUR_S = 3600
 Venue = Any
@@ -46,7 +46,7 @@ def test_a_stop_of_the_filled_quantity_follows_the_first_fill_and_grows_with_the
     assert venue.drain_sent() == ["amend stop-1 to 10"]
     venue.amended("stop-1", "10", "90")
     venue.deliver()
-    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(10))
+    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(10), StopLevel(Decimal(90)))
     assert venue.drain_sent() == []
 
 
@@ -229,7 +229,7 @@ def test_rejected_exits_are_tried_ever_more_slowly(venue: Venue) -> None:
     for number in range(1, 10):
         venue.reject(f"exit-{number}", "EService:Unavailable")
         venue.deliver()
-        pauses.append((venue.desk.next_due_ns() - venue.now_ns) // SECOND_NS)
+        pauses.append((venue.desk.protection("pos-1").stage.retry_at_ns - venue.now_ns) // SECOND_NS)
         venue.wait(pauses[-1])
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     venue.accept("exit-10")
@@ -311,7 +311,7 @@ def test_the_expiry_of_an_entry_ends_only_the_entry(venue: Venue) -> None:
     venue.finish("entry-1", OrderStatus.EXPIRED, "the order's good-till date passed")
     venue.deliver()
     assert venue.drain_sent() == []
-    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(4))
+    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(4), StopLevel(Decimal(90)))
 
 
 def test_an_entry_that_never_fills_leaves_nothing_behind(venue: Venue) -> None:

@@ -15,7 +15,8 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protections import ProtectionSettings
+from triplegain.execution.protection_settings import ProtectionSettings
+from triplegain.execution.trailing import BreakEven, TrailingStop
 from triplegain.market.candle_length import auto_candle_length, parse_candle_length
 from triplegain.market.feed import MarketSource
 
@@ -41,10 +42,23 @@ def exchange_settings(config: Config, seed: int) -> ExchangeSettings:
 
 
 def desk_settings(config: Config) -> DeskSettings:
-    holding_ns = int(config.execution.positions.max_holding_hours * _HOUR_NS)
+    positions = config.execution.positions
+    trailing, break_even = positions.trailing_stop, positions.break_even
+    follow = TrailingStop(
+        activate=trailing.activate_pct / _HUNDRED,
+        mode=trailing.mode,
+        trail=trailing.trail_pct / _HUNDRED,
+        trail_atr=trailing.trail_atr,
+        step=trailing.step_pct / _HUNDRED,
+    )
+    even = BreakEven(at=break_even.at_pct / _HUNDRED, buffer=break_even.buffer_pct / _HUNDRED)
     return DeskSettings(
         entry_expiry_ns=config.execution.orders.limit_expiry_hours * _HOUR_NS,
-        protection=ProtectionSettings(max_holding_ns=holding_ns),
+        protection=ProtectionSettings(
+            max_holding_ns=int(positions.max_holding_hours * _HOUR_NS),
+            trailing=follow if trailing.enabled else None,
+            break_even=even if break_even.enabled else None,
+        ),
     )
 
 

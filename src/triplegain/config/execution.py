@@ -12,6 +12,10 @@ from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import AtLeastOne, Balances, Count, Exact, Milliseconds, Positive, Section, Word
 from triplegain.exchange.settings import AccountTier, QueueModel
 from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
+from triplegain.execution.trailing import TrailMode
+
+#: A percentage of a price that leaves something of it.
+SharePct = Annotated[Exact, Field(gt=0, lt=100)]
 
 
 class PriceSourceName(StrEnum):
@@ -78,12 +82,41 @@ class Orders(Section):
     limit_expiry_hours: Count = Field(24, description="a resting limit order ends after this; 0: never")
 
 
+class TrailingStopKeys(Section):
+    """A stop that follows the price up."""
+
+    enabled: bool = Field(False, description="whether stops follow the price")
+    activate_pct: SharePct = Field(
+        Decimal(1), description="a stop starts to follow once the bid is this far above the entry, in percent"
+    )
+    mode: Annotated[TrailMode, Word] = Field(
+        TrailMode.PERCENT, description="what the distance is measured in: `percent` (trail_pct) or `atr` (trail_atr)"
+    )
+    trail_pct: SharePct = Field(Decimal("1.5"), description="distance from the bid in percent of it")
+    trail_atr: Positive = Field(Decimal("1.5"), description="distance from the bid in average true ranges")
+    step_pct: SharePct = Field(
+        Decimal("0.1"), description="a stop moves only if that takes it up by at least this percentage of itself"
+    )
+
+
+class BreakEvenKeys(Section):
+    """A stop that is moved once to where the position costs nothing."""
+
+    enabled: bool = Field(False, description="whether stops are moved to break-even")
+    at_pct: SharePct = Field(Decimal(1), description="moved once the bid is this far above the entry, in percent")
+    buffer_pct: Annotated[Exact, Field(ge=0, lt=100)] = Field(
+        Decimal("0.1"), description="above the entry with the fees of buying and selling, in percent"
+    )
+
+
 class Positions(Section):
     """How many, how long, how often looked at."""
 
     max_per_symbol: AtLeastOne = Field(2, description="open positions of one pair")
     max_open: AtLeastOne = Field(5, description="open positions in all")
     max_holding_hours: Positive = Field(Decimal(48), description="a position older than this is closed (time_exit)")
+    trailing_stop: TrailingStopKeys = TrailingStopKeys()
+    break_even: BreakEvenKeys = BreakEvenKeys()
     snapshot_interval_s: AtLeastOne = Field(60, description="seconds of market time between snapshots of equity")
 
 

@@ -9,11 +9,19 @@ from enum import StrEnum
 class AlertKind(StrEnum):
     STOP_REJECTED = "stop_rejected"
     STOP_NOT_GROWN = "stop_not_grown"
+    STOP_NOT_AMENDED = "stop_not_amended"
+    STOP_AT_MARKET = "stop_at_market"
     STOP_LOST = "stop_lost"
     PROTECTION_LATE = "protection_late"
     EXIT_INCOMPLETE = "exit_incomplete"
     EXIT_REJECTED = "exit_rejected"
+    NOT_REDUCED = "not_reduced"
+    CLOSED_WHOLE = "closed_whole"
+    OVERDUE = "overdue"
     ORDERS_IN_DOUBT = "orders_in_doubt"
+    HODL_WAITING = "hodl_waiting"
+    HODL_FAILED = "hodl_failed"
+    HODL_SLIPPAGE = "hodl_slippage"
 
 
 @dataclass(frozen=True, slots=True)

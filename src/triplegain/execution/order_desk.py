@@ -17,6 +17,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
 from triplegain.domain.proposal import Intent
@@ -27,10 +28,14 @@ from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.protection import Leg, Protected, Protection
-from triplegain.execution.protections import ProtectionDelays, Protections, ProtectionSettings, Role
+from triplegain.execution.protection import Protection
+from triplegain.execution.protection_settings import ProtectionSettings
+from triplegain.execution.protections import ProtectionDelays, Protections
+from triplegain.execution.protective_orders import Role
+from triplegain.execution.stage import Leg, Protected, StopLevel
+from triplegain.execution.told_quotes import Told, ToldQuotes
 
-_OWN_ID = re.compile(r"(entry|stop|exit)-\d+")
+_OWN_ID = re.compile(rf"(entry|stop|exit)-\d+|{HODL_ORDERS}.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,11 @@ class OrderDesk:
         self._settings = settings or DeskSettings()
         self._broker = broker
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._ask)
+        self._quotes = ToldQuotes()
+        self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._quotes.offer)
         self._protections = Protections(broker, self._instruments.values(), positions, self._settings.protection)
         self._counters = {"pos": 0, "entry": 0}
-        self._quotes: dict[str, tuple[Decimal | None, Decimal | None, Decimal | None]] = {}
+        self._now_ns = 0
 
     def open(self, approved: RiskApproved, now_ns: int) -> OrderRequest:
         """Send the entry of an approved proposal; its stop and target are kept with it. Returns what was sent.
@@ -143,6 +149,58 @@ class OrderDesk:
         """Flat: start taking everything off, entries that have not filled included. Returns the positions begun."""
         return tuple(p.position_id for p in self._protections.all() if self.close(p.position_id, reason, now_ns))
 
+    def tighten(self, position_id: str, trigger: Decimal, reason: CloseReason, now_ns: int) -> bool:
+        """Raise the stop of a position to `trigger`; if it fires there, the position closes with `reason`.
+
+        True: begun, and asked for again until the venue has taken it. At or above the market of the last quote the
+        position is closed instead, with an alert. False: not held, or its stop is not lower. Raises InvalidValueError
+        off the tick.
+        """
+        protection = self._protections.get(position_id)
+        if protection is None:
+            return False
+        self._instruments[protection.symbol].ticks(trigger)
+        market = self._quotes.of(protection.symbol).market
+        return self._protections.tighten(position_id, StopLevel(trigger, reason), market, now_ns)
+
+    def tighten_all(self, fraction: Decimal, now_ns: int) -> tuple[str, ...]:
+        """Every stop to `fraction` below the bid, never down; entries buy no more. Returns the positions meant.
+
+        A quote told at `now_ns` counts; a symbol without one waits for its next. A position without a stop gets one.
+        """
+        _check_fraction(fraction)
+        meant = []
+        for p in self._protections.all():
+            told = self._quotes.of(p.symbol)
+            market = told.market if told.at_ns == now_ns else None
+            if self._protections.tighten_to(p.position_id, fraction, market, now_ns):
+                meant.append(p.position_id)
+        return tuple(meant)
+
+    def reduce(self, position_id: str, fraction: Decimal, reason: CloseReason, now_ns: int) -> bool:
+        """Sell a fraction of a position, tried until done; what stays keeps its stop. Its entry buys no more.
+
+        False: not there, leaving, or the part is below the exchange's minimum (alert). If what stays would be, the
+        position is closed whole (alert). Raises InvalidValueError unless 0 < fraction < 1.
+        """
+        _check_fraction(fraction)
+        return self._protections.reduce(position_id, fraction, reason, now_ns)
+
+    def halve_all(self, now_ns: int) -> tuple[str, ...]:
+        """Half of every position, entries buy no more. Each call halves again. Returns the positions begun."""
+        return tuple(
+            p.position_id
+            for p in self._protections.all()
+            if self.reduce(p.position_id, Decimal("0.5"), CloseReason.BREAKER, now_ns)
+        )
+
+    def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
+        """The average true range of a symbol as a fraction of its price: what a trailing stop of mode `atr` goes by.
+
+        None, or a fraction that is not finite and above zero: not known, such stops stay where they are.
+        """
+        self._protections.set_atr(symbol, fraction)
+
     def cancel(self, client_order_id: str) -> Refused | None:
         """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
         serving = self._protections.role(client_order_id)
@@ -152,19 +210,30 @@ class OrderDesk:
         return None
 
     def amend(self, request: AmendRequest) -> Refused | None:
-        """Change an order in place. Of a stop only the price may change, and not to where it would fire at once."""
+        """Change an order in place. A stop may only be moved, only up, and not to where it would fire at once."""
         serving = self._protections.role(request.client_order_id)
-        if serving is not None and serving[1] is not Role.ENTRY:
-            protection, role = serving
-            if role is Role.EXIT or request.quantity is not None or not isinstance(protection.stage, Protected):
-                return Refused(f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now")
-            if request.price is not None and not self._is_below_market(protection.symbol, request.price):
-                return Refused(f"a stop at {text(request.price)} is not below the market and would fire at once")
-        self._broker.amend(request)
-        return None
+        if serving is None or serving[1] is Role.ENTRY:
+            self._broker.amend(request)
+            return None
+        protection, role = serving
+        if role is Role.EXIT or request.quantity is not None or not isinstance(protection.stage, Protected):
+            return Refused(f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now")
+        if request.price is None:
+            return Refused("nothing to change: give a price")
+        if not self._quotes.is_below(protection.symbol, request.price):
+            return Refused(f"a stop at {text(request.price)} is not below the market and would fire at once")
+        try:
+            moved = self.tighten(protection.position_id, request.price, CloseReason.STOP_LOSS, self._now_ns)
+        except InvalidValueError as error:
+            return Refused(str(error))
+        stands = text(protection.stop or request.price)
+        return (
+            None if moved else Refused(f"a stop is only moved up, this one is at {stands}: close the position instead")
+        )
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
         """An answer of the venue has become visible. Updates register and positions, then does what is next."""
+        self._now_ns = now_ns
         record = self.orders.apply(event)
         self.positions.apply(event)
         if isinstance(event, OrderSubmitted):
@@ -176,11 +245,12 @@ class OrderDesk:
     def on_quote(
         self, symbol: str, bid: Decimal | None, ask: Decimal | None, last: Decimal | None, now_ns: int
     ) -> None:
-        """A new quote. The bid (without a book: the last trade) at or above a target starts the way out."""
-        self._quotes[symbol] = (bid, ask, last)
-        price = bid if bid is not None or ask is not None else last
-        if price is not None:
-            self._protections.on_price(symbol, price, now_ns)
+        """A new quote. The bid (without a book: the last trade) starts the way out at a target, and takes stops up."""
+        self._now_ns = now_ns
+        told = Told(bid, ask, last, now_ns)
+        self._quotes.tell(symbol, told)
+        if told.market is not None:
+            self._protections.on_price(symbol, told.market, last, now_ns)
         due_ns = self._protections.next_due_ns()
         if due_ns is not None and now_ns >= due_ns:
             self.on_timer(now_ns)
@@ -191,16 +261,20 @@ class OrderDesk:
         self.positions.drain_changed()
 
     def on_timer(self, now_ns: int) -> None:
-        """Time exits, retries, and the alarm for what is still unprotected."""
+        """Time exits, retries, and the alarms for what is still unprotected or not done."""
+        self._now_ns = now_ns
         self._protections.on_timer(now_ns)
 
     def next_due_ns(self) -> int | None:
         """When `on_timer` is wanted next; None if nothing waits for time."""
         return self._protections.next_due_ns()
 
-    def lowest_target(self, symbol: str) -> Decimal | None:
-        """The next target of a symbol: no quote below it needs `on_quote` for the target's sake."""
-        return self._protections.lowest_target(symbol)
+    def next_price(self, symbol: str) -> Decimal | None:
+        """The lowest price at which a position of this symbol needs `on_quote`: a target, a step of a stop.
+
+        It changes with events, quotes, `tighten_all` and `set_atr`. None: no price matters.
+        """
+        return self._protections.next_price(symbol)
 
     def open_positions(self, symbol: str | None = None) -> tuple[OpenPosition, ...]:
         """Positions and entries on their way, oldest first; all symbols, or one."""
@@ -227,6 +301,10 @@ class OrderDesk:
         """Coins that belong to no position and no open order."""
         return self._free.free(asset)
 
+    def moved(self, asset: str, amount: Decimal) -> None:
+        """Money left without an order (`amount` below zero), like what is set aside for the hodl bag."""
+        self._free.moved(asset, amount)
+
     @property
     def delays(self) -> ProtectionDelays:
         """How long fills stood without a stop."""
@@ -247,14 +325,6 @@ class OrderDesk:
         self._counters[kind] += 1
         return f"{kind}-{self._counters[kind]}"
 
-    def _ask(self, symbol: str) -> Decimal | None:
-        bid, ask, last = self._quotes.get(symbol, (None, None, None))
-        return last if bid is None and ask is None else ask
-
-    def _is_below_market(self, symbol: str, price: Decimal) -> bool:
-        bid, _, last = self._quotes.get(symbol, (None, None, None))
-        return all(price < known for known in (bid, last) if known is not None)
-
     def _objection(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> str | None:
         if _OWN_ID.fullmatch(request.client_order_id):
             return f"the client order id {request.client_order_id!r} is of the kind the desk gives; choose another"
@@ -268,7 +338,7 @@ class OrderDesk:
         _check_ticks(instrument, stop, target)
         if stop is not None and target is not None and stop >= target:
             return f"the stop {text(stop)} must be below the target {text(target)}"
-        if stop is not None and not self._is_below_market(request.symbol, stop):
+        if stop is not None and not self._quotes.is_below(request.symbol, stop):
             return f"a stop at {text(stop)} is not below the market and would fire at once"
         return None
 
@@ -288,17 +358,16 @@ class OrderDesk:
         return {
             "protections": self._protections.state(),
             "counters": dict(self._counters),
-            "quotes": {s: [None if v is None else text(v) for v in quote] for s, quote in self._quotes.items()},
+            "quotes": self._quotes.state(),
+            "now_ns": str(self._now_ns),
             "free": self._free.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._protections.restore(state["protections"])
         self._counters = dict(state["counters"])
-        self._quotes = {}
-        for symbol, quote in state["quotes"].items():
-            bid, ask, last = (None if value is None else Decimal(value) for value in quote)
-            self._quotes[symbol] = (bid, ask, last)
+        self._quotes.restore(state["quotes"])
+        self._now_ns = int(state["now_ns"])
         self._free.restore(state["free"])
 
 
@@ -306,3 +375,8 @@ def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal |
     for price in (stop, target):
         if price is not None:
             instrument.ticks(price)
+
+
+def _check_fraction(fraction: Decimal) -> None:
+    if not (fraction.is_finite() and 0 < fraction < 1):
+        raise InvalidValueError(f"a fraction lies between 0 and 1, this is {fraction}")

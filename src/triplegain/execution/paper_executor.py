@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderFilled, OrderSubmitted
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAmended,
+    OrderFilled,
+    OrderSubmitted,
+)
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -72,7 +78,7 @@ class PaperOrderExecutor:
         return bool(self._events)
 
     def settle(self, known: Positions) -> list[ExchangeEvent]:
-        """Follow what the exchange did since the last call. `known` has the stops and targets planned for entries."""
+        """Follow what the exchange did since the last call. `known` has what was planned for positions."""
         events = self._exchange.drain_events()
         for event in events:
             self._events.append(event)
@@ -80,6 +86,8 @@ class PaperOrderExecutor:
                 case OrderSubmitted():
                     if event.request.position_id is not None:
                         self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
+                case OrderAmended():
+                    self._learn_reason(event, known)
                 case CommandRefused():
                     self.refusals[event.command, event.client_order_id] = event
                     if len(self.refusals) > _REFUSALS:
@@ -94,6 +102,14 @@ class PaperOrderExecutor:
             if isinstance(event, OrderFilled):
                 self.portfolio.on_fill(event)
         return events
+
+    def _learn_reason(self, event: OrderAmended, known: Positions) -> None:
+        """Why a stop moved is only known to those who asked for it."""
+        order = self.orders.by_client_id(event.client_order_id)
+        position_id = None if order is None else order.request.position_id
+        move = None if position_id is None else known.planned_move(position_id)
+        if position_id is not None and move is not None:
+            self.positions.plan_move(position_id, move)
 
     def take_step(self) -> ExecutedStep:
         """Everything since the last call; it is forgotten here."""

@@ -27,6 +27,7 @@ class Position:
 
     Realised P&L is a function of the sums alone: exit notional - average entry x exit quantity - all fees paid. So
     realised + (mark - average entry) x quantity is always what the position earned, in whatever order fills came.
+    `stop` is where its stop order stands, `stop_reason` what the position closes with if it fires there.
     """
 
     position_id: str
@@ -41,9 +42,11 @@ class Position:
     sold: Decimal = _ZERO
     sold_notional: Decimal = _ZERO
     fees: Decimal = _ZERO
+    entry_fees: Decimal = _ZERO
     realised: Decimal = _ZERO
     realised_usd: Decimal | None = _ZERO
     stop: Decimal | None = None
+    stop_reason: CloseReason = CloseReason.STOP_LOSS
     target: Decimal | None = None
     closed_at_ns: int | None = None
     close_reason: CloseReason | None = None
@@ -57,11 +60,17 @@ class Position:
     def average_entry(self) -> Decimal:
         return divide(self.bought_notional, self.bought)
 
+    @property
+    def average_cost(self) -> Decimal:
+        """The average entry with the fees of buying."""
+        return divide(EXACT.add(self.bought_notional, self.entry_fees), self.bought)
+
     def fill(self, side: Side, purpose: str, event: OrderFilled, quote_usd: Decimal | None) -> None:
         """Take one fill in. `purpose` of an exit is its close reason; `quote_usd` prices what was realised."""
         if side is Side.BUY:
             self.bought = EXACT.add(self.bought, event.quantity)
             self.bought_notional = EXACT.add(self.bought_notional, event.notional)
+            self.entry_fees = EXACT.add(self.entry_fees, event.fee)
         else:
             self.sold = EXACT.add(self.sold, event.quantity)
             self.sold_notional = EXACT.add(self.sold_notional, event.notional)
@@ -119,9 +128,11 @@ class Position:
             "sold": text(self.sold),
             "sold_notional": text(self.sold_notional),
             "fees": text(self.fees),
+            "entry_fees": text(self.entry_fees),
             "realised": text(self.realised),
             "realised_usd": known(self.realised_usd),
             "stop": known(self.stop),
+            "stop_reason": self.stop_reason.value,
             "target": known(self.target),
             "close_reason": None if self.close_reason is None else self.close_reason.value,
         }
@@ -146,9 +157,11 @@ class Position:
             sold=Decimal(state["sold"]),
             sold_notional=Decimal(state["sold_notional"]),
             fees=Decimal(state["fees"]),
+            entry_fees=Decimal(state["entry_fees"]),
             realised=Decimal(state["realised"]),
             realised_usd=known(state["realised_usd"]),
             stop=known(state["stop"]),
+            stop_reason=CloseReason(state["stop_reason"]),
             target=known(state["target"]),
             close_reason=None if state["close_reason"] is None else CloseReason(state["close_reason"]),
         )

@@ -1,9 +1,10 @@
 """All positions of a session, as projections of fills.
 
 Every order to buy with a `position_id` is an entry and opens its position with the first fill; an order to sell with
-that id is an exit, and its `purpose` is the close reason. Nothing here decides anything. A position ends when its
-entry order is over, no exit is on its way, and nothing is left, or only dust: a rest below the instrument's minimum,
-which no order could sell. Dust stays in the books of its position, is not retried, and counts as free coins.
+that id is an exit, and its `purpose` is the close reason (of a stop: that of its last move). Nothing here decides
+anything. A position ends when its entry order is over, no exit is on its way, and nothing is left, or only dust: a
+rest below the instrument's minimum, which no order could sell. Dust stays in the books of its position, is not
+retried, and counts as free coins.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side, StopLoss
-from triplegain.domain.records import PositionRecord
+from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.position import Position, PositionError
+from triplegain.execution.stage import StopLevel
+from triplegain.execution.stored_protection import level_from_json, level_to_json
+from triplegain.execution.trailing import EntryCost
 from triplegain.ledger.realised import UsdPrice
 
 _ZERO = Decimal(0)
@@ -40,6 +44,7 @@ class Positions:
         self._open: dict[str, Position] = {}
         self._orders: dict[int, OrderRequest] = {}
         self._plans: dict[str, tuple[Decimal | None, Decimal | None]] = {}
+        self._moves: dict[str, StopLevel] = {}
         self._changed: dict[str, PositionRecord] = {}
         self.wins = 0
         self.losses = 0
@@ -52,11 +57,18 @@ class Positions:
         """(stop, target) of an entry that has not filled yet."""
         return self._plans.get(position_id, (None, None))
 
+    def plan_move(self, position_id: str, level: StopLevel) -> None:
+        """Where its stop is asked to stand, and why: the venue's answer tells the price and not the reason."""
+        self._moves[position_id] = level
+
+    def planned_move(self, position_id: str) -> StopLevel | None:
+        """The move of a stop that has been asked for last and was not answered."""
+        return self._moves.get(position_id)
+
     def apply(self, event: ExchangeEvent) -> PositionRecord | None:
         """The position as it is after `event`; None where no position changed. Raises PositionError on a bug."""
         if isinstance(event, OrderSubmitted):
-            self._follow(event)
-            return None
+            return self._follow(event)
         if not isinstance(event, OrderFilled | OrderCancelled | OrderRejected | OrderAmended):
             return None
         request = self._orders.get(event.order_number)
@@ -77,16 +89,26 @@ class Positions:
         is_stop = request.side is Side.SELL and isinstance(request.terms, StopLoss)
         if position is None or not is_stop or position.stop == event.price:
             return None
+        move = self._moves.get(position.position_id)
+        if move is not None and move.trigger == event.price:
+            position.stop_reason = self._moves.pop(position.position_id).reason
         position.stop, position.updated_at_ns = event.price, event.time_ns
         return self._note(position)
 
-    def _follow(self, event: OrderSubmitted) -> None:
+    def _follow(self, event: OrderSubmitted) -> PositionRecord | None:
         request = event.request
         if request.position_id is None:
-            return
+            return None
         self._orders[event.order_number] = request
-        if request.side is Side.SELL and request.position_id in self._open:
-            self._open[request.position_id].live_exits.add(event.order_number)
+        position = self._open.get(request.position_id)
+        if position is None or request.side is not Side.SELL:
+            return None
+        position.live_exits.add(event.order_number)
+        if not isinstance(request.terms, StopLoss):
+            return None
+        moved = position.stop != request.terms.trigger
+        position.stop, position.stop_reason = request.terms.trigger, CloseReason(request.purpose)
+        return self._note(position) if moved else None
 
     def _filled(self, position: Position | None, request: OrderRequest, event: OrderFilled) -> Position:
         position_id = request.position_id or ""
@@ -97,7 +119,8 @@ class Positions:
             position.stop, position.target = self._plans.pop(position_id, (None, None))
             self._open[position_id] = position
         quote = self._instruments[event.symbol].quote
-        position.fill(request.side, request.purpose, event, self._usd_price(quote))
+        purpose = position.stop_reason.value if isinstance(request.terms, StopLoss) else request.purpose
+        position.fill(request.side, purpose, event, self._usd_price(quote))
         return position
 
     def _order_over(
@@ -123,6 +146,7 @@ class Positions:
     def _end(self, position: Position, time_ns: int) -> None:
         position.end(time_ns)
         del self._open[position.position_id]
+        self._moves.pop(position.position_id, None)
         if position.sold:
             self.wins += position.realised > 0
             self.losses += position.realised < 0
@@ -137,6 +161,11 @@ class Positions:
     def quantity(self, position_id: str) -> Decimal:
         """Coins the position holds now; 0 if it is not open."""
         return self._open[position_id].quantity if position_id in self._open else _ZERO
+
+    def entry_cost(self, position_id: str) -> EntryCost | None:
+        """What a coin of an open position cost; None if it is not open."""
+        position = self._open.get(position_id)
+        return None if position is None else EntryCost(position.average_entry, position.average_cost)
 
     def records(self) -> tuple[PositionRecord, ...]:
         """The open positions, oldest first."""
@@ -178,6 +207,7 @@ class Positions:
             "open": [position.state() for position in self._open.values()],
             "orders": {str(number): request_to_json(request) for number, request in self._orders.items()},
             "plans": {pid: [known(stop), known(target)] for pid, (stop, target) in self._plans.items()},
+            "moves": {pid: level_to_json(level) for pid, level in self._moves.items()},
             "wins": self.wins,
             "losses": self.losses,
         }
@@ -190,5 +220,6 @@ class Positions:
         self._open = {position.position_id: position for position in positions}
         self._orders = {int(number): request_from_json(request) for number, request in state["orders"].items()}
         self._plans = {pid: (known(stop), known(target)) for pid, (stop, target) in state["plans"].items()}
+        self._moves = {pid: level for pid, kept in state["moves"].items() if (level := level_from_json(kept))}
         self.wins, self.losses = state["wins"], state["losses"]
         self._changed.clear()

@@ -5,162 +5,141 @@
 
 A venue with spot coins only lets one sell order stand on the same coins. So the stop rests there, the target is
 watched by us, and every way out first takes the stop back, waits until the venue has said so, and only then sells.
-Orders that lose a race have filled all the same: the machine looks at what the position still holds, never at what
-it had meant to sell. `next_step` names what to do now; answers of the venue are written into the `Protection`.
+A part is sold the same way: the stop is first cut to what stays. Orders that lose a race have filled all the same:
+the machine looks at what the position still holds, never at what it had meant to sell. `next_step` names what to do
+now; answers of the venue are written into the `Protection`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import StrEnum
 from typing import assert_never
 
 from triplegain.domain.records import CloseReason
-
-
-class Leg(StrEnum):
-    """An order of ours at the venue, as far as answers tell. Only a LIVE one can be cancelled without a race."""
-
-    SENT = "sent"
-    LIVE = "live"
-    CANCELLING = "cancelling"
-    TRIGGERED = "triggered"
-    OVER = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Entering:
-    """Nothing has been bought yet, or less than the venue would take a stop for."""
+from triplegain.execution.stage import (
+    Closed,
+    Entering,
+    Leaving,
+    Leg,
+    Protected,
+    Protecting,
+    Selling,
+    Stage,
+    StopLevel,
+    Unguarded,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Unguarded:
-    """Bought, and no stop was asked for."""
+class Reduction:
+    """A part of the position is to be sold; `remaining` is the fraction of `base` that stays.
 
-
-@dataclass(frozen=True, slots=True)
-class Protecting:
-    """The stop is on its way for `quantity`."""
-
-    stop_id: str
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Protected:
-    """The stop rests for `covered`; `growing_to` is asked for and not answered."""
-
-    stop_id: str
-    covered: Decimal
-    growing_to: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """On the way out: waits until entry and stop (None: there is none) are over."""
+    `base` is a quantity; None: what is held once the entry buys no more. `keep`: what stays in coins, None until it
+    is known. `exit_id` sells at the moment; without it the next try is at `retry_at_ns`, and until then the stop
+    covers everything again.
+    """
 
     reason: CloseReason
-    stop_id: str | None
-    stop: Leg
-
-
-@dataclass(frozen=True, slots=True)
-class Selling:
-    """Nothing else rests: sell what is left, again if needed. `exit_id` None: next try at `retry_at_ns`."""
-
-    reason: CloseReason
-    exit_id: str | None
-    retry_at_ns: int
+    remaining: Decimal
+    base: Decimal | None = None
+    keep: Decimal | None = None
+    exit_id: str | None = None
+    retry_at_ns: int = 0
     failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """Nothing left to protect."""
-
-
-Stage = Entering | Unguarded | Protecting | Protected | Leaving | Selling | Closed
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceStop:
-    quantity: Decimal
-    trigger: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class GrowStop:
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class GoUnguarded:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class CancelEntry:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class CancelStop:
-    stop_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SellRest:
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    pass
-
-
-Step = PlaceStop | GrowStop | GoUnguarded | CancelEntry | CancelStop | SellRest | Finish
 
 
 @dataclass(slots=True)
 class Protection:
     """One position under protection. `ordered` is what the entry asked for; times are market time.
 
-    `unprotected_since_ns`: when the oldest coin without a stop was bought. `cancel_at_ns`: no cancel before this.
-    `stops_lost` counts stops that were taken away from outside.
+    `wanted` is the stop there should be; the stage tells the one there is. It only ever goes up. A move the venue
+    refused is asked for again at `move_at_ns`. `tighten` is a distance from the bid, as a fraction, that waits for a
+    price. `unprotected_since_ns`: since when coins have had no stop. `cancel_at_ns`: no cancel before this.
+    `stops_lost` counts stops that were taken away from outside. `owing_since_ns`: since when something that was begun
+    (a way out, a sale of a part, a higher stop) is not done.
     """
 
     position_id: str
     symbol: str
     entry_id: str
     ordered: Decimal
-    stop: Decimal | None
+    wanted: StopLevel | None
     target: Decimal | None
     entry: Leg = Leg.SENT
-    stage: Stage = Entering()
+    stage: Stage = field(default_factory=Entering)
+    buys_no_more: bool = False
+    is_trailing: bool = False
+    reduction: Reduction | None = None
+    tighten: Decimal | None = None
+    move_at_ns: int = 0
+    move_failures: int = 0
     opened_at_ns: int | None = None
     unprotected_since_ns: int | None = None
     alarmed: bool = False
     cancel_at_ns: int = 0
     stops_lost: int = 0
+    owing_since_ns: int | None = None
+    overdue: bool = False
 
     @property
     def is_leaving(self) -> bool:
         return isinstance(self.stage, Leaving | Selling | Closed)
 
     @property
+    def is_held(self) -> bool:
+        """Something has been bought, and it is not on its way out."""
+        return self.opened_at_ns is not None and not self.is_leaving
+
+    @property
+    def stop(self) -> Decimal | None:
+        """The trigger there should be."""
+        return None if self.wanted is None else self.wanted.trigger
+
+    @property
     def stop_id(self) -> str | None:
         """The stop that is at the venue or on its way there."""
         return self.stage.stop_id if isinstance(self.stage, Protecting | Protected | Leaving) else None
+
+    @property
+    def part_exit_id(self) -> str | None:
+        """The order that is selling a part."""
+        return None if self.reduction is None else self.reduction.exit_id
+
+    @property
+    def move_is_due(self) -> bool:
+        """The stop at the venue is lower than the one there should be, and nothing is being asked of it."""
+        return self._stands_too_low and isinstance(self.stage, Protected) and self.stage.asked is None
+
+    @property
+    def waits_to_move(self) -> bool:
+        """The venue has refused the last move, and it is to be asked again."""
+        return self.move_failures > 0 and self.move_is_due
+
+    @property
+    def _stands_too_low(self) -> bool:
+        stop = self.stop
+        return isinstance(self.stage, Protected) and stop is not None and stop > self.stage.level.trigger
+
+    @property
+    def owes(self) -> str:
+        """What was begun and is not done, in words; empty where nothing is."""
+        if self.is_leaving:
+            return "closed"
+        if self.reduction is not None:
+            return "reduced"
+        if self.tighten is not None or self._stands_too_low:
+            return "protected by the higher stop"
+        return ""
 
     def leave(self, reason: CloseReason) -> bool:
         """Start the way out. False if it has begun already: the first reason stands."""
         match self.stage:
             case Entering() | Unguarded():
                 self.stage = Leaving(reason, None, Leg.OVER)
-            case Protecting(stop_id, _):
+            case Protecting(stop_id=stop_id):
                 self.stage = Leaving(reason, stop_id, Leg.SENT)
-            case Protected(stop_id, _, _):
+            case Protected(stop_id=stop_id):
                 self.stage = Leaving(reason, stop_id, Leg.LIVE)
             case Leaving() | Selling() | Closed():
                 return False
@@ -168,44 +147,25 @@ class Protection:
                 assert_never(self.stage)
         return True
 
+    def raise_stop(self, level: StopLevel) -> bool:
+        """Want a higher stop. False if it is not higher than the one wanted already, or the position is leaving."""
+        if self.is_leaving or (self.wanted is not None and level.trigger <= self.wanted.trigger):
+            return False
+        self.wanted = level
+        if isinstance(self.stage, Unguarded):
+            self.stage = Entering()
+        return True
 
-def next_step(protection: Protection, quantity: Decimal, minimum: Decimal, now_ns: int) -> Step | None:
-    """What to do now for a position that holds `quantity`; None: wait. `minimum` is the venue's smallest order."""
-    stage = protection.stage
-    over = protection.entry is Leg.OVER and quantity < minimum
-    match stage:
-        case Entering():
-            if over:
-                return Finish()
-            if quantity < minimum:
-                return None
-            return GoUnguarded() if protection.stop is None else PlaceStop(quantity, protection.stop)
-        case Unguarded():
-            return Finish() if over else None
-        case Protecting():
-            return None
-        case Protected(_, covered, growing_to):
-            return GrowStop(quantity) if growing_to is None and quantity > covered else None
-        case Leaving():
-            return _leave(protection, stage, quantity, minimum, now_ns)
-        case Selling(_, exit_id, retry_at_ns, _):
-            if exit_id is not None:
-                return None
-            if quantity < minimum:
-                return Finish()
-            return SellRest(quantity) if now_ns >= retry_at_ns else None
-        case Closed():
-            return None
-        case _:
-            assert_never(stage)
-
-
-def _leave(protection: Protection, stage: Leaving, quantity: Decimal, minimum: Decimal, now_ns: int) -> Step | None:
-    may_cancel = now_ns >= protection.cancel_at_ns
-    if protection.entry is Leg.LIVE and may_cancel:
-        return CancelEntry()
-    if stage.stop_id is not None and stage.stop is Leg.LIVE and may_cancel:
-        return CancelStop(stage.stop_id)
-    if protection.entry is not Leg.OVER or stage.stop_id is not None:
-        return None
-    return Finish() if quantity < minimum else SellRest(quantity)
+    def reduce(self, fraction: Decimal, reason: CloseReason) -> bool:
+        """Want a fraction of the position, or of what an unfinished reduction leaves of it, sold. The entry ends."""
+        if self.is_leaving:
+            return False
+        self.buys_no_more = True
+        remaining, earlier = 1 - fraction, self.reduction
+        if earlier is None:
+            self.reduction = Reduction(reason, remaining)
+        elif earlier.keep is None:
+            self.reduction = replace(earlier, reason=reason, remaining=earlier.remaining * remaining)
+        else:
+            self.reduction = replace(earlier, reason=reason, remaining=remaining, base=earlier.keep, keep=None)
+        return True

@@ -1,0 +1,104 @@
+"""Which prices matter: the lowest at which anything is to be done for a position, so that others cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import floor_to, text
+from triplegain.domain.records import CloseReason
+from triplegain.execution.positions import Positions
+from triplegain.execution.protection import Protection
+from triplegain.execution.protection_settings import ProtectionSettings
+from triplegain.execution.stage import StopLevel
+from triplegain.execution.trailing import EntryCost
+
+
+class PriceWatch:
+    """Targets, trailing stops, break-even moves, and stops that wait for a price; by symbol."""
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], positions: Positions, settings: ProtectionSettings
+    ) -> None:
+        self._instruments = instruments
+        self._positions = positions
+        self._settings = settings
+        self._atr: dict[str, Decimal] = {}
+        self._lowest: dict[str, Decimal] | None = {}
+
+    def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
+        """The average true range as a fraction of the price. One that makes no sense is not known."""
+        if fraction is not None and fraction.is_finite() and fraction > 0:
+            self._atr[symbol] = fraction
+        else:
+            self._atr.pop(symbol, None)
+
+    def refresh(self) -> None:
+        """Something has changed: the prices are worked out when they are asked for."""
+        self._lowest = None
+
+    def next_price(self, symbol: str, protections: Iterable[Protection]) -> Decimal | None:
+        """The lowest price at which there is something to do; None if no price matters."""
+        if self._lowest is None:
+            self._lowest = {}
+            for protection in protections:
+                for price in self._prices(protection) if protection.is_held else ():
+                    self._lowest[protection.symbol] = min(price, self._lowest.get(protection.symbol, price))
+        return self._lowest.get(symbol)
+
+    def raised(self, protection: Protection, price: Decimal, last: Decimal | None) -> StopLevel | None:
+        """Where the stop goes with the market at `price`; None: it stays. Marks a trailing stop as active.
+
+        A stop fires on the last trade. While that lies below the new level, where the bid has left it behind, it waits.
+        """
+        cost, stop = self._positions.entry_cost(protection.position_id), protection.stop
+        if cost is None or stop is None:
+            return None
+        ceiling = price if last is None else min(price, last)
+        levels = [level for level in self._levels(protection, cost, stop, price) if stop < level.trigger < ceiling]
+        return max(levels, key=lambda level: level.trigger, default=None)
+
+    def below(self, symbol: str, price: Decimal, fraction: Decimal) -> StopLevel:
+        """A breaker's stop: `fraction` below `price`, on the tick at or below it."""
+        tick = self._instruments[symbol].tick
+        return StopLevel(max(floor_to(price * (1 - fraction), tick), tick), CloseReason.BREAKER)
+
+    def _levels(self, protection: Protection, cost: EntryCost, stop: Decimal, price: Decimal) -> Iterator[StopLevel]:
+        instrument = self._instruments[protection.symbol]
+        trailing, break_even = self._settings.trailing, self._settings.break_even
+        if break_even is not None and price >= break_even.wakes_at(cost, instrument):
+            yield StopLevel(break_even.level(cost, instrument), CloseReason.STOP_LOSS)
+        if trailing is not None:
+            protection.is_trailing |= price >= trailing.activation(cost.price, instrument.tick)
+            level = trailing.level(stop, price, instrument.tick, self._atr.get(protection.symbol))
+            if protection.is_trailing and level is not None:
+                yield StopLevel(level, CloseReason.TRAILING_STOP)
+
+    def _prices(self, protection: Protection) -> Iterator[Decimal]:
+        """Prices from which on there is something to do for one position."""
+        instrument = self._instruments[protection.symbol]
+        if protection.target is not None:
+            yield protection.target
+        if protection.tighten is not None or protection.waits_to_move:
+            yield instrument.tick  # any price
+        cost, stop = self._positions.entry_cost(protection.position_id), protection.stop
+        if cost is None or stop is None:
+            return
+        trailing, break_even = self._settings.trailing, self._settings.break_even
+        if break_even is not None and stop < break_even.level(cost, instrument):
+            yield break_even.wakes_at(cost, instrument)
+        if trailing is None:
+            return
+        wakes_at = trailing.wakes_at(stop, instrument.tick, self._atr.get(protection.symbol))
+        if wakes_at is not None:
+            start = trailing.activation(cost.price, instrument.tick)
+            yield wakes_at if protection.is_trailing else max(start, wakes_at)
+
+    def state(self) -> dict[str, Any]:
+        return {"atr": {symbol: text(fraction) for symbol, fraction in self._atr.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._atr = {symbol: Decimal(fraction) for symbol, fraction in state["atr"].items()}
+        self.refresh()

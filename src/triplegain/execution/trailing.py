@@ -1,0 +1,95 @@
+"""Where a stop is to follow the price to, and from which price on. Pure: prices in, a level or a price out.
+
+Nothing has to be remembered but the stop itself: it never goes down, so the highest price so far is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from enum import StrEnum
+
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import ceil_to, floor_to
+
+_DIGITS = 60
+
+
+class TrailMode(StrEnum):
+    """What the distance of a trailing stop is measured in: the price, or its average true range."""
+
+    PERCENT = "percent"
+    ATR = "atr"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCost:
+    """What a coin of a position cost on average in the quote currency, without and with the fees paid for it."""
+
+    price: Decimal
+    with_fees: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TrailingStop:
+    """Fractions: follow once the price is `activate` above the entry, at `trail` (or `trail_atr` times the ATR).
+
+    A stop moves only if that takes it up by at least `step` of itself, so that not every tick sends an amendment.
+    """
+
+    activate: Decimal = Decimal("0.01")
+    mode: TrailMode = TrailMode.PERCENT
+    trail: Decimal = Decimal("0.015")
+    trail_atr: Decimal = Decimal("1.5")
+    step: Decimal = Decimal("0.001")
+
+    def distance(self, atr: Decimal | None) -> Decimal | None:
+        """How far behind the price, as a fraction of it. None where the ATR (a fraction as well) is not known."""
+        if self.mode is TrailMode.PERCENT:
+            return self.trail
+        distance = None if atr is None else self.trail_atr * atr
+        return None if distance is None or distance >= 1 else distance
+
+    def activation(self, entry: Decimal, tick: Decimal) -> Decimal:
+        """The lowest price at which it starts to follow."""
+        return ceil_to(entry * (1 + self.activate), tick)
+
+    def level(self, stop: Decimal, price: Decimal, tick: Decimal, atr: Decimal | None) -> Decimal | None:
+        """Where the stop is to stand with the market at `price`; None: where it stands."""
+        distance = self.distance(atr)
+        if distance is None:
+            return None
+        level = floor_to(price * (1 - distance), tick)
+        return level if level >= self._next(stop, tick) else None
+
+    def wakes_at(self, stop: Decimal, tick: Decimal, atr: Decimal | None) -> Decimal | None:
+        """The lowest price at which `level` is not None."""
+        distance = self.distance(atr)
+        if distance is None:
+            return None
+        with localcontext(prec=_DIGITS):
+            price = self._next(stop, tick) / (1 - distance)
+        return ceil_to(price, tick)
+
+    def _next(self, stop: Decimal, tick: Decimal) -> Decimal:
+        return max(ceil_to(stop * (1 + self.step), tick), stop + tick)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Fractions: once the price is `at` above the entry, a stop that gives `buffer` more than the position cost."""
+
+    at: Decimal = Decimal("0.01")
+    buffer: Decimal = Decimal("0.001")
+
+    def level(self, cost: EntryCost, instrument: Instrument) -> Decimal:
+        """Selling here pays the cost, both fees and the buffer: the sale's fee at the highest rate there is."""
+        with localcontext(prec=_DIGITS):
+            kept = 1 - Decimal(instrument.fees.tiers[0].taker_ppm) / RATE_UNIT
+            price = cost.with_fees * (1 + self.buffer) / kept
+        return ceil_to(price, instrument.tick)
+
+    def wakes_at(self, cost: EntryCost, instrument: Instrument) -> Decimal:
+        """The lowest price at which the stop moves there: never one the stop would fire at."""
+        return max(ceil_to(cost.price * (1 + self.at), instrument.tick), self.level(cost, instrument) + instrument.tick)
