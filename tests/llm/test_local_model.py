@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -161,11 +162,15 @@ def test_it_dies_with_the_process_that_started_it(installed: None, tmp_path: Pat
     with parent:
         pid, base_url = parent.stdout.readline().split()
         pidfd = os.pidfd_open(int(pid))
-        assert httpx.get(f"{base_url}/models", trust_env=False).status_code == 200
-        parent.send_signal(how)
-        assert parent.wait(TIMEOUT_S) == -how
-        assert gone(pidfd)
-        os.close(pidfd)
+        try:
+            assert httpx.get(f"{base_url}/models", trust_env=False).status_code == 200
+            parent.send_signal(how)
+            assert parent.wait(TIMEOUT_S) == -how
+            assert gone(pidfd)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{base_url}/models", trust_env=False)
 
