@@ -22,7 +22,7 @@ from triplegain.storage.model_ledger import ModelLedger, SpendingLimits, round_o
 #: START_NS is 2023-11-14, 22:13:20 UTC; 6400 s later the next day begins.
 TODAY = date(2023, 11, 14)
 MIDNIGHT_NS = START_NS + 6_400 * 10**9
-ROOMY = SpendingLimits(per_decision=Decimal(100))
+ROOMY = SpendingLimits(per_decision_usd=Decimal(100))
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_parallel_callers_never_go_above_the_day_while_others_settle(
     database: Database, second: Database
 ) -> None:
     """At most 0.50 for all at once, and every call costs what was set aside: 10 calls of 0.05 and no more, ever."""
-    ledgers = [ModelLedger(each, SpendingLimits(per_day=Decimal("0.50"))) for each in (database, second)]
+    ledgers = [ModelLedger(each, SpendingLimits(per_day_usd=Decimal("0.50"))) for each in (database, second)]
     made = []
 
     async def one(n: int) -> None:

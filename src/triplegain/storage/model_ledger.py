@@ -34,11 +34,11 @@ _CALL = f"INSERT INTO model_calls VALUES ({', '.join(f'${n}' for n in range(1, 2
 
 @dataclass(frozen=True, slots=True)
 class SpendingLimits:
-    """USD. `per_day` is of the UTC day; `per_decision` of all questions of one round; from `warn_at` on it is told."""
+    """`per_day_usd` is of the UTC day, `per_decision_usd` of all questions of one round; `warn_usd` a day is told."""
 
-    per_day: Decimal = Decimal(5)
-    per_decision: Decimal = Decimal("0.50")
-    warn_at: Decimal = Decimal(4)
+    per_day_usd: Decimal = Decimal(5)
+    per_decision_usd: Decimal = Decimal("0.50")
+    warn_usd: Decimal = Decimal(4)
 
 
 class ModelLedger:
@@ -58,9 +58,9 @@ class ModelLedger:
     def warning(self) -> str:
         """As of the last reservation or settlement of this process."""
         limits = self._limits
-        if self._day is None or self._spent < limits.warn_at:
+        if self._day is None or self._spent < limits.warn_usd:
             return ""
-        return f"models have cost {self._spent:.2f} of {limits.per_day:.2f} USD on {self._day} (UTC)"
+        return f"models have cost {self._spent:.2f} of {limits.per_day_usd:.2f} USD on {self._day} (UTC)"
 
     async def reserve(self, call: ModelCall) -> OverBudget | None:
         """Set `call.reserved_usd` aside. None: it is on disk, go ahead; asking twice for one call sets aside once.
@@ -103,14 +103,14 @@ class ModelLedger:
         limits = self._limits
         if not wanted:
             return None
-        if EXACT.add(today, wanted) > limits.per_day:
+        if EXACT.add(today, wanted) > limits.per_day_usd:
             return OverBudget(
-                f"the models' budget of {limits.per_day:.2f} USD a day has no room until 00:00 UTC: "
+                f"the models' budget of {limits.per_day_usd:.2f} USD a day has no room until 00:00 UTC: "
                 f"{today:.4f} spent or set aside, {wanted:.4f} needed"
             )
-        if EXACT.add(on_round, wanted) > limits.per_decision:
+        if EXACT.add(on_round, wanted) > limits.per_decision_usd:
             return OverBudget(
-                f"the models' budget of {limits.per_decision:.2f} USD a decision has no room: "
+                f"the models' budget of {limits.per_decision_usd:.2f} USD a decision has no room: "
                 f"{on_round:.4f} spent or set aside, {wanted:.4f} needed"
             )
         return None
