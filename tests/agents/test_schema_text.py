@@ -105,9 +105,12 @@ def test_the_form_names_every_field_in_order_and_what_it_takes(answer: type[Type
 
 def test_forms_are_short_and_show_what_is_fixed() -> None:
     assert form_text(ConflictAnswer) == (
-        '{"resolution":"proceed|wait|modify|abort","size_pct":1..100,"confidence_pct":0..100,"reasoning":"..."}'
+        '{"resolution":"proceed|wait|modify|abort","size_pct":1..100,"confidence_pct":0..100,'
+        '"reasoning":"why, in a sentence or two"}'
     )
-    assert form_text(VoteAnswer, {"symbol": "XRP/BTC"}).startswith('{"snapshot":"...","symbol":"XRP/BTC","action":')
+    assert form_text(VoteAnswer, {"symbol": "XRP/BTC"}).startswith(
+        '{"snapshot":"as given","symbol":"XRP/BTC","action":'
+    )
 
 
 def test_an_answer_with_an_optional_field_or_late_reasoning_cannot_be_written() -> None:

@@ -45,7 +45,7 @@ def _brief(schema: Mapping[str, Any]) -> str:
         case "null":
             return "null"
         case _:
-            return '"..."'
+            return f'"{schema.get("description", "...")}"'
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
