@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution
+from triplegain.config.hodl import Hodl
 from triplegain.config.indicators import Indicators
 from triplegain.config.infrastructure import Api, Database
+from triplegain.config.llm import Llm
 from triplegain.config.market import Market
 from triplegain.config.orchestration import Orchestration
 from triplegain.config.portfolio import Portfolio
@@ -23,6 +25,8 @@ class Config(Section):
     indicators: Indicators = Indicators()
     snapshot: Snapshot = Snapshot()
     agents: Agents = Agents()
+    llm: Llm = Llm()
+    hodl: Hodl = Hodl()
     orchestration: Orchestration = Orchestration()
     portfolio: Portfolio = Portfolio()
     database: Database = Database()

@@ -6,6 +6,7 @@ the retry budget is ours.
 
 from __future__ import annotations
 
+import ssl
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -46,8 +47,7 @@ class SdkModels:
     def __init__(self, keys: Mapping[Provider, str], bytes_max: int) -> None:
         self._keys = keys
         self._bytes_max = bytes_max
-        #: By whether proxies of the environment stand between; made when needed, as each reads all certificates.
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._clients: dict[tuple[bool, bool], httpx2.AsyncClient] = {}
         self._built: dict[tuple[ModelSpec, bool], Model] = {}
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
@@ -76,7 +76,7 @@ class SdkModels:
 
     def _build(self, spec: ModelSpec, searching: bool) -> Model:
         secret = self._keys.get(spec.provider, _NO_KEY)
-        http = self._client(through_proxies=spec.provider is not Provider.LOCAL)
+        http = self._client(spec.provider is not Provider.LOCAL, spec.address.startswith("https:"))
         if spec.provider is Provider.ANTHROPIC:
             anthropic = AsyncAnthropic(api_key=secret, base_url=spec.address, http_client=http, max_retries=0)
             return AnthropicModel(spec.model, provider=AnthropicProvider(anthropic_client=anthropic))
@@ -84,16 +84,19 @@ class SdkModels:
         # Only this one of the two APIs lets a model search.
         return (OpenAIResponsesModel if searching else OpenAIChatModel)(spec.model, provider=provider)
 
-    def _client(self, *, through_proxies: bool) -> httpx2.AsyncClient:
-        if through_proxies not in self._clients:
-            self._clients[through_proxies] = httpx2.AsyncClient(
+    def _client(self, through_proxies: bool, encrypted: bool) -> httpx2.AsyncClient:
+        key = through_proxies, encrypted
+        if key not in self._clients:
+            self._clients[key] = httpx2.AsyncClient(
                 timeout=httpx2.Timeout(_LIFE_S, connect=_CONNECT_S),
                 # A compressed answer could be small on the wire and endless in memory.
                 headers={"accept-encoding": "identity"},
                 event_hooks={"response": [capped(self._bytes_max)]},
                 trust_env=through_proxies,
+                # All certificates of the world are a tenth of a second of reading, and of no use without TLS.
+                verify=True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
-        return self._clients[through_proxies]
+        return self._clients[key]
 
 
 def _provider(spec: ModelSpec, client: AsyncOpenAI) -> Any:

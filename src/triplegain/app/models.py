@@ -1,0 +1,154 @@
+"""From configuration and environment to models that can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from triplegain.config import Config
+from triplegain.config.llm import ModelOptions
+from triplegain.coordinator.mind_settings import Cast
+from triplegain.domain.clock import Clock
+from triplegain.llm.client import ClientSettings, ModelClient
+from triplegain.llm.fail_over import FailOver
+from triplegain.llm.local.weights import LOCAL_TINY
+from triplegain.llm.ollama_wire import installed_models
+from triplegain.llm.reply import ModelPort
+from triplegain.llm.roster import Plan, Role, Roster, keys_of, only_these
+from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.spending import Spending
+from triplegain.llm.stand_ins import StandIns
+
+#: Under this name the models that resolve conflicts are asked: the first, and those who stand in for it.
+RESOLVERS = "resolvers"
+_DAY_S = 86_400
+#: A tape, or whatever else belongs between the session and the models; it is told the models by name.
+Through = Callable[[ModelPort, Mapping[str, ModelSpec]], ModelPort]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltModels:
+    """`port` answers for every model of `roster` and for RESOLVERS; call `aclose` at the end, in the same loop."""
+
+    port: ModelPort
+    roster: Roster
+    cast: Cast
+    banner: tuple[str, ...]
+    aclose: Callable[[], Awaitable[None]]
+
+
+async def build_models(
+    config: Config,
+    environ: Mapping[str, str],
+    spending: Spending,
+    clock: Clock,
+    words: str,
+    *,
+    local: ModelSpec | None = None,
+    through: Through | None = None,
+    symbols: int = 3,
+    assets: int = 2,
+) -> BuiltModels:
+    """The models that `--llm words` means, ready: what is slow to import has been imported.
+
+    `local` is the model of a server of ours that runs. Ollama is asked for its models if one of them may take part.
+    `symbols` and `assets` are how many the session trades and reads about, for the banner. Raises ModelsError if a
+    named model is not there.
+    """
+    roster = await read_roster(config, environ, words, local)
+    settings = ClientSettings(
+        breaker_failures=config.llm.breaker.failures,
+        breaker_open_s=config.llm.breaker.open_s,
+        retry_pause_s=config.llm.retry_pause_ms / 1000,
+    )
+    specs = {spec.name: spec for spec in roster.present}
+    client = ModelClient(specs.values(), keys_of(environ), spending, clock, settings)
+    await client.warm_up()
+    port: ModelPort = client if through is None else through(client, specs)
+    resolvers = [specs[name] for name in roster.roles[Role.CONFLICT]]
+    if resolvers:
+        port = StandIns(port, RESOLVERS, FailOver(port, resolvers))
+    banner = tuple(roster.banner(calls_per_day(config, symbols, assets)))
+    return BuiltModels(port, roster, cast_of(roster), banner, client.aclose)
+
+
+async def read_roster(config: Config, environ: Mapping[str, str], words: str, local: ModelSpec | None = None) -> Roster:
+    """Who would take part. Raises ModelsError if a named model is not there."""
+    only = only_these(words)
+    specs = model_specs(config) + ((local,) if local else ())
+    asked = [spec for spec in specs if spec.provider is Provider.OLLAMA and (only is None or spec.name in only)]
+    installed: set[str] | None = None
+    for address in sorted({spec.address for spec in asked}):
+        found = await installed_models(address)
+        if found is not None:
+            installed = (installed or set()) | found
+    roles = {role: tuple(getattr(config.llm.roles, role.value)) for role in Role}
+    plan = Plan(specs, roles, config.llm.budget.per_day_usd)
+    return Roster.of(plan, keys_of(environ), installed, only)
+
+
+def model_specs(config: Config) -> tuple[ModelSpec, ...]:
+    """The configured models, in their order."""
+    return tuple(_spec(config, name, words) for name, words in config.llm.models.items())
+
+
+def calls_per_day(config: Config, symbols: int, assets: int) -> dict[Role, int]:
+    """Questions of each part in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
+    tasks = config.orchestration.tasks
+    decisions = symbols * (_DAY_S // tasks.decision.interval_s)
+    return {
+        Role.TECHNICAL: symbols * (_DAY_S // tasks.technical.interval_s),
+        Role.REGIME: symbols * (_DAY_S // tasks.regime.interval_s),
+        Role.SOCIAL: assets * (_DAY_S // tasks.sentiment.interval_s),
+        Role.NEWS: assets * (_DAY_S // tasks.sentiment.interval_s),
+        Role.DECISION: decisions,
+        Role.CONFLICT: decisions,
+        Role.REBALANCE: _DAY_S // tasks.rebalance.interval_s if config.portfolio.rebalance.enabled else 0,
+    }
+
+
+def cast_of(roster: Roster) -> Cast:
+    """The parts as a session's mind is told them."""
+
+    def first(role: Role) -> str | None:
+        return next(iter(roster.roles[role]), None)
+
+    providers = {spec.name: spec.provider.value for spec in roster.present}
+    resolver = first(Role.CONFLICT)
+    if resolver is not None:
+        providers[RESOLVERS] = providers[resolver]
+    local = [spec.name for spec in roster.present if spec.provider is Provider.LOCAL]
+    return Cast(
+        technical=first(Role.TECHNICAL),
+        regime=first(Role.REGIME),
+        social=first(Role.SOCIAL),
+        news=first(Role.NEWS),
+        decision=roster.roles[Role.DECISION],
+        conflict=RESOLVERS if resolver else None,
+        rebalance=first(Role.REBALANCE),
+        providers=providers,
+        token_budgets=dict.fromkeys(local, LOCAL_TINY.prompt_tokens),
+    )
+
+
+def _spec(config: Config, name: str, words: str) -> ModelSpec:
+    llm = config.llm
+    provider, _, model = words.partition(":")
+    options = llm.options.get(name, ModelOptions())
+    temperature = llm.answers.temperature if options.temperature is None else options.temperature
+    return ModelSpec(
+        name=name,
+        provider=Provider(provider),
+        model=model,
+        base_url=options.base_url,
+        temperature=float(temperature),
+        max_output_tokens=options.max_output_tokens or llm.answers.max_output_tokens,
+        price_in=options.price_in_usd,
+        price_out=options.price_out_usd,
+        local=Provider(provider) is Provider.OLLAMA if options.local is None else options.local,
+        context_tokens=options.context_tokens or llm.answers.context_tokens,
+        thinking=options.thinking or llm.answers.thinking,
+        searches_max=llm.search.searches_max,
+        search_usd=llm.search.search_usd,
+        search_tokens=llm.search.search_tokens,
+    )
