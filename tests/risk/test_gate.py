@@ -233,7 +233,7 @@ def test_leverage_is_reduced_not_refused_and_never_enlarges_the_size() -> None:
     assert answer.clamps[-2:] == (Clamp("leverage_confidence", D(5), D(4)), Clamp("leverage_venue", D(4), D(1)))
 
 
-MARGIN = {"market": {"leverage_max": 4}, "proposal": {"leverage": 4, "regime": Regime.TRENDING_BULL}}
+MARGIN: dict[str, Any] = {"market": {"leverage_max": 4}, "proposal": {"leverage": 4, "regime": Regime.TRENDING_BULL}}
 
 
 def test_on_margin_the_size_is_the_same_and_the_margin_pays_for_it() -> None:
@@ -260,7 +260,7 @@ def test_half_of_equity_may_be_margin_and_four_tenths_warn() -> None:
 
 
 def test_the_two_percent_rule_holds_whatever_the_leverage() -> None:
-    lifted = {**WIDE, "loss_max": D("0.02")}
+    lifted: dict[str, Any] = {**WIDE, "loss_max": D("0.02")}
     for leverage in (1, 2, 4):
         answer = verdict(
             {"quantity": D(100), "leverage": leverage, "regime": Regime.TRENDING_BULL},

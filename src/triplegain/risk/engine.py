@@ -50,8 +50,10 @@ class RiskEngine:
         self._changes.clear()
 
     def begin(self, now_ns: int) -> None:
-        """The market of a brand-new session has begun: its day and week are those of this moment."""
-        self._state = RiskState.opening(None, now_ns)
+        """The market of a brand-new session has begun: its day and week are those of this moment. A state that
+        already knows more, or halts, is left as it is."""
+        if self._state.peak_equity is None and not self._state.halts:
+            self._state = RiskState.opening(None, now_ns)
 
     def confidence_least(self, symbol: str, regime: Regime, now_ns: int) -> Decimal:
         """What an opening has to be sure of at least, as things stand: regime, strictness and losses in a row."""

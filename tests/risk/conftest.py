@@ -1,0 +1,15 @@
+"""An engine in the base case's session."""
+
+from __future__ import annotations
+
+import pytest
+from tests.risk.base_case import NOON, D
+
+from triplegain.risk.engine import RiskEngine
+from triplegain.risk.limits import RiskLimits
+from triplegain.risk.state import RiskState
+
+
+@pytest.fixture
+def engine() -> RiskEngine:
+    return RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
