@@ -1,0 +1,62 @@
+"""What the hodl bag leaves behind: records to store, and alerts that say a thing once and not each time it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain.agent_records import HodlRecord
+from triplegain.execution.alert import Alert, AlertKind
+
+
+class HodlJournal:
+    """Records carry number 0: whoever stores them numbers them."""
+
+    def __init__(self) -> None:
+        self.records: list[HodlRecord] = []
+        self.alerts: list[Alert] = []
+        self._told: dict[str, str] = {}
+
+    def record(
+        self,
+        now_ns: int,
+        kind: str,
+        asset: str,
+        quantity: Decimal,
+        usd: Decimal | None,
+        position_id: str = "",
+        client_order_id: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.records.append(
+            HodlRecord(0, now_ns, kind, asset, quantity, usd, position_id, client_order_id, details or {})
+        )
+
+    def alert(self, now_ns: int, kind: AlertKind, symbol: str, message: str) -> None:
+        self.alerts.append(Alert(now_ns, kind, "", symbol, message))
+
+    def waiting(self, now_ns: int, what: str, symbol: str, reason: str) -> None:
+        """`what` waits, and why. Said again only for another reason, or after it did not wait for a while."""
+        if self._told.get(what) != reason:
+            self._told[what] = reason
+            self.alert(now_ns, AlertKind.HODL_WAITING, symbol, f"{what} waits: {reason}")
+
+    def goes_on(self, what: str) -> None:
+        self._told.pop(what, None)
+
+    def drain_records(self) -> list[HodlRecord]:
+        records, self.records = self.records, []
+        return records
+
+    def drain_alerts(self) -> list[Alert]:
+        alerts, self.alerts = self.alerts, []
+        return alerts
+
+    def state(self) -> dict[str, Any]:
+        """What has been said already; records and alerts are drained, not kept."""
+        return dict(self._told)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._told = dict(state)
+        self.records, self.alerts = [], []
