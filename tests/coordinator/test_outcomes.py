@@ -100,8 +100,11 @@ def test_a_price_that_comes_within_the_grace_period_counts_a_later_one_does_not(
     # XRP has a price at once; BTC holds nobody up.
     assert [each.vote_number for each in book.score(due_ns, priced(XRP="0.6"))] == [2]
     assert book.score(due_ns + 299 * SECOND_NS, priced()) == ()
-    (record,) = book.score(due_ns + 300 * SECOND_NS, priced(BTC="101"))
+    book.add(vote(4, "hold"), None, COST)
+    assert book.score(due_ns + 299 * SECOND_NS, priced()) == ()
+    record, next_one = book.score(due_ns + 300 * SECOND_NS, priced(BTC="101"))
     assert (record.price, record.time_ns) == (Decimal(101), due_ns + 300 * SECOND_NS)
+    assert (record.vote_number, next_one.vote_number) == (1, 4), "in the order of the votes"
     book.add(vote(3, "buy"), None, COST)
     late_ns = due_ns + 301 * SECOND_NS
     assert book.score(late_ns, priced(BTC="101")) == (OutcomeRecord(3, HOUR_NS, late_ns, None, None, None),)

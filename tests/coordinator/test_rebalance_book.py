@@ -252,11 +252,14 @@ def test_what_risk_refuses_takes_the_rest_of_its_batch_with_it(book: RebalanceBo
 
 
 def test_a_refused_purchase_gives_its_money_back_to_the_plan(book: RebalanceBook) -> None:
-    book.begin(a_plan(sells=(), buys=(leg(Side.BUY, "XRP/USDT", "1200", "602.4"),), moved="600"), IMMEDIATE, NOW_NS)
-    claim = claimed(book)
-    book.refuse_all(claim.orders, ["no"])
-    later = claimed(book, NOW_NS + 4 * HOUR_NS)
-    assert names(later) == [("buy", "XRP/USDT", Decimal(200))]
+    # 0.06 BTC for 6000 XRP, in six batches. The first sale fills and its purchase is refused; the second sale finds
+    # nobody, but its purchase of 1000 XRP can be paid for with what the first one brought.
+    sale, purchase = leg(Side.SELL, "BTC/USDT", "0.06", "3012"), leg(Side.BUY, "XRP/USDT", "6000", "3012")
+    book.begin(a_plan((sale,), (purchase,), "3000"), DCA, NOW_NS)
+    fill(book, claimed(book, quotes=quotes(btc=("50500", "50500"))))
+    book.refuse_all(claimed(book).orders, ["no"])
+    fill(book, claimed(book, NOW_NS + 4 * HOUR_NS), "0")
+    assert names(claimed(book, NOW_NS + 4 * HOUR_NS)) == [("buy", "XRP/USDT", Decimal(1000))]
 
 
 def test_giving_up_leaves_only_what_is_out(book: RebalanceBook) -> None:

@@ -144,7 +144,7 @@ class Degradation:
 
     def failed(self, dependency: str, now_ns: int, reason: str) -> None:
         course = self._courses.setdefault(dependency, _Course())
-        course.failures = min(course.failures + 1, self._settings.emergency_after)
+        course.failures += 1
         course.successes = 0
         course.probed_ns = now_ns
         course.reason = reason
