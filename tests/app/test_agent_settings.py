@@ -32,8 +32,9 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "regime: {adx_trending: 20, choppiness_choppy: 55, confidence: 0.5, runs_agreeing: 1,"
         " model_confidence_min: 0.505}\n"
         "sentiment: {social_weight: 1, news_weight: 2, size_min: 0.9}\n"
-        "consensus: {boost_six: 0.2, boost_five: 0.1, boost_four: 0, confidence_max: 0.9}\n"
+        "consensus: {boost_six: 0.2, boost_five: 0.1, boost_four: 0}\n"
     )
+    (tmp_path / "orchestration.yaml").write_text("consensus: {confidence_max: 0.9}\n")
     config = load_config({}, tmp_path)
     assert technical_rules_settings(config) == TechnicalRules(65, 35, 30)
     assert regime_rules_settings(config) == RegimeRules(20, 55, 50)

@@ -37,7 +37,8 @@ def sentiment_settings(config: Config) -> SentimentSettings:
 
 def consensus_settings(config: Config) -> ConsensusSettings:
     chosen = config.agents.consensus
-    return ConsensusSettings(chosen.boost_six, chosen.boost_five, chosen.boost_four, chosen.confidence_max)
+    confidence_max = config.orchestration.consensus.confidence_max
+    return ConsensusSettings(chosen.boost_six, chosen.boost_five, chosen.boost_four, confidence_max)
 
 
 def _percent(share: Decimal) -> int:

@@ -82,7 +82,6 @@ class ConsensusOfModels(Section):
     boost_six: Fraction = Field(Decimal("0.15"), description="all six agree")
     boost_five: Fraction = Field(Decimal("0.10"), description="five agree")
     boost_four: Fraction = Field(Decimal("0.05"), description="four agree")
-    confidence_max: Fraction = Field(Decimal("0.95"), description="no decision of models is surer than this")
 
     @model_validator(mode="after")
     def _more_agreement_adds_more(self) -> ConsensusOfModels:
