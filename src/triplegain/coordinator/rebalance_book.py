@@ -88,6 +88,11 @@ class RebalanceBook:
         return bool(self._batches or self._next_buys or self._open)
 
     @property
+    def purchases_follow(self) -> bool:
+        """The sales of a batch are out, and its purchases come after them."""
+        return bool(self._next_buys)
+
+    @property
     def next_due_ns(self) -> int:
         """When `claim` has something to say; far in the future while it waits for open orders or has no plan."""
         if self._open:

@@ -51,8 +51,10 @@ class TaskSpec:
     concurrency: int = 1
 
 
-def _spec(task: Task, interval_s: int, after: tuple[str, ...], timeout_s: int, concurrency: int) -> TaskSpec:
-    return TaskSpec(task, interval_s * SECOND_NS, after, timeout_s * SECOND_NS, concurrency)
+def _spec(task: Task, interval_s: int, after: tuple[Task, ...], timeout_s: int, concurrency: int) -> TaskSpec:
+    return TaskSpec(
+        task.value, interval_s * SECOND_NS, tuple(each.value for each in after), timeout_s * SECOND_NS, concurrency
+    )
 
 
 #: The schedule of a session where the configuration says nothing else, in order of dependencies.
