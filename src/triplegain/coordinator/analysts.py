@@ -53,7 +53,7 @@ class Analysts:
         self, round_id: str, kind: Kind, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int
     ) -> Round:
         """A technical or regime question to one model. Raises InvalidValueError if its budget holds no snapshot."""
-        rendered = compact(seen, self._settings.cast.token_budget(model))
+        rendered = compact(seen, self._settings.cast.market_budget(model))
         make = technical_prompt if kind is Kind.TECHNICAL else regime_prompt
         return Round(
             round_id=round_id,

@@ -39,6 +39,13 @@ class Cast:
     def token_budget(self, model: str) -> int:
         return self.token_budgets.get(model, TOKEN_BUDGET)
 
+    def market_budget(self, model: str) -> int:
+        """What is left of it for the market beside the question."""
+        return max(self.token_budget(model) - _QUESTION_TOKENS, 0)
+
+
+#: Instructions, schema and account of a question, generously.
+_QUESTION_TOKENS = 2000
 
 #: What runs in a session without models.
 ANALYSES = tuple(spec for spec in TASKS if spec.name in (Task.TECHNICAL, Task.REGIME))

@@ -13,7 +13,7 @@ from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.sentiment import with_sentiment
-from triplegain.coordinator.agreement import Direction, Viewer, agreement, combine_confidence, fresh_views
+from triplegain.coordinator.agreement import Agreement, Direction, Viewer, agreement, combine_confidence, fresh_views
 from triplegain.coordinator.conflict_round import ASKED_AS, conflict_reply
 from triplegain.coordinator.conflicts import Conflict, Resolution, Ruling, find_conflicts, reduced, resolve
 from triplegain.coordinator.cycle import CycleOutcome, OpenTrade, Situation
@@ -154,8 +154,7 @@ class Voting:
             return answer, {}
         if answer.action is not Action.BUY:
             return answer, {}
-        views = self._opinions.views(symbol, now_ns)
-        agreed = agreement(Direction.UP, views.values(), now_ns, self._settings.agreement)
+        agreed = self._agreement(symbol, now_ns)
         confidence = combine_confidence(
             counted.mean_confidence, counted.boost, agreed.multiplier, self._settings.agreement
         )
@@ -163,6 +162,15 @@ class Voting:
         weighed = with_sentiment(replace(answer, confidence=confidence), sentiment, self._settings.sentiment)
         found = {"views": [agreed.agreeing, agreed.fresh], "multiplier": f"{agreed.multiplier:f}"}
         return weighed, {"agreement": found}
+
+    def _agreement(self, symbol: str, now_ns: int) -> Agreement:
+        """How the analysts stand to a buy. Sentiment comes from text of strangers: it may lower confidence, and what
+        it would raise is left out."""
+        views, settings = self._opinions.views(symbol, now_ns), self._settings.agreement
+        with_it = agreement(Direction.UP, views.values(), now_ns, settings)
+        without = [view for viewer, view in views.items() if viewer is not Viewer.SENTIMENT]
+        own = agreement(Direction.UP, without, now_ns, settings)
+        return min(own, with_it, key=lambda each: each.multiplier)
 
     def _act(
         self, answer: Answer, situation: Situation, details: dict[str, Any], ask_about: str | None
@@ -213,7 +221,7 @@ class Voting:
         trade = DecidedTrade(
             answer.action, int(answer.confidence * 100), _bps(answer.stop_fraction), _bps(answer.target_fraction)
         )
-        rendered = compact(seen, self._settings.cast.token_budget(model))
+        rendered = compact(seen, self._settings.cast.market_budget(model))
         prompt = conflict_prompt(ASKED_AS[conflicts[0].kind], trade, seen, rendered, self._account.context(situation))
         return Round(
             round_id=round_id,
