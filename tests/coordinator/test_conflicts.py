@@ -9,14 +9,13 @@ from decimal import Decimal
 import pytest
 
 from triplegain.agents.answer import Action, AgentAnswer
+from triplegain.agents.conflict import ConflictKind, Ruling
 from triplegain.coordinator.agreement import Direction, View, Viewer
 from triplegain.coordinator.conflicts import (
     Conflict,
-    ConflictKind,
     ConflictSettings,
     ModelRuling,
     Resolution,
-    Ruling,
     find_conflicts,
     reduced,
     resolve,
@@ -71,7 +70,7 @@ def test_technical_analysis_against_sentiment(
     technical: tuple[Direction | None, str], sentiment: tuple[Direction | None, str], conflict: bool
 ) -> None:
     found = kinds(approved(), says(Viewer.TECHNICAL, *technical), says(Viewer.SENTIMENT, *sentiment))
-    assert found == ([ConflictKind.SENTIMENT] if conflict else [])
+    assert found == ([ConflictKind.TECHNICAL_AGAINST_SENTIMENT] if conflict else [])
 
 
 def test_without_one_of_them_there_is_no_contradiction() -> None:
@@ -81,7 +80,7 @@ def test_without_one_of_them_there_is_no_contradiction() -> None:
 
 @pytest.mark.parametrize("regime", list(Regime))
 def test_any_trade_that_opens_in_a_choppy_market_is_in_conflict(regime: Regime) -> None:
-    assert kinds(approved(), regime=regime) == ([ConflictKind.CHOPPY] if regime is Regime.CHOPPY else [])
+    assert kinds(approved(), regime=regime) == ([ConflictKind.TRADE_IN_CHOPPY] if regime is Regime.CHOPPY else [])
 
 
 @pytest.mark.parametrize("intent", [Intent.CLOSE, Intent.REDUCE, Intent.REBALANCE])
@@ -108,12 +107,12 @@ def test_what_opens_nothing_is_never_in_conflict(intent: Intent) -> None:
 def test_risk_overrides_where_its_limits_of_the_moment_leave_less_than_half(
     clamps: list[tuple[Rule, str, str]], conflict: bool
 ) -> None:
-    assert kinds(approved("0.01", *clamps)) == ([ConflictKind.RISK] if conflict else [])
+    assert kinds(approved("0.01", *clamps)) == ([ConflictKind.RISK_OVERRIDE] if conflict else [])
 
 
 def test_asking_for_more_than_risk_gives_is_a_conflict() -> None:
     assert kinds(approved("0.01"), wanted="0.01") == []
-    assert kinds(approved("0.01"), wanted="0.0101") == [ConflictKind.RISK]
+    assert kinds(approved("0.01"), wanted="0.0101") == [ConflictKind.RISK_OVERRIDE]
 
 
 def conflict(kind: ConflictKind) -> Conflict:
@@ -124,10 +123,10 @@ def conflict(kind: ConflictKind) -> Conflict:
     ("found", "ruling"),
     [
         ([], Ruling.PROCEED),
-        ([ConflictKind.SENTIMENT], Ruling.WAIT),
-        ([ConflictKind.CHOPPY], Ruling.ABORT),
-        ([ConflictKind.RISK], Ruling.ABORT),
-        ([ConflictKind.SENTIMENT, ConflictKind.CHOPPY], Ruling.ABORT),
+        ([ConflictKind.TECHNICAL_AGAINST_SENTIMENT], Ruling.WAIT),
+        ([ConflictKind.TRADE_IN_CHOPPY], Ruling.ABORT),
+        ([ConflictKind.RISK_OVERRIDE], Ruling.ABORT),
+        ([ConflictKind.TECHNICAL_AGAINST_SENTIMENT, ConflictKind.TRADE_IN_CHOPPY], Ruling.ABORT),
     ],
 )
 def test_without_a_model_the_strictest_rule_holds(found: list[ConflictKind], ruling: Ruling) -> None:
@@ -138,7 +137,7 @@ def test_without_a_model_the_strictest_rule_holds(found: list[ConflictKind], rul
 @pytest.mark.parametrize("ruling", [Ruling.PROCEED, Ruling.WAIT, Ruling.ABORT])
 def test_a_model_may_say_what_is_done_but_nothing_about_the_size(ruling: Ruling) -> None:
     said = ModelRuling("deepseek", ruling, "because", Decimal(5))
-    assert resolve([conflict(ConflictKind.CHOPPY)], said) == Resolution(
+    assert resolve([conflict(ConflictKind.TRADE_IN_CHOPPY)], said) == Resolution(
         ruling, "about choppy: because", "deepseek", Decimal(1)
     )
 
@@ -149,7 +148,9 @@ def test_a_model_may_say_what_is_done_but_nothing_about_the_size(ruling: Ruling)
      ("-1", Ruling.ABORT, "1"), ("NaN", Ruling.ABORT, "1")],
 )  # fmt: skip
 def test_a_modification_may_only_reduce(share: str, ruling: Ruling, kept: str) -> None:
-    resolution = resolve([conflict(ConflictKind.RISK)], ModelRuling("claude", Ruling.MODIFY, "less", Decimal(share)))
+    resolution = resolve(
+        [conflict(ConflictKind.RISK_OVERRIDE)], ModelRuling("claude", Ruling.MODIFY, "less", Decimal(share))
+    )
     assert (resolution.ruling, resolution.size_share) == (ruling, Decimal(kept))
 
 

@@ -24,7 +24,7 @@ class ConflictKind(StrEnum):
     RISK_OVERRIDE = "risk_override"
 
 
-class Resolution(StrEnum):
+class Ruling(StrEnum):
     PROCEED = "proceed"
     WAIT = "wait"
     MODIFY = "modify"
@@ -34,7 +34,7 @@ class Resolution(StrEnum):
 class ConflictAnswer(TypedAnswer):
     """How to go on with a decided trade. Nothing in it can make the trade larger or another one."""
 
-    resolution: Resolution
+    resolution: Ruling
     size_pct: Annotated[int, whole(1, 100)] = Field(
         description="modify: the share of the trade that remains, below 100"
     )
@@ -43,7 +43,7 @@ class ConflictAnswer(TypedAnswer):
 
     @model_validator(mode="after")
     def _modify_reduces(self) -> ConflictAnswer:
-        if self.resolution is Resolution.MODIFY and self.size_pct == 100:
+        if self.resolution is Ruling.MODIFY and self.size_pct == 100:
             raise ValueError("modify needs a size_pct below 100: it may only reduce")
         return self
 
@@ -61,11 +61,11 @@ class DecidedTrade:
 def remaining_share(answer: ConflictAnswer) -> Decimal:
     """What is left of the size, 0..1: all, the named share, or nothing now (wait) and nothing at all (abort)."""
     match answer.resolution:
-        case Resolution.PROCEED:
+        case Ruling.PROCEED:
             return Decimal(1)
-        case Resolution.MODIFY:
+        case Ruling.MODIFY:
             return Decimal(answer.size_pct) / 100
-        case Resolution.WAIT | Resolution.ABORT:
+        case Ruling.WAIT | Ruling.ABORT:
             return Decimal(0)
         case _:
             assert_never(answer.resolution)

@@ -18,9 +18,12 @@ from triplegain.llm.roster import Plan, Role, Roster, keys_of, only_these
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending import Spending
 from triplegain.llm.stand_ins import StandIns
+from triplegain.storage.model_ledger import SpendingLimits
 
 #: Under this name the models that resolve conflicts are asked: the first, and those who stand in for it.
 RESOLVERS = "resolvers"
+#: What a session trades and reads about by default, for what a day may cost.
+SYMBOLS, ASSETS = 3, 2
 _DAY_S = 86_400
 #: A tape, or whatever else belongs between the session and the models; it is told the models by name.
 Through = Callable[[ModelPort, Mapping[str, ModelSpec]], ModelPort]
@@ -46,8 +49,8 @@ async def build_models(
     *,
     local: ModelSpec | None = None,
     through: Through | None = None,
-    symbols: int = 3,
-    assets: int = 2,
+    symbols: int = SYMBOLS,
+    assets: int = ASSETS,
 ) -> BuiltModels:
     """The models that `--llm words` means, ready: what is slow to import has been imported.
 
@@ -92,7 +95,13 @@ def model_specs(config: Config) -> tuple[ModelSpec, ...]:
     return tuple(_spec(config, name, words) for name, words in config.llm.models.items())
 
 
-def calls_per_day(config: Config, symbols: int, assets: int) -> dict[Role, int]:
+def spending_limits(config: Config) -> SpendingLimits:
+    """What the cost ledger is opened with."""
+    budget = config.llm.budget
+    return SpendingLimits(budget.per_day_usd, budget.per_decision_usd, budget.warn_usd)
+
+
+def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) -> dict[Role, int]:
     """Questions of each part in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
     tasks = config.orchestration.tasks
     decisions = symbols * (_DAY_S // tasks.decision.interval_s)

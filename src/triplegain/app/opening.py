@@ -13,6 +13,7 @@ from typing import Any
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.live_market import why_away
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
+from triplegain.app.session_models import SessionModels, TapeChoice
 from triplegain.app.settings import candle_length_ns, session_settings
 from triplegain.app.snapshot_settings import warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
@@ -27,6 +28,7 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
+from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candle_length import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
 from triplegain.storage.database import Database
@@ -54,6 +56,14 @@ class PaperOptions:
     reset: bool = False
     seed: int | None = None
     record: bool = False
+    llm: str | None = None
+    llm_tape: str | None = None
+
+    @property
+    def is_hurried(self) -> bool:
+        """The market is to run faster than real markets do."""
+        speed = parse_speed(self.speed)
+        return self.speed is not None and (speed is None or speed > 1)
 
 
 def check_words(options: PaperOptions) -> None:
@@ -62,6 +72,8 @@ def check_words(options: PaperOptions) -> None:
     parse_duration_ns(options.duration)
     if options.candle not in (None, "auto"):
         parse_candle_length(options.candle)
+    TapeChoice.parse(options.llm_tape)
+    only_these(options.llm or NOBODY)
     if options.record and options.feed not in (None, LIVE):
         raise InvalidValueError("--record records a live market; this one is recorded already or made up")
     if options.feed == LIVE and options.speed is not None:
@@ -98,8 +110,10 @@ class SessionOpening:
         store: SessionStore,
         clock: Clock,
         tell: Callable[[str], None],
+        models: SessionModels,
     ) -> None:
         self._options = options
+        self._models = models
         self._config = config
         self._home = home
         self._database = database
@@ -154,6 +168,7 @@ class SessionOpening:
     async def _open_feed(self, spec: str, seed: int, symbols: tuple[str, ...] = ()) -> OpenedFeed:
         watched = symbols or self._config.market.instruments
         self._feed = await open_session_feed(self._config, self._home, self._database, spec, seed, watched)
+        await self._models.open(self._feed.source.source, watched)
         return self._feed
 
     async def _stored(self) -> StoredSession | None:
@@ -224,7 +239,9 @@ class SessionOpening:
     def _build(self, record: SessionRecord, feed: MarketSource) -> TradingSession:
         """A session keeps the configuration it was opened with."""
         config, candle_ns = _kept_config(self._config, record), int(record.settings["candle_ns"])
-        settings = session_settings(config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns)
+        settings = session_settings(
+            config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.cast
+        )
         return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:

@@ -12,7 +12,7 @@ from triplegain.api.control import SessionView
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
-from triplegain.config import Config
+from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
 from triplegain.storage.home_database import home_database
@@ -53,6 +53,7 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
             store,
             reader,
             clock,
+            read_environment(),
             lambda: screen.update(system.view(), system.last_fills()) if screen.is_due else None,
             screen.tell,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
@@ -13,6 +13,7 @@ from typing import Any
 from triplegain.api.control import NO_SNAPSHOT, CommandError, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
+from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
 from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
 from triplegain.coordinator.session_runner import Ending, SessionRunner
@@ -39,12 +40,15 @@ class PaperSystem:
         store: SessionStore,
         reader: SessionReader,
         clock: Clock,
+        environ: Mapping[str, str],
         on_progress: Callable[[], None] | None = None,
         tell: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._speed = parse_speed(options.speed)
         self._duration_ns = parse_duration_ns(options.duration)
-        self._opening = SessionOpening(options, config, home, database, store, clock, tell)
+        choice = ModelChoice(options.llm, TapeChoice.parse(options.llm_tape), options.is_hurried)
+        self.models = SessionModels(choice, config, environ, home, database, clock, tell)
+        self._opening = SessionOpening(options, config, home, database, store, clock, tell, self.models)
         self._store = store
         self._reader = reader
         self._clock = clock
@@ -87,6 +91,7 @@ class PaperSystem:
             duration_ns=self._duration_ns,
             position=opened.position,
             on_progress=self._on_progress,
+            models=self.models.port,
         )
 
     def stop(self) -> None:
@@ -113,6 +118,7 @@ class PaperSystem:
         finally:
             self._stopping = True
             await self.opened.opened_feed.aclose()
+            await self.models.aclose()
             if self._successor is not None:
                 self._successor.set_exception(CommandError("stopped", "the system stopped before it was reset"))
         return ending

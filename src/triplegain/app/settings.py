@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.app.mind_settings import mind_settings
 from triplegain.app.risk_settings import risk_limits
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
+from triplegain.coordinator.mind_settings import Cast
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
@@ -90,9 +92,16 @@ def candle_length_ns(config: Config, feed: MarketSource, chosen: str | None) -> 
 
 
 def session_settings(
-    config: Config, feed: MarketSource, session_id: str, created_at_ns: int, seed: int, candle_ns: int
+    config: Config,
+    feed: MarketSource,
+    session_id: str,
+    created_at_ns: int,
+    seed: int,
+    candle_ns: int,
+    cast: Cast | None = None,
 ) -> SessionSettings:
-    execution = config.execution
+    """`cast`: the models that take part; where some of them vote, no trader that goes by rules does."""
+    execution, cast = config.execution, cast or Cast()
     return SessionSettings(
         session_id=session_id,
         created_at_ns=created_at_ns,
@@ -102,7 +111,8 @@ def session_settings(
         exchange=exchange_settings(config, seed),
         desk=desk_settings(config),
         limits=risk_limits(config),
-        baseline=baseline_settings(config),
+        baseline=None if cast.decision else baseline_settings(config),
+        mind=mind_settings(config, cast),
         candle_ns=candle_ns,
         snapshot_interval_ns=execution.positions.snapshot_interval_s * SECOND_NS,
         quote_stale_ns=config.orchestration.quote_stale_s * SECOND_NS,

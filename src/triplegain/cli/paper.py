@@ -23,6 +23,13 @@ def paper(
     reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
     seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0)] = None,
     record: Annotated[bool, typer.Option("--record", help="record what a live session sees")] = False,
+    llm: Annotated[
+        str | None,
+        typer.Option(help="models that take part: auto, none, local-tiny, or names with commas (replays: none)"),
+    ] = None,
+    llm_tape: Annotated[
+        str | None, typer.Option(help="record:PATH keeps the models' answers, replay:PATH plays them without a model")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
     ] = False,
@@ -44,7 +51,7 @@ def paper(
     config, home, warnings = start_paper_process()
     for warning in warnings:
         console.print(f"[yellow]{warning}[/yellow]")
-    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record)
+    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape)
     with LiveView(console) as view:
         summary = asyncio.run(run_paper(options, config, home, view))
     if as_json:

@@ -79,6 +79,16 @@ class Tasks(Section):
     rounds_at_once: AtLeastOne = Field(5, description="rounds of all tasks together at once")
 
 
+class Votes(Section):
+    """The decision by models."""
+
+    timeout_s: AtLeastOne = Field(30, description="all of them have so long together; who is later abstains")
+    strong_signal_pct: Annotated[int, Field(ge=1, le=101)] = Field(
+        80, description="a technical analysis of this strength asks for a decision at once; 101: never"
+    )
+    strong_signal_pause_s: AtLeastOne = Field(900, description="but no sooner than this after the last one")
+
+
 class Consensus(Section):
     """How far the analyses may move the confidence of a decision."""
 
@@ -152,6 +162,7 @@ class Orchestration(Section):
     demo_seed: Count = Field(1, description="seed of the demo market where `--seed` does not say")
     quote_stale_s: AtLeastOne = Field(60, description="a price without a feed behind it is fresh for so many seconds")
     tasks: Tasks = Tasks()
+    votes: Votes = Votes()
     consensus: Consensus = Consensus()
     conflicts: Conflicts = Conflicts()
     degradation: Degradation = Degradation()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from triplegain.agents import conflict as asked_as
 from triplegain.agents.conflict import ConflictAnswer, remaining_share
-from triplegain.coordinator.conflicts import ConflictKind, ModelRuling, Ruling
+from triplegain.coordinator.conflicts import ModelRuling
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.rounds import FinishedRound
 from triplegain.domain.agent_records import AnalysisRecord
@@ -41,12 +40,4 @@ def conflict_reply(finished: FinishedRound, record: MindRecord, now_ns: int) -> 
     )
     if answer is None:
         return None
-    return ModelRuling(model, Ruling(answer.resolution.value), answer.reasoning, remaining_share(answer))
-
-
-#: The same conflicts in the words of the question.
-ASKED_AS = {
-    ConflictKind.SENTIMENT: asked_as.ConflictKind.TECHNICAL_AGAINST_SENTIMENT,
-    ConflictKind.CHOPPY: asked_as.ConflictKind.TRADE_IN_CHOPPY,
-    ConflictKind.RISK: asked_as.ConflictKind.RISK_OVERRIDE,
-}
+    return ModelRuling(model, answer.resolution, answer.reasoning, remaining_share(answer))

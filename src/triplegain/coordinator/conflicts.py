@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
+from triplegain.agents.conflict import ConflictKind, Ruling
 from triplegain.coordinator.agreement import View
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import Instrument
@@ -43,21 +43,6 @@ _MOMENT_RULES = frozenset(
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
-class ConflictKind(StrEnum):
-    SENTIMENT = "sentiment"
-    CHOPPY = "choppy"
-    RISK = "risk"
-
-
-class Ruling(StrEnum):
-    """What becomes of the trade, from the most to the least that is done."""
-
-    PROCEED = "proceed"
-    MODIFY = "modify"
-    WAIT = "wait"
-    ABORT = "abort"
-
-
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """`words` say what stands against what."""
@@ -69,9 +54,9 @@ class Conflict:
     def by_rules(self) -> Ruling:
         """The ruling where no model is asked."""
         match self.kind:
-            case ConflictKind.SENTIMENT:
+            case ConflictKind.TECHNICAL_AGAINST_SENTIMENT:
                 return Ruling.WAIT
-            case ConflictKind.CHOPPY | ConflictKind.RISK:
+            case ConflictKind.TRADE_IN_CHOPPY | ConflictKind.RISK_OVERRIDE:
                 return Ruling.ABORT
             case _:
                 assert_never(self.kind)
@@ -128,7 +113,7 @@ def find_conflicts(
         return ()
     found = (
         _contradiction(technical, sentiment, settings),
-        Conflict(ConflictKind.CHOPPY, "the market is choppy") if regime is Regime.CHOPPY else None,
+        Conflict(ConflictKind.TRADE_IN_CHOPPY, "the market is choppy") if regime is Regime.CHOPPY else None,
         _risk_override(approved, wanted, settings),
     )
     return tuple(conflict for conflict in found if conflict is not None)
@@ -142,7 +127,7 @@ def _contradiction(technical: View | None, sentiment: View | None, settings: Con
     if abs(EXACT.subtract(technical.confidence, sentiment.confidence)) >= settings.confidence_gap:
         return None
     return Conflict(
-        ConflictKind.SENTIMENT,
+        ConflictKind.TECHNICAL_AGAINST_SENTIMENT,
         f"technical analysis says {technical.direction} ({text(technical.confidence)}), "
         f"sentiment says {sentiment.direction} ({text(sentiment.confidence)})",
     )
@@ -157,10 +142,10 @@ def _risk_override(approved: RiskApproved, wanted: Decimal | None, settings: Con
             rules.append(str(clamp.rule))
     if kept < Fraction(settings.risk_cut):
         words = f"risk leaves {float(kept):.0%} of the usual size ({', '.join(rules)})"
-        return Conflict(ConflictKind.RISK, words)
+        return Conflict(ConflictKind.RISK_OVERRIDE, words)
     if wanted is not None and wanted > approved.quantity:
         words = f"{text(wanted)} {approved.proposal.symbol} was asked for, risk gives {text(approved.quantity)}"
-        return Conflict(ConflictKind.RISK, words)
+        return Conflict(ConflictKind.RISK_OVERRIDE, words)
     return None
 
 

@@ -7,7 +7,7 @@ replies back is none of its business. An answer that does not come is an abstent
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.technical import Bias
@@ -136,12 +136,23 @@ class Mind:
 
     def _models(self, kind: Kind) -> tuple[str, ...]:
         cast = self._cast
+        model: str | None
         match kind:
             case Kind.DECISION:
                 return cast.decision
-            case Kind.TECHNICAL | Kind.REGIME | Kind.SOCIAL | Kind.NEWS | Kind.CONFLICT | Kind.REBALANCE:
-                model: str | None = getattr(cast, kind.value)
-                return () if model is None else (model,)
+            case Kind.TECHNICAL | Kind.REGIME:
+                model = cast.analyst(kind)
+            case Kind.SOCIAL:
+                model = cast.social
+            case Kind.NEWS:
+                model = cast.news
+            case Kind.CONFLICT:
+                model = cast.analyst(kind)
+            case Kind.REBALANCE:
+                model = cast.rebalance
+            case _:
+                assert_never(kind)
+        return () if model is None else (model,)
 
     def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
         """One part of a run: by rules at once, or a round as soon as it has a slot."""
@@ -197,7 +208,7 @@ class Mind:
         kind, round_id = Kind(done.round.kind), done.round.round_id
         match kind:
             case Kind.DECISION:
-                ask = self._cast.conflict is not None and self.level.may_ask(Kind.CONFLICT)
+                ask = bool(self._models(Kind.CONFLICT)) and self.level.may_ask(Kind.CONFLICT)
                 question = self.voting.tally(done, now_ns, self.rounds.next_id(Kind.CONFLICT) if ask else None)
                 if question is not None:
                     self.rounds.open(question)

@@ -39,6 +39,11 @@ class Cast:
     def token_budget(self, model: str) -> int:
         return self.token_budgets.get(model, TOKEN_BUDGET)
 
+    def analyst(self, part: str) -> str | None:
+        """Who is asked for an analysis of a market; nobody who cannot read one."""
+        model: str | None = getattr(self, part)
+        return None if model is None or self.market_budget(model) < _MARKET_TOKENS_MIN else model
+
     def market_budget(self, model: str) -> int:
         """What is left of it for the market beside the question."""
         return max(self.token_budget(model) - _QUESTION_TOKENS, 0)
@@ -46,6 +51,9 @@ class Cast:
 
 #: Instructions, schema and account of a question, generously.
 _QUESTION_TOKENS = 2000
+
+#: A compact snapshot of fewer says nothing.
+_MARKET_TOKENS_MIN = 1000
 
 #: What runs in a session without models.
 ANALYSES = tuple(spec for spec in TASKS if spec.name in (Task.TECHNICAL, Task.REGIME))
@@ -55,17 +63,14 @@ ANALYSES = tuple(spec for spec in TASKS if spec.name in (Task.TECHNICAL, Task.RE
 class MindSettings:
     """`tasks` are those of this session: without models to decide there is no decision task.
 
-    `vote_timeout_ns` is how long the models of one decision have in all, `conflict_timeout_ns` those who resolve a
-    conflict. A technical analysis of at least `strong_signal_pct` strength asks for a decision at once, no sooner than
-    `strong_signal_pause_ns` after the last one.
+    `vote_timeout_ns` is how long the models of one decision have in all. A technical analysis of at least
+    `strong_signal_pct` strength asks for a decision at once, no sooner than `strong_signal_pause_ns` after the last.
     """
 
     tasks: tuple[TaskSpec, ...] = ANALYSES
     cast: Cast = field(default_factory=Cast)
     rounds_at_once: int = ROUNDS_AT_ONCE
     vote_timeout_ns: int = 30 * SECOND_NS
-    conflict_timeout_ns: int = 10 * SECOND_NS
-    wait_max_ns: int = 3600 * SECOND_NS
     strong_signal_pct: int = 80
     strong_signal_pause_ns: int = 900 * SECOND_NS
     technical: TechnicalRules = field(default_factory=TechnicalRules)

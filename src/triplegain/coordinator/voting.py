@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.conflict import DecidedTrade, conflict_prompt
+from triplegain.agents.conflict import DecidedTrade, Ruling, conflict_prompt
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.sentiment import with_sentiment
 from triplegain.coordinator.agreement import Agreement, Direction, Viewer, agreement, combine_confidence, fresh_views
-from triplegain.coordinator.conflict_round import ASKED_AS, conflict_reply
-from triplegain.coordinator.conflicts import Conflict, Resolution, Ruling, find_conflicts, reduced, resolve
+from triplegain.coordinator.conflict_round import conflict_reply
+from triplegain.coordinator.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
 from triplegain.coordinator.cycle import CycleOutcome, OpenTrade, Situation
 from triplegain.coordinator.decision_desk import DecisionDesk
 from triplegain.coordinator.mind_record import MindRecord
@@ -59,7 +59,7 @@ class Voting:
 
     def __init__(self, settings: MindSettings, opinions: Opinions, record: MindRecord, account: Account) -> None:
         self.outcomes = OutcomeBook(settings.outcomes)
-        self.waiting = WaitingTrades(settings.wait_max_ns)
+        self.waiting = WaitingTrades(settings.conflicts.wait_max_ns)
         self._settings = settings
         self._opinions = opinions
         self._record = record
@@ -222,14 +222,14 @@ class Voting:
             answer.action, int(answer.confidence * 100), _bps(answer.stop_fraction), _bps(answer.target_fraction)
         )
         rendered = compact(seen, self._settings.cast.market_budget(model))
-        prompt = conflict_prompt(ASKED_AS[conflicts[0].kind], trade, seen, rendered, self._account.context(situation))
+        prompt = conflict_prompt(conflicts[0].kind, trade, seen, rendered, self._account.context(situation))
         return Round(
             round_id=round_id,
             kind=Kind.CONFLICT,
             subject=symbol,
             prompts={model: prompt},
             asked_at_ns=now_ns,
-            deadline_ns=now_ns + self._settings.conflict_timeout_ns,
+            deadline_ns=now_ns + self._settings.conflicts.timeout_ns,
             snapshot_hash=seen.hash,
             price=seen.price.mark,
             notes={"answer": answer_to_json(answer)},

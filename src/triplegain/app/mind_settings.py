@@ -1,0 +1,55 @@
+"""From the configuration and the models that take part to the mind of a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from triplegain.app.agent_settings import (
+    consensus_settings,
+    regime_rules_settings,
+    sentiment_settings,
+    technical_rules_settings,
+)
+from triplegain.app.orchestration_settings import (
+    agreement_settings,
+    conflict_settings,
+    degradation_settings,
+    outcome_settings,
+    task_specs,
+)
+from triplegain.config import Config
+from triplegain.coordinator.mind_settings import Cast, MindSettings
+from triplegain.coordinator.schedule import Task
+from triplegain.domain.clock import SECOND_NS
+
+
+def mind_settings(config: Config, cast: Cast) -> MindSettings:
+    """The tasks that somebody can do: without a model nobody reads the news and nobody votes."""
+    able = {
+        Task.TECHNICAL: True,
+        Task.REGIME: True,
+        Task.SENTIMENT: bool(cast.social or cast.news),
+        Task.DECISION: bool(cast.decision),
+        Task.REBALANCE: False,
+    }
+    orchestration, regime = config.orchestration, config.agents.regime
+    specs = tuple(spec for spec in task_specs(config) if able[Task(spec.name)])
+    names = {spec.name for spec in specs}
+    return MindSettings(
+        tasks=tuple(replace(spec, after=tuple(name for name in spec.after if name in names)) for spec in specs),
+        cast=cast,
+        rounds_at_once=orchestration.tasks.rounds_at_once,
+        vote_timeout_ns=orchestration.votes.timeout_s * SECOND_NS,
+        strong_signal_pct=orchestration.votes.strong_signal_pct,
+        strong_signal_pause_ns=orchestration.votes.strong_signal_pause_s * SECOND_NS,
+        technical=technical_rules_settings(config),
+        regime=regime_rules_settings(config),
+        regime_runs_agreeing=regime.runs_agreeing,
+        regime_model_confidence_min_pct=-int(-regime.model_confidence_min * 100 // 1),
+        sentiment=sentiment_settings(config),
+        consensus=consensus_settings(config),
+        agreement=agreement_settings(config),
+        conflicts=conflict_settings(config),
+        degradation=degradation_settings(config),
+        outcomes=outcome_settings(config),
+    )

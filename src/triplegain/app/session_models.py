@@ -1,0 +1,134 @@
+"""The models of a running session: chosen by words, a local one started, money watched, answers taped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from triplegain.app.models import build_models, spending_limits
+from triplegain.config import Config
+from triplegain.coordinator.mind_settings import Cast
+from triplegain.domain.clock import Clock
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.quote import QuoteSource
+from triplegain.llm.reply import ModelPort
+from triplegain.llm.roster import AUTO, NOBODY, only_these
+from triplegain.llm.spec import ModelSpec
+from triplegain.llm.tape import TapeMode, open_tape
+from triplegain.storage.database import Database
+from triplegain.storage.model_ledger import ModelLedger
+
+
+@dataclass(frozen=True, slots=True)
+class TapeChoice:
+    """`--llm-tape record:PATH` or `replay:PATH`."""
+
+    mode: TapeMode
+    path: Path
+
+    @classmethod
+    def parse(cls, words: str | None) -> TapeChoice | None:
+        """Raises InvalidValueError for anything else."""
+        if words is None:
+            return None
+        mode, _, path = words.partition(":")
+        if mode not in (TapeMode.RECORD, TapeMode.REPLAY) or not path:
+            raise InvalidValueError(f"--llm-tape reads record:PATH or replay:PATH, this is {words!r}")
+        return cls(TapeMode(mode), Path(path))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """What was asked for: `words` of `--llm` (None: by the kind of market), a tape, whether the market is hurried."""
+
+    words: str | None = None
+    tape: TapeChoice | None = None
+    hurried: bool = False
+
+
+class SessionModels:
+    """Opened once for a run; sessions that follow each other in it share the models. `aclose` in the same loop."""
+
+    def __init__(
+        self,
+        choice: ModelChoice,
+        config: Config,
+        environ: Mapping[str, str],
+        home: Path,
+        database: Database,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
+        #: Who plays which part, and who is asked; nobody before `open`.
+        self.cast = Cast()
+        self.port: ModelPort | None = None
+        self.banner: tuple[str, ...] = ()
+        self._ledger = ModelLedger(database, spending_limits(config))
+        self._choice = choice
+        self._config = config
+        self._environ = environ
+        self._home = home
+        self._clock = clock
+        self._tell = tell
+        self._stack = AsyncExitStack()
+        self._is_open = False
+
+    @property
+    def warning(self) -> str:
+        """What a person should know about today's cost; empty below the mark."""
+        return self._ledger.warning
+
+    def words(self, source: QuoteSource) -> str:
+        """What `--llm` means: a market that is replayed or hurried costs money only if somebody says so."""
+        if self._choice.words is not None:
+            return self._choice.words
+        for_free = source is QuoteSource.REPLAY or self._choice.hurried
+        return NOBODY if for_free and self._choice.tape is None else AUTO
+
+    async def open(self, source: QuoteSource, symbols: tuple[str, ...]) -> None:
+        """Make them ready for a market. Raises ModelsError, LocalModelError or TapeError with what to do."""
+        if self._is_open:
+            return
+        self._is_open = True
+        words = self.words(source)
+        local = await self._local(words)
+        built = await build_models(
+            self._config,
+            self._environ,
+            self._ledger,
+            self._clock,
+            words,
+            local=local,
+            through=self._through if self._choice.tape else None,
+            symbols=len(symbols),
+            assets=len({symbol.partition("/")[0] for symbol in symbols}),
+        )
+        self._stack.push_async_callback(built.aclose)
+        self.cast, self.port, self.banner = built.cast, built.port, built.banner
+        if words != NOBODY:
+            for line in self.banner:
+                self._tell(line)
+
+    async def _local(self, words: str) -> ModelSpec | None:
+        """Our own small model, started if it was named."""
+        from triplegain.llm.local.supervisor import LocalModel
+        from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
+
+        if LOCAL_TINY.name not in (only_these(words) or ()):
+            return None
+        self._tell(NOTICE)
+        model = await LocalModel.start(self._home, clock=self._clock, tell=self._tell)
+        self._stack.push_async_callback(model.stop)
+        return model.spec
+
+    def _through(self, port: ModelPort, specs: Mapping[str, ModelSpec]) -> ModelPort:
+        choice = self._choice.tape
+        assert choice is not None
+        tape = open_tape(choice.mode, choice.path, specs, port)
+        self._stack.callback(tape.close)
+        return tape
+
+    async def aclose(self) -> None:
+        await self._stack.aclose()
