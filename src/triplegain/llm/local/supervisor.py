@@ -65,14 +65,15 @@ class LocalModel:
     async def start(
         cls,
         home: Path,
-        *,
         clock: Clock | None = None,
+        *,
         weights: Weights = LOCAL_TINY,
         installation: Installation | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         tell: Callable[[str], None] = _log.warning,
     ) -> LocalModel:
         """A healthy server. Its log goes to `home`/local-model/; `tell` hears a sentence when it dies and comes back.
+        `clock` is wall time, by which it has run long enough to be trusted again.
 
         Raises LocalModelError in words: not installed, not the expected weights, not ready in time.
         """
