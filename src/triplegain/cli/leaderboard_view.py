@@ -131,5 +131,5 @@ def _model_json(model: ModelFigures, comparisons: int) -> dict[str, Any]:
         horizons.append(plain_json(each) | plain_json(derived))
     shown: dict[str, Any] = plain_json(model)
     failures = {kind or "no_opinion": count for kind, count in model.failures.items()}
-    derived = {"coverage_percent": plain_json(model.coverage_percent), "failures": failures, "horizons": horizons}
-    return shown | derived
+    coverage = plain_json(model.coverage_percent)
+    return {**shown, "coverage_percent": coverage, "failures": failures, "horizons": horizons}
