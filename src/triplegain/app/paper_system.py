@@ -199,7 +199,9 @@ class PaperSystem:
             last_decisions=tuple(
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
             ),
-            alerts=tuple(f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.last_alerts),
+            alerts=tuple(
+                f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.aftermath.last_alerts
+            ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),
             unrealised={

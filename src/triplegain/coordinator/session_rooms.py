@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.session_settings import SessionSettings
@@ -10,6 +12,9 @@ from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.execution.hodl import HodlBag
+from triplegain.execution.hodl_account import PaperHodlAccount
+from triplegain.execution.hodl_settings import HodlSettings
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
@@ -72,4 +77,23 @@ def open_rooms(settings: SessionSettings) -> SessionRooms:
         market_view=MarketView(instruments, settings.snapshot, settings.indicators, synthetic),
         situation=SituationRoom(exchange, desk, portfolio, prices, settings.unfillable),
         record=StepRecord(wallet, executor, prices, settings.snapshot_interval_ns),
+    )
+
+
+def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
+    """The bag beside the desk. `blocked` says why nothing may be bought now; empty where it may."""
+
+    def ask(symbol: str) -> Decimal | None:
+        quote = rooms.prices.quote(symbol)
+        return None if quote is None else quote.ask if quote.ask is not None else quote.last
+
+    return HodlBag(
+        rooms.executor,
+        PaperHodlAccount(rooms.wallet, rooms.desk),
+        [market.instrument for market in rooms.exchange.markets.values()],
+        rooms.desk.orders,
+        settings,
+        ask=ask,
+        usd_price=rooms.portfolio.usd_price,
+        blocked=blocked,
     )

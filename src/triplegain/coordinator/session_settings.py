@@ -12,6 +12,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
+from triplegain.execution.hodl_settings import HodlSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
@@ -36,6 +37,8 @@ class SessionSettings:
     baseline: BaselineSettings | None
     candle_ns: int
     mind: MindSettings = field(default_factory=MindSettings)
+    #: None: nothing of a profit is set aside.
+    hodl: HodlSettings | None = None
     snapshot_interval_ns: int = 60 * 10**9
     quote_stale_ns: int = 60 * 10**9
     max_trade_history: int = 1000

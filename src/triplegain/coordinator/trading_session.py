@@ -10,7 +10,6 @@ models) that are due at the time of an event come after the last event of that t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -19,6 +18,7 @@ from triplegain.agents.answer import Answer
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.coordinator.account_context import decision_context
+from triplegain.coordinator.aftermath import Aftermath
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
 from triplegain.coordinator.cycle import Situation
 from triplegain.coordinator.decision_desk import DecisionDesk
@@ -26,10 +26,9 @@ from triplegain.coordinator.mind import Mind
 from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.coordinator.rounds import Round
 from triplegain.coordinator.schedule import Skip
-from triplegain.coordinator.session_rooms import open_rooms
+from triplegain.coordinator.session_rooms import open_hodl_bag, open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents
-from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
@@ -42,8 +41,6 @@ from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.timeframes.timeframe import timeframe
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskState
-
-_SHOWN = 8
 
 
 class TradingSession:
@@ -72,6 +69,8 @@ class TradingSession:
             (primary.name, primary.length_ns),
             self.record.mind,
         )
+        self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.halted)
+        self.aftermath = Aftermath(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
         self._opened = False
@@ -79,8 +78,6 @@ class TradingSession:
         #: When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
         #: event, so that questions are asked when they arise and not only when the market moves again.
         self.thinks_at_ns = NEVER
-        #: For whoever looks: the last alerts of this run.
-        self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
 
     def _baseline(self, chosen: BaselineSettings) -> BaselineTrader:
         symbols = [instrument.symbol for instrument in self.settings.instruments]
@@ -142,12 +139,9 @@ class TradingSession:
         orders = [o for o in self.executor.orders.open_orders() if o.request.symbol == status.symbol]
         names = ", ".join(order.request.client_order_id for order in orders)
         words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
-        self._alert(Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}"))
-
-    def _alert(self, alert: Alert) -> None:
-        self.last_alerts.append(alert)
-        told = (alert.kind.value, alert.symbol, alert.position_id, alert.message)
-        self.record.mind.alert(AlertRecord(0, alert.time_ns, *told))
+        self.aftermath.alert(
+            Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}")
+        )
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -201,7 +195,8 @@ class TradingSession:
             timer = self.desk.next_due_ns()
             if timer is not None and timer <= now_ns:
                 self.desk.on_timer(now_ns)
-                self._settle()
+            self.aftermath.on_timer(now_ns)
+            self._settle()
 
     def _settle(self) -> None:
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
@@ -211,14 +206,20 @@ class TradingSession:
             if self._visible.next_ns > self.now_ns:
                 break
             while self._visible.next_ns <= self.now_ns:
-                self.desk.on_event(self._visible.pop(), self.now_ns)
-            self._closed()
+                event = self._visible.pop()
+                self.desk.on_event(event, self.now_ns)
+                self.aftermath.on_event(event, self.now_ns)
+            self.aftermath.settle(self.now_ns)
             self._aim()
         if self.desk.alerts:
-            for alert in self.desk.drain_alerts():
-                self._alert(alert)
+            self.aftermath.settle(self.now_ns)
         timer = self.desk.next_due_ns()
-        self._due_ns = min(self.exchange.next_due_ns, self._visible.next_ns, NEVER if timer is None else timer)
+        self._due_ns = min(
+            self.exchange.next_due_ns,
+            self._visible.next_ns,
+            NEVER if timer is None else timer,
+            self.aftermath.next_due_ns,
+        )
 
     def _aim(self) -> None:
         """Prices to watch, in ticks."""
@@ -247,13 +248,6 @@ class TradingSession:
         situation = self.look(symbol, EmaBaseline.name)
         self.decisions.carry_out(self.decisions.plan(answer, situation))
         self._settle()
-
-    def _closed(self) -> None:
-        """Positions that we have come to know are over count for risk."""
-        for position in self.desk.positions.drain_changed():
-            if not position.is_open:
-                self.risk.on_closed(position.symbol, position.realised_usd, self.now_ns)
-        self.watch.put_down()
 
     def look(self, symbol: str, agent: str) -> Situation:
         """The pictures of now, for one decision."""
@@ -362,6 +356,7 @@ class TradingSession:
             "mind": self.mind.state(),
             "risk": self.risk.state(),
             "watch": self.watch.state(),
+            "aftermath": self.aftermath.state(),
             "wallet": self.wallet.state(),
             "exchange": exchange_state(self.exchange),
             "visible": self._visible.state(),
@@ -392,6 +387,7 @@ class TradingSession:
         self.record.restore(stored["record"])
         self.mind.restore(stored["mind"])
         self.watch.restore(stored["watch"])
+        self.aftermath.restore(stored["aftermath"])
         self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         self._aim()
         self._settle()
