@@ -27,6 +27,7 @@ from triplegain.domain.exchange_events import (
     OrderSubmitted,
     OrderTriggered,
 )
+from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
@@ -37,6 +38,10 @@ from triplegain.execution.positions import Positions
 from triplegain.execution.stage import Protected
 
 ZERO = Decimal(0)
+
+
+def _text(value: Decimal | None) -> str:
+    return "-" if value is None else text(value)
 
 
 @dataclass(slots=True)
@@ -82,7 +87,7 @@ class ModelVenue:
     def place(self, request: OrderRequest) -> None:
         cid = request.client_order_id
         trigger = request.terms.trigger if isinstance(request.terms, StopLoss) else None
-        self.log.append(f"{cid}: {request.side.label} {request.quantity} {request.terms.kind} {trigger}")
+        self.log.append(f"{cid}: {request.side.label} {_text(request.quantity)} {request.terms.kind} {_text(trigger)}")
         order = self.orders[cid] = Order(len(self.orders) + 1, request, request.quantity, trigger)
         self._tell(OrderSubmitted, order.number, f"O{order.number}", request, self.now_ns)
         self.commands.append(lambda mood: self._arrive(order, mood))
@@ -92,7 +97,7 @@ class ModelVenue:
         self.commands.append(lambda mood: self._cancel(client_order_id, mood))
 
     def amend(self, request: AmendRequest) -> None:
-        self.log.append(f"amend {request.client_order_id} {request.quantity} {request.price}")
+        self.log.append(f"amend {request.client_order_id} {_text(request.quantity)} {_text(request.price)}")
         self.commands.append(lambda mood: self._amend(request, mood))
 
     # -- what the venue does -------------------------------------------------------------------------------------
@@ -267,13 +272,13 @@ class ModelVenue:
 
     def finish(self) -> None:
         """From now on the venue does what it is asked, at once, and time goes by."""
-        for _ in range(400):
+        for _ in range(150):
             while self.commands or self.answers:
                 self.arrive(9)
                 self.answer()
                 self.after_each()
             self.tell()
-            self.pass_time(1000)
+            self.pass_time(2500)
             self.after_each()
             for order in self.orders.values():
                 assert not (order.live and order.request.side is Side.BUY and self._is_leaving(order))

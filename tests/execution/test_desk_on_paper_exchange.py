@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
-from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
+from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, from_atoms
@@ -24,6 +24,7 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.execution.protection_settings import ProtectionSettings
+from triplegain.execution.trailing import BreakEven, TrailingStop
 from triplegain.ledger.wallet import Wallet
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
@@ -45,13 +46,18 @@ class Session:
         self.pending: list[ExchangeEvent] = []
         self.records: dict[str, PositionRecord] = {}
         self.fills: list[OrderFilled] = []
+        self.rejected: list[OrderRejected] = []
         self.portfolio = PaperPortfolio("s", OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
         self.portfolio.observe_opening(0)
         self.desk = self._new_desk()
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC,), {"USDT": Decimal(1)}.get)
-        protection = ProtectionSettings(max_holding_ns=60 * SECOND_NS)
+        protection = ProtectionSettings(
+            max_holding_ns=60 * SECOND_NS,
+            trailing=TrailingStop(activate=Decimal("0.002"), trail=Decimal("0.005")),
+            break_even=BreakEven(),
+        )
         settings = DeskSettings(entry_expiry_ns=20 * SECOND_NS, protection=protection)
         return OrderDesk(self.exchange, (BTC,), OrderRegister(), positions, OPENING, settings)
 
@@ -87,6 +93,8 @@ class Session:
             if isinstance(event, OrderFilled):
                 self.portfolio.on_fill(event)
                 self.fills.append(event)
+            elif isinstance(event, OrderRejected):
+                self.rejected.append(event)
             self.desk.on_event(event, self.now_ns)
             self.records |= {record.position_id: record for record in self.desk.positions.drain_changed()}
 
@@ -105,6 +113,13 @@ class Session:
                 target=entry + distance,
             )
             self.desk.open(RiskApproved(proposal), self.now_ns)
+        elif wish < 0.6:
+            for position in self.desk.open_positions()[:1]:
+                self.desk.reduce(position.position_id, Decimal("0.4"), CloseReason.REBALANCE, self.now_ns)
+        elif wish < 0.63:
+            self.desk.halve_all(self.now_ns)
+        elif wish < 0.66:
+            self.desk.tighten_all(Decimal("0.01"), self.now_ns)
         elif wish < 0.8:
             for position in self.desk.open_positions()[:1]:
                 self.desk.close(position.position_id, CloseReason.SIGNAL, self.now_ns)
@@ -142,6 +157,9 @@ def test_wallet_positions_and_cost_book_agree_after_a_wild_market(seed: int) -> 
     session = run(seed, restarts=False)
     records, fills = session.records.values(), session.fills
     assert len(records) > 15 and len({record.close_reason for record in records}) >= 3
+    own = [event for event in session.rejected if event.client_order_id.startswith(("stop", "exit"))]
+    # Never coins that another order holds or that are not there: only rests too cheap for the exchange.
+    assert {event.code for event in own} <= {"EOrder:Cost minimum not met"}
     assert session.desk.open_positions() == () and list(session.desk.orders.open_orders()) == []
     assert session.wallet.held("BTC") == session.wallet.held("USDT") == 0
     manual = [fill for fill in fills if fill.client_order_id.startswith("mine-")]

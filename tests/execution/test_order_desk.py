@@ -61,6 +61,24 @@ def test_a_fill_below_the_smallest_order_waits_for_more_before_it_gets_a_stop(ve
     assert venue.drain_sent() == ["stop-1: sell 0.5 stop-loss @ 90"]
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_a_fill_too_cheap_for_a_stop_waits_for_more_and_is_the_venues_to_judge_if_none_comes(
+    venue: Venue, more: bool
+) -> None:
+    # XRP/USDT: smallest order 1, smallest cost 0.5, so with a stop at 0.1 the smallest stop is for 5.
+    venue.enter("10", stop="0.1", target=None, symbol="XRP/USDT")
+    venue.accept("entry-1")
+    venue.fill("entry-1", "4", "0.2")
+    venue.deliver()
+    assert venue.drain_sent() == ["entry-1: buy 10 market"]
+    if more:
+        venue.fill("entry-1", "1", "0.2")
+    else:
+        venue.finish("entry-1")
+    venue.deliver()
+    assert venue.drain_sent() == [f"stop-1: sell {5 if more else 4} stop-loss @ 0.1"]
+
+
 def test_the_target_takes_the_stop_back_and_sells_only_after_the_cancel_is_acknowledged(venue: Venue) -> None:
     venue.protected()
     venue.quote("119.9", "120.1", "125")  # the bid counts, not the last trade

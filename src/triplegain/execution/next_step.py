@@ -115,8 +115,10 @@ def next_step(protection: Protection, quantity: Decimal, instrument: Instrument,
         case Entering():
             if over:
                 return Finish()
+            # More may come that makes a stop worth its minimum cost; at the end the venue has the last word.
+            too_small = minimum if protection.entry is Leg.OVER else _smallest(protection, instrument)
             # While a part is being sold its coins are spoken for: a stop for all of them would be refused.
-            if quantity < minimum or protection.part_exit_id is not None:
+            if quantity < too_small or protection.part_exit_id is not None:
                 return None
             return GoUnguarded() if protection.wanted is None else PlaceStop(quantity, protection.wanted)
         case Unguarded():

@@ -42,6 +42,8 @@ Notice = tuple[AlertKind, str]
 STOP_REPLACEMENTS_MAX = 3
 #: What the venue refuses is tried again ever more slowly, up to this many doublings of the pause.
 _DOUBLINGS_MAX = 6
+#: A part that sells bit by bit costs two amendments and an order each time: a rhythm the venue's rate counter bears.
+_PAUSES_AFTER_PROGRESS = 4
 
 
 def entry_answered(protection: Protection, event: ExchangeEvent, retry_at_ns: int) -> Notice | None:
@@ -186,6 +188,9 @@ def part_answered(protection: Protection, event: ExchangeEvent, retry_ns: int, n
     elif isinstance(event, OrderRejected) and is_too_small(event):
         protection.reduction = None
         return AlertKind.NOT_REDUCED, f"the part to be sold is too small for the venue ({event.code}); it is kept"
+    elif isinstance(event, OrderCancelled) and event.cumulative_quantity:
+        retry_at_ns = now_ns + _PAUSES_AFTER_PROGRESS * retry_ns
+        protection.reduction = replace(reduction, exit_id=None, retry_at_ns=retry_at_ns, failures=0)
     else:
         protection.reduction = _tried_in_vain(reduction, retry_ns, now_ns)
     if protection.is_leaving and protection.part_exit_id is None:

@@ -1,0 +1,241 @@
+"""Every stage of a protection against every answer about its stop and its exits. One table, nothing left open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderTriggered,
+)
+from triplegain.domain.orders import AmendRequest, OrderStatus, Side
+from triplegain.domain.records import CloseReason
+from triplegain.execution.alert import AlertKind
+from triplegain.execution.protection import Protection, Reduction
+from triplegain.execution.stage import (
+    Closed,
+    Entering,
+    Leaving,
+    Leg,
+    Move,
+    Protected,
+    Protecting,
+    Resize,
+    Selling,
+    Stage,
+    StopLevel,
+    Unguarded,
+)
+from triplegain.execution.stored_protection import protection_from_json, protection_to_json
+from triplegain.execution.venue_answers import exit_answered, part_answered, stop_answered
+
+NOW = 50 * SECOND_NS
+TEN, FIVE = Decimal(10), Decimal(5)
+AT_90 = StopLevel(Decimal(90))
+AT_95 = StopLevel(Decimal(95), CloseReason.TRAILING_STOP)
+HEAD = (1, NOW, NOW, 7, "stop-1", "BTC/USDT")
+
+
+def fill(status: OrderStatus) -> OrderFilled:
+    sold = (Side.SELL, Decimal(89), FIVE, Decimal(445), Decimal(1), "USDT", False, FIVE)
+    return OrderFilled(1, NOW, NOW, 7, "stop-1", 1, "T1", "BTC/USDT", *sold, status=status, explanation={})
+
+
+def refused(command: str, amend: AmendRequest | None = None) -> CommandRefused:
+    return CommandRefused(1, NOW, NOW, "stop-1", command, "EOrder:Unknown order", "said so", amend)
+
+
+ANSWERS: dict[str, ExchangeEvent] = {
+    "accepted": OrderAccepted(*HEAD, "BTC", TEN),
+    "rejected": OrderRejected(*HEAD, "EService:Unavailable", "away"),
+    "cut": OrderAmended(*HEAD, FIVE, Decimal(90), True),
+    "moved": OrderAmended(*HEAD, TEN, Decimal(95), True),
+    "triggered": OrderTriggered(*HEAD, Decimal(90), Decimal(89)),
+    "part filled": fill(OrderStatus.PARTIALLY_FILLED),
+    "filled": fill(OrderStatus.FILLED),
+    "cancelled": OrderCancelled(*HEAD, OrderStatus.CANCELLED, "maintenance", Decimal(0)),
+    "cancel refused": refused("cancel"),
+    "growth refused": refused("amend", AmendRequest("stop-1", quantity=TEN)),
+    "cut refused": refused("amend", AmendRequest("stop-1", quantity=FIVE)),
+    "move refused": refused("amend", AmendRequest("stop-1", price=Decimal(95))),
+}
+RESTING = Protected("stop-1", TEN, AT_90)
+GROWING = Protected("stop-1", FIVE, AT_90, Resize(TEN))
+CUTTING = replace(RESTING, asked=Resize(FIVE))
+MOVING = replace(RESTING, asked=Move(AT_95))
+FIRED = Leaving(CloseReason.STOP_LOSS, "stop-1", Leg.TRIGGERED)
+SOLD = Leaving(CloseReason.STOP_LOSS, None, Leg.OVER)
+BREAKING = Leaving(CloseReason.BREAKER, None, Leg.OVER)
+BREAKING_STOP = Leaving(CloseReason.BREAKER, "stop-1", Leg.LIVE)
+SIGNALLED = Leaving(CloseReason.SIGNAL, "stop-1", Leg.CANCELLING)
+GONE = Leaving(CloseReason.SIGNAL, None, Leg.OVER)
+
+#: What an answer leads to; answers that are not named change nothing.
+TABLE: list[tuple[Stage, dict[str, Stage]]] = [
+    (Entering(), {}),
+    (Unguarded(), {}),
+    (
+        Protecting("stop-1", TEN, AT_90),
+        {
+            "accepted": RESTING,
+            "rejected": BREAKING,
+            "triggered": FIRED,
+            "part filled": FIRED,
+            "filled": SOLD,
+            "cancelled": Entering(),
+        },
+    ),
+    (
+        RESTING,
+        {
+            "cut": Protected("stop-1", FIVE, AT_90),
+            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95))),
+            "triggered": FIRED,
+            "part filled": FIRED,
+            "filled": SOLD,
+            "cancelled": Entering(),
+        },
+    ),
+    (
+        GROWING,
+        {
+            "cut": GROWING,  # not what was asked for
+            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95))),
+            "triggered": FIRED,
+            "part filled": FIRED,
+            "filled": SOLD,
+            "cancelled": Entering(),
+            "growth refused": BREAKING_STOP,
+        },
+    ),
+    (
+        CUTTING,
+        {
+            "cut": Protected("stop-1", FIVE, AT_90),
+            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95)), Resize(FIVE)),
+            "triggered": FIRED,
+            "part filled": FIRED,
+            "filled": SOLD,
+            "cancelled": Entering(),
+            "cut refused": RESTING,
+        },
+    ),
+    (
+        MOVING,
+        {
+            "cut": Protected("stop-1", FIVE, AT_90, Move(AT_95)),
+            "moved": Protected("stop-1", TEN, AT_95),
+            "triggered": FIRED,
+            "part filled": FIRED,
+            "filled": SOLD,
+            "cancelled": Entering(),
+            "move refused": RESTING,
+        },
+    ),
+    (
+        Protected("stop-1", TEN, AT_95),
+        {
+            "cut": Protected("stop-1", FIVE, StopLevel(Decimal(90), CloseReason.TRAILING_STOP)),
+            "moved": Protected("stop-1", TEN, AT_95),
+            "triggered": Leaving(CloseReason.TRAILING_STOP, "stop-1", Leg.TRIGGERED),
+            "part filled": Leaving(CloseReason.TRAILING_STOP, "stop-1", Leg.TRIGGERED),
+            "filled": Leaving(CloseReason.TRAILING_STOP, None, Leg.OVER),
+            "cancelled": Entering(),
+        },
+    ),
+    (
+        SIGNALLED,
+        {
+            "triggered": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "part filled": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "filled": GONE,
+            "cancelled": GONE,
+            "rejected": GONE,
+            "cancel refused": replace(SIGNALLED, stop=Leg.LIVE),
+        },
+    ),
+    (
+        replace(SIGNALLED, stop=Leg.SENT),
+        {
+            "accepted": replace(SIGNALLED, stop=Leg.LIVE),
+            "triggered": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "part filled": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "filled": GONE,
+            "cancelled": GONE,
+            "rejected": GONE,
+        },
+    ),
+    (Selling(CloseReason.SIGNAL, "exit-1", 0), {}),
+    (Closed(), {}),
+]
+
+
+def position(stage: Stage, reduction: Reduction | None = None) -> Protection:
+    held = Protection("pos-1", "BTC/USDT", "entry-1", TEN, AT_95, None, Leg.OVER, stage, reduction=reduction)
+    held.opened_at_ns = 0
+    return held
+
+
+@pytest.mark.parametrize("answer", list(ANSWERS))
+@pytest.mark.parametrize(("stage", "leads_to"), TABLE, ids=[repr(stage) for stage, _ in TABLE])
+def test_each_answer_about_a_stop_leads_from_each_stage_where_the_table_says(
+    stage: Stage, leads_to: dict[str, Stage], answer: str
+) -> None:
+    protection = position(stage)
+    stop_answered(protection, ANSWERS[answer], SECOND_NS, NOW)
+    assert protection.stage == leads_to.get(answer, stage)
+    assert protection.stop == Decimal(95)  # what is wanted never goes down
+    assert protection_from_json(protection_to_json(protection)) == protection
+
+
+@pytest.mark.parametrize(
+    ("event", "exit_id", "retry_at_ns", "failures", "kind"),
+    [
+        (fill(OrderStatus.PARTIALLY_FILLED), "exit-1", 0, 2, None),
+        (fill(OrderStatus.FILLED), None, 0, 2, None),
+        (ANSWERS["cancelled"], None, NOW + 4 * SECOND_NS, 3, AlertKind.EXIT_INCOMPLETE),
+        (ANSWERS["rejected"], None, NOW + 4 * SECOND_NS, 3, AlertKind.EXIT_REJECTED),
+        (ANSWERS["accepted"], "exit-1", 0, 2, None),
+        (ANSWERS["triggered"], "exit-1", 0, 2, None),
+        (ANSWERS["cancel refused"], "exit-1", 0, 2, None),
+    ],
+)
+def test_each_answer_about_the_sale_of_a_part(
+    event: ExchangeEvent, exit_id: str | None, retry_at_ns: int, failures: int, kind: AlertKind | None
+) -> None:
+    reduction = Reduction(CloseReason.BREAKER, Decimal("0.5"), None, FIVE, "exit-1", 0, 2)
+    protection = position(Protected("stop-1", FIVE, AT_95), reduction)
+    notice = part_answered(protection, event, SECOND_NS, NOW)
+    assert protection.reduction == replace(reduction, exit_id=exit_id, retry_at_ns=retry_at_ns, failures=failures)
+    assert (notice and notice[0]) == kind
+    assert protection_from_json(protection_to_json(protection)) == protection
+
+
+@pytest.mark.parametrize("stage", [stage for stage, _ in TABLE if not isinstance(stage, Selling)])
+@pytest.mark.parametrize("answer", list(ANSWERS))
+def test_an_answer_about_an_exit_changes_only_a_position_that_is_being_sold(stage: Stage, answer: str) -> None:
+    protection = position(stage)
+    assert exit_answered(protection, ANSWERS[answer], NOW, SECOND_NS) is None
+    assert protection.stage == stage
+
+
+@pytest.mark.parametrize("stage", [stage for stage, _ in TABLE])
+def test_leaving_starts_once_and_keeps_its_first_reason(stage: Stage) -> None:
+    protection = position(stage)
+    begun = protection.leave(CloseReason.MANUAL)
+    assert begun != isinstance(stage, Leaving | Selling | Closed)
+    assert not protection.leave(CloseReason.TIME_EXIT)
+    assert not protection.raise_stop(StopLevel(Decimal(99)))
+    assert not protection.reduce(Decimal("0.5"), CloseReason.SIGNAL)
+    if begun:
+        assert isinstance(protection.stage, Leaving) and protection.stage.reason is CloseReason.MANUAL
