@@ -12,6 +12,7 @@ from tests.risk.base_case import (
     HOUR,
     MARKET,
     MINUTE,
+    MONDAY,
     NOON,
     PORTFOLIO,
     PROPOSAL,
@@ -20,8 +21,12 @@ from tests.risk.base_case import (
     rules,
 )
 
+from triplegain.app.risk_settings import risk_limits
+from triplegain.config import Config
+from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
+from triplegain.risk.state import RiskState
 
 
 def test_a_cool_down_after_a_trade_holds_for_its_pair_alone(engine: RiskEngine) -> None:
@@ -89,12 +94,41 @@ def test_after_five_losses_one_opening_is_of_half_size(engine: RiskEngine) -> No
     assert quantity(NOON + 5 * HOUR) == D(1)
 
 
+def test_no_more_than_certainty_is_ever_asked_for(engine: RiskEngine) -> None:
+    for _ in range(5):
+        engine.on_closed("BTC/USDT", D(-1), NOON)
+    # 0.75 + 0.20 after five losses + 0.10, very strict: 1.05
+    certain = replace(PROPOSAL, regime=Regime.CHOPPY, confidence=D(1))
+    assert rules(engine, NOON + HOUR, proposal=certain) == ()
+    assert rules(engine, NOON + HOUR, proposal=replace(certain, confidence=D("0.99"))) == ("confidence",)
+
+
+@pytest.mark.parametrize(
+    ("hours", "now", "banned"),
+    [
+        ("22:00-06:00", 22 * HOUR - 1, False),
+        ("22:00-06:00", 22 * HOUR, True),
+        ("22:00-06:00", 30 * HOUR - 1, True),
+        ("22:00-06:00", 30 * HOUR, False),
+        ("09:30-10:00", 9 * HOUR + 30 * MINUTE, True),
+        ("09:30-10:00", 10 * HOUR, False),
+    ],
+)
+def test_banned_hours_may_go_over_midnight_and_end_on_the_minute(hours: str, now: int, banned: bool) -> None:
+    limits = risk_limits(Config.model_validate({"risk": {"trading_hours": {"banned_hours": [hours]}}}))
+    engine = RiskEngine(limits, RiskState.opening(D(10_000), MONDAY))
+    assert rules(engine, MONDAY + now) == (("trading_window",) if banned else ())
+    leave = engine.assess(EXIT, PORTFOLIO, MARKET, MONDAY + now)
+    assert isinstance(leave, RiskApproved)
+
+
 def test_losses_are_forgotten_after_a_day_without_another_so_that_nobody_is_locked_out(engine: RiskEngine) -> None:
     for _ in range(5):
         engine.on_closed("BTC/USDT", D(-1), NOON)
     timid = replace(PROPOSAL, confidence=D("0.75"))
     assert rules(engine, NOON + DAY - 1, proposal=timid) == ("confidence",)
-    assert rules(engine, NOON + DAY, proposal=timid) == ()
+    whole = engine.assess(timid, PORTFOLIO, MARKET, NOON + DAY)
+    assert isinstance(whole, RiskApproved) and whole.quantity == D(1)
     engine.on_closed("BTC/USDT", D(-1), NOON + DAY)
     assert engine.memory.losses_in_a_row == 1 and not engine.memory.halve_next
 

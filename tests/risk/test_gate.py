@@ -5,7 +5,6 @@ Sizing: 10 000 x 2 % / 2 % x 0.75 (confidence) x 0.5 (regime unknown) = 3 750 US
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,54 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.risk.gate_case import APART, BTC, LIMITS, PORTFOLIO, PROPOSAL, WIDE, D, elsewhere, quantity, verdict
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.orders import Limit, Market, Side
-from triplegain.domain.proposal import Intent, Regime, TradeProposal
+from triplegain.domain.orders import Limit, Side, StopLoss
+from triplegain.domain.proposal import Intent, Regime
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused
 from triplegain.risk.gate import assess
-from triplegain.risk.limits import CorrelationLimits, RiskLimits
-from triplegain.risk.views import MarketView, PortfolioView
-
-D = Decimal
-BTC = Instrument("BTC/USDT", D("0.1"), D("0.001"), D("0.01"), D("5"))
-PROPOSAL = TradeProposal("BTC/USDT", Side.BUY, Intent.OPEN, Market(), stop=D(98), target=D(104), confidence=D("0.75"))
-PORTFOLIO = PortfolioView(D(10_000), D(0), 0, 0, D(10_000), D(0))
-MARKET = MarketView(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
-LIMITS = RiskLimits()
-#: Other limits lifted: one trade may be all of the account, and nothing moves together.
-WIDE = {
-    "size_max": D(1),
-    "risk_per_trade": D(1),
-    "loss_max": D(1),
-    "exposure_max": D(1),
-    "correlation": CorrelationLimits(exposure_max=D(1)),
-}
-APART = {"correlation": CorrelationLimits(unlisted=D(0))}
-
-
-def elsewhere(usd: int) -> dict[str, Any]:
-    """That much exposure in a market that has nothing to do with this one."""
-    return {"exposure": D(usd), "exposure_by_symbol": {"LTC/USDT": D(usd)}}
-
-
-def verdict(
-    proposal: Mapping[str, Any] | None = None,
-    portfolio: Mapping[str, Any] | None = None,
-    market: Mapping[str, Any] | None = None,
-    limits: Mapping[str, Any] | None = None,
-) -> RiskApproved | RiskRefused:
-    return assess(
-        replace(PROPOSAL, **(proposal or {})),
-        replace(PORTFOLIO, **(portfolio or {})),
-        replace(MARKET, **(market or {})),
-        replace(LIMITS, **(limits or {})),
-    )
-
-
-def quantity(answer: RiskApproved | RiskRefused) -> Decimal:
-    assert isinstance(answer, RiskApproved), answer
-    return answer.quantity
+from triplegain.risk.limits import CorrelationLimits
+from triplegain.risk.views import MarketView
 
 
 def test_the_base_case_is_sized_by_the_formula_and_cut_to_a_fifth_of_equity() -> None:
@@ -225,53 +185,6 @@ def test_what_is_too_large_is_reduced_first_and_the_rule_recorded(
     assert (answer.clamps[0].before, last.rule) == (D(1000), rule)
 
 
-def test_leverage_is_reduced_not_refused_and_never_enlarges_the_size() -> None:
-    answer = verdict(proposal={"leverage": 5, "regime": Regime.TRENDING_BULL})
-    assert isinstance(answer, RiskApproved)
-    assert (answer.proposal.leverage, answer.quantity) == (1, D(20))
-    # confidence 0.75 lends 4, spot 1
-    assert answer.clamps[-2:] == (Clamp("leverage_confidence", D(5), D(4)), Clamp("leverage_venue", D(4), D(1)))
-
-
-MARGIN: dict[str, Any] = {"market": {"leverage_max": 4}, "proposal": {"leverage": 4, "regime": Regime.TRENDING_BULL}}
-
-
-def test_on_margin_the_size_is_the_same_and_the_margin_pays_for_it() -> None:
-    # 20 BTC at 100 / 4 = 500 USD of margin, 8 USD of fees: no coin of the quote currency is needed
-    funded = verdict(**MARGIN, portfolio={"free_quote": D(0), "margin_available": D(508)})
-    assert isinstance(funded, RiskApproved)
-    assert (funded.proposal.leverage, funded.quantity) == (4, D(20))
-    # 254 / (25 + 0.4) = 10
-    half = verdict(**MARGIN, portfolio={"free_quote": D(0), "margin_available": D(254)})
-    assert quantity(half) == D(10) and isinstance(half, RiskApproved) and half.clamps[-1].rule == "margin"
-    none = verdict(**MARGIN)
-    assert isinstance(none, RiskRefused) and none.clamps[-1] == Clamp("margin", D(20), D(0))
-
-
-def test_half_of_equity_may_be_margin_and_four_tenths_warn() -> None:
-    # 5 000 - 4 750 = 250 USD of margin: 10 BTC at 25
-    full = verdict(**MARGIN, portfolio={"margin_available": D(9000), "margin_used": D(4750)})
-    assert quantity(full) == D(10) and isinstance(full, RiskApproved)
-    assert full.clamps[-1].rule == "margin_utilisation"
-    assert [warning.rule for warning in full.warnings] == ["margin_utilisation"]
-    for used, warned in ((3500, True), (3499, False)):  # + 500 = 40 %
-        near = verdict(**MARGIN, portfolio={"margin_available": D(9000), "margin_used": D(used)})
-        assert isinstance(near, RiskApproved) and bool(near.warnings) is warned
-
-
-def test_the_two_percent_rule_holds_whatever_the_leverage() -> None:
-    lifted: dict[str, Any] = {**WIDE, "loss_max": D("0.02")}
-    for leverage in (1, 2, 4):
-        answer = verdict(
-            {"quantity": D(100), "leverage": leverage, "regime": Regime.TRENDING_BULL},
-            {"margin_available": D(10**6)},
-            {"leverage_max": 4},
-            lifted,
-        )
-        assert isinstance(answer, RiskApproved) and answer.proposal.leverage == leverage
-        assert answer.quantity == D("69.213")  # as above: 200 USD lost at the stop, costs included
-
-
 def test_at_seven_tenths_of_exposure_the_verdict_warns() -> None:
     for usd, warned in ((5000, True), (4999, False)):  # + 2 000 USD
         answer = verdict(portfolio=elsewhere(usd), limits=APART)
@@ -298,6 +211,24 @@ def test_correlation_is_the_same_in_either_order_and_one_where_nobody_knows(
 
 def test_the_price_a_proposer_reckons_with_makes_no_market_order_larger() -> None:
     assert quantity(verdict(proposal={"entry": D(50), "quantity": D(1000)})) == D(20)
+
+
+def test_an_order_is_measured_by_the_worse_of_its_price_and_the_market() -> None:
+    # 2 000 USD: at its own limit of 101, at the ask of 100 though the trigger is 99, at the trigger of 101
+    for terms, size in ((Limit(D(101)), "19.801"), (StopLoss(D(99)), "20"), (StopLoss(D(101)), "19.801")):
+        assert quantity(verdict(proposal={"terms": terms, "stop": D("98.5"), "target": D(110)})) == D(size)
+
+
+def test_a_price_of_its_own_is_no_market() -> None:
+    for terms in (Limit(D(100)), StopLoss(D(100))):
+        refused = verdict({"terms": terms}, market={"bid": None, "ask": None, "last": None})
+        assert isinstance(refused, RiskRefused) and refused.rules == ("fresh_data",)
+
+
+def test_nothing_is_not_sent_even_where_the_exchange_has_no_minimum() -> None:
+    free = Instrument("BTC/USDT", D("0.1"), D("0.001"), D(0), D(0))
+    refused = verdict(portfolio={"free_quote": D(0)}, market={"instrument": free})
+    assert isinstance(refused, RiskRefused) and refused.rules == ("minimum",)
 
 
 def test_a_verdict_is_one_of_four_words_and_names_its_rules() -> None:
