@@ -62,6 +62,8 @@ def scripted_answer(asked: Round, model: str) -> dict[str, Any]:
             return {"score_pct": -10, "confidence_pct": 50, "events": [], "reasoning": "scripted"}
         case "conflict":
             return {"resolution": "proceed", "size_pct": 100, "confidence_pct": 60, "reasoning": "scripted"}
+        case "rebalance":
+            return {"mode": "immediate", "confidence_pct": 60, "reasoning": "scripted"}
     raise AssertionError(asked.kind)
 
 

@@ -30,7 +30,7 @@ def mind_settings(config: Config, cast: Cast) -> MindSettings:
         Task.REGIME: True,
         Task.SENTIMENT: bool(cast.social or cast.news),
         Task.DECISION: bool(cast.decision),
-        Task.REBALANCE: False,
+        Task.REBALANCE: config.portfolio.rebalance.enabled,
     }
     orchestration, regime = config.orchestration, config.agents.regime
     specs = tuple(spec for spec in task_specs(config) if able[Task(spec.name)])

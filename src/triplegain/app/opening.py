@@ -19,7 +19,9 @@ from triplegain.app.snapshot_settings import warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution, PriceSourceName
+from triplegain.config.hodl import Hodl
 from triplegain.config.orchestration import Orchestration
+from triplegain.config.portfolio import Portfolio
 from triplegain.config.risk import Risk
 from triplegain.coordinator.session_runner import MarketEvents
 from triplegain.coordinator.trading_session import TradingSession
@@ -341,5 +343,7 @@ def _kept_config(current: Config, record: SessionRecord) -> Config:
             "risk": Risk.model_validate(stored["risk"]),
             "agents": Agents.model_validate(stored["agents"]),
             "orchestration": Orchestration.model_validate(stored["orchestration"]),
+            "portfolio": Portfolio.model_validate(stored["portfolio"]),
+            "hodl": Hodl.model_validate(stored["hodl"]),
         }
     )

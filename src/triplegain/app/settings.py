@@ -7,6 +7,7 @@ from decimal import Decimal
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.app.hodl_settings import hodl_settings
 from triplegain.app.mind_settings import mind_settings
+from triplegain.app.orchestration_settings import rebalance_settings
 from triplegain.app.risk_settings import risk_limits
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
@@ -115,6 +116,7 @@ def session_settings(
         baseline=None if cast.decision else baseline_settings(config),
         mind=mind_settings(config, cast),
         hodl=hodl_settings(config),
+        rebalance=rebalance_settings(config),
         candle_ns=candle_ns,
         snapshot_interval_ns=execution.positions.snapshot_interval_s * SECOND_NS,
         quote_stale_ns=config.orchestration.quote_stale_s * SECOND_NS,

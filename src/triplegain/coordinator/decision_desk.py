@@ -78,16 +78,17 @@ class DecisionDesk:
                     self._desk.close(position_id, reason, now_ns)
             case DoNothing():
                 pass
-        return self._note(outcome.decision, details or {})
+        return self.note(outcome.decision, details or {})
 
     def put_aside(
         self, outcome: CycleOutcome, word: str, reason: str, details: Mapping[str, Any] | None = None
     ) -> DecisionRecord | None:
         """Put down that it is not done: `word` is held or refused."""
         decision = replace(outcome.decision, outcome=word, reasons=(reason,), client_order_id=None)
-        return self._note(decision, details or {})
+        return self.note(decision, details or {})
 
-    def _note(self, decision: DecisionRecord, details: Mapping[str, Any]) -> DecisionRecord | None:
+    def note(self, decision: DecisionRecord, details: Mapping[str, Any]) -> DecisionRecord | None:
+        """Count it, and put it down if it is news."""
         self.counts.add(decision.outcome)
         # A count in the reason is progress, not another reason.
         words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")

@@ -16,6 +16,7 @@ from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dep
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.mind_settings import MindSettings
 from triplegain.coordinator.opinions import Opinions
+from triplegain.coordinator.rebalance_run import RebalanceRun
 from triplegain.coordinator.round_kinds import Kind
 from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
 from triplegain.coordinator.schedule import Schedule, Skip, Task
@@ -31,6 +32,7 @@ _TASKS = {
     Kind.SOCIAL: Task.SENTIMENT,
     Kind.NEWS: Task.SENTIMENT,
     Kind.DECISION: Task.DECISION,
+    Kind.REBALANCE: Task.REBALANCE,
 }
 
 
@@ -46,7 +48,15 @@ class Host(Account, Protocol):
 class Mind:
     """Run it at `due_ns`."""
 
-    def __init__(self, settings: MindSettings, symbols: Iterable[str], record: MindRecord, host: Host) -> None:
+    def __init__(
+        self,
+        settings: MindSettings,
+        symbols: Iterable[str],
+        record: MindRecord,
+        host: Host,
+        rebalance: RebalanceRun | None = None,
+    ) -> None:
+        """`rebalance` None: this session does not rebalance."""
         memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
         self.opinions = Opinions(memory, settings.agreement, settings.sentiment)
         self.rounds = Rounds()
@@ -59,6 +69,7 @@ class Mind:
         self._symbols = tuple(symbols)
         self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
         self._host = host
+        self._rebalance = rebalance
         self._analysts = Analysts(settings, self.opinions, record)
         self._slots = Slots.for_tasks(settings.tasks, settings.rounds_at_once)
         #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
@@ -101,6 +112,9 @@ class Mind:
             for task in ready:
                 self._begin(task, now_ns)
         self.voting.expire(now_ns)
+        if self._rebalance is not None:
+            self._set_moment(self._rebalance, now_ns)
+            self._rebalance.step()
         if self.voting.outcomes.next_due_ns <= now_ns:
             self.voting.score(now_ns)
         self._probe(now_ns)
@@ -122,7 +136,13 @@ class Mind:
             return Skip.DEGRADED
         if task == Task.DECISION:
             return self._host.may_trade or (None if self.level.may_ask(task) else Skip.EMERGENCY)
+        if task == Task.REBALANCE:
+            return self._host.may_trade or (None if self.level.may_open else Skip.EMERGENCY)
         return None
+
+    def _set_moment(self, rebalance: RebalanceRun, now_ns: int) -> None:
+        why = self._host.may_trade
+        rebalance.now_ns, rebalance.why_blocked = now_ns, "" if why is None else f"trading is {why}"
 
     def _parts(self, task: str) -> list[tuple[Kind, str]]:
         match task:
@@ -131,6 +151,8 @@ class Mind:
             case Task.SENTIMENT:
                 played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._models(kind)]
                 return [(kind, asset) for asset in self._assets for kind in played]
+            case Task.REBALANCE:
+                return [(Kind.REBALANCE, "")]
             case _:
                 raise InvalidValueError(f"nobody knows how to run the task {task!r}")
 
@@ -157,6 +179,9 @@ class Mind:
     def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
         """One part of a run: by rules at once, or a round as soon as it has a slot."""
         task = _TASKS[kind]
+        if kind is Kind.REBALANCE:
+            self._start_rebalance(now_ns)
+            return
         if not self._models(kind) or not self.level.may_ask(task):
             self._analysts.by_rules(kind, subject, self._host.snapshot(subject), now_ns)
             self._after_analysis(kind, subject, now_ns)
@@ -168,6 +193,18 @@ class Mind:
         self._waiting[round_id] = (kind, subject)
         if self._slots.take(task, round_id):
             self._leave(round_id, now_ns)
+
+    def _start_rebalance(self, now_ns: int) -> None:
+        if self._rebalance is None:
+            return
+        self._set_moment(self._rebalance, now_ns)
+        models = self._models(Kind.REBALANCE) if self.level.may_ask(Task.REBALANCE) else ()
+        round_id = self.rounds.next_id(Kind.REBALANCE) if models else None
+        timeout_ns = self.schedule.specs[Task.REBALANCE].timeout_ns
+        asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, timeout_ns)
+        if asked is not None:
+            self._running.setdefault(Task.REBALANCE, []).append(asked.round_id)
+            self.rounds.open(asked)
 
     def _leave(self, round_id: str, now_ns: int) -> None:
         """The round has its slot: what the models are shown is the market of this moment."""
@@ -215,6 +252,10 @@ class Mind:
             case Kind.CONFLICT:
                 self.voting.ruled(done, now_ns)
                 return
+            case Kind.REBALANCE:
+                if self._rebalance is not None:
+                    self._set_moment(self._rebalance, now_ns)
+                    self._rebalance.chosen(done)
             case _:
                 self._analysts.take(done, now_ns)
                 self._after_analysis(kind, done.round.subject, now_ns)
@@ -278,6 +319,8 @@ class Mind:
     def _plan(self, now_ns: int | None = None) -> None:
         """When there is something to do next. Probing needs no time of its own: something is due every minute."""
         self.due_ns = min(self.rounds.due_ns, self.schedule.next_due_ns, self.voting.outcomes.next_due_ns)
+        if self._rebalance is not None:
+            self.due_ns = min(self.due_ns, self._rebalance.due_ns)
         if now_ns is not None:
             self.due_ns = max(self.due_ns, now_ns + 1)
 
@@ -289,6 +332,7 @@ class Mind:
             "slots": self._slots.state(),
             "degradation": self.degradation.state(),
             "voting": self.voting.state(),
+            "rebalance": None if self._rebalance is None else self._rebalance.state(),
             "running": {task: list(rounds) for task, rounds in self._running.items()},
             "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
             "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
@@ -301,6 +345,8 @@ class Mind:
         self._slots.restore(stored["slots"])
         self.degradation.restore(stored["degradation"])
         self.voting.restore(stored["voting"])
+        if self._rebalance is not None and stored["rebalance"] is not None:
+            self._rebalance.restore(stored["rebalance"])
         self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
         self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
         self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from triplegain.agents.conflict import ConflictAnswer
 from triplegain.agents.decision import VoteAnswer
+from triplegain.agents.rebalance import RebalanceAnswer
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
@@ -33,4 +34,5 @@ ANSWERS: Mapping[str, type[BaseModel]] = {
     Kind.NEWS: NewsAnswer,
     Kind.DECISION: VoteAnswer,
     Kind.CONFLICT: ConflictAnswer,
+    Kind.REBALANCE: RebalanceAnswer,
 }

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from triplegain.coordinator.decision_desk import DecisionDesk
+from triplegain.coordinator.rebalance_run import RebalanceRun
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
@@ -24,6 +26,7 @@ from triplegain.ledger.valuation import UsdPrices
 from triplegain.ledger.wallet import Wallet
 from triplegain.market.market_view import MarketView
 from triplegain.market.price_source import PaperPriceSource
+from triplegain.risk.engine import RiskEngine
 
 _DESK_FINAL_ORDERS = 32
 
@@ -96,4 +99,22 @@ def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable
         ask=ask,
         usd_price=rooms.portfolio.usd_price,
         blocked=blocked,
+    )
+
+
+def open_rebalance(
+    rooms: SessionRooms, settings: SessionSettings, risk: RiskEngine, decisions: DecisionDesk
+) -> RebalanceRun | None:
+    """The rebalance of the session; None where it has none."""
+    if settings.rebalance is None:
+        return None
+    return RebalanceRun(
+        tuple(settings.instruments),
+        settings.rebalance,
+        rooms.desk,
+        rooms.prices,
+        rooms.situation,
+        risk,
+        decisions,
+        rooms.record.mind,
     )

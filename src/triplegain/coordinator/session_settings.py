@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.coordinator.mind_settings import MindSettings
+from triplegain.coordinator.rebalance import RebalanceSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
@@ -37,6 +38,8 @@ class SessionSettings:
     baseline: BaselineSettings | None
     candle_ns: int
     mind: MindSettings = field(default_factory=MindSettings)
+    #: None: the portfolio is left as it is.
+    rebalance: RebalanceSettings | None = None
     #: None: nothing of a profit is set aside.
     hodl: HodlSettings | None = None
     snapshot_interval_ns: int = 60 * 10**9

@@ -26,7 +26,7 @@ from triplegain.coordinator.mind import Mind
 from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.coordinator.rounds import Round
 from triplegain.coordinator.schedule import Skip
-from triplegain.coordinator.session_rooms import open_hodl_bag, open_rooms
+from triplegain.coordinator.session_rooms import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
@@ -59,7 +59,8 @@ class TradingSession:
         self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
         self.decisions = DecisionDesk(self.desk, self.risk, self.record)
         symbols = [instrument.symbol for instrument in settings.instruments]
-        self.mind = Mind(settings.mind, symbols, self.record.mind, self)
+        rebalance = open_rebalance(rooms, settings, self.risk, self.decisions)
+        self.mind = Mind(settings.mind, symbols, self.record.mind, self, rebalance)
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,

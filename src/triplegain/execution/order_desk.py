@@ -141,6 +141,18 @@ class OrderDesk:
         self._send(request)
         return request
 
+    def allocate(self, request: OrderRequest) -> OrderRequest | Refused:
+        """Send an order of a rebalance: free coins against free money. What it buys is inventory and no position."""
+        reason = self._free.refusal(request)
+        if reason is not None:
+            return Refused(reason)
+        self._send(request)
+        return request
+
+    def is_pending(self, client_order_id: str) -> bool:
+        """Whether an order was sent that the venue has not named yet."""
+        return self._free.pending(client_order_id) is not None
+
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
         """Start taking a position off. False if it is not there or already on its way out."""
         return self._protections.close(position_id, reason, now_ns)
