@@ -68,8 +68,11 @@ class ModelClient:
 
     async def warm_up(self) -> None:
         """Import what the providers' clients need, seconds of work, beside the event loop."""
-        if any(spec.provider is not Provider.OLLAMA for spec in self._specs.values()):
-            await asyncio.to_thread(self._sdk.load)
+        ollama = [spec for spec in self._specs.values() if spec.provider is Provider.OLLAMA]
+        others = [spec for spec in self._specs.values() if spec.provider is not Provider.OLLAMA]
+        await asyncio.to_thread(self._ollama.prepare, ollama)
+        if others:
+            await asyncio.to_thread(self._sdk.load, others)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         began = asyncio.get_running_loop().time()

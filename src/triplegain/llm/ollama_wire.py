@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import ssl
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
 import msgspec
 
 from triplegain.llm.reply import FailureKind
-from triplegain.llm.spec import ADDRESSES, Provider, Thinking
+from triplegain.llm.spec import ADDRESSES, ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, WireAnswer, WireError
 
 _CONNECT_S = 2.0
@@ -37,13 +40,14 @@ class OllamaWire:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._client: httpx.AsyncClient | None = None
+        #: By whether it speaks TLS: only then it reads all certificates of the world.
+        self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
         timeout = httpx.Timeout(time_left_s, connect=min(_CONNECT_S, time_left_s))
         url = f"{question.spec.address}/api/chat"
         try:
-            async with self._http().stream("POST", url, json=_body(question), timeout=timeout) as response:
+            async with self._http(question.spec).stream("POST", url, json=_body(question), timeout=timeout) as response:
                 return _answer(response.status_code, await self._read(response), question)
         except httpx.TimeoutException:
             raise WireError(FailureKind.TIMEOUT, "ollama did not answer in time", charged=True) from None
@@ -61,15 +65,25 @@ class OllamaWire:
                 raise WireError(FailureKind.OVERSIZED, reason, charged=True)
         return bytes(read)
 
-    def _http(self) -> httpx.AsyncClient:
-        """Made when needed. A server of this machine or of the house: no proxy of the environment stands before it."""
-        if self._client is None:
-            self._client = httpx.AsyncClient(trust_env=False, headers={"accept-encoding": "identity"})
-        return self._client
+    def prepare(self, specs: Iterable[ModelSpec]) -> None:
+        """Make what the first question would make. Any thread may call it."""
+        for spec in specs:
+            self._http(spec)
+
+    def _http(self, spec: ModelSpec) -> httpx.AsyncClient:
+        """A server of this machine or of the house: no proxy of the environment stands before it."""
+        encrypted = spec.address.startswith("https:")
+        if encrypted not in self._clients:
+            # Imported at the first connection otherwise.
+            importlib.import_module("anyio._backends._asyncio")
+            verify = True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            headers = {"accept-encoding": "identity"}
+            self._clients[encrypted] = httpx.AsyncClient(trust_env=False, headers=headers, verify=verify)
+        return self._clients[encrypted]
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
 
 async def installed_models(base_url: str = "") -> frozenset[str] | None:

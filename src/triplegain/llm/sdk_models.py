@@ -6,14 +6,17 @@ the retry budget is ours.
 
 from __future__ import annotations
 
+import importlib
 import ssl
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx2
 from anthropic import AsyncAnthropic
+from anthropic.types.beta import BetaMessage
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletion
 from pydantic_ai.direct import model_request
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
@@ -37,6 +40,12 @@ _CONNECT_S = 5.0
 _LIFE_S = 600.0
 _NO_KEY = "none-needed"
 
+#: Responses as they may come, so that what reads them is made before one comes.
+_EXAMPLES: tuple[tuple[type[BetaMessage | ChatCompletion], dict[str, Any]], ...] = (
+    (BetaMessage, {"content": [{"type": "text", "text": ""}], "usage": {"input_tokens": 1, "output_tokens": 1}}),
+    (ChatCompletion, {"choices": [{"index": 0, "message": {"role": "assistant", "content": ""}}], "usage": {}}),
+)
+
 # A reasoning model ignores the temperature, as its provider says. Nobody has to be told with every call.
 warnings.filterwarnings("ignore", message="Sampling parameters", category=UserWarning)
 
@@ -50,11 +59,21 @@ class SdkModels:
         self._clients: dict[tuple[bool, bool], httpx2.AsyncClient] = {}
         self._built: dict[tuple[ModelSpec, bool], Model] = {}
 
+    def prepare(self, specs: Iterable[ModelSpec]) -> None:
+        """Build what the first question would: price lists, certificates, parsers of responses; a second of work."""
+        for spec in specs:
+            self._model(spec, searching=False)
+            if spec.provider.tools:
+                self._model(spec, searching=True)
+        for response, example in _EXAMPLES:
+            response.construct(**example)
+        importlib.import_module("anyio._backends._asyncio")
+
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
         """Send once. Raises WireError; cancel it when the time is over."""
         try:
             response = await model_request(
-                self._model(question),
+                self._model(question.spec, bool(question.tools)),
                 messages_of(question),
                 model_settings=settings_of(question, time_left_s, _CONNECT_S),
                 model_request_parameters=parameters_of(question),
@@ -68,8 +87,8 @@ class SdkModels:
         for client in self._clients.values():
             await client.aclose()
 
-    def _model(self, question: Question) -> Model:
-        key = question.spec, bool(question.tools)
+    def _model(self, spec: ModelSpec, searching: bool) -> Model:
+        key = spec, searching
         if key not in self._built:
             self._built[key] = self._build(*key)
         return self._built[key]

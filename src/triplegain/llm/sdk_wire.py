@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from triplegain.llm.spec import Provider
+from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.wire import Question, WireAnswer
 
 if TYPE_CHECKING:
@@ -27,19 +27,20 @@ class SdkWire:
         self._models: SdkModels | None = None
         self._loading = threading.Lock()
 
-    def load(self) -> SdkModels:
-        """The clients, imported if this is the first time. Any thread may call it."""
+    def load(self, specs: Iterable[ModelSpec]) -> SdkModels:
+        """The clients of these models, imported if this is the first time. Any thread may call it."""
         from triplegain.llm.sdk_models import SdkModels
 
         with self._loading:
             models = self._models or SdkModels(self._keys, self._bytes_max)
+            models.prepare(specs)
             self._models = models
         return models
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
         models = self._models
         if models is None:
-            models = await asyncio.to_thread(self.load)
+            models = await asyncio.to_thread(self.load, [question.spec])
         return await models.ask(question, time_left_s)
 
     async def aclose(self) -> None:

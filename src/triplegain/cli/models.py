@@ -1,0 +1,157 @@
+"""`models`: which language models there are, whether they answer, what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from triplegain.cli import model_costs
+from triplegain.cli.client import JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from rich.console import RenderableType
+
+    from triplegain.app.model_ping import Ping
+    from triplegain.llm.roster import Role, Roster
+    from triplegain.llm.spec import ModelSpec
+
+LlmOption = Annotated[
+    str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `models`."""
+    group = typer.Typer(name="models", help="The language models: list, ping, cost.", no_args_is_help=True)
+    group.command("list")(show)
+    group.command()(ping)
+    model_costs.register(group)
+    app.add_typer(group)
+
+
+def show(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
+    """Every configured model: who takes part, in which parts, who does not and why, and what a day costs at most."""
+    from rich.console import Console
+
+    from triplegain.app.models import calls_per_day, read_roster
+    from triplegain.cli.tables import print_json
+    from triplegain.config import load_config, read_environment
+
+    config = load_config()
+    roster = asyncio.run(read_roster(config, read_environment(), llm))
+    calls = calls_per_day(config)
+    if as_json:
+        print_json(roster_as_json(roster, calls))
+    else:
+        Console().print(roster_view(roster, calls))
+
+
+def ping(
+    name: Annotated[str | None, typer.Argument(help="A model; without: every one that takes part.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask each model one tiny question. It costs what it costs. Exit code 1 if one does not answer."""
+    from rich.console import Console
+
+    from triplegain.cli.tables import print_json
+
+    pings = asyncio.run(_ping(name))
+    if as_json:
+        print_json(pings)
+    elif pings:
+        Console().print(pings_view(pings))
+    else:
+        print("No model takes part: `tg models list` says why.")
+    if not pings or not all(each.answered for each in pings):
+        raise typer.Exit(1)
+
+
+async def _ping(name: str | None) -> list[Ping]:
+    from contextlib import AsyncExitStack
+
+    from triplegain.app.model_ping import ping as ask
+    from triplegain.app.models import build_models, spending_limits
+    from triplegain.cli.database import open_database
+    from triplegain.config import home_dir, load_config, read_environment
+    from triplegain.domain.clock import SteadyClock
+    from triplegain.llm.local.supervisor import LocalModel
+    from triplegain.llm.local.weights import LOCAL_TINY
+    from triplegain.storage.model_ledger import ModelLedger
+
+    config, environ = load_config(), read_environment()
+    async with AsyncExitStack() as stack:
+        local = None
+        if name == LOCAL_TINY.name:
+            local = (await stack.enter_async_context(await LocalModel.start(home_dir()))).spec
+        database = await stack.enter_async_context(open_database(config, home_dir()))
+        ledger = ModelLedger(database, spending_limits(config))
+        models = await build_models(config, environ, ledger, SteadyClock(), name or "auto", local=local)
+        stack.push_async_callback(models.aclose)
+        return await ask(models.port, [spec.name for spec in models.roster.present], config.llm.ping_timeout_s)
+
+
+def roster_as_json(roster: Roster, calls: Mapping[Role, int]) -> dict[str, Any]:
+    """`price_*_usd` per million tokens, null where nobody knows it."""
+    return {
+        "models": [
+            {
+                "name": each.spec.name,
+                "provider": each.spec.provider,
+                "id": each.spec.model,
+                "takes_part": each.takes_part,
+                "why_not": each.why_not or None,
+                "roles": [role.value for role in each.roles],
+                "price_in_usd": _prices(each.spec)[0],
+                "price_out_usd": _prices(each.spec)[1],
+            }
+            for each in roster.standings
+        ],
+        "day_usd_max": min(roster.day_usd(calls), roster.per_day_usd),
+        "day_usd_without_budget": roster.day_usd(calls),
+    }
+
+
+def roster_view(roster: Roster, calls: Mapping[Role, int]) -> RenderableType:
+    """For eyes: a line for each model, and what a day costs."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from triplegain.cli.tables import GAIN, QUIET, listing, roughly
+
+    prices = "USD/M in", "out"
+    table = listing("Name", "Provider", "Id", *prices, "Takes part", right=prices, whole=("Name", "Provider"))
+    for each in roster.standings:
+        spec = each.spec
+        parts = ", ".join(role.value for role in each.roles) or "yes, without a part"
+        state = Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
+        table.add_row(spec.name, spec.provider.value, spec.model, *map(roughly, _prices(spec)), state)
+    return Group(table, Text(roster.banner(calls)[0]), Text(roster.banner(calls)[-1] if roster.present else ""))
+
+
+def pings_view(pings: list[Ping]) -> RenderableType:
+    """For eyes: a line for each model."""
+    from rich.text import Text
+
+    from triplegain.cli.tables import LOSS, listing, roughly
+
+    numbers = "Seconds", "Tokens in", "out", "USD"
+    table = listing("Name", "Answered", *numbers, right=numbers, whole=("Name",))
+    for each in pings:
+        answer = Text(each.model_id) if each.answered else Text(each.failure, style=LOSS)
+        seconds = f"{each.latency_ns / 1e9:.2f}"
+        table.add_row(each.model, answer, seconds, str(each.tokens_in), str(each.tokens_out), roughly(each.cost_usd))
+    return table
+
+
+def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
+    """USD per million tokens in and out, of a small call: very long prompts cost more at some providers."""
+    from triplegain.llm.prices import cost_usd
+
+    a_thousand = cost_usd(spec, 1000, 0), cost_usd(spec, 0, 1000)
+    price_in, price_out = (None if cost is None else cost * 1000 for cost in a_thousand)
+    return price_in, price_out
