@@ -7,15 +7,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
+from triplegain.api.agents_resource import CoordinatorState, Mind
+from triplegain.api.risk_requests import RiskQuestion
+from triplegain.api.risk_resource import RiskState
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
+from triplegain.domain.verdict import RiskVerdict
 
-#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404, 404, 409 and 409.
+#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404 to the unknown, else 409.
 UNKNOWN_ORDER = "unknown_order"
 UNKNOWN_POSITION = "unknown_position"
+UNKNOWN_TASK = "unknown_task"
 NO_SNAPSHOT = "no_snapshot"
+EQUITY_UNKNOWN = "equity_unknown"
+NOT_NOW = "not_now"
 HALTED = "halted"
 
 
@@ -27,6 +34,26 @@ class CommandError(TripleGainError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class MindView:
+    """What the session thinks, in short. `runs` goes by task, `decisions` by outcome; `opinions` and `risk` in words.
+
+    `voters` are the models that vote; without any, `trader` names who decides by rules. `level` is empty while nothing
+    is left out, `warning` while the models' cost is far from the day's limit.
+    """
+
+    runs: Mapping[str, int]
+    decisions: Mapping[str, int]
+    opinions: tuple[str, ...]
+    risk: tuple[str, ...]
+    voters: tuple[str, ...]
+    trader: str
+    level: str = ""
+    warning: str = ""
+    waiting: int = 0
+    hodl: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +87,7 @@ class SessionView:
     conditions: Mapping[str, str] = field(default_factory=dict)
     #: How a live connection is doing; empty for other feeds.
     feed_notes: str = ""
+    mind: MindView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +106,16 @@ class SessionControl(Protocol):
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
         """Of a market as it stands now. Raises CommandError, NO_SNAPSHOT with the reason where nothing can be shown."""
         ...
+
+    def risk(self) -> RiskState: ...
+
+    def judge(self, question: RiskQuestion) -> RiskVerdict:
+        """Risk's verdict on a trade nobody sends; nothing changes. Raises CommandError for an unknown symbol."""
+        ...
+
+    def mind(self) -> Mind: ...
+
+    def coordinator(self) -> CoordinatorState: ...
 
     async def place(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
@@ -98,6 +136,18 @@ class SessionControl(Protocol):
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
         """Begin closing everything; the ids of the positions."""
+        ...
+
+    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
+        """Pause and begin closing everything, in one step; the ids of the positions."""
+        ...
+
+    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
+        """End the halts of risk; why each held. Raises CommandError, EQUITY_UNKNOWN while there is none to measure by."""
+        ...
+
+    async def run_task(self, task: str, audit: SecurityEvent) -> None:
+        """A run beside the schedule. Raises CommandError: UNKNOWN_TASK, or NOT_NOW where it would be skipped."""
         ...
 
     async def pause(self, audit: SecurityEvent) -> None: ...

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from triplegain.api.control import SessionView
+from triplegain.api.control import MindView, SessionView
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
 from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
+from triplegain.storage.database import Database
 from triplegain.storage.home_database import home_database
+from triplegain.storage.model_costs import session_cost
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -66,7 +69,7 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
                 finally:
                     # The last look is what the summary shows, also of a run that failed.
                     screen.update(system.view(), system.last_fills())
-            return await _summary(system, reader)
+            return await _summary(system, reader, database)
         finally:
             await store.close()
 
@@ -77,7 +80,22 @@ def _stop_on_signals(system: PaperSystem) -> None:
         loop.add_signal_handler(number, system.stop)
 
 
-async def _summary(system: PaperSystem, reader: SessionReader) -> dict[str, Any]:
+def _thoughts(mind: MindView | None, cost_usd: Decimal) -> dict[str, Any]:
+    """What was decided over the whole session, and what models cost it."""
+    if mind is None:
+        return {}
+    outcomes = mind.decisions
+    return {
+        "decisions": outcomes["sent"] + outcomes["refused"] + outcomes["held"],
+        "abstentions": outcomes["abstained"],
+        "risk_refused": outcomes["refused"],
+        "runs": dict(mind.runs),
+        "models": list(mind.voters),
+        "llm_cost_usd": text(cost_usd),
+    }
+
+
+async def _summary(system: PaperSystem, reader: SessionReader, database: Database) -> dict[str, Any]:
     """Counts and hashes over the whole session, from what is stored; events and speed of this run."""
     view = system.view()
     statistics = await reader.statistics(view.session_id)
@@ -92,6 +110,7 @@ async def _summary(system: PaperSystem, reader: SessionReader) -> dict[str, Any]
         "fills": statistics.fills,
         "fees": {asset: text(fee) for asset, fee in sorted(statistics.fees.items())},
         "equity": None if equity is None else text(equity),
+        **_thoughts(view.mind, await session_cost(database, view.session_id)),
         "halted": bool(view.halted),
         "fills_sha256": hashes.fills_sha256,
         "ledger_sha256": hashes.ledger_sha256,

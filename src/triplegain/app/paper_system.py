@@ -12,6 +12,7 @@ from typing import Any
 
 from triplegain.api.control import NO_SNAPSHOT, CommandError, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.mind_view import mind_view
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
@@ -204,6 +205,7 @@ class PaperSystem:
             ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),
+            mind=mind_view(session, self.models.warning),
             unrealised={
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions

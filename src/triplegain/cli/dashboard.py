@@ -110,6 +110,25 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
     return [_line(first), _line(second)]
 
 
+def mind_lines(view: SessionView) -> list[str]:
+    """Who decides, what holds trading back, what the analysts hold of each market. The most urgent comes last, for it
+    is the end that is shown where there is little room."""
+    mind = view.mind
+    if mind is None:
+        return []
+    who = f"{len(mind.voters)} models vote: {', '.join(mind.voters)}" if mind.voters else f"{mind.trader} decides"
+    runs = ", ".join(f"{task} {count}" for task, count in mind.runs.items())
+    lines = [f"{who or 'nobody decides'}; runs: {runs or 'none'}", *mind.opinions]
+    if mind.waiting:
+        lines.append(f"{mind.waiting} decided trades wait for a conflict to pass")
+    if mind.hodl:
+        lines.append("hodl bag: " + ", ".join(amount(each, asset).plain for asset, each in mind.hodl.items()))
+    lines += mind.risk
+    if mind.level:
+        lines.append(f"models fail: {mind.level}")
+    return [*lines, *([mind.warning] if mind.warning else [])]
+
+
 def shares(wanted: Sequence[int], available: int) -> list[int]:
     """Rows for each part: nobody gets more than wanted, and nobody starves while another has plenty."""
     given = [0] * len(wanted)
@@ -131,6 +150,7 @@ def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableTyp
         (len(view.open_orders), lambda n: tables.orders(view, n)),
         (len(fills), lambda n: tables.words("Last fills", fills, n)),
         (len(view.last_decisions), lambda n: tables.words("Last decisions", view.last_decisions, n)),
+        (len(thoughts := mind_lines(view)), lambda n: tables.words("Agents", thoughts, n)),
     ]
     filled = [section for section in sections if section[0]]
     given = shares([want for want, _ in filled], rows - fixed - len(filled))
@@ -140,6 +160,7 @@ def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableTyp
 
 def _wide(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
     """Two columns of framed parts: the market and our place in it on the left, what happened on the right."""
+    thoughts = mind_lines(view)
     left: _Sections = [
         (len(view.quotes) + 1, lambda n: _framed("Prices", tables.prices(view, n - 1))),
         (len(view.positions) + 1, lambda n: _framed("Open positions", tables.positions(view, n - 1))),
@@ -152,6 +173,7 @@ def _wide(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
             max(len(view.last_decisions), 1),
             lambda n: _framed("Last decisions", tables.words("", view.last_decisions, n)),
         ),
+        (len(thoughts), lambda n: _framed("Agents", tables.words("", thoughts, n))),
     ]
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1)

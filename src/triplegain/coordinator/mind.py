@@ -76,6 +76,8 @@ class Mind:
         self._running: dict[str, list[str]] = {}
         self._waiting: dict[str, tuple[str, str]] = {}
         self._strong_ns: dict[str, int] = {}
+        #: Markets a decision was due on before anything was known of them: it is made up for as soon as something is.
+        self._owed: set[str] = set()
 
     def start(self, now_ns: int) -> None:
         """The market has begun."""
@@ -228,6 +230,7 @@ class Mind:
         seen = self._host.snapshot(subject)
         if isinstance(seen, NoSnapshot):
             if kind is Kind.DECISION:
+                self._owed.add(subject)
                 self.voting.no_snapshot(subject, seen)
             else:
                 self._analysts.could_not_ask(kind, subject, model, seen.reason, now_ns)
@@ -266,6 +269,9 @@ class Mind:
         if kind is not Kind.TECHNICAL:
             return
         self.voting.retry(subject)
+        if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
+            self._owed.discard(subject)
+            self._start(Kind.DECISION, subject, now_ns)
         seen = self.opinions.technical(subject, now_ns)
         if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
             return
@@ -335,6 +341,7 @@ class Mind:
             "rebalance": None if self._rebalance is None else self._rebalance.state(),
             "running": {task: list(rounds) for task, rounds in self._running.items()},
             "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
+            "owed": sorted(self._owed),
             "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
         }
 
@@ -349,5 +356,6 @@ class Mind:
             self._rebalance.restore(stored["rebalance"])
         self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
         self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
+        self._owed = set(stored["owed"])
         self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}
         self._plan()

@@ -60,6 +60,13 @@ async def read_model_costs(database: Database, today: date, days: int) -> ModelC
     return ModelCosts(today, tuple(ModelCost(**row) for row in found))
 
 
+async def session_cost(database: Database, session_id: str) -> Decimal:
+    """What the models of one session have cost, and what is set aside for calls that are not settled; USD."""
+    query = "SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd FROM model_spending WHERE session_id = $1"
+    found = await database.row("reading what a session's models cost", query, session_id)
+    return Decimal(0) if found is None else found["usd"]
+
+
 async def read_model_calls(
     database: Database, *, session_id: str | None = None, request_id: str | None = None, limit: int = 100
 ) -> list[ModelCall]:

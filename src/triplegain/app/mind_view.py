@@ -1,0 +1,56 @@
+"""What a session thinks, for whoever looks at it."""
+
+from __future__ import annotations
+
+from triplegain.api.control import MindView
+from triplegain.coordinator.degradation import Level
+from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain.clock import iso
+
+
+def mind_view(session: TradingSession, warning: str = "") -> MindView:
+    """As of now. `warning` is about what models cost."""
+    mind, counts, cast = session.mind, session.decisions.counts, session.settings.mind.cast
+    symbols = [instrument.symbol for instrument in session.settings.instruments]
+    return MindView(
+        runs=dict(mind.schedule.runs),
+        decisions={
+            "sent": counts.sent,
+            "refused": counts.refused,
+            "held": counts.held,
+            "abstained": counts.abstained,
+        },
+        opinions=tuple(_opinion(session, symbol) for symbol in symbols),
+        risk=_risk(session),
+        voters=cast.decision,
+        trader="" if session.trader is None else session.trader.name(symbols[0]),
+        level="" if mind.level is Level.NORMAL else mind.level.label,
+        warning=warning,
+        waiting=len(mind.voting.waiting),
+        hodl={} if session.hodl is None else {a: q for a, q in session.hodl.holdings().items() if q},
+    )
+
+
+def _opinion(session: TradingSession, symbol: str) -> str:
+    """One market in one line: what the analysts hold of it now."""
+    opinions, now_ns = session.mind.opinions, session.now_ns
+    technical = opinions.technical(symbol, now_ns)
+    said = "no analysis yet" if technical is None else f"{technical.bias.value} {technical.confidence_pct} %"
+    parts = [f"{symbol} {said}", f"regime {opinions.regime(symbol).value.replace('_', ' ')}"]
+    sentiment = opinions.sentiment(symbol.partition("/")[0], now_ns)
+    if sentiment is not None:
+        parts.append(f"sentiment {sentiment.overall_pct:+d}")
+    return ", ".join(parts)
+
+
+def _risk(session: TradingSession) -> tuple[str, ...]:
+    """Halts and cool-downs in force."""
+    memory, now_ns = session.risk.memory, session.now_ns
+    halts = [f"halted: {halt.reason}" for halt in memory.halts_in_force(now_ns)]
+    cooling = [
+        f"cool-down {each.kind.value.replace('_', ' ')}{' ' + each.symbol if each.symbol else ''} "
+        f"until {iso(each.until_ns)[11:19]}"
+        for each in memory.cooldowns
+        if each.until_ns > now_ns
+    ]
+    return (*halts, *cooling)
