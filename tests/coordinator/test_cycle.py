@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from triplegain.agents.answer import Abstain, Action, AgentAnswer
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, TargetWeights
 from triplegain.coordinator.cycle import NO_SHORTS, ClosePositions, CycleOutcome, DoNothing, OpenTrade, Situation
 from triplegain.coordinator.cycle import run_cycle as run
 from triplegain.domain.instrument import Instrument
@@ -128,6 +128,15 @@ def test_hold_and_abstain_change_nothing_and_are_recorded() -> None:
     silent = run(Abstain("warming up: 3 of 21 candles"), FLAT, judge)
     assert (silent.action, silent.decision.outcome) == (DoNothing(), "abstained")
     assert silent.decision.reasons == ("warming up: 3 of 21 candles",)
+
+
+def test_weights_are_refused_in_words_and_open_nothing() -> None:
+    outcome = run(TargetWeights({"BTC": D("0.5")}, "BTC is bought once and held"), FLAT, judge)
+    assert (outcome.action, outcome.decision.outcome, outcome.decision.action) == (DoNothing(), "refused", "rebalance")
+    assert outcome.decision.reasons == (
+        "weights are a matter of the rebalance; nothing here divides the account",
+        "BTC is bought once and held",
+    )
 
 
 def test_a_buy_that_wants_half_of_what_it_may_have_is_judged_at_half() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -37,4 +38,17 @@ class Abstain:
     reason: str
 
 
-Answer = AgentAnswer | Abstain
+@dataclass(frozen=True, slots=True)
+class TargetWeights:
+    """How the trading book should be divided: `weights` are shares of its equity by asset, together at most 1.
+
+    An asset that is not named stays as it is. What is nearer to its weight than `band` (a share of equity) is left
+    alone. It is no opinion on the next hours: what is bought for it is inventory, without a stop.
+    """
+
+    weights: Mapping[str, Decimal]
+    reason: str
+    band: Decimal = Decimal(0)
+
+
+Answer = AgentAnswer | Abstain | TargetWeights

@@ -83,6 +83,9 @@ class EmaBaseline:
         target = self._settings.target_stop_multiple * stop
         return AgentAnswer(action, self._settings.confidence, reasoning, stop, target)
 
+    def carried_out(self) -> None:
+        """Nothing is remembered: every candle is looked at by itself."""
+
     def state(self) -> dict[str, Any]:
         return {
             "fast": self._fast.state(),

@@ -1,4 +1,4 @@
-"""The first trader: candles from the feed, the EMA baseline's answer to each, one cycle per answer."""
+"""The trader without a model: candles from the feed, a baseline's answer to each, one cycle per answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from triplegain.agents.answer import Answer
-from triplegain.agents.ema_baseline import EmaBaseline
+from triplegain.agents.baselines.baseline import Baseline
 from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCandles, PublicTrade
 from triplegain.market.candles import CandleBuilder
 
@@ -14,11 +14,14 @@ NEVER = 1 << 63
 
 
 class BaselineTrader:
-    """One candle builder and one baseline per symbol. `decide(symbol, candle, answer)` is called for each candle."""
+    """One candle builder and one baseline per symbol. `decide(symbol, candle, answer)` is called for each candle.
+
+    Whoever decides calls `carried_out(symbol)` when something came of the answer.
+    """
 
     def __init__(
         self,
-        agents: Iterable[EmaBaseline],
+        agents: Iterable[Baseline],
         length_ns: int,
         decide: Callable[[str, Candle, Answer], None],
     ) -> None:
@@ -30,6 +33,10 @@ class BaselineTrader:
         self._told_ns: dict[str, int] = {}
         #: When the next candle from trades is over: before that, time passing closes nothing.
         self.due_ns = NEVER
+
+    def carried_out(self, symbol: str) -> None:
+        """The last answer of this symbol's baseline was acted upon."""
+        self._agents[symbol].carried_out()
 
     def on_event(self, event: MarketEvent) -> None:
         """A trade or a finer candle; everything else only lets time pass."""

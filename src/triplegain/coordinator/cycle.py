@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, assert_never
 
-from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer, TargetWeights
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
@@ -105,6 +105,9 @@ def run_cycle(answer: Answer, situation: Situation, judge: Judge) -> CycleOutcom
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
         return _nothing(situation, "abstain", Decimal(0), "abstained", (answer.reason,))
+    if isinstance(answer, TargetWeights):
+        words = "weights are a matter of the rebalance; nothing here divides the account"
+        return _nothing(situation, Intent.REBALANCE.value, Decimal(0), "refused", (words, answer.reason))
     match answer.action:
         case Action.HOLD:
             return _nothing(situation, answer.action.value, answer.confidence, "held", (answer.reasoning,))

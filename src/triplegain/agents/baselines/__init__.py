@@ -1,0 +1,1 @@
+"""Traders without a model: what every model must beat."""

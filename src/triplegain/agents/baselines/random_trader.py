@@ -1,0 +1,116 @@
+"""The random trader: enters and leaves by the throw of a die, as often as is set. What luck alone earns after costs.
+
+Every throw is a hash of seed, symbol, what it is for and the candle's close: the same candles and seed give the same
+trades, a restart throws nothing again, and no two symbols share their luck.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from triplegain.agents.answer import Action, AgentAnswer, Answer
+from triplegain.agents.baselines.baseline import check_next
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import Candle
+
+_HOUR_NS = 3600 * SECOND_NS
+_DAY_NS = 24 * _HOUR_NS
+_FACES = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSettings:
+    """`entries_per_day` of one symbol on average, the time spent holding counted in; `stop` is a fraction of the entry.
+
+    Holding times are even between the two bounds. Raises InvalidValueError where so many entries leave no time to
+    hold them.
+    """
+
+    seed: int = 1
+    entries_per_day: Decimal = Decimal(1)
+    holding_min_ns: int = 4 * _HOUR_NS
+    holding_max_ns: int = 24 * _HOUR_NS
+    stop: Decimal = Decimal("0.02")
+    confidence: Decimal = Decimal("0.75")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.holding_min_ns <= self.holding_max_ns:
+            raise InvalidValueError("the random trader's holding times must be above zero and not fall")
+        if not self.entries_per_day > 0 or self.mean_flat_ns <= 0:
+            raise InvalidValueError(
+                f"{self.entries_per_day} random entries a day leave no time: one is held "
+                f"{float(Fraction(self.holding_min_ns + self.holding_max_ns, 2 * _HOUR_NS)):g} h on average"
+            )
+
+    @property
+    def mean_flat_ns(self) -> Fraction:
+        """Time between an exit and the next entry, on average, that gives the number of entries wanted."""
+        between_entries = _DAY_NS / Fraction(self.entries_per_day)
+        return between_entries - Fraction(self.holding_min_ns + self.holding_max_ns, 2)
+
+
+class RandomTrader:
+    """One symbol's die. Its stop may take a position off before it would have left by itself."""
+
+    name = "random"
+    warm_up = 1
+
+    def __init__(self, symbol: str, settings: RandomSettings | None = None) -> None:
+        self.symbol = symbol
+        self.last_close_ns = 0
+        self._settings = settings or RandomSettings()
+        #: Until when it holds; 0 while it is flat.
+        self._holds_until_ns = 0
+        #: Whether the last answer was to buy.
+        self._wants_in = False
+
+    def on_candle(self, candle: Candle) -> Answer:
+        check_next(self.symbol, self.last_close_ns, candle)
+        self.last_close_ns = now_ns = candle.close_time_ns
+        self._wants_in = False
+        if self._holds_until_ns:
+            if now_ns < self._holds_until_ns:
+                return self._answer(Action.HOLD, "holding for a random time")
+            # Whatever comes of it: a position that its stop has closed already must not keep us from the next.
+            self._holds_until_ns = 0
+            return self._answer(Action.SELL, "the random holding time is over")
+        # With chance candle / mean flat time, in whole numbers: throw / faces < length / mean.
+        if self._throw("entry", now_ns) * self._settings.mean_flat_ns < candle.length_ns * _FACES:
+            self._wants_in = True
+            return self._answer(Action.BUY, "a random entry")
+        return self._answer(Action.HOLD, "no random entry")
+
+    def carried_out(self) -> None:
+        """If it was an entry, it is held from here on."""
+        if self._wants_in:
+            shortest, longest = self._settings.holding_min_ns, self._settings.holding_max_ns
+            extra = self._throw("holding", self.last_close_ns) * (longest - shortest + 1) // _FACES
+            self._holds_until_ns = self.last_close_ns + shortest + extra
+            self._wants_in = False
+
+    def _throw(self, what: str, now_ns: int) -> int:
+        """A number below 2^64, even and the same each time it is asked for."""
+        words = f"{self._settings.seed}/{self.symbol}/{what}/{now_ns}".encode()
+        return int.from_bytes(hashlib.sha256(words).digest()[:8])
+
+    def _answer(self, action: Action, reasoning: str) -> AgentAnswer:
+        stop = self._settings.stop if action is Action.BUY else None
+        return AgentAnswer(action, self._settings.confidence, reasoning, stop)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "last_close_ns": str(self.last_close_ns),
+            "holds_until_ns": str(self._holds_until_ns),
+            "wants_in": self._wants_in,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.last_close_ns = int(state["last_close_ns"])
+        self._holds_until_ns = int(state["holds_until_ns"])
+        self._wants_in = state["wants_in"]
