@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.coordinator.degradation import FEED, Degradation, Level, speaks_of_dependency
+from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dependency
 from triplegain.coordinator.schedule import Task
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
@@ -53,9 +53,9 @@ def test_the_level_after_each_failure_and_success(course: str, expected: str) ->
 
 def test_each_dependency_is_counted_for_itself_and_the_worst_holds() -> None:
     degradation = Degradation()
-    levels(degradation, "fffff", FEED)
+    levels(degradation, "fffff", "ollama")
     assert levels(degradation, "ff", "xai") == "RR", "seven failures, but not of the same"
-    assert (degradation.level_of(FEED), degradation.level_of("xai")) == (Level.REDUCED, Level.NORMAL)
+    assert (degradation.level_of("ollama"), degradation.level_of("xai")) == (Level.REDUCED, Level.NORMAL)
     assert levels(degradation, "sss", "anthropic") == "RRR", "the success of one is not that of another"
     assert levels(degradation, "ffff", "xai") == "RRRL"
     degradation.forget("xai")

@@ -1,6 +1,7 @@
 """What is left out while the world outside fails.
 
-Failures in a row are counted for each dependency, a provider or the feed; the worst of them is the system's level.
+Failures in a row are counted for each dependency: the providers of models. One of several that fails costs its votes
+and no more, so a session's level is that of its best provider; a market that is not in sync refuses orders by itself.
 
 | level | after failures in a row | left out |
 |---|---|---|
@@ -24,9 +25,6 @@ from typing import Any, assert_never
 from triplegain.coordinator.schedule import Task
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
-
-#: The feed among the dependencies; the others are the names of providers.
-FEED = "feed"
 
 
 class Level(IntEnum):
