@@ -24,6 +24,7 @@ Judge = Callable[[TradeProposal, PortfolioView, MarketView], RiskVerdict]
 
 #: The clamp an answer's own wish for less leaves behind.
 WISH_CLAMP = "wanted_size"
+_SHOWN = Decimal("0.00000001")
 NO_SHORTS = "no position to sell; spot has no shorts"
 
 
@@ -211,7 +212,11 @@ def refused_details(verdict: RiskRefused) -> Mapping[str, Any]:
 
 
 def _clamps(verdict: RiskVerdict) -> list[dict[str, str]]:
-    return [{"rule": str(c.rule), "from": text(c.before), "to": text(c.after)} for c in verdict.clamps]
+    """Rounded down for the reader: sizes on the way are quotients of any length, what is sent is on the lot."""
+    return [
+        {"rule": str(c.rule), "from": text(floor_to(c.before, _SHOWN)), "to": text(floor_to(c.after, _SHOWN))}
+        for c in verdict.clamps
+    ]
 
 
 def _sent(answer: AgentAnswer, situation: Situation, details: Mapping[str, Any]) -> DecisionRecord:
