@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.app.hodl_settings import hodl_settings
 from triplegain.app.mind_settings import mind_settings
 from triplegain.app.orchestration_settings import rebalance_settings
 from triplegain.app.risk_settings import risk_limits
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
+from triplegain.app.trader_settings import baseline_settings
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
 from triplegain.coordinator.mind_settings import Cast
@@ -66,21 +67,6 @@ def desk_settings(config: Config) -> DeskSettings:
     )
 
 
-def baseline_settings(config: Config) -> BaselineSettings | None:
-    chosen = config.agents.baseline_ema
-    if not chosen.enabled:
-        return None
-    return BaselineSettings(
-        fast=chosen.fast,
-        slow=chosen.slow,
-        atr_period=chosen.atr_period,
-        confidence=chosen.confidence,
-        stop_atr_multiple=chosen.stop_atr_multiple,
-        stop_min=chosen.stop_min_pct / _HUNDRED,
-        target_stop_multiple=chosen.target_stop_multiple,
-    )
-
-
 def candle_length_ns(config: Config, feed: MarketSource, chosen: str | None) -> int:
     """`chosen` on the command line, else the configuration's for this kind of feed; auto looks at the feed's span."""
     lengths = config.agents.baseline_ema.candle_length
@@ -102,8 +88,11 @@ def session_settings(
     candle_ns: int,
     cast: Cast | None = None,
 ) -> SessionSettings:
-    """`cast`: the models that take part; where some of them vote, no trader that goes by rules does."""
+    """`cast`: the models that take part. There is one trader: either some of them vote, or one that goes by rules."""
     execution, cast = config.execution, cast or Cast()
+    baseline = baseline_settings(config, bool(cast.decision))
+    if baseline is not None:
+        cast = replace(cast, decision=())
     return SessionSettings(
         session_id=session_id,
         created_at_ns=created_at_ns,
@@ -113,7 +102,7 @@ def session_settings(
         exchange=exchange_settings(config, seed),
         desk=desk_settings(config),
         limits=risk_limits(config),
-        baseline=None if cast.decision else baseline_settings(config),
+        baseline=baseline,
         mind=mind_settings(config, cast),
         hodl=hodl_settings(config),
         rebalance=rebalance_settings(config),

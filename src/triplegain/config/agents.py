@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from triplegain.config.values import AtLeastOne, CandleLength, Fraction, Percent, Positive, Section
+from triplegain.config.baselines import BuyAndHold, EqualWeight, RandomTrader, Trader
+from triplegain.config.values import AtLeastOne, CandleLength, Fraction, Percent, Positive, Section, Word
 
 
 class CandleLengths(Section):
-    """Candle of the baseline by feed, where `--candle` does not say: 1s, 5m, 1h, 1d, or auto."""
+    """Candle of the trader without a model by feed, where `--candle` does not say: 1s, 5m, 1h, 1d, or auto."""
 
     live: CandleLength = Field("1h", description="on the live feed")
     demo: CandleLength = Field("1s", description="on the demo market")
@@ -93,8 +94,21 @@ class ConsensusOfModels(Section):
 class Agents(Section):
     """One section per agent."""
 
+    trader: Annotated[Trader, Word] = Field(
+        Trader.AUTO,
+        description="models, ema, buy_and_hold, equal_weight or random; auto: models where any may vote, else ema",
+    )
     baseline_ema: BaselineEma = BaselineEma()
+    buy_and_hold: BuyAndHold = BuyAndHold()
+    equal_weight: EqualWeight = EqualWeight()
+    random: RandomTrader = RandomTrader()
     technical: Technical = Technical()
     regime: RegimeAgent = RegimeAgent()
     sentiment: SentimentAgent = SentimentAgent()
     consensus: ConsensusOfModels = ConsensusOfModels()
+
+    @model_validator(mode="after")
+    def _the_trader_takes_part(self) -> Agents:
+        if self.trader is Trader.EMA and not self.baseline_ema.enabled:
+            raise ValueError("trader is ema, but baseline_ema.enabled is false")
+        return self
