@@ -6,13 +6,27 @@ import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
-from triplegain.api.control import NO_SNAPSHOT, UNKNOWN_POSITION, CommandError, SessionView, SnapshotText
+from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind
+from triplegain.api.control import (
+    EQUITY_UNKNOWN,
+    NO_SNAPSHOT,
+    NOT_NOW,
+    UNKNOWN_POSITION,
+    UNKNOWN_TASK,
+    CommandError,
+    SessionView,
+    SnapshotText,
+)
+from triplegain.api.risk_requests import RiskQuestion
+from triplegain.api.risk_resource import RiskState
 from triplegain.domain.ids import order_id
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, OrderStatus
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
+from triplegain.domain.verdict import RiskVerdict
 from triplegain.storage.session_store import SessionStore
 
 
@@ -36,6 +50,7 @@ class StoredControl:
         self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
         self.paused = False
         self.halted = ""
+        self.asked: RiskQuestion | None = None
         self.held_up: asyncio.Event | None = None
         self.stored = asyncio.Event()
 
@@ -89,6 +104,40 @@ class StoredControl:
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
         await self._commit(audit)
         return ("p-1", "p-2")
+
+    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
+        await self._commit(audit)
+        self.paused = True
+        return ("p-1", "p-2")
+
+    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
+        if self.halted:
+            raise CommandError(EQUITY_UNKNOWN, "equity is unknown or not above zero")
+        await self._commit(audit)
+        return ("drawdown: -20.00 % from the peak",)
+
+    async def run_task(self, task: str, audit: SecurityEvent) -> None:
+        if task == "decision":
+            raise CommandError(UNKNOWN_TASK, "this session has no task decision, it has technical, regime")
+        if self.paused:
+            raise CommandError(NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
+        await self._commit(audit)
+
+    def risk(self) -> RiskState:
+        return told.risk_state(self.session_id, "halted" if self.halted else "running")
+
+    def judge(self, question: RiskQuestion) -> RiskVerdict:
+        self.asked = question
+        if question.symbol != "BTC/USDT":
+            raise CommandError("unknown_symbol", f"{question.symbol} is not traded in this session")
+        return told.verdict(question)
+
+    def agents(self) -> Mind:
+        return told.mind()
+
+    def coordinator(self) -> CoordinatorState:
+        counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
+        return CoordinatorState(state="paused" if self.paused else "running", why="", decisions=counts)
 
     async def pause(self, audit: SecurityEvent) -> None:
         await self._commit(audit)

@@ -12,7 +12,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from triplegain.api.control import HALTED, NO_SNAPSHOT, UNKNOWN_ORDER, UNKNOWN_POSITION, CommandError
+from triplegain.api.control import (
+    EQUITY_UNKNOWN,
+    HALTED,
+    NO_SNAPSHOT,
+    NOT_NOW,
+    UNKNOWN_ORDER,
+    UNKNOWN_POSITION,
+    UNKNOWN_TASK,
+    CommandError,
+)
 from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.storage.errors import SessionNotFoundError, StorageError
 
@@ -22,10 +31,13 @@ _LOG = logging.getLogger(__name__)
 _STATUS = {
     UNKNOWN_ORDER: 404,
     UNKNOWN_POSITION: 404,
+    UNKNOWN_TASK: 404,
     "EOrder:Unknown order": 404,
     "not_found": 404,
     HALTED: 409,
     NO_SNAPSHOT: 409,
+    EQUITY_UNKNOWN: 409,
+    NOT_NOW: 409,
     "not_ready": 503,
     "EOrder:Rate limit exceeded": 429,
     "EService:Unavailable": 503,

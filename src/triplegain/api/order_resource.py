@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
-from triplegain.api.resources import Resource
-from triplegain.api.wire import Amount, Plain, Time
+from triplegain.api.wire import Amount, Plain, Resource, Time
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.money import divide
 from triplegain.domain.orders import Limit, StopLoss

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from triplegain.api.control import SessionView
-from triplegain.api.resources import Acknowledged, Resource
-from triplegain.api.wire import Amount, Plain, Time
+from triplegain.api.resources import Acknowledged
+from triplegain.api.wire import Amount, Plain, Resource, Time
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, PortfolioSnapshot
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from triplegain.api.resources import Resource
-from triplegain.api.wire import Amount, Time
+from triplegain.api.wire import Amount, Resource, Time
 from triplegain.domain.records import PositionRecord
 
 

@@ -30,11 +30,16 @@ _BIGINT_MAX = 2**63 - 1
 _YEAR_MAX = 2200
 
 
-def _word(raw: Any) -> Any:
+def lower(raw: Any) -> Any:
+    """A word however it was written."""
     return raw.strip().lower() if isinstance(raw, str) else raw
 
 
-_Word = BeforeValidator(_word)
+def _upper(raw: Any) -> Any:
+    return raw.strip().upper() if isinstance(raw, str) else raw
+
+
+_Word = BeforeValidator(lower)
 
 
 class Body(BaseModel):
@@ -146,6 +151,20 @@ class PositionPage(Page):
     newest_first: bool = True
     closed: bool = Field(False, description="true: those that are closed, too")
     symbol: Symbol | None = None
+
+
+class AnalysisPage(Page):
+    """`symbol` is a pair or, for sentiment, an asset."""
+
+    newest_first: bool = True
+    task: Annotated[str, Field(max_length=32)] | None = None
+    symbol: Annotated[str, Field(max_length=40), BeforeValidator(_upper)] | None = None
+
+
+class DecisionPage(Page):
+    newest_first: bool = True
+    symbol: Symbol | None = None
+    outcome: Annotated[Literal["sent", "refused", "held", "abstained"], _Word] | None = None
 
 
 def expiry_ns(text: str, now_ns: int) -> int:

@@ -1,16 +1,9 @@
-"""What the API shows. Every object says in which trading mode it was made."""
+"""Answers to commands, and the health of the session."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from triplegain.api.control import SessionView
-
-
-class Resource(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    mode: str = "paper"
+from triplegain.api.wire import Resource
 
 
 class Acknowledged(Resource):
@@ -25,6 +18,10 @@ class Closing(Resource):
     """The way out of these positions has begun and is stored; each position tells when it is over."""
 
     positions: list[str]
+
+
+class Emergency(Acknowledged, Closing):
+    """Nothing new is opened, and the way out of these positions has begun; both are stored."""
 
 
 class NewSession(Resource):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
 
 from triplegain.domain.clock import iso
 from triplegain.domain.money import text
@@ -17,6 +17,14 @@ _AMOUNT_TEXT = re.compile(_AMOUNT)
 #: What may name an order or a position, in a path or a body.
 NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
+
+
+class Resource(BaseModel):
+    """What the API shows. Every object says in which trading mode it was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: str = "paper"
 
 
 def _amount(raw: Any) -> Decimal:

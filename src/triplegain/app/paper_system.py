@@ -10,10 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from triplegain.api.agents_resource import CoordinatorState, Mind
 from triplegain.api.control import NO_SNAPSHOT, CommandError, SessionView, SnapshotText
+from triplegain.api.risk_requests import RiskQuestion
+from triplegain.api.risk_resource import RiskState
+from triplegain.app.agents_picture import agents, coordinator
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.mind_view import mind_view
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
+from triplegain.app.risk_picture import judge, risk_state
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
 from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
@@ -22,6 +27,7 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.domain.verdict import RiskVerdict
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.storage.database import Database
@@ -155,6 +161,18 @@ class PaperSystem:
         with _as_command_error():
             return await self._commands.flat(audit)
 
+    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
+        with _as_command_error():
+            return await self._commands.emergency(audit)
+
+    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
+        with _as_command_error():
+            return await self._commands.reset_risk(audit)
+
+    async def run_task(self, task: str, audit: SecurityEvent) -> None:
+        with _as_command_error():
+            await self._commands.run_task(task, audit)
+
     async def pause(self, audit: SecurityEvent) -> None:
         with _as_command_error():
             await self._commands.pause(audit)
@@ -171,6 +189,18 @@ class PaperSystem:
             self._reset_audit = audit
             self.runner.stop()
         return (await asyncio.shield(self._successor)).record.session_id
+
+    def risk(self) -> RiskState:
+        return risk_state(self.opened.session)
+
+    def judge(self, question: RiskQuestion) -> RiskVerdict:
+        return judge(self.opened.session, question)
+
+    def agents(self) -> Mind:
+        return agents(self.opened.session)
+
+    def coordinator(self) -> CoordinatorState:
+        return coordinator(self.opened.session)
 
     def view(self) -> SessionView:
         opened, session = self.opened, self.opened.session

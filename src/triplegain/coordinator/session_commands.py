@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
+from triplegain.coordinator.schedule import Skip, Task
 from triplegain.coordinator.session_runner import RunOverError, SessionRunner
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.execution.order_desk import Refused
@@ -98,6 +101,59 @@ class SessionCommands:
         await self._store(audit)
         return closing
 
+    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
+        """Pause and start closing everything in one step; the ids of the positions begun."""
+        with self._acting():
+            self._session.paused = True
+            closing = self._session.flat()
+        await self._store(_with(audit, positions=list(closing)))
+        return closing
+
+    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
+        """An administrator ends the halts of risk; why each of them held. Refused while equity is not known."""
+        session = self._session
+        with self._acting():
+            equity = session.portfolio.equity_usd()
+            ended = tuple(halt.reason for halt in session.risk.memory.halts_in_force(session.now_ns))
+            why_not = session.risk.reset(session.now_ns, equity)
+            if why_not or equity is None:
+                raise CommandRefusedError("equity_unknown", why_not)
+            session.watch.put_down()
+        await self._store(_with(audit, equity=text(equity), ended=list(ended)))
+        return ended
+
+    async def run_task(self, task: str, audit: SecurityEvent) -> None:
+        """A run beside the schedule. Refused where it would only be skipped."""
+        session = self._session
+        with self._acting():
+            self._check_runs(task)
+            session.mind.request(task, session.now_ns)
+            session.thinks_at_ns = min(session.mind.due_ns, session.watch.due_ns)
+        await self._store(audit)
+
+    def _check_runs(self, task: str) -> None:
+        session, mind = self._session, self._session.mind
+        if task not in mind.schedule.specs:
+            known = ", ".join(mind.schedule.specs)
+            raise CommandRefusedError(
+                "unknown_task",
+                f"this session has no task {task}, it has {known}: sentiment and decision need a model, "
+                "rebalance needs rebalance.enabled in portfolio.yaml",
+            )
+        if mind.schedule.start_ns is None:
+            raise CommandRefusedError("not_ready", "the market has not started yet: wait for the first prices")
+        match session.may_trade if task in (Task.DECISION, Task.REBALANCE) else None:
+            case None:
+                pass
+            case Skip.PAUSED:
+                raise CommandRefusedError("not_now", f"trading is paused, so {task} would be skipped: `resume` first")
+            case _:
+                why = session.halted or session.risk.halted(session.now_ns)
+                raise CommandRefusedError("not_now", f"trading is halted, so {task} would be skipped: {why}")
+        if task in (Task.DECISION, Task.SENTIMENT) and not mind.level.may_ask(task):
+            why = mind.degradation.reason
+            raise CommandRefusedError("not_now", f"models are failing, so {task} would be skipped: {why}")
+
     async def pause(self, audit: SecurityEvent) -> None:
         with self._acting():
             self._session.paused = True
@@ -132,6 +188,11 @@ class SessionCommands:
         if record is None:
             raise CommandRefusedError("not_found", f"no open order is called {client_order_id}")
         return record
+
+
+def _with(audit: SecurityEvent, **details: object) -> SecurityEvent:
+    """With what is known of the act only once it is done."""
+    return replace(audit, details={**audit.details, **details})
 
 
 def _sent(outcome: object) -> None:

@@ -1,0 +1,74 @@
+"""Agents: what they last said, when they run next, a run at once, and what was decided."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from triplegain.api import agents_resource
+from triplegain.api.requests import AnalysisPage, DecisionPage, Nothing
+from triplegain.api.visit import CurrentVisit
+from triplegain.domain.agent_records import VoteRecord
+
+TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$")]
+_VOTES_MAX = 100_000
+
+
+async def show_agents(visit: CurrentVisit) -> agents_resource.Agents:
+    view = visit.view()
+    latest = await visit.reader.latest_analyses(view.session_id)
+    return agents_resource.Agents(
+        mode=view.mode,
+        session=view.session_id,
+        market_time=view.market_time_ns,
+        latest=[agents_resource.analysis(each) for each in latest],
+        **dict(visit.control.agents()),
+    )
+
+
+async def list_analyses(visit: CurrentVisit, query: Annotated[AnalysisPage, Query()]) -> agents_resource.AnalysisPages:
+    """Every answer and abstention of the analysts."""
+    view = visit.view()
+    found = await visit.reader.analyses(
+        view.session_id,
+        task=query.task,
+        symbol=query.symbol,
+        after=query.after,
+        limit=query.limit + 1,
+        newest_first=query.newest_first,
+    )
+    items = [agents_resource.analysis(each) for each in found[: query.limit]]
+    more = len(found) > query.limit
+    return agents_resource.AnalysisPages(mode=view.mode, items=items, next=items[-1].number if more else None)
+
+
+async def run_task(visit: CurrentVisit, task: TaskName, body: Nothing | None = None) -> agents_resource.RunRequested:
+    """Run a task now, beside its schedule. Refused where the run would only be skipped."""
+    view = visit.view()
+    audit = visit.audit("agent_run", {"task": task})
+    await visit.carry_out(visit.control.run_task(task, audit), "GET /agents")
+    return agents_resource.RunRequested(mode=view.mode, session=view.session_id, task=task)
+
+
+async def list_decisions(visit: CurrentVisit, query: Annotated[DecisionPage, Query()]) -> agents_resource.DecisionPages:
+    """What was decided and what came of it, with the votes that counted."""
+    view = visit.view()
+    found = await visit.reader.decisions(
+        view.session_id,
+        symbol=query.symbol,
+        outcome=query.outcome,
+        after=query.after,
+        limit=query.limit + 1,
+        newest_first=query.newest_first,
+    )
+    shown = found[: query.limit]
+    votes: dict[int | None, list[VoteRecord]] = {}
+    numbers = [each.number for each in shown]
+    for vote in await visit.reader.votes(view.session_id, decision_numbers=numbers, limit=_VOTES_MAX):
+        votes.setdefault(vote.decision_number, []).append(vote)
+    return agents_resource.DecisionPages(
+        mode=view.mode,
+        items=[agents_resource.decision(each, votes.get(each.number, []), view.mode) for each in shown],
+        next=shown[-1].number if len(found) > query.limit else None,
+    )

@@ -1,0 +1,31 @@
+"""The coordinator: how the session as a whole stands, and the one command that stops everything."""
+
+from __future__ import annotations
+
+from triplegain.api import portfolio_resource
+from triplegain.api.coordinator_resource import Coordinator
+from triplegain.api.requests import Nothing
+from triplegain.api.resources import Emergency
+from triplegain.api.visit import CurrentVisit
+
+
+async def show_status(visit: CurrentVisit) -> Coordinator:
+    view, mind = visit.view(), visit.control.agents()
+    return Coordinator(
+        **dict(portfolio_resource.mode(view)),
+        **dict(visit.control.coordinator()),
+        level=mind.level,
+        failing=mind.failing,
+        tasks=mind.tasks,
+        last_decisions=list(view.last_decisions),
+    )
+
+
+async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> Emergency:
+    """Pause and begin to close everything, in one step: nothing can be opened in between."""
+    audit = visit.audit("admin_override", {"act": "emergency"})
+    closing = await visit.carry_out(visit.control.emergency(audit), "GET /coordinator/status")
+    view = visit.view()
+    return Emergency(
+        mode=view.mode, session=view.session_id, paused=view.paused, halted=view.halted, positions=list(closing)
+    )

@@ -1,0 +1,181 @@
+"""How the account of a running session stands, and what risk would say to a trade nobody sends. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
+from math import prod
+
+from triplegain.api.control import CommandError
+from triplegain.api.risk_requests import RiskQuestion
+from triplegain.api.risk_resource import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
+from triplegain.app.trading_state import trading_state
+from triplegain.coordinator.cycle import Situation
+from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain.clock import to_datetime
+from triplegain.domain.money import divide, floor_to
+from triplegain.domain.orders import Limit, Market, OrderTerms, Side
+from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.verdict import RiskVerdict
+from triplegain.risk.engine import RiskEngine
+from triplegain.risk.numbers import RISK_CONTEXT
+from triplegain.risk.objections import confidence_least
+from triplegain.risk.standing import Standing, standing
+from triplegain.risk.state import HaltKind
+
+_PLACES = 4
+
+
+def risk_state(session: TradingSession) -> RiskState:
+    """As of now: the memory of risk as it is, measured against equity as it is."""
+    memory, now_ns = session.risk.memory, session.now_ns
+    equity = session.portfolio.equity_usd()
+    peak = memory.peak_equity if equity is None or memory.peak_equity is None else max(memory.peak_equity, equity)
+    drawdown = _percent(peak, equity)
+    looks = [_look(session, instrument.symbol) for instrument in session.settings.instruments]
+    with localcontext(RISK_CONTEXT):
+        pasts = {look.symbol: standing(memory, session.risk.limits, look.symbol, equity, now_ns) for look in looks}
+        markets = [_market(session, look, pasts[look.symbol]) for look in looks]
+    until_ns = memory.leverage_one_until_ns
+    return RiskState(
+        session=session.settings.session_id,
+        market_time=now_ns,
+        state=trading_state(session)[0],
+        words=list(dict.fromkeys(_words(session, equity, pasts))),
+        equity=equity,
+        peak_equity=peak,
+        drawdown_percent=None if drawdown is None else -drawdown,
+        day_percent=_percent(memory.day_equity, equity),
+        week_percent=_percent(memory.week_equity, equity),
+        losses_in_a_row=memory.losses(now_ns, session.risk.limits.streak_memory_ns),
+        next_size_halved=memory.halve_next,
+        leverage_one_until=until_ns if until_ns > now_ns else None,
+        halts=[
+            Halt(kind=halt.kind.value, until=halt.until_ns, reason=halt.reason)
+            for halt in memory.halts_in_force(now_ns)
+        ],
+        cooldowns=[
+            CoolDown(kind=each.kind.value, symbol=each.symbol or None, until=each.until_ns)
+            for each in memory.cooldowns
+            if each.until_ns > now_ns
+        ],
+        breakers=list(_breakers(session)),
+        limits=_limits(session, looks[0], equity),
+        markets=markets,
+    )
+
+
+def judge(session: TradingSession, question: RiskQuestion) -> RiskVerdict:
+    """The verdict of an engine with the same memory that nobody asks again, so that not even a count changes.
+
+    Raises CommandError for a symbol the session does not watch.
+    """
+    if question.symbol not in session.exchange.markets:
+        known = ", ".join(session.exchange.markets)
+        raise CommandError("unknown_symbol", f"{question.symbol} is not traded in this session, it trades {known}")
+    look = _look(session, question.symbol)
+    engine = RiskEngine(session.risk.limits, session.risk.memory)
+    return engine.assess(_proposal(question, look), look.portfolio, look.market, session.now_ns)
+
+
+def _proposal(question: RiskQuestion, look: Situation) -> TradeProposal:
+    buys = question.side == "buy"
+    terms: OrderTerms = Market() if question.price is None else Limit(question.price)
+    quantity, near = question.quantity, look.market.ask if buys else look.market.bid
+    price = question.price or near or look.market.last
+    if question.notional is not None and price:
+        quantity = floor_to(divide(question.notional, price), look.market.instrument.lot)
+    return TradeProposal(
+        symbol=question.symbol,
+        side=Side.BUY if buys else Side.SELL,
+        intent=Intent.OPEN if buys else Intent.CLOSE,
+        terms=terms,
+        quantity=quantity,
+        entry=price,
+        stop=question.stop,
+        target=question.target,
+        leverage=question.leverage,
+        confidence=question.confidence,
+        regime=question.regime or look.regime,
+    )
+
+
+def _look(session: TradingSession, symbol: str) -> Situation:
+    """The pictures of a decision, taken without telling the desk a price: that could set off an exit."""
+    regime = session.mind.opinions.regime(symbol)
+    return session.situation.look(0, session.now_ns, symbol, "", session.paused, session.halted, regime)
+
+
+def _words(session: TradingSession, equity: Decimal | None, pasts: dict[str, Standing]) -> Iterator[str]:
+    """Everything that stands against a new trade, then what makes one smaller."""
+    memory, now_ns = session.risk.memory, session.now_ns
+    if session.halted:
+        yield f"the session has halted: {session.halted}"
+    if session.paused:
+        yield "trading is paused: nothing new is opened"
+    if equity is None or equity <= 0:
+        yield "equity is unknown or not above zero: nothing new is opened"
+    for symbol, past in pasts.items():
+        for reason in (*past.halts, *past.cooldowns, *past.rebalance_cooldowns, *past.window, *past.breakers):
+            yield reason.words
+        if session.risk.memory.market(symbol).spike:
+            yield f"the volatility of {symbol} is above its usual: a smaller size"
+    losses = memory.losses(now_ns, session.risk.limits.streak_memory_ns)
+    added = max((past.confidence_add for past in pasts.values()), default=Decimal(0))
+    if losses and added:
+        yield f"{losses} losses in a row: {added} more confidence is asked for"
+    if memory.halve_next and losses:
+        yield "the next opening is of a smaller size after losses in a row"
+    if memory.leverage_one_until_ns > now_ns:
+        yield f"after a reset: leverage 1 until {to_datetime(memory.leverage_one_until_ns):%Y-%m-%d %H:%M} UTC"
+
+
+def _breakers(session: TradingSession) -> Iterator[Breaker]:
+    memory, limits = session.risk.memory, session.risk.limits.breakers
+    rows = (
+        (HaltKind.DAILY, limits.daily_loss, memory.day_equity),
+        (HaltKind.WEEKLY, limits.weekly_loss, memory.week_equity),
+        (HaltKind.DRAWDOWN, limits.drawdown, memory.peak_equity),
+    )
+    for kind, loss, base in rows:
+        acts_at = None if base is None else round(base * (1 - loss), _PLACES)
+        yield Breaker(kind=kind.value, loss_percent=loss * 100, measured_from=base, acts_at=acts_at)
+
+
+def _limits(session: TradingSession, look: Situation, equity: Decimal | None) -> Limits:
+    limits, portfolio = session.risk.limits, look.portfolio
+
+    def of_equity(fraction: Decimal) -> Decimal | None:
+        return None if equity is None else round(equity * fraction, _PLACES)
+
+    return Limits(
+        position_max_usd=of_equity(limits.size_max),
+        loss_at_stop_max_usd=of_equity(limits.loss_max),
+        exposure_usd=None if portfolio.exposure is None else round(portfolio.exposure, _PLACES),
+        exposure_max_usd=of_equity(limits.exposure_max),
+        open_positions=portfolio.open_positions,
+        positions_max=limits.positions_max,
+        positions_per_symbol_max=limits.positions_per_symbol_max,
+        reward_risk_min=limits.reward_risk_min,
+    )
+
+
+def _market(session: TradingSession, look: Situation, past: Standing) -> MarketLimits:
+    limits, symbol = session.risk.limits, look.symbol
+    of_regime = limits.regimes[look.regime]
+    leverages = [limits.leverage_max, of_regime.leverage_max, look.market.leverage_max, *(m for _, m in past.leverage)]
+    return MarketLimits(
+        symbol=symbol,
+        regime=look.regime.value,
+        confidence_min=confidence_least(look.regime, limits, past),
+        size_factor=prod((share for _, share in past.size), start=of_regime.size),
+        leverage_max=min(leverages),
+        stop_min_percent=limits.stop_min * 100,
+        stop_max_percent=min(limits.stop_max, limits.stop_max_by_symbol.get(symbol, limits.stop_max)) * 100,
+        open_positions=look.portfolio.open_in_symbol,
+    )
+
+
+def _percent(base: Decimal | None, now: Decimal | None) -> Decimal | None:
+    """The signed change in percent."""
+    return None if not base or now is None else round(divide((now - base) * 100, base), _PLACES)
