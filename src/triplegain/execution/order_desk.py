@@ -288,6 +288,11 @@ class OrderDesk:
         """
         return self._protections.next_price(symbol)
 
+    @property
+    def next_price_changed(self) -> bool:
+        """`next_price` may answer otherwise than when it was last asked: whoever keeps its answers asks again."""
+        return self._protections.next_price_changed
+
     def open_positions(self, symbol: str | None = None) -> tuple[OpenPosition, ...]:
         """Positions and entries on their way, oldest first; all symbols, or one."""
         chosen = (p for p in self._protections.all() if symbol is None or p.symbol == symbol)

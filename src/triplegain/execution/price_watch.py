@@ -35,6 +35,11 @@ class PriceWatch:
         else:
             self._atr.pop(symbol, None)
 
+    @property
+    def is_stale(self) -> bool:
+        """Something has changed since `next_price` was last asked for."""
+        return self._lowest is None
+
     def refresh(self) -> None:
         """Something has changed: the prices are worked out when they are asked for."""
         self._lowest = None

@@ -83,6 +83,10 @@ class Protections:
         """The lowest price at which there is something to do; None if no price matters."""
         return self._watch.next_price(symbol, self._protections.values())
 
+    @property
+    def next_price_changed(self) -> bool:
+        return self._watch.is_stale
+
     def next_due_ns(self) -> int | None:
         return self._due_ns
 
