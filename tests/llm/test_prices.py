@@ -1,0 +1,51 @@
+"""What a call costs, and the most it can cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from tests.llm.asked import ask
+
+from triplegain.llm.prices import cost_usd, worst_case_usd
+from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.wire import Question
+
+OWN = ModelSpec("own", Provider.OPENAI, "own-1", price_in=Decimal(2), price_out=Decimal(10), max_output_tokens=1000)
+LISTED = ModelSpec("opus", Provider.ANTHROPIC, "claude-opus-5-5")
+
+
+def test_a_configured_price_is_taken_and_rounded_up() -> None:
+    # 1 x 2 / 1e6; three searches of 0.01 more.
+    assert cost_usd(OWN, 1, 0) == Decimal("0.000002")
+    assert cost_usd(OWN, 1000, 100, 3) == Decimal("0.033")
+    assert cost_usd(replace(OWN, price_in=Decimal("0.0001")), 1, 0) == Decimal("0.000000001")
+
+
+def test_a_listed_price_is_known_without_a_network() -> None:
+    assert cost_usd(LISTED, 10_000, 1000) == Decimal("0.06")
+
+
+def test_another_address_is_another_seller() -> None:
+    assert cost_usd(replace(LISTED, base_url="https://models.example"), 1, 1) is None
+
+
+def test_nobody_knows_the_price_of_a_model_that_is_not_listed() -> None:
+    assert cost_usd(replace(LISTED, model="claude-of-next-year"), 1, 1) is None
+    assert cost_usd(ModelSpec("qwen", Provider.OLLAMA, "qwen3:8b"), 1, 1) is None
+
+
+def test_local_costs_nothing() -> None:
+    assert cost_usd(replace(LISTED, local=True), 10**9, 10**9) == 0
+
+
+def test_the_worst_case_counts_every_byte_the_longest_answer_and_every_search() -> None:
+    asked = replace(ask("own"), prompt=Prompt("é" * 100, "x" * 800))
+    question = Question.of(asked, OWN)
+    # 200 + 800 bytes, the schema, and 32 for each of the three texts.
+    tokens = 1000 + len(question.schema_text) + 96
+    assert question.tokens_in_max == tokens
+    assert worst_case_usd(question) == Decimal(2 * tokens + 10 * 1000) / 1_000_000
+    searching = Question.of(replace(asked, tools=frozenset({Tool.WEB_SEARCH})), OWN)
+    assert worst_case_usd(searching) == Decimal(2 * (tokens + 18_000) + 10_000) / 1_000_000 + Decimal("0.03")
