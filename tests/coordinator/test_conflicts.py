@@ -138,7 +138,7 @@ def test_without_a_model_the_strictest_rule_holds(found: list[ConflictKind], rul
 def test_a_model_may_say_what_is_done_but_nothing_about_the_size(ruling: Ruling) -> None:
     said = ModelRuling("deepseek", ruling, "because", Decimal(5))
     assert resolve([conflict(ConflictKind.TRADE_IN_CHOPPY)], said) == Resolution(
-        ruling, "about choppy: because", "deepseek", Decimal(1)
+        ruling, "about trade_in_choppy: because", "deepseek", Decimal(1)
     )
 
 

@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, TargetWeights
-from triplegain.coordinator.cycle import NO_SHORTS, ClosePositions, CycleOutcome, DoNothing, OpenTrade, Situation
+from triplegain.coordinator.cycle import (
+    NO_SHORTS,
+    Allocate,
+    ClosePositions,
+    CycleOutcome,
+    DoNothing,
+    OpenTrade,
+    Situation,
+)
 from triplegain.coordinator.cycle import run_cycle as run
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import Side
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskVerdict
@@ -130,13 +139,44 @@ def test_hold_and_abstain_change_nothing_and_are_recorded() -> None:
     assert silent.decision.reasons == ("warming up: 3 of 21 candles",)
 
 
-def test_weights_are_refused_in_words_and_open_nothing() -> None:
-    outcome = run(TargetWeights({"BTC": D("0.5")}, "BTC is bought once and held"), FLAT, judge)
-    assert (outcome.action, outcome.decision.outcome, outcome.decision.action) == (DoNothing(), "refused", "rebalance")
-    assert outcome.decision.reasons == (
-        "weights are a matter of the rebalance; nothing here divides the account",
-        "BTC is bought once and held",
-    )
+def divided(weight: str, free_base: str = "0", band: str = "0", **situation: Any) -> CycleOutcome:
+    wanted = TargetWeights({"BTC": D(weight)}, "BTC is bought once and held", D(band))
+    return run(wanted, replace(FLAT, free_base=D(free_base), **situation), judge)
+
+
+def test_what_is_missing_from_a_weight_is_bought_as_inventory_without_a_stop() -> None:
+    outcome = divided("0.4", "10")
+    assert isinstance(outcome.action, Allocate)
+    proposal = outcome.action.approved.proposal
+    # 0.4 x 10 000 - 10 x 100.25 = 2 997.5 USD, at the ask of 100.3: 29.885 BTC
+    assert (proposal.side, outcome.action.approved.quantity, proposal.stop) == (Side.BUY, D("29.885"), None)
+    assert (outcome.decision.action, outcome.decision.outcome) == ("rebalance", "sent")
+
+
+def test_what_is_too_much_for_a_weight_is_sold_from_what_is_free() -> None:
+    outcome = divided("0.1", "20")
+    assert isinstance(outcome.action, Allocate)
+    # 20 x 100.25 - 1 000 = 1 005 USD, at the bid of 100.2: 10.029 BTC
+    assert (outcome.action.approved.proposal.side, outcome.action.approved.quantity) == (Side.SELL, D("10.029"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words", "changes"),
+    [
+        ("held", "within its band", {"weight": "0.1", "free_base": "9.9", "band": "0.05"}),
+        ("held", "less than the exchange trades", {"weight": "0.1", "free_base": "9.975"}),
+        ("refused", "paused", {"weight": "0.4", "paused": True}),
+        ("refused", "no weight", {"weight": "1.5"}),
+        ("refused", "unknown", {"weight": "0.4", "portfolio": replace(FLAT.portfolio, equity=None)}),
+    ],
+)
+def test_a_weight_that_is_met_or_cannot_be_measured_sends_nothing(
+    outcome: str, words: str, changes: dict[str, Any]
+) -> None:
+    found = divided(**changes)
+    assert found.action == DoNothing()
+    assert found.decision.outcome == outcome
+    assert words in found.decision.reasons[0]
 
 
 def test_a_buy_that_wants_half_of_what_it_may_have_is_judged_at_half() -> None:

@@ -10,7 +10,7 @@ from triplegain.app.mind_settings import mind_settings
 from triplegain.app.orchestration_settings import rebalance_settings
 from triplegain.app.risk_settings import risk_limits
 from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
-from triplegain.app.trader_settings import baseline_settings
+from triplegain.app.trader_settings import baseline_choice
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
 from triplegain.coordinator.mind_settings import Cast
@@ -90,7 +90,7 @@ def session_settings(
 ) -> SessionSettings:
     """`cast`: the models that take part. There is one trader: either some of them vote, or one that goes by rules."""
     execution, cast = config.execution, cast or Cast()
-    baseline = baseline_settings(config, bool(cast.decision))
+    baseline = baseline_choice(config, bool(cast.decision))
     if baseline is not None:
         cast = replace(cast, decision=())
     return SessionSettings(

@@ -13,7 +13,6 @@ from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.config import Config
 from triplegain.config.baselines import Trader
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.errors import InvalidValueError
 
 _HUNDRED = Decimal(100)
 _HOUR_NS = 3600 * SECOND_NS
@@ -37,16 +36,6 @@ def baseline_choice(config: Config, models_vote: bool) -> BaselineChoice | None:
             return random_settings(config)
         case _:
             assert_never(agents.trader)
-
-
-def baseline_settings(config: Config, models_vote: bool) -> BaselineSettings | None:
-    """The choice as far as a session can trade it. Raises InvalidValueError for one it cannot."""
-    chosen = baseline_choice(config, models_vote)
-    if chosen is None or isinstance(chosen, BaselineSettings):
-        return chosen
-    raise InvalidValueError(
-        f"agents.trader: a session cannot be traded by {config.agents.trader} yet; choose auto, models or ema"
-    )
 
 
 def ema_settings(config: Config) -> BaselineSettings:

@@ -34,6 +34,11 @@ class BaselineTrader:
         #: When the next candle from trades is over: before that, time passing closes nothing.
         self.due_ns = NEVER
 
+    @property
+    def name(self) -> str:
+        """Under which its decisions are stored; the same for every symbol."""
+        return next(iter(self._agents.values())).name
+
     def carried_out(self, symbol: str) -> None:
         """The last answer of this symbol's baseline was acted upon."""
         self._agents[symbol].carried_out()

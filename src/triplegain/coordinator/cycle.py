@@ -36,6 +36,13 @@ class OpenTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocate:
+    """Send this as inventory, no position: `OrderDesk.allocate`."""
+
+    approved: RiskApproved
+
+
+@dataclass(frozen=True, slots=True)
 class ClosePositions:
     """Take these off: `OrderDesk.close(position_id, reason, now_ns)` for each."""
 
@@ -48,7 +55,7 @@ class DoNothing:
     """Nothing to send; the decision says why."""
 
 
-CycleAction = OpenTrade | ClosePositions | DoNothing
+CycleAction = OpenTrade | Allocate | ClosePositions | DoNothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,10 @@ class CycleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What one cycle looks at. `number` counts the session's decisions; `positions` are those of the symbol."""
+    """What one cycle looks at. `number` counts the session's decisions; `positions` are those of the symbol.
+
+    `free_base` are coins of the base asset that belong to no position and no order.
+    """
 
     number: int
     time_ns: int
@@ -76,6 +86,7 @@ class Situation:
     positions: tuple[OpenPosition, ...]
     paused: bool = False
     regime: Regime = Regime.UNKNOWN
+    free_base: Decimal = Decimal(0)
 
     @property
     def held(self) -> Decimal:
@@ -107,8 +118,7 @@ def run_cycle(answer: Answer, situation: Situation, judge: Judge) -> CycleOutcom
     if isinstance(answer, Abstain):
         return _nothing(situation, "abstain", Decimal(0), "abstained", (answer.reason,))
     if isinstance(answer, TargetWeights):
-        words = "weights are a matter of the rebalance; nothing here divides the account"
-        return _nothing(situation, Intent.REBALANCE.value, Decimal(0), "refused", (words, answer.reason))
+        return _divide(answer, situation, judge)
     match answer.action:
         case Action.HOLD:
             return _nothing(situation, answer.action.value, answer.confidence, "held", (answer.reasoning,))
@@ -169,6 +179,37 @@ def _as_wished(approved: RiskApproved, fraction: Decimal, situation: Situation, 
     verdict = judge(replace(approved.proposal, quantity=wished), situation.portfolio, situation.market)
     clamp = Clamp(WISH_CLAMP, approved.quantity, wished)
     return replace(verdict, clamps=(*approved.clamps, clamp, *verdict.clamps))
+
+
+def _divide(answer: TargetWeights, situation: Situation, judge: Judge) -> CycleOutcome:
+    """Buy or sell what is missing from, or too much for, the wanted share of equity."""
+    market, portfolio, mark = situation.market, situation.portfolio, situation.mark
+    weight = answer.weights.get(situation.symbol.partition("/")[0])
+    word = Intent.REBALANCE.value
+
+    def without(outcome: str, *reasons: str) -> CycleOutcome:
+        return _nothing(situation, word, Decimal(0), outcome, reasons)
+
+    if situation.paused:
+        return without("refused", "trading is paused: nothing is divided anew")
+    if weight is None or not 0 <= weight <= 1:
+        return without("refused", f"no weight from 0 to 1 for {situation.symbol}")
+    if portfolio.equity is None or mark is None or not market.quote_usd:
+        return without("refused", "equity or price is unknown: an asset has no fresh price")
+    missing = weight * portfolio.equity - situation.free_base * mark * market.quote_usd
+    if abs(missing) <= answer.band * portfolio.equity:
+        return without("held", f"{situation.symbol.partition('/')[0]} is within its band: {answer.reason}")
+    side = Side.BUY if missing > 0 else Side.SELL
+    price = (market.ask if side is Side.BUY else market.bid) or mark
+    quantity = floor_to(divide(abs(missing), price * market.quote_usd), market.instrument.lot)
+    if quantity < market.instrument.quantity_min:
+        return without("held", f"less than the exchange trades is missing: {answer.reason}")
+    proposal = TradeProposal(situation.symbol, side, Intent.REBALANCE, Market(), quantity=quantity, entry=price)
+    verdict = judge(proposal, replace(portfolio, position_quantity=situation.free_base), market)
+    if isinstance(verdict, RiskRefused):
+        return _nothing(situation, word, Decimal(1), "refused", verdict.reasons, refused_details(verdict))
+    decision = _decision(situation, word, Decimal(1), "sent", (answer.reason,), approved_details(verdict))
+    return CycleOutcome(decision, Allocate(verdict))
 
 
 def _close(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutcome:

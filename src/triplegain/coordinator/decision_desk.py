@@ -9,12 +9,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from triplegain.agents.answer import Answer
-from triplegain.coordinator.cycle import ClosePositions, CycleOutcome, DoNothing, OpenTrade, Situation, run_cycle
+from triplegain.coordinator.cycle import (
+    Allocate,
+    ClosePositions,
+    CycleOutcome,
+    DoNothing,
+    OpenTrade,
+    Situation,
+    run_cycle,
+)
 from triplegain.coordinator.step_record import StepRecord
+from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import DecisionRecord
-from triplegain.domain.verdict import RiskVerdict
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.domain.verdict import RiskApproved, RiskVerdict
+from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.views import MarketView, PortfolioView
 
@@ -73,12 +82,25 @@ class DecisionDesk:
             case OpenTrade(approved):
                 outcome = outcome.sent_as(self._desk.open(approved, now_ns).client_order_id)
                 self._risk.on_opened(approved.proposal.symbol, now_ns)
+            case Allocate(approved):
+                outcome = self._allocate(outcome, approved)
             case ClosePositions(position_ids, reason):
                 for position_id in position_ids:
                     self._desk.close(position_id, reason, now_ns)
             case DoNothing():
                 pass
         return self.note(outcome.decision, details or {})
+
+    def _allocate(self, outcome: CycleOutcome, approved: RiskApproved) -> CycleOutcome:
+        proposal, name = approved.proposal, f"weight-{self.next_number}"
+        request = OrderRequest(
+            name, proposal.symbol, proposal.side, approved.quantity, proposal.terms, purpose=proposal.intent.value
+        )
+        sent = self._desk.allocate(request)
+        if isinstance(sent, Refused):
+            refused = replace(outcome.decision, outcome="refused", reasons=(sent.reason,))
+            return CycleOutcome(refused, DoNothing())
+        return outcome.sent_as(name)
 
     def put_aside(
         self, outcome: CycleOutcome, word: str, reason: str, details: Mapping[str, Any] | None = None

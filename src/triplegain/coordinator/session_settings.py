@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.agents.baselines.choice import BaselineChoice
 from triplegain.coordinator.mind_settings import MindSettings
 from triplegain.coordinator.rebalance import RebalanceSettings
 from triplegain.domain.instrument import Instrument
@@ -35,7 +35,7 @@ class SessionSettings:
     exchange: ExchangeSettings
     desk: DeskSettings
     limits: RiskLimits
-    baseline: BaselineSettings | None
+    baseline: BaselineChoice | None
     candle_ns: int
     mind: MindSettings = field(default_factory=MindSettings)
     #: None: the portfolio is left as it is.

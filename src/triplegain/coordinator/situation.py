@@ -54,6 +54,7 @@ class SituationRoom:
             positions=positions,
             paused=paused,
             regime=regime,
+            free_base=self._desk.free(symbol.partition("/")[0]),
         )
 
     def _portfolio_view(self, symbol: str, halted: str) -> PortfolioView:

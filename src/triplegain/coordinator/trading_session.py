@@ -15,8 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.agents.answer import Answer
+from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.coordinator.account_context import decision_context
 from triplegain.coordinator.aftermath import Aftermath
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
@@ -80,11 +80,9 @@ class TradingSession:
         #: event, so that questions are asked when they arise and not only when the market moves again.
         self.thinks_at_ns = NEVER
 
-    def _baseline(self, chosen: BaselineSettings) -> BaselineTrader:
+    def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
         symbols = [instrument.symbol for instrument in self.settings.instruments]
-        return BaselineTrader(
-            [EmaBaseline(symbol, chosen) for symbol in symbols], self.settings.candle_ns, self._decide
-        )
+        return BaselineTrader(baselines(chosen, symbols), self.settings.candle_ns, self._decide)
 
     # -- the market ----------------------------------------------------------------------------------------------
 
@@ -212,6 +210,8 @@ class TradingSession:
                 self.aftermath.on_event(event, self.now_ns)
             self.aftermath.settle(self.now_ns)
             self._aim()
+        if self.desk.next_price_changed:
+            self._aim()
         if self.desk.alerts:
             self.aftermath.settle(self.now_ns)
         timer = self.desk.next_due_ns()
@@ -246,8 +246,12 @@ class TradingSession:
 
     def _decide(self, symbol: str, candle: Candle, answer: Answer) -> None:
         """A trader that goes by candles has an answer."""
-        situation = self.look(symbol, EmaBaseline.name)
-        self.decisions.carry_out(self.decisions.plan(answer, situation))
+        trader = self.trader
+        assert trader is not None
+        outcome = self.decisions.plan(answer, self.look(symbol, trader.name))
+        done = self.decisions.carry_out(outcome)
+        if done is not None and done.outcome == "sent":
+            trader.carried_out(symbol)
         self._settle()
 
     def look(self, symbol: str, agent: str) -> Situation:

@@ -122,19 +122,25 @@ def _verified(path: Path, raw: bytes) -> tuple[list[dict[str, Any]], str, int]:
     seal = _sealed("", lines[0])
     entries = []
     for number, line in enumerate(lines[1:], start=2):
-        try:
-            read = json.loads(line)
-            entry, expected = read["entry"], _sealed(seal, _line(read["entry"]))
-            intact = read["seal"] == expected and line == _line({"entry": entry, "seal": expected})
-        except (ValueError, TypeError, KeyError):
-            intact = False
-        if not intact:
+        read = _sealed_entry(line, seal)
+        if read is None:
             raise TapeError(
                 f"the tape {path} was changed after it was recorded (line {number}): restore it, or record another"
             )
+        entry, seal = read
         entries.append(entry)
-        seal = expected
     return entries, seal, whole
+
+
+def _sealed_entry(line: bytes, before: str) -> tuple[dict[str, Any], str] | None:
+    """The entry of a line and its seal; None if the line is not as it was written after `before`."""
+    try:
+        read = json.loads(line)
+        entry, expected = read["entry"], _sealed(before, _line(read["entry"]))
+        is_intact = read["seal"] == expected and line == _line({"entry": entry, "seal": expected})
+    except (ValueError, TypeError, KeyError):
+        return None
+    return (entry, expected) if is_intact else None
 
 
 def _check_header(path: Path, line: bytes) -> None:
