@@ -12,12 +12,11 @@ from triplegain.agents.baselines.buy_and_hold import BuyAndHoldSettings
 from triplegain.agents.baselines.equal_weight import EqualWeightSettings
 from triplegain.agents.baselines.random_trader import RandomSettings
 from triplegain.agents.ema_baseline import BaselineSettings
-from triplegain.app.trader_settings import baseline_choice, baseline_settings
+from triplegain.app.trader_settings import baseline_choice
 from triplegain.config.agents import Agents, BaselineEma
 from triplegain.config.baselines import RandomTrader
 from triplegain.config.tree import Config
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.errors import InvalidValueError
 
 HOUR_NS = 3600 * SECOND_NS
 
@@ -74,12 +73,6 @@ def test_every_key_of_the_random_trader_reaches_it_in_its_own_unit() -> None:
     assert baseline_choice(of(trader="equal_weight", equal_weight={"band_points": 2}), models_vote=False) == (
         EqualWeightSettings(Decimal("0.02"))
     )
-
-
-def test_a_trader_a_session_cannot_be_traded_by_is_refused_and_not_replaced() -> None:
-    assert baseline_settings(of(trader="ema"), models_vote=True) == BaselineSettings()
-    with pytest.raises(InvalidValueError, match=r"agents\.trader: .* equal_weight"):
-        baseline_settings(of(trader="equal_weight"), models_vote=False)
 
 
 @pytest.mark.parametrize(

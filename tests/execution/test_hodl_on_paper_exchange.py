@@ -23,7 +23,7 @@ from triplegain.ledger.entries import check_balanced
 HODL, WALLET = LedgerAccount.HODL, LedgerAccount.WALLET
 HALF = Decimal("0.5")
 SETTINGS = HodlSettings(
-    share=HALF,
+    share=Decimal(1),
     split={"USDT": HALF, "BTC": HALF},
     thresholds={"USDT": Decimal(1), "BTC": Decimal(6)},
     retry_ns=500 * MILLISECOND_NS,
@@ -147,12 +147,12 @@ def test_bag_wallet_and_ledger_agree_after_a_wild_market(seed: int, restarts: bo
     assert bag.holdings()["BTC"] == account.total("BTC") == sum(fill.quantity for fill in bought)
     assert bag.holdings()["USDT"] + sum(bag.pending.values()) == account.total("USDT")
     assert session.set_aside() == account.total("USDT") + sum(fill.notional + fill.fee for fill in bought)
-    # Half of the highest the closed positions ever summed up to is the most there can be.
+    # The highest the closed positions ever summed up to is the most there can be.
     best = total = Decimal(0)
     for profit in session.closed:
         total += profit
         best = max(best, total)
-    assert 0 < session.set_aside() + bag.owed <= best * HALF
+    assert 0 < session.set_aside() + bag.owed <= best
     hodl = [request for request in session.sent if request.client_order_id.startswith("hodl-")]
     assert all(request.side is Side.BUY and request.position_id is None for request in hodl)
     assert len({request.client_order_id for request in hodl}) == len(hodl)
