@@ -65,6 +65,7 @@ def found(result: Consensus) -> Expected:
     answer = result.answer
     if isinstance(answer, Abstain):
         return "abstain", Fraction(0), None, None, None
+    assert isinstance(answer, AgentAnswer)
     levels = (answer.stop_fraction, answer.target_fraction, answer.size_fraction)
     stop, target, size = (None if level is None else Fraction(level) for level in levels)
     return answer.action.value, Fraction(answer.confidence), stop, target, size

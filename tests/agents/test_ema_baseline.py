@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.agents.answer import Abstain, Action, AgentAnswer
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.agents.moving_average import ExponentialAverage
 from triplegain.agents.true_range import AverageTrueRange
@@ -25,7 +25,7 @@ def candle(number: int, close: int, spread: int = 0, symbol: str = "BTC/USDT") -
     return Candle(symbol, number * MINUTE_NS, MINUTE_NS, close, close + spread, close - spread, close, 1)
 
 
-def answers(closes: list[int], spread: int = 0) -> list[AgentAnswer | Abstain]:
+def answers(closes: list[int], spread: int = 0) -> list[Answer]:
     agent = EmaBaseline("BTC/USDT")
     return [agent.on_candle(candle(number, close, spread)) for number, close in enumerate(closes)]
 

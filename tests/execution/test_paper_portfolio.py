@@ -102,6 +102,7 @@ def test_a_fill_of_the_exchange_is_followed_and_not_booked_a_second_time() -> No
     terms = (D(50_000), D("0.1"), D(5000), D(20), "USDT", False, D("0.1"), OrderStatus.FILLED)
     trade = book.on_fill(OrderFilled(1, 9, 10, 1, "c", 1, "TABC", "BTC/USDT", Side.BUY, *terms, {}))
     assert (book.total("USDT"), book.total("BTC")) == (D(4980), D("0.1"))
+    assert trade is not None
     assert (trade.realised, trade.fill_id, book.trade_count, book.fees_paid) == (D(-20), "TABC", 1, {"USDT": D(20)})
     assert len(wallet.drain_entries()) == 2 + 6  # one deposit, one fill of three legs
 
