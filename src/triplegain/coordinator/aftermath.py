@@ -46,6 +46,7 @@ class Aftermath:
     def on_timer(self, now_ns: int) -> None:
         if self.hodl is not None and self.next_due_ns <= now_ns:
             self.hodl.on_timer(now_ns)
+            self._put_down(self.hodl, now_ns)
 
     def settle(self, now_ns: int) -> None:
         """Positions that we have come to know are over count; whoever has something to tell is heard."""
@@ -69,6 +70,7 @@ class Aftermath:
             self._record.hodl(record)
         for alert in hodl.drain_alerts():
             self.alert(alert)
+        self._watch.put_down()
 
     def alert(self, alert: Alert) -> None:
         """Shown, and put down."""
