@@ -14,7 +14,8 @@ from tests.app.stored_record import check_record, database_of
 
 _SUMMARY = {
     "mode": str, "session": str, "feed": str, "events": int, "orders": int, "fills": int, "fees": dict,
-    "equity": str, "halted": bool, "fills_sha256": str, "ledger_sha256": str, "events_per_s": float,
+    "equity": str, "decisions": int, "abstentions": int, "risk_refused": int, "runs": dict, "models": list,
+    "llm_cost_usd": str, "halted": bool, "fills_sha256": str, "ledger_sha256": str, "events_per_s": float,
 }  # fmt: skip
 _HASHES = ("fills_sha256", "ledger_sha256")
 _COMPARED = ("events", "orders", "fills", "fees", "equity", "halted", *_HASHES)
@@ -56,6 +57,9 @@ def test_a_run_on_the_demo_market_trades_and_ends_with_one_line_of_json(minute: 
     assert all(isinstance(fee, str) and re.fullmatch(r"\d+(\.\d+)?", fee) for fee in minute["fees"].values())
     assert re.fullmatch(r"\d+(\.\d+)?", minute["equity"])
     assert all(re.fullmatch(r"[0-9a-f]{64}", minute[name]) for name in _HASHES)
+    # Nobody is asked and nothing is spent without a key; the analysts run by rules, at the start and after a minute.
+    assert (minute["models"], minute["llm_cost_usd"], minute["runs"]) == ([], "0", {"technical": 1, "regime": 1})
+    assert minute["decisions"] > 0
 
 
 def test_what_a_run_leaves_behind_adds_up(shared_home: PaperHome, minute: dict[str, Any]) -> None:

@@ -44,13 +44,15 @@ SELECT symbol, count(*) AS positions, count(closed_at_ns) AS closed,
        CASE WHEN count(*) = count(realised_usd) THEN sum(realised_usd) END AS realised_usd
 FROM paper_positions WHERE session_id = $1 GROUP BY symbol
 """
+# What the hodl bag buys is no trade of the account that is reported on, whose equity leaves it out.
 _FILLS = """
 SELECT symbol, count(*) AS fills, count(*) FILTER (WHERE maker) AS maker_fills, sum(notional) AS notional,
        coalesce(sum(notional) FILTER (WHERE maker), 0) AS maker_notional, sum(fee) AS fees
-FROM paper_trades WHERE session_id = $1 GROUP BY symbol
+FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%' GROUP BY symbol
 """
 _FEES = """
-SELECT fee_asset AS asset, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY fee_asset
+SELECT fee_asset AS asset, sum(fee) AS fee FROM paper_trades
+WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%' GROUP BY fee_asset ORDER BY fee_asset
 """
 #: A sum is NULL, and so unknown, as soon as one of its trades has no USD value.
 _CLOSED = """
@@ -81,7 +83,7 @@ SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
        coalesce(sum((shortfall ->> 'impact')::numeric), 0) AS impact,
        coalesce(sum((shortfall ->> 'fee')::numeric), 0) AS fee
 FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
-      FROM paper_trades WHERE session_id = $1) AS t
+      FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%') AS t
 GROUP BY fee_asset ORDER BY fee_asset
 """
 _SECURITY = "SELECT kind, count(*) AS n FROM security_events WHERE session_id = $1 GROUP BY kind ORDER BY kind"
