@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
@@ -184,15 +185,10 @@ class StoredControl:
         return record
 
     async def _commit(self, audit: SecurityEvent, *orders: OrderRecord) -> None:
+        await self.store_step(orders=orders, security_events=(audit,))
+
+    async def store_step(self, **records: Any) -> None:
+        """One more step of the session, with these records."""
         self._script.steps += 1
-        await self._store.commit(
-            self.session_id,
-            CommitBatch(
-                feed_position=self._script.steps,
-                market_time_ns=START_NS + self._script.steps * STEP_NS,
-                recorded_at_ns=START_NS + self._script.steps * STEP_NS,
-                state={},
-                orders=orders,
-                security_events=(audit,),
-            ),
-        )
+        now_ns = START_NS + self._script.steps * STEP_NS
+        await self._store.commit(self.session_id, CommitBatch(self._script.steps, now_ns, now_ns, {}, **records))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -11,20 +12,20 @@ from triplegain.api.requests import Body, lower
 from triplegain.api.wire import Money, Symbol
 from triplegain.domain.proposal import Regime
 
-_PLACES_MAX = 6
+_FRACTION = r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"
 
 
 def _fraction(raw: Any) -> Decimal:
-    try:
-        value = Decimal(raw) if isinstance(raw, str) else None
-    except InvalidOperation:
-        value = None
-    if value is None or not value.is_finite() or not 0 <= value <= 1 or value != round(value, _PLACES_MAX):
-        raise ValueError(f'must be text from "0" to "1", like "0.75", with at most {_PLACES_MAX} decimals')
-    return round(value, _PLACES_MAX).normalize()
+    if not isinstance(raw, str) or not re.fullmatch(_FRACTION, raw):
+        raise ValueError('must be text from "0" to "1", like "0.75", with at most 6 decimals')
+    return Decimal(raw)
 
 
-Fraction = Annotated[Decimal, BeforeValidator(_fraction), WithJsonSchema({"type": "string", "example": "0.75"})]
+Fraction = Annotated[
+    Decimal,
+    BeforeValidator(_fraction),
+    WithJsonSchema({"type": "string", "pattern": f"^({_FRACTION})$", "example": "0.75"}),
+]
 
 
 class RiskQuestion(Body):

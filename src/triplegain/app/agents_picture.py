@@ -20,13 +20,14 @@ _PARTS = ("technical", "regime", "social", "news", "conflict", "rebalance")
 def agents(session: TradingSession) -> Mind:
     """As of now."""
     mind = session.mind
+    symbols = [instrument.symbol for instrument in session.settings.instruments]
     return Mind(
         level=mind.level.label,
         failing=mind.degradation.reason,
         trader=None if session.trader is None else session.trader.name,
         tasks=list(_tasks(session)),
         models=list(_models(session.settings.mind.cast)),
-        markets=[_standing(session, instrument.symbol) for instrument in session.settings.instruments],
+        markets=[_standing(session, symbol) for symbol in symbols],
     )
 
 

@@ -16,8 +16,8 @@ from triplegain import __version__
 from triplegain.domain.errors import TripleGainError
 
 _MODULES = (
-    "paper", "orders", "positions", "steering", "session", "report", "decisions", "leaderboard", "models", "db",
-    "data", "captures", "record", "snapshot", "local_kraken", "config", "doctor",
+    "paper", "orders", "positions", "steering", "risk", "agents", "session", "report", "decisions", "leaderboard",
+    "models", "db", "data", "captures", "record", "snapshot", "local_kraken", "config", "doctor",
 )  # fmt: skip
 _INTERRUPTED = 130
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"

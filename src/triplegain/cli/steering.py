@@ -1,4 +1,4 @@
-"""`flat`, `pause`, `resume`: the running session as a whole."""
+"""`flat`, `emergency`, `pause`, `resume`: the running session as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from triplegain.cli.client import JsonOption, SessionOption, running_system
 
 def register(app: typer.Typer) -> None:
     app.command("flat")(flat)
+    app.command("emergency")(emergency)
     app.command("pause")(pause)
     app.command("resume")(resume)
 
@@ -24,6 +25,18 @@ def flat(as_json: JsonOption = False, session: SessionOption = None) -> None:
         names = answer["positions"]
         print(f"PAPER  closing {', '.join(names)}" if names else "PAPER  nothing is open")
         return print("       trading goes on; `pause` keeps new positions from being opened")
+
+
+def emergency(as_json: JsonOption = False, session: SessionOption = None) -> None:
+    """Pause and close everything, in one step. `resume` trades again."""
+    from triplegain.cli.tables import print_json
+
+    with running_system(session) as api:
+        answer = api.post("/coordinator/emergency")
+        if as_json:
+            return print_json(answer)
+        names = answer["positions"]
+        return print(f"PAPER  paused; {'closing ' + ', '.join(names) if names else 'nothing is open'}")
 
 
 def pause(as_json: JsonOption = False, session: SessionOption = None) -> None:

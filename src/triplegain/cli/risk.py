@@ -1,0 +1,115 @@
+"""`risk`: how the account stands, what would be said to a trade, and the reset that ends a halt."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from triplegain.cli.client import JsonOption, SessionOption, running_system
+
+risk = typer.Typer(no_args_is_help=True, help="The risk engine of the running session.")
+
+
+class _Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(risk, name="risk")
+
+
+@risk.command("show")
+def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
+    """Equity and losses, halts and cool-downs, where the breakers act, and the limits of the next trade."""
+    from rich.console import Console
+
+    from triplegain.cli.risk_view import risk_view
+    from triplegain.cli.tables import print_json
+
+    with running_system(session) as api:
+        state = api.get("/risk/state")
+        if as_json:
+            print_json(state)
+        else:
+            Console().print(risk_view(state))
+
+
+@risk.command("check")
+def check(
+    symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
+    side: Annotated[_Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = _Side.BUY,
+    stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Stop-loss; a buy needs one.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="Of the base asset; without: by the sizing rule.")] = None,
+    notional: Annotated[str | None, typer.Option(help="In the quote currency, in place of the quantity.")] = None,
+    limit: Annotated[str | None, typer.Option(metavar="PRICE", help="Limit price; without it: market.")] = None,
+    confidence: Annotated[str | None, typer.Option(help="From 0 to 1; without it 0.75.", show_default=False)] = None,
+    regime: Annotated[str | None, typer.Option(help="Like ranging; without it the current one.")] = None,
+    leverage: Annotated[int | None, typer.Option(min=1, max=5, help="Without it 1.", show_default=False)] = None,
+    as_json: JsonOption = False,
+    session: SessionOption = None,
+) -> None:
+    """What risk would say to a trade now. Nothing is sent."""
+    from rich.console import Console
+
+    from triplegain.cli.risk_view import verdict_view
+    from triplegain.cli.tables import print_json
+
+    asked = {
+        "symbol": symbol,
+        "side": side.value,
+        "stop": stop,
+        "target": target,
+        "quantity": quantity,
+        "notional": notional,
+        "price": limit,
+        "confidence": confidence,
+        "regime": regime,
+        "leverage": leverage,
+    }
+    with running_system(session) as api:
+        verdict = api.post("/risk/validate", {field: value for field, value in asked.items() if value is not None})
+        if as_json:
+            print_json(verdict)
+        else:
+            Console().print(verdict_view(verdict))
+
+
+@risk.command("reset")
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+    session: SessionOption = None,
+) -> None:
+    """End every halt: equity as it is now becomes the peak and the opening of day and week. It is recorded."""
+    from triplegain.cli.tables import print_json
+
+    with running_system(session) as api:
+        if not yes:
+            _confirm(api.get("/risk/state"))
+        answer = api.post("/risk/reset")
+        if as_json:
+            return print_json(answer)
+        ended = answer["ended"]
+        print(f"PAPER  risk of {answer['session']} was reset; " + ("ended:" if ended else "no halt was in force"))
+        for reason in ended:
+            print(f"       {reason}")
+        return print("       losses are measured from equity as it is now, and leverage is 1 for a while")
+
+
+def _confirm(state: dict[str, object]) -> None:
+    """Ask on the terminal. Without one nobody can answer, and nothing is done."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("a reset forgets today's losses: say --yes")
+    halts = state["halts"]
+    assert isinstance(halts, list)
+    for halt in halts:
+        print(f"PAPER  {halt['reason']}", file=sys.stderr)
+    words = (
+        "Forget these losses and trade again?" if halts else "No halt is in force. Measure losses anew all the same?"
+    )
+    typer.confirm(words, abort=True, err=True)

@@ -1,0 +1,272 @@
+"""Risk, agents and the emergency over HTTP, on a whole paper system with its database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from tests.api.stored_control import Limits
+
+from triplegain.api.app import create_app
+from triplegain.api.keys import key_hash
+from triplegain.app.opening import PaperOptions
+from triplegain.app.paper_system import PaperSystem
+from triplegain.config.tree import Config
+from triplegain.coordinator.session_runner import Ending
+from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain.clock import SECOND_NS, ManualClock
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.records import SecurityEvent
+from triplegain.risk.state import HaltKind
+from triplegain.storage.database import Database
+from triplegain.storage.security_log import SecurityLog
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
+
+QUANTITY = "0.01"
+
+
+@dataclass
+class Steered:
+    """A running system, a person with an admin key, and what is stored."""
+
+    system: PaperSystem
+    admin: httpx.AsyncClient
+    reader: SessionReader
+    security: SecurityLog
+    database_url: str
+
+    @property
+    def session(self) -> TradingSession:
+        return self.system.opened.session
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Let the market go on until it does."""
+        for _ in range(20_000):
+            if holds():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("it never happened")
+
+    async def stop_at(self, fraction: str) -> str:
+        """A stop so far below the ask, on the tick."""
+        quote = self.session.prices.quote("BTC/USDT")
+        assert quote is not None and quote.ask is not None
+        return str(round(quote.ask * (1 - type(quote.ask)(fraction)), 1))
+
+    async def get(self, path: str) -> Any:
+        answer = await self.admin.get(f"/api/v1{path}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: Any = None) -> httpx.Response:
+        return await self.admin.post(f"/api/v1{path}", json=body)
+
+    async def event(self, kind: str) -> SecurityEvent:
+        [found] = [event for _, event in await self.security.security_events(limit=1000) if event.kind == kind]
+        return found
+
+    async def transaction(self, query: str) -> int:
+        """The id of the transaction that wrote the one row of a query."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            [row] = await connection.fetch(query)
+            return int(row[0])
+        finally:
+            await connection.close()
+
+
+def options() -> PaperOptions:
+    """Candles of an hour: in these few minutes the baseline has nothing to say, and no cool-down runs."""
+    return PaperOptions(feed="demo", speed="max", candle="1h", llm="none", duration="6h")
+
+
+@pytest.fixture
+async def opened(database_url: str, tmp_path: Path) -> AsyncIterator[Steered]:
+    """A system before its market's first message."""
+    clock = ManualClock(1_767_225_600 * SECOND_NS)
+    database = await Database.connect(database_url)
+    store, reader, security = SessionStore(database, clock), SessionReader(database), SecurityLog(database, clock)
+    await security.add_api_key(key_hash("key"), "admin", "admin")
+    system = PaperSystem(options(), Config(), tmp_path, database, store, reader, clock, {})
+    await system.open()
+    generous = replace(Limits(), default=10_000, reads=10_000, trade=10_000, reset=10_000)
+    app = create_app(system, reader, security, generous, clock)
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
+    headers = {"Authorization": "Bearer key"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://triplegain", headers=headers) as admin:
+        yield Steered(system, admin, reader, security, database_url)
+    await store.close()
+    await database.close()
+
+
+@pytest.fixture
+async def steered(opened: Steered) -> AsyncIterator[Steered]:
+    """A system whose market has run long enough to have prices."""
+    run = asyncio.create_task(opened.system.run())
+    await opened.until(lambda: opened.session.prices.quote("BTC/USDT"))
+    yield opened
+    opened.system.stop()
+    with suppress(TripleGainError):
+        assert await run is Ending.STOPPED
+
+
+async def test_the_state_of_risk_in_figures_and_words(steered: Steered) -> None:
+    state = await steered.get("/risk/state")
+    # 10 000 USDT and nothing traded: a trade is at most 20 %, loses at most 2 %, and a day may lose 5 %.
+    assert (state["state"], state["words"], state["equity"]) == ("running", [], "10000")
+    assert (state["drawdown_percent"], state["day_percent"], state["week_percent"]) == ("0", "0", "0")
+    assert (state["limits"]["position_max_usd"], state["limits"]["loss_at_stop_max_usd"]) == ("2000", "200")
+    acts = {each["kind"]: each["acts_at"] for each in state["breakers"]}
+    assert acts == {"daily": "9500", "weekly": "9000", "drawdown": "8000"}
+    bitcoin = next(each for each in state["markets"] if each["symbol"] == "BTC/USDT")
+    assert (bitcoin["stop_max_percent"], bitcoin["leverage_max"]) == ("3", 1)
+    paused = await steered.post("/paper/pause")
+    assert paused.status_code == 200
+    state = await steered.get("/risk/state")
+    assert (state["state"], state["words"]) == ("paused", ["trading is paused: nothing new is opened"])
+
+
+async def test_a_trade_is_judged_approved_with_a_near_stop_and_refused_with_a_far_one(steered: Steered) -> None:
+    before = steered.session.risk.state()
+    buy = {"symbol": "btc/usdt", "side": "BUY", "quantity": QUANTITY, "regime": "trending_bull"}
+    near = (await steered.post("/risk/validate", {**buy, "stop": await steered.stop_at("0.02")})).json()
+    # BTC/USDT may have a stop at most 3 % away.
+    far = (await steered.post("/risk/validate", {**buy, "stop": await steered.stop_at("0.04")})).json()
+    none = (await steered.post("/risk/validate", {**buy, "confidence": "0.5"})).json()
+    assert (near["approved"], near["outcome"], near["quantity"]) == (True, "approved", QUANTITY)
+    assert (far["approved"], [each["rule"] for each in far["reasons"]]) == (False, ["stop_max"])
+    assert "farther than 3 %" in far["reasons"][0]["words"]
+    assert [each["rule"] for each in none["reasons"]] == ["stop_required", "confidence"]
+    stored = await steered.reader.orders(steered.system.opened.record.session_id, limit=10)
+    assert stored == [] and steered.session.decisions.counts.decided == 0
+    after = steered.session.risk.state()
+    assert (after["cooldowns"], after["changes"]) == (before["cooldowns"], before["changes"])
+
+
+async def test_what_is_too_large_is_cut_and_the_cut_is_told(steered: Steered) -> None:
+    stop = await steered.stop_at("0.02")
+    asked = {"symbol": "BTC/USDT", "side": "buy", "size": "9000", "stop": stop, "regime": "trending_bull"}
+    cut = (await steered.post("/risk/validate", {**asked, "confidence": "0.85"})).json()
+    assert cut["outcome"] == "modified"
+    assert cut["clamps"][-1]["to"] == cut["quantity"]
+    # 20 % of 10 000 USD.
+    assert float(cut["quantity"]) * float(cut["entry"]) == pytest.approx(2000, abs=2)
+    assert float(cut["clamps"][0]["from"]) * float(cut["entry"]) == pytest.approx(9000, abs=2)
+
+
+async def test_a_question_about_nothing_that_is_traded_is_refused(steered: Steered) -> None:
+    unknown = await steered.post("/risk/validate", {"symbol": "DOGE/USDT", "side": "buy"})
+    assert (unknown.status_code, unknown.json()["error_code"]) == (422, "unknown_symbol")
+    assert "BTC/USDT" in unknown.json()["error_message"]
+    sale = (await steered.post("/risk/validate", {"symbol": "BTC/USDT", "side": "sell"})).json()
+    assert [each["rule"] for each in sale["reasons"]] == ["no_shorts"]
+
+
+async def test_a_reset_ends_the_halt_and_is_stored_with_its_audit_in_one_transaction(steered: Steered) -> None:
+    steered.session.risk.restore(None)
+    assert (await steered.get("/coordinator/status"))["state"] == "halted"
+    halted = await steered.get("/risk/state")
+    assert [halt["kind"] for halt in halted["halts"]] == [HaltKind.STATE.value]
+    verdict = (await steered.post("/risk/validate", {"symbol": "BTC/USDT", "side": "buy"})).json()
+    assert verdict["outcome"] == "halted"
+
+    answer = await steered.post("/risk/reset")
+    assert answer.status_code == 200 and answer.json()["ended"] == ["risk state is missing: ADMIN reset"]
+    session_id = steered.system.opened.record.session_id
+    [change] = [each for each in await steered.reader.risk_history(session_id) if each.kind == "reset"]
+    assert change.state["peak_equity"] == "10000" and change.state["halts"] == []
+    event = await steered.event("risk_reset")
+    assert event.actor.startswith("admin:")
+    assert event.details == {"session": session_id, "equity": "10000", "ended": ["risk state is missing: ADMIN reset"]}
+    wrote = [
+        await steered.transaction("SELECT xmin::text FROM paper_risk_history WHERE kind = 'reset'"),
+        await steered.transaction("SELECT xmin::text FROM security_events WHERE kind = 'risk_reset'"),
+    ]
+    assert wrote[0] == wrote[1]
+    state = await steered.get("/risk/state")
+    assert (state["state"], state["halts"]) == ("running", [])
+    assert state["leverage_one_until"] is not None and "leverage 1" in state["words"][-1]
+
+
+async def test_no_reset_while_equity_is_unknown(opened: Steered) -> None:
+    answer = await opened.post("/risk/reset")
+    assert (answer.status_code, answer.json()["error_code"]) == (409, "equity_unknown")
+    assert "equity is unknown" in answer.json()["error_message"]
+    events = [event.kind for _, event in await opened.security.security_events(limit=100)]
+    assert "risk_reset" not in events
+
+
+async def test_before_the_market_starts_everything_is_shown_and_no_task_runs(opened: Steered) -> None:
+    agents = await opened.get("/agents")
+    assert [task["next_due"] for task in agents["tasks"]] == [None, None]
+    assert (await opened.get("/risk/state"))["limits"]["exposure_usd"] == "0"
+    run = await opened.post("/agents/technical/run")
+    assert (run.status_code, run.json()["error_code"]) == (503, "not_ready")
+
+
+async def test_a_task_runs_beside_its_schedule_and_the_wish_is_audited(steered: Steered) -> None:
+    forced = steered.session.mind.schedule.tallies["regime"]
+    asked = await steered.post("/agents/regime/run")
+    assert (asked.status_code, asked.json()["task"]) == (202, "regime")
+    await steered.until(lambda: forced.forced == 1)
+    assert (await steered.event("agent_run")).details == {"task": "regime"}
+    tasks = {task["name"]: task for task in (await steered.get("/agents"))["tasks"]}
+    assert (tasks["regime"]["asked_for"], tasks["regime"]["interval_s"]) == (1, 300)
+    assert (await steered.post("/coordinator/tasks/technical/run")).status_code == 202
+
+
+async def test_a_task_this_session_does_not_have_is_refused_in_words(steered: Steered) -> None:
+    refused = await steered.post("/agents/decision/run")
+    assert (refused.status_code, refused.json()["error_code"]) == (404, "unknown_task")
+    assert "no task decision" in refused.json()["error_message"] and "need a model" in refused.json()["error_message"]
+
+
+async def test_the_agents_and_what_they_said_last(steered: Steered) -> None:
+    await steered.until(lambda: steered.session.mind.schedule.runs["technical"] > 2)
+    # A command is stored with everything before it.
+    assert (await steered.post("/paper/pause")).status_code == 200
+    agents = await steered.get("/agents")
+    assert (agents["level"], agents["failing"], agents["models"]) == ("normal", "", [])
+    assert agents["trader"] and [task["name"] for task in agents["tasks"]] == ["technical", "regime"]
+    assert {each["task"] for each in agents["latest"]} == {"technical", "regime"}
+    assert {each["model"] for each in agents["latest"]} == {None}
+    page = await steered.get("/agents/analyses?task=technical&symbol=btc/usdt&limit=1")
+    [newest] = page["items"]
+    assert (newest["task"], newest["symbol"]) == ("technical", "BTC/USDT") and page["next"] == newest["number"]
+
+
+async def test_an_emergency_pauses_and_closes_in_one_audited_step(steered: Steered) -> None:
+    order = {"symbol": "BTC/USDT", "side": "buy", "quantity": QUANTITY, "stop": await steered.stop_at("0.02")}
+    placed = await steered.post("/paper/trade", order)
+    assert placed.status_code == 201, placed.text
+    await steered.until(lambda: any(p.quantity for p in steered.session.desk.open_positions()))
+    answer = await steered.post("/coordinator/emergency")
+    assert answer.status_code == 202
+    [position] = answer.json()["positions"]
+    assert answer.json()["paused"] is True
+    event = await steered.event("admin_override")
+    assert event.details == {"act": "emergency", "positions": [position]}
+    await steered.until(lambda: not steered.session.desk.open_positions())
+    status = await steered.get("/coordinator/status")
+    assert (status["state"], status["paused"], status["halted"]) == ("paused", True, "")
+
+
+async def test_where_equity_is_unknown_nothing_is_measured_and_no_reset_is_possible(
+    steered: Steered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steered.session.portfolio, "equity_usd", lambda mark=None: None)
+    state = await steered.get("/risk/state")
+    assert (state["equity"], state["drawdown_percent"], state["day_percent"]) == (None, None, None)
+    assert (state["limits"]["position_max_usd"], state["peak_equity"]) == (None, "10000")
+    assert state["words"] == ["equity is unknown or not above zero: nothing new is opened"]
+    verdict = (await steered.post("/risk/validate", {"symbol": "BTC/USDT", "side": "buy"})).json()
+    assert "equity" in [each["rule"] for each in verdict["reasons"]]
+    assert (await steered.post("/risk/reset")).status_code == 409
