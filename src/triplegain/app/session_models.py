@@ -107,9 +107,13 @@ class SessionModels:
         )
         self._stack.push_async_callback(built.aclose)
         self.cast, self.port, self.banner = built.cast, built.port, built.banner
-        if words != NOBODY:
-            for line in self.banner:
-                self._tell(line)
+        if words == NOBODY:
+            return
+        if not built.roster.present:
+            self._tell(f"{self.banner[0]} `tg models list` says who could.")
+            return
+        for line in self.banner:
+            self._tell(line)
 
     async def _local(self, words: str) -> ModelSpec | None:
         """Our own small model, started if it was named."""
