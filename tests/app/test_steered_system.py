@@ -16,6 +16,7 @@ from tests.api.stored_control import Limits
 
 from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
+from triplegain.api.risk_requests import RiskQuestion
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config.tree import Config
@@ -149,6 +150,17 @@ async def test_a_trade_is_judged_approved_with_a_near_stop_and_refused_with_a_fa
     assert stored == [] and steered.session.decisions.counts.decided == 0
     after = steered.session.risk.state()
     assert (after["cooldowns"], after["changes"]) == (before["cooldowns"], before["changes"])
+
+
+async def test_a_question_changes_nothing_even_when_a_day_has_passed_unseen(steered: Steered) -> None:
+    session = steered.session
+    # The next real look would begin a new day, and write that down.
+    session.risk.restore({**session.risk.state(), "day_start_ns": "0"})
+    before = session.state()
+    question = RiskQuestion.model_validate({"symbol": "BTC/USDT", "side": "buy", "stop": "50000"})
+    assert steered.system.judge(question).decided_at_ns == session.now_ns
+    assert steered.system.risk().state == "running"
+    assert session.state() == before
 
 
 async def test_what_is_too_large_is_cut_and_the_cut_is_told(steered: Steered) -> None:

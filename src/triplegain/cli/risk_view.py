@@ -13,7 +13,6 @@ from triplegain.cli.tables import ALARM, GAIN, LOSS, QUIET, WARNING, listing, pa
 
 _STATES = {"running": GAIN, "paused": WARNING, "halted": ALARM}
 _OUTCOMES = {"approved": GAIN, "modified": WARNING, "rejected": LOSS, "halted": ALARM}
-_SECONDS = 19
 
 
 def risk_view(state: Mapping[str, Any]) -> RenderableType:
@@ -37,9 +36,6 @@ def _figures(state: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
     yield "Today", signed_percent(_number(state["day_percent"]))
     yield "This week", signed_percent(_number(state["week_percent"]))
     yield "Losses in a row", Text(str(state["losses_in_a_row"]))
-    for each in state["cooldowns"]:
-        where = each["symbol"] or "all pairs"
-        yield "Cool-down", Text(f"{each['kind'].replace('_', ' ')}, {where}, until {_moment(each['until'])}")
     largest, loss = _number(limits["position_max_usd"]), _number(limits["loss_at_stop_max_usd"])
     yield "A trade at most", Text.assemble(usd(largest), " USD, losing ", usd(loss), " at its stop")
     exposure, most = _number(limits["exposure_usd"]), _number(limits["exposure_max_usd"])
@@ -105,10 +101,6 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]
 
 def _told(reason: Mapping[str, str], style: str) -> Text:
     return Text.assemble((reason["words"], style), (f" ({reason['rule']})", QUIET))
-
-
-def _moment(time: str) -> str:
-    return f"{time[:_SECONDS].replace('T', ' ')} UTC"
 
 
 def _number(text: str | None) -> Decimal | None:
