@@ -77,6 +77,13 @@ class Asked:
         return hashlib.sha256(f"{self.model}/{self.snapshot}".encode()).digest()[0] % 100
 
 
+def leans(asked: Asked) -> str:
+    """Votes that lean one way at a time, most of them, so that there are majorities and trades both ways."""
+    way = hashlib.sha256(f"{asked.symbol}/{asked.number}".encode()).digest()[0] % 100
+    leaning = "buy" if way < 50 else "sell" if way < 75 else "hold"
+    return asked.vote(leaning if asked.chance() < 85 else "hold")
+
+
 #: What a model does about a question: a text it answers with, a fault, or None for the good answer.
 Says = Callable[[Asked], str | Do | None]
 
@@ -199,6 +206,16 @@ class ThinkingPaper:
             "looking", f"SELECT * FROM {table} WHERE session_id = $1 ORDER BY {order}", session
         )
         return [dict(row) for row in found]
+
+    async def outcome(self) -> dict[str, Any]:
+        """Everything two runs of the same market and the same answers have in common."""
+        hashes = await self.reader.hashes(self.system.opened.record.session_id)
+        told = {"session_id", "recorded_at"}
+        found: dict[str, Any] = {"fills": hashes.fills_sha256, "ledger": hashes.ledger_sha256}
+        for table in ("paper_decisions", "paper_votes", "paper_analyses"):
+            rows = await self.rows(table)
+            found[table] = [{name: value for name, value in row.items() if name not in told} for row in rows]
+        return found
 
 
 @asynccontextmanager

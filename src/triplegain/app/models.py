@@ -49,16 +49,21 @@ async def build_models(
     *,
     local: ModelSpec | None = None,
     through: Through | None = None,
+    taped: frozenset[str] | None = None,
     symbols: int = SYMBOLS,
     assets: int = ASSETS,
 ) -> BuiltModels:
     """The models that `--llm words` means, ready: what is slow to import has been imported.
 
     `local` is the model of a server of ours that runs. Ollama is asked for its models if one of them may take part.
+    `taped` names the models of a tape that `through` replays: they take part without keys and are not asked.
     `symbols` and `assets` are how many the session trades and reads about, for the banner. Raises ModelsError if a
     named model is not there.
     """
-    roster = await read_roster(config, environ, words, local)
+    if taped is None:
+        roster = await read_roster(config, environ, words, local)
+    else:
+        roster = taped_roster(config, words, taped)
     settings = ClientSettings(
         breaker_failures=config.llm.breaker.failures,
         breaker_open_s=config.llm.breaker.open_s,
@@ -66,13 +71,16 @@ async def build_models(
     )
     specs = {spec.name: spec for spec in roster.present}
     client = ModelClient(specs.values(), keys_of(environ), spending, clock, settings)
-    await client.warm_up()
+    if taped is None:
+        await client.warm_up()
     port: ModelPort = client if through is None else through(client, specs)
     resolvers = [specs[name] for name in roster.roles[Role.CONFLICT]]
     if resolvers:
         port = StandIns(port, RESOLVERS, FailOver(port, resolvers))
-    banner = tuple(roster.banner(calls_per_day(config, symbols, assets)))
-    return BuiltModels(port, roster, cast_of(roster), banner, client.aclose)
+    banner = roster.banner(calls_per_day(config, symbols, assets))
+    if taped is not None and roster.present:
+        banner[-1] = "Their answers are on the tape: nobody is asked, and nothing is spent."
+    return BuiltModels(port, roster, cast_of(roster), tuple(banner), client.aclose)
 
 
 async def read_roster(config: Config, environ: Mapping[str, str], words: str, local: ModelSpec | None = None) -> Roster:
@@ -85,9 +93,20 @@ async def read_roster(config: Config, environ: Mapping[str, str], words: str, lo
         found = await installed_models(address)
         if found is not None:
             installed = (installed or set()) | found
-    roles = {role: tuple(getattr(config.llm.roles, role.value)) for role in Role}
-    plan = Plan(specs, roles, config.llm.budget.per_day_usd)
-    return Roster.of(plan, keys_of(environ), installed, only)
+    return Roster.of(_plan(config, specs), keys_of(environ), installed, only)
+
+
+def taped_roster(config: Config, words: str, taped: frozenset[str]) -> Roster:
+    """Who takes part in a replay: whoever is on the tape, or is named; nobody needs a key, a server or a connection.
+
+    Raises ModelsError for one that is not configured any more: with fewer voters the votes would count differently.
+    """
+    specs = (*model_specs(config), LOCAL_TINY.spec("on the tape"))
+    known = [spec.name for spec in specs if spec.name in taped]
+    only = only_these(words)
+    names = (*known, *sorted(taped.difference(known))) if only is None else only
+    installed = [spec.model for spec in specs if spec.provider is Provider.OLLAMA]
+    return Roster.of(_plan(config, specs), tuple(Provider), installed, names)
 
 
 def model_specs(config: Config) -> tuple[ModelSpec, ...]:
@@ -138,6 +157,11 @@ def cast_of(roster: Roster) -> Cast:
         providers=providers,
         token_budgets=dict.fromkeys(local, LOCAL_TINY.prompt_tokens),
     )
+
+
+def _plan(config: Config, specs: tuple[ModelSpec, ...]) -> Plan:
+    roles = {role: tuple(getattr(config.llm.roles, role.value)) for role in Role}
+    return Plan(specs, roles, config.llm.budget.per_day_usd)
 
 
 def _spec(config: Config, name: str, words: str) -> ModelSpec:

@@ -16,7 +16,7 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import AUTO, NOBODY, only_these
 from triplegain.llm.spec import ModelSpec
-from triplegain.llm.tape import TapeMode, open_tape
+from triplegain.llm.tape import TapeMode, open_tape, taped_models
 from triplegain.storage.database import Database
 from triplegain.storage.model_ledger import ModelLedger
 
@@ -92,8 +92,9 @@ class SessionModels:
         if self._is_open:
             return
         self._is_open = True
-        words = self.words(source)
-        local = await self._local(words)
+        words, tape = self.words(source), self._choice.tape
+        replayed = tape is not None and tape.mode is TapeMode.REPLAY
+        local = None if replayed else await self._local(words)
         built = await build_models(
             self._config,
             self._environ,
@@ -101,7 +102,8 @@ class SessionModels:
             self._clock,
             words,
             local=local,
-            through=self._through if self._choice.tape else None,
+            through=self._through if tape else None,
+            taped=taped_models(tape.path) if tape is not None and replayed else None,
             symbols=len(symbols),
             assets=len({symbol.partition("/")[0] for symbol in symbols}),
         )

@@ -43,6 +43,11 @@ def open_tape(mode: TapeMode, path: Path | None, specs: Mapping[str, ModelSpec],
     return Recorder(_named(path), specs, inner) if mode is TapeMode.RECORD else Live(inner)
 
 
+def taped_models(path: Path) -> frozenset[str]:
+    """The names of those whose replies are on a tape. Raises TapeError."""
+    return frozenset(entry["model"] for entry in read_entries(path))
+
+
 class Live:
     """Asks `inner` and keeps nothing."""
 
