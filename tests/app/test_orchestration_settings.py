@@ -22,7 +22,7 @@ from triplegain.coordinator.agreement import AgreementSettings
 from triplegain.coordinator.conflicts import ConflictSettings
 from triplegain.coordinator.degradation import DegradationSettings
 from triplegain.coordinator.outcomes import OutcomeSettings
-from triplegain.coordinator.rebalance import RebalanceSettings
+from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.coordinator.schedule import TASKS
 from triplegain.domain.clock import SECOND_NS
 

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from tests.coordinator.conftest import demo, settings_for
+
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.ledger_entry import EntryKind
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, PositionRecord
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.settings import HodlSettings
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def session() -> Iterator[TradingSession]:
 def won(usd: str, now_ns: int) -> PositionRecord:
     zero = Decimal(0)
     return PositionRecord(
-        "pos-1", "BTC/USDT", Side.BUY, 1, zero, Decimal(1), Decimal(100), Decimal(usd), Decimal(usd), zero, now_ns, now_ns,
-        closed_at_ns=now_ns, close_reason=CloseReason.TAKE_PROFIT,
+        "pos-1", "BTC/USDT", Side.BUY, 1, zero, Decimal(1), Decimal(100), Decimal(usd), Decimal(usd), zero, now_ns,
+        now_ns, closed_at_ns=now_ns, close_reason=CloseReason.TAKE_PROFIT,
     )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.coordinator.rebalance import (
+from triplegain.coordinator.rebalance.batches import RebalanceBatch, batches_of
+from triplegain.coordinator.rebalance.plan import (
     NoRebalance,
     RebalancePlan,
     RebalanceSettings,
     plan,
 )
-from triplegain.coordinator.rebalance_batches import RebalanceBatch, batches_of
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import Side

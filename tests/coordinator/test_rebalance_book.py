@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.coordinator.rebalance import Leg, RebalancePlan, RebalanceSettings
-from triplegain.coordinator.rebalance_book import RebalanceBook, RebalanceClaim
-from triplegain.coordinator.rebalance_order import RebalanceOrder
+from triplegain.coordinator.rebalance.book import RebalanceBook, RebalanceClaim
+from triplegain.coordinator.rebalance.order import RebalanceOrder
+from triplegain.coordinator.rebalance.plan import Leg, RebalancePlan, RebalanceSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS

@@ -11,7 +11,7 @@ from tests.coordinator.crash_day import HOUR_NS, crash_events, crash_settings, p
 from tests.coordinator.scripted_models import ScriptedModels
 
 from triplegain.coordinator.mind_settings import Cast, MindSettings
-from triplegain.coordinator.rebalance import RebalanceSettings
+from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.coordinator.schedule import TASKS, Task
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.llm.reply import ModelAnswer, Usage

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.coordinator.rebalance import NoRebalance, RebalancePlan, RebalanceSettings
-from triplegain.coordinator.rebalancing import RebalanceStep, Rebalancing, plan_to_json
+from triplegain.coordinator.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
+from triplegain.coordinator.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import OrderRequest, Side

@@ -19,9 +19,9 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.alert import Alert
-from triplegain.execution.hodl import HodlBag
-from triplegain.execution.hodl_profit import DAY_NS
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.bag import HodlBag
+from triplegain.execution.hodl_bag.profit import DAY_NS
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.execution.order_register import OrderRegister
 
 LOT = Decimal("0.001")

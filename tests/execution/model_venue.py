@@ -35,7 +35,7 @@ from triplegain.execution.alert import Alert
 from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.stage import Protected
+from triplegain.execution.protecting.stage import Protected
 
 ZERO = Decimal(0)
 

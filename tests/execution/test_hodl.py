@@ -17,8 +17,8 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
 from triplegain.domain.records import PositionRecord
 from triplegain.execution.alert import AlertKind
-from triplegain.execution.hodl_profit import DAY_NS
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.profit import DAY_NS
+from triplegain.execution.hodl_bag.settings import HodlSettings
 
 
 @pytest.fixture(params=[False, True], ids=["one run", "a restart after every step"])

@@ -15,9 +15,9 @@ from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.hodl import HodlBag
-from triplegain.execution.hodl_account import PaperHodlAccount
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.account import PaperHodlAccount
+from triplegain.execution.hodl_bag.bag import HodlBag
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.ledger.entries import check_balanced
 
 HODL, WALLET = LedgerAccount.HODL, LedgerAccount.WALLET

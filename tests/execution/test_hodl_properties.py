@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.execution.hodl_scene import Scene
 
 from triplegain.domain.orders import Side
-from triplegain.execution.hodl_profit import DAY_NS
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.profit import DAY_NS
+from triplegain.execution.hodl_bag.settings import HodlSettings
 
 _ZERO = Decimal(0)
 

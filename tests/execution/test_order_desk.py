@@ -16,7 +16,7 @@ from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import Refused
-from triplegain.execution.stage import Protected, StopLevel, Unguarded
+from triplegain.execution.protecting.stage import Protected, StopLevel, Unguarded
 
 HOUR_S = 3600
 Venue = Any

@@ -13,8 +13,8 @@ from tests.execution.model_venue import ModelVenue
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.trailing import BreakEven, TrailingStop
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
 
 _PLAIN = DeskSettings(protection=ProtectionSettings(max_holding_ns=3600 * SECOND_NS))
 _FOLLOWING = DeskSettings(

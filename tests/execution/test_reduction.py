@@ -11,7 +11,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
 from triplegain.domain.records import CloseReason
 from triplegain.execution.alert import AlertKind
-from triplegain.execution.stage import Unguarded
+from triplegain.execution.protecting.stage import Unguarded
 
 Venue = Any
 

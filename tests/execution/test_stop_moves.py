@@ -13,8 +13,8 @@ from triplegain.domain.orders import AmendRequest
 from triplegain.domain.records import CloseReason
 from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.trailing import BreakEven, TrailingStop, TrailMode
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.trailing import BreakEven, TrailingStop, TrailMode
 
 Venue = Any
 

@@ -21,8 +21,8 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.orders import AmendRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason
 from triplegain.execution.alert import AlertKind
-from triplegain.execution.protection import Protection, Reduction
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.protection import Protection, Reduction
+from triplegain.execution.protecting.stage import (
     Closed,
     Entering,
     Leaving,
@@ -36,8 +36,8 @@ from triplegain.execution.stage import (
     StopLevel,
     Unguarded,
 )
-from triplegain.execution.stored_protection import protection_from_json, protection_to_json
-from triplegain.execution.venue_answers import exit_answered, part_answered, stop_answered
+from triplegain.execution.protecting.stored import protection_from_json, protection_to_json
+from triplegain.execution.protecting.venue_answers import exit_answered, part_answered, stop_answered
 
 NOW = 50 * SECOND_NS
 TEN, FIVE = Decimal(10), Decimal(5)

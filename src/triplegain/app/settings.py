@@ -20,8 +20,8 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.trailing import BreakEven, TrailingStop
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
 from triplegain.market.candle_length import auto_candle_length, parse_candle_length
 from triplegain.market.feed import MarketSource
 

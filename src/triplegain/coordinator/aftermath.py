@@ -11,7 +11,7 @@ from triplegain.coordinator.risk_watch import NEVER, RiskWatch
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.execution.alert import Alert
-from triplegain.execution.hodl import HodlBag
+from triplegain.execution.hodl_bag.bag import HodlBag
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 

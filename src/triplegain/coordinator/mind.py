@@ -16,7 +16,7 @@ from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dep
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.mind_settings import MindSettings
 from triplegain.coordinator.opinions import Opinions
-from triplegain.coordinator.rebalance_run import RebalanceRun
+from triplegain.coordinator.rebalance.run import RebalanceRun
 from triplegain.coordinator.round_kinds import Kind
 from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
 from triplegain.coordinator.schedule import Schedule, Skip, Task

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.coordinator.decision_desk import DecisionDesk
-from triplegain.coordinator.rebalance_run import RebalanceRun
+from triplegain.coordinator.rebalance.run import RebalanceRun
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.coordinator.step_record import StepRecord
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.hodl import HodlBag
-from triplegain.execution.hodl_account import PaperHodlAccount
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.account import PaperHodlAccount
+from triplegain.execution.hodl_bag.bag import HodlBag
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 from triplegain.agents.baselines.choice import BaselineChoice
 from triplegain.coordinator.mind_settings import MindSettings
-from triplegain.coordinator.rebalance import RebalanceSettings
+from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings

@@ -28,12 +28,12 @@ from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.protection import Protection
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.protections import ProtectionDelays, Protections
-from triplegain.execution.protective_orders import Role
-from triplegain.execution.stage import Leg, Protected, StopLevel
-from triplegain.execution.told_quotes import Told, ToldQuotes
+from triplegain.execution.protecting.orders import Role
+from triplegain.execution.protecting.protection import Protection
+from triplegain.execution.protecting.protections import ProtectionDelays, Protections
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.stage import Leg, Protected, StopLevel
+from triplegain.execution.protecting.told_quotes import Told, ToldQuotes
 
 _OWN_ID = re.compile(rf"(entry|stop|exit)-\d+|{HODL_ORDERS}.*")
 

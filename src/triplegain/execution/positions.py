@@ -27,9 +27,9 @@ from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.position import Position, PositionError
-from triplegain.execution.stage import StopLevel
-from triplegain.execution.stored_protection import level_from_json, level_to_json
-from triplegain.execution.trailing import EntryCost
+from triplegain.execution.protecting.stage import StopLevel
+from triplegain.execution.protecting.stored import level_from_json, level_to_json
+from triplegain.execution.protecting.trailing import EntryCost
 from triplegain.ledger.realised import UsdPrice
 
 _ZERO = Decimal(0)

@@ -19,13 +19,13 @@ from triplegain.domain.money import text
 from triplegain.domain.records import PositionRecord
 from triplegain.execution.alert import Alert
 from triplegain.execution.broker import Broker
-from triplegain.execution.hodl_account import HodlAccount
-from triplegain.execution.hodl_buyer import Ask, HodlBuyer, NotNow
-from triplegain.execution.hodl_journal import HodlJournal
-from triplegain.execution.hodl_pots import HodlPots
-from triplegain.execution.hodl_profit import DAY_NS
-from triplegain.execution.hodl_settings import HodlSettings
-from triplegain.execution.hodl_till import Closed, HodlTill
+from triplegain.execution.hodl_bag.account import HodlAccount
+from triplegain.execution.hodl_bag.buyer import Ask, HodlBuyer, NotNow
+from triplegain.execution.hodl_bag.journal import HodlJournal
+from triplegain.execution.hodl_bag.pots import HodlPots
+from triplegain.execution.hodl_bag.profit import DAY_NS
+from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl_bag.till import Closed, HodlTill
 from triplegain.execution.order_desk import Refused
 from triplegain.execution.order_register import OrderRegister
 from triplegain.ledger.realised import UsdPrice, in_usd

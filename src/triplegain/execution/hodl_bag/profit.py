@@ -8,7 +8,7 @@ from typing import Any
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.money import EXACT, floor_to, text
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.settings import HodlSettings
 
 DAY_NS = 86_400 * SECOND_NS
 

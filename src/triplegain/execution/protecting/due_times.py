@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from triplegain.execution.protection import Protection
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.stage import Leaving, Leg, Protected, Selling, Unguarded
+from triplegain.execution.protecting.protection import Protection
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.stage import Leaving, Leg, Protected, Selling, Unguarded
 
 
 def time_exit_ns(protection: Protection, settings: ProtectionSettings) -> int | None:

@@ -12,8 +12,8 @@ from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_m
 from triplegain.coordinator.decision_desk import DecisionDesk
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.opinions import Opinions
-from triplegain.coordinator.rebalance import NoRebalance, RebalancePlan, RebalanceSettings
-from triplegain.coordinator.rebalancing import RebalanceStep, Rebalancing, plan_to_json
+from triplegain.coordinator.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
+from triplegain.coordinator.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
 from triplegain.coordinator.round_kinds import Kind
 from triplegain.coordinator.rounds import FinishedRound, Round
 from triplegain.coordinator.session_prices import SessionPrices

@@ -9,8 +9,8 @@ from typing import Any, assert_never
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.records import CloseReason
-from triplegain.execution.protection import Protection, Reduction
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.protection import Protection, Reduction
+from triplegain.execution.protecting.stage import (
     Amendment,
     Closed,
     Entering,

@@ -8,8 +8,8 @@ from typing import assert_never
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to
-from triplegain.execution.protection import Protection, Reduction
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.protection import Protection, Reduction
+from triplegain.execution.protecting.stage import (
     Closed,
     Entering,
     Leaving,

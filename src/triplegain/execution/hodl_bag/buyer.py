@@ -18,10 +18,10 @@ from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.execution.alert import AlertKind
 from triplegain.execution.broker import Broker
-from triplegain.execution.hodl_journal import HodlJournal
-from triplegain.execution.hodl_pots import HodlPots
-from triplegain.execution.hodl_purchase import Purchase, affordable
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.journal import HodlJournal
+from triplegain.execution.hodl_bag.pots import HodlPots
+from triplegain.execution.hodl_bag.purchase import Purchase, affordable
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.execution.order_register import OrderRegister
 
 #: Symbol to the price a market order to buy is reckoned with, or None where it is not fresh.

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.coordinator.rebalance import Leg, RebalancePlan, RebalanceSettings
+from triplegain.coordinator.rebalance.plan import Leg, RebalancePlan, RebalanceSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT
 

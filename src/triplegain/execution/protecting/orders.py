@@ -11,7 +11,8 @@ from typing import Any, assert_never
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason
 from triplegain.execution.broker import Broker
-from triplegain.execution.next_step import (
+from triplegain.execution.positions import Positions
+from triplegain.execution.protecting.next_step import (
     CancelEntry,
     CancelStop,
     CloseInstead,
@@ -26,9 +27,8 @@ from triplegain.execution.next_step import (
     SellRest,
     Step,
 )
-from triplegain.execution.positions import Positions
-from triplegain.execution.protection import Protection
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.protection import Protection
+from triplegain.execution.protecting.stage import (
     Amendment,
     Closed,
     Leaving,

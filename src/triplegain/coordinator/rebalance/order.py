@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from triplegain.coordinator.rebalance import Leg
+from triplegain.coordinator.rebalance.plan import Leg
 from triplegain.domain.money import text
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal

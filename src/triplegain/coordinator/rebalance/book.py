@@ -16,7 +16,9 @@ from fractions import Fraction
 from typing import Any
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.coordinator.rebalance import (
+from triplegain.coordinator.rebalance.batches import RebalanceBatch, batches_of
+from triplegain.coordinator.rebalance.order import RebalanceOrder
+from triplegain.coordinator.rebalance.plan import (
     Leg,
     Prices,
     RebalancePlan,
@@ -25,8 +27,6 @@ from triplegain.coordinator.rebalance import (
     prices_of,
     too_small,
 )
-from triplegain.coordinator.rebalance_batches import RebalanceBatch, batches_of
-from triplegain.coordinator.rebalance_order import RebalanceOrder
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side

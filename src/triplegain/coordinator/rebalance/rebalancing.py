@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from triplegain.agents.rebalance import PlannedTrade, RebalanceMode
-from triplegain.coordinator.rebalance import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of
-from triplegain.coordinator.rebalance_book import RebalanceBook
+from triplegain.coordinator.rebalance.book import RebalanceBook
+from triplegain.coordinator.rebalance.plan import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import divide, text
 from triplegain.domain.orders import OrderRequest

@@ -10,10 +10,10 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import floor_to, text
 from triplegain.domain.records import CloseReason
 from triplegain.execution.positions import Positions
-from triplegain.execution.protection import Protection
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.stage import StopLevel
-from triplegain.execution.trailing import EntryCost
+from triplegain.execution.protecting.protection import Protection
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.stage import StopLevel
+from triplegain.execution.protecting.trailing import EntryCost
 
 
 class PriceWatch:

@@ -18,16 +18,16 @@ from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import CloseReason
 from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.broker import Broker
-from triplegain.execution.due_times import due_times, late_alarm_ns, overdue_alarm_ns, time_exit_ns
-from triplegain.execution.next_step import CloseInstead, EndReduction, Step, next_step
 from triplegain.execution.positions import Positions
-from triplegain.execution.price_watch import PriceWatch
-from triplegain.execution.protection import Protection
-from triplegain.execution.protection_settings import ProtectionSettings
-from triplegain.execution.protective_orders import ProtectiveOrders, Role
-from triplegain.execution.stage import Closed, Protected, StopLevel
-from triplegain.execution.stored_protection import protection_from_json, protection_to_json
-from triplegain.execution.venue_answers import (
+from triplegain.execution.protecting.due_times import due_times, late_alarm_ns, overdue_alarm_ns, time_exit_ns
+from triplegain.execution.protecting.next_step import CloseInstead, EndReduction, Step, next_step
+from triplegain.execution.protecting.orders import ProtectiveOrders, Role
+from triplegain.execution.protecting.price_watch import PriceWatch
+from triplegain.execution.protecting.protection import Protection
+from triplegain.execution.protecting.settings import ProtectionSettings
+from triplegain.execution.protecting.stage import Closed, Protected, StopLevel
+from triplegain.execution.protecting.stored import protection_from_json, protection_to_json
+from triplegain.execution.protecting.venue_answers import (
     entry_answered,
     exit_answered,
     is_too_small,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.execution.trailing import BreakEven, TrailingStop
+from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.money import text
 from triplegain.domain.records import CloseReason
 from triplegain.execution.alert import AlertKind
-from triplegain.execution.protection import Protection, Reduction
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.protection import Protection, Reduction
+from triplegain.execution.protecting.stage import (
     Amendment,
     Entering,
     Leaving,

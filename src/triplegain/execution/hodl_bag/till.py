@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.money import text
-from triplegain.execution.hodl_account import HodlAccount
-from triplegain.execution.hodl_journal import HodlJournal
-from triplegain.execution.hodl_pots import HodlPots
-from triplegain.execution.hodl_profit import ProfitMark, split_up
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.account import HodlAccount
+from triplegain.execution.hodl_bag.journal import HodlJournal
+from triplegain.execution.hodl_bag.pots import HodlPots
+from triplegain.execution.hodl_bag.profit import ProfitMark, split_up
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.ledger.realised import UsdPrice, in_usd
 
 _ZERO = Decimal(0)

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from triplegain.domain.records import CloseReason
-from triplegain.execution.stage import (
+from triplegain.execution.protecting.stage import (
     Closed,
     Entering,
     Leaving,
