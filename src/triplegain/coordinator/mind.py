@@ -128,7 +128,7 @@ class Mind:
             self.schedule.skipped(task, now_ns, skip)
             return
         self.schedule.began(task, now_ns)
-        self._running[task] = []
+        self._running.setdefault(task, [])
         for kind, subject in self._parts(task):
             self._start(kind, subject, now_ns)
         self._end_if_over(task)
