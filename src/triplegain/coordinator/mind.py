@@ -22,10 +22,12 @@ from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Roun
 from triplegain.coordinator.schedule import Schedule, Skip, Task
 from triplegain.coordinator.slots import Slots
 from triplegain.coordinator.voting import Account, Voting
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer
 from triplegain.market.snapshot.snapshot import NoSnapshot
 
+_AGAIN_NS = SECOND_NS
 _TASKS = {
     Kind.TECHNICAL: Task.TECHNICAL,
     Kind.REGIME: Task.REGIME,
@@ -78,6 +80,7 @@ class Mind:
         self._strong_ns: dict[str, int] = {}
         #: Markets a decision was due on before anything was known of them: it is made up for as soon as something is.
         self._owed: set[str] = set()
+        self._ran_ns = 0
 
     def start(self, now_ns: int) -> None:
         """The market has begun."""
@@ -120,7 +123,8 @@ class Mind:
         if self.voting.outcomes.next_due_ns <= now_ns:
             self.voting.score(now_ns)
         self._probe(now_ns)
-        self._plan(now_ns)
+        self._ran_ns = now_ns
+        self._plan()
 
     def _begin(self, task: str, now_ns: int) -> None:
         skip = self._skip(task)
@@ -322,13 +326,15 @@ class Mind:
                 continue
             self.rounds.open(asked)
 
-    def _plan(self, now_ns: int | None = None) -> None:
-        """When there is something to do next. Probing needs no time of its own: something is due every minute."""
-        self.due_ns = min(self.rounds.due_ns, self.schedule.next_due_ns, self.voting.outcomes.next_due_ns)
+    def _plan(self) -> None:
+        """When there is something to do next. What was due and could not be done (a price is missing, trading is
+        paused) is tried again a moment later. Probing needs no time of its own: something is due every minute."""
+        again_ns = self.voting.outcomes.next_due_ns
         if self._rebalance is not None:
-            self.due_ns = min(self.due_ns, self._rebalance.due_ns)
-        if now_ns is not None:
-            self.due_ns = max(self.due_ns, now_ns + 1)
+            again_ns = min(again_ns, self._rebalance.due_ns)
+        if again_ns <= self._ran_ns:
+            again_ns = self._ran_ns + _AGAIN_NS
+        self.due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -342,6 +348,7 @@ class Mind:
             "running": {task: list(rounds) for task, rounds in self._running.items()},
             "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
             "owed": sorted(self._owed),
+            "ran_ns": str(self._ran_ns),
             "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
         }
 
@@ -357,5 +364,6 @@ class Mind:
         self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
         self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
         self._owed = set(stored["owed"])
+        self._ran_ns = int(stored["ran_ns"])
         self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}
         self._plan()
