@@ -25,6 +25,7 @@ from triplegain.coordinator.voting import Account, Voting
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer
+from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot
 
 _AGAIN_NS = SECOND_NS
@@ -40,6 +41,10 @@ _TASKS = {
 
 class Host(Account, Protocol):
     """The session around the mind."""
+
+    def glance(self, symbol: str) -> Glance | NoSnapshot:
+        """What rules look at."""
+        ...
 
     @property
     def may_trade(self) -> Skip | None:
@@ -189,7 +194,7 @@ class Mind:
             self._start_rebalance(now_ns)
             return
         if not self._models(kind) or not self.level.may_ask(task):
-            self._analysts.by_rules(kind, subject, self._host.snapshot(subject), now_ns)
+            self._analysts.by_rules(kind, subject, self._host.glance(subject), now_ns)
             self._after_analysis(kind, subject, now_ns)
             return
         if self.rounds.is_open(kind, subject) or (kind, subject) in self._waiting.values():
@@ -224,11 +229,11 @@ class Mind:
 
     def _round(self, round_id: str, kind: Kind, subject: str, now_ns: int) -> Round | None:
         """None: there is nothing to show, which has been put down."""
-        models, timeout_ns = self._models(kind), self.schedule.specs[_TASKS[kind]].timeout_ns
+        models = self._models(kind)
         if not models:
             # A restart with fewer models: what was to be asked is nobody's any more.
             return None
-        model = models[0]
+        model, timeout_ns = models[0], self.schedule.specs[_TASKS[kind]].timeout_ns
         if kind in (Kind.SOCIAL, Kind.NEWS):
             return self._analysts.sentiment_round(round_id, kind, subject, model, now_ns, timeout_ns)
         seen = self._host.snapshot(subject)
@@ -273,6 +278,8 @@ class Mind:
         if kind is not Kind.TECHNICAL:
             return
         self.voting.retry(subject)
+        if Task.DECISION not in self.schedule.specs or self._skip(Task.DECISION) is not None:
+            return
         if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
             self._owed.discard(subject)
             self._start(Kind.DECISION, subject, now_ns)
@@ -280,7 +287,7 @@ class Mind:
         if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
             return
         rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
-        if Task.DECISION in self.schedule.specs and now_ns >= rested_ns and self._skip(Task.DECISION) is None:
+        if now_ns >= rested_ns:
             self._strong_ns[subject] = now_ns
             self._start(Kind.DECISION, subject, now_ns)
 
@@ -295,7 +302,9 @@ class Mind:
     def _end_if_over(self, task: str) -> None:
         if not self._running.get(task):
             self._running.pop(task, None)
-            self.schedule.ended(task)
+            # A session taken up without models has open rounds of tasks that it does not run any more.
+            if task in self.schedule.specs:
+                self.schedule.ended(task)
 
     def _count(self, done: FinishedRound, now_ns: int) -> None:
         """Who answers and who fails, by provider."""

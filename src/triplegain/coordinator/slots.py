@@ -61,7 +61,8 @@ class Slots:
 
     def _fits(self, task: str) -> bool:
         of_task = sum(each == task for each in self._open.values())
-        return len(self._open) < self._total and of_task < self._limits[task]
+        # Restored rounds may be of a task this session does not run any more: they leave, so that they are over.
+        return len(self._open) < self._total and of_task < self._limits.get(task, self._total)
 
     def state(self) -> dict[str, Any]:
         return {"open": list(self._open.items()), "waiting": list(self._waiting.items())}
