@@ -7,6 +7,7 @@ replies back is none of its business. An answer that does not come is an abstent
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, assert_never
 
 from triplegain.agents.regime_memory import RegimeMemory
@@ -17,8 +18,8 @@ from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.mind_settings import MindSettings
 from triplegain.coordinator.opinions import Opinions
 from triplegain.coordinator.rebalance.run import RebalanceRun
-from triplegain.coordinator.round_kinds import Kind
-from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
+from triplegain.coordinator.round_kinds import Kind, fitting
+from triplegain.coordinator.rounds import NEVER, FinishedRound, Round, Rounds
 from triplegain.coordinator.schedule import Schedule, Skip, Task
 from triplegain.coordinator.slots import Slots
 from triplegain.coordinator.voting import Account, Voting
@@ -114,10 +115,12 @@ class Mind:
     def run(self, now_ns: int) -> None:
         """Everything that is due by now."""
         for done in self.rounds.collect(now_ns):
-            if isinstance(done, LateAnswer):
+            if isinstance(done, FinishedRound):
+                kind = done.round.kind
+                replies = {model: fitting(kind, reply) for model, reply in done.replies.items()}
+                self._finished(replace(done, replies=replies), now_ns)
+            elif isinstance(fitting(done.round.kind, done.answer), ModelAnswer):
                 self.voting.late(done, now_ns)
-            else:
-                self._finished(done, now_ns)
         while ready := self.schedule.ready(now_ns):
             for task in ready:
                 self._begin(task, now_ns)
@@ -240,17 +243,21 @@ class Mind:
         if isinstance(seen, NoSnapshot):
             if kind is Kind.DECISION:
                 self._owed.add(subject)
-                self.voting.no_snapshot(subject, seen)
-            else:
-                self._analysts.could_not_ask(kind, subject, model, seen.reason, now_ns)
+            self._could_not_ask(kind, subject, model, seen.reason, now_ns)
             return None
-        if kind is Kind.DECISION:
-            return self.voting.decision_round(round_id, subject, seen, now_ns)
         try:
+            if kind is Kind.DECISION:
+                return self.voting.decision_round(round_id, subject, seen, now_ns)
             return self._analysts.market_round(round_id, kind, subject, model, seen, now_ns, timeout_ns)
         except InvalidValueError as error:
-            self._analysts.could_not_ask(kind, subject, model, str(error), now_ns)
+            self._could_not_ask(kind, subject, model, str(error), now_ns)
             return None
+
+    def _could_not_ask(self, kind: Kind, subject: str, model: str, reason: str, now_ns: int) -> None:
+        if kind is Kind.DECISION:
+            self.voting.could_not_ask(subject, reason)
+        else:
+            self._analysts.could_not_ask(kind, subject, model, reason, now_ns)
 
     def _finished(self, done: FinishedRound, now_ns: int) -> None:
         self._count(done, now_ns)

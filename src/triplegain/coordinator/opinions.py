@@ -6,13 +6,17 @@ An abstention changes nothing here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.sentiment import NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
 from triplegain.agents.technical import Bias, TechnicalAnswer
+from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.coordinator.agreement import (
     AgreementSettings,
     Direction,
@@ -24,6 +28,7 @@ from triplegain.coordinator.agreement import (
 from triplegain.domain.proposal import Regime
 
 _Said = TypeVar("_Said")
+_Typed = TypeVar("_Typed", bound=TypedAnswer)
 _DIRECTIONS = {Bias.LONG: Direction.UP, Bias.SHORT: Direction.DOWN, Bias.NEUTRAL: None}
 
 
@@ -109,5 +114,10 @@ def _fresh(said: tuple[int, _Said] | None, now_ns: int, fresh_ns: int) -> _Said 
     return None if said is None or not 0 <= now_ns - said[0] <= fresh_ns else said[1]
 
 
-def _restored(stored: Mapping[str, Any], answer: Any) -> dict[str, tuple[int, Any]]:
-    return {name: (int(at_ns), answer.model_validate(said)) for name, (at_ns, said) in stored.items()}
+def _restored(stored: Mapping[str, Any], answer: type[_Typed]) -> dict[str, tuple[int, _Typed]]:
+    """An answer of an earlier form is no opinion any more: the next one is not far."""
+    found: dict[str, tuple[int, _Typed]] = {}
+    for name, (at_ns, said) in stored.items():
+        with suppress(ValidationError):
+            found[name] = int(at_ns), answer.model_validate(said)
+    return found

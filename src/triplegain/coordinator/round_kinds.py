@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from triplegain.agents.conflict import ConflictAnswer
 from triplegain.agents.decision import VoteAnswer
@@ -13,6 +13,7 @@ from triplegain.agents.rebalance import RebalanceAnswer
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
 
 
 class Kind(StrEnum):
@@ -36,3 +37,14 @@ ANSWERS: Mapping[str, type[BaseModel]] = {
     Kind.CONFLICT: ConflictAnswer,
     Kind.REBALANCE: RebalanceAnswer,
 }
+
+
+def fitting(kind: str, reply: ModelReply) -> ModelReply:
+    """The reply, or that it is invalid: what a tape or a stored session has kept may be of an earlier form."""
+    if isinstance(reply, ModelAnswer):
+        try:
+            ANSWERS[kind].model_validate(reply.value)
+        except ValidationError as error:
+            reason = f"not an answer to a {kind} question: {error.error_count()} faults"
+            return ModelFailure(FailureKind.INVALID, reason, reply.usage, reply.prompt_hash, reply.model_id)
+    return reply

@@ -83,11 +83,11 @@ class Voting:
             price=seen.price.mark,
         )
 
-    def no_snapshot(self, symbol: str, missing: NoSnapshot) -> None:
-        """There is nothing to vote on."""
+    def could_not_ask(self, symbol: str, reason: str) -> None:
+        """There is nothing to vote on, or nobody who can read it."""
         situation = self._account.look(symbol, MODELS)
         decisions = self._account.decisions
-        decisions.carry_out(decisions.plan(Abstain(missing.reason), situation))
+        decisions.carry_out(decisions.plan(Abstain(reason), situation))
 
     def tally(self, finished: FinishedRound, now_ns: int, ask_about: str | None) -> Round | None:
         """Count the votes and act on them. `ask_about` names the round for a conflict, None where nobody is asked.
