@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.agents.snapshot_figures import distance_bps, figure, primary_frame
+from triplegain.agents.snapshot_figures import distance_bps, figure
 from triplegain.domain.money import text
 from triplegain.market.snapshot.figures import fixed
 from triplegain.market.snapshot.frame import ClosedFrame
@@ -12,7 +12,7 @@ from triplegain.market.snapshot.snapshot import Snapshot
 
 def brief_lines(snapshot: Snapshot, context: DecisionContext) -> list[str]:
     """The first line stands for the question; any number of the others may be left out from the end."""
-    frame = primary_frame(snapshot)
+    frame = snapshot.primary_frame
     lines = [
         f"{snapshot.symbol} price {text(snapshot.price.mark)}, position {context.held.value}{_profit(context)}",
         f"{snapshot.primary}: {_primary(snapshot, frame)}",

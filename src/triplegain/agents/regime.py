@@ -10,10 +10,11 @@ from pydantic import Field
 from triplegain.agents.answer import Abstain
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
-from triplegain.agents.snapshot_figures import figure, primary_frame
+from triplegain.agents.snapshot_figures import figure
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
 from triplegain.domain.proposal import Regime
 from triplegain.llm.request import Prompt
+from triplegain.market.snapshot.glance import MarketSeen
 from triplegain.market.snapshot.snapshot import Snapshot
 
 _RSI_MIDDLE = 50
@@ -52,10 +53,10 @@ class RegimeRules:
     confidence_pct: int = 40
 
 
-def regime_rules(snapshot: Snapshot, rules: RegimeRules | None = None) -> RegimeAnswer | Abstain:
+def regime_rules(snapshot: MarketSeen, rules: RegimeRules | None = None) -> RegimeAnswer | Abstain:
     """The regime without a model; abstains where a figure it would need is not known."""
     rules = rules or RegimeRules()
-    frame = primary_frame(snapshot)
+    frame = snapshot.primary_frame
     adx, rsi, choppiness = (figure(frame, name) for name in ("adx", "rsi", "choppiness"))
     if adx is None or rsi is None or choppiness is None:
         return Abstain(f"{snapshot.symbol}: the {snapshot.primary} candles do not give ADX, RSI and choppiness yet")

@@ -6,16 +6,9 @@ import math
 from decimal import Decimal
 
 from triplegain.market.snapshot.frame import ClosedFrame
-from triplegain.market.snapshot.snapshot import Snapshot
 
 _BPS = 10_000
 _DISTANCE_BPS_MAX = 9_999
-
-
-def primary_frame(snapshot: Snapshot) -> ClosedFrame | None:
-    """The closed candles decisions are made on."""
-    frame = snapshot.timeframes.get(snapshot.primary)
-    return None if frame is None else frame.closed
 
 
 def figure(frame: ClosedFrame | None, name: str) -> float | None:

@@ -11,9 +11,10 @@ from pydantic import Field
 from triplegain.agents.answer import Abstain
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
-from triplegain.agents.snapshot_figures import distance_bps, figure, percent, primary_frame
+from triplegain.agents.snapshot_figures import distance_bps, figure, percent
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole
 from triplegain.llm.request import Prompt
+from triplegain.market.snapshot.glance import MarketSeen
 from triplegain.market.snapshot.snapshot import Snapshot
 
 _SIGNALS_MAX = 5
@@ -57,10 +58,10 @@ class TechnicalRules:
     confidence_pct: int = 25
 
 
-def technical_rules(snapshot: Snapshot, rules: TechnicalRules | None = None) -> TechnicalAnswer | Abstain:
+def technical_rules(snapshot: MarketSeen, rules: TechnicalRules | None = None) -> TechnicalAnswer | Abstain:
     """The analysis without a model; abstains if the primary timeframe does not give the figures it needs."""
     rules = rules or TechnicalRules()
-    frame, price = primary_frame(snapshot), snapshot.price.mark
+    frame, price = snapshot.primary_frame, snapshot.price.mark
     rsi, histogram, adx = (figure(frame, name) for name in ("rsi", "macd_histogram", "adx"))
     if frame is None or rsi is None or histogram is None or adx is None:
         return Abstain(f"{snapshot.symbol}: the {snapshot.primary} candles do not give RSI, MACD and ADX yet")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.risk_watch import NEVER, RiskWatch
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent
-from triplegain.execution.alert import Alert
+from triplegain.domain.market import FeedStatus
+from triplegain.domain.records import OrderRecord
+from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.hodl_bag.bag import HodlBag
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
@@ -71,6 +73,13 @@ class Aftermath:
         for alert in hodl.drain_alerts():
             self.alert(alert)
         self._watch.put_down()
+
+    def doubt(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
+        """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
+        orders = [order for order in open_orders if order.request.symbol == status.symbol]
+        names = ", ".join(order.request.client_order_id for order in orders)
+        words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
+        self.alert(Alert(now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}"))
 
     def alert(self, alert: Alert) -> None:
         """Shown, and put down."""

@@ -25,6 +25,7 @@ from triplegain.domain.money import text
 from triplegain.llm.reply import ModelAnswer
 from triplegain.llm.request import Tool
 from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 Analysis = TechnicalAnswer | RegimeAnswer | SocialAnswer | NewsAnswer
@@ -38,7 +39,7 @@ class Analysts:
         self._opinions = opinions
         self._record = record
 
-    def by_rules(self, kind: Kind, symbol: str, seen: Snapshot | NoSnapshot, now_ns: int) -> None:
+    def by_rules(self, kind: Kind, symbol: str, seen: Glance | NoSnapshot, now_ns: int) -> None:
         """One look without a model."""
         if isinstance(seen, NoSnapshot):
             answer: TechnicalAnswer | RegimeAnswer | Abstain = Abstain(seen.reason)
@@ -47,7 +48,7 @@ class Analysts:
         else:
             answer = regime_rules(seen, self._settings.regime)
         self._hear(kind, symbol, answer, now_ns, by_model=False)
-        self._put_down(kind, symbol, answer, now_ns, "" if isinstance(seen, NoSnapshot) else seen.hash)
+        self._put_down(kind, symbol, answer, now_ns, "")
 
     def market_round(
         self, round_id: str, kind: Kind, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int

@@ -317,7 +317,7 @@ class Mind:
         """Who answers and who fails, by provider."""
         for model, reply in done.replies.items():
             provider = self._cast.providers.get(model)
-            if provider is None:
+            if provider is None or model in done.unasked:
                 continue
             if isinstance(reply, ModelAnswer):
                 self.degradation.succeeded(provider)

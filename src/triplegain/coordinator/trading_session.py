@@ -34,9 +34,9 @@ from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import CloseReason, CommitBatch
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
-from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.order_desk import Refused
 from triplegain.llm.reply import ModelReply
+from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.timeframes.timeframe import timeframe
 from triplegain.risk.engine import RiskEngine
@@ -105,7 +105,7 @@ class TradingSession:
         if closed:
             self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
-            self._doubt(event)
+            self.aftermath.doubt(event, self.executor.orders.open_orders(), self.now_ns)
         if not self.portfolio.opening.is_frozen:
             self.portfolio.observe_opening(time_ns)
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
@@ -132,15 +132,6 @@ class TradingSession:
             status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
             self.exchange.on_event(status)
             self.prices.observe(status)
-
-    def _doubt(self, status: FeedStatus) -> None:
-        """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
-        orders = [o for o in self.executor.orders.open_orders() if o.request.symbol == status.symbol]
-        names = ", ".join(order.request.client_order_id for order in orders)
-        words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
-        self.aftermath.alert(
-            Alert(self.now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}")
-        )
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -277,6 +268,9 @@ class TradingSession:
         market = self.exchange.markets.get(symbol)
         levels = market.book.best_first() if market and market.depth is MarketDepth.BOOK else None
         return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
+
+    def glance(self, symbol: str) -> Glance | NoSnapshot:
+        return self.market_view.glance(symbol, self.now_ns, self.prices.quote(symbol))
 
     # -- questions to models -------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from triplegain.domain.quote import Quote
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels
+from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.snapshot.symbol_view import SymbolView
@@ -145,6 +146,10 @@ class MarketView:
         bids and asks in ticks and lots, best first, None without a book.
         """
         return self._view(symbol).snapshot(now_ns, quote, book_levels)
+
+    def glance(self, symbol: str, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
+        """A few figures of the same moment, many times cheaper: for agents that go by rules."""
+        return self._view(symbol).glance(now_ns, quote)
 
     def _view(self, symbol: str) -> SymbolView:
         view = self._views.get(symbol)

@@ -108,6 +108,8 @@ class FrameWriter:
         self._ema_periods = ema_periods
         self._rows: deque[tuple[Candle, str, str]] = deque(maxlen=look_back)
         self._written: ClosedFrame | None = None
+        self._trend: float | None = None
+        self._trend_of = (-1, -1)
         self._edition = -1
         self._end_ns = 0
 
@@ -119,6 +121,17 @@ class FrameWriter:
         elif self._written is None or self._edition != self.series.edition or self._end_ns != history.end_ns:
             self._written = self._write()
         return self._written
+
+    def trend(self) -> float | None:
+        """The direction of the closed candles; nothing is written for it. None while it is unknown."""
+        series = self.series
+        if not len(series.history):
+            return None
+        seen = (series.edition, series.history.end_ns)
+        if seen != self._trend_of:
+            self._trend = trend(series.reading(), series.history.last_close, self._ema_periods)
+            self._trend_of = seen
+        return self._trend
 
     def _write(self) -> ClosedFrame:
         series, text = self.series, self._text
@@ -133,7 +146,7 @@ class FrameWriter:
         self._edition, self._end_ns = series.edition, history.end_ns
         reading = series.reading()
         full = {name: text.full(name, value) for name, value in reading.items()}
-        direction = trend(reading, rows[-1][0].close, self._ema_periods)
+        direction = self.trend()
         return ClosedFrame(
             timeframe=series.timeframe.name,
             candles=tuple(candle for candle, _, _ in rows),

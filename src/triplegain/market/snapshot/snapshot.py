@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.snapshot.book_features import BookFeatures
-from triplegain.market.snapshot.frame import FrameSnapshot
+from triplegain.market.snapshot.frame import ClosedFrame, FrameSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,12 @@ class Snapshot:
     json: str
     #: SHA-256 of `json` in UTF-8, as hexadecimal digits.
     hash: str
+
+    @property
+    def primary_frame(self) -> ClosedFrame | None:
+        """The closed candles decisions are made on; None before the first."""
+        frame = self.timeframes.get(self.primary)
+        return None if frame is None else frame.closed
 
     @property
     def is_primary_known(self) -> bool:

@@ -19,6 +19,7 @@ from triplegain.market.snapshot.document import document
 from triplegain.market.snapshot.figures import NULL
 from triplegain.market.snapshot.flags import book_flags, day_flags, frame_flags, price_flags
 from triplegain.market.snapshot.frame import CandleText, FrameSnapshot, FrameWriter
+from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import DayFigures, NoSnapshot, Snapshot, SnapshotPrice
 from triplegain.market.snapshot.trend import alignment
@@ -75,11 +76,10 @@ class SymbolView:
         symbol, settings = self.instrument.symbol, self._settings
         price = self._price(quote)
         if price is None:
-            return NoSnapshot(symbol, now_ns, "no_price", f"there is no fresh price of {symbol}")
+            return self._no_price(now_ns)
         frames = self._frames()
         if not frames:
-            reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(settings.look_back))}"
-            return NoSnapshot(symbol, now_ns, "no_candles", reason)
+            return self._no_candles(now_ns)
         book = book_features(self.instrument, levels, settings.depth_pcts) if levels is not None else None
         day = self._last_day()
         flags = (
@@ -96,6 +96,28 @@ class SymbolView:
         return Snapshot(
             symbol, now_ns, price, figures, MappingProxyType(frames), primary, book, aligned, flags, json, digest
         )
+
+    def glance(self, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
+        """See `MarketView.glance`."""
+        symbol, primary = self.instrument.symbol, self._settings.primary
+        price = self._price(quote)
+        if price is None:
+            return self._no_price(now_ns)
+        writers = self._writers
+        if not any(len(writer.series.history) for writer in writers.values()):
+            return self._no_candles(now_ns)
+        aligned = alignment(writer.trend() for writer in writers.values())
+        frame = writers[primary].closed() if primary in writers else None
+        return Glance(symbol, now_ns, price, primary, frame, aligned)
+
+    def _no_price(self, now_ns: int) -> NoSnapshot:
+        symbol = self.instrument.symbol
+        return NoSnapshot(symbol, now_ns, "no_price", f"there is no fresh price of {symbol}")
+
+    def _no_candles(self, now_ns: int) -> NoSnapshot:
+        symbol = self.instrument.symbol
+        reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(self._settings.look_back))}"
+        return NoSnapshot(symbol, now_ns, "no_candles", reason)
 
     def _price(self, quote: Quote | None) -> SnapshotPrice | None:
         if quote is None:

@@ -89,6 +89,11 @@ class CandleHistory:
         high, low, close = (np.array(column, dtype=np.float64) for column in (self._high, self._low, self._close))
         return CandleColumns(step, times, high, low, close, np.array(self._volume, dtype=np.float64))
 
+    @property
+    def last_close(self) -> int:
+        """Close of the latest candle, in ticks; of at least one candle."""
+        return self._close[len(self) - 1]
+
     def window(self, count: int) -> tuple[int, int, int, int]:
         """First open, highest high, lowest low and volume of the latest `count` candles."""
         rows = slice(len(self) - count, None)
