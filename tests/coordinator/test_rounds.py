@@ -53,6 +53,7 @@ def test_a_round_is_over_when_the_last_model_has_answered() -> None:
 def test_whoever_has_not_answered_by_the_deadline_abstains_with_a_time_out() -> None:
     rounds = Rounds()
     rounds.open(a_round())
+    rounds.take_unasked()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     assert rounds.collect(ASKED + 30 * SECOND_NS - 1) == []
     over = finished(rounds, ASKED + 30 * SECOND_NS)
@@ -137,3 +138,22 @@ def test_round_ids_go_on_after_a_restart() -> None:
     again = Rounds()
     again.restore(json.loads(json.dumps(rounds.state())))
     assert again.next_id("decision") == "decision-3"
+
+
+def test_a_round_that_is_over_before_anybody_was_asked_is_not_asked_any_more() -> None:
+    rounds = Rounds()
+    rounds.open(a_round("decision-1", ("gpt", "grok")))
+    assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == {"gpt", "grok"}
+    assert not rounds.has_unasked
+    rounds.open(a_round("decision-2", ("gpt",)))
+    rounds.take_unasked()
+    assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == frozenset()
+
+
+def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
+    rounds, again = Rounds(), Rounds()
+    rounds.open(a_round(models=("gpt", "grok")))
+    rounds.take_unasked()
+    rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
+    again.restore(json.loads(json.dumps(rounds.state())))
+    assert finished(again, ASKED + 30 * SECOND_NS).unasked == {"grok"}

@@ -47,10 +47,14 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRound:
-    """Every model has a reply: its own, or a time-out. In the order of the prompts."""
+    """Every model has a reply: its own, or a time-out. In the order of the prompts.
+
+    `unasked`: models nobody carried the question to in this run, so that their silence says nothing about them.
+    """
 
     round: Round
     replies: Mapping[str, ModelReply]
+    unasked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +145,14 @@ class Rounds:
         while len(self._over) > _REMEMBERED:
             del self._over[next(iter(self._over))]
         replies = self._replies.pop(opened.round_id)
-        seconds = (opened.deadline_ns - opened.asked_at_ns) / 1e9
-        missing = ModelFailure(FailureKind.TIMEOUT, f"no answer within {seconds:g} s")
-        return FinishedRound(opened, {model: replies.get(model, missing) for model in opened.prompts})
+        late = [each for each in self._unasked if each.round_id == opened.round_id]
+        for each in late:
+            # Time has passed it by with nobody there to ask: now an answer would be of no use.
+            self._unasked.remove(each)
+        unasked = frozenset(model for each in late for model in each.prompts if model not in replies)
+        for model in opened.prompts:
+            replies.setdefault(model, _nothing(opened, asked=model not in unasked))
+        return FinishedRound(opened, {model: replies[model] for model in opened.prompts}, unasked)
 
     def _plan(self) -> None:
         arriving = self._arriving[0][0] if self._arriving else NEVER
@@ -183,6 +192,14 @@ class Rounds:
             if asked:
                 self._unasked.append(_asking(each, asked))
         self._plan()
+
+
+def _nothing(opened: Round, *, asked: bool) -> ModelFailure:
+    """What stands in for a reply that did not come in time."""
+    if not asked:
+        return ModelFailure(FailureKind.UNAVAILABLE, "not asked: its time was over before anybody could")
+    seconds = (opened.deadline_ns - opened.asked_at_ns) / 1e9
+    return ModelFailure(FailureKind.TIMEOUT, f"no answer within {seconds:g} s")
 
 
 def _asking(opened: Round, prompts: Mapping[str, Prompt]) -> Round:
