@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from triplegain.api.control import SessionView
+from triplegain.api.control import MindView, SessionView
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
@@ -61,6 +61,18 @@ SUMMARY: dict[str, Any] = {
 }
 
 
+MIND = MindView(
+    runs={"technical": 61, "regime": 13, "decision": 1},
+    decisions={"sent": 1, "refused": 1, "held": 4, "abstained": 0},
+    opinions=("BTC/USDT long 62 %, regime trending bull, sentiment +12", "XRP/USDT no analysis yet, regime unknown"),
+    risk=("cool-down trade BTC/USDT until 12:06:00",),
+    voters=("gpt", "sonnet"),
+    trader="",
+    waiting=1,
+    hodl={"XRP": Decimal("41.7")},
+)
+
+
 def view(**changed: Any) -> SessionView:
     """A busy replay; `changed` fields replace its own."""
     values: dict[str, Any] = {
@@ -96,6 +108,7 @@ def view(**changed: Any) -> SessionView:
         ),
         "alerts": (),
         "unrealised": {"p-1": Decimal("8.5"), "p-2": None},
+        "mind": MIND,
     }
     return SessionView(**{**values, **changed})
 

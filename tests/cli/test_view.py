@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.cli.sample_view import FILLS, NOON_NS, SUMMARY, position, view
+from tests.cli.sample_view import FILLS, MIND, NOON_NS, SUMMARY, position, view
 
 from triplegain.cli.dashboard import dashboard, shares
 from triplegain.cli.view import LiveView, plain_line, summary_panel
@@ -61,6 +62,25 @@ def test_a_missing_value_is_unknown_and_never_zero() -> None:
 def test_the_smallest_terminal_does_not_crash_it(width: int, height: int) -> None:
     drawn(dashboard(view(), FILLS, width, height), width, height)
     drawn(dashboard(view(**BARE), (), width, height), width, height)
+
+
+def test_the_screen_tells_who_decides_and_what_holds_trading_back() -> None:
+    shown = "\n".join(drawn(dashboard(view(), FILLS, 160, 60), 160, 60))
+    for words in (
+        "2 models vote: gpt, sonnet", "technical 61", "BTC/USDT long 62 %", "sentiment +12", "cool-down trade BTC/USDT",
+        "1 decided trades wait", "41.7",
+    ):  # fmt: skip
+        assert words in shown, words
+    rules = replace(MIND, voters=(), trader="ema_baseline", level="emergency", warning="4.10 of 5 USD are spent")
+    shown = "\n".join(drawn(dashboard(view(mind=rules), FILLS, 160, 60), 160, 60))
+    for words in ("ema_baseline decides", "models fail: emergency", "4.10 of 5 USD"):
+        assert words in shown, words
+
+
+def test_a_halt_by_risk_is_told_apart_from_a_session_that_has_halted() -> None:
+    by_risk = view(mind=replace(MIND, halted="daily loss: -5.10 % today; no new trades before 00:00 UTC"))
+    assert "NO NEW TRADES: daily loss" in drawn(dashboard(by_risk, (), 140, 30), 140, 30)[0]
+    assert "NO NEW TRADES: daily loss" in plain_line(by_risk).plain
 
 
 def test_halted_and_paused_are_told() -> None:

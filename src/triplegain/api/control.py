@@ -50,6 +50,8 @@ class MindView:
     risk: tuple[str, ...]
     voters: tuple[str, ...]
     trader: str
+    #: Why risk opens nothing new; what is open can be closed all the same.
+    halted: str = ""
     level: str = ""
     warning: str = ""
     waiting: int = 0

@@ -24,6 +24,7 @@ def mind_view(session: TradingSession, warning: str = "") -> MindView:
         risk=_risk(session),
         voters=cast.decision,
         trader="" if session.trader is None else session.trader.name,
+        halted=session.risk.halted(session.now_ns),
         level="" if mind.level is Level.NORMAL else mind.level.label,
         warning=warning,
         waiting=len(mind.voting.waiting),
@@ -44,13 +45,11 @@ def _opinion(session: TradingSession, symbol: str) -> str:
 
 
 def _risk(session: TradingSession) -> tuple[str, ...]:
-    """Halts and cool-downs in force."""
+    """Cool-downs in force."""
     memory, now_ns = session.risk.memory, session.now_ns
-    halts = [f"halted: {halt.reason}" for halt in memory.halts_in_force(now_ns)]
-    cooling = [
+    return tuple(
         f"cool-down {each.kind.value.replace('_', ' ')}{' ' + each.symbol if each.symbol else ''} "
         f"until {iso(each.until_ns)[11:19]}"
         for each in memory.cooldowns
         if each.until_ns > now_ns
-    ]
-    return (*halts, *cooling)
+    )

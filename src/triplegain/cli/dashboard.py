@@ -68,6 +68,8 @@ def state(view: SessionView) -> Text:
     """Halted, paused or running."""
     if view.halted:
         return Text(f" HALTED: {view.halted} ", style=ALARM)
+    if view.mind is not None and view.mind.halted:
+        return Text(f" NO NEW TRADES: {view.mind.halted} ", style=ALARM)
     if view.paused:
         return Text(" PAUSED ", style="bold black on bright_yellow")
     return Text("running", style=GAIN)
