@@ -136,8 +136,9 @@ class SessionRunner:
             await self._wait_for(event.exchange_time_ns)
             if self._must_stop():
                 return Ending.STOPPED
-            if self._asking is not None:
-                await self._think(event.exchange_time_ns, self._asking)
+            await self._think(event.exchange_time_ns)
+            if self._must_stop():
+                return Ending.STOPPED
             await self._take(event)
         return Ending.FEED_OVER
 
@@ -184,13 +185,19 @@ class SessionRunner:
         if self.session.must_commit:
             await self.commit()
 
-    async def _think(self, time_ns: int, asking: Asking) -> None:
-        """Everything that is thought before the next event: what is asked on the way is answered on the way."""
+    async def _think(self, time_ns: int) -> None:
+        """Everything that is thought before `time_ns`: what is asked on the way is answered on the way.
+
+        Questions come before time moves on, those of an earlier run among them. With a stop it breaks off.
+        """
         session = self.session
-        while session.thinks_at_ns < time_ns and not self._must_stop():
-            session.advance_to(session.thinks_at_ns)
+        while self._asking is not None and not self._must_stop():
             if session.has_questions:
-                await self._consult(asking)
+                await self._consult(self._asking)
+            elif session.thinks_at_ns < time_ns:
+                session.advance_to(session.thinks_at_ns)
+            else:
+                break
             if session.must_commit:
                 await self.commit()
 
@@ -216,11 +223,13 @@ class SessionRunner:
             return
         while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._stop.is_set():
             await self._breathe(min(wait_s, _TICK_S))
-            self.session.advance_to(min(self._pace.market_now_ns(), time_ns - 1))
+            until_ns = min(self._pace.market_now_ns(), time_ns - 1)
+            await self._think(until_ns + 1)
+            if self._must_stop():
+                break
+            self.session.advance_to(until_ns)
             if self.session.must_commit or self.session.has_waiting:
                 await self.commit()
-            if self._asking is not None and self.session.has_questions:
-                await self._consult(self._asking)
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)
 
