@@ -70,7 +70,7 @@ class TradingSession:
             (primary.name, primary.length_ns),
             self.record.mind,
         )
-        self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.halted)
+        self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
         self.aftermath = Aftermath(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
@@ -261,7 +261,12 @@ class TradingSession:
         """None while models may be asked for decisions."""
         if self.paused:
             return Skip.PAUSED
-        return Skip.NOT_RUNNING if self.halted or self.risk.halted(self.now_ns) else None
+        return Skip.NOT_RUNNING if self.why_no_trades else None
+
+    @property
+    def why_no_trades(self) -> str:
+        """Why nothing new is bought now, in words; empty while trading."""
+        return "trading is paused" if self.paused else self.halted or self.risk.halted(self.now_ns)
 
     def snapshot(self, symbol: str) -> Snapshot | NoSnapshot:
         """What agents see of one market now. Raises InvalidValueError for one this session does not watch."""
