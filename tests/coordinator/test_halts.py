@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ import pytest
 from tests.coordinator.crash_day import crash_events, crash_settings, play, warm
 from tests.coordinator.scripted_models import ScriptedModels
 from tests.coordinator.test_aftermath import transfers, won
+from tests.coordinator.test_rebalance_run import RULES
+from tests.coordinator.test_thinking_runner import Store
 
+from triplegain.agents.answer import Action, AgentAnswer
+from triplegain.agents.rebalance import RebalanceMode
+from triplegain.coordinator.rebalance.plan import RebalanceSettings
+from triplegain.coordinator.session_commands import SessionCommands
+from triplegain.coordinator.session_runner import SessionRunner
 from triplegain.coordinator.trading_session import TradingSession
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.records import SecurityEvent
 from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.risk.state import Halt, HaltKind
 
@@ -46,3 +56,44 @@ def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(captures: Path, market
     session.risk._state = replace(session.risk.memory, halts=())
     session.advance_to(now_ns + 60 * 10**9)
     assert transfers(session.take_batch(0, 0))
+
+
+def resting(session: TradingSession) -> list[str]:
+    orders = session.executor.orders.open_orders()
+    return [order.request.client_order_id for order in orders if order.request.purpose == "rebalance"]
+
+
+@pytest.mark.parametrize("why", ["emergency", "daily", "drawdown"])
+async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_sent(
+    captures: Path, market: Any, why: str
+) -> None:
+    settings = crash_settings(captures, mind=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
+    session = warm(TradingSession(settings), market[0])
+    play(session, market[1][:4], ScriptedModels())
+    assert resting(session)
+    store = Store()
+    if why == "emergency":
+        runner = SessionRunner(session, iter(()), store, ManualClock())
+        await SessionCommands(runner).emergency(SecurityEvent("admin_override", "admin", "127.0.0.1", "r", 0))
+    else:
+        halt(session, HaltKind(why))
+    # The next minute, and the answer to the cancellation with the first message after it.
+    stopping = play(session, market[1][4:8], ScriptedModels())
+    assert not resting(session)
+    later = play(session, market[1][8 : 5 * 180], ScriptedModels())
+    assert not later.all("fills")
+    decisions = [*store.all("decisions"), *stopping.all("decisions"), *later.all("decisions")]
+    given_up = [each for each in decisions if "given up" in each.reasons[0]]
+    assert [(each.agent, each.outcome) for each in given_up] == [("rebalance", "refused")]
+
+
+def test_a_trade_that_waits_is_given_up_when_trading_halts(captures: Path, market: Any) -> None:
+    session = warm(TradingSession(crash_settings(captures)), market[0])
+    play(session, market[1][:12], ScriptedModels())
+    buy = AgentAnswer(Action.BUY, Decimal("0.8"), "a test's buy", stop_fraction=Decimal("0.015"))
+    session.mind.voting.waiting.wait("BTC/USDT", 1, buy, "sentiment", session.now_ns)
+    halt(session, HaltKind.DAILY)
+    played = play(session, market[1][12:15], ScriptedModels())
+    assert not len(session.mind.voting.waiting)
+    (given_up,) = [each for each in played.all("decisions") if each.reasons[0].startswith("trading is halted")]
+    assert (given_up.symbol, given_up.outcome) == ("BTC/USDT", "held")

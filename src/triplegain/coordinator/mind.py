@@ -112,6 +112,13 @@ class Mind:
         self.schedule.request(task, now_ns)
         self._plan()
 
+    def give_up(self, reason: str, now_ns: int) -> None:
+        """What was decided and is not done yet is not done any more: a halt, an emergency."""
+        self.voting.give_up(reason)
+        if self._rebalance is not None:
+            self._set_moment(self._rebalance, now_ns)
+            self._rebalance.give_up(reason)
+
     def run(self, now_ns: int) -> None:
         """Everything that is due by now."""
         for done in self.rounds.collect(now_ns):
@@ -155,7 +162,7 @@ class Mind:
         return None
 
     def _set_moment(self, rebalance: RebalanceRun, now_ns: int) -> None:
-        why = self._host.may_trade
+        why = self._skip(Task.REBALANCE)
         rebalance.now_ns, rebalance.why_blocked = now_ns, "" if why is None else f"trading is {why}"
 
     def _parts(self, task: str) -> list[tuple[Kind, str]]:
@@ -284,7 +291,8 @@ class Mind:
         """A new technical analysis: a trade that waits is tried again, and a strong signal asks for a decision."""
         if kind is not Kind.TECHNICAL:
             return
-        self.voting.retry(subject)
+        if self.level.may_open:
+            self.voting.retry(subject)
         if Task.DECISION not in self.schedule.specs or self._skip(Task.DECISION) is not None:
             return
         if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):

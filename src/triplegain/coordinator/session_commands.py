@@ -102,9 +102,11 @@ class SessionCommands:
         return closing
 
     async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """Pause and start closing everything in one step; the ids of the positions begun."""
+        """Pause, give up what is decided and not done, and start closing everything, in one step; the ids of the
+        positions begun."""
         with self._acting():
             self._session.paused = True
+            self._session.mind.give_up("a person has stopped everything", self._session.now_ns)
             closing = self._session.flat()
         await self._store(_with(audit, positions=list(closing)))
         return closing

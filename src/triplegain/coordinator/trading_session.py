@@ -171,6 +171,8 @@ class TradingSession:
             for position in self.desk.open_positions():
                 self._tell_quote(position.symbol)
             self.watch.run(now_ns)
+            if halt := self.risk.halted(now_ns):
+                self.mind.give_up(f"trading is halted: {halt}", now_ns)
         if self.mind.due_ns <= now_ns:
             self.mind.run(now_ns)
         self._settle()

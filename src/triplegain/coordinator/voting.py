@@ -265,6 +265,11 @@ class Voting:
         for dropped in self.waiting.expire(now_ns):
             self._drop(dropped)
 
+    def give_up(self, reason: str) -> None:
+        """Trades that wait are not made any more."""
+        for dropped in self.waiting.drop_all(reason):
+            self._drop(dropped)
+
     def _drop(self, dropped: DroppedTrade | None) -> None:
         if dropped is None:
             return

@@ -106,6 +106,16 @@ class RebalanceRun:
         if self._rebalancing.book.is_active:
             self._note(self._rebalancing.step(self.now_ns), {})
 
+    def give_up(self, reason: str) -> None:
+        """Nothing more of it is sent, and what rests at the venue is taken back. Ask again until nothing rests."""
+        book, orders = self._rebalancing.book, self._desk.orders
+        for words in book.cancel(reason):
+            self._decisions.note(self._decision("", "refused", words, None), {})
+        for name in [order.client_order_id for order in book.open_orders]:
+            record = orders.by_client_id(name)
+            if record is not None and not record.status.is_final:
+                self._desk.cancel(name)
+
     def _note(self, step: RebalanceStep, details: Mapping[str, Any]) -> None:
         for request in step.sent:
             self._decisions.note(self._decision(request.symbol, "sent", "rebalance", request.client_order_id), details)
