@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.conflict import DecidedTrade, Ruling, conflict_prompt
+from triplegain.agents.conflict import ConflictKind, DecidedTrade, Ruling, conflict_prompt
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
@@ -64,6 +64,8 @@ class Voting:
         self._opinions = opinions
         self._record = record
         self._account = account
+        #: By symbol: the number of the last decision the models took.
+        self._decided: dict[str, int] = {}
 
     def decision_round(self, round_id: str, symbol: str, seen: Snapshot, now_ns: int) -> Round:
         """One question to every model that votes, on one snapshot. Some may read less of it: the hash is the same."""
@@ -101,6 +103,7 @@ class Voting:
         self._put_down(asked, finished.replies, situation, now_ns)
         answer, weighed = self._weigh(counted, symbol, now_ns)
         details = {**_details(asked, counted, votes), **weighed}
+        self._decided[symbol] = self._account.decisions.next_number
         self._drop(self.waiting.drop(symbol, "a later decision has taken its place"))
         return self._act(answer, situation, details, ask_about)
 
@@ -232,7 +235,7 @@ class Voting:
             deadline_ns=now_ns + self._settings.conflicts.timeout_ns,
             snapshot_hash=seen.hash,
             price=seen.price.mark,
-            notes={"answer": answer_to_json(answer)},
+            notes={"answer": answer_to_json(answer), "conflict": [conflicts[0].kind.value, conflicts[0].words]},
         )
 
     def ruled(self, finished: FinishedRound, now_ns: int) -> None:
@@ -243,7 +246,14 @@ class Voting:
         outcome = self._account.decisions.plan(answer, situation)
         conflicts = self._conflicts(outcome, situation)
         said = conflict_reply(finished, self._record, now_ns)
+        if said is not None and not conflicts:
+            # It was asked about this trade, and is heard even if the conflict has passed meanwhile.
+            kind, words = asked.notes["conflict"]
+            conflicts = (Conflict(ConflictKind(kind), words),)
         details: dict[str, Any] = {"of_decision": asked.notes["decision"], "snapshot": asked.snapshot_hash}
+        if self._decided.get(asked.subject, 0) > asked.notes["decision"]:
+            self._account.decisions.put_aside(outcome, "held", "a later decision has taken its place", details)
+            return
         self._rule(outcome, answer, resolve(conflicts, said), situation, details)
 
     def retry(self, symbol: str) -> None:
@@ -319,11 +329,16 @@ class Voting:
         return self._account.look(symbol, MODELS).mark
 
     def state(self) -> dict[str, Any]:
-        return {"outcomes": self.outcomes.state(), "waiting": self.waiting.state()}
+        return {
+            "outcomes": self.outcomes.state(),
+            "waiting": self.waiting.state(),
+            "decided": dict(self._decided),
+        }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         self.outcomes.restore(stored["outcomes"])
         self.waiting.restore(stored["waiting"])
+        self._decided = dict(stored["decided"])
 
 
 def _vote(reply: ModelReply) -> VoteAnswer | Abstain:
