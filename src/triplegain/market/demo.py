@@ -6,16 +6,18 @@ Three books are quoted around two hidden values, so BTC/USDT, XRP/USDT and XRP/B
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from random import Random
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
-from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent
+from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent, PastCandles
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.demo_book import FINE, DemoBook
 from triplegain.market.demo_draws import TABLE_BITS, exponential
 from triplegain.market.demo_pair import pair_of
+from triplegain.market.demo_past import past_candles
 from triplegain.market.demo_values import DemoValues
 
 _US = 1_000
@@ -76,7 +78,8 @@ class DemoMarket:
         self.span_ns = None if duration_ns is None else (start_ns, start_ns + duration_ns)
 
     def events(self) -> Iterator[MarketEvent]:
-        """Book snapshots, then book updates, prints and heartbeats, in order of receipt."""
+        """Candles of before, book snapshots, then book updates, prints and heartbeats, in order of receipt."""
+        yield from self._past
         run = _Run(self.seed, self.start_ns, self.instruments)
         if self.span_ns is None:
             while True:
@@ -85,6 +88,11 @@ class DemoMarket:
         while (stretch := run.next_stretch())[-1].exchange_time_ns < end_ns:
             yield from stretch
         yield from (event for event in stretch if event.exchange_time_ns < end_ns)
+
+    @cached_property
+    def _past(self) -> tuple[PastCandles, ...]:
+        """Told at the market's first moment, received before its first book."""
+        return past_candles(self.seed, self.start_ns, self.start_ns + _DELAY_NS, self.instruments)
 
 
 class _Run:

@@ -22,6 +22,7 @@ class DemoPair:
 
     `half_spread` and `level_gap` (mean distance between levels) in the quote currency, `level_size` and `trade_size`
     (medians) in base; `share` of the market's activity in 64ths; a burst takes `deepest_sweep` levels at most.
+    `minute_trades` and `minute_volume` (in base) are what this makes of an ordinary minute, for the past.
     """
 
     half_spread: Decimal
@@ -30,12 +31,20 @@ class DemoPair:
     trade_size: Decimal
     share: int
     deepest_sweep: int
+    minute_trades: int
+    minute_volume: Decimal
 
 
 PAIRS: Mapping[str, DemoPair] = {
-    "BTC/USDT": DemoPair(Decimal("0.12"), Decimal("0.2"), Decimal("0.13"), Decimal("0.0020"), 36, 12),
-    "XRP/USDT": DemoPair(Decimal("0.00003"), Decimal("0.00004"), Decimal(1500), Decimal(120), 18, 8),
-    "XRP/BTC": DemoPair(Decimal("0.000000003"), Decimal("0.00000001"), Decimal(2500), Decimal(90), 10, 2),
+    "BTC/USDT": DemoPair(
+        Decimal("0.12"), Decimal("0.2"), Decimal("0.13"), Decimal("0.0020"), 36, 12, 260, Decimal("5.3")
+    ),
+    "XRP/USDT": DemoPair(
+        Decimal("0.00003"), Decimal("0.00004"), Decimal(1500), Decimal(120), 18, 8, 200, Decimal(120_000)
+    ),
+    "XRP/BTC": DemoPair(
+        Decimal("0.000000003"), Decimal("0.00000001"), Decimal(2500), Decimal(90), 10, 2, 100, Decimal(49_000)
+    ),
 }
 
 
