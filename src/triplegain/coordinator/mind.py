@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.technical import Bias
@@ -72,6 +72,7 @@ class Mind:
         self.degradation = Degradation(settings.degradation)
         self.voting = Voting(settings, self.opinions, record, host)
         self.due_ns = NEVER
+        self.is_asleep = False
         self._settings = settings
         self._cast = settings.cast
         self._symbols = tuple(symbols)
@@ -91,6 +92,16 @@ class Mind:
     def start(self, now_ns: int) -> None:
         """The market has begun."""
         self.schedule.start(now_ns)
+        self._plan()
+
+    def sleep(self) -> None:
+        """A stretch of market time is told that nobody was there to think about: until `wake` nothing is due. What was
+        missed is then made up for by one run, and rounds whose time is over end."""
+        self.is_asleep = True
+        self._plan()
+
+    def wake(self) -> None:
+        self.is_asleep = False
         self._plan()
 
     @property
@@ -170,32 +181,12 @@ class Mind:
             case Task.TECHNICAL | Task.REGIME | Task.DECISION:
                 return [(Kind(task), symbol) for symbol in self._symbols]
             case Task.SENTIMENT:
-                played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._models(kind)]
+                played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._cast.players(kind)]
                 return [(kind, asset) for asset in self._assets for kind in played]
             case Task.REBALANCE:
                 return [(Kind.REBALANCE, "")]
             case _:
                 raise InvalidValueError(f"nobody knows how to run the task {task!r}")
-
-    def _models(self, kind: Kind) -> tuple[str, ...]:
-        cast = self._cast
-        model: str | None
-        match kind:
-            case Kind.DECISION:
-                return cast.decision
-            case Kind.TECHNICAL | Kind.REGIME:
-                model = cast.analyst(kind)
-            case Kind.SOCIAL:
-                model = cast.social
-            case Kind.NEWS:
-                model = cast.news
-            case Kind.CONFLICT:
-                model = cast.analyst(kind)
-            case Kind.REBALANCE:
-                model = cast.rebalance
-            case _:
-                assert_never(kind)
-        return () if model is None else (model,)
 
     def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
         """One part of a run: by rules at once, or a round as soon as it has a slot."""
@@ -203,7 +194,7 @@ class Mind:
         if kind is Kind.REBALANCE:
             self._start_rebalance(now_ns)
             return
-        if not self._models(kind) or not self.level.may_ask(task):
+        if not self._cast.players(kind) or not self.level.may_ask(task):
             self._analysts.by_rules(kind, subject, self._host.glance(subject), now_ns)
             self._after_analysis(kind, subject, now_ns)
             return
@@ -219,7 +210,7 @@ class Mind:
         if self._rebalance is None:
             return
         self._set_moment(self._rebalance, now_ns)
-        models = self._models(Kind.REBALANCE) if self.level.may_ask(Task.REBALANCE) else ()
+        models = self._cast.players(Kind.REBALANCE) if self.level.may_ask(Task.REBALANCE) else ()
         round_id = self.rounds.next_id(Kind.REBALANCE) if models else None
         timeout_ns = self.schedule.specs[Task.REBALANCE].timeout_ns
         asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, timeout_ns)
@@ -239,7 +230,7 @@ class Mind:
 
     def _round(self, round_id: str, kind: Kind, subject: str, now_ns: int) -> Round | None:
         """None: there is nothing to show, which has been put down."""
-        models = self._models(kind)
+        models = self._cast.players(kind)
         if not models:
             # A restart with fewer models: what was to be asked is nobody's any more.
             return None
@@ -271,7 +262,7 @@ class Mind:
         kind, round_id = Kind(done.round.kind), done.round.round_id
         match kind:
             case Kind.DECISION:
-                ask = bool(self._models(Kind.CONFLICT)) and self.level.may_ask(Kind.CONFLICT)
+                ask = bool(self._cast.players(Kind.CONFLICT)) and self.level.may_ask(Kind.CONFLICT)
                 question = self.voting.tally(done, now_ns, self.rounds.next_id(Kind.CONFLICT) if ask else None)
                 if question is not None:
                     self.rounds.open(question)
@@ -358,7 +349,8 @@ class Mind:
             again_ns = min(again_ns, self._rebalance.due_ns)
         if again_ns <= self._ran_ns:
             again_ns = self._ran_ns + _AGAIN_NS
-        self.due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
+        due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
+        self.due_ns = NEVER if self.is_asleep else due_ns
 
     def state(self) -> dict[str, Any]:
         return {

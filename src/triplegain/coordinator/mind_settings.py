@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from triplegain.agents.consensus import ConsensusSettings
 from triplegain.agents.decision import TOKEN_BUDGET
@@ -14,6 +15,7 @@ from triplegain.coordinator.agreement import AgreementSettings
 from triplegain.coordinator.conflicts import ConflictSettings
 from triplegain.coordinator.degradation import DegradationSettings
 from triplegain.coordinator.outcomes import OutcomeSettings
+from triplegain.coordinator.round_kinds import Kind
 from triplegain.coordinator.schedule import ROUNDS_AT_ONCE, TASKS, Task, TaskSpec
 from triplegain.domain.clock import SECOND_NS
 
@@ -43,6 +45,24 @@ class Cast:
         """Who is asked for an analysis of a market; nobody who cannot read one."""
         model: str | None = getattr(self, part)
         return None if model is None or self.market_budget(model) < _MARKET_TOKENS_MIN else model
+
+    def players(self, kind: Kind) -> tuple[str, ...]:
+        """The models asked in a round of this kind; none where nobody plays the part."""
+        model: str | None
+        match kind:
+            case Kind.DECISION:
+                return self.decision
+            case Kind.TECHNICAL | Kind.REGIME | Kind.CONFLICT:
+                model = self.analyst(kind)
+            case Kind.SOCIAL:
+                model = self.social
+            case Kind.NEWS:
+                model = self.news
+            case Kind.REBALANCE:
+                model = self.rebalance
+            case _:
+                assert_never(kind)
+        return () if model is None else (model,)
 
     def market_budget(self, model: str) -> int:
         """What is left of it for the market beside the question."""

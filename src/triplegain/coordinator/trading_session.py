@@ -58,9 +58,8 @@ class TradingSession:
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
         self.decisions = DecisionDesk(self.desk, self.risk, self.record)
-        symbols = [instrument.symbol for instrument in settings.instruments]
         rebalance = open_rebalance(rooms, settings, self.risk, self.decisions)
-        self.mind = Mind(settings.mind, symbols, self.record.mind, self, rebalance)
+        self.mind = Mind(settings.mind, settings.depth, self.record.mind, self, rebalance)
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,
@@ -81,8 +80,7 @@ class TradingSession:
         self.thinks_at_ns = NEVER
 
     def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
-        symbols = [instrument.symbol for instrument in self.settings.instruments]
-        return BaselineTrader(baselines(chosen, symbols), self.settings.candle_ns, self._decide)
+        return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
 
     # -- the market ----------------------------------------------------------------------------------------------
 
@@ -132,6 +130,7 @@ class TradingSession:
             status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
             self.exchange.on_event(status)
             self.prices.observe(status)
+        self.mind.sleep()
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -173,6 +172,8 @@ class TradingSession:
             self.watch.run(now_ns)
             if halt := self.risk.halted(now_ns):
                 self.mind.give_up(f"trading is halted: {halt}", now_ns)
+            if self.mind.is_asleep and not all(market.condition for market in self.exchange.markets.values()):
+                self.mind.wake()
         if self.mind.due_ns <= now_ns:
             self.mind.run(now_ns)
         self._settle()
