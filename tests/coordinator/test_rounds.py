@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 from triplegain.coordinator.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
@@ -157,3 +158,14 @@ def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     again.restore(json.loads(json.dumps(rounds.state())))
     assert finished(again, ASKED + 30 * SECOND_NS).unasked == {"grok"}
+
+
+def test_a_question_that_many_models_are_asked_is_stored_once() -> None:
+    rounds, again = Rounds(), Rounds()
+    prompt, short = Prompt("you decide", "a market " * 1000), Prompt("you decide", "in short")
+    prompts = {**dict.fromkeys(("gpt", "grok", "opus"), prompt), "tiny": short}
+    rounds.open(replace(a_round(), prompts=prompts))
+    stored = json.dumps(rounds.state())
+    assert stored.count("a market " * 1000) == 1
+    again.restore(json.loads(stored))
+    assert again.take_unasked() == rounds.take_unasked()

@@ -8,7 +8,7 @@ again, under the same request ids.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -190,7 +190,7 @@ class Rounds:
             known = self._replies[each.round_id]
             asked = {m: p for m, p in each.prompts.items() if m not in known and (each.round_id, m) not in here}
             if asked:
-                self._unasked.append(_asking(each, asked))
+                self._unasked.append(replace(each, prompts=asked))
         self._plan()
 
 
@@ -202,17 +202,15 @@ def _nothing(opened: Round, *, asked: bool) -> ModelFailure:
     return ModelFailure(FailureKind.TIMEOUT, f"no answer within {seconds:g} s")
 
 
-def _asking(opened: Round, prompts: Mapping[str, Prompt]) -> Round:
-    stored = _round_to_json(opened)
-    return _round_from_json({**stored, "prompts": {m: [p.system, p.user] for m, p in prompts.items()}})
-
-
 def _round_to_json(opened: Round) -> dict[str, Any]:
+    # Most models are asked in the same words, which are long and stored with every commit: each once.
+    texts = list(dict.fromkeys(opened.prompts.values()))
     return {
         "round_id": opened.round_id,
         "kind": opened.kind,
         "subject": opened.subject,
-        "prompts": {model: [prompt.system, prompt.user] for model, prompt in opened.prompts.items()},
+        "texts": [[prompt.system, prompt.user] for prompt in texts],
+        "prompts": {model: texts.index(prompt) for model, prompt in opened.prompts.items()},
         "asked_at_ns": str(opened.asked_at_ns),
         "deadline_ns": str(opened.deadline_ns),
         "echo": dict(opened.echo),
@@ -224,11 +222,12 @@ def _round_to_json(opened: Round) -> dict[str, Any]:
 
 
 def _round_from_json(stored: Mapping[str, Any]) -> Round:
+    texts = [Prompt(system, user) for system, user in stored["texts"]]
     return Round(
         round_id=stored["round_id"],
         kind=stored["kind"],
         subject=stored["subject"],
-        prompts={model: Prompt(system, user) for model, (system, user) in stored["prompts"].items()},
+        prompts={model: texts[number] for model, number in stored["prompts"].items()},
         asked_at_ns=int(stored["asked_at_ns"]),
         deadline_ns=int(stored["deadline_ns"]),
         echo=dict(stored["echo"]),
