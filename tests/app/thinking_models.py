@@ -77,8 +77,10 @@ class Asked:
         return hashlib.sha256(f"{self.model}/{self.snapshot}".encode()).digest()[0] % 100
 
 
-def leans(asked: Asked) -> str:
+def leans(asked: Asked) -> str | None:
     """Votes that lean one way at a time, most of them, so that there are majorities and trades both ways."""
+    if asked.kind != "decision":
+        return None
     way = hashlib.sha256(f"{asked.symbol}/{asked.number}".encode()).digest()[0] % 100
     leaning = "buy" if way < 50 else "sell" if way < 75 else "hold"
     return asked.vote(leaning if asked.chance() < 85 else "hold")
