@@ -18,12 +18,12 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config.loader import check_config, load_config
-from triplegain.coordinator.agreement import AgreementSettings
-from triplegain.coordinator.conflicts import ConflictSettings
-from triplegain.coordinator.degradation import DegradationSettings
-from triplegain.coordinator.outcomes import OutcomeSettings
+from triplegain.coordinator.mind.agreement import AgreementSettings
+from triplegain.coordinator.mind.conflicts import ConflictSettings
+from triplegain.coordinator.mind.degradation import DegradationSettings
+from triplegain.coordinator.mind.outcomes import OutcomeSettings
+from triplegain.coordinator.mind.schedule import TASKS
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
-from triplegain.coordinator.schedule import TASKS
 from triplegain.domain.clock import SECOND_NS
 
 HOUR_NS = 3600 * SECOND_NS

@@ -18,7 +18,7 @@ from triplegain.llm.roster import ModelsError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sampling parameters:UserWarning")
 
-_DURATION = "240s"
+_DURATION = "150s"
 
 
 @contextmanager

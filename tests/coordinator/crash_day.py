@@ -11,8 +11,8 @@ from typing import Any
 from tests.coordinator.conftest import settings_for
 from tests.coordinator.scripted_models import SIX, ScriptedModels
 
-from triplegain.coordinator.mind_settings import Cast, MindSettings
-from triplegain.coordinator.schedule import TASKS, Task
+from triplegain.coordinator.mind.schedule import TASKS, Task
+from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import from_datetime

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from triplegain.coordinator.rounds import Round
+from triplegain.coordinator.mind.rounds import Round
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketEvent

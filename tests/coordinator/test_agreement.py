@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.coordinator.agreement import (
+from triplegain.coordinator.mind.agreement import (
     Agreement,
     AgreementSettings,
     Direction,

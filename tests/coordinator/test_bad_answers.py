@@ -10,9 +10,9 @@ import pytest
 from tests.coordinator.crash_day import WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
 from tests.coordinator.scripted_models import SIX, ScriptedModels
 
-from triplegain.coordinator.mind_settings import Cast, MindSettings
+from triplegain.coordinator.mind.schedule import TASKS
+from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
-from triplegain.coordinator.schedule import TASKS
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import ModelAnswer, Usage

@@ -10,8 +10,8 @@ import pytest
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, Ruling
-from triplegain.coordinator.agreement import Direction, View, Viewer
-from triplegain.coordinator.conflicts import (
+from triplegain.coordinator.mind.agreement import Direction, View, Viewer
+from triplegain.coordinator.mind.conflicts import (
     Conflict,
     ConflictSettings,
     ModelRuling,
@@ -20,7 +20,7 @@ from triplegain.coordinator.conflicts import (
     reduced,
     resolve,
 )
-from triplegain.coordinator.waiting_trades import WaitingTrades
+from triplegain.coordinator.mind.waiting_trades import WaitingTrades
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dependency
-from triplegain.coordinator.schedule import Task
+from triplegain.coordinator.mind.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.coordinator.mind.schedule import Task
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
 

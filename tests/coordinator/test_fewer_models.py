@@ -10,8 +10,8 @@ import pytest
 from tests.coordinator.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
 from tests.coordinator.scripted_models import ScriptedModels
 
-from triplegain.coordinator.mind_settings import ANALYSES, Cast, MindSettings
-from triplegain.coordinator.schedule import Skip
+from triplegain.coordinator.mind.schedule import Skip
+from triplegain.coordinator.mind.settings import ANALYSES, Cast, MindSettings
 from triplegain.coordinator.trading_session import TradingSession
 
 STOP = 181

@@ -12,7 +12,7 @@ from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, account_of
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, CommitBatch, PositionRecord
-from triplegain.execution.hodl_settings import HodlSettings
+from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.ledger.entries import check_balanced
 
 WALLET, HODL = LedgerAccount.WALLET, LedgerAccount.HODL

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from triplegain.coordinator.outcomes import OutcomeBook, OutcomeSettings
+from triplegain.coordinator.mind.outcomes import OutcomeBook, OutcomeSettings
 from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError

@@ -10,9 +10,9 @@ import pytest
 from tests.coordinator.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
 from tests.coordinator.scripted_models import ScriptedModels
 
-from triplegain.coordinator.mind_settings import Cast, MindSettings
+from triplegain.coordinator.mind.schedule import TASKS, Task
+from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
-from triplegain.coordinator.schedule import TASKS, Task
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.llm.reply import ModelAnswer, Usage
 

@@ -11,9 +11,9 @@ from tests.coordinator.crash_day import CAST, WITHOUT_REBALANCE, crash_events, c
 from tests.coordinator.scripted_models import ScriptedModels, scripted_answer
 
 from triplegain.agents.regime import RegimeAnswer
-from triplegain.coordinator.mind_settings import MindSettings
-from triplegain.coordinator.rounds import Round
-from triplegain.coordinator.schedule import Task
+from triplegain.coordinator.mind.rounds import Round
+from triplegain.coordinator.mind.schedule import Task
+from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketEvent

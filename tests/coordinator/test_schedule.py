@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.coordinator.schedule import TASKS, Schedule, Skip, TaskSpec
+from triplegain.coordinator.mind.schedule import TASKS, Schedule, Skip, TaskSpec
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 

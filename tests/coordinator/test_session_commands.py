@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from triplegain.coordinator.degradation import DegradationSettings
-from triplegain.coordinator.mind_settings import Cast, MindSettings
-from triplegain.coordinator.schedule import TASKS, Task
+from triplegain.coordinator.mind.degradation import DegradationSettings
+from triplegain.coordinator.mind.schedule import TASKS, Task
+from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
 from triplegain.coordinator.session_runner import SessionRunner
 from triplegain.coordinator.trading_session import TradingSession

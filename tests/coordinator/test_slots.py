@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.coordinator.schedule import TASKS
-from triplegain.coordinator.slots import Slots
+from triplegain.coordinator.mind.schedule import TASKS
+from triplegain.coordinator.mind.slots import Slots
 from triplegain.domain.errors import InvalidValueError
 
 LIMITS = {spec.name: spec.concurrency for spec in TASKS}

@@ -12,7 +12,7 @@ import pytest
 from tests.coordinator.crash_day import crash_events, crash_settings, warm
 from tests.coordinator.scripted_models import LATENCY_S, scripted_answer
 
-from triplegain.coordinator.rounds import Round
+from triplegain.coordinator.mind.rounds import Round
 from triplegain.coordinator.session_runner import Ending, SessionRunner
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS, ManualClock

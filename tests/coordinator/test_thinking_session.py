@@ -25,7 +25,7 @@ from tests.coordinator.crash_day import (
 )
 from tests.coordinator.scripted_models import LATENCY_S, SIX, ScriptedModels
 
-from triplegain.coordinator.mind_settings import MindSettings
+from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason

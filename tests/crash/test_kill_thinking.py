@@ -159,14 +159,14 @@ def test_killed_on_the_way_from_answer_to_stop_there_is_one_order_one_position_a
     with served(ThinkingServer(says=buys_once, wait_s=slowly)) as server:
         environ = thinking(tmp_path, server)
         with HeldCommit(database, session, *PLACES[place]) as held:
-            with home.running(*words_of(session, "85s"), environ=environ) as running:
+            with home.running(*words_of(session, "10s"), environ=environ) as running:
                 backend = eventually(held.backend, f"a kill {place}; {running.said}")
                 assert not running.is_over
                 running.kill()
             held.let_go(backend, lost)
         check_record(database, session)
         # What was not stored happens again: perhaps everything from the first message on.
-        finished = home.run(*words_of(session, "90s"), environ=environ)
+        finished = home.run(*words_of(session, "30s"), environ=environ)
     assert finished.answer["halted"] is False
     check_one_of_each(database, session)
 
@@ -177,12 +177,12 @@ def test_killed_while_models_think_they_are_asked_again_and_vote_once(
     """The round is stored with the equity of its minute, or it is not: then the market comes to it once more."""
     with served(ThinkingServer(says=buys_once, wait_s=lambda asked: 1.0 if asked.number == 1 else 0.0)) as server:
         environ = thinking(tmp_path, server)
-        with home.running(*words_of("thinking", "85s"), environ=environ) as running:
+        with home.running(*words_of("thinking", "10s"), environ=environ) as running:
             eventually(lambda: len(server.asked) >= 18, "eighteen questions")
             running.kill()
         assert ask(database, "SELECT 1 FROM paper_votes WHERE session_id = 'thinking'") == []
         before = Counter((asked.model, asked.symbol, asked.snapshot) for asked in server.asked)
-        home.run(*words_of("thinking", "90s"), environ=environ)
+        home.run(*words_of("thinking", "30s"), environ=environ)
         again = Counter((asked.model, asked.symbol, asked.snapshot) for asked in server.asked)
     assert {again[question] for question in before} == {2}
     check_one_of_each(database, "thinking")

@@ -18,8 +18,8 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config import Config
-from triplegain.coordinator.mind_settings import Cast, MindSettings
-from triplegain.coordinator.schedule import Task
+from triplegain.coordinator.mind.schedule import Task
+from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 
 

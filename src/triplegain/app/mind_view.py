@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triplegain.api.control import MindView
-from triplegain.coordinator.degradation import Level
+from triplegain.coordinator.mind.degradation import Level
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import iso
 

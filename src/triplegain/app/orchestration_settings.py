@@ -6,13 +6,13 @@ from decimal import Decimal
 
 from triplegain.config import Config
 from triplegain.config.orchestration import Tasks
-from triplegain.coordinator.agreement import AgreementSettings
-from triplegain.coordinator.conflicts import ConflictSettings
-from triplegain.coordinator.degradation import DegradationSettings
-from triplegain.coordinator.outcomes import OutcomeSettings
+from triplegain.coordinator.mind.agreement import AgreementSettings
+from triplegain.coordinator.mind.conflicts import ConflictSettings
+from triplegain.coordinator.mind.degradation import DegradationSettings
+from triplegain.coordinator.mind.outcomes import OutcomeSettings
+from triplegain.coordinator.mind.schedule import TASKS, Task, TaskSpec
+from triplegain.coordinator.mind.slots import Slots
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
-from triplegain.coordinator.schedule import TASKS, Task, TaskSpec
-from triplegain.coordinator.slots import Slots
 from triplegain.domain.clock import SECOND_NS
 
 _HOUR_NS = 3600 * SECOND_NS

@@ -13,7 +13,7 @@ from triplegain.app.snapshot_settings import indicator_settings, snapshot_settin
 from triplegain.app.trader_settings import baseline_choice
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
-from triplegain.coordinator.mind_settings import Cast
+from triplegain.coordinator.mind.settings import Cast
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT

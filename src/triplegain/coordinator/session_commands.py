@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from triplegain.coordinator.schedule import Skip, Task
+from triplegain.coordinator.mind.schedule import Skip, Task
 from triplegain.coordinator.session_runner import RunOverError, SessionRunner
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.money import text

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from triplegain.coordinator.asking import Asking
+from triplegain.coordinator.mind.asking import Asking
 from triplegain.coordinator.session_clock import SessionClock
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import Clock

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.agents.baselines.choice import BaselineChoice
-from triplegain.coordinator.mind_settings import MindSettings
+from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth

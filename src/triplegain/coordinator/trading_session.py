@@ -17,15 +17,15 @@ from typing import Any
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.coordinator.account_context import decision_context
 from triplegain.coordinator.aftermath import Aftermath
 from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
 from triplegain.coordinator.cycle import Situation
 from triplegain.coordinator.decision_desk import DecisionDesk
-from triplegain.coordinator.mind import Mind
+from triplegain.coordinator.mind.account_context import decision_context
+from triplegain.coordinator.mind.mind import Mind
+from triplegain.coordinator.mind.rounds import Round
+from triplegain.coordinator.mind.schedule import Skip
 from triplegain.coordinator.risk_watch import RiskWatch
-from triplegain.coordinator.rounds import Round
-from triplegain.coordinator.schedule import Skip
 from triplegain.coordinator.session_rooms import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents

@@ -10,12 +10,12 @@ from typing import Any
 from triplegain.agents.answer import Abstain
 from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
 from triplegain.coordinator.decision_desk import DecisionDesk
+from triplegain.coordinator.mind.opinions import Opinions
+from triplegain.coordinator.mind.round_kinds import Kind
+from triplegain.coordinator.mind.rounds import FinishedRound, Round
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.opinions import Opinions
 from triplegain.coordinator.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
 from triplegain.coordinator.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
-from triplegain.coordinator.round_kinds import Kind
-from triplegain.coordinator.rounds import FinishedRound, Round
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.situation import SituationRoom
 from triplegain.domain.agent_records import AnalysisRecord

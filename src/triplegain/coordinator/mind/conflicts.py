@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import assert_never
 
 from triplegain.agents.conflict import ConflictKind, Ruling
-from triplegain.coordinator.agreement import View
+from triplegain.coordinator.mind.agreement import View
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, floor_to, text

@@ -15,11 +15,11 @@ from triplegain.agents.sentiment import (
     social_prompt,
 )
 from triplegain.agents.technical import TechnicalAnswer, technical_prompt, technical_rules
+from triplegain.coordinator.mind.opinions import Opinions
+from triplegain.coordinator.mind.round_kinds import ANSWERS, Kind
+from triplegain.coordinator.mind.rounds import FinishedRound, Round
+from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.mind_settings import MindSettings
-from triplegain.coordinator.opinions import Opinions
-from triplegain.coordinator.round_kinds import ANSWERS, Kind
-from triplegain.coordinator.rounds import FinishedRound, Round
 from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.money import text
 from triplegain.llm.reply import ModelAnswer

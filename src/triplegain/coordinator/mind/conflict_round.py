@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.agents.conflict import ConflictAnswer, remaining_share
-from triplegain.coordinator.conflicts import ModelRuling
+from triplegain.coordinator.mind.conflicts import ModelRuling
+from triplegain.coordinator.mind.rounds import FinishedRound
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.rounds import FinishedRound
 from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.llm.reply import ModelAnswer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from triplegain.coordinator.schedule import ROUNDS_AT_ONCE, Task, TaskSpec
+from triplegain.coordinator.mind.schedule import ROUNDS_AT_ONCE, Task, TaskSpec
 from triplegain.domain.errors import InvalidValueError
 
 

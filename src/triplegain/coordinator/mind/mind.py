@@ -12,17 +12,17 @@ from typing import Any, Protocol
 
 from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.technical import Bias
-from triplegain.coordinator.analysts import Analysts
-from triplegain.coordinator.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.coordinator.mind.analysts import Analysts
+from triplegain.coordinator.mind.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.coordinator.mind.opinions import Opinions
+from triplegain.coordinator.mind.round_kinds import Kind, fitting
+from triplegain.coordinator.mind.rounds import NEVER, FinishedRound, Round, Rounds
+from triplegain.coordinator.mind.schedule import Schedule, Skip, Task
+from triplegain.coordinator.mind.settings import MindSettings
+from triplegain.coordinator.mind.slots import Slots
+from triplegain.coordinator.mind.voting import Account, Voting
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.mind_settings import MindSettings
-from triplegain.coordinator.opinions import Opinions
 from triplegain.coordinator.rebalance.run import RebalanceRun
-from triplegain.coordinator.round_kinds import Kind, fitting
-from triplegain.coordinator.rounds import NEVER, FinishedRound, Round, Rounds
-from triplegain.coordinator.schedule import Schedule, Skip, Task
-from triplegain.coordinator.slots import Slots
-from triplegain.coordinator.voting import Account, Voting
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
 from triplegain.coordinator.cycle import Situation
-from triplegain.coordinator.opinions import Opinions
+from triplegain.coordinator.mind.opinions import Opinions
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.money import divide
 from triplegain.domain.records import PositionRecord

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triplegain.agents.answer import Action, AgentAnswer
-from triplegain.coordinator.stored_answer import answer_from_json, answer_to_json
+from triplegain.coordinator.mind.stored_answer import answer_from_json, answer_to_json
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 

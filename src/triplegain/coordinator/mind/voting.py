@@ -13,19 +13,26 @@ from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.sentiment import with_sentiment
-from triplegain.coordinator.agreement import Agreement, Direction, Viewer, agreement, combine_confidence, fresh_views
-from triplegain.coordinator.conflict_round import conflict_reply
-from triplegain.coordinator.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
 from triplegain.coordinator.cycle import CycleOutcome, OpenTrade, Situation
 from triplegain.coordinator.decision_desk import DecisionDesk
+from triplegain.coordinator.mind.agreement import (
+    Agreement,
+    Direction,
+    Viewer,
+    agreement,
+    combine_confidence,
+    fresh_views,
+)
+from triplegain.coordinator.mind.conflict_round import conflict_reply
+from triplegain.coordinator.mind.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
+from triplegain.coordinator.mind.opinions import Opinions
+from triplegain.coordinator.mind.outcomes import OutcomeBook
+from triplegain.coordinator.mind.round_kinds import Kind
+from triplegain.coordinator.mind.rounds import FinishedRound, LateAnswer, Round
+from triplegain.coordinator.mind.settings import MindSettings
+from triplegain.coordinator.mind.stored_answer import answer_from_json, answer_to_json
+from triplegain.coordinator.mind.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.mind_settings import MindSettings
-from triplegain.coordinator.opinions import Opinions
-from triplegain.coordinator.outcomes import OutcomeBook
-from triplegain.coordinator.round_kinds import Kind
-from triplegain.coordinator.rounds import FinishedRound, LateAnswer, Round
-from triplegain.coordinator.stored_answer import answer_from_json, answer_to_json
-from triplegain.coordinator.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.orders import Side
 from triplegain.domain.verdict import RiskRefused

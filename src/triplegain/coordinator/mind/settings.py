@@ -11,12 +11,12 @@ from triplegain.agents.decision import TOKEN_BUDGET
 from triplegain.agents.regime import RegimeRules
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.technical import TechnicalRules
-from triplegain.coordinator.agreement import AgreementSettings
-from triplegain.coordinator.conflicts import ConflictSettings
-from triplegain.coordinator.degradation import DegradationSettings
-from triplegain.coordinator.outcomes import OutcomeSettings
-from triplegain.coordinator.round_kinds import Kind
-from triplegain.coordinator.schedule import ROUNDS_AT_ONCE, TASKS, Task, TaskSpec
+from triplegain.coordinator.mind.agreement import AgreementSettings
+from triplegain.coordinator.mind.conflicts import ConflictSettings
+from triplegain.coordinator.mind.degradation import DegradationSettings
+from triplegain.coordinator.mind.outcomes import OutcomeSettings
+from triplegain.coordinator.mind.round_kinds import Kind
+from triplegain.coordinator.mind.schedule import ROUNDS_AT_ONCE, TASKS, Task, TaskSpec
 from triplegain.domain.clock import SECOND_NS
 
 

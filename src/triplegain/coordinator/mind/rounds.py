@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from triplegain.coordinator.stored_reply import reply_from_json, reply_to_json
+from triplegain.coordinator.mind.stored_reply import reply_from_json, reply_to_json
 from triplegain.domain.money import text
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
 from triplegain.llm.request import Prompt, Tool

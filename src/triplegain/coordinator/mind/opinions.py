@@ -17,7 +17,7 @@ from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.sentiment import NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
 from triplegain.agents.technical import Bias, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
-from triplegain.coordinator.agreement import (
+from triplegain.coordinator.mind.agreement import (
     AgreementSettings,
     Direction,
     View,

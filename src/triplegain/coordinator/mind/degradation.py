@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, assert_never
 
-from triplegain.coordinator.schedule import Task
+from triplegain.coordinator.mind.schedule import Task
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
 

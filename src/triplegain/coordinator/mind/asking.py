@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from triplegain.coordinator.round_kinds import ANSWERS
-from triplegain.coordinator.rounds import Round
+from triplegain.coordinator.mind.round_kinds import ANSWERS
+from triplegain.coordinator.mind.rounds import Round
 from triplegain.llm.reply import FailureKind, ModelFailure, ModelPort, ModelReply
 from triplegain.llm.request import ModelRequest
 
