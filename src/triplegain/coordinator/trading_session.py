@@ -25,6 +25,7 @@ from triplegain.coordinator.mind.account_context import decision_context
 from triplegain.coordinator.mind.mind import Mind
 from triplegain.coordinator.mind.rounds import Round
 from triplegain.coordinator.mind.schedule import Skip
+from triplegain.coordinator.order_by_hand import refusal
 from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.coordinator.session_rooms import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.coordinator.session_settings import SessionSettings
@@ -300,13 +301,10 @@ class TradingSession:
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
     ) -> OrderRequest | Refused:
-        """Send an order now. Refused before the market's first message and while halted."""
-        if not self._opened:
-            return Refused("the market has not started yet: wait for the first prices")
-        if self.halted:
-            return Refused(f"trading is halted: {self.halted}")
-        if self.settings.unfillable:
-            return Refused(self.settings.unfillable)
+        """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
+        standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
+        if reason := refusal(request, *standing):
+            return Refused(reason)
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
         self._settle()
