@@ -99,7 +99,13 @@ def does_wrong(fault: Do | str, asked: Asked) -> Do | str:
     return json.dumps({**asked.good, **json.loads(fault)})
 
 
-@pytest.mark.parametrize("name", FAULTS)
+#: The others take as long, and what is told apart in them is told apart in tests/llm/ without a session.
+AT_ONCE = ("hang", "NaN")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
+)
 async def test_a_fault_is_an_abstention_with_its_reason_and_neither_the_stop_nor_the_session_minds(
     database_url: str, tmp_path: Path, name: str
 ) -> None:

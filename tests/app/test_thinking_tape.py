@@ -75,6 +75,7 @@ async def test_a_session_plays_again_from_its_tape_without_keys_or_connections(
     assert await replay(database_url, config, tmp_path) == recorded
 
 
+@pytest.mark.slow
 async def test_another_market_has_other_questions_and_no_answer_is_made_up(database_url: str, tmp_path: Path) -> None:
     config, recorded = await record(database_url, tmp_path)
     found = await replay(database_url, config, tmp_path, seed=2)
@@ -85,6 +86,7 @@ async def test_another_market_has_other_questions_and_no_answer_is_made_up(datab
     assert found["fills"] != recorded["fills"]
 
 
+@pytest.mark.slow
 async def test_a_model_of_the_tape_that_is_not_configured_any_more_stops_the_replay(
     database_url: str, tmp_path: Path
 ) -> None:

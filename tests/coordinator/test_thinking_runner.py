@@ -95,7 +95,7 @@ async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(captures: 
         assert paced.all(name) == hurried.all(name), name
 
 
-@pytest.mark.parametrize("stops_at", [1, 12, 20])
+@pytest.mark.parametrize("stops_at", [1, pytest.param(12, marks=pytest.mark.slow), 20])
 async def test_a_run_that_is_stopped_while_models_think_goes_on_as_if_it_had_not_been(
     captures: Path, market: Any, stops_at: int
 ) -> None:

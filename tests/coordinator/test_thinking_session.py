@@ -123,7 +123,7 @@ def test_a_second_run_is_the_same_in_everything(day: Played, captures: Path, mar
     assert json.dumps(day.session.state()) == json.dumps(again.session.state())
 
 
-@pytest.mark.parametrize("stop", [1, 362, 723])
+@pytest.mark.parametrize("stop", [362, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (1, 723, 1085))])
 def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(
     day: Played, captures: Path, market: Any, stop: int
 ) -> None:
@@ -207,6 +207,7 @@ def test_the_breakers_act_at_the_equity_they_name(captures: Path, market: Any) -
     assert [alert.kind for alert in played.all("alerts")].count("breaker") >= 2
 
 
+@pytest.mark.slow
 def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(captures: Path, market: Any) -> None:
     coins = {"USDT": Decimal(6_000), "BTC": Decimal("0.2"), "XRP": Decimal(6_000)}
     voters = MindSettings(tasks=WITHOUT_REBALANCE, cast=replace(CAST, technical=None, regime=None))

@@ -99,7 +99,7 @@ def run(operations: list[tuple[Any, ...]], follows: bool, restarts: bool) -> Mod
     return venue
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_OPERATIONS, min_size=5, max_size=70), st.booleans())
 def test_every_coin_ends_under_a_stop_or_sold_and_nothing_is_sold_twice(
     operations: list[tuple[Any, ...]], follows: bool
