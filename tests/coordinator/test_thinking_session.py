@@ -49,6 +49,7 @@ def day(captures: Path, market: Any) -> Played:
     return run(captures, market)
 
 
+@pytest.mark.slow
 def test_every_task_ran_exactly_as_often_as_it_is_scheduled(day: Played) -> None:
     # 24 h: every minute, five minutes, half hour and hour; the run that is due at the very end has not begun.
     assert dict(day.session.mind.schedule.runs) == {
@@ -59,6 +60,7 @@ def test_every_task_ran_exactly_as_often_as_it_is_scheduled(day: Played) -> None
     }
 
 
+@pytest.mark.slow
 def test_every_run_asked_for_every_market(day: Played) -> None:
     asked = Counter((each.kind, each.subject) for each in day.models.asked if each.kind != "conflict")
     strong = len(day.session.state()["mind"]["strong_ns"])
@@ -71,6 +73,7 @@ def test_every_run_asked_for_every_market(day: Played) -> None:
     }
 
 
+@pytest.mark.slow
 def test_trades_were_opened_and_closed_and_the_ledger_balances_after_each_step(day: Played) -> None:
     totals: Counter[str] = Counter()
     for batch in day.batches:
@@ -92,6 +95,7 @@ def test_trades_were_opened_and_closed_and_the_ledger_balances_after_each_step(d
     assert len(day.all("fills")) >= 2 * len(closed)
 
 
+@pytest.mark.slow
 def test_a_decision_takes_as_long_as_the_slowest_model_that_may_answer(day: Played) -> None:
     # A decision that starts on the hour waits for analysts of the same moment: three rounds of 1 s for technical and
     # regime each, five at once, sentiment of 3 and 2 s; then the six, of whom the slowest needs 6 s.
@@ -102,6 +106,7 @@ def test_a_decision_takes_as_long_as_the_slowest_model_that_may_answer(day: Play
     assert {taken_at[each.round_id] - each.asked_at_ns for each in decisions} == {6 * SECOND_NS}
 
 
+@pytest.mark.slow
 def test_every_vote_is_put_down_with_the_decision_it_counted_for_and_held_against_the_market(day: Played) -> None:
     votes, decisions = day.all("votes"), {each.number: each for each in day.all("decisions")}
     assert len(votes) == 24 * 3 * 6
@@ -123,7 +128,8 @@ def test_a_second_run_is_the_same_in_everything(day: Played, captures: Path, mar
     assert json.dumps(day.session.state()) == json.dumps(again.session.state())
 
 
-@pytest.mark.parametrize("stop", [362, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (1, 723, 1085))])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [1, 362, 723, 1085])
 def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(
     day: Played, captures: Path, market: Any, stop: int
 ) -> None:
