@@ -146,6 +146,27 @@ def test_a_refused_order_is_tried_three_times_thirty_seconds_apart_under_three_n
     assert scene.adds_up()
 
 
+def test_what_is_due_and_cannot_be_done_is_due_again_later_and_never_now(scene: Scene) -> None:
+    """A refused order, and then no price, or a halt: time must go on all the same."""
+    scene.close("451")
+    scene.reject("hodl-1")
+    scene.prices["BTC/USDT"] = None
+    for _ in range(3):
+        due_ns = scene.bag.next_due_ns()
+        assert due_ns is not None and due_ns > scene.now_ns
+        scene.now_ns = due_ns
+        scene.bag.on_timer(scene.now_ns)
+    scene.prices["BTC/USDT"] = Decimal(100)
+    scene.blocked = "trading is paused"
+    scene.bag.on_timer(scene.now_ns)
+    due_ns = scene.bag.next_due_ns()
+    assert due_ns is not None and due_ns > scene.now_ns
+    scene.blocked = ""
+    scene.drain_sent()
+    scene.wait(30)
+    assert scene.drain_sent() == ["hodl-2: buy 0.148 BTC/USDT"]
+
+
 def test_an_order_without_an_answer_is_the_same_order_when_it_is_sent_again(scene: Scene) -> None:
     scene.close("451")
     scene.wait(3600)

@@ -179,7 +179,9 @@ class HodlBag:
         self._valued_day = day
 
     def _set_due(self, now_ns: int, again: bool) -> None:
-        dues = [due for asset in self._pots.assets if (due := self._buyer.due_ns(asset)) is not None]
+        """Always later than now: what was due and could not be done is looked at again after the usual pause."""
+        wanted = [due for asset in self._pots.assets if (due := self._buyer.due_ns(asset)) is not None]
+        dues = [due if due > now_ns else now_ns + self._settings.retry_ns for due in wanted]
         if again:
             dues.append(now_ns + self._settings.retry_ns)
         if any(self._pots[asset].quantity or self._pots[asset].pending for asset in self._pots.assets):
