@@ -222,12 +222,13 @@ class ThinkingPaper:
 
 @asynccontextmanager
 async def thinking_paper(
-    url: str, config_dir: Path, home: Path, *, duration: str, environ: Mapping[str, str] = KEYS, **options: Any
+    url: str, config_dir: Path, home: Path, *, environ: Mapping[str, str] = KEYS, **options: Any
 ) -> AsyncIterator[ThinkingPaper]:
-    """Opened; the caller runs it."""
+    """Opened, on the demo market at full speed with every model, unless the options of `paper` say otherwise; the
+    caller runs it."""
     clock, database = SystemClock(), await Database.connect(url)
     store, reader = SessionStore(database, clock), SessionReader(database)
-    chosen = PaperOptions(feed="demo", speed="max", duration=duration, **{"llm": "auto", **options})
+    chosen = PaperOptions(**{"feed": "demo", "speed": "max", "llm": "auto", **options})
     system = PaperSystem(chosen, load_config({}, config_dir), home, database, store, reader, clock, environ)
     try:
         await system.open()
