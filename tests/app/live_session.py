@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 
 from tests.app.live_audit import Books, CommandJournal, LagTable, TapeAudit
+from tests.coordinator.conftest import WITHOUT_COOLDOWNS
 
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.coordinator.session_commands import SessionCommands
@@ -22,7 +23,6 @@ from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings, Refused
 from triplegain.market.feed_line import FeedLine
 from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
-from triplegain.risk.limits import RiskLimits
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT", "XRP/BTC")
 
@@ -62,7 +62,7 @@ def session_settings(feed: KrakenFeed, *, trading: bool = True) -> SessionSettin
             account_tier=AccountTier.UNLIMITED,
         ),
         desk=DeskSettings(),
-        limits=RiskLimits(),
+        limits=WITHOUT_COOLDOWNS,
         baseline=_EAGER if trading else None,
         candle_ns=SECOND_NS,
     )

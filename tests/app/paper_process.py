@@ -25,6 +25,14 @@ _OURS = ("TRIPLEGAIN_", "KRAKEN_", "PG", "COV_", "PYTEST_")
 NO_KRAKEN = {"TRIPLEGAIN_KRAKEN_REST_URL": "http://127.0.0.1:9", "TRIPLEGAIN_KRAKEN_WS_URL": "ws://127.0.0.1:9/v2"}
 
 
+#: `risk.yaml` of a trader on short candles that is to be seen at work: it would rest for most of a capture of minutes.
+RESTLESS_RISK = """
+cooldown_minutes: {trade: 0, loss: 0, losing_streak: 0, long_losing_streak: 0, volatility_spike: 0, unusual_move: 0}
+losing_streak: {losses: 3, confidence_add: 0, max_leverage: 2}
+long_losing_streak: {losses: 5, confidence_add: 0, max_leverage: 1, next_size_multiplier: 1}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A command that is over; `code` is negative for a signal."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.paper_process import PaperHome
+from tests.app.paper_process import RESTLESS_RISK, PaperHome
 from tests.app.stored_record import ask, check_record, database_of
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -28,6 +29,14 @@ def _check_ended(home: PaperHome, session: str, feed: str) -> None:
         assert tuple(ask(url, _ENDED, session)[0]) == ("ended", feed)
         if not ask(url, _OPEN, session)[0][0]:
             assert ask(url, _HELD, session)[0][0] == 0
+
+
+@pytest.fixture(scope="module")
+def shared_home(shared_home: PaperHome, tmp_path_factory: pytest.TempPathFactory) -> PaperHome:
+    """A trader that does not rest: in eleven minutes it would be asleep for ten."""
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "risk.yaml").write_text(RESTLESS_RISK)
+    return replace(shared_home, environ={"TRIPLEGAIN_CONFIG_DIR": str(folder)})
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.paper_process import PaperHome
+from tests.app.paper_process import RESTLESS_RISK, PaperHome
 
 from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.home_database import cluster_folder
@@ -21,6 +21,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
     folder = tmp_path_factory.mktemp("home")
     (folder / "config").mkdir()
     (folder / "config" / "api.yaml").write_text("limits_per_minute:\n  trade: 100000\n  reads: 100000\n")
+    (folder / "config" / "risk.yaml").write_text(RESTLESS_RISK)
     yield PaperHome(folder / "crashing", {"TRIPLEGAIN_CONFIG_DIR": str(folder / "config")})
     with EmbeddedCluster(cluster_folder(folder / "crashing")):
         pass
