@@ -18,13 +18,16 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config import Config
-from triplegain.coordinator.mind.schedule import Task
+from triplegain.coordinator.mind.schedule import Task, TaskSpec
 from triplegain.coordinator.mind.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 
 
-def mind_settings(config: Config, cast: Cast) -> MindSettings:
-    """The tasks that somebody can do: without a model nobody reads the news and nobody votes."""
+def mind_settings(config: Config, cast: Cast, candle_ns: int = 0) -> MindSettings:
+    """The tasks that somebody can do: without a model nobody reads the news and nobody votes.
+
+    `candle_ns`: where a market is told by candles alone, their length; nobody looks again before there is another.
+    """
     able = {
         Task.TECHNICAL: True,
         Task.REGIME: True,
@@ -36,7 +39,7 @@ def mind_settings(config: Config, cast: Cast) -> MindSettings:
     specs = tuple(spec for spec in task_specs(config) if able[Task(spec.name)])
     names = {spec.name for spec in specs}
     return MindSettings(
-        tasks=tuple(replace(spec, after=tuple(name for name in spec.after if name in names)) for spec in specs),
+        tasks=tuple(_of_session(spec, names, candle_ns) for spec in specs),
         cast=cast,
         rounds_at_once=orchestration.tasks.rounds_at_once,
         vote_timeout_ns=orchestration.votes.timeout_s * SECOND_NS,
@@ -53,3 +56,9 @@ def mind_settings(config: Config, cast: Cast) -> MindSettings:
         degradation=degradation_settings(config),
         outcomes=outcome_settings(config),
     )
+
+
+def _of_session(spec: TaskSpec, names: set[str], candle_ns: int) -> TaskSpec:
+    """Waits only for tasks that are there, and does not look more often than there is something to see."""
+    after = tuple(name for name in spec.after if name in names)
+    return replace(spec, after=after, interval_ns=max(spec.interval_ns, candle_ns))

@@ -103,7 +103,7 @@ def session_settings(
         desk=desk_settings(config),
         limits=risk_limits(config),
         baseline=baseline,
-        mind=mind_settings(config, cast),
+        mind=mind_settings(config, cast, max(feed.candle_length_ns.values(), default=0)),
         hodl=hodl_settings(config),
         rebalance=rebalance_settings(config),
         candle_ns=candle_ns,
