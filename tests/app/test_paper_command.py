@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.app.paper_process import Finished, PaperHome
-from tests.app.stored_record import check_record, database_of
+from tests.app.stored_record import ask, check_record, database_of
 
 _SUMMARY = {
     "mode": str, "session": str, "feed": str, "events": int, "orders": int, "fills": int, "fees": dict,
@@ -90,6 +90,16 @@ def test_a_session_stopped_half_way_and_resumed_ends_like_one_run(
     assert 0 <= first["events"] + second["events"] - minute["events"] < 10
     whole = ("fills", "fees", *_HASHES)
     assert {name: second[name] for name in whole} == {name: minute[name] for name in whole}
+
+
+def test_a_session_of_another_version_is_refused_in_words_and_keeps_its_record(shared_home: PaperHome) -> None:
+    first = shared_home.paper("--session", "older", "--duration", "5s")
+    with database_of(shared_home) as url:
+        ask(url, "UPDATE paper_session_state SET state = state - 'form' WHERE session_id = 'older'")
+        refused = shared_home.run("paper", "--feed", "demo", "--speed", "max", "--session", "older")
+        kept = ask(url, "SELECT count(*) FROM paper_order_events WHERE session_id = 'older'")[0][0]
+    assert refused.code == 2 and "another version" in refused.stderr and "--reset" in refused.stderr
+    assert kept >= first["orders"]
 
 
 def test_another_seed_is_another_market(shared_home: PaperHome, minute: dict[str, Any]) -> None:

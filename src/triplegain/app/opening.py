@@ -24,6 +24,7 @@ from triplegain.config.orchestration import Orchestration
 from triplegain.config.portfolio import Portfolio
 from triplegain.config.risk import Risk
 from triplegain.coordinator.session_runner import MarketEvents
+from triplegain.coordinator.session_settings import STATE_FORM
 from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain import ids
 from triplegain.domain.clock import Clock
@@ -248,6 +249,7 @@ class SessionOpening:
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:
         record, spec = stored.session, self._options.feed
+        _check_form(stored)
         if spec is not None and spec != record.feed:
             named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed)).source.name
             if named != record.feed:
@@ -311,6 +313,15 @@ def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored
         raise FeedError(
             f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
             f"{stored.feed_position}: put the original recording back"
+        )
+
+
+def _check_form(stored: StoredSession) -> None:
+    """Raises InvalidValueError for a session that another version of the program has left."""
+    if stored.state and stored.state.get("form") != STATE_FORM:
+        raise InvalidValueError(
+            f"the session {stored.session.session_id} was left by another version of TripleGain and cannot go on: its "
+            "record stays and can be read; start a new one with --reset, or with another --session"
         )
 
 

@@ -19,6 +19,9 @@ from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits
 
+#: Which form a session's stored state has: raised with every change of it, or of what a feed tells by itself.
+STATE_FORM = 2
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:

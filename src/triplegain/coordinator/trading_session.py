@@ -28,7 +28,7 @@ from triplegain.coordinator.mind.schedule import Skip
 from triplegain.coordinator.order_by_hand import refusal
 from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.coordinator.session_rooms import open_hodl_bag, open_rebalance, open_rooms
-from triplegain.coordinator.session_settings import SessionSettings
+from triplegain.coordinator.session_settings import STATE_FORM, SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
@@ -353,6 +353,7 @@ class TradingSession:
 
     def state(self) -> dict[str, Any]:
         return {
+            "form": STATE_FORM,
             "now_ns": self.now_ns,
             "paused": self.paused,
             "halted": self.halted,
