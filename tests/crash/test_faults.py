@@ -145,7 +145,7 @@ def _fill_up(folder: Path) -> None:
 def test_a_full_disk_ends_the_run_and_costs_nothing(
     small_disk: Path, feed: str, home: PaperHome, uninterrupted: dict[str, Any]
 ) -> None:
-    small = PaperHome(small_disk)
+    small = PaperHome(small_disk, home.environ)
     with _replay(small, feed, "full") as running:
         _fill_up(small_disk)
         finished = running.wait()
