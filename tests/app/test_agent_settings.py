@@ -5,16 +5,18 @@ from pathlib import Path
 
 from triplegain.agents.consensus import ConsensusSettings
 from triplegain.agents.regime import KnownRegime, RegimeAnswer, RegimeRules
+from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.technical import TechnicalRules
 from triplegain.app.agent_settings import (
     consensus_settings,
-    regime_memory,
     regime_rules_settings,
     sentiment_settings,
     technical_rules_settings,
 )
+from triplegain.app.mind_settings import mind_settings
 from triplegain.config.loader import check_config, load_config
+from triplegain.coordinator.mind.settings import Cast
 from triplegain.domain.proposal import Regime
 
 
@@ -40,7 +42,8 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     assert regime_rules_settings(config) == RegimeRules(20, 55, 50)
     assert sentiment_settings(config) == SentimentSettings(Decimal(1), Decimal(2), Decimal("0.9"))
     assert consensus_settings(config) == ConsensusSettings(Decimal("0.2"), Decimal("0.1"), Decimal(0), Decimal("0.9"))
-    memory = regime_memory(config)
+    mind = mind_settings(config, Cast())
+    memory = RegimeMemory(mind.regime_runs_agreeing, mind.regime_model_confidence_min_pct)
     for confidence, holds in ((50, Regime.UNKNOWN), (51, Regime.RANGING)):  # 0.505 is 51 in whole percent
         seen = RegimeAnswer(regime=KnownRegime.RANGING, confidence_pct=confidence, reasoning="seen")
         assert memory.observe("BTC/USDT", seen, confidence, True) is holds

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from triplegain.agents.rebalance import RebalanceMode
+from triplegain.app.mind_settings import mind_settings
 from triplegain.app.orchestration_settings import (
     agreement_settings,
     conflict_settings,
     degradation_settings,
     outcome_settings,
     rebalance_settings,
-    round_slots,
     task_specs,
 )
 from triplegain.config.loader import check_config, load_config
@@ -23,6 +23,8 @@ from triplegain.coordinator.mind.conflicts import ConflictSettings
 from triplegain.coordinator.mind.degradation import DegradationSettings
 from triplegain.coordinator.mind.outcomes import OutcomeSettings
 from triplegain.coordinator.mind.schedule import TASKS
+from triplegain.coordinator.mind.settings import Cast
+from triplegain.coordinator.mind.slots import Slots
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.domain.clock import SECOND_NS
 
@@ -60,7 +62,8 @@ def test_what_is_written_arrives_and_nothing_else_changes(tmp_path: Path) -> Non
     assert (specs["decision"].interval_ns, specs["decision"].timeout_ns) == (900 * SECOND_NS, 60 * SECOND_NS)
     assert (specs["sentiment"].concurrency, specs["sentiment"].interval_ns) == (1, 1800 * SECOND_NS)
     assert specs["technical"] == TASKS[0]
-    slots = round_slots(config)
+    mind = mind_settings(config, Cast(decision=("a",)))
+    slots = Slots.for_tasks(mind.tasks, mind.rounds_at_once)
     assert [slots.take(task, task) for task in ("technical", "regime", "decision")] == [True, True, False]
     assert agreement_settings(config).regime_fresh_ns == 700 * SECOND_NS
     assert agreement_settings(config).cut_max == Decimal("0.2")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 
 from triplegain.agents.consensus import ConsensusSettings
 from triplegain.agents.regime import RegimeRules
-from triplegain.agents.regime_memory import RegimeMemory
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.technical import TechnicalRules
 from triplegain.config import Config
@@ -21,13 +19,6 @@ def technical_rules_settings(config: Config) -> TechnicalRules:
 def regime_rules_settings(config: Config) -> RegimeRules:
     chosen = config.agents.regime
     return RegimeRules(float(chosen.adx_trending), float(chosen.choppiness_choppy), _percent(chosen.confidence))
-
-
-def regime_memory(config: Config) -> RegimeMemory:
-    """An empty one: every regime is unknown."""
-    chosen = config.agents.regime
-    # Rounded up: a model that is not quite sure enough is not sure.
-    return RegimeMemory(chosen.runs_agreeing, math.ceil(chosen.model_confidence_min * 100))
 
 
 def sentiment_settings(config: Config) -> SentimentSettings:

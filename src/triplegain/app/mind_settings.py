@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from triplegain.app.agent_settings import (
@@ -48,7 +49,8 @@ def mind_settings(config: Config, cast: Cast, candle_ns: int = 0) -> MindSetting
         technical=technical_rules_settings(config),
         regime=regime_rules_settings(config),
         regime_runs_agreeing=regime.runs_agreeing,
-        regime_model_confidence_min_pct=-int(-regime.model_confidence_min * 100 // 1),
+        # Rounded up: a model that is not quite sure enough is not sure.
+        regime_model_confidence_min_pct=math.ceil(regime.model_confidence_min * 100),
         sentiment=sentiment_settings(config),
         consensus=consensus_settings(config),
         agreement=agreement_settings(config),

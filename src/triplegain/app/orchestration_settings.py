@@ -11,7 +11,6 @@ from triplegain.coordinator.mind.conflicts import ConflictSettings
 from triplegain.coordinator.mind.degradation import DegradationSettings
 from triplegain.coordinator.mind.outcomes import OutcomeSettings
 from triplegain.coordinator.mind.schedule import TASKS, Task, TaskSpec
-from triplegain.coordinator.mind.slots import Slots
 from triplegain.coordinator.rebalance.plan import RebalanceSettings
 from triplegain.domain.clock import SECOND_NS
 
@@ -40,10 +39,6 @@ def _spec(tasks: Tasks, known: TaskSpec) -> TaskSpec:
         timeout_ns=timing.timeout_s * SECOND_NS,
         concurrency=timing.concurrency,
     )
-
-
-def round_slots(config: Config) -> Slots:
-    return Slots.for_tasks(task_specs(config), config.orchestration.tasks.rounds_at_once)
 
 
 def agreement_settings(config: Config) -> AgreementSettings:
