@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from triplegain.agents.answer import Abstain
 from triplegain.agents.regime import RegimeAnswer, regime_prompt, regime_rules
 from triplegain.agents.sentiment import (
@@ -15,20 +13,17 @@ from triplegain.agents.sentiment import (
     social_prompt,
 )
 from triplegain.agents.technical import TechnicalAnswer, technical_prompt, technical_rules
+from triplegain.coordinator.mind.analysis_record import Analysis, analysis_record
 from triplegain.coordinator.mind.opinions import Opinions
-from triplegain.coordinator.mind.round_kinds import ANSWERS, Kind
+from triplegain.coordinator.mind.round_kinds import ANSWERS, Kind, answered
 from triplegain.coordinator.mind.rounds import FinishedRound, Round
 from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.money import text
-from triplegain.llm.reply import ModelAnswer
 from triplegain.llm.request import Tool
 from triplegain.market.snapshot.compact import compact
 from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
-
-Analysis = TechnicalAnswer | RegimeAnswer | SocialAnswer | NewsAnswer
 
 
 class Analysts:
@@ -48,7 +43,7 @@ class Analysts:
         else:
             answer = regime_rules(seen, self._settings.regime)
         self._hear(kind, symbol, answer, now_ns, by_model=False)
-        self._put_down(kind, symbol, answer, now_ns, "")
+        self._record.analysis(analysis_record(kind.value, symbol, answer, now_ns))
 
     def market_round(
         self, round_id: str, kind: Kind, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int
@@ -87,29 +82,16 @@ class Analysts:
         asked = finished.round
         kind = Kind(asked.kind)
         ((model, reply),) = finished.replies.items()
-        answer: Analysis | Abstain
-        if isinstance(reply, ModelAnswer):
-            parsed = ANSWERS[kind].model_validate(reply.value)
-            assert isinstance(parsed, (TechnicalAnswer, RegimeAnswer, SocialAnswer, NewsAnswer))
-            answer = parsed
-        else:
-            answer = Abstain(f"{reply.kind}: {reply.reason}")
+        answer = answered(ANSWERS[kind], reply)
+        assert isinstance(answer, (TechnicalAnswer, RegimeAnswer, SocialAnswer, NewsAnswer, Abstain))
         if not asked.notes.get("probe"):
             self._hear(kind, asked.subject, answer, asked.asked_at_ns, by_model=True)
-        self._put_down(
-            kind,
-            asked.subject,
-            answer,
-            now_ns,
-            asked.snapshot_hash,
-            model,
-            asked.request_id(model),
-            reply.usage.latency_ns,
-        )
+        told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
+        self._record.analysis(analysis_record(kind.value, asked.subject, answer, now_ns, *told))
 
     def could_not_ask(self, kind: Kind, subject: str, model: str, reason: str, now_ns: int) -> None:
         """There was nothing to show the model."""
-        self._put_down(kind, subject, Abstain(reason), now_ns, "", model)
+        self._record.analysis(analysis_record(kind.value, subject, Abstain(reason), now_ns, model))
 
     def _hear(self, kind: Kind, subject: str, answer: Analysis | Abstain, time_ns: int, *, by_model: bool) -> None:
         match answer:
@@ -123,32 +105,3 @@ class Analysts:
                 self._opinions.hear_news(subject, answer, time_ns)
             case Abstain():
                 pass
-
-    def _put_down(
-        self,
-        kind: Kind,
-        subject: str,
-        answer: Analysis | Abstain,
-        now_ns: int,
-        snapshot_hash: str,
-        model: str | None = None,
-        request_id: str = "",
-        latency_ns: int = 0,
-    ) -> None:
-        abstained = isinstance(answer, Abstain)
-        self._record.analysis(
-            AnalysisRecord(
-                number=0,
-                time_ns=now_ns,
-                task=kind.value,
-                symbol=subject,
-                model=model,
-                abstained=abstained,
-                confidence=None if isinstance(answer, Abstain) else Decimal(answer.confidence_pct) / 100,
-                answer={} if isinstance(answer, Abstain) else answer.model_dump(mode="json"),
-                reason=answer.reason if isinstance(answer, Abstain) else answer.reasoning,
-                snapshot_hash=snapshot_hash,
-                request_id=request_id,
-                latency_ns=latency_ns,
-            )
-        )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from triplegain.agents.answer import Abstain
 from triplegain.agents.conflict import ConflictAnswer
 from triplegain.agents.decision import VoteAnswer
 from triplegain.agents.rebalance import RebalanceAnswer
@@ -14,6 +16,8 @@ from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
+
+TypedReply = TypeVar("TypedReply", bound=BaseModel)
 
 
 class Kind(StrEnum):
@@ -48,3 +52,10 @@ def fitting(kind: str, reply: ModelReply) -> ModelReply:
             reason = f"not an answer to a {kind} question: {error.error_count()} faults"
             return ModelFailure(FailureKind.INVALID, reason, reply.usage, reply.prompt_hash, reply.model_id)
     return reply
+
+
+def answered(answer: type[TypedReply], reply: ModelReply) -> TypedReply | Abstain:
+    """What a `fitting` reply says in its type; a failure says nothing, and why."""
+    if isinstance(reply, ModelAnswer):
+        return answer.model_validate(reply.value)
+    return Abstain(f"{reply.kind}: {reply.reason}")

@@ -27,7 +27,7 @@ from triplegain.coordinator.mind.conflict_round import conflict_reply
 from triplegain.coordinator.mind.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
 from triplegain.coordinator.mind.opinions import Opinions
 from triplegain.coordinator.mind.outcomes import OutcomeBook
-from triplegain.coordinator.mind.round_kinds import Kind
+from triplegain.coordinator.mind.round_kinds import Kind, answered
 from triplegain.coordinator.mind.rounds import FinishedRound, LateAnswer, Round
 from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.mind.stored_answer import answer_from_json, answer_to_json
@@ -104,7 +104,7 @@ class Voting:
         Returns that round where there is a conflict to ask about.
         """
         asked, symbol = finished.round, finished.round.subject
-        votes = {model: _vote(reply) for model, reply in finished.replies.items()}
+        votes = {model: answered(VoteAnswer, reply) for model, reply in finished.replies.items()}
         counted = consensus(votes, len(votes), self._settings.consensus)
         situation = self._account.look(symbol, MODELS)
         self._put_down(asked, finished.replies, situation, now_ns)
@@ -130,7 +130,7 @@ class Voting:
     def _vote_record(
         self, asked: Round, model: str, reply: ModelReply, decision_number: int | None, now_ns: int
     ) -> VoteRecord:
-        vote = _vote(reply)
+        vote = answered(VoteAnswer, reply)
         usage = reply.usage
         given = isinstance(vote, VoteAnswer)
         return self._record.vote(
@@ -346,12 +346,6 @@ class Voting:
         self.outcomes.restore(stored["outcomes"])
         self.waiting.restore(stored["waiting"])
         self._decided = dict(stored["decided"])
-
-
-def _vote(reply: ModelReply) -> VoteAnswer | Abstain:
-    if isinstance(reply, ModelAnswer):
-        return VoteAnswer.model_validate(reply.value)
-    return Abstain(f"{reply.kind}: {reply.reason}")
 
 
 def _details(asked: Round, counted: Consensus, votes: Mapping[str, VoteAnswer | Abstain]) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from typing import Any
 from triplegain.agents.answer import Abstain
 from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
 from triplegain.coordinator.decision_desk import DecisionDesk
+from triplegain.coordinator.mind.analysis_record import analysis_record
 from triplegain.coordinator.mind.opinions import Opinions
-from triplegain.coordinator.mind.round_kinds import Kind
+from triplegain.coordinator.mind.round_kinds import Kind, answered
 from triplegain.coordinator.mind.rounds import FinishedRound, Round
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
 from triplegain.coordinator.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
 from triplegain.coordinator.session_prices import SessionPrices
 from triplegain.coordinator.situation import SituationRoom
-from triplegain.domain.agent_records import AnalysisRecord
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
@@ -26,7 +26,6 @@ from triplegain.domain.quote import Quote
 from triplegain.domain.records import DecisionRecord
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.execution.order_desk import OrderDesk, Refused
-from triplegain.llm.reply import ModelAnswer
 from triplegain.risk.engine import RiskEngine
 
 AGENT = "rebalance"
@@ -86,11 +85,7 @@ class RebalanceRun:
     def chosen(self, finished: FinishedRound) -> None:
         """A model has said how, or has not: then it goes the usual way. The plan is made anew, as things are now."""
         ((model, reply),) = finished.replies.items()
-        answer: RebalanceAnswer | Abstain = Abstain("")
-        if isinstance(reply, ModelAnswer):
-            answer = RebalanceAnswer.model_validate(reply.value)
-        else:
-            answer = Abstain(f"{reply.kind}: {reply.reason}")
+        answer = answered(RebalanceAnswer, reply)
         self._put_down(model, answer, finished.round.request_id(model))
         planned = self._rebalancing.check(self.now_ns)
         self._planned = planned if isinstance(planned, RebalancePlan) else None
@@ -131,21 +126,7 @@ class RebalanceRun:
         )
 
     def _put_down(self, model: str | None, answer: RebalanceAnswer | Abstain, request_id: str) -> None:
-        given = isinstance(answer, RebalanceAnswer)
-        self._record.analysis(
-            AnalysisRecord(
-                number=0,
-                time_ns=self.now_ns,
-                task=AGENT,
-                symbol="",
-                model=model,
-                abstained=not given,
-                confidence=Decimal(answer.confidence_pct) / 100 if isinstance(answer, RebalanceAnswer) else None,
-                answer=answer.model_dump(mode="json") if isinstance(answer, RebalanceAnswer) else {},
-                reason=answer.reasoning if isinstance(answer, RebalanceAnswer) else answer.reason,
-                request_id=request_id,
-            )
-        )
+        self._record.analysis(analysis_record(AGENT, "", answer, self.now_ns, model, request_id=request_id))
 
     # -- RebalanceHost -------------------------------------------------------------------------------------------
 
