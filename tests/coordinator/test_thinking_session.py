@@ -211,6 +211,7 @@ def test_the_breakers_act_at_the_equity_they_name(captures: Path, market: Any) -
     assert FROM_NS < daily_ns < drawdown_ns < TO_NS
     assert played.session.risk.must_be_flat
     assert [alert.kind for alert in played.all("alerts")].count("breaker") >= 2
+    assert "breaker" in {alert.kind for alert in played.session.record.mind.last_alerts}
 
 
 @pytest.mark.slow

@@ -231,7 +231,8 @@ class PaperSystem:
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
             ),
             alerts=tuple(
-                f"{alert.symbol} {alert.position_id}: {alert.message}" for alert in session.aftermath.last_alerts
+                ": ".join(filter(None, (f"{alert.symbol} {alert.position_id}".strip(), alert.message)))
+                for alert in session.record.mind.last_alerts
             ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),

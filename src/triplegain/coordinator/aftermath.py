@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +16,6 @@ from triplegain.execution.hodl_bag.bag import HodlBag
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 
-_SHOWN = 8
 #: What a record of the bag says when money has left the account that trades.
 _ALLOCATED = "allocated"
 
@@ -29,8 +27,6 @@ class Aftermath:
         self, desk: OrderDesk, risk: RiskEngine, watch: RiskWatch, hodl: HodlBag | None, record: MindRecord
     ) -> None:
         self.hodl = hodl
-        #: For whoever looks: the last alerts of this run.
-        self.last_alerts: deque[Alert] = deque(maxlen=_SHOWN)
         self._desk = desk
         self._risk = risk
         self._watch = watch
@@ -49,6 +45,7 @@ class Aftermath:
         if self.hodl is not None and self.next_due_ns <= now_ns:
             self.hodl.on_timer(now_ns)
             self._put_down(self.hodl, now_ns)
+            self._watch.put_down()
 
     def settle(self, now_ns: int) -> None:
         """Positions that we have come to know are over count; whoever has something to tell is heard."""
@@ -72,7 +69,6 @@ class Aftermath:
             self._record.hodl(record)
         for alert in hodl.drain_alerts():
             self.alert(alert)
-        self._watch.put_down()
 
     def doubt(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
         """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
@@ -82,8 +78,6 @@ class Aftermath:
         self.alert(Alert(now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}"))
 
     def alert(self, alert: Alert) -> None:
-        """Shown, and put down."""
-        self.last_alerts.append(alert)
         told = (alert.kind.value, alert.symbol, alert.position_id, alert.message)
         self._record.alert(AlertRecord(0, alert.time_ns, *told))
 

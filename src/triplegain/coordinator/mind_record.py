@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,11 +16,15 @@ from triplegain.domain.agent_records import (
     VoteRecord,
 )
 
+_SHOWN = 8
+
 
 class MindRecord:
     """Takes records with any number and gives each kind its own, from 1 on without a gap."""
 
     def __init__(self) -> None:
+        #: For whoever looks: the last alerts of this run.
+        self.last_alerts: deque[AlertRecord] = deque(maxlen=_SHOWN)
         self._analyses: list[AnalysisRecord] = []
         self._votes: list[VoteRecord] = []
         self._outcomes: list[OutcomeRecord] = []
@@ -51,7 +56,9 @@ class MindRecord:
         self._risk.append(replace(record, number=self._next("risk")))
 
     def alert(self, record: AlertRecord) -> None:
-        self._alerts.append(replace(record, number=self._next("alerts")))
+        record = replace(record, number=self._next("alerts"))
+        self._alerts.append(record)
+        self.last_alerts.append(record)
 
     def hodl(self, record: HodlRecord) -> None:
         self._hodl.append(replace(record, number=self._next("hodl")))
