@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
-from triplegain.coordinator.mind.rounds import NEVER, FinishedRound, LateAnswer, Round, Rounds
-from triplegain.domain.clock import SECOND_NS
+from triplegain.coordinator.mind.rounds import FinishedRound, LateAnswer, Round, Rounds
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, Usage
 from triplegain.llm.request import Prompt
 

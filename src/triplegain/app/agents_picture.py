@@ -8,11 +8,10 @@ from typing import Any
 from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind, Model, Standing, Task
 from triplegain.app.models import RESOLVERS
 from triplegain.app.trading_state import trading_state
-from triplegain.coordinator.mind.rounds import NEVER
 from triplegain.coordinator.mind.schedule import Tally
 from triplegain.coordinator.mind.settings import Cast
 from triplegain.coordinator.trading_session import TradingSession
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 
 _PARTS = ("technical", "regime", "social", "news", "conflict", "rebalance")
 

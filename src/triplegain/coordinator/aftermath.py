@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.risk_watch import NEVER, RiskWatch
+from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.domain.agent_records import AlertRecord
+from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord

@@ -7,10 +7,9 @@ from typing import Any
 
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.baseline import Baseline
+from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCandles, PublicTrade
 from triplegain.market.candles import CandleBuilder
-
-NEVER = 1 << 63
 
 
 class BaselineTrader:

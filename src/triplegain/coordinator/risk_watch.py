@@ -11,7 +11,7 @@ from typing import assert_never
 
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.domain.agent_records import AlertRecord
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.market import Candle
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import OrderDesk
@@ -19,7 +19,6 @@ from triplegain.market.market_view import MarketView
 from triplegain.risk.breakers import BreakerAction, CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.engine import RiskEngine
 
-NEVER = 1 << 63
 _MINUTE_NS = 60 * SECOND_NS
 
 

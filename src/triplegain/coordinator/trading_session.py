@@ -18,7 +18,7 @@ from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.coordinator.aftermath import Aftermath
-from triplegain.coordinator.baseline_trader import NEVER, BaselineTrader
+from triplegain.coordinator.baseline_trader import BaselineTrader
 from triplegain.coordinator.cycle import Situation
 from triplegain.coordinator.decision_desk import DecisionDesk
 from triplegain.coordinator.mind.account_context import decision_context
@@ -30,6 +30,7 @@ from triplegain.coordinator.risk_watch import RiskWatch
 from triplegain.coordinator.session_rooms import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.coordinator.session_settings import STATE_FORM, SessionSettings
 from triplegain.coordinator.visible_events import VisibleEvents
+from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest

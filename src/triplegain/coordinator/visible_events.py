@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.stored_event import event_from_json, event_to_json
-
-NEVER = 1 << 63
 
 
 class VisibleEvents:

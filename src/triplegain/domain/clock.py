@@ -12,6 +12,8 @@ from typing import Protocol
 
 SECOND_NS = 1_000_000_000
 MILLISECOND_NS = 1_000_000
+#: Later than any time.
+NEVER = 1 << 63
 
 
 class Clock(Protocol):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from triplegain.domain.clock import NEVER
 from triplegain.domain.orders import AmendRequest
-
-NEVER = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)

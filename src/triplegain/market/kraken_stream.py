@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Heartbeat, MarketEvent, TimePassed
 from triplegain.kraken.frames import (
@@ -81,7 +81,7 @@ class KrakenStream:
         self._history = KrakenHistory(self._clock, self._markets)
         self._links: dict[int, _Link] = {}
         #: Earliest time of receipt at which a connection can count as silent.
-        self._judge_ns = 1 << 63
+        self._judge_ns = NEVER
         self._system = exchange_state("online", "Kraken")
 
     @property
@@ -293,7 +293,7 @@ class KrakenStream:
                 words = f"nothing was heard from Kraken for {stale_ns / SECOND_NS:g} s"
                 events += self._set_silent(number, words, received_ns)
         heard = [link.heard_ns for link in self._links.values() if not link.is_silent]
-        self._judge_ns = min(heard) + stale_ns if heard else 1 << 63
+        self._judge_ns = min(heard) + stale_ns if heard else NEVER
         return events
 
     def _set_silent(self, connection: int, words: str, received_ns: int) -> list[MarketEvent]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
@@ -30,7 +31,6 @@ from triplegain.market.snapshot.symbol_view import SymbolView
 from triplegain.market.timeframes.symbol_candles import SymbolCandles
 from triplegain.market.timeframes.timeframe import timeframe
 
-_NEVER = 1 << 62
 #: An average that has seen fewer times its period still shows where it began.
 _HISTORIES = 4
 
@@ -158,7 +158,7 @@ class MarketView:
         return view
 
     def _plan(self) -> None:
-        self._next_close_ns = min((view.candles.next_close_ns for view in self._views.values()), default=_NEVER)
+        self._next_close_ns = min((view.candles.next_close_ns for view in self._views.values()), default=NEVER)
 
     def _come_back(self, event: MarketEvent) -> None:
         """The first event after a restart: only a feed that tells the time away makes it known."""

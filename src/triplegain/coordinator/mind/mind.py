@@ -16,14 +16,14 @@ from triplegain.coordinator.mind.analysts import Analysts
 from triplegain.coordinator.mind.degradation import Degradation, Level, speaks_of_dependency
 from triplegain.coordinator.mind.opinions import Opinions
 from triplegain.coordinator.mind.round_kinds import Kind, fitting
-from triplegain.coordinator.mind.rounds import NEVER, FinishedRound, Round, Rounds
+from triplegain.coordinator.mind.rounds import FinishedRound, Round, Rounds
 from triplegain.coordinator.mind.schedule import Schedule, Skip, Task
 from triplegain.coordinator.mind.settings import MindSettings
 from triplegain.coordinator.mind.slots import Slots
 from triplegain.coordinator.mind.voting import Account, Voting
 from triplegain.coordinator.mind_record import MindRecord
 from triplegain.coordinator.rebalance.run import RebalanceRun
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer
 from triplegain.market.snapshot.glance import Glance

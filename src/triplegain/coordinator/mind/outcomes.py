@@ -26,13 +26,12 @@ from typing import Any
 
 from triplegain.agents.answer import Action
 from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import EXACT, divide, text
 from triplegain.domain.orders import Side
 
 _HOUR_NS = 3600 * SECOND_NS
-_NEVER = 1 << 63
 _ZERO = Decimal(0)
 _STEP = Decimal("0.0000000001")
 #: The word of a VoteRecord that is no opinion.
@@ -88,7 +87,7 @@ class OutcomeBook:
     @property
     def next_due_ns(self) -> int:
         """When `score` may have something to say; far in the future while nothing waits."""
-        return min((waiting[0].due_ns for waiting in self._waiting.values() if waiting), default=_NEVER)
+        return min((waiting[0].due_ns for waiting in self._waiting.values() if waiting), default=NEVER)
 
     def due(self, now_ns: int) -> int:
         """How many outcomes are due."""

@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.coordinator.mind.stored_reply import reply_from_json, reply_to_json
+from triplegain.domain.clock import NEVER
 from triplegain.domain.money import text
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
 from triplegain.llm.request import Prompt, Tool
 
-NEVER = 1 << 63
 #: Rounds that are over are remembered, so that a reply that comes too late is still put down for what it was.
 _REMEMBERED = 64
 

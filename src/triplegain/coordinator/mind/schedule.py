@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-
-_NEVER = 1 << 63
 
 
 class Task(StrEnum):
@@ -104,7 +102,7 @@ class Schedule:
         self.start_ns: int | None = None
         self._courses: dict[str, _Course] = {}
         #: The earliest moment at which `ready` will name a task; far in the future before the start.
-        self.next_due_ns = _NEVER
+        self.next_due_ns = NEVER
 
     def start(self, now_ns: int) -> None:
         """The session begins: everything that never ran is due. A schedule that has started stays as it is."""
@@ -203,7 +201,7 @@ class Schedule:
                 if before.run is not None and before.run[0] <= due_ns:
                     latest = max(latest, before.run[1])
             ready_ns[name] = latest
-        self.next_due_ns = min(ready_ns.values(), default=_NEVER)
+        self.next_due_ns = min(ready_ns.values(), default=NEVER)
 
     def state(self) -> dict[str, Any]:
         return {

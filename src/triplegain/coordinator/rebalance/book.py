@@ -27,12 +27,11 @@ from triplegain.coordinator.rebalance.plan import (
     prices_of,
     too_small,
 )
+from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side
 from triplegain.domain.quote import Quote
-
-_NEVER = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +95,10 @@ class RebalanceBook:
     def next_due_ns(self) -> int:
         """When `claim` has something to say; far in the future while it waits for open orders or has no plan."""
         if self._open:
-            return _NEVER
+            return NEVER
         if self._next_buys:
             return 0
-        return self._batches[0].due_ns if self._batches else _NEVER
+        return self._batches[0].due_ns if self._batches else NEVER
 
     @property
     def open_orders(self) -> tuple[RebalanceOrder, ...]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.timeframes.candle_series import CandleSeries
 from triplegain.market.timeframes.timeframe import Timeframe
 from triplegain.market.timeframes.unfinished_candle import UnfinishedCandle
-
-_NEVER = 1 << 62
 
 
 class SymbolCandles:
@@ -33,7 +32,7 @@ class SymbolCandles:
     def next_close_ns(self) -> int:
         """When `advance` has something to do."""
         if self.fed_with_candles:
-            return _NEVER
+            return NEVER
         return min(each.close_ns for each in self.unfinished.values())
 
     def begin(self, time_ns: int) -> None:
