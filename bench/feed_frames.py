@@ -39,8 +39,8 @@ def _padded(quantity: str) -> str:
 
 
 def served(captures: Path, depth: int, updates: int) -> Iterator[bytes]:
+    from triplegain.feeds.captures.replay import open_replay
     from triplegain.gateway.venue import Venue
-    from triplegain.market.replay import open_replay
 
     venue = Venue(open_replay(captures / SERVED), derive_xrp=False)
     market = venue.markets[SERVED_SYMBOL]

@@ -18,12 +18,12 @@ from zlib import crc32
 import triplegain
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate
-from triplegain.kraken.frames import read_book_frame
-from triplegain.kraken.rest import AssetPair, write_pairs
-from triplegain.market.feed_line import FrameLine, ReplyLine
-from triplegain.market.kraken_book import KrakenBook
-from triplegain.market.kraken_stream import KrakenStream, StreamSettings
 from triplegain.market.timestamps import rfc3339_ns
+from triplegain.venues.kraken.book import KrakenBook
+from triplegain.venues.kraken.feed_line import FrameLine, ReplyLine
+from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+from triplegain.venues.kraken.wire.frames import read_book_frame
+from triplegain.venues.kraken.wire.rest import AssetPair, write_pairs
 
 START_NS = 1_700_000_000_000_000_000
 STALE_NS = 3_000_000_000

@@ -23,13 +23,13 @@ from statistics import median
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Candle, CandleClosed, PastCandles
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.feeds.captures.replay import open_replay
 from triplegain.market.indicators.columns import CandleColumns, bar_of
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.market_view import MarketView
-from triplegain.market.replay import open_replay
 from triplegain.market.snapshot.book_features import BookLevels
 from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import Snapshot
 

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
-from tests.coordinator.conftest import demo, settings_for
-from tests.coordinator.scripted_models import SIX
+from tests.session.conftest import demo, settings_for
+from tests.session.scripted_models import SIX
 
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import Bias, TechnicalAnswer
-from triplegain.coordinator.cycle import ClosePositions, CycleOutcome, OpenTrade
-from triplegain.coordinator.decision_desk import DecisionDesk
-from triplegain.coordinator.mind.rounds import FinishedRound
-from triplegain.coordinator.mind.settings import Cast, MindSettings
-from triplegain.coordinator.mind.voting import Voting
-from triplegain.coordinator.mind_record import MindRecord
-from triplegain.coordinator.trading_session import TradingSession
+from triplegain.decision.cycle import ClosePositions, CycleOutcome, OpenTrade
+from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.record import MindRecord
+from triplegain.decision.rounds import FinishedRound
+from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.voting import Voting
 from triplegain.domain.proposal import TradeProposal
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
+from triplegain.session.trading_session import TradingSession
 
 #: BTC is held, XRP is not.
 HELD, FLAT = "BTC/USDT", "XRP/USDT"

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from triplegain.coordinator.session_settings import SessionSettings
-from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderRejected
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import FeedState
 from triplegain.domain.records import CommitBatch
 from triplegain.domain.stored_event import event_to_json
 from triplegain.ledger.wallet import Wallet
-from triplegain.market.feed_line import FeedLine
-from triplegain.market.kraken_stream import KrakenStream, StreamSettings
+from triplegain.session.settings import SessionSettings
+from triplegain.session.trading_session import TradingSession
+from triplegain.venues.kraken.feed_line import FeedLine
+from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 
 #: Lots by price in ticks, bids and asks.
 BookLevels = tuple[dict[int, int], dict[int, int]]

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from tests.app.live_session import LiveSession
 
-from triplegain.coordinator.session_commands import CommandRefusedError
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side
 from triplegain.domain.records import OrderRecord, SecurityEvent
+from triplegain.session.commands import CommandRefusedError
 
 #: Of ten orders in a row this one takes from the book and this one rests at the best bid; the others are far away,
 #: some of them post-only.

@@ -16,7 +16,7 @@ from triplegain.gateway.fault_desk import FaultDesk
 from triplegain.gateway.faults import Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.serving import ServingSettings
-from triplegain.market.kraken_stream import StreamSettings
+from triplegain.venues.kraken.stream import StreamSettings
 
 BTC, XRP = "BTC/USDT", "XRP/USDT"
 

@@ -9,20 +9,20 @@ from decimal import Decimal
 from types import TracebackType
 
 from tests.app.live_audit import Books, CommandJournal, LagTable, TapeAudit
-from tests.coordinator.conftest import WITHOUT_COOLDOWNS
+from tests.session.conftest import WITHOUT_COOLDOWNS
 
 from triplegain.agents.ema_baseline import BaselineSettings
-from triplegain.coordinator.session_commands import SessionCommands
-from triplegain.coordinator.session_runner import Ending, SessionRunner
-from triplegain.coordinator.session_settings import SessionSettings
-from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock
 from triplegain.domain.market import FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.orders import OrderRequest
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings, Refused
-from triplegain.market.feed_line import FeedLine
-from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.session.commands import SessionCommands
+from triplegain.session.runner import Ending, SessionRunner
+from triplegain.session.settings import SessionSettings
+from triplegain.session.trading_session import TradingSession
+from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed_line import FeedLine
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT", "XRP/BTC")
 

@@ -27,9 +27,9 @@ from tests.app.live_session import SYMBOLS, LiveSession, feed_settings
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.gateway.fault_schedule import FaultSchedule
-from triplegain.kraken.frames import BOOK_START, read_book_frame
-from triplegain.kraken.rest import read_reply, read_trade_page
-from triplegain.market.kraken_rest import KrakenRest
+from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.wire.frames import BOOK_START, read_book_frame
+from triplegain.venues.kraken.wire.rest import read_reply, read_trade_page
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _PATIENCE_S = 60.0

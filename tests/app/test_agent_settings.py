@@ -16,7 +16,7 @@ from triplegain.app.agent_settings import (
 )
 from triplegain.app.mind_settings import mind_settings
 from triplegain.config.loader import check_config, load_config
-from triplegain.coordinator.mind.settings import Cast
+from triplegain.decision.settings import Cast
 from triplegain.domain.proposal import Regime
 
 

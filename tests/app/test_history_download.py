@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.market.tape_server import TapeServer
+from tests.venues.tape_server import TapeServer
 
 from triplegain.app.history_download import SOURCE, Downloaded, HistoryDownload, Silent
 from triplegain.app.market_data import MarketData
@@ -18,18 +18,18 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.span import Span
-from triplegain.market import kraken_rest
-from triplegain.market.candles import CandleBuilder
-from triplegain.market.candles_capture import CandlesCapture
+from triplegain.feeds.captures.candles_capture import CandlesCapture
+from triplegain.feeds.captures.history_batches import trade_batches
+from triplegain.feeds.captures.trades_capture import FEATHER_FORMAT, TradesCapture
+from triplegain.market.candles.candles import CandleBuilder
 from triplegain.market.feed import FeedError
-from triplegain.market.history_batches import trade_batches
-from triplegain.market.kraken_rest import KrakenRest
-from triplegain.market.patient_rest import PatientRest
-from triplegain.market.trades_capture import FEATHER_FORMAT, TradesCapture
 from triplegain.storage.database import Database
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.market_records import TAPE
 from triplegain.storage.market_writer import MarketWriter
+from triplegain.venues.kraken import rest as kraken_rest
+from triplegain.venues.kraken.patient_rest import PatientRest
+from triplegain.venues.kraken.rest import KrakenRest
 
 BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 FOLDER = "kraken_trades_btcusdt_2023-11"

@@ -18,14 +18,14 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config.loader import check_config, load_config
-from triplegain.coordinator.mind.agreement import AgreementSettings
-from triplegain.coordinator.mind.conflicts import ConflictSettings
-from triplegain.coordinator.mind.degradation import DegradationSettings
-from triplegain.coordinator.mind.outcomes import OutcomeSettings
-from triplegain.coordinator.mind.schedule import TASKS
-from triplegain.coordinator.mind.settings import Cast
-from triplegain.coordinator.mind.slots import Slots
-from triplegain.coordinator.rebalance.plan import RebalanceSettings
+from triplegain.decision.agreement import AgreementSettings
+from triplegain.decision.conflicts import ConflictSettings
+from triplegain.decision.degradation import DegradationSettings
+from triplegain.decision.outcomes import OutcomeSettings
+from triplegain.decision.rebalance.plan import RebalanceSettings
+from triplegain.decision.schedule import TASKS
+from triplegain.decision.settings import Cast
+from triplegain.decision.slots import Slots
 from triplegain.domain.clock import SECOND_NS
 
 HOUR_NS = 3600 * SECOND_NS

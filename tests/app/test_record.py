@@ -15,16 +15,16 @@ from triplegain.app.session_recording import recorder_for_session, recordings_di
 from triplegain.config import load_config
 from triplegain.domain.clock import SECOND_NS, ManualClock, SteadyClock
 from triplegain.domain.market import BookUpdate, MarketEvent
+from triplegain.feeds.captures.captures import list_captures
+from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.recording.check import verify_recording
+from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.recording import RecordedFeed
+from triplegain.feeds.recording.writer import RecorderSettings
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.sent_log import SentLog
 from triplegain.gateway.serving import ServingSettings
-from triplegain.market.captures import list_captures
-from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
-from triplegain.market.recorder import Recorder
-from triplegain.market.recording import RecordedFeed
-from triplegain.market.recording_check import verify_recording
-from triplegain.market.recording_writer import RecorderSettings
-from triplegain.market.replay import open_replay
+from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
 
 SYMBOLS = ("BTC/USD",)
 SETTINGS = RecorderSettings(SYMBOLS, 10, 3 * SECOND_NS, disk_bytes_free_min=0)

@@ -20,12 +20,12 @@ from triplegain.api.risk_requests import RiskQuestion
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config.tree import Config
-from triplegain.coordinator.session_runner import Ending
-from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SecurityEvent
 from triplegain.risk.state import HaltKind
+from triplegain.session.runner import Ending
+from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from triplegain.cli import main
-from triplegain.market.feed_line import FrameLine, read_line
+from triplegain.venues.kraken.feed_line import FrameLine, read_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAPTURE = "kraken_wsv2_btcusd_book/orderbook-v2.json"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Tg
-from tests.market.recorded_lines import START_NS, recorded_books
+from tests.feeds.recorded_lines import START_NS, recorded_books
 
 from triplegain.cli import paper
 from triplegain.domain.clock import SECOND_NS, ManualClock
-from triplegain.market.recorder import Recorder
-from triplegain.market.recording_writer import RecorderSettings
+from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.writer import RecorderSettings
 
 SETTINGS = RecorderSettings(("BTC/USD", "MINA/GBP"), 10, 3 * SECOND_NS, disk_bytes_free_min=0)
 

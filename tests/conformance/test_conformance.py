@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.faults import Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.serving import ServingSettings
 from triplegain.gateway.venue import Venue
-from triplegain.market.replay import open_replay
 
 pytestmark = pytest.mark.slow
 

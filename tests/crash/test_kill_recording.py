@@ -9,15 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.market.recorded_lines import START_NS, some_lines
+from tests.feeds.recorded_lines import START_NS, some_lines
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
-from triplegain.market.feed_line import FeedLine
-from triplegain.market.recorder import Recorder
-from triplegain.market.recording_folder import load_manifest
-from triplegain.market.recording_lines import RecordedLines
-from triplegain.market.recording_manifest import read_manifest
-from triplegain.market.recording_writer import RecorderSettings
+from triplegain.feeds.recording.folder import load_manifest
+from triplegain.feeds.recording.lines import RecordedLines
+from triplegain.feeds.recording.manifest import read_manifest
+from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.venues.kraken.feed_line import FeedLine
 
 pytestmark = pytest.mark.crash
 
@@ -30,7 +30,7 @@ import sys, time
 from pathlib import Path
 from tests.crash.test_kill_recording import SETTINGS, all_lines
 from triplegain.domain.clock import ManualClock
-from triplegain.market.recorder import Recorder
+from triplegain.feeds.recording.recorder import Recorder
 recorder = Recorder(Path(sys.argv[1]), SETTINGS, ManualClock())
 for number, line in enumerate(all_lines(), 1):
     recorder.take(line)

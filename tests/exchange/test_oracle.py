@@ -31,8 +31,8 @@ from triplegain.domain.orders import (
 )
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
+from triplegain.feeds.captures.replay import open_replay
 from triplegain.ledger.wallet import Wallet
-from triplegain.market.replay import open_replay
 
 SETTINGS = ExchangeSettings(
     seed=7, place_delay_ns=20 * MILLISECOND_NS, cancel_delay_ns=15 * MILLISECOND_NS, jitter_ns=10 * MILLISECOND_NS,

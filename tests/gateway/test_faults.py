@@ -13,7 +13,7 @@ from tests.gateway.small_market import Client, SmallFeed, changes, client_of, ge
 from triplegain.gateway.faults import GARBAGE, Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.serving import ServingSettings
-from triplegain.market.kraken_frames import KrakenFrameDecoder
+from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 #: The market moves when a test says so; heartbeats come quickly.
 SETTINGS = ServingSettings(start_after=None, heartbeat_s=0.05)

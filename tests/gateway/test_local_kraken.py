@@ -16,9 +16,9 @@ from triplegain.gateway.local_kraken import LocalKraken, SentLine
 from triplegain.gateway.sent_log import SentLog
 from triplegain.gateway.serving import ServingSettings
 from triplegain.market.feed import CaptureError, FeedError
-from triplegain.market.feed_line import DownLine, FrameLine, ReplyLine, read_line
-from triplegain.market.kraken_book import BOOK_DEPTHS
-from triplegain.market.kraken_frames import KrakenFrameDecoder
+from triplegain.venues.kraken.book import BOOK_DEPTHS
+from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine, read_line
+from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 WAITING = ServingSettings(start_after=None)
 SMALL = SmallFeed(changes(50))

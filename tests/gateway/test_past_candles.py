@@ -8,7 +8,7 @@ from tests.gateway.small_market import START, at
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.gateway.past_candles import ROWS, DayFigures, PastCandles
-from triplegain.kraken.writer import TapeTrade
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 MINUTE = 60 * SECOND_NS
 

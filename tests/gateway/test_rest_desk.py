@@ -12,8 +12,8 @@ from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import Side
 from triplegain.gateway.rest_desk import PAGE, RestDesk
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.rest import read_candles, read_pairs, read_reply, read_trade_page
-from triplegain.market.kraken_pairs import instruments_of
+from triplegain.venues.kraken.pairs import instruments_of
+from triplegain.venues.kraken.wire.rest import read_candles, read_pairs, read_reply, read_trade_page
 
 SYMBOLS = ("BTC/USDT", "XRP/BTC", "XRP/USDT")
 

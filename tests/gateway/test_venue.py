@@ -12,15 +12,15 @@ from tests.gateway.small_market import ASKS, BIDS, BTC, SNAPSHOT, SmallFeed, at,
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import Heartbeat, MarketDepth
+from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.derived_market import DERIVATIONS
 from triplegain.gateway.served_market import Outgoing
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.frames import read_frame, read_trades
-from triplegain.kraken.writer import acknowledgement
 from triplegain.market.feed import FeedError
-from triplegain.market.kraken_frames import KrakenFrameDecoder
-from triplegain.market.replay import open_replay
 from triplegain.market.scaling import Scale
+from triplegain.venues.kraken.frames import KrakenFrameDecoder
+from triplegain.venues.kraken.wire.frames import read_frame, read_trades
+from triplegain.venues.kraken.wire.writer import acknowledgement
 
 BINANCE = "binance_spot_l2_trades_btcusdt_2024-08"
 KRAKEN_USD = "kraken_wsv2_btcusd_book/orderbook-v2.json"

@@ -8,9 +8,9 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.market.candles import CandleBuilder
-from triplegain.market.candles_capture import CandlesCapture
-from triplegain.market.trades_capture import TradesCapture
+from triplegain.feeds.captures.candles_capture import CandlesCapture
+from triplegain.feeds.captures.trades_capture import TradesCapture
+from triplegain.market.candles.candles import CandleBuilder
 
 MINUTE = 60 * SECOND_NS
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.demo import DemoMarket
+from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.indicators.settings import IndicatorSettings
-from triplegain.market.market_view import MarketView
 from triplegain.market.snapshot.glance import Glance
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 

@@ -39,15 +39,15 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.feeds.captures.trades_capture import TradesCapture
 from triplegain.market.indicators.columns import CandleColumns
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.market_view import MarketView
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.snapshot.trend import trend
-from triplegain.market.trades_capture import TradesCapture
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import BookUpdate, Candle, CandleClosed, FeedState, FeedStatus, MarketEvent, PastCandles
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.market.indicators.settings import IndicatorSettings
-from triplegain.market.market_view import MarketView
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 

@@ -24,9 +24,9 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.span import Span
-from triplegain.market.candles_capture import CandlesCapture
-from triplegain.market.history_batches import trade_batches
-from triplegain.market.trades_capture import FEATHER_FORMAT, TradesCapture
+from triplegain.feeds.captures.candles_capture import CandlesCapture
+from triplegain.feeds.captures.history_batches import trade_batches
+from triplegain.feeds.captures.trades_capture import FEATHER_FORMAT, TradesCapture
 from triplegain.storage.database import Database
 from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit
 from triplegain.storage.market_history import MarketHistory

@@ -8,10 +8,10 @@ from typing import Any
 from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind, Model, Standing, Task
 from triplegain.app.models import RESOLVERS
 from triplegain.app.trading_state import trading_state
-from triplegain.coordinator.mind.schedule import Tally
-from triplegain.coordinator.mind.settings import Cast
-from triplegain.coordinator.trading_session import TradingSession
+from triplegain.decision.schedule import Tally
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.session.trading_session import TradingSession
 
 _PARTS = ("technical", "regime", "social", "news", "conflict", "rebalance")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.demo import DemoMarket
+from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.feed import Feed
-from triplegain.market.replay import open_replay
 
 #: The demo market begins here, whenever it is started: the same seed is the same market, to the nanosecond.
 DEMO_START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC

@@ -15,17 +15,17 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, without
-from triplegain.kraken.rest import read_reply, read_server_time
 from triplegain.market.feed import FeedError
-from triplegain.market.kraken_pairs import instruments_of
-from triplegain.market.kraken_rest import KrakenRest
-from triplegain.market.ohlc_candles import OHLC_MINUTES, closed_candles
-from triplegain.market.patient_rest import PatientRest
-from triplegain.market.trade_pages import trade_pages
 from triplegain.storage.database import Database
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.market_records import TAPE, CandlesStored, TradesStored
 from triplegain.storage.market_writer import MarketWriter
+from triplegain.venues.kraken.ohlc_candles import OHLC_MINUTES, closed_candles
+from triplegain.venues.kraken.pairs import instruments_of
+from triplegain.venues.kraken.patient_rest import PatientRest
+from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.trade_pages import trade_pages
+from triplegain.venues.kraken.wire.rest import read_reply, read_server_time
 
 SOURCE = "kraken-rest"
 

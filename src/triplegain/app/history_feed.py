@@ -16,7 +16,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import CandleClosed, MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.span import Span, without
-from triplegain.market.capture_instruments import symbol_of
+from triplegain.feeds.captures.instruments import symbol_of
 from triplegain.market.feed import FeedError
 from triplegain.market.timestamps import moment_ns
 from triplegain.storage.candle_plan import plan_candles

@@ -8,9 +8,9 @@ from pathlib import Path
 from triplegain.config import Config
 from triplegain.domain.clock import SteadyClock
 from triplegain.market.feed import FeedError
-from triplegain.market.feed_line import FeedLine
-from triplegain.market.kraken_feed import FeedSettings, KrakenFeed, open_kraken_feed
-from triplegain.market.kraken_rest import KrakenRest
+from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed_line import FeedLine
+from triplegain.venues.kraken.rest import KrakenRest
 
 #: Seconds the exchange has to answer when nobody asked for it by name.
 _PROBE_S = 3.0

@@ -19,8 +19,8 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config import Config
-from triplegain.coordinator.mind.schedule import Task, TaskSpec
-from triplegain.coordinator.mind.settings import Cast, MindSettings
+from triplegain.decision.schedule import Task, TaskSpec
+from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 
 

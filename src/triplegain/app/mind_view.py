@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from triplegain.api.control import MindView
-from triplegain.coordinator.mind.degradation import Level
-from triplegain.coordinator.trading_session import TradingSession
+from triplegain.decision.degradation import Level
 from triplegain.domain.clock import iso
+from triplegain.session.trading_session import TradingSession
 
 
 def mind_view(session: TradingSession, warning: str = "") -> MindView:

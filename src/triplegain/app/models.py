@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from triplegain.config import Config
 from triplegain.config.llm import ModelOptions
-from triplegain.coordinator.mind.settings import Cast
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import Clock
 from triplegain.llm.client import ClientSettings, ModelClient
 from triplegain.llm.fail_over import FailOver

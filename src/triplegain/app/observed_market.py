@@ -21,9 +21,9 @@ from triplegain.domain.market import (
 from triplegain.domain.quote import Quote
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import Feed, FeedError
-from triplegain.market.market_view import MarketView
-from triplegain.market.price_source import PaperPriceSource
+from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.market.snapshot.book_features import BookLevels
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.timestamps import csv_time_ns
 

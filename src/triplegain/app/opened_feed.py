@@ -13,14 +13,14 @@ from triplegain.app.history_feed import load_history_feed
 from triplegain.app.live_market import open_live_feed
 from triplegain.app.session_recording import recorder_for_session
 from triplegain.config import Config
-from triplegain.coordinator.session_runner import MarketEvents
 from triplegain.domain.clock import Clock
+from triplegain.feeds.recording.recorder import Recorder
 from triplegain.market.feed import Feed, MarketSource
-from triplegain.market.feed_line import FeedLine
-from triplegain.market.kraken_feed import KrakenFeed
-from triplegain.market.recorder import Recorder
-from triplegain.market.stream_state import state_lines
+from triplegain.session.runner import MarketEvents
 from triplegain.storage.database import Database
+from triplegain.venues.kraken.feed import KrakenFeed
+from triplegain.venues.kraken.feed_line import FeedLine
+from triplegain.venues.kraken.stream_state import state_lines
 
 LIVE = "live"
 HISTORY = "history:"

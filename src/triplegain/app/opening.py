@@ -23,17 +23,17 @@ from triplegain.config.hodl import Hodl
 from triplegain.config.orchestration import Orchestration
 from triplegain.config.portfolio import Portfolio
 from triplegain.config.risk import Risk
-from triplegain.coordinator.session_runner import MarketEvents
-from triplegain.coordinator.session_settings import STATE_FORM
-from triplegain.coordinator.trading_session import TradingSession
 from triplegain.domain import ids
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
 from triplegain.llm.roster import NOBODY, only_these
-from triplegain.market.candle_length import parse_candle_length
+from triplegain.market.candles.candle_length import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
+from triplegain.session.runner import MarketEvents
+from triplegain.session.settings import STATE_FORM
+from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
 from triplegain.storage.session_store import SessionStore

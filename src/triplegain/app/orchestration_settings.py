@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from triplegain.config import Config
 from triplegain.config.orchestration import Tasks
-from triplegain.coordinator.mind.agreement import AgreementSettings
-from triplegain.coordinator.mind.conflicts import ConflictSettings
-from triplegain.coordinator.mind.degradation import DegradationSettings
-from triplegain.coordinator.mind.outcomes import OutcomeSettings
-from triplegain.coordinator.mind.schedule import TASKS, Task, TaskSpec
-from triplegain.coordinator.rebalance.plan import RebalanceSettings
+from triplegain.decision.agreement import AgreementSettings
+from triplegain.decision.conflicts import ConflictSettings
+from triplegain.decision.degradation import DegradationSettings
+from triplegain.decision.outcomes import OutcomeSettings
+from triplegain.decision.rebalance.plan import RebalanceSettings
+from triplegain.decision.schedule import TASKS, Task, TaskSpec
 from triplegain.domain.clock import SECOND_NS
 
 _HOUR_NS = 3600 * SECOND_NS

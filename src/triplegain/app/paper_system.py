@@ -21,8 +21,6 @@ from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.risk_picture import judge, risk_state
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
-from triplegain.coordinator.session_commands import CommandRefusedError, SessionCommands
-from triplegain.coordinator.session_runner import Ending, SessionRunner
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
@@ -30,6 +28,8 @@ from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
+from triplegain.session.commands import CommandRefusedError, SessionCommands
+from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore

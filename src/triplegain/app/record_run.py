@@ -15,10 +15,10 @@ from triplegain.app.session_recording import recorder_settings, recordings_dir
 from triplegain.config import Config
 from triplegain.domain.clock import Clock, SteadyClock, SystemClock, to_datetime
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent
+from triplegain.feeds.recording.recorder import Recorder
 from triplegain.market.feed import FeedError
-from triplegain.market.kraken_feed import KrakenFeed, open_kraken_feed
-from triplegain.market.recorder import Recorder
-from triplegain.market.stream_state import state_lines
+from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.stream_state import state_lines
 
 #: Seconds between two looks at how it goes.
 _LOOK_S = 0.25

@@ -10,8 +10,7 @@ from triplegain.api.control import CommandError
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.app.trading_state import trading_state
-from triplegain.coordinator.cycle import Situation
-from triplegain.coordinator.trading_session import TradingSession
+from triplegain.decision.cycle import Situation
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide, floor_to
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side
@@ -22,6 +21,7 @@ from triplegain.risk.numbers import RISK_CONTEXT
 from triplegain.risk.objections import confidence_least
 from triplegain.risk.standing import Standing, standing
 from triplegain.risk.state import HaltKind
+from triplegain.session.trading_session import TradingSession
 
 _PLACES = 4
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from triplegain.app.models import build_models, spending_limits
 from triplegain.config import Config
-from triplegain.coordinator.mind.settings import Cast
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.quote import QuoteSource

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.market.recorder import Recorder
-from triplegain.market.recording_disk import MEGABYTE
-from triplegain.market.recording_writer import RecorderSettings
+from triplegain.feeds.recording.disk import MEGABYTE
+from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.writer import RecorderSettings
 
 
 def recordings_dir(home: Path) -> Path:

@@ -13,8 +13,7 @@ from triplegain.app.snapshot_settings import indicator_settings, snapshot_settin
 from triplegain.app.trader_settings import baseline_choice
 from triplegain.config import Config
 from triplegain.config.execution import PriceSourceName
-from triplegain.coordinator.mind.settings import Cast
-from triplegain.coordinator.session_settings import SessionSettings
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.quote import QuoteSource
@@ -22,8 +21,9 @@ from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protecting.settings import ProtectionSettings
 from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
-from triplegain.market.candle_length import auto_candle_length, parse_candle_length
+from triplegain.market.candles.candle_length import auto_candle_length, parse_candle_length
 from triplegain.market.feed import MarketSource
+from triplegain.session.settings import SessionSettings
 
 _HOUR_NS = 3600 * SECOND_NS
 _HUNDRED = Decimal(100)

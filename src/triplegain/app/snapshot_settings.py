@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS
+from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.timeframes.timeframe import timeframe
 
 #: Minutes of the candles that are asked for: 15 minutes are made of 5, weeks of days.
 _ASKED_MINUTES = (1, 5, 60, 240, 1440)

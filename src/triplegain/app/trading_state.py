@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triplegain.coordinator.trading_session import TradingSession
+from triplegain.session.trading_session import TradingSession
 
 
 def trading_state(session: TradingSession) -> tuple[str, str]:

@@ -12,9 +12,9 @@ import typer
 from triplegain.cli.client import JsonOption
 
 if TYPE_CHECKING:
-    from triplegain.market.capture import VerifyReport
-    from triplegain.market.captures import CaptureSummary
-    from triplegain.market.recording_check import RecordingReport
+    from triplegain.feeds.captures.capture import VerifyReport
+    from triplegain.feeds.captures.captures import CaptureSummary
+    from triplegain.feeds.recording.check import RecordingReport
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
@@ -52,7 +52,7 @@ def list_all(
     from rich.console import Console
 
     from triplegain.cli.tables import print_json
-    from triplegain.market.captures import list_captures
+    from triplegain.feeds.captures.captures import list_captures
 
     places = [root] if root else [captures_folder() or Path(), *_own_recordings()]
     found = [(place, list_captures(place)) for place in places]
@@ -73,9 +73,9 @@ def verify(
 ) -> None:
     """Read it to its end: checksums, hashes, sequence numbers, candles. Exit code 6 if something is wrong."""
     from triplegain.cli.tables import print_json
-    from triplegain.market.captures import verify_capture
-    from triplegain.market.recording_check import verify_recording
-    from triplegain.market.replay import find_recording
+    from triplegain.feeds.captures.captures import verify_capture
+    from triplegain.feeds.captures.replay import find_recording
+    from triplegain.feeds.recording.check import verify_recording
 
     path = _named(path)
     recording = find_recording(path)

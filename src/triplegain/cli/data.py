@@ -176,7 +176,7 @@ def prune(as_json: JsonOption = False) -> None:
 
 def _symbol(word: str) -> str:
     from triplegain.domain.errors import InvalidValueError
-    from triplegain.market.capture_instruments import symbol_of
+    from triplegain.feeds.captures.instruments import symbol_of
 
     symbol = symbol_of(word)
     if symbol is None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
 from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import Percent, Section
-from triplegain.market.timeframes.timeframe import timeframe
+from triplegain.market.candles.timeframe import timeframe
 
 TimeframeName = Annotated[str, AfterValidator(lambda name: timeframe(name).name)]
 Look = Annotated[int, Field(ge=1, le=1000)]

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from triplegain.domain.money import plain
 from triplegain.gateway.served_market import ServedMarket
-from triplegain.kraken.names import asset_id, kraken_altname, kraken_symbol
-from triplegain.kraken.rest import AssetPair, FeeRow
-from triplegain.kraken.writer import PairRules, fixed
+from triplegain.venues.kraken.wire.names import asset_id, kraken_altname, kraken_symbol
+from triplegain.venues.kraken.wire.rest import AssetPair, FeeRow
+from triplegain.venues.kraken.wire.writer import PairRules, fixed
 
 #: Parts per million of a rate in one percent.
 _PPM_IN_PERCENT = Decimal(10_000)

@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode
 
 from triplegain.gateway.faults import GARBAGE, ArmedFaults, FaultKind, with_bad_checksum
 from triplegain.gateway.served_market import Topic
-from triplegain.kraken.writer import HEARTBEAT
+from triplegain.venues.kraken.wire.writer import HEARTBEAT
 
 #: The type of a frame stands at its beginning.
 _HEAD_BYTES = 64

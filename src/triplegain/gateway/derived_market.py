@@ -10,7 +10,7 @@ from fractions import Fraction
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.gateway.served_book import SideChange
 from triplegain.gateway.served_market import Outgoing, ServedMarket
-from triplegain.kraken.writer import TapeTrade
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 #: The pair they are made from.
 SOURCE = "BTC/USDT"

@@ -12,7 +12,7 @@ from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, Fa
 from triplegain.gateway.pacing import Player
 from triplegain.gateway.requests import INSTRUMENTS
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.writer import instruments, status
+from triplegain.venues.kraken.wire.writer import instruments, status
 
 
 class FaultDesk:

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from triplegain.domain.clock import SECOND_NS, Clock, SystemClock
+from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.audience import Audience
 from triplegain.gateway.connection import Connection
 from triplegain.gateway.control import ControlDesk
@@ -22,11 +23,10 @@ from triplegain.gateway.requests import RequestDesk
 from triplegain.gateway.rest_desk import RestDesk
 from triplegain.gateway.serving import ServingSettings
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.rest import write_errors
-from triplegain.kraken.writer import status
 from triplegain.market.feed import Feed, FeedError
-from triplegain.market.feed_line import DownLine, FrameLine, ReplyLine
-from triplegain.market.replay import open_replay
+from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine
+from triplegain.venues.kraken.wire.rest import write_errors
+from triplegain.venues.kraken.wire.writer import status
 
 #: Only programs on this machine can reach it.
 HOST = "127.0.0.1"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.kraken.writer import TapeTrade
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 #: Minutes of a candle that Kraken offers.
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)

@@ -13,9 +13,9 @@ from triplegain.gateway.connection import Connection
 from triplegain.gateway.past_candles import INTERVALS
 from triplegain.gateway.served_market import ServedMarket, Topic
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.requests import Params, Request, read_params, read_request
-from triplegain.kraken.writer import TimeText, acknowledgement, instruments, pong, refusal
-from triplegain.market.kraken_book import BOOK_DEPTHS
+from triplegain.venues.kraken.book import BOOK_DEPTHS
+from triplegain.venues.kraken.wire.requests import Params, Request, read_params, read_request
+from triplegain.venues.kraken.wire.writer import TimeText, acknowledgement, instruments, pong, refusal
 
 _PRIVATE_CHANNELS = frozenset({"executions", "balances", "level3"})
 _PRIVATE_METHODS = frozenset(

@@ -12,9 +12,9 @@ from triplegain.gateway.asset_pairs import asset_pair
 from triplegain.gateway.past_candles import INTERVALS
 from triplegain.gateway.served_market import ServedMarket
 from triplegain.gateway.venue import Venue
-from triplegain.kraken.names import asset_id, kraken_altname, kraken_symbol, pair_id
-from triplegain.kraken.rest import CandleRow, Candles, TradeRow, Trades, write_errors, write_reply
-from triplegain.kraken.writer import fixed
+from triplegain.venues.kraken.wire.names import asset_id, kraken_altname, kraken_symbol, pair_id
+from triplegain.venues.kraken.wire.rest import CandleRow, Candles, TradeRow, Trades, write_errors, write_reply
+from triplegain.venues.kraken.wire.writer import fixed
 
 #: Trades on a page, and levels of a book, at most.
 PAGE = 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from triplegain.market.feed import FeedError
-from triplegain.market.feed_line import FeedLine, write_line
+from triplegain.venues.kraken.feed_line import FeedLine, write_line
 
 
 class SentLog:

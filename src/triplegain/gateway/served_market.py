@@ -12,8 +12,8 @@ from triplegain.gateway.past_candles import INTERVALS, DayFigures, OpenCandle, P
 from triplegain.gateway.served_book import ServedBook, SideChange
 from triplegain.gateway.tape import Tape
 from triplegain.gateway.thin_book import ThinBook
-from triplegain.kraken.writer import CandleFigures, PairWriter, TapeTrade, TickerFigures, fixed
 from triplegain.market.scaling import Scale
+from triplegain.venues.kraken.wire.writer import CandleFigures, PairWriter, TapeTrade, TickerFigures, fixed
 
 #: What a subscription listens to: channel, symbol, and depth, interval or trigger where the channel has one.
 Topic = tuple[str, str, int | str]

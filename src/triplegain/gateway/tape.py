@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from triplegain.domain.market import PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.kraken.writer import TapeTrade
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 
 class Tape:

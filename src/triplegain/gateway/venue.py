@@ -9,8 +9,8 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BestQuote, BookUpdate, MarketDepth, PublicTrade
 from triplegain.gateway.derived_market import DERIVATIONS, SOURCE, DerivedMarket
 from triplegain.gateway.served_market import Outgoing, ServedMarket
-from triplegain.kraken.writer import TapeTrade
 from triplegain.market.feed import Feed, FeedError
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 #: Market time between the last event of a lap and the first of the next.
 _BETWEEN_LAPS_NS = SECOND_NS

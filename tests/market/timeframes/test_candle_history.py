@@ -8,8 +8,8 @@ from tests.market.timeframes.market_steps import MINUTE, SYMBOL, candle
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
-from triplegain.market.timeframes.candle_history import CandleHistory
-from triplegain.market.timeframes.timeframe import TIMEFRAMES
+from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.timeframe import TIMEFRAMES
 
 KEEP = 10
 

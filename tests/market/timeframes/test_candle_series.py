@@ -7,11 +7,11 @@ from tests.market.indicators.recorded import BTC_USDT, candles_of
 from tests.market.timeframes.market_steps import DAY, MINUTE, SYMBOL, candle, flat
 
 from triplegain.domain.market import Candle
+from triplegain.market.candles.candle_series import CandleSeries
+from triplegain.market.candles.timeframe import TIMEFRAMES
 from triplegain.market.indicators.columns import CandleColumns
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.timeframes.candle_series import CandleSeries
-from triplegain.market.timeframes.timeframe import TIMEFRAMES
 
 SUITE = IndicatorSuite(IndicatorSettings())
 

@@ -10,11 +10,11 @@ from tests.market.indicators.recorded import BTC_USDT, KRAKEN_HOURS, XRP_BTC, ca
 from tests.market.timeframes.market_steps import DAY, HOUR, MINUTE, SYMBOL, candle, flat, trade
 
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
+from triplegain.feeds.captures.trades_capture import TradesCapture
+from triplegain.market.candles.symbol_candles import SymbolCandles
+from triplegain.market.candles.timeframe import TIMEFRAMES
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.timeframes.symbol_candles import SymbolCandles
-from triplegain.market.timeframes.timeframe import TIMEFRAMES
-from triplegain.market.trades_capture import TradesCapture
 
 SUITE = IndicatorSuite(IndicatorSettings())
 ALL = tuple(TIMEFRAMES.values())

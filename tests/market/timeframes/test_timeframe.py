@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.timeframes.timeframe import DAY_NS, TIMEFRAMES, timeframe
+from triplegain.market.candles.timeframe import DAY_NS, TIMEFRAMES, timeframe
 from triplegain.market.timestamps import csv_time_ns
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.domain.instrument import Instrument
-from triplegain.market.timeframes.candle_series import CandleSeries
-from triplegain.market.timeframes.timeframe import DAY_NS
+from triplegain.market.candles.candle_series import CandleSeries
+from triplegain.market.candles.timeframe import DAY_NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from types import MappingProxyType
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
+from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.figures import NULL, Steps, fixed, significant
 from triplegain.market.snapshot.trend import trend
-from triplegain.market.timeframes.candle_history import CandleHistory
-from triplegain.market.timeframes.candle_series import CandleSeries
 
 #: Digits in the compact rendering.
 _BRIEF = 4

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.timeframes.timeframe import DAY_NS, TIMEFRAMES, timeframe
+from triplegain.market.candles.timeframe import DAY_NS, TIMEFRAMES, timeframe
 
 _LOOK_BACK = MappingProxyType({"1m": 60, "5m": 48, "15m": 32, "1h": 220, "4h": 60, "1d": 60})
 

@@ -12,6 +12,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.quote import Quote
+from triplegain.market.candles.symbol_candles import SymbolCandles
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels, book_features
 from triplegain.market.snapshot.day import Day, last_day
@@ -23,7 +24,6 @@ from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import DayFigures, NoSnapshot, Snapshot, SnapshotPrice
 from triplegain.market.snapshot.trend import alignment
-from triplegain.market.timeframes.symbol_candles import SymbolCandles
 
 #: Trades may be missing.
 _BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED)

@@ -1,0 +1,1 @@
+"""From questions to decisions: schedule, rounds, votes, conflicts, the cycle."""

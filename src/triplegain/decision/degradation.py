@@ -1,0 +1,192 @@
+"""What is left out while the world outside fails.
+
+Failures in a row are counted for each dependency: the providers of models. One of several that fails costs its votes
+and no more, so a session's level is that of its best provider; a market that is not in sync refuses orders by itself.
+
+| level | after failures in a row | left out |
+|---|---|---|
+| normal | 0 | nothing |
+| reduced | 3 | models for sentiment and rebalance: sentiment is skipped, a rebalance goes by rules |
+| limited | 6 | models for everything but decisions: analyses and conflicts go by rules |
+| emergency | 9 | every model, and every new trade; stops, exits and closing by hand go on |
+
+A failure that follows a success counts from the level's own threshold, and three successes in a row lead one level
+back: whoever has failed nine times needs nine good answers, not one. In an emergency nobody is asked, so that nobody
+could succeed: each failing dependency is therefore probed once in a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, assert_never
+
+from triplegain.decision.schedule import Task
+from triplegain.domain.clock import SECOND_NS
+from triplegain.llm.reply import FailureKind
+
+
+class Level(IntEnum):
+    """How much is left out; a higher one leaves out more."""
+
+    NORMAL = 0
+    REDUCED = 1
+    LIMITED = 2
+    EMERGENCY = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+    @property
+    def may_open(self) -> bool:
+        """New trades, rebalancing among them, are allowed."""
+        return self is not Level.EMERGENCY
+
+    def may_ask(self, task: str) -> bool:
+        """Models may be asked for this task; otherwise it goes by rules, or is skipped where there are none."""
+        match self:
+            case Level.NORMAL:
+                return True
+            case Level.REDUCED:
+                return task not in (Task.SENTIMENT, Task.REBALANCE)
+            case Level.LIMITED:
+                return task == Task.DECISION
+            case Level.EMERGENCY:
+                return False
+            case _:
+                assert_never(self)
+
+
+def speaks_of_dependency(kind: FailureKind) -> bool:
+    """The failure is one of the provider or the way to it, and not of what a model said or of our own rules."""
+    match kind:
+        case (
+            FailureKind.TIMEOUT
+            | FailureKind.CONNECTION
+            | FailureKind.RATE_LIMITED
+            | FailureKind.SERVER_ERROR
+            | FailureKind.REJECTED
+            | FailureKind.UNAVAILABLE
+        ):
+            return True
+        case (
+            FailureKind.EMPTY
+            | FailureKind.TRUNCATED
+            | FailureKind.OVERSIZED
+            | FailureKind.INVALID
+            | FailureKind.WRONG_ECHO
+            | FailureKind.REFUSAL
+            | FailureKind.BUDGET
+            | FailureKind.BREAKER_OPEN
+            | FailureKind.NOT_ON_TAPE
+        ):
+            return False
+        case _:
+            assert_never(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class DegradationSettings:
+    """Failures in a row that lead to each level, successes in a row that lead one back, time between two probes."""
+
+    reduced_after: int = 3
+    limited_after: int = 6
+    emergency_after: int = 9
+    successes_back: int = 3
+    probe_interval_ns: int = 300 * SECOND_NS
+
+    def least_failures(self, level: Level) -> int:
+        return (0, self.reduced_after, self.limited_after, self.emergency_after)[level]
+
+    def level(self, failures: int) -> Level:
+        return max(level for level in Level if failures >= self.least_failures(level))
+
+
+@dataclass(slots=True)
+class _Course:
+    """Failures in a row (never below the level's threshold) and successes since the last one."""
+
+    failures: int = 0
+    successes: int = 0
+    probed_ns: int = 0
+    reason: str = ""
+
+
+class Degradation:
+    """Tell it every failure and success of a dependency; read `level`."""
+
+    def __init__(self, settings: DegradationSettings | None = None) -> None:
+        self._settings = settings or DegradationSettings()
+        self._courses: dict[str, _Course] = {}
+
+    @property
+    def level(self) -> Level:
+        """The worst level of all dependencies."""
+        return max((self.level_of(name) for name in self._courses), default=Level.NORMAL)
+
+    def level_of(self, dependency: str) -> Level:
+        course = self._courses.get(dependency)
+        return Level.NORMAL if course is None else self._settings.level(course.failures)
+
+    @property
+    def reason(self) -> str:
+        """Who is to blame for the level, in words; empty at normal."""
+        level = self.level
+        if level is Level.NORMAL:
+            return ""
+        worst = sorted(name for name in self._courses if self.level_of(name) is level)
+        blamed = (f"{name} failed {self._courses[name].failures} times: {self._courses[name].reason}" for name in worst)
+        return "; ".join(blamed)
+
+    def failed(self, dependency: str, now_ns: int, reason: str) -> None:
+        course = self._courses.setdefault(dependency, _Course())
+        course.failures += 1
+        course.successes = 0
+        course.probed_ns = now_ns
+        course.reason = reason
+
+    def succeeded(self, dependency: str) -> None:
+        course = self._courses.get(dependency)
+        if course is None:
+            return
+        level = self._settings.level(course.failures)
+        course.successes += 1
+        if level and course.successes >= self._settings.successes_back:
+            level, course.successes = Level(level - 1), 0
+        course.failures = self._settings.least_failures(level)
+        if level is Level.NORMAL:
+            del self._courses[dependency]
+
+    def forget(self, dependency: str) -> None:
+        """Nobody depends on it any more: a provider that was taken out of the configuration."""
+        self._courses.pop(dependency, None)
+
+    def take_probes(self, now_ns: int) -> tuple[str, ...]:
+        """Dependencies in an emergency that may be tried once now, sorted; each at most once in the interval."""
+        due = [
+            name
+            for name, course in sorted(self._courses.items())
+            if self.level_of(name) is Level.EMERGENCY and now_ns - course.probed_ns >= self._settings.probe_interval_ns
+        ]
+        for name in due:
+            self._courses[name].probed_ns = now_ns
+        return tuple(due)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            name: {
+                "failures": course.failures,
+                "successes": course.successes,
+                "probed_ns": str(course.probed_ns),
+                "reason": course.reason,
+            }
+            for name, course in self._courses.items()
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._courses = {
+            name: _Course(stored["failures"], stored["successes"], int(stored["probed_ns"]), stored["reason"])
+            for name, stored in state.items()
+        }

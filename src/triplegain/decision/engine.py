@@ -1,0 +1,385 @@
+"""The mind of a session: what is due is begun, what is known by rules is answered at once, models are asked in rounds.
+
+Synchronous, in market time. It opens rounds and takes finished ones; who carries the questions to the models and the
+replies back is none of its business. An answer that does not come is an abstention, and nothing waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.technical import Bias
+from triplegain.decision.analysts import Analysts
+from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.decision.opinions import Opinions
+from triplegain.decision.rebalance.run import RebalanceRun
+from triplegain.decision.record import MindRecord
+from triplegain.decision.round_kinds import Kind, fitting
+from triplegain.decision.rounds import FinishedRound, Round, Rounds
+from triplegain.decision.schedule import Schedule, Skip, Task
+from triplegain.decision.settings import MindSettings
+from triplegain.decision.slots import Slots
+from triplegain.decision.voting import Account, Voting
+from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.llm.reply import ModelAnswer
+from triplegain.market.snapshot.glance import Glance
+from triplegain.market.snapshot.snapshot import NoSnapshot
+
+_AGAIN_NS = SECOND_NS
+_TASKS = {
+    Kind.TECHNICAL: Task.TECHNICAL,
+    Kind.REGIME: Task.REGIME,
+    Kind.SOCIAL: Task.SENTIMENT,
+    Kind.NEWS: Task.SENTIMENT,
+    Kind.DECISION: Task.DECISION,
+    Kind.REBALANCE: Task.REBALANCE,
+}
+
+
+class Host(Account, Protocol):
+    """The session around the mind."""
+
+    def glance(self, symbol: str) -> Glance | NoSnapshot:
+        """What rules look at."""
+        ...
+
+    @property
+    def may_trade(self) -> Skip | None:
+        """None while new trades may be decided on; else why not."""
+        ...
+
+
+class Mind:
+    """Run it at `due_ns`."""
+
+    def __init__(
+        self,
+        settings: MindSettings,
+        symbols: Iterable[str],
+        record: MindRecord,
+        host: Host,
+        rebalance: RebalanceRun | None = None,
+    ) -> None:
+        """`rebalance` None: this session does not rebalance."""
+        memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
+        self.opinions = Opinions(memory, settings.agreement, settings.sentiment)
+        self.rounds = Rounds()
+        self.schedule = Schedule(settings.tasks)
+        self.degradation = Degradation(settings.degradation)
+        self.voting = Voting(settings, self.opinions, record, host)
+        self.due_ns = NEVER
+        self.is_asleep = False
+        self._settings = settings
+        self._cast = settings.cast
+        self._symbols = tuple(symbols)
+        self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
+        self._host = host
+        self._rebalance = rebalance
+        self._analysts = Analysts(settings, self.opinions, record)
+        self._slots = Slots.for_tasks(settings.tasks, settings.rounds_at_once)
+        #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
+        self._running: dict[str, list[str]] = {}
+        self._waiting: dict[str, tuple[str, str]] = {}
+        self._strong_ns: dict[str, int] = {}
+        #: Markets a decision was due on before anything was known of them: it is made up for as soon as something is.
+        self._owed: set[str] = set()
+        self._ran_ns = 0
+
+    def start(self, now_ns: int) -> None:
+        """The market has begun."""
+        self.schedule.start(now_ns)
+        self._plan()
+
+    def sleep(self) -> None:
+        """A stretch of market time is told that nobody was there to think about: until `wake` nothing is due. What was
+        missed is then made up for by one run, and rounds whose time is over end."""
+        self.is_asleep = True
+        self._plan()
+
+    def wake(self) -> None:
+        self.is_asleep = False
+        self._plan()
+
+    @property
+    def level(self) -> Level:
+        """How much is left out. One provider of several that fails costs its votes; that all fail costs trading."""
+        providers = set(self._cast.providers.values())
+        return min((self.degradation.level_of(name) for name in providers), default=Level.NORMAL)
+
+    def deliver(self, round_id: str, model: str, reply: Any, now_ns: int) -> None:
+        """A model has replied. It arrives as much later as the model took, and never in what has happened already."""
+        opened = self.rounds.get(round_id)
+        if opened is not None:
+            due_ns = max(now_ns + 1, opened.asked_at_ns + reply.usage.latency_ns)
+            self.rounds.deliver(round_id, model, reply, due_ns)
+            self._plan()
+
+    def request(self, task: str, now_ns: int) -> None:
+        """A run beside the grid. Raises InvalidValueError for a task this session does not have."""
+        self.schedule.request(task, now_ns)
+        self._plan()
+
+    def give_up(self, reason: str, now_ns: int) -> None:
+        """What was decided and is not done yet is not done any more: a halt, an emergency."""
+        self.voting.give_up(reason)
+        if self._rebalance is not None:
+            self._set_moment(self._rebalance, now_ns)
+            self._rebalance.give_up(reason)
+
+    def run(self, now_ns: int) -> None:
+        """Everything that is due by now."""
+        for done in self.rounds.collect(now_ns):
+            if isinstance(done, FinishedRound):
+                kind = done.round.kind
+                replies = {model: fitting(kind, reply) for model, reply in done.replies.items()}
+                self._finished(replace(done, replies=replies), now_ns)
+            elif isinstance(fitting(done.round.kind, done.answer), ModelAnswer):
+                self.voting.late(done, now_ns)
+        while ready := self.schedule.ready(now_ns):
+            for task in ready:
+                self._begin(task, now_ns)
+        self.voting.expire(now_ns)
+        if self._rebalance is not None:
+            self._set_moment(self._rebalance, now_ns)
+            self._rebalance.step()
+        if self.voting.outcomes.next_due_ns <= now_ns:
+            self.voting.score(now_ns)
+        self._probe(now_ns)
+        self._ran_ns = now_ns
+        self._plan()
+
+    def _begin(self, task: str, now_ns: int) -> None:
+        skip = self._skip(task)
+        if skip is not None:
+            self.schedule.skipped(task, now_ns, skip)
+            return
+        self.schedule.began(task, now_ns)
+        self._running.setdefault(task, [])
+        for kind, subject in self._parts(task):
+            self._start(kind, subject, now_ns)
+        self._end_if_over(task)
+
+    def _skip(self, task: str) -> Skip | None:
+        if task == Task.SENTIMENT and not self.level.may_ask(task):
+            return Skip.DEGRADED
+        if task == Task.DECISION:
+            return self._host.may_trade or (None if self.level.may_ask(task) else Skip.EMERGENCY)
+        if task == Task.REBALANCE:
+            return self._host.may_trade or (None if self.level.may_open else Skip.EMERGENCY)
+        return None
+
+    def _set_moment(self, rebalance: RebalanceRun, now_ns: int) -> None:
+        why = self._skip(Task.REBALANCE)
+        rebalance.now_ns, rebalance.why_blocked = now_ns, "" if why is None else f"trading is {why}"
+
+    def _parts(self, task: str) -> list[tuple[Kind, str]]:
+        match task:
+            case Task.TECHNICAL | Task.REGIME | Task.DECISION:
+                return [(Kind(task), symbol) for symbol in self._symbols]
+            case Task.SENTIMENT:
+                played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._cast.players(kind)]
+                return [(kind, asset) for asset in self._assets for kind in played]
+            case Task.REBALANCE:
+                return [(Kind.REBALANCE, "")]
+            case _:
+                raise InvalidValueError(f"nobody knows how to run the task {task!r}")
+
+    def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
+        """One part of a run: by rules at once, or a round as soon as it has a slot."""
+        task = _TASKS[kind]
+        if kind is Kind.REBALANCE:
+            self._start_rebalance(now_ns)
+            return
+        if not self._cast.players(kind) or not self.level.may_ask(task):
+            self._analysts.by_rules(kind, subject, self._host.glance(subject), now_ns)
+            self._after_analysis(kind, subject, now_ns)
+            return
+        if self.rounds.is_open(kind, subject) or (kind, subject) in self._waiting.values():
+            return
+        round_id = self.rounds.next_id(kind)
+        self._running.setdefault(task, []).append(round_id)
+        self._waiting[round_id] = (kind, subject)
+        if self._slots.take(task, round_id):
+            self._leave(round_id, now_ns)
+
+    def _start_rebalance(self, now_ns: int) -> None:
+        if self._rebalance is None:
+            return
+        self._set_moment(self._rebalance, now_ns)
+        models = self._cast.players(Kind.REBALANCE) if self.level.may_ask(Task.REBALANCE) else ()
+        round_id = self.rounds.next_id(Kind.REBALANCE) if models else None
+        timeout_ns = self.schedule.specs[Task.REBALANCE].timeout_ns
+        asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, timeout_ns)
+        if asked is not None:
+            self._running.setdefault(Task.REBALANCE, []).append(asked.round_id)
+            self.rounds.open(asked)
+
+    def _leave(self, round_id: str, now_ns: int) -> None:
+        """The round has its slot: what the models are shown is the market of this moment."""
+        word, subject = self._waiting.pop(round_id)
+        kind = Kind(word)
+        opened = self._round(round_id, kind, subject, now_ns)
+        if opened is None:
+            self._over(round_id, _TASKS[kind], now_ns)
+        else:
+            self.rounds.open(opened)
+
+    def _round(self, round_id: str, kind: Kind, subject: str, now_ns: int) -> Round | None:
+        """None: there is nothing to show, which has been put down."""
+        models = self._cast.players(kind)
+        if not models:
+            # A restart with fewer models: what was to be asked is nobody's any more.
+            return None
+        model, timeout_ns = models[0], self.schedule.specs[_TASKS[kind]].timeout_ns
+        if kind in (Kind.SOCIAL, Kind.NEWS):
+            return self._analysts.sentiment_round(round_id, kind, subject, model, now_ns, timeout_ns)
+        seen = self._host.snapshot(subject)
+        if isinstance(seen, NoSnapshot):
+            if kind is Kind.DECISION:
+                self._owed.add(subject)
+            self._could_not_ask(kind, subject, model, seen.reason, now_ns)
+            return None
+        try:
+            if kind is Kind.DECISION:
+                return self.voting.decision_round(round_id, subject, seen, now_ns)
+            return self._analysts.market_round(round_id, kind, subject, model, seen, now_ns, timeout_ns)
+        except InvalidValueError as error:
+            self._could_not_ask(kind, subject, model, str(error), now_ns)
+            return None
+
+    def _could_not_ask(self, kind: Kind, subject: str, model: str, reason: str, now_ns: int) -> None:
+        if kind is Kind.DECISION:
+            self.voting.could_not_ask(subject, reason)
+        else:
+            self._analysts.could_not_ask(kind, subject, model, reason, now_ns)
+
+    def _finished(self, done: FinishedRound, now_ns: int) -> None:
+        self._count(done, now_ns)
+        kind, round_id = Kind(done.round.kind), done.round.round_id
+        match kind:
+            case Kind.DECISION:
+                ask = bool(self._cast.players(Kind.CONFLICT)) and self.level.may_ask(Kind.CONFLICT)
+                question = self.voting.tally(done, now_ns, self.rounds.next_id(Kind.CONFLICT) if ask else None)
+                if question is not None:
+                    self.rounds.open(question)
+            case Kind.CONFLICT:
+                self.voting.ruled(done, now_ns)
+                return
+            case Kind.REBALANCE:
+                if self._rebalance is not None:
+                    self._set_moment(self._rebalance, now_ns)
+                    self._rebalance.chosen(done)
+            case _:
+                self._analysts.take(done, now_ns)
+                self._after_analysis(kind, done.round.subject, now_ns)
+        self._over(round_id, _TASKS[kind], now_ns)
+
+    def _after_analysis(self, kind: Kind, subject: str, now_ns: int) -> None:
+        """A new technical analysis: a trade that waits is tried again, and a strong signal asks for a decision."""
+        if kind is not Kind.TECHNICAL:
+            return
+        if self.level.may_open:
+            self.voting.retry(subject)
+        if Task.DECISION not in self.schedule.specs or self._skip(Task.DECISION) is not None:
+            return
+        if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
+            self._owed.discard(subject)
+            self._start(Kind.DECISION, subject, now_ns)
+        seen = self.opinions.technical(subject, now_ns)
+        if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
+            return
+        rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
+        if now_ns >= rested_ns:
+            self._strong_ns[subject] = now_ns
+            self._start(Kind.DECISION, subject, now_ns)
+
+    def _over(self, round_id: str, task: str, now_ns: int) -> None:
+        """Its slot is free for the next; the run is over with its last round."""
+        for leaving in self._slots.give_back(round_id):
+            self._leave(leaving, now_ns)
+        if round_id in self._running.get(task, ()):
+            self._running[task].remove(round_id)
+            self._end_if_over(task)
+
+    def _end_if_over(self, task: str) -> None:
+        if not self._running.get(task):
+            self._running.pop(task, None)
+            # A session taken up without models has open rounds of tasks that it does not run any more.
+            if task in self.schedule.specs:
+                self.schedule.ended(task)
+
+    def _count(self, done: FinishedRound, now_ns: int) -> None:
+        """Who answers and who fails, by provider."""
+        for model, reply in done.replies.items():
+            provider = self._cast.providers.get(model)
+            if provider is None or model in done.unasked:
+                continue
+            if isinstance(reply, ModelAnswer):
+                self.degradation.succeeded(provider)
+            elif speaks_of_dependency(reply.kind):
+                self.degradation.failed(provider, now_ns, f"{reply.kind}: {reply.reason}")
+
+    def _probe(self, now_ns: int) -> None:
+        """While everybody fails nobody is asked, so each is tried once in a while: what it answers only shows that
+        it answers."""
+        if self.level is not Level.EMERGENCY:
+            return
+        for provider in self.degradation.take_probes(now_ns):
+            model = next((name for name, theirs in self._cast.providers.items() if theirs == provider), None)
+            seen = self._host.snapshot(self._symbols[0])
+            if model is None or isinstance(seen, NoSnapshot):
+                continue
+            round_id = self.rounds.next_id("probe")
+            timeout_ns = self.schedule.specs[Task.REGIME].timeout_ns
+            try:
+                asked = self._analysts.probe_round(round_id, self._symbols[0], model, seen, now_ns, timeout_ns)
+            except InvalidValueError:
+                continue
+            self.rounds.open(asked)
+
+    def _plan(self) -> None:
+        """When there is something to do next. What was due and could not be done (a price is missing, trading is
+        paused) is tried again a moment later. Probing needs no time of its own: something is due every minute."""
+        again_ns = self.voting.outcomes.next_due_ns
+        if self._rebalance is not None:
+            again_ns = min(again_ns, self._rebalance.due_ns)
+        if again_ns <= self._ran_ns:
+            again_ns = self._ran_ns + _AGAIN_NS
+        due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
+        self.due_ns = NEVER if self.is_asleep else due_ns
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "opinions": self.opinions.state(),
+            "rounds": self.rounds.state(),
+            "schedule": self.schedule.state(),
+            "slots": self._slots.state(),
+            "degradation": self.degradation.state(),
+            "voting": self.voting.state(),
+            "rebalance": None if self._rebalance is None else self._rebalance.state(),
+            "running": {task: list(rounds) for task, rounds in self._running.items()},
+            "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
+            "owed": sorted(self._owed),
+            "ran_ns": str(self._ran_ns),
+            "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self.opinions.restore(stored["opinions"])
+        self.rounds.restore(stored["rounds"])
+        self.schedule.restore(stored["schedule"])
+        self._slots.restore(stored["slots"])
+        self.degradation.restore(stored["degradation"])
+        self.voting.restore(stored["voting"])
+        if self._rebalance is not None and stored["rebalance"] is not None:
+            self._rebalance.restore(stored["rebalance"])
+        self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
+        self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
+        self._owed = set(stored["owed"])
+        self._ran_ns = int(stored["ran_ns"])
+        self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}
+        self._plan()

@@ -1,0 +1,310 @@
+"""A rebalance under way: which batch is next, what was sent for it, and what is still to be sent.
+
+`claim` names the orders to send now and remembers them, under ids that are the same after a restart: claimed, sent
+and stored in one step, they are sent once. In each batch sales go first; purchases follow when all sales are over,
+and only as far as they are paid for: by cash the plan meant to spend, and by sales that really were filled.
+A batch that cannot be sent as a whole, or whose time has passed, is dropped with its reason; it is never caught up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from triplegain.agents.rebalance import RebalanceMode
+from triplegain.decision.rebalance.batches import RebalanceBatch, batches_of
+from triplegain.decision.rebalance.order import RebalanceOrder
+from triplegain.decision.rebalance.plan import (
+    Leg,
+    Prices,
+    RebalancePlan,
+    RebalanceSettings,
+    make_leg,
+    prices_of,
+    too_small,
+)
+from triplegain.domain.clock import NEVER
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import Limit, Market, OrderTerms, Side
+from triplegain.domain.quote import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class RebalanceClaim:
+    """Orders to send now, and what will not be sent and why."""
+
+    orders: tuple[RebalanceOrder, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Money:
+    """What the plan may spend: `cash` of its own, and `per_sale` of each unit that sales bring in; and what it did."""
+
+    cash: Fraction = Fraction(0)
+    per_sale: Fraction = Fraction(0)
+    sold: Fraction = Fraction(0)
+    spent: Fraction = Fraction(0)
+
+    @property
+    def left(self) -> Fraction:
+        return max(Fraction(0), self.cash + self.per_sale * self.sold - self.spent)
+
+
+class RebalanceBook:
+    """At most one plan at a time. Begin one when `objection` has nothing against it; then `claim` at `next_due_ns`."""
+
+    def __init__(self, instruments: Iterable[Instrument], settings: RebalanceSettings) -> None:
+        self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._settings = settings
+        self._plans = 0
+        self._begun_ns: int | None = None
+        self._mode = RebalanceMode.DEFER
+        self._money = _Money()
+        self._batches: deque[RebalanceBatch] = deque()
+        #: Purchases of the batch whose sales are out, and the batch's end.
+        self._next_buys: tuple[Leg, ...] = ()
+        self._until_ns = 0
+        self._batch = 0
+        self._open: dict[str, RebalanceOrder] = {}
+
+    def objection(self, now_ns: int) -> str:
+        """Why no new plan may begin now, in words; empty if one may."""
+        if self.is_active:
+            return "a rebalance is under way"
+        if self._begun_ns is not None and now_ns - self._begun_ns < self._settings.interval_min_ns:
+            hours = self._settings.interval_min_ns / 3.6e12
+            return f"the last rebalance began less than {hours:g} hours ago"
+        return ""
+
+    @property
+    def is_active(self) -> bool:
+        return bool(self._batches or self._next_buys or self._open)
+
+    @property
+    def purchases_follow(self) -> bool:
+        """The sales of a batch are out, and its purchases come after them."""
+        return bool(self._next_buys)
+
+    @property
+    def next_due_ns(self) -> int:
+        """When `claim` has something to say; far in the future while it waits for open orders or has no plan."""
+        if self._open:
+            return NEVER
+        if self._next_buys:
+            return 0
+        return self._batches[0].due_ns if self._batches else NEVER
+
+    @property
+    def open_orders(self) -> tuple[RebalanceOrder, ...]:
+        """Claimed and not finished, for whoever goes on after a restart."""
+        return tuple(self._open.values())
+
+    @property
+    def pending(self) -> tuple[RebalanceBatch, ...]:
+        """Batches that have not begun."""
+        return tuple(self._batches)
+
+    def begin(self, plan: RebalancePlan, mode: RebalanceMode, now_ns: int) -> tuple[RebalanceBatch, ...]:
+        """Take on a plan; its batches. DEFER takes nothing on, and the next check may ask again.
+
+        Raises InvalidValueError while `objection` has something against it.
+        """
+        objection = self.objection(now_ns)
+        if objection:
+            raise InvalidValueError(objection)
+        batches = batches_of(plan, mode, self._instruments.values(), self._settings, now_ns)
+        if batches:
+            self._plans += 1
+            self._begun_ns, self._mode = now_ns, mode
+            self._batches = deque(batches)
+            sales, purchases = _sum(plan.sells), _sum(plan.buys)
+            per_sale = min(sales, purchases) / sales if sales else Fraction(0)
+            self._money = _Money(cash=max(Fraction(0), purchases - sales), per_sale=per_sale)
+        return batches
+
+    def claim(
+        self, now_ns: int, holdings: Mapping[str, Decimal], quotes: Mapping[str, Quote | None], *, blocked: str
+    ) -> RebalanceClaim:
+        """The orders to send now. `holdings` are the free amounts by asset; `quotes` fresh quotes by symbol.
+
+        `blocked` says why nothing may be traded (paused, halted, emergency), empty while trading: then nothing is
+        claimed, and a batch whose time passes meanwhile is dropped.
+        """
+        dropped = self._drop_late(now_ns)
+        if blocked or self._open:
+            return RebalanceClaim((), dropped)
+        if self._next_buys:
+            buys, self._next_buys = self._next_buys, ()
+            orders, words = self._purchases(buys, holdings, quotes)
+            return RebalanceClaim(self._remember(orders), (*dropped, *words))
+        if not self._batches or self._batches[0].due_ns > now_ns:
+            return RebalanceClaim((), dropped)
+        batch = self._batches.popleft()
+        self._batch, self._until_ns = batch.number, batch.until_ns
+        return self._start(batch, holdings, quotes, dropped)
+
+    def finished(self, client_order_id: str, filled: Decimal) -> None:
+        """A claimed order is over with `filled` of its base quantity, 0 if it was refused. Others are ignored."""
+        order = self._open.pop(client_order_id, None)
+        if order is None:
+            return
+        share = min(Fraction(1), Fraction(filled) / Fraction(order.leg.quantity))
+        if order.leg.side is Side.SELL:
+            self._money.sold += Fraction(order.leg.notional) * share
+        else:
+            self._money.spent -= Fraction(order.leg.notional) * (1 - share)
+
+    def refuse_all(self, orders: Iterable[RebalanceOrder], reasons: Iterable[str]) -> tuple[str, ...]:
+        """Risk has refused one of the orders just claimed, so none of them is sent, nor what was to follow."""
+        for order in orders:
+            self.finished(order.client_order_id, Decimal(0))
+        self._next_buys = ()
+        return (f"batch {self._batch + 1} is not sent: {'; '.join(reasons)}",)
+
+    def cancel(self, reason: str) -> tuple[str, ...]:
+        """Give up what has not been claimed. Open orders are the caller's to cancel; `finished` still takes them."""
+        left = len(self._batches) + bool(self._next_buys)
+        self._batches.clear()
+        self._next_buys = ()
+        return (f"{left} batches are given up: {reason}",) if left else ()
+
+    def _drop_late(self, now_ns: int) -> tuple[str, ...]:
+        words = []
+        if self._next_buys and not self._open and self._until_ns <= now_ns:
+            self._next_buys = ()
+            words.append(f"the purchases of batch {self._batch + 1} could not be sent in time")
+        while self._batches and self._batches[0].until_ns <= now_ns:
+            words.append(f"batch {self._batches.popleft().number + 1} could not be sent in time")
+        return tuple(words)
+
+    def _start(
+        self,
+        batch: RebalanceBatch,
+        holdings: Mapping[str, Decimal],
+        quotes: Mapping[str, Quote | None],
+        dropped: tuple[str, ...],
+    ) -> RebalanceClaim:
+        """Sales of a batch, or its purchases where it has none; nothing at all if a part of it could not follow."""
+        prices = self._prices((*batch.sells, *batch.buys), quotes)
+        if isinstance(prices, str):
+            return RebalanceClaim((), (*dropped, f"batch {batch.number + 1} is not sent: {prices}"))
+        sells = []
+        for leg in batch.sells:
+            instrument = self._instruments[leg.symbol]
+            lots = min(instrument.lots(leg.quantity), instrument.whole_lots(holdings.get(instrument.base, Decimal(0))))
+            sells.append(make_leg(Side.SELL, instrument, lots, prices[leg.symbol]))
+        budget = self._money.left + self._money.per_sale * _sum(sells)
+        cash = Fraction(holdings.get(self._settings.cash, Decimal(0))) + _sum(sells)
+        buys = self._paid_for(batch.buys, min(budget, cash), prices)
+        for leg in (*sells, *buys):
+            words = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
+            if words:
+                return RebalanceClaim((), (*dropped, f"batch {batch.number + 1} is not sent: {words}"))
+        if not sells:
+            return RebalanceClaim(self._remember(self._orders(buys, prices)), dropped)
+        self._next_buys = batch.buys
+        return RebalanceClaim(self._remember(self._orders(sells, prices)), dropped)
+
+    def _purchases(
+        self, legs: tuple[Leg, ...], holdings: Mapping[str, Decimal], quotes: Mapping[str, Quote | None]
+    ) -> tuple[tuple[RebalanceOrder, ...], tuple[str, ...]]:
+        """Purchases after their sales: each as far as it is paid for, the ones that get too small left out."""
+        prices = self._prices(legs, quotes)
+        if isinstance(prices, str):
+            return (), (f"the purchases of batch {self._batch + 1} are not sent: {prices}",)
+        cash = Fraction(holdings.get(self._settings.cash, Decimal(0)))
+        fitting, words = [], []
+        for leg in self._paid_for(legs, min(self._money.left, cash), prices):
+            reason = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
+            if reason:
+                words.append(f"a purchase of batch {self._batch + 1} is left out: {reason}")
+            else:
+                fitting.append(leg)
+        return self._orders(fitting, prices), tuple(words)
+
+    def _paid_for(self, legs: tuple[Leg, ...], money: Fraction, prices: Mapping[str, Prices]) -> list[Leg]:
+        """As much of each as its own notional buys at today's ask with the fee, all less by the same share if short."""
+        wanted = _sum(legs)
+        share = min(Fraction(1), money / wanted) if wanted else Fraction(0)
+        paid = []
+        for leg in legs:
+            instrument, price = self._instruments[leg.symbol], prices[leg.symbol]
+            unit = make_leg(Side.BUY, instrument, 1, price)
+            lots = int(Fraction(leg.notional) * share / Fraction(unit.notional))
+            paid.append(make_leg(Side.BUY, instrument, min(lots, instrument.lots(leg.quantity)), price))
+        return paid
+
+    def _prices(self, legs: Iterable[Leg], quotes: Mapping[str, Quote | None]) -> dict[str, Prices] | str:
+        """Prices of all of them, or which one has none."""
+        known = {}
+        for leg in legs:
+            found = prices_of(quotes.get(leg.symbol))
+            if found is None:
+                return f"no fresh price of {leg.symbol}"
+            known[leg.symbol] = found
+        return known
+
+    def _orders(self, legs: Iterable[Leg], prices: Mapping[str, Prices]) -> tuple[RebalanceOrder, ...]:
+        return tuple(
+            RebalanceOrder(
+                client_order_id=f"rb-{self._plans}-{self._batch}-{self._instruments[leg.symbol].base.lower()}",
+                batch=self._batch,
+                leg=leg,
+                terms=self._terms(leg, prices[leg.symbol]),
+                expires_at_ns=self._until_ns if leg.side is Side.BUY else self._halfway_ns,
+            )
+            for leg in legs
+        )
+
+    @property
+    def _halfway_ns(self) -> int:
+        """Sales rest for the first half of a batch's time, so that purchases have the other half."""
+        return self._until_ns - self._settings.batch_interval_ns // 2
+
+    def _terms(self, leg: Leg, prices: Prices) -> OrderTerms:
+        if self._mode is not RebalanceMode.LIMIT_ORDERS:
+            return Market()
+        return Limit(prices.bid if leg.side is Side.BUY else prices.ask)
+
+    def _remember(self, orders: tuple[RebalanceOrder, ...]) -> tuple[RebalanceOrder, ...]:
+        for order in orders:
+            self._open[order.client_order_id] = order
+            if order.leg.side is Side.BUY:
+                self._money.spent += Fraction(order.leg.notional)
+        return orders
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "plans": self._plans,
+            "begun_ns": None if self._begun_ns is None else str(self._begun_ns),
+            "mode": self._mode.value,
+            "money": [
+                str(part) for part in (self._money.cash, self._money.per_sale, self._money.sold, self._money.spent)
+            ],
+            "batches": [batch.to_json() for batch in self._batches],
+            "next_buys": [leg.to_json() for leg in self._next_buys],
+            "until_ns": str(self._until_ns),
+            "batch": self._batch,
+            "open": [order.to_json() for order in self._open.values()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._plans = state["plans"]
+        self._begun_ns = None if state["begun_ns"] is None else int(state["begun_ns"])
+        self._mode = RebalanceMode(state["mode"])
+        self._money = _Money(*(Fraction(part) for part in state["money"]))
+        self._batches = deque(RebalanceBatch.from_json(batch) for batch in state["batches"])
+        self._next_buys = tuple(Leg.from_json(leg) for leg in state["next_buys"])
+        self._until_ns, self._batch = int(state["until_ns"]), state["batch"]
+        orders = (RebalanceOrder.from_json(order) for order in state["open"])
+        self._open = {order.client_order_id: order for order in orders}
+
+
+def _sum(legs: Iterable[Leg]) -> Fraction:
+    return sum((Fraction(leg.notional) for leg in legs), Fraction(0))

@@ -1,0 +1,162 @@
+"""The rebalance in a session: its task, its orders through the desk, its place in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from triplegain.agents.answer import Abstain
+from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
+from triplegain.decision.analysis_record import analysis_record
+from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.opinions import Opinions
+from triplegain.decision.prices import SessionPrices
+from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
+from triplegain.decision.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
+from triplegain.decision.record import MindRecord
+from triplegain.decision.round_kinds import Kind, answered
+from triplegain.decision.rounds import FinishedRound, Round
+from triplegain.decision.situation import SituationRoom
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import OrderRequest
+from triplegain.domain.proposal import TradeProposal
+from triplegain.domain.quote import Quote
+from triplegain.domain.records import DecisionRecord
+from triplegain.domain.verdict import RiskVerdict
+from triplegain.execution.order_desk import OrderDesk, Refused
+from triplegain.risk.engine import RiskEngine
+
+AGENT = "rebalance"
+_PPM_PER_BPS = 100
+
+
+class RebalanceRun:
+    """`start` once per run of the task, `step` at every thought. `blocked` is why nothing may be traded now."""
+
+    def __init__(
+        self,
+        instruments: tuple[Instrument, ...],
+        settings: RebalanceSettings,
+        desk: OrderDesk,
+        prices: SessionPrices,
+        situation: SituationRoom,
+        risk: RiskEngine,
+        decisions: DecisionDesk,
+        record: MindRecord,
+    ) -> None:
+        self.now_ns = 0
+        self.why_blocked = ""
+        self._assets = tuple(dict.fromkeys(asset for each in instruments for asset in (each.base, each.quote)))
+        self._instruments = instruments
+        self._desk = desk
+        self._prices = prices
+        self._situation = situation
+        self._risk = risk
+        self._decisions = decisions
+        self._record = record
+        self._rebalancing = Rebalancing(instruments, settings, self)
+        self._usual = settings.mode
+        self._planned: RebalancePlan | None = None
+
+    @property
+    def due_ns(self) -> int:
+        return self._rebalancing.due_ns
+
+    # -- the task ------------------------------------------------------------------------------------------------
+
+    def start(self, round_id: str | None, model: str | None, opinions: Opinions, timeout_ns: int) -> Round | None:
+        """Check, and begin; with `round_id` and `model` the question how comes first, and is returned."""
+        planned = self._rebalancing.check(self.now_ns)
+        if isinstance(planned, NoRebalance):
+            self._put_down(None, Abstain(planned.reason), "")
+            return None
+        self._planned = planned
+        if round_id is None or model is None:
+            self._begin(None)
+            return None
+        regimes = {each.symbol: opinions.regime(each.symbol) for each in self._instruments}
+        tier = self._instruments[0].fees.tiers[0]
+        fees = (tier.taker_ppm // _PPM_PER_BPS, tier.maker_ppm // _PPM_PER_BPS)
+        prompt = rebalance_prompt(self._rebalancing.trades(planned, regimes), planned.moved_usd, *fees)
+        return Round(round_id, Kind.REBALANCE, "", {model: prompt}, self.now_ns, self.now_ns + timeout_ns)
+
+    def chosen(self, finished: FinishedRound) -> None:
+        """A model has said how, or has not: then it goes the usual way. The plan is made anew, as things are now."""
+        ((model, reply),) = finished.replies.items()
+        answer = answered(RebalanceAnswer, reply)
+        self._put_down(model, answer, finished.round.request_id(model))
+        planned = self._rebalancing.check(self.now_ns)
+        self._planned = planned if isinstance(planned, RebalancePlan) else None
+        self._begin(chosen_mode(answer, self._usual))
+
+    def _begin(self, mode: RebalanceMode | None) -> None:
+        if self._planned is not None:
+            self._note(self._rebalancing.begin(self._planned, mode, self.now_ns), plan_to_json(self._planned))
+            self._planned = None
+
+    def step(self) -> None:
+        """Take in what is over, send what is due."""
+        if self._rebalancing.book.is_active:
+            self._note(self._rebalancing.step(self.now_ns), {})
+
+    def give_up(self, reason: str) -> None:
+        """Nothing more of it is sent, and what rests at the venue is taken back. Ask again until nothing rests."""
+        book, orders = self._rebalancing.book, self._desk.orders
+        for words in book.cancel(reason):
+            self._decisions.note(self._decision("", "refused", words, None), {})
+        for name in [order.client_order_id for order in book.open_orders]:
+            record = orders.by_client_id(name)
+            if record is not None and not record.status.is_final:
+                self._desk.cancel(name)
+
+    def _note(self, step: RebalanceStep, details: Mapping[str, Any]) -> None:
+        for request in step.sent:
+            self._decisions.note(self._decision(request.symbol, "sent", "rebalance", request.client_order_id), details)
+        for words in step.words:
+            self._decisions.note(self._decision("", "refused", words, None), details)
+        if step.batch_over:
+            self._risk.on_rebalanced(self.now_ns)
+
+    def _decision(self, symbol: str, outcome: str, reason: str, client_order_id: str | None) -> DecisionRecord:
+        number = self._decisions.next_number
+        return DecisionRecord(
+            number, self.now_ns, symbol, AGENT, "rebalance", Decimal(1), outcome, (reason,), client_order_id
+        )
+
+    def _put_down(self, model: str | None, answer: RebalanceAnswer | Abstain, request_id: str) -> None:
+        self._record.analysis(analysis_record(AGENT, "", answer, self.now_ns, model, request_id=request_id))
+
+    # -- RebalanceHost -------------------------------------------------------------------------------------------
+
+    def blocked(self) -> str:
+        return self.why_blocked
+
+    def free(self) -> Mapping[str, Decimal]:
+        return {asset: self._desk.free(asset) for asset in self._assets}
+
+    def quotes(self) -> Mapping[str, Quote | None]:
+        return {each.symbol: self._prices.quote(each.symbol) for each in self._instruments}
+
+    def judge(self, proposal: TradeProposal) -> RiskVerdict:
+        now_ns, symbol = self.now_ns, proposal.symbol
+        seen = self._situation.look(self._decisions.next_number, now_ns, symbol, AGENT, False, "")
+        free = self._desk.free(symbol.partition("/")[0])
+        return self._risk.assess(proposal, replace(seen.portfolio, position_quantity=free), seen.market, now_ns)
+
+    def send(self, request: OrderRequest) -> str:
+        sent = self._desk.allocate(request)
+        return sent.reason if isinstance(sent, Refused) else ""
+
+    def filled(self, client_order_id: str) -> Decimal | None:
+        record = self._desk.orders.by_client_id(client_order_id)
+        if record is None:
+            return None if self._desk.is_pending(client_order_id) else Decimal(0)
+        return record.filled_quantity if record.status.is_final else None
+
+    def state(self) -> dict[str, Any]:
+        return self._rebalancing.state()
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self._rebalancing.restore(stored)

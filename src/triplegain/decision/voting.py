@@ -1,0 +1,362 @@
+"""Decisions by models: who is asked, how votes are counted, what is done about conflicts, how votes turn out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.conflict import ConflictKind, DecidedTrade, Ruling, conflict_prompt
+from triplegain.agents.consensus import Consensus, consensus
+from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
+from triplegain.agents.decision_context import DecisionContext
+from triplegain.agents.sentiment import with_sentiment
+from triplegain.decision.agreement import (
+    Agreement,
+    Direction,
+    Viewer,
+    agreement,
+    combine_confidence,
+    fresh_views,
+)
+from triplegain.decision.conflict_round import conflict_reply
+from triplegain.decision.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
+from triplegain.decision.cycle import CycleOutcome, OpenTrade, Situation
+from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.opinions import Opinions
+from triplegain.decision.outcomes import OutcomeBook
+from triplegain.decision.record import MindRecord
+from triplegain.decision.round_kinds import Kind, answered
+from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
+from triplegain.decision.settings import MindSettings
+from triplegain.decision.stored_answer import answer_from_json, answer_to_json
+from triplegain.decision.waiting_trades import DroppedTrade, WaitingTrades
+from triplegain.domain.agent_records import VoteRecord
+from triplegain.domain.orders import Side
+from triplegain.domain.verdict import RiskRefused
+from triplegain.llm.reply import ModelAnswer, ModelReply
+from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+
+#: The agent's name in the record of a decision.
+MODELS = "models"
+
+
+class Account(Protocol):
+    """What voting sees and uses of its session."""
+
+    @property
+    def decisions(self) -> DecisionDesk: ...
+
+    def snapshot(self, symbol: str) -> Snapshot | NoSnapshot: ...
+
+    def look(self, symbol: str, agent: str) -> Situation:
+        """The pictures of now."""
+        ...
+
+    def context(self, situation: Situation) -> DecisionContext:
+        """What voters may know of the account."""
+        ...
+
+
+class Voting:
+    """One session's. `open_round` is given a conflict's question; None as its result: go by the rules."""
+
+    def __init__(self, settings: MindSettings, opinions: Opinions, record: MindRecord, account: Account) -> None:
+        self.outcomes = OutcomeBook(settings.outcomes)
+        self.waiting = WaitingTrades(settings.conflicts.wait_max_ns)
+        self._settings = settings
+        self._opinions = opinions
+        self._record = record
+        self._account = account
+        #: By symbol: the number of the last decision the models took.
+        self._decided: dict[str, int] = {}
+
+    def decision_round(self, round_id: str, symbol: str, seen: Snapshot, now_ns: int) -> Round:
+        """One question to every model that votes, on one snapshot. Some may read less of it: the hash is the same."""
+        context = self._account.context(self._account.look(symbol, MODELS))
+        cast = self._settings.cast
+        budgets = {model: cast.token_budget(model) for model in cast.decision}
+        rendered = {budget: decision_prompt(seen, context, budget) for budget in set(budgets.values())}
+        return Round(
+            round_id=round_id,
+            kind=Kind.DECISION,
+            subject=symbol,
+            prompts={model: rendered[budget] for model, budget in budgets.items()},
+            asked_at_ns=now_ns,
+            deadline_ns=now_ns + self._settings.vote_timeout_ns,
+            echo=echo_of(seen),
+            snapshot_hash=seen.hash,
+            price=seen.price.mark,
+        )
+
+    def could_not_ask(self, symbol: str, reason: str) -> None:
+        """There is nothing to vote on, or nobody who can read it."""
+        situation = self._account.look(symbol, MODELS)
+        decisions = self._account.decisions
+        decisions.carry_out(decisions.plan(Abstain(reason), situation))
+
+    def tally(self, finished: FinishedRound, now_ns: int, ask_about: str | None) -> Round | None:
+        """Count the votes and act on them. `ask_about` names the round for a conflict, None where nobody is asked.
+
+        Returns that round where there is a conflict to ask about.
+        """
+        asked, symbol = finished.round, finished.round.subject
+        votes = {model: answered(VoteAnswer, reply) for model, reply in finished.replies.items()}
+        counted = consensus(votes, len(votes), self._settings.consensus)
+        situation = self._account.look(symbol, MODELS)
+        self._put_down(asked, finished.replies, situation, now_ns)
+        answer, weighed = self._weigh(counted, symbol, now_ns)
+        details = {**_details(asked, counted, votes), **weighed}
+        self._decided[symbol] = self._account.decisions.next_number
+        self._drop(self.waiting.drop(symbol, "a later decision has taken its place"))
+        return self._act(answer, situation, details, ask_about)
+
+    def late(self, late: LateAnswer, now_ns: int) -> None:
+        """A vote on a decision that is taken: put down, and nothing else."""
+        if late.round.kind == Kind.DECISION:
+            self._vote_record(late.round, late.model, late.answer, None, now_ns)
+
+    def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: Situation, now_ns: int) -> None:
+        held = Side.BUY if situation.held > 0 else None
+        cost = situation.round_trip_cost
+        number = self._account.decisions.next_number
+        for model, reply in replies.items():
+            record = self._vote_record(asked, model, reply, number, now_ns)
+            self.outcomes.add(record, held, cost)
+
+    def _vote_record(
+        self, asked: Round, model: str, reply: ModelReply, decision_number: int | None, now_ns: int
+    ) -> VoteRecord:
+        vote = answered(VoteAnswer, reply)
+        usage = reply.usage
+        given = isinstance(vote, VoteAnswer)
+        return self._record.vote(
+            VoteRecord(
+                number=0,
+                time_ns=now_ns,
+                decision_number=decision_number,
+                symbol=asked.subject,
+                model=model,
+                model_id=reply.model_id,
+                action=vote.action.value if isinstance(vote, VoteAnswer) else "abstain",
+                confidence=Decimal(vote.confidence_pct) / 100 if isinstance(vote, VoteAnswer) else None,
+                price=asked.price or Decimal(0),
+                stop_bps=vote.stop_bps if isinstance(vote, VoteAnswer) else None,
+                target_bps=vote.target_bps if isinstance(vote, VoteAnswer) else None,
+                reasoning=vote.reasoning if isinstance(vote, VoteAnswer) else vote.reason,
+                failure="" if given or isinstance(reply, ModelAnswer) else reply.kind.value,
+                snapshot_hash=asked.snapshot_hash,
+                request_id=asked.request_id(model),
+                latency_ns=usage.latency_ns,
+                tokens_in=usage.tokens_in,
+                tokens_out=usage.tokens_out,
+                cost_usd=usage.cost_usd,
+            )
+        )
+
+    def _weigh(self, counted: Consensus, symbol: str, now_ns: int) -> tuple[Answer, dict[str, Any]]:
+        """The agreed answer with what the analysts make of it: its confidence, and a smaller buy in bad times."""
+        answer = counted.answer
+        if not isinstance(answer, AgentAnswer) or not counted.agreeing:
+            return answer, {}
+        if answer.action is not Action.BUY:
+            return answer, {}
+        agreed = self._agreement(symbol, now_ns)
+        confidence = combine_confidence(
+            counted.mean_confidence, counted.boost, agreed.multiplier, self._settings.agreement
+        )
+        sentiment = self._opinions.sentiment(symbol.partition("/")[0], now_ns)
+        weighed = with_sentiment(replace(answer, confidence=confidence), sentiment, self._settings.sentiment)
+        found = {"views": [agreed.agreeing, agreed.fresh], "multiplier": f"{agreed.multiplier:f}"}
+        return weighed, {"agreement": found}
+
+    def _agreement(self, symbol: str, now_ns: int) -> Agreement:
+        """How the analysts stand to a buy. Sentiment comes from text of strangers: it may lower confidence, and what
+        it would raise is left out."""
+        views, settings = self._opinions.views(symbol, now_ns), self._settings.agreement
+        with_it = agreement(Direction.UP, views.values(), now_ns, settings)
+        without = [view for viewer, view in views.items() if viewer is not Viewer.SENTIMENT]
+        own = agreement(Direction.UP, without, now_ns, settings)
+        return min(own, with_it, key=lambda each: each.multiplier)
+
+    def _act(
+        self, answer: Answer, situation: Situation, details: dict[str, Any], ask_about: str | None
+    ) -> Round | None:
+        decisions = self._account.decisions
+        outcome = decisions.plan(answer, situation)
+        conflicts = self._conflicts(outcome, situation)
+        if not conflicts or not isinstance(answer, AgentAnswer):
+            decisions.carry_out(outcome, details)
+            return None
+        details["conflicts"] = [conflict.words for conflict in conflicts]
+        question = None if ask_about is None else self._question(ask_about, answer, outcome, conflicts, situation)
+        if question is None:
+            self._rule(outcome, answer, resolve(conflicts), situation, details)
+            return None
+        noted = decisions.put_aside(
+            outcome, "held", f"a conflict is being resolved: {details['conflicts'][0]}", details
+        )
+        number = 0 if noted is None else noted.number
+        return replace(question, notes={**question.notes, "decision": number})
+
+    def _conflicts(self, outcome: CycleOutcome, situation: Situation) -> tuple[Conflict, ...]:
+        if not isinstance(outcome.action, OpenTrade):
+            return ()
+        now_ns, symbol = situation.time_ns, situation.symbol
+        views = self._opinions.views(symbol, now_ns)
+        fresh = {view.viewer: view for view in fresh_views(views.values(), now_ns, self._settings.agreement)}
+        return find_conflicts(
+            outcome.action.approved,
+            fresh.get(Viewer.TECHNICAL),
+            fresh.get(Viewer.SENTIMENT),
+            situation.regime,
+            self._settings.conflicts,
+        )
+
+    def _question(
+        self,
+        round_id: str,
+        answer: AgentAnswer,
+        outcome: CycleOutcome,
+        conflicts: tuple[Conflict, ...],
+        situation: Situation,
+    ) -> Round | None:
+        model, symbol, now_ns = self._settings.cast.conflict, situation.symbol, situation.time_ns
+        seen = self._account.snapshot(symbol)
+        if model is None or isinstance(seen, NoSnapshot):
+            return None
+        trade = DecidedTrade(
+            answer.action, int(answer.confidence * 100), _bps(answer.stop_fraction), _bps(answer.target_fraction)
+        )
+        rendered = compact(seen, self._settings.cast.market_budget(model))
+        prompt = conflict_prompt(conflicts[0].kind, trade, seen, rendered, self._account.context(situation))
+        return Round(
+            round_id=round_id,
+            kind=Kind.CONFLICT,
+            subject=symbol,
+            prompts={model: prompt},
+            asked_at_ns=now_ns,
+            deadline_ns=now_ns + self._settings.conflicts.timeout_ns,
+            snapshot_hash=seen.hash,
+            price=seen.price.mark,
+            notes={"answer": answer_to_json(answer), "conflict": [conflicts[0].kind.value, conflicts[0].words]},
+        )
+
+    def ruled(self, finished: FinishedRound, now_ns: int) -> None:
+        """A model has said what to do about a conflict, or has not. The trade is judged anew, as things are now."""
+        asked = finished.round
+        answer = answer_from_json(asked.notes["answer"])
+        situation = self._account.look(asked.subject, MODELS)
+        outcome = self._account.decisions.plan(answer, situation)
+        conflicts = self._conflicts(outcome, situation)
+        said = conflict_reply(finished, self._record, now_ns)
+        if said is not None and not conflicts:
+            # It was asked about this trade, and is heard even if the conflict has passed meanwhile.
+            kind, words = asked.notes["conflict"]
+            conflicts = (Conflict(ConflictKind(kind), words),)
+        details: dict[str, Any] = {"of_decision": asked.notes["decision"], "snapshot": asked.snapshot_hash}
+        if self._decided.get(asked.subject, 0) > asked.notes["decision"]:
+            self._account.decisions.put_aside(outcome, "held", "a later decision has taken its place", details)
+            return
+        self._rule(outcome, answer, resolve(conflicts, said), situation, details)
+
+    def retry(self, symbol: str) -> None:
+        """A new analysis is there: perhaps what a trade was told to wait for has passed."""
+        waiting = self.waiting.to_try(symbol)
+        if waiting is None:
+            return
+        situation = self._account.look(symbol, MODELS)
+        outcome = self._account.decisions.plan(waiting.answer, situation)
+        resolution = resolve(self._conflicts(outcome, situation))
+        if resolution.ruling is Ruling.WAIT:
+            return
+        self.waiting.drop(symbol, "tried again")
+        details = {"of_decision": waiting.decision_number, "waited_for": waiting.reason}
+        self._rule(outcome, waiting.answer, resolution, situation, details)
+
+    def expire(self, now_ns: int) -> None:
+        """Trades that have waited long enough are given up."""
+        for dropped in self.waiting.expire(now_ns):
+            self._drop(dropped)
+
+    def give_up(self, reason: str) -> None:
+        """Trades that wait are not made any more."""
+        for dropped in self.waiting.drop_all(reason):
+            self._drop(dropped)
+
+    def _drop(self, dropped: DroppedTrade | None) -> None:
+        if dropped is None:
+            return
+        decisions = self._account.decisions
+        situation = self._account.look(dropped.trade.symbol, MODELS)
+        outcome = decisions.plan(dropped.trade.answer, situation)
+        decisions.put_aside(outcome, "held", dropped.reason, {"of_decision": dropped.trade.decision_number})
+
+    def _rule(
+        self,
+        outcome: CycleOutcome,
+        answer: AgentAnswer,
+        resolution: Resolution,
+        situation: Situation,
+        details: dict[str, Any],
+    ) -> None:
+        decisions = self._account.decisions
+        details["resolution"] = {"by": resolution.by, "ruling": resolution.ruling.value, "reason": resolution.reason}
+        match resolution.ruling:
+            case Ruling.WAIT:
+                noted = decisions.put_aside(outcome, "held", f"waits: {resolution.reason}", details)
+                number = decisions.next_number - 1 if noted is None else noted.number
+                self._drop(self.waiting.wait(situation.symbol, number, answer, resolution.reason, situation.time_ns))
+            case Ruling.ABORT:
+                decisions.put_aside(outcome, "refused", f"given up: {resolution.reason}", details)
+            case Ruling.PROCEED | Ruling.MODIFY:
+                self._proceed(outcome, resolution, situation, details)
+
+    def _proceed(
+        self, outcome: CycleOutcome, resolution: Resolution, situation: Situation, details: dict[str, Any]
+    ) -> None:
+        decisions = self._account.decisions
+        if isinstance(outcome.action, OpenTrade):
+            left = reduced(outcome.action.approved, resolution, situation.market.instrument)
+            if isinstance(left, RiskRefused):
+                decisions.put_aside(outcome, "refused", left.reasons[0], details)
+                return
+            outcome = replace(outcome, action=OpenTrade(left))
+        decisions.carry_out(outcome, details)
+
+    def score(self, now_ns: int) -> None:
+        """Votes whose hour has come are held against the market."""
+        for record in self.outcomes.score(now_ns, self._price):
+            self._record.outcome(record)
+
+    def _price(self, symbol: str) -> Decimal | None:
+        return self._account.look(symbol, MODELS).mark
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "outcomes": self.outcomes.state(),
+            "waiting": self.waiting.state(),
+            "decided": dict(self._decided),
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self.outcomes.restore(stored["outcomes"])
+        self.waiting.restore(stored["waiting"])
+        self._decided = dict(stored["decided"])
+
+
+def _details(asked: Round, counted: Consensus, votes: Mapping[str, VoteAnswer | Abstain]) -> dict[str, Any]:
+    said = {
+        model: f"{vote.action.value} {vote.confidence_pct}"
+        if isinstance(vote, VoteAnswer)
+        else f"abstain ({vote.reason})"
+        for model, vote in votes.items()
+    }
+    return {"round": asked.round_id, "snapshot": asked.snapshot_hash, "consensus": counted.why, "votes": said}
+
+
+def _bps(fraction: Decimal | None) -> int | None:
+    return None if fraction is None else int(fraction * 10_000)

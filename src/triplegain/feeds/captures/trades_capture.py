@@ -1,0 +1,163 @@
+"""Recorded public trades: feather or freqtrade JSON with time, id, side, price and amount of every trade, and Kraken's
+archive of times, prices and amounts."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
+from triplegain.domain.orders import Side
+from triplegain.feeds.captures.capture import Capture, VerifyReport
+from triplegain.feeds.captures.feather import MAGIC, column_names, read_columns
+from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument
+from triplegain.feeds.captures.json_rows import JsonRows
+from triplegain.feeds.captures.names import symbol_in_name, venue_in_name
+from triplegain.market.feed import CaptureError
+from triplegain.market.scaling import Scale
+
+FEATHER_FORMAT = "trades-feather"
+JSON_FORMAT = "trades-json"
+KRAKEN_FORMAT = "trades-kraken-csv"
+
+_COLUMNS = ("timestamp", "id", "side", "price", "amount")
+
+#: freqtrade's row: time (ms), id or null, market or limit, side, price, amount, cost.
+_JsonRow = tuple[int, str | int | None, str | None, str, msgspec.Raw, msgspec.Raw, msgspec.Raw]
+_json_rows = JsonRows[_JsonRow](_JsonRow)
+
+#: Kraken's own archive has no header: time (s), price, amount.
+_KRAKEN_CSV = re.compile(rb"\d{9,10}(\.\d+)?,[\d.]+,[\d.]+\r?\n")
+
+#: (time in ns, venue's id or empty, side, price, amount)
+_Row = tuple[int, str, str, str, str]
+
+
+class TradesCapture:
+    """The tape of one instrument."""
+
+    depth = MarketDepth.TAPE
+    candle_length_ns = None
+
+    def __init__(self, path: Path, format: str, symbol: str) -> None:
+        self.paths = (path,)
+        self.format = format
+        self._symbol = symbol
+
+    @cached_property
+    def instrument(self) -> Instrument:
+        prices = [row[3] for row in islice(self._rows(), SAMPLE)]
+        try:
+            return capture_instrument(self._symbol, venue_in_name(self.paths[0]), prices)
+        except InvalidValueError as error:
+            raise CaptureError(self.paths[0], str(error)) from error
+
+    @property
+    def rows(self) -> int:
+        return self._extent[0]
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        return self._extent[1:]
+
+    @cached_property
+    def _extent(self) -> tuple[int, int, int]:
+        count, first, last = 0, 0, 0
+        for row in self._rows():
+            count += 1
+            first = first or row[0]
+            last = max(last, row[0])
+        if not count:
+            raise CaptureError(self.paths[0], "holds no trades")
+        return count, first, last
+
+    def events(self) -> Iterator[MarketEvent]:
+        symbol, path = self._symbol, self.paths[0]
+        price, quantity = Scale(self.instrument.tick).nearest, Scale(self.instrument.lot).floor
+        last_ns, last_id = 0, ""
+        for number, (time_ns, trade_id, side, price_text, quantity_text) in enumerate(self._rows(), 1):
+            if trade_id and trade_id == last_id:
+                continue
+            last_id = trade_id
+            last_ns = max(last_ns, time_ns)
+            try:
+                ticks, lots, taker = price(price_text), quantity(quantity_text), Side.parse(side)
+                if not ticks:
+                    raise InvalidValueError("a trade at price 0")
+            except ValueError as error:
+                raise CaptureError(path, str(error), number) from error
+            yield PublicTrade(symbol, last_ns, last_ns, ticks, lots, taker, trade_id)
+
+    def verify(self) -> VerifyReport:
+        """Updates are trades; a gap is a hole in the numbers the exchange gave them."""
+        count, gaps, last = 0, 0, 0
+        for event in self.events():
+            count += 1
+            assert isinstance(event, PublicTrade)
+            if event.trade_id.isdecimal():
+                number = int(event.trade_id)
+                gaps += bool(last) and number != last + 1
+                last = number
+        return VerifyReport(count, 0, gaps)
+
+    def _rows(self) -> Iterator[_Row]:
+        if self.format == FEATHER_FORMAT:
+            return self._feather_rows()
+        return _kraken_rows(self.paths[0]) if self.format == KRAKEN_FORMAT else self._json_rows()
+
+    def _feather_rows(self) -> Iterator[_Row]:
+        for times, ids, sides, prices, amounts in read_columns(self.paths[0], _COLUMNS):
+            for time_ms, name, side, price, amount in zip(times, ids, sides, prices, amounts, strict=True):
+                yield time_ms * MILLISECOND_NS, name or "", side, repr(price), repr(amount)
+
+    def _json_rows(self) -> Iterator[_Row]:
+        for time_ms, name, _, side, price, amount, _ in _json_rows.read(self.paths[0]):
+            yield (
+                time_ms * MILLISECOND_NS,
+                "" if name is None else str(name),
+                side,
+                bytes(price).decode(),
+                bytes(amount).decode(),
+            )
+
+
+def _kraken_rows(path: Path) -> Iterator[_Row]:
+    """Kraken's archive tells neither number nor side. A trade above the one before it is taken for a buy, one below
+    for a sell, one at the same price for the same again."""
+    number, side, before = 0, "buy", Decimal(0)
+    try:
+        with path.open(newline="", encoding="ascii") as file:
+            for line in csv.reader(file):
+                number += 1
+                time, price, amount = line
+                value = Decimal(price)
+                if value != before:
+                    side = "buy" if value > before else "sell"
+                before = value
+                yield int(Decimal(time) * SECOND_NS), "", side, price, amount
+    except (OSError, UnicodeDecodeError, csv.Error, InvalidOperation, ValueError) as error:
+        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
+
+
+def recognise_trades(path: Path, head: bytes) -> Capture | None:
+    """A capture if the file begins like a list of trades; its symbol is in the file's name."""
+    if head.startswith(MAGIC):
+        if not {"timestamp", "side", "price", "amount"} <= set(column_names(path)):
+            return None
+        return TradesCapture(path, FEATHER_FORMAT, symbol_in_name(path))
+    if _KRAKEN_CSV.match(head):
+        return TradesCapture(path, KRAKEN_FORMAT, symbol_in_name(path))
+    start = b"".join(head[:200].split())
+    if start.startswith(b"[[") and (b'"buy"' in start or b'"sell"' in start):
+        return TradesCapture(path, JSON_FORMAT, symbol_in_name(path))
+    return None

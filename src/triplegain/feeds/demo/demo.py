@@ -1,0 +1,188 @@
+"""The built-in synthetic market: seeded, endless, the same on every machine, and never to be taken for a real one.
+
+Three books are quoted around two hidden values, so BTC/USDT, XRP/USDT and XRP/BTC agree with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from random import Random
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
+from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent, PastCandles
+from triplegain.domain.orders import Side
+from triplegain.domain.quote import QuoteSource
+from triplegain.feeds.demo.book import FINE, DemoBook
+from triplegain.feeds.demo.draws import TABLE_BITS, exponential
+from triplegain.feeds.demo.pair import pair_of
+from triplegain.feeds.demo.past import past_candles
+from triplegain.feeds.demo.values import DemoValues
+
+_US = 1_000
+_SECOND_US = 1_000_000
+#: Mean time between two happenings at rest; excitement shortens it, twice the pace at `_REST`.
+_GAPS_US = exponential(36_000, at_least=1)
+_REST = 1024
+_EXCITEMENT_AT_BURST = 8 * _REST
+_EXCITEMENT_FADES_US = 1_500_000
+#: Bursts and silences come at random, this far apart in the mean; the first minute is never silent.
+_BURST_GAPS_US = exponential(25 * _SECOND_US, at_least=4 * _SECOND_US)
+_SILENCE_GAPS_US = exponential(80 * _SECOND_US, at_least=20 * _SECOND_US)
+_FIRST_SILENCE_US = 45 * _SECOND_US
+_SILENCE_SHORTEST_US = 1_200_000
+_SILENCE_SPREAD_BITS = 21  # up to 2.1 s longer
+#: The opening prints, so that every pair has a last price at once.
+_OPENING_GAP_US = 150_000
+_DELAY_NS = 2_000_000
+_DELAY_SPREAD_BITS = 21  # up to 2.1 ms more
+#: A burst takes this many levels and up to seven more; values follow by so many billionths and up to 65 536 more.
+_FEWEST_SWEPT = 3
+_PUSH = 30_000
+_PUSH_SPREAD_BITS = 16
+_STEPS_PER_STRETCH = 64
+
+
+class DemoMarket:
+    """A feed of books and tape from `start_ns`, for `duration_ns` or without end.
+
+    `events()` begins anew at each call and always says the same for the same arguments. Raises InvalidValueError for
+    an instrument it does not have, a negative seed, or a duration not above zero.
+    """
+
+    name = "demo"
+    source = QuoteSource.DEMO
+    synthetic = True
+
+    def __init__(
+        self,
+        seed: int,
+        start_ns: int,
+        instruments: tuple[Instrument, ...] = KRAKEN_OFFLINE_DEFAULTS,
+        duration_ns: int | None = None,
+    ) -> None:
+        if seed < 0:
+            raise InvalidValueError(f"the seed of the demo market must be zero or above, not {seed}")
+        if duration_ns is not None and duration_ns <= 0:
+            raise InvalidValueError(f"the demo market must last longer than {duration_ns} ns")
+        if not instruments:
+            raise InvalidValueError("the demo market needs at least one instrument")
+        for instrument in instruments:
+            pair_of(instrument)
+        self.seed = seed
+        self.start_ns = start_ns
+        self.instruments = instruments
+        self.depth: Mapping[str, MarketDepth] = {one.symbol: MarketDepth.BOOK for one in instruments}
+        self.candle_length_ns: Mapping[str, int] = {}
+        self.span_ns = None if duration_ns is None else (start_ns, start_ns + duration_ns)
+
+    def events(self) -> Iterator[MarketEvent]:
+        """Candles of before, book snapshots, then book updates, prints and heartbeats, in order of receipt."""
+        yield from self._past
+        run = _Run(self.seed, self.start_ns, self.instruments)
+        if self.span_ns is None:
+            while True:
+                yield from run.next_stretch()
+        end_ns = self.span_ns[1]
+        while (stretch := run.next_stretch())[-1].exchange_time_ns < end_ns:
+            yield from stretch
+        yield from (event for event in stretch if event.exchange_time_ns < end_ns)
+
+    @cached_property
+    def _past(self) -> tuple[PastCandles, ...]:
+        """Told at the market's first moment, received before its first book."""
+        return past_candles(self.seed, self.start_ns, self.start_ns + _DELAY_NS, self.instruments)
+
+
+class _Run:
+    """One run of the market: the clock, the pace, and who acts next."""
+
+    def __init__(self, seed: int, start_ns: int, instruments: tuple[Instrument, ...]) -> None:
+        random = Random(seed)
+        self._bits = random.getrandbits
+        self._start_ns = start_ns
+        self._now_us = 0
+        self._received_ns = 0
+        self._excitement = 0
+        self._burst_us = _BURST_GAPS_US[self._bits(TABLE_BITS)]
+        self._silence_us = _FIRST_SILENCE_US + _SILENCE_GAPS_US[self._bits(TABLE_BITS)]
+        self._values = DemoValues(random)
+        self._out: list[MarketEvent] = []
+        self._quoted = [_Quoted(one, DemoBook(one, pair_of(one), random, self._out)) for one in instruments]
+        self._turns = tuple(quoted for quoted in self._quoted for _ in range(pair_of(quoted.instrument).share))
+
+    def next_stretch(self) -> list[MarketEvent]:
+        """The next events, at least one. The list is the same object every time: use it before asking again."""
+        self._out.clear()
+        if not self._now_us:
+            self._opening()
+        for _ in range(_STEPS_PER_STRETCH):
+            self._step()
+        return self._out
+
+    def _step(self) -> None:
+        bits = self._bits
+        elapsed_us = _GAPS_US[bits(TABLE_BITS)] * _REST // (_REST + self._excitement) + 1
+        if self._now_us >= self._silence_us:
+            elapsed_us = _SILENCE_SHORTEST_US + bits(_SILENCE_SPREAD_BITS)
+            self._silence(elapsed_us)
+        if self._excitement:
+            self._excitement -= self._excitement * min(elapsed_us, _EXCITEMENT_FADES_US) // _EXCITEMENT_FADES_US
+        self._now_us = now_us = self._now_us + elapsed_us
+        self._values.advance(now_us, elapsed_us)
+        quoted = self._turns[bits(16) % len(self._turns)]
+        book = quoted.book.at(*self._times())
+        if now_us >= self._burst_us:
+            self._burst(book)
+        else:
+            book.act(quoted.fair(self._values))
+
+    def _times(self) -> tuple[int, int]:
+        """Now at the exchange, and when we learn of it: some milliseconds later, never out of order."""
+        time_ns = self._start_ns + self._now_us * _US
+        self._received_ns = max(self._received_ns, time_ns + _DELAY_NS + self._bits(_DELAY_SPREAD_BITS))
+        return time_ns, self._received_ns
+
+    def _opening(self) -> None:
+        """Snapshots at once, then one print in each pair."""
+        for quoted in self._quoted:
+            quoted.book.at(*self._times()).open(quoted.fair(self._values))
+        for quoted in self._quoted:
+            self._now_us += _OPENING_GAP_US
+            quoted.book.at(*self._times()).trade(Side(self._bits(1)))
+
+    def _silence(self, length_us: int) -> None:
+        """Nothing but a heartbeat every second for a while; the caller moves the clock."""
+        begin_us = self._now_us
+        for second in range(1, length_us // _SECOND_US + 1):
+            self._now_us = begin_us + second * _SECOND_US
+            self._out.append(Heartbeat(*self._times()))
+        self._now_us = begin_us
+        self._silence_us = begin_us + length_us + _SILENCE_GAPS_US[self._bits(TABLE_BITS)]
+
+    def _burst(self, book: DemoBook) -> None:
+        """Somebody takes several levels, the values follow, and everybody wakes up."""
+        taker = Side(self._bits(1))
+        book.sweep(taker, _FEWEST_SWEPT + self._bits(3))
+        push = _PUSH + self._bits(_PUSH_SPREAD_BITS)
+        self._values.push(-push if taker else push)
+        self._excitement += _EXCITEMENT_AT_BURST
+        self._burst_us = self._now_us + _BURST_GAPS_US[self._bits(TABLE_BITS)]
+
+
+class _Quoted:
+    """An instrument, its book, and where its price comes from."""
+
+    __slots__ = ("_base", "_quote", "_scale", "book", "instrument")
+
+    def __init__(self, instrument: Instrument, book: DemoBook) -> None:
+        self.instrument = instrument
+        self.book = book
+        self._base = instrument.base
+        self._quote = instrument.quote
+        self._scale = int(FINE / instrument.tick)
+
+    def fair(self, values: DemoValues) -> int:
+        """Base in terms of quote, in thousandths of a tick."""
+        return values.of(self._base) * self._scale // values.of(self._quote)

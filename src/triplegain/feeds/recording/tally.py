@@ -1,0 +1,152 @@
+"""What the lines of one recorded file add up to. The same for the file being written and one that is read again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.feeds.recording.manifest import Counts, Gap, Overrun, RecordedFile, SeekPoint
+from triplegain.feeds.recording.reader import FileHeader
+from triplegain.market.timestamps import rfc3339_ns
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine
+
+#: Gaps and overruns that are listed one by one.
+_LISTED_MAX = 1000
+
+
+class _Head(msgspec.Struct):
+    channel: str = ""
+    type: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _Told(msgspec.Struct):
+    symbol: str = ""
+    timestamp: str = ""
+
+
+class _Counting:
+    """Counts while they grow."""
+
+    __slots__ = ("book_updates", "dropped", "overruns", "trades")
+
+    def __init__(self) -> None:
+        self.book_updates = self.trades = self.overruns = self.dropped = 0
+
+
+_head = msgspec.json.Decoder(_Head).decode
+_told = msgspec.json.Decoder(list[_Told]).decode
+
+
+class LineTally:
+    """Counts and times of the lines added so far."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.first_rx_ns = 0
+        self.last_rx_ns = 0
+        self.disconnects = 0
+        self.gaps: list[Gap] = []
+        self.overruns: list[Overrun] = []
+        self._counts: dict[str, _Counting] = {}
+        # Times of one shape compare as text; they become numbers when somebody asks.
+        self._first_time = ""
+        self._last_time = ""
+
+    def add(self, line: FeedLine) -> None:
+        received = line.received_at_ns
+        if not self.lines:
+            self.first_rx_ns = received
+        self.lines += 1
+        self.last_rx_ns = received
+        if isinstance(line, FrameLine):
+            self._on_frame(line.frame)
+        elif isinstance(line, DownLine):
+            self.disconnects += 1
+            if len(self.gaps) < _LISTED_MAX:
+                self.gaps.append(Gap(received, line.connection, line.reason))
+        elif isinstance(line, OverrunLine):
+            one = self._of(line.symbol)
+            one.overruns += 1
+            one.dropped += line.dropped
+            if len(self.overruns) < _LISTED_MAX:
+                self.overruns.append(Overrun(received, line.symbol, line.dropped))
+
+    @property
+    def counts(self) -> dict[str, Counts]:
+        return {
+            symbol: Counts(one.book_updates, one.trades, one.overruns, one.dropped)
+            for symbol, one in sorted(self._counts.items())
+        }
+
+    @property
+    def first_exchange_ns(self) -> int:
+        return _time_ns(self._first_time)
+
+    @property
+    def last_exchange_ns(self) -> int:
+        return _time_ns(self._last_time)
+
+    def of_file(
+        self,
+        name: str,
+        header: FileHeader,
+        seek: tuple[SeekPoint, ...],
+        plain_bytes: int,
+        size_bytes: int,
+        sha256: str,
+        cut: str = "",
+    ) -> RecordedFile:
+        """The file these lines are in."""
+        return RecordedFile(
+            name,
+            header.run,
+            header.preamble,
+            self.lines,
+            size_bytes,
+            plain_bytes,
+            sha256,
+            self.first_rx_ns,
+            self.last_rx_ns,
+            self.first_exchange_ns,
+            self.last_exchange_ns,
+            self.counts,
+            self.disconnects,
+            tuple(self.gaps),
+            tuple(self.overruns),
+            seek,
+            cut,
+        )
+
+    def _of(self, symbol: str) -> _Counting:
+        found = self._counts.get(symbol)
+        if found is None:
+            found = self._counts[symbol] = _Counting()
+        return found
+
+    def _on_frame(self, frame: bytes) -> None:
+        try:
+            head = _head(frame)
+            if head.channel not in ("book", "trade"):
+                return
+            messages = _told(head.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        # A snapshot tells when its last change was, which may be long ago.
+        live = head.type == "update"
+        for message in messages:
+            one = self._of(message.symbol)
+            if head.channel == "book":
+                one.book_updates += 1
+            elif live:
+                one.trades += 1
+            if live and message.timestamp > self._last_time:
+                self._first_time = self._first_time or message.timestamp
+                self._last_time = message.timestamp
+
+
+def _time_ns(text: str) -> int:
+    try:
+        return rfc3339_ns(text) if text else 0
+    except InvalidValueError:
+        return 0

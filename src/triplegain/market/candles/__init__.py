@@ -1,0 +1,1 @@
+"""Candles of any length from trades and shorter candles."""

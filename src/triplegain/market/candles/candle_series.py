@@ -1,0 +1,143 @@
+"""The closed candles of one timeframe with their indicators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from triplegain.domain.market import Candle
+from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.candles import empty_candles
+from triplegain.market.candles.timeframe import Timeframe
+from triplegain.market.indicators.columns import bar_of
+from triplegain.market.indicators.suite import IndicatorStream, IndicatorSuite, Reading
+
+#: With more candles than this to catch up with, opening the streams anew is quicker.
+_STEPS_MAX = 48
+
+
+class CandleSeries:
+    """Indicators are computed when somebody asks, from `history` and nothing else: candle by candle where only few
+
+    came since, and on the whole history else. Both give the same bits.
+    """
+
+    def __init__(self, symbol: str, timeframe: Timeframe, keep: int, suite: IndicatorSuite) -> None:
+        self.timeframe = timeframe
+        self.history = CandleHistory(symbol, timeframe, keep)
+        self._suite = suite
+        self._stream: IndicatorStream | None = None
+        #: End of the candles the stream has seen.
+        self._seen_ns = 0
+        #: Changes when candles are replaced or forgotten; as long as it stays, candles were only added.
+        self.edition = 0
+        #: Times during which trades may be missing: [from, to).
+        self.doubts: list[tuple[int, int]] = []
+        #: Since when that is so now; None while it is not.
+        self.doubtful_since_ns: int | None = None
+
+    def append(self, candle: Candle) -> None:
+        """Take a closed candle. Missing ones before it are flat; a hole of more than a day forgets all before it."""
+        history = self.history
+        if len(history) and candle.open_time_ns != history.end_ns:
+            if candle.open_time_ns < history.end_ns:
+                return
+            missing = empty_candles(history.candle(len(history) - 1), candle.open_time_ns)
+            if not missing:
+                history.clear()
+                self._anew()
+            for each in missing:
+                self.append(each)
+        if history.append(candle):
+            self._anew()
+
+    def replace(self, candles: Sequence[Candle]) -> None:
+        """Candles known better than those we have for the same time; ours before and after stay."""
+        history = self.history
+        first, end = candles[0].open_time_ns, candles[-1].close_time_ns
+        self.believe(first, end)
+        if len(history) and first >= history.end_ns:
+            for candle in candles:
+                self.append(candle)
+            return
+        ours = list(history)
+        before = [candle for candle in ours if candle.open_time_ns < first]
+        after = [candle for candle in ours if candle.open_time_ns >= end]
+        merged = [*before, *candles, *after]
+        if merged == ours:
+            return
+        history.clear()
+        self._anew()
+        for candle in merged:
+            self.append(candle)
+
+    def lose_sight(self, since_ns: int) -> None:
+        """Trades may be missing from this time on."""
+        if self.doubtful_since_ns is None:
+            self.doubtful_since_ns = since_ns
+
+    def see_again(self, time_ns: int) -> None:
+        """Trades are complete from this time on."""
+        since = self.doubtful_since_ns
+        if since is not None:
+            known_from = self.history.first_open_ns
+            self.doubts = [doubt for doubt in self.doubts if doubt[1] > known_from]
+            if since < time_ns:
+                self.doubts.append((since, time_ns))
+            self.doubtful_since_ns = None
+
+    def believe(self, from_ns: int, to_ns: int) -> None:
+        """Everything in this time is known after all."""
+        self.doubts = [part for doubt in self.doubts for part in _without(doubt, from_ns, to_ns)]
+        since = self.doubtful_since_ns
+        if since is not None and from_ns <= since < to_ns:
+            self.doubtful_since_ns = to_ns
+
+    def doubtful(self, count: int) -> int:
+        """How many of the latest `count` closed candles may lack trades."""
+        history, since = self.history, self.doubtful_since_ns
+        doubts = self.doubts if since is None else [*self.doubts, (since, history.end_ns)]
+        if not doubts:
+            return 0
+        length = self.timeframe.length_ns
+        rows = range(max(0, len(history) - count), len(history))
+        opens = (history.first_open_ns + row * length for row in rows)
+        return sum(any(start < at + length and at < end for start, end in doubts) for at in opens)
+
+    def doubts_state(self) -> dict[str, Any]:
+        """What `restore_doubts` takes, for JSON."""
+        since = self.doubtful_since_ns
+        return {
+            "since_ns": None if since is None else str(since),
+            "spans": [[str(start), str(end)] for start, end in self.doubts],
+        }
+
+    def restore_doubts(self, state: Mapping[str, Any]) -> None:
+        since = state["since_ns"]
+        self.doubtful_since_ns = None if since is None else int(since)
+        self.doubts = [(int(start), int(end)) for start, end in state["spans"]]
+
+    def reading(self) -> Reading:
+        """Every indicator at the last closed candle; all None without one."""
+        history = self.history
+        if not len(history):
+            return dict.fromkeys(self._suite.names)
+        length = self.timeframe.length_ns
+        new = (history.end_ns - self._seen_ns) // length
+        if self._stream is None or new > _STEPS_MAX:
+            self._stream = self._suite.open(history.columns())
+        else:
+            for candle in history.last(new):
+                self._stream.update(bar_of(candle))
+        self._seen_ns = history.end_ns
+        return self._stream.reading()
+
+    def _anew(self) -> None:
+        self._stream = None
+        self.edition += 1
+
+
+def _without(doubt: tuple[int, int], start: int, end: int) -> list[tuple[int, int]]:
+    """What is left of a doubt when everything from `start` to `end` is known."""
+    parts = [(doubt[0], min(doubt[1], start)), (max(doubt[0], end), doubt[1])]
+    return [part for part in parts if part[0] < part[1]]

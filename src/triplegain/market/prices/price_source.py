@@ -1,0 +1,194 @@
+"""Prices for a session: from its feed, else from what is stored, else from a table for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.market.prices.feed_health import ALIVE_WITHIN_NS, LONE_PRICE_NS, FeedHealth
+from triplegain.market.prices.mock_prices import MockPriceSource
+from triplegain.market.prices.usd_price import usd_price
+
+_log = logging.getLogger(__name__)
+
+
+class HistoricalPrices(Protocol):
+    """Stored candles and trades, read without blocking the event loop."""
+
+    async def latest(self, symbol: str, now_ns: int) -> Quote | None:
+        """The last stored price not after that market time, source HISTORICAL."""
+        ...
+
+
+class BlockingHistoricalPrices(Protocol):
+    """The same for programs without an event loop."""
+
+    def latest_blocking(self, symbol: str, now_ns: int) -> Quote | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceStatistics:
+    """Counts since the start. `source` is the first link of the chain there is."""
+
+    hits: int
+    misses: int
+    updates: int
+    rejected_stale: int
+    database_reads: int
+    source: QuoteSource | None
+
+
+class PaperPriceSource:
+    """The latest quote of every symbol, with a rule for when it is too old. All times are market time.
+
+    `feed` is the source of the session's feed, `depth` and `candle_length_ns` what that feed offers. The chain is
+    feed, then historical, then mock; a link that is not given is not there.
+    """
+
+    def __init__(
+        self,
+        feed: QuoteSource | None = None,
+        depth: Mapping[str, MarketDepth] | None = None,
+        candle_length_ns: Mapping[str, int] | None = None,
+        historical: HistoricalPrices | None = None,
+        blocking: BlockingHistoricalPrices | None = None,
+        mock: MockPriceSource | None = None,
+        alive_within_ns: int = ALIVE_WITHIN_NS,
+        lone_price_ns: int = LONE_PRICE_NS,
+    ) -> None:
+        self._feed = feed
+        self._historical = historical
+        self._blocking = blocking
+        self._mock = mock
+        self._health = FeedHealth(depth or {}, candle_length_ns or {}, alive_within_ns, lone_price_ns)
+        self._quotes: dict[str, Quote] = {}
+        self._stored: dict[str, Quote] = {}
+        self._complained: set[str] = set()
+        self._hits = self._misses = self._updates = self._rejected_stale = self._database_reads = 0
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol a quote was ever seen for."""
+        mocked = self._mock.symbols if self._mock else ()
+        return tuple(dict.fromkeys((*self._quotes, *self._stored, *mocked)))
+
+    def observe(self, event: MarketEvent) -> None:
+        """Every event of the feed, in order: signs of life, gaps and resynchronisation."""
+        self._health.observe(event)
+
+    def update_price(self, quote: Quote) -> bool:
+        """Take a quote; False if it is older than the one stored. Raises InvalidValueError for an impossible price."""
+        for price in (quote.bid, quote.ask, quote.last):
+            if price is not None and not (price.is_finite() and price > 0):
+                raise InvalidValueError(f"a price of {quote.symbol} must be above zero, this is {price}")
+        stored = self._quotes.get(quote.symbol)
+        if stored is not None and quote.exchange_time_ns < stored.exchange_time_ns:
+            self._rejected_stale += 1
+            late = stored.exchange_time_ns - quote.exchange_time_ns
+            # One warning per symbol: a feed that is late once is late a thousand times.
+            level = logging.DEBUG if quote.symbol in self._complained else logging.WARNING
+            self._complained.add(quote.symbol)
+            _log.log(level, "%s: quote refused, it is %d ns older than the one we have", quote.symbol, late)
+            return False
+        self._quotes[quote.symbol] = quote
+        self._updates += 1
+        if quote.source is self._feed:
+            self._health.heard(quote.exchange_time_ns)
+        return True
+
+    def update_prices(self, quotes: Iterable[Quote]) -> int:
+        """Take many; how many were taken."""
+        return sum([self.update_price(quote) for quote in quotes])
+
+    def quote(self, symbol: str, now_ns: int) -> Quote | None:
+        """The freshest quote there is, None if all are too old.
+
+        Never reads the database inside an event loop: there it sees what `quote_async` has read before.
+        """
+        found = self._fresh(symbol, now_ns)
+        if found is None and self._blocking is not None and not _in_event_loop():
+            self._database_reads += 1
+            found = self._keep(self._blocking.latest_blocking(symbol, now_ns), now_ns)
+        return self._counted(found or self._from_mock(symbol, now_ns))
+
+    async def quote_async(self, symbol: str, now_ns: int) -> Quote | None:
+        """As `quote`, reading the stored prices where the feed has none."""
+        found = self._fresh(symbol, now_ns)
+        if found is None and self._historical is not None:
+            self._database_reads += 1
+            found = self._keep(await self._historical.latest(symbol, now_ns), now_ns)
+        return self._counted(found or self._from_mock(symbol, now_ns))
+
+    def get_price(self, symbol: str, now_ns: int) -> Decimal | None:
+        """Price to value with: the middle of bid and ask, else the last trade."""
+        quote = self.quote(symbol, now_ns)
+        return quote.mark if quote else None
+
+    async def get_price_async(self, symbol: str, now_ns: int) -> Decimal | None:
+        quote = await self.quote_async(symbol, now_ns)
+        return quote.mark if quote else None
+
+    def price_usd(self, asset: str, now_ns: int) -> Decimal | None:
+        """USD for one unit of an asset, directly or through crosses; USDT counts as USD; None if unknown."""
+        return usd_price(asset.upper(), self.symbols, lambda symbol: self.get_price(symbol, now_ns))
+
+    def statistics(self) -> PriceStatistics:
+        stored = self._historical is not None or self._blocking is not None
+        source = self._feed or (QuoteSource.HISTORICAL if stored else QuoteSource.MOCK if self._mock else None)
+        return PriceStatistics(
+            self._hits, self._misses, self._updates, self._rejected_stale, self._database_reads, source
+        )
+
+    def _fresh(self, symbol: str, now_ns: int) -> Quote | None:
+        quote = self._quotes.get(symbol)
+        if quote is not None:
+            ours = quote.source is self._feed
+            fresh = self._health.is_fresh if ours else self._health.is_lone_price_fresh
+            if fresh(quote, now_ns):
+                return quote
+        return self._keep(self._stored.get(symbol), now_ns)
+
+    def _keep(self, quote: Quote | None, now_ns: int) -> Quote | None:
+        """Remember a stored price; None if it is too old to be used."""
+        if quote is None:
+            return None
+        self._stored[quote.symbol] = quote
+        return quote if self._health.is_lone_price_fresh(quote, now_ns) else None
+
+    def _from_mock(self, symbol: str, now_ns: int) -> Quote | None:
+        return self._mock.quote(symbol, now_ns) if self._mock else None
+
+    def _counted(self, quote: Quote | None) -> Quote | None:
+        if quote is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return quote
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+#: The name without the word that every session of today carries.
+PriceSource = PaperPriceSource
+
+__all__ = [
+    "BlockingHistoricalPrices",
+    "HistoricalPrices",
+    "MockPriceSource",
+    "PaperPriceSource",
+    "PriceSource",
+    "PriceStatistics",
+]

@@ -1,0 +1,186 @@
+"""One session's view of its markets: every event goes in, a snapshot for the agents comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from triplegain.domain.clock import NEVER
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import (
+    BookUpdate,
+    Candle,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    MarketEvent,
+    PastCandles,
+    PublicTrade,
+    TimePassed,
+)
+from triplegain.domain.quote import Quote
+from triplegain.market.candles.symbol_candles import SymbolCandles
+from triplegain.market.candles.timeframe import timeframe
+from triplegain.market.indicators.settings import IndicatorSettings
+from triplegain.market.indicators.suite import IndicatorSuite
+from triplegain.market.snapshot.book_features import BookLevels
+from triplegain.market.snapshot.glance import Glance
+from triplegain.market.snapshot.settings import SnapshotSettings
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.symbol_view import SymbolView
+
+#: An average that has seen fewer times its period still shows where it began.
+_HISTORIES = 4
+
+
+class MarketView:
+    """Candles of every timeframe, their indicators and the snapshots made of them. It has no clock.
+
+    After a restart it is rebuilt: either by the same events again, or by `load` with stored candles and `restore` with
+    the small rest. Indicators depend on the candles since a fixed time only (see `CandleHistory`), so that they are
+    the same to the bit wherever these are all there.
+    """
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        settings: SnapshotSettings,
+        indicators: IndicatorSettings,
+        synthetic: bool = False,
+    ) -> None:
+        """`synthetic`: no real market stands behind the feed. Raises InvalidValueError for settings at odds."""
+        suite = IndicatorSuite(indicators)
+        longest = _HISTORIES * max(*indicators.ema, *indicators.sma)
+        if settings.history_candles < longest:
+            raise InvalidValueError(
+                f"{settings.history_candles} candles of history are too few for the longest average: keep {longest}"
+            )
+        frames = [timeframe(name) for name in settings.look_back]
+        self._views: dict[str, SymbolView] = {}
+        for each in instruments:
+            candles = SymbolCandles(each.symbol, frames, settings.history_candles, suite)
+            self._views[each.symbol] = SymbolView(each, candles, settings, suite, synthetic)
+        self._heard_ns = 0
+        self._next_close_ns = 0
+        #: After `restore` or `load`: the time until the first event is unknown, unless the feed tells it.
+        self._was_away = False
+
+    def on_event(self, event: MarketEvent) -> Sequence[Candle]:
+        """Every event of the feed, in order; the candles it closed, of every timeframe."""
+        if isinstance(event, TimePassed):
+            # Only our own clock: it tells nothing about trades.
+            return ()
+        time_ns = event.exchange_time_ns
+        closed: list[Candle] = []
+        if self._was_away:
+            self._come_back(event)
+        if time_ns >= self._next_close_ns:
+            for each in self._views.values():
+                each.candles.begin(time_ns)
+                closed += each.candles.advance(time_ns)
+            self._plan()
+        view = self._views.get(event.symbol)
+        if view is not None:
+            closed += self._tell(view, event)
+        self._heard_ns = max(self._heard_ns, time_ns)
+        return closed
+
+    def _tell(self, view: SymbolView, event: MarketEvent) -> Sequence[Candle]:
+        candles = view.candles
+        match event:
+            case BookUpdate():
+                if event.snapshot:
+                    view.on_book_snapshot(event.exchange_time_ns)
+            case PublicTrade():
+                return candles.on_trade(event)
+            case CandleClosed():
+                closed = candles.on_candle(event.candle)
+                self._plan()
+                return closed
+            case PastCandles():
+                candles.on_past(event)
+                self._plan()
+            case FeedStatus():
+                view.on_status(event, self._heard_ns)
+            case _:
+                pass
+        return ()
+
+    def load(self, candles: Sequence[Candle]) -> None:
+        """Stored closed candles of one symbol and length, oldest first; longer timeframes are made of them, too."""
+        if not candles:
+            return
+        last = candles[-1]
+        if last.symbol not in self._views:
+            raise InvalidValueError(f"{last.symbol} is not watched: only {', '.join(self._views)}")
+        time_ns = last.close_time_ns
+        self._views[last.symbol].candles.on_past(PastCandles(last.symbol, time_ns, time_ns, tuple(candles)))
+        self._heard_ns = max(self._heard_ns, time_ns)
+        self._was_away = True
+        self._plan()
+
+    def candles(self, symbol: str, name: str) -> list[Candle]:
+        """All closed candles kept of a timeframe, oldest first."""
+        return list(self._view(symbol).candles.series[name].history)
+
+    def price_span(self, candle: Candle) -> tuple[Decimal, Decimal]:
+        """Lowest and highest price of a candle, which is told in ticks."""
+        price = self._view(candle.symbol).instrument.price
+        return price(candle.low), price(candle.high)
+
+    def atr_fraction(self, symbol: str, name: str) -> float | None:
+        """Average true range of a timeframe's closed candles, as a fraction of the last close; None: not known yet."""
+        series = self._view(symbol).candles.series[name]
+        if not len(series.history):
+            return None
+        atr = series.reading().get("atr")
+        return None if atr is None else float(atr) / series.history.last(1)[0].close
+
+    def snapshot(
+        self, symbol: str, now_ns: int, quote: Quote | None, book_levels: BookLevels | None
+    ) -> Snapshot | NoSnapshot:
+        """What agents see at `now_ns`. `quote` is the session's fresh quote, None if it has none; `book_levels` are
+
+        bids and asks in ticks and lots, best first, None without a book.
+        """
+        return self._view(symbol).snapshot(now_ns, quote, book_levels)
+
+    def glance(self, symbol: str, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
+        """A few figures of the same moment, many times cheaper: for agents that go by rules."""
+        return self._view(symbol).glance(now_ns, quote)
+
+    def _view(self, symbol: str) -> SymbolView:
+        view = self._views.get(symbol)
+        if view is None:
+            raise InvalidValueError(f"{symbol} is not watched: only {', '.join(self._views)}")
+        return view
+
+    def _plan(self) -> None:
+        self._next_close_ns = min((view.candles.next_close_ns for view in self._views.values()), default=NEVER)
+
+    def _come_back(self, event: MarketEvent) -> None:
+        """The first event after a restart: only a feed that tells the time away makes it known."""
+        told = isinstance(event, PastCandles) or (isinstance(event, FeedStatus) and event.state is FeedState.CATCH_UP)
+        if not told:
+            for view in self._views.values():
+                view.candles.lose_sight(self._heard_ns)
+                view.candles.see_again(event.exchange_time_ns)
+        self._was_away = False
+
+    def state(self) -> dict[str, Any]:
+        """Open candles and doubts, for JSON. The closed candles are not in it: store them as they come."""
+        return {
+            "heard_ns": str(self._heard_ns),
+            "symbols": {symbol: view.state() for symbol, view in self._views.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; `load` the closed candles first."""
+        self._heard_ns = int(state["heard_ns"])
+        for symbol, stored in state["symbols"].items():
+            if symbol in self._views:
+                self._views[symbol].restore(stored)
+        self._was_away = True
+        self._plan()

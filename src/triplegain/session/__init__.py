@@ -1,0 +1,1 @@
+"""One run of one session: its loop, its runner, commands, the record."""

@@ -1,0 +1,101 @@
+"""The trader without a model: candles from the feed, a baseline's answer to each, one cycle per answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from triplegain.agents.answer import Answer
+from triplegain.agents.baselines.baseline import Baseline
+from triplegain.domain.clock import NEVER
+from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCandles, PublicTrade
+from triplegain.market.candles.candles import CandleBuilder
+
+
+class BaselineTrader:
+    """One candle builder and one baseline per symbol. `decide(symbol, candle, answer)` is called for each candle.
+
+    Whoever decides calls `carried_out(symbol)` when something came of the answer.
+    """
+
+    def __init__(
+        self,
+        agents: Iterable[Baseline],
+        length_ns: int,
+        decide: Callable[[str, Candle, Answer], None],
+    ) -> None:
+        self._length_ns = length_ns
+        self._agents = {agent.symbol: agent for agent in agents}
+        self._builders = {symbol: CandleBuilder(symbol, length_ns) for symbol in self._agents}
+        self._decide = decide
+        #: Trades up to these times are in the candles we were told.
+        self._told_ns: dict[str, int] = {}
+        #: When the next candle from trades is over: before that, time passing closes nothing.
+        self.due_ns = NEVER
+
+    @property
+    def name(self) -> str:
+        """Under which its decisions are stored; the same for every symbol."""
+        return next(iter(self._agents.values())).name
+
+    def carried_out(self, symbol: str) -> None:
+        """The last answer of this symbol's baseline was acted upon."""
+        self._agents[symbol].carried_out()
+
+    def on_event(self, event: MarketEvent) -> None:
+        """A trade or a finer candle; everything else only lets time pass."""
+        builder = self._builders.get(event.symbol)
+        if builder is None:
+            return
+        if isinstance(event, PublicTrade):
+            if event.exchange_time_ns <= self._told_ns.get(event.symbol, 0):
+                return
+            self._closed(event.symbol, builder.on_trade(event))
+            self._wait(event.exchange_time_ns)
+        elif isinstance(event, CandleClosed):
+            # Recorded candles close ours. Time alone must not: another symbol's candle of the same time may come first.
+            self._closed(event.symbol, builder.on_candle(event.candle))
+        elif isinstance(event, PastCandles):
+            self._warm_up(event, builder)
+
+    def _warm_up(self, past: PastCandles, builder: CandleBuilder) -> None:
+        """Candles of before the feed began, or of the time away: averages move, nothing is decided on them."""
+        agent = self._agents[past.symbol]
+        fitting = [candle for candle in past.candles if candle.length_ns == self._length_ns]
+        for candle in fitting:
+            if candle.close_time_ns > agent.last_close_ns:
+                agent.on_candle(candle)
+        if fitting:
+            builder.begin_after(fitting[-1], past.unfinished)
+            self._told_ns[past.symbol] = past.exchange_time_ns
+            self._wait(past.exchange_time_ns)
+
+    def advance_to(self, time_ns: int) -> None:
+        """Candles that are over by now are answered, symbol by symbol."""
+        for symbol, builder in self._builders.items():
+            self._closed(symbol, builder.advance_to(time_ns))
+        self._wait(time_ns)
+
+    def _wait(self, time_ns: int) -> None:
+        if self.due_ns <= time_ns or self.due_ns == NEVER:
+            self.due_ns = time_ns - time_ns % self._length_ns + self._length_ns
+
+    def _closed(self, symbol: str, candles: list[Candle]) -> None:
+        for candle in candles:
+            self._decide(symbol, candle, self._agents[symbol].on_candle(candle))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "due_ns": self.due_ns,
+            "told_ns": dict(self._told_ns),
+            "builders": {symbol: builder.state() for symbol, builder in self._builders.items()},
+            "agents": {symbol: agent.state() for symbol, agent in self._agents.items()},
+        }
+
+    def restore(self, stored: dict[str, Any]) -> None:
+        self.due_ns = stored["due_ns"]
+        self._told_ns = dict(stored.get("told_ns", {}))
+        for symbol, builder in self._builders.items():
+            builder.restore(stored["builders"][symbol])
+        for symbol, agent in self._agents.items():
+            agent.restore(stored["agents"][symbol])

@@ -1,0 +1,120 @@
+"""The rooms of one session, wired: exchange, prices, portfolio, executor, desk, the agents' view, the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.prices import SessionPrices
+from triplegain.decision.rebalance.run import RebalanceRun
+from triplegain.decision.situation import SituationRoom
+from triplegain.domain.quote import QuoteSource
+from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.execution.hodl_bag.account import PaperHodlAccount
+from triplegain.execution.hodl_bag.bag import HodlBag
+from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_register import OrderRegister
+from triplegain.execution.paper_executor import PaperOrderExecutor
+from triplegain.execution.paper_portfolio import PaperPortfolio
+from triplegain.execution.positions import Positions
+from triplegain.ledger.valuation import UsdPrices
+from triplegain.ledger.wallet import Wallet
+from triplegain.market.prices.price_source import PaperPriceSource
+from triplegain.market.snapshot.market_view import MarketView
+from triplegain.risk.engine import RiskEngine
+from triplegain.session.settings import SessionSettings
+from triplegain.session.step_record import StepRecord
+
+_DESK_FINAL_ORDERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRooms:
+    """Who works in a session. `executor` knows what the exchange knows, `desk` what has travelled back to us."""
+
+    wallet: Wallet
+    exchange: PaperExchange
+    prices: SessionPrices
+    portfolio: PaperPortfolio
+    executor: PaperOrderExecutor
+    desk: OrderDesk
+    market_view: MarketView
+    situation: SituationRoom
+    record: StepRecord
+
+
+def open_rooms(settings: SessionSettings) -> SessionRooms:
+    """Everything as it is before the first message."""
+    wallet = Wallet()
+    exchange = PaperExchange(settings.session_id, settings.instruments, wallet, settings.exchange)
+    instruments = tuple(settings.instruments)
+    chain = PaperPriceSource(settings.source, settings.depth, lone_price_ns=settings.quote_stale_ns)
+    prices = SessionPrices(exchange, settings.source, settings.depth, chain)
+    usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
+    positions = Positions(instruments, usd)
+    portfolio = PaperPortfolio(
+        settings.session_id,
+        settings.initial_balances,
+        instruments,
+        prices.mark,
+        settings.created_at_ns,
+        wallet=wallet,
+        positions=positions,
+        max_trade_history=settings.max_trade_history,
+    )
+    executor = PaperOrderExecutor(exchange, portfolio, positions)
+    orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
+    known = Positions(instruments, usd)
+    desk = OrderDesk(executor, instruments, orders, known, portfolio.initial_balances, settings.desk)
+    synthetic = settings.source is QuoteSource.DEMO
+    return SessionRooms(
+        wallet=wallet,
+        exchange=exchange,
+        prices=prices,
+        portfolio=portfolio,
+        executor=executor,
+        desk=desk,
+        market_view=MarketView(instruments, settings.snapshot, settings.indicators, synthetic),
+        situation=SituationRoom(exchange, desk, portfolio, prices, settings.unfillable),
+        record=StepRecord(wallet, executor, prices, settings.snapshot_interval_ns),
+    )
+
+
+def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
+    """The bag beside the desk. `blocked` says why nothing may be bought now; empty where it may."""
+
+    def ask(symbol: str) -> Decimal | None:
+        quote = rooms.prices.quote(symbol)
+        return None if quote is None else quote.ask if quote.ask is not None else quote.last
+
+    return HodlBag(
+        rooms.executor,
+        PaperHodlAccount(rooms.wallet, rooms.desk),
+        [market.instrument for market in rooms.exchange.markets.values()],
+        rooms.desk.orders,
+        settings,
+        ask=ask,
+        usd_price=rooms.portfolio.usd_price,
+        blocked=blocked,
+    )
+
+
+def open_rebalance(
+    rooms: SessionRooms, settings: SessionSettings, risk: RiskEngine, decisions: DecisionDesk
+) -> RebalanceRun | None:
+    """The rebalance of the session; None where it has none."""
+    if settings.rebalance is None:
+        return None
+    return RebalanceRun(
+        tuple(settings.instruments),
+        settings.rebalance,
+        rooms.desk,
+        rooms.prices,
+        rooms.situation,
+        risk,
+        decisions,
+        rooms.record.mind,
+    )

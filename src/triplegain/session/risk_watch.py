@@ -1,0 +1,104 @@
+"""Risk between two trades: equity looked at as the market moves, breakers carried out with real orders.
+
+It runs on market time alone. No model, no schedule and no person has to be there for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import assert_never
+
+from triplegain.decision.record import MindRecord
+from triplegain.domain.agent_records import AlertRecord
+from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.market import Candle
+from triplegain.domain.records import CloseReason
+from triplegain.execution.order_desk import OrderDesk
+from triplegain.market.snapshot.market_view import MarketView
+from triplegain.risk.breakers import BreakerAction, CloseEverything, HalvePositions, TightenStops
+from triplegain.risk.engine import RiskEngine
+
+_MINUTE_NS = 60 * SECOND_NS
+
+
+class RiskWatch:
+    """Tell it that the market has `moved`, run it at `due_ns`."""
+
+    def __init__(
+        self,
+        engine: RiskEngine,
+        desk: OrderDesk,
+        equity: Callable[[], Decimal | None],
+        market: MarketView,
+        primary: tuple[str, int],
+        record: MindRecord,
+        interval_ns: int = SECOND_NS,
+    ) -> None:
+        """`primary` is the timeframe, with its length, whose ATR is watched. Equity is looked at no more often than
+        `interval_ns` of market time."""
+        self.due_ns = NEVER
+        self._engine = engine
+        self._desk = desk
+        self._equity = equity
+        self._market = market
+        self._primary, self._primary_ns = primary
+        self._record = record
+        self._interval_ns = interval_ns
+        self._looked_ns = 0
+
+    def moved(self, time_ns: int) -> None:
+        """A price may have changed. All messages of one moment are looked at together, after the last of them."""
+        if self.due_ns == NEVER:
+            self.due_ns = max(time_ns, self._looked_ns + self._interval_ns)
+
+    def run(self, now_ns: int) -> None:
+        """Measure equity, and do what the breakers order."""
+        self.due_ns, self._looked_ns = NEVER, now_ns
+        for action in self._engine.on_equity(self._equity(), now_ns):
+            self._carry_out(action, now_ns)
+        if self._engine.must_be_flat:
+            # An entry that fills after the halt is taken off as well.
+            self._desk.close_all(CloseReason.BREAKER, now_ns)
+        self.put_down()
+
+    def _carry_out(self, action: BreakerAction, now_ns: int) -> None:
+        desk = self._desk
+        match action:
+            case TightenStops(fraction):
+                done = desk.tighten_all(fraction, now_ns)
+                words = f"daily breaker: stops tightened to {fraction:%} from the bid"
+            case HalvePositions(fraction):
+                positions = [position.position_id for position in desk.open_positions()]
+                done = tuple(each for each in positions if desk.reduce(each, fraction, CloseReason.BREAKER, now_ns))
+                words = f"weekly breaker: {fraction:.0%} of each position is being closed"
+            case CloseEverything(reason):
+                done = desk.close_all(CloseReason.BREAKER, now_ns)
+                words = f"drawdown breaker, everything is being closed: {reason}"
+            case _:
+                assert_never(action)
+        self._record.alert(AlertRecord(0, now_ns, "breaker", "", "", f"{words} ({len(done)} positions)"))
+
+    def on_candles(self, closed: Sequence[Candle], now_ns: int) -> None:
+        """Candles have closed: minutes tell how far a market moved, the primary ones how much it moves."""
+        for candle in closed:
+            if candle.length_ns == _MINUTE_NS:
+                low, high = self._market.price_span(candle)
+                self._engine.on_price(candle.symbol, low, high, now_ns)
+            if candle.length_ns == self._primary_ns:
+                fraction = self._market.atr_fraction(candle.symbol, self._primary)
+                if fraction is not None:
+                    self._engine.on_atr(candle.symbol, fraction * candle.close, now_ns)
+                    self._desk.set_atr(candle.symbol, Decimal(repr(fraction)))
+        self.put_down()
+
+    def state(self) -> dict[str, str]:
+        return {"due_ns": str(self.due_ns), "looked_ns": str(self._looked_ns)}
+
+    def restore(self, stored: Mapping[str, str]) -> None:
+        self.due_ns, self._looked_ns = int(stored["due_ns"]), int(stored["looked_ns"])
+
+    def put_down(self) -> None:
+        """Changes of the risk state go into the record of the step."""
+        for change in self._engine.drain():
+            self._record.risk(change)

@@ -1,0 +1,305 @@
+"""Runs a trading session on a feed: paces it, stores each step before anybody hears of it, and takes commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from triplegain.decision.asking import Asking
+from triplegain.domain.clock import Clock
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+)
+from triplegain.domain.market import BookUpdate, MarketEvent
+from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.session.pace import SessionClock
+from triplegain.session.trading_session import TradingSession
+
+#: Messages between two breaths of the event loop when running as fast as possible.
+_BREATH = 256
+#: Wall seconds between two looks at the clock while waiting for the market.
+_TICK_S = 0.1
+
+#: A recorded market, one event after the other, or a live one, as it comes.
+MarketEvents = Iterator[MarketEvent] | AsyncIterator[Sequence[MarketEvent]]
+
+
+class Ending(StrEnum):
+    """Why a run is over."""
+
+    FEED_OVER = "feed_over"
+    DURATION = "duration"
+    STOPPED = "stopped"
+
+
+class RunOverError(TripleGainError):
+    """The run has ended or halted; nothing was done."""
+
+    exit_code = 8
+
+
+class BatchStore(Protocol):
+    """Where steps go. When `commit` returns the step is on disk; when it raises nothing of it is."""
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None: ...
+
+
+class SessionRunner:
+    """One run of one session. `position` counts the feed's messages the session has processed since its beginning."""
+
+    def __init__(
+        self,
+        session: TradingSession,
+        events: MarketEvents,
+        store: BatchStore,
+        clock: Clock,
+        *,
+        speed: float | None = None,
+        duration_ns: int | None = None,
+        position: int = 0,
+        on_progress: Callable[[], None] | None = None,
+        models: ModelPort | None = None,
+    ) -> None:
+        """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines."""
+        self.session = session
+        self.position = position
+        self.events_seen = 0
+        self._events = events
+        self._store = store
+        self._clock = clock
+        self._pace = SessionClock(clock, speed)
+        self._duration_ns = duration_ns
+        self._until_ns: int | None = None
+        self._on_progress = on_progress
+        self._asking = None if models is None else Asking(models, session.settings.session_id, self._deliver)
+        self._stop = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._answers: dict[tuple[str, str], asyncio.Future[OrderRecord | None]] = {}
+        self._failure: BaseException | None = None
+        self._closed = False
+
+    def stop(self) -> None:
+        """Finish the step in flight, store everything, end the run."""
+        self._stop.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing may be stored any more: the step in memory is not sound. The stored session is, and can go on."""
+        if self._failure is None:
+            self._failure = error
+            self.session.halted = str(error) or type(error).__name__
+        self._stop.set()
+
+    def check_open(self) -> None:
+        """Raises RunOverError when this run takes no more commands."""
+        if self._failure is not None:
+            raise RunOverError(f"the session has halted: {self._failure}")
+        if self._closed:
+            raise RunOverError("the session is stopping and takes no more commands")
+
+    async def run(self) -> Ending:
+        """Until the feed is over, the duration has passed in market time, or `stop`.
+
+        Raises StorageError when a step cannot be stored and whatever the feed raises; what was stored stays.
+        """
+        try:
+            ending = await self._follow_feed()
+            self._closed = True
+            self.session.close_run()
+            await self.commit()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            self._closed = True
+            self._abandon()
+            if self._asking is not None:
+                await self._asking.aclose()
+        return ending
+
+    async def _follow_feed(self) -> Ending:
+        if isinstance(self._events, AsyncIterator):
+            return await self._follow_live(self._events)
+        for event in self._events:
+            if self._is_over(event):
+                return Ending.DURATION
+            await self._wait_for(event.exchange_time_ns)
+            if self._must_stop():
+                return Ending.STOPPED
+            await self._think(event.exchange_time_ns)
+            if self._must_stop():
+                return Ending.STOPPED
+            await self._take(event)
+        return Ending.FEED_OVER
+
+    async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
+        """Market time is the feed's and nothing else moves the session, so that its recording replays to the same.
+
+        A live feed is never silent for long: it tells that time has passed. The duration begins with the first book:
+        trades of the time away, which may be long, do not use it up.
+        """
+        has_begun = False
+        async for batch in batches:
+            for event in batch:
+                if self._must_stop():
+                    return Ending.STOPPED
+                has_begun = has_begun or isinstance(event, BookUpdate)
+                if has_begun and self._is_over(event):
+                    return Ending.DURATION
+                await self._take(event)
+            if self._must_stop():
+                return Ending.STOPPED
+            if self.session.has_waiting:
+                await self.commit()
+            if self._asking is not None and self.session.has_questions:
+                self._asking.ask(self.session.take_unasked())
+            await self._breathe(0)
+        return Ending.FEED_OVER
+
+    def _is_over(self, event: MarketEvent) -> bool:
+        """The duration counts in market time, from the first message that is asked about."""
+        time_ns = event.exchange_time_ns
+        if self._until_ns is None and self._duration_ns is not None:
+            self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
+        return self._until_ns is not None and time_ns >= self._until_ns
+
+    def _must_stop(self) -> bool:
+        if self._failure is not None:
+            raise self._failure
+        return self._stop.is_set()
+
+    async def _take(self, event: MarketEvent) -> None:
+        self.session.on_event(event)
+        self.position += 1
+        self.events_seen += 1
+        if self.session.must_commit:
+            await self.commit()
+
+    async def _think(self, time_ns: int) -> None:
+        """Everything that is thought before `time_ns`: what is asked on the way is answered on the way.
+
+        Questions come before time moves on, those of an earlier run among them. With a stop it breaks off.
+        """
+        session = self.session
+        while self._asking is not None and not self._must_stop():
+            if session.has_questions:
+                await self._consult(self._asking)
+            elif session.thinks_at_ns < time_ns:
+                session.advance_to(session.thinks_at_ns)
+            else:
+                break
+            if session.must_commit:
+                await self.commit()
+
+    async def _consult(self, asking: Asking) -> None:
+        """Ask what the session wants to know, and hold a market that can be held until everybody has answered.
+
+        What a model needed to think is charged in market time all the same: its reply arrives that much later.
+        """
+        asking.ask(self.session.take_unasked())
+        while asking.is_busy and not self._stop.is_set():
+            await asking.wait(_TICK_S)
+            await self._breathe(0)
+
+    def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
+        if self._failure is None:
+            self.session.deliver(round_id, model, reply)
+
+    async def _wait_for(self, time_ns: int) -> None:
+        """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
+        if not self._pace.is_paced:
+            if self.events_seen % _BREATH == 0:
+                await self._breathe(0)
+            return
+        while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._stop.is_set():
+            await self._breathe(min(wait_s, _TICK_S))
+            until_ns = min(self._pace.market_now_ns(), time_ns - 1)
+            await self._think(until_ns + 1)
+            if self._must_stop():
+                break
+            self.session.advance_to(until_ns)
+            if self.session.must_commit or self.session.has_waiting:
+                await self.commit()
+        if self.events_seen % _BREATH == 0:
+            await self._breathe(0)
+
+    async def _breathe(self, seconds: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress()
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            pass
+
+    async def commit(self) -> None:
+        """Store what has happened since the last commit, then let those who wait for an answer know.
+
+        After a failure nothing is stored: a later batch would follow on one that the database never got.
+        """
+        async with self._turn:
+            if self._failure is not None:
+                raise RunOverError(f"the session has halted: {self._failure}") from self._failure
+            try:
+                batch = self.session.take_batch(self.position, self._clock.now_ns())
+                await self._store.commit(self.session.settings.session_id, batch)
+            except BaseException as error:
+                self.fail(error)
+                raise
+        if self._answers:
+            self._tell_answers(batch)
+
+    def _tell_answers(self, batch: CommitBatch) -> None:
+        """Whoever waits for an answer in this batch gets the order as the batch leaves it."""
+        orders = {order.request.client_order_id: order for order in batch.orders}
+        for event in batch.events:
+            if isinstance(event, OrderSubmitted):
+                continue
+            for command in _answered(event):
+                waiting = self._answers.pop((command, event.client_order_id), None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(orders.get(event.client_order_id))
+
+    def expect(self, command: str, client_order_id: str) -> asyncio.Future[OrderRecord | None]:
+        """Resolved when the answer to `place`, `cancel` or `amend` is stored, with the order as it then is (None where
+        the answer left it as it was); cancelled when the run ends."""
+        waiting = self._answers.get((command, client_order_id))
+        if waiting is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._answers[command, client_order_id] = waiting
+        return waiting
+
+    def _abandon(self) -> None:
+        for waiting in self._answers.values():
+            waiting.cancel()
+        self._answers.clear()
+
+
+def _answered(event: ExchangeEvent) -> tuple[str, ...]:
+    """The commands on its order that this event answers."""
+    match event:
+        case OrderAccepted() | OrderRejected():
+            return ("place",)
+        case OrderAmended():
+            return ("amend",)
+        case CommandRefused():
+            return (event.command,)
+        case OrderCancelled():
+            return ("cancel", "amend")
+        case OrderFilled() if event.status.is_final:
+            return ("cancel", "amend")
+        case _:
+            return ()

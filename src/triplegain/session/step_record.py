@@ -1,0 +1,126 @@
+"""What has happened since the last commit, and the snapshots of equity and positions taken on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from triplegain.decision.prices import SessionPrices
+from triplegain.decision.record import MindRecord
+from triplegain.domain.records import (
+    CommitBatch,
+    PortfolioSnapshot,
+    PositionSnapshot,
+    SecurityEvent,
+)
+from triplegain.execution.paper_executor import PaperOrderExecutor
+from triplegain.ledger.wallet import Wallet
+
+#: Snapshots and decisions that may wait for a commit; they happen again, identically, if they are lost.
+_WAITING_MAX = 256
+
+
+class StepRecord:
+    """Collects one `CommitBatch`. Snapshots are taken at the first message of each interval of market time."""
+
+    def __init__(
+        self,
+        wallet: Wallet,
+        executor: PaperOrderExecutor,
+        prices: SessionPrices,
+        interval_ns: int,
+    ) -> None:
+        self._wallet = wallet
+        self._executor = executor
+        self._portfolio = executor.portfolio
+        self._prices = prices
+        self._interval_ns = interval_ns
+        self.snapshot_due_ns = 0
+        self._snapshots = 0
+        self._position_snapshots = 0
+        self.security_events: list[SecurityEvent] = []
+        self.mind = MindRecord()
+        self._portfolios: list[PortfolioSnapshot] = []
+        self._positions: list[PositionSnapshot] = []
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._portfolios or len(self.mind))
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._portfolios) + len(self._positions) + len(self.mind) > _WAITING_MAX
+
+    def snapshot(self, time_ns: int) -> PortfolioSnapshot:
+        """Equity, balances and open positions as of now."""
+        self.snapshot_due_ns = time_ns - time_ns % self._interval_ns + self._interval_ns
+        summary = self._portfolio.pnl_summary()
+        positions = self._executor.positions.records()
+        self._snapshots += 1
+        taken = PortfolioSnapshot(
+            number=self._snapshots,
+            time_ns=time_ns,
+            equity=summary.current_equity,
+            buy_and_hold=summary.buy_and_hold,
+            balances=self._portfolio.balances(),
+            realised_usd=summary.realised_usd,
+            unrealised_usd=summary.unrealised_usd,
+            fees_usd=summary.fees_usd,
+            open_positions=len(positions),
+        )
+        self._portfolios.append(taken)
+        for position in positions:
+            mark = self._prices.mark(position.symbol)
+            unrealised = self._executor.positions.unrealised(position.position_id, mark)
+            self._position_snapshots += 1
+            self._positions.append(
+                PositionSnapshot(
+                    self._position_snapshots,
+                    time_ns,
+                    position.position_id,
+                    position.symbol,
+                    position.quantity,
+                    mark,
+                    unrealised,
+                )
+            )
+        return taken
+
+    def take(
+        self, feed_position: int, market_time_ns: int, recorded_at_ns: int, state: Mapping[str, Any]
+    ) -> CommitBatch:
+        """The batch; what it holds is forgotten here."""
+        step = self._executor.take_step()
+        batch = CommitBatch(
+            feed_position=feed_position,
+            market_time_ns=market_time_ns,
+            recorded_at_ns=recorded_at_ns,
+            state=state,
+            events=step.events,
+            orders=step.orders,
+            fills=step.fills,
+            entries=tuple(self._wallet.drain_entries()),
+            balances=self._portfolio.balances(),
+            positions=step.positions,
+            portfolio_snapshots=tuple(self._portfolios),
+            position_snapshots=tuple(self._positions),
+            security_events=tuple(self.security_events),
+            **self.mind.take(),
+        )
+        for waiting in (self._portfolios, self._positions, self.security_events):
+            waiting.clear()
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "snapshot_due_ns": self.snapshot_due_ns,
+            "snapshots": self._snapshots,
+            "position_snapshots": self._position_snapshots,
+            "mind": self.mind.state(),
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        self.snapshot_due_ns = stored["snapshot_due_ns"]
+        self._snapshots = stored["snapshots"]
+        self._position_snapshots = stored["position_snapshots"]
+        self.mind.restore(stored["mind"])

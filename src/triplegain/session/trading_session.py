@@ -1,0 +1,400 @@
+"""One trading session: market events in; orders, fills, money and decisions out, ready to be stored.
+
+Synchronous and deterministic: the same events and commands give the same record, whether they come one at a time or
+a whole capture at once. It knows no database and no clock; whoever runs it feeds it events and stores its batches.
+
+At each step: answers, timers and thoughts due before the event, the market event with its matching, commands that have
+arrived, answers that have become visible, decisions, then timers. Thoughts (risk's look at equity, analyses, rounds of
+models) that are due at the time of an event come after the last event of that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from triplegain.agents.answer import Answer
+from triplegain.agents.baselines.choice import BaselineChoice, baselines
+from triplegain.agents.decision_context import DecisionContext
+from triplegain.decision.account_context import decision_context
+from triplegain.decision.cycle import Situation
+from triplegain.decision.engine import Mind
+from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.rounds import Round
+from triplegain.decision.schedule import Skip
+from triplegain.domain.clock import NEVER
+from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.money import atoms
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.records import CloseReason, CommitBatch
+from triplegain.exchange.checkpoint import exchange_state, restore_exchange
+from triplegain.execution.order_desk import Refused
+from triplegain.llm.reply import ModelReply
+from triplegain.market.candles.timeframe import timeframe
+from triplegain.market.snapshot.glance import Glance
+from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.risk.engine import RiskEngine
+from triplegain.risk.state import RiskState
+from triplegain.session.aftermath import Aftermath
+from triplegain.session.baseline_trader import BaselineTrader
+from triplegain.session.components import open_hodl_bag, open_rebalance, open_rooms
+from triplegain.session.order_by_hand import refusal
+from triplegain.session.risk_watch import RiskWatch
+from triplegain.session.settings import STATE_FORM, SessionSettings
+from triplegain.session.visible_events import VisibleEvents
+
+
+class TradingSession:
+    """Feed it `on_event`; between events `advance_to` lets time pass. `must_commit` says when a batch is due."""
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.settings = settings
+        self.now_ns = 0
+        self.paused = False
+        self.halted = ""
+        rooms = open_rooms(settings)
+        self.wallet, self.exchange, self.prices = rooms.wallet, rooms.exchange, rooms.prices
+        self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
+        self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
+        self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
+        self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
+        self.decisions = DecisionDesk(self.desk, self.risk, self.record.mind)
+        rebalance = open_rebalance(rooms, settings, self.risk, self.decisions)
+        self.mind = Mind(settings.mind, settings.depth, self.record.mind, self, rebalance)
+        primary = timeframe(settings.snapshot.primary)
+        self.watch = RiskWatch(
+            self.risk,
+            self.desk,
+            self.portfolio.equity_usd,
+            self.market_view,
+            (primary.name, primary.length_ns),
+            self.record.mind,
+        )
+        self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
+        self.aftermath = Aftermath(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
+        self._visible = VisibleEvents()
+        self._targets: dict[str, int] = {}
+        self._opened = False
+        self._due_ns = NEVER
+        #: When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
+        #: event, so that questions are asked when they arise and not only when the market moves again.
+        self.thinks_at_ns = NEVER
+
+    def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
+        return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
+
+    # -- the market ----------------------------------------------------------------------------------------------
+
+    def observe(self, event: MarketEvent) -> None:
+        """Fast-forward: the public market only, before a stored state is restored."""
+        self.exchange.on_event(event)
+        self.prices.observe(event)
+        self.market_view.on_event(event)
+
+    def on_event(self, event: MarketEvent) -> None:
+        """One message of the feed and everything that follows from it."""
+        time_ns = event.exchange_time_ns
+        if not self._opened:
+            self._open(time_ns)
+        if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
+            self._pass(time_ns - 1)
+        self.exchange.on_event(event)
+        self.prices.observe(event)
+        closed = self.market_view.on_event(event)
+        if closed:
+            self.watch.on_candles(closed, time_ns)
+        if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
+            self.aftermath.doubt(event, self.executor.orders.open_orders(), self.now_ns)
+        if not self.portfolio.opening.is_frozen:
+            self.portfolio.observe_opening(time_ns)
+        self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
+        self._settle()
+        target = self._targets.get(event.symbol)
+        if target is not None:
+            self._watch(event.symbol, target)
+        trader = self.trader
+        if trader is not None:
+            if time_ns >= trader.due_ns:
+                trader.advance_to(time_ns)
+            trader.on_event(event)
+        if self._due_ns <= time_ns:
+            self._run_until(time_ns)
+        if self.watch.due_ns == NEVER:
+            self.watch.moved(time_ns)
+            self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
+        if time_ns >= self.record.snapshot_due_ns:
+            self.record.snapshot(time_ns)
+
+    def begin_away(self) -> None:
+        """A live session goes on after a pause: no market is in sync before its feed says so."""
+        for symbol in self.exchange.markets:
+            status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
+            self.exchange.on_event(status)
+            self.prices.observe(status)
+        self.mind.sleep()
+
+    def _open(self, time_ns: int) -> None:
+        """The opening balances arrive with the market's first message."""
+        self._opened = True
+        balances = {asset: atoms(amount) for asset, amount in self.portfolio.initial_balances.items()}
+        self.wallet.deposit(balances, time_ns)
+        self.record.snapshot_due_ns = time_ns
+        self.risk.begin(time_ns)
+        self.mind.start(time_ns)
+        self.thinks_at_ns = self.mind.due_ns
+
+    def advance_to(self, time_ns: int) -> None:
+        """Market time passes without a message."""
+        if self._opened:
+            self._pass(time_ns)
+        self.now_ns = max(self.now_ns, time_ns)
+        self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
+
+    def close_run(self) -> None:
+        """The run ends here: one more snapshot, so that the record's last equity is the last one seen."""
+        if self._opened:
+            self.record.snapshot(self.now_ns)
+
+    def _pass(self, time_ns: int) -> None:
+        """Everything due up to `time_ns`, thoughts after what happens at the same time."""
+        while (due_ns := min(self._due_ns, self.thinks_at_ns)) <= time_ns:
+            if self._due_ns <= due_ns:
+                self._run_until(due_ns)
+            else:
+                self._think(due_ns)
+
+    def _think(self, now_ns: int) -> None:
+        """Risk looks at equity; the mind does what is due."""
+        self.now_ns = max(self.now_ns, now_ns)
+        self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
+        if self.watch.due_ns <= now_ns:
+            for position in self.desk.open_positions():
+                self._tell_quote(position.symbol)
+            self.watch.run(now_ns)
+            if halt := self.risk.halted(now_ns):
+                self.mind.give_up(f"trading is halted: {halt}", now_ns)
+            if self.mind.is_asleep and not all(market.condition for market in self.exchange.markets.values()):
+                self.mind.wake()
+        if self.mind.due_ns <= now_ns:
+            self.mind.run(now_ns)
+        self._settle()
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
+
+    def _run_until(self, time_ns: int) -> None:
+        """Everything due up to `time_ns`, in order of time: the engine, answers to us, then our timers."""
+        while self._due_ns <= time_ns:
+            now_ns = self.now_ns = max(self.now_ns, self._due_ns)
+            self.exchange.run_through(now_ns)
+            self._settle()
+            timer = self.desk.next_due_ns()
+            if timer is not None and timer <= now_ns:
+                self.desk.on_timer(now_ns)
+            self.aftermath.on_timer(now_ns)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
+        while True:
+            for event in self.executor.settle(self.desk.positions):
+                self._visible.add(event)
+            if self._visible.next_ns > self.now_ns:
+                break
+            while self._visible.next_ns <= self.now_ns:
+                event = self._visible.pop()
+                self.desk.on_event(event, self.now_ns)
+                self.aftermath.on_event(event, self.now_ns)
+            self.aftermath.settle(self.now_ns)
+            self._aim()
+        if self.desk.next_price_changed:
+            self._aim()
+        if self.desk.alerts:
+            self.aftermath.settle(self.now_ns)
+        timer = self.desk.next_due_ns()
+        self._due_ns = min(
+            self.exchange.next_due_ns,
+            self._visible.next_ns,
+            NEVER if timer is None else timer,
+            self.aftermath.next_due_ns,
+        )
+
+    def _aim(self) -> None:
+        """Prices to watch, in ticks."""
+        self._targets = {
+            instrument.symbol: instrument.ticks(price)
+            for instrument in self.settings.instruments
+            if (price := self.desk.next_price(instrument.symbol)) is not None
+        }
+
+    def _watch(self, symbol: str, target: int) -> None:
+        bid, _ = self.exchange.markets[symbol].quotes()
+        if bid is not None and bid >= target:
+            self._tell_quote(symbol)
+            self._aim()
+            self._settle()
+
+    def _tell_quote(self, symbol: str) -> None:
+        quote = self.prices.quote(symbol)
+        if quote is not None:
+            self.desk.on_quote(symbol, quote.bid, quote.ask, quote.last, self.now_ns)
+
+    # -- decisions -----------------------------------------------------------------------------------------------
+
+    def _decide(self, symbol: str, candle: Candle, answer: Answer) -> None:
+        """A trader that goes by candles has an answer."""
+        trader = self.trader
+        assert trader is not None
+        outcome = self.decisions.plan(answer, self.look(symbol, trader.name))
+        done = self.decisions.carry_out(outcome)
+        if done is not None and done.outcome == "sent":
+            trader.carried_out(symbol)
+        self._settle()
+
+    def look(self, symbol: str, agent: str) -> Situation:
+        """The pictures of now, for one decision."""
+        self._tell_quote(symbol)
+        number, regime = self.decisions.next_number, self.mind.opinions.regime(symbol)
+        return self.situation.look(number, self.now_ns, symbol, agent, self.paused, self.halted, regime)
+
+    def context(self, situation: Situation) -> DecisionContext:
+        """What voters may know of the account."""
+        records = [p for p in self.desk.positions.records() if p.symbol == situation.symbol]
+        return decision_context(situation, records, self.mind.opinions, self.risk)
+
+    @property
+    def may_trade(self) -> Skip | None:
+        """None while models may be asked for decisions."""
+        if self.paused:
+            return Skip.PAUSED
+        return Skip.NOT_RUNNING if self.why_no_trades else None
+
+    @property
+    def why_no_trades(self) -> str:
+        """Why nothing new is bought now, in words; empty while trading."""
+        return "trading is paused" if self.paused else self.halted or self.risk.halted(self.now_ns)
+
+    def snapshot(self, symbol: str) -> Snapshot | NoSnapshot:
+        """What agents see of one market now. Raises InvalidValueError for one this session does not watch."""
+        market = self.exchange.markets.get(symbol)
+        levels = market.book.best_first() if market and market.depth is MarketDepth.BOOK else None
+        return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
+
+    def glance(self, symbol: str) -> Glance | NoSnapshot:
+        return self.market_view.glance(symbol, self.now_ns, self.prices.quote(symbol))
+
+    # -- questions to models -------------------------------------------------------------------------------------
+
+    @property
+    def has_questions(self) -> bool:
+        """Somebody should be asked: `take_unasked`."""
+        return self.mind.rounds.has_unasked
+
+    def take_unasked(self) -> tuple[Round, ...]:
+        return self.mind.rounds.take_unasked()
+
+    def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
+        """A model has replied: an input of the session, like a message of the feed."""
+        self.mind.deliver(round_id, model, reply, self.now_ns)
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
+
+    # -- commands of a person ------------------------------------------------------------------------------------
+
+    def place(
+        self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
+    ) -> OrderRequest | Refused:
+        """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
+        standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
+        if reason := refusal(request, *standing):
+            return Refused(reason)
+        self._tell_quote(request.symbol)
+        sent = self.desk.place(request, stop, target)
+        self._settle()
+        return sent
+
+    def cancel(self, client_order_id: str) -> Refused | None:
+        refused = self.desk.cancel(client_order_id)
+        self._settle()
+        return refused
+
+    def amend(self, request: AmendRequest) -> Refused | None:
+        record = self.executor.order(request.client_order_id)
+        if record is not None:
+            self._tell_quote(record.request.symbol)
+        refused = self.desk.amend(request)
+        self._settle()
+        return refused
+
+    def close_position(self, position_id: str) -> bool:
+        closing = self.desk.close(position_id, CloseReason.MANUAL, self.now_ns)
+        self._settle()
+        return closing
+
+    def flat(self) -> tuple[str, ...]:
+        """Start closing every position; the ids of those begun."""
+        closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)
+        self._settle()
+        return closing
+
+    # -- the record ----------------------------------------------------------------------------------------------
+
+    @property
+    def must_commit(self) -> bool:
+        """Something happened that must be stored before anybody hears of it."""
+        return self.executor.has_news or self.record.is_full
+
+    @property
+    def has_waiting(self) -> bool:
+        """Snapshots or decisions wait for a commit."""
+        return self.record.has_waiting
+
+    def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
+        """Everything since the last batch, with the state it leads to."""
+        self.desk.forget_changes()
+        return self.record.take(feed_position, self.now_ns, recorded_at_ns, self.state())
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "form": STATE_FORM,
+            "now_ns": self.now_ns,
+            "paused": self.paused,
+            "halted": self.halted,
+            "opened": self._opened,
+            "decisions": self.decisions.state(),
+            "mind": self.mind.state(),
+            "risk": self.risk.state(),
+            "watch": self.watch.state(),
+            "aftermath": self.aftermath.state(),
+            "wallet": self.wallet.state(),
+            "exchange": exchange_state(self.exchange),
+            "visible": self._visible.state(),
+            "executor": self.executor.state(),
+            "desk": self.desk.state(),
+            "known_orders": self.desk.orders.state(),
+            "known_positions": self.desk.positions.state(),
+            "trader": None if self.trader is None else self.trader.state(),
+            "record": self.record.state(),
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Go on where `stored` was taken, on a fresh session that has observed the feed up to there."""
+        self.now_ns = stored["now_ns"]
+        self.paused, self.halted = stored["paused"], stored["halted"]
+        self._opened = stored["opened"]
+        self.decisions.restore(stored["decisions"])
+        self.risk.restore(stored.get("risk"))
+        self.wallet.restore(stored["wallet"])
+        restore_exchange(self.exchange, stored["exchange"])
+        self._visible.restore(stored["visible"])
+        self.executor.restore(stored["executor"])
+        self.desk.restore(stored["desk"])
+        self.desk.orders.restore(stored["known_orders"])
+        self.desk.positions.restore(stored["known_positions"])
+        if self.trader is not None and stored["trader"] is not None:
+            self.trader.restore(stored["trader"])
+        self.record.restore(stored["record"])
+        self.mind.restore(stored["mind"])
+        self.watch.restore(stored["watch"])
+        self.aftermath.restore(stored["aftermath"])
+        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
+        self._aim()
+        self._settle()

@@ -1,0 +1,1 @@
+"""Exchanges that exist outside: one folder each."""

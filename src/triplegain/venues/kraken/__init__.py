@@ -1,0 +1,1 @@
+"""Everything that knows Kraken: its wire, REST, stream, tape, book, pairs and history."""

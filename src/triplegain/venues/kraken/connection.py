@@ -1,0 +1,226 @@
+"""One WebSocket connection to Kraken: opened, kept alive, and opened again. Every frame becomes a line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+import msgspec
+
+from triplegain.domain.clock import Clock
+from triplegain.market.feed import FeedError
+from triplegain.venues.kraken.feed_line import DownLine, FrameLine
+from triplegain.venues.kraken.line_queue import LineQueue
+from triplegain.venues.kraken.reconnecting import Reconnecting
+from triplegain.venues.kraken.wire.frames import Frame, read_frame
+from triplegain.venues.kraken.wire.requests import Params, write_request
+
+_log = logging.getLogger(__name__)
+
+#: The largest frame there is: the rules of all pairs.
+_FRAME_MAX = 32 * 1024 * 1024
+
+#: Seconds a closing handshake may take; a half-open connection never answers.
+_CLOSE_S = 0.5
+
+_CHANNEL_START = b'{"channel":"'
+_STATUS_START = b'{"channel":"status"'
+_TOO_MANY = (403, 429)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request and the replies to it."""
+
+    replies_wanted: int
+    done: asyncio.Future[list[Frame]]
+    replies: list[Frame] = field(default_factory=list)
+
+
+class KrakenConnection:
+    """`run` goes on until it is cancelled; `on_up` is started for every new connection and cancelled with it.
+
+    A quiet connection is asked for a sign of life; one that stays silent for `silent_after_s` is given up.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        url: str,
+        session: aiohttp.ClientSession,
+        queue: LineQueue,
+        clock: Clock,
+        pace: Reconnecting,
+        on_up: Callable[[KrakenConnection], Awaitable[None]],
+        answer_within_s: float,
+        silent_after_s: float,
+    ) -> None:
+        self.number = number
+        self.was_up = asyncio.Event()
+        self.problem = ""
+        self._url = url
+        self._session = session
+        self._queue = queue
+        self._clock = clock
+        self._pace = pace
+        self._on_up = on_up
+        self._answer_within_s = answer_within_s
+        self._silent_after_s = silent_after_s
+        self._socket: aiohttp.ClientWebSocketResponse[bool] | None = None
+        self._asked: dict[int, _Asked] = {}
+        self._next_id = 1
+        self._heard_s = 0.0
+        self._is_held_up = False
+        self._is_subscribed = False
+        self._in_maintenance = False
+        self._was_refused = False
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wait_s = self._pace.wait_s(loop.time(), self._in_maintenance, self._was_refused)
+            self._in_maintenance = self._was_refused = False
+            await asyncio.sleep(wait_s)
+            self.problem = await self._attempt()
+            _log.info("connection %d to %s: %s", self.number, self._url, self.problem)
+            await self._queue.put(DownLine(self._clock.now_ns(), self.number, self.problem))
+
+    async def ask(self, method: str, params: Params, replies: int = 1) -> list[Frame]:
+        """Send a request and wait for its replies, one for each symbol. Raises FeedError when they do not come."""
+        number = self._next_id
+        self._next_id += 1
+        asked = self._asked[number] = _Asked(replies, asyncio.get_running_loop().create_future())
+        try:
+            await self._send(write_request(method, params, number))
+            async with asyncio.timeout(self._answer_within_s):
+                return await asked.done
+        except TimeoutError:
+            got = len(asked.replies)
+            raise FeedError(
+                f"Kraken answered {got} of {replies} times to {method} {params.channel} "
+                f"within {self._answer_within_s:g} s"
+            ) from None
+        finally:
+            del self._asked[number]
+
+    async def _send(self, request: bytes) -> None:
+        if self._socket is None:
+            raise FeedError(f"connection {self.number} to Kraken is down")
+        try:
+            await self._socket.send_str(request.decode())
+        except (aiohttp.ClientError, OSError) as error:
+            raise FeedError(f"connection {self.number} to Kraken is down: {error}") from error
+
+    async def _attempt(self) -> str:
+        """Connect and read until the end; why it ended."""
+        try:
+            async with asyncio.timeout(self._answer_within_s):
+                socket = await self._session.ws_connect(
+                    self._url,
+                    max_msg_size=_FRAME_MAX,
+                    decode_text=False,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
+                )
+        except TimeoutError:
+            return f"{self._url} did not answer within {self._answer_within_s:g} s"
+        except aiohttp.WSServerHandshakeError as error:
+            self._was_refused = error.status in _TOO_MANY
+            return f"{self._url} refuses the connection with HTTP status {error.status}"
+        except (aiohttp.ClientError, OSError) as error:
+            return f"{self._url} cannot be reached: {error}"
+        loop = asyncio.get_running_loop()
+        self._heard_s = loop.time()
+        self._pace.up(self._heard_s)
+        self._is_subscribed = False
+        self._socket = socket
+        self.was_up.set()
+        reading = asyncio.create_task(self._read(socket))
+        watching = asyncio.create_task(self._watch())
+        listening = asyncio.ensure_future(self._on_up(self))
+        try:
+            tasks: set[asyncio.Future[str] | asyncio.Future[None]] = {reading, watching, listening}
+            while not (reading.done() or watching.done()):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if listening.done():
+                    listening.result()
+                    tasks.discard(listening)
+            return reading.result() if reading.done() else watching.result()
+        finally:
+            self._socket = None
+            for task in (reading, watching, listening):
+                task.cancel()
+            await asyncio.gather(reading, watching, listening, return_exceptions=True)
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with asyncio.timeout(2 * _CLOSE_S):
+                    await socket.close()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> str:
+        """Frames into the queue until there are no more; why that is."""
+        queue, number, now_ns, now_s = self._queue, self.number, self._clock.now_ns, asyncio.get_running_loop().time
+        while True:
+            message = await socket.receive()
+            if message.type is not aiohttp.WSMsgType.TEXT and message.type is not aiohttp.WSMsgType.BINARY:
+                return _ending(message.type, message.data)
+            frame: bytes = message.data
+            if not frame.startswith(_CHANNEL_START):
+                self._on_reply(frame)
+            else:
+                self._heard_s = now_s()
+            if frame.startswith(_STATUS_START):
+                self._in_maintenance = b'"maintenance"' in frame
+            line = FrameLine(now_ns(), number, frame)
+            if not queue.offer(line):
+                # The session is too slow: not reading on makes the exchange wait.
+                self._is_held_up = True
+                await queue.put(line)
+                self._is_held_up = False
+
+    async def _watch(self) -> str:
+        """Silence is first answered by a ping, then by giving up."""
+        now_s = asyncio.get_running_loop().time
+        step_s = self._silent_after_s / 4
+        pinged = False
+        while True:
+            await asyncio.sleep(step_s)
+            if self._is_held_up:
+                self._heard_s = now_s()
+            silent_s = now_s() - self._heard_s
+            if silent_s >= self._silent_after_s:
+                return f"silent for {self._silent_after_s:g} s"
+            if silent_s < 2 * step_s:
+                pinged = False
+            elif not pinged:
+                pinged = True
+                self._next_id += 1
+                with contextlib.suppress(FeedError):
+                    await self._send(write_request("ping", req_id=self._next_id - 1))
+
+    def _on_reply(self, frame: bytes) -> None:
+        """Whoever asked is told; the line goes its way all the same."""
+        try:
+            reply = read_frame(frame)
+        except (ValueError, RecursionError, msgspec.DecodeError):
+            return
+        if reply.method == "pong":
+            # A subscribed connection says something every second: an answer to a ping alone is no sign of life.
+            if not self._is_subscribed:
+                self._heard_s = asyncio.get_running_loop().time()
+            return
+        self._is_subscribed = self._is_subscribed or (reply.method == "subscribe" and reply.success)
+        self._heard_s = asyncio.get_running_loop().time()
+        asked = self._asked.get(reply.req_id or 0)
+        if asked is None:
+            return
+        asked.replies.append(reply)
+        if len(asked.replies) >= asked.replies_wanted and not asked.done.done():
+            asked.done.set_result(asked.replies)
+
+
+def _ending(kind: aiohttp.WSMsgType, told: object) -> str:
+    if kind is aiohttp.WSMsgType.ERROR:
+        return f"broken: {told}"
+    return f"closed by Kraken{f' with code {told}' if kind is aiohttp.WSMsgType.CLOSE and told else ''}"

@@ -1,0 +1,332 @@
+"""One instrument of a live stream: its book, its tape, and whether orders may rely on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from triplegain.domain.clock import iso
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
+from triplegain.domain.orders import Side
+from triplegain.market.timestamps import rfc3339_ns
+from triplegain.venues.kraken.book import KrakenBook, Levels, depth_of_snapshot, number_text
+from triplegain.venues.kraken.condition import WAITING, Condition, exchange_state
+from triplegain.venues.kraken.stream_clock import StreamClock
+from triplegain.venues.kraken.stream_counters import StreamCounters
+from triplegain.venues.kraken.stream_requests import BookWanted, StreamRequest, TradesWanted
+from triplegain.venues.kraken.tape import Tape, TapeState, TapeTrade
+from triplegain.venues.kraken.wire.frames import BookMessage, PairState, TradeMessage
+from triplegain.venues.kraken.wire.rest import TradeRow
+
+#: Pages of history that add nothing before it is given up: what happened a moment ago may not be in it yet.
+_FRUITLESS_PAGES = 3
+
+_ASKED = "a new one is asked for"
+_SIDES = {"b": Side.BUY, "s": Side.SELL, "buy": Side.BUY, "sell": Side.SELL}
+_SECOND_NS = 1_000_000_000
+_SYNCED = FeedState.SYNCED
+
+
+class KrakenMarket:
+    """Takes what concerns its instrument and answers with market events.
+
+    Raises InvalidValueError for a message that cannot be read, and then nothing has changed; the caller goes on with
+    `on_unreadable`.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        depth: int,
+        price_places: int,
+        clock: StreamClock,
+        counters: StreamCounters,
+        requests: list[StreamRequest],
+    ) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.condition = Condition(instrument.symbol)
+        #: Number of the connection it comes by; None before the first message.
+        self.connection: int | None = None
+        #: Levels a side that the exchange has acknowledged.
+        self.depth = depth
+        self.tape = Tape(counters)
+        self._book = KrakenBook(instrument, depth, price_places)
+        self._clock = clock
+        self._counters = counters
+        self._requests = requests
+        #: Exchange time of the newest book message, and that message itself.
+        self._book_ns = 0
+        self._last: tuple[bool, int, Levels, Levels] | None = None
+        self._asked_since_ns: int | None = None
+        self._fruitless = 0
+
+    @property
+    def book(self) -> KrakenBook:
+        return self._book
+
+    @property
+    def book_time_ns(self) -> int:
+        """Exchange time of the newest book message."""
+        return self._book_ns
+
+    @property
+    def is_synced(self) -> bool:
+        """The book is the exchange's as far as we know."""
+        return self.condition.book is FeedState.SYNCED
+
+    # -- the book ------------------------------------------------------------------------------------------------
+
+    def on_book(self, message: BookMessage, is_snapshot: bool, received_ns: int) -> list[MarketEvent]:
+        """A snapshot or an update; updates of a book that waits for its snapshot are left out."""
+        condition, book = self.condition, self._book
+        self._counters.book_updates += 1
+        synced = condition.book is _SYNCED
+        # A book that comes before the trades that were missed would hide them: it is asked for again after them.
+        if not synced and (not is_snapshot or (self.tape.state is TapeState.CUT and self.tape.wanted_since_ns)):
+            self._counters.skipped += 1
+            return []
+        bids, asks = book.read(message.bids), book.read(message.asks)
+        exchange_ns = rfc3339_ns(message.timestamp) if message.timestamp else self._clock.now(received_ns)
+        time_ns = self._clock.at(exchange_ns, received_ns)
+        received_ns = max(received_ns, time_ns)
+        if exchange_ns <= self._book_ns:
+            last = (is_snapshot, message.checksum, bids, asks)
+            if exchange_ns < self._book_ns or (synced and last == self._last):
+                return self._not_newer(exchange_ns, is_snapshot, time_ns, received_ns)
+        if is_snapshot:
+            book.depth = max(self.depth, depth_of_snapshot(max(len(bids), len(asks))))
+            book.replace(bids, asks)
+        else:
+            book.apply(bids, asks)
+        # A time from the far future is not kept: everything after it would be out of order.
+        self._book_ns = min(exchange_ns, time_ns)
+        self._last = (is_snapshot, message.checksum, bids, asks)
+        if book.checksum() != message.checksum:
+            self._counters.mismatches += 1
+            reason = f"the order book does not agree with Kraken's checksum; {_ASKED}"
+            return self._break(FeedState.CHECKSUM_MISMATCH, reason, time_ns, received_ns)
+        if book.is_crossed:
+            self._counters.crossed += 1
+            reason = f"the order book is crossed ({book.best_words()}); {_ASKED}"
+            return self._break(FeedState.CROSSED, reason, time_ns, received_ns)
+        update = BookUpdate(self.symbol, time_ns, received_ns, bids, asks, is_snapshot, book.depth)
+        if synced:
+            return [update]
+        return self._healed(update)
+
+    def _healed(self, update: BookUpdate) -> list[MarketEvent]:
+        """A good snapshot. What the exchange itself does not allow is said first, so that nothing matches on it."""
+        self.condition.set_book(FeedState.SYNCED, "the order book is back")
+        status = self.tell(update.exchange_time_ns, update.received_at_ns)
+        if self.condition.now[0] is FeedState.SYNCED:
+            return [update, *status]
+        return [*status, update]
+
+    def _not_newer(self, exchange_ns: int, is_snapshot: bool, time_ns: int, received_ns: int) -> list[MarketEvent]:
+        """The same message again is harmless; an older one may have changed what a later one did."""
+        if exchange_ns == self._book_ns:
+            self._counters.duplicates += 1
+            return []
+        self._counters.reordered += 1
+        if is_snapshot:
+            # An old one doubled, most likely; the next one is taken whatever it says.
+            self._book_ns = 0
+            return []
+        return self._break(FeedState.GAP, f"order book messages came out of order; {_ASKED}", time_ns, received_ns)
+
+    def on_unreadable(self, why: str, received_ns: int) -> list[MarketEvent]:
+        """A message that concerns this instrument cannot be read: what it said is missing."""
+        time_ns = self._clock.now(received_ns)
+        reason = f"a message of {self.symbol} cannot be read ({why}); {_ASKED}"
+        if self.tape.state is TapeState.LIVE and self.tape.last_number:
+            self._requests.append(TradesWanted(self.symbol, max(self.tape.last_time_ns - _SECOND_NS, 0)))
+        return self._break(FeedState.GAP, reason, time_ns, max(received_ns, time_ns))
+
+    def on_overrun(self, dropped: int, received_ns: int) -> list[MarketEvent]:
+        """Book updates were left out on our side."""
+        time_ns = self._clock.now(received_ns)
+        reason = f"this program was too slow and left out {dropped:,} order book messages; {_ASKED}"
+        return self._break(FeedState.GAP, reason, time_ns, max(received_ns, time_ns))
+
+    def _break(self, state: FeedState, reason: str, time_ns: int, received_ns: int) -> list[MarketEvent]:
+        """The book is of no use until the next snapshot."""
+        if self.tape.state is not TapeState.CUT:
+            self._requests.append(BookWanted(self.symbol))
+        if self.condition.book not in (FeedState.CATCH_UP, FeedState.MISSED):
+            self.condition.set_book(state, reason)
+        return self.tell(time_ns, received_ns)
+
+    def on_down(self, reason: str, received_ns: int) -> list[MarketEvent]:
+        """Its connection ended: everything since is missing."""
+        self.condition.silent = ""
+        self.tape.cut()
+        self._book.clear()
+        self._book_ns, self._last = 0, None
+        time_ns = self._clock.now(received_ns)
+        self.condition.set_book(FeedState.GAP, f"the connection to Kraken was lost ({reason})")
+        return self.tell(time_ns, max(received_ns, time_ns))
+
+    # -- the tape ------------------------------------------------------------------------------------------------
+
+    def read_trades(self, messages: Iterable[TradeMessage]) -> list[TapeTrade]:
+        """Trades of a frame. Raises InvalidValueError for one that cannot be."""
+        return [
+            self._tape_trade(
+                one.trade_id, rfc3339_ns(one.timestamp), number_text(one.price), number_text(one.qty), one.side
+            )
+            for one in messages
+        ]
+
+    def read_rows(self, rows: Iterable[TradeRow]) -> list[TapeTrade]:
+        """Trades of a REST reply. Raises InvalidValueError for one that cannot be."""
+        return [
+            self._tape_trade(one.trade_id, int(one.time * _SECOND_NS), one.price, one.volume, one.side) for one in rows
+        ]
+
+    def _tape_trade(self, number: int, time_ns: int, price: str, quantity: str, side: str) -> TapeTrade:
+        ticks, lots = self._book.price.exact(price), self._book.quantity.exact(quantity)
+        if number <= 0 or not ticks or not lots or side not in _SIDES:
+            raise InvalidValueError(f"trade {number}, {side} {quantity} at {price}, cannot be")
+        return TapeTrade(number, time_ns, ticks, lots, _SIDES[side])
+
+    def on_trades(self, trades: list[TapeTrade], is_snapshot: bool, received_ns: int) -> list[MarketEvent]:
+        """Trades of a frame; after a time without connection those that were missed are told first."""
+        was = self.tape.state
+        told = self.tape.on_snapshot(trades) if is_snapshot else self.tape.on_update(trades)
+        if was is TapeState.LIVE or (was is TapeState.NEW and not is_snapshot):
+            events = self._public(told, received_ns)
+        else:
+            events = self._caught_up(told, received_ns)
+        self._want_trades()
+        return events
+
+    def on_history(self, trades: list[TapeTrade], received_ns: int) -> list[MarketEvent]:
+        """A page of the history that was asked for to close a hole."""
+        was = self.tape.state
+        hole = self.tape.wanted_since_ns
+        self._asked_since_ns = None
+        told = self.tape.on_page(trades)
+        events = self._caught_up(told, received_ns) if was is TapeState.CUT else self._public(told, received_ns)
+        wanted = self.tape.wanted_since_ns
+        self._fruitless = 0 if told or wanted != hole else self._fruitless + 1
+        if wanted is not None and self._fruitless >= _FRUITLESS_PAGES:
+            self._fruitless = 0
+            return events + self.on_no_history("Kraken's history does not have them", received_ns)
+        self._want_trades()
+        return events
+
+    def on_no_history(self, why: str, received_ns: int) -> list[MarketEvent]:
+        """Trades that were missed cannot be had: nothing may be filled for the hole."""
+        since_ns = self.tape.wanted_since_ns
+        self._asked_since_ns = None
+        if since_ns is None:
+            return []
+        time_ns = self._clock.now(received_ns)
+        was_cut = self.tape.state is TapeState.CUT
+        before = self.condition.book, self.condition.reason
+        self.condition.set_book(FeedState.MISSED, missed_words(since_ns, why))
+        events = self.tell(time_ns, max(received_ns, time_ns))
+        events += self._public(self.tape.give_up(), received_ns)
+        if was_cut:
+            self._requests.append(BookWanted(self.symbol))
+        else:
+            self.condition.set_book(*before)
+            events += self.tell(time_ns, max(received_ns, time_ns))
+        return events
+
+    def _caught_up(self, told: list[TapeTrade], received_ns: int) -> list[MarketEvent]:
+        """Trades nobody watched, told as such; then the book may come."""
+        events: list[MarketEvent] = []
+        condition = self.condition
+        time_ns = self._clock.now(received_ns)
+        if told and condition.book not in (FeedState.CATCH_UP, FeedState.SYNCED, FeedState.MISSED):
+            condition.set_book(FeedState.CATCH_UP, "the trades missed meanwhile are told")
+            events += self.tell(time_ns, max(received_ns, time_ns))
+        events += self._public(told, received_ns)
+        if self.tape.state is not TapeState.LIVE or self.is_synced:
+            return events
+        if condition.book is not FeedState.MISSED:
+            condition.set_book(FeedState.GAP, WAITING)
+        # Before the first book nobody needs to be told that it is not there yet.
+        if condition.is_told:
+            time_ns = self._clock.now(received_ns)
+            events += self.tell(time_ns, max(received_ns, time_ns))
+        self._requests.append(BookWanted(self.symbol))
+        return events
+
+    def _public(self, trades: list[TapeTrade], received_ns: int) -> list[MarketEvent]:
+        events: list[MarketEvent] = []
+        for one in trades:
+            time_ns = self._clock.at(one.time_ns, received_ns)
+            events.append(
+                PublicTrade(
+                    self.symbol,
+                    time_ns,
+                    max(received_ns, time_ns),
+                    one.price,
+                    one.quantity,
+                    one.side,
+                    str(one.number),
+                )
+            )
+        return events
+
+    def _want_trades(self) -> None:
+        """Ask for what closes the hole, once; every request is answered by a page or by why there is none."""
+        since_ns = self.tape.wanted_since_ns
+        if since_ns is not None and since_ns != self._asked_since_ns:
+            self._requests.append(TradesWanted(self.symbol, since_ns))
+        self._asked_since_ns = since_ns
+
+    # -- its condition -------------------------------------------------------------------------------------------
+
+    def begin_away(self, since_ns: int, received_ns: int) -> list[MarketEvent]:
+        """This run follows one that saw the trades up to that time; those since then are told next."""
+        self.tape.begin(since_ns)
+        self.condition.set_book(FeedState.CATCH_UP, f"the trades since {iso(since_ns)[:19]} UTC are told")
+        time_ns = self._clock.at(since_ns, received_ns)
+        return self.tell(time_ns, max(received_ns, time_ns))
+
+    def trade_away(self, trade: TapeTrade, received_ns: int) -> list[MarketEvent]:
+        """A trade of that time."""
+        return self._public(self.tape.on_page([trade]), received_ns)
+
+    def miss_away(self, since_ns: int, why: str, received_ns: int) -> list[MarketEvent]:
+        """The trades from here on until now cannot be had."""
+        self.tape.forget()
+        self.condition.set_book(FeedState.MISSED, missed_words(since_ns, why))
+        time_ns = self._clock.at(since_ns, received_ns)
+        return self.tell(time_ns, max(received_ns, time_ns))
+
+    def on_refused(self, error: str, received_ns: int) -> list[MarketEvent]:
+        """Kraken does not take a subscription; a book that is in sync is not touched by that."""
+        if self.condition.book is not FeedState.GAP:
+            return []
+        self.condition.set_book(FeedState.GAP, f"Kraken refuses a subscription of {self.symbol}: {error}")
+        time_ns = self._clock.now(received_ns)
+        return self.tell(time_ns, max(received_ns, time_ns))
+
+    def on_pair(self, pair: PairState, received_ns: int) -> list[MarketEvent]:
+        """Its status; and its steps, which nobody can change under a running session."""
+        self.condition.pair = exchange_state(pair.status, self.symbol)
+        if pair.price_increment is not None:
+            tick = Decimal(number_text(pair.price_increment))
+            if tick != self.instrument.tick:
+                words = f"Kraken changed the tick of {self.symbol} to {tick:f}: start a new session"
+                self.condition.pair = (FeedState.MAINTENANCE, words)
+        time_ns = self._clock.now(received_ns)
+        return self.tell(time_ns, max(received_ns, time_ns))
+
+    def tell(self, time_ns: int, received_ns: int) -> list[MarketEvent]:
+        """Its condition, where that has changed."""
+        if not self._clock.is_known or not self.condition.take_change():
+            return []
+        state, reason = self.condition.now
+        return [FeedStatus(self.symbol, time_ns, received_ns, state, reason)]
+
+
+def missed_words(since_ns: int, why: str) -> str:
+    return f"the trades since {iso(since_ns)[:19]} UTC cannot be had: {why}"

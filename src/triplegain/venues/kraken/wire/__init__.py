@@ -1,0 +1,1 @@
+"""Kraken's messages: types, one reader, one writer, names and errors."""

@@ -1,0 +1,78 @@
+"""A live session that was away for hours: they are told, and nobody pretends to have thought about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
+from tests.session.scripted_models import ScriptedModels
+from tests.session.test_fewer_models import Silent
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.market import FeedState, FeedStatus
+from triplegain.session.trading_session import TradingSession
+
+MINUTE_NS = 60 * SECOND_NS
+
+
+@pytest.fixture(scope="module")
+def market(captures: Path) -> tuple[list[Any], list[Any]]:
+    return crash_events(captures)
+
+
+def away(captures: Path, market: Any, models: ScriptedModels) -> tuple[TradingSession, dict[str, Any], int]:
+    """A session that was left, with rounds open if nobody answers, and is told of the hours since then."""
+    first = warm(TradingSession(crash_settings(captures)), market[0])
+    play(first, market[1][:9], models)
+    if isinstance(models, Silent):
+        first.advance_to(first.thinks_at_ns)
+        assert first.state()["mind"]["rounds"]["open"]
+    state = json.loads(json.dumps(first.take_batch(0, 0).state))
+    session = warm(TradingSession(crash_settings(captures)), market[0])
+    session.restore(state)
+    session.begin_away()
+    left_ns = session.now_ns
+    for minute in range(1, 8 * 60 + 1):
+        told_ns = left_ns + minute * MINUTE_NS
+        for symbol in session.exchange.markets:
+            session.on_event(FeedStatus(symbol, told_ns, told_ns, FeedState.CATCH_UP, "the trades of the time away"))
+    return session, state, left_ns
+
+
+def come_back(session: TradingSession) -> None:
+    for symbol in session.exchange.markets:
+        session.on_event(FeedStatus(symbol, session.now_ns, session.now_ns, FeedState.SYNCED, ""))
+    session.advance_to(session.now_ns + 2 * SECOND_NS)
+
+
+def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(captures: Path, market: Any) -> None:
+    session, _, left_ns = away(captures, market, ScriptedModels())
+    ran = dict(session.mind.schedule.runs)
+    come_back(session)
+    for task in ("technical", "regime", "sentiment"):
+        assert session.mind.schedule.runs[task] == ran[task] + 1, task
+    assert session.mind.schedule.tallies["technical"].missed >= 8 * 60 - 1
+    batch = session.take_batch(0, 0)
+    assert not [each for each in batch.analyses if each.time_ns < left_ns + 8 * HOUR_NS]
+    asked_at = {each.asked_at_ns for each in session.take_unasked()}
+    assert asked_at
+    assert min(asked_at) >= left_ns + 8 * HOUR_NS
+
+
+def test_rounds_that_were_open_are_over_and_blame_nobody(captures: Path, market: Any) -> None:
+    session, state, _ = away(captures, market, Silent())
+    failing = state["mind"]["degradation"]
+    come_back(session)
+    assert session.state()["mind"]["degradation"] == failing
+    opened = {each["round_id"] for each in state["mind"]["rounds"]["open"]}
+    assert not opened & {each.round_id for each in session.take_unasked()}
+
+
+def test_risk_goes_on_looking(captures: Path, market: Any) -> None:
+    session, state, left_ns = away(captures, market, ScriptedModels())
+    assert session.mind.is_asleep
+    assert int(state["watch"]["looked_ns"]) <= left_ns
+    assert int(session.state()["watch"]["looked_ns"]) > left_ns + 7 * HOUR_NS

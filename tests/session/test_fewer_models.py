@@ -1,0 +1,98 @@
+"""A session that is taken up with other models than it was left with, and one whose models may not be asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.scripted_models import ScriptedModels
+
+from triplegain.decision.schedule import Skip
+from triplegain.decision.settings import ANALYSES, Cast, MindSettings
+from triplegain.session.trading_session import TradingSession
+
+STOP = 181
+
+
+@pytest.fixture(scope="module")
+def market(captures: Path) -> tuple[list[Any], list[Any]]:
+    return crash_events(captures)
+
+
+class Silent(ScriptedModels):
+    """Nobody answers: every round stays open until its deadline."""
+
+    def answer(self, session: TradingSession) -> None:
+        self.asked += session.take_unasked()
+
+
+@pytest.mark.parametrize(
+    "stop_s", [0, 31, 62, 93], ids=["analyses open", "regimes open", "sentiment open", "decisions open"]
+)
+@pytest.mark.parametrize(
+    "mind",
+    [
+        MindSettings(tasks=ANALYSES),
+        MindSettings(tasks=WITHOUT_REBALANCE, cast=Cast(decision=("newcomer",), providers={"newcomer": "its"})),
+    ],
+    ids=["no model", "another model"],
+)
+def test_rounds_of_models_that_take_no_part_any_more_run_out(
+    captures: Path, market: Any, mind: MindSettings, stop_s: int
+) -> None:
+    first = warm(TradingSession(crash_settings(captures)), market[0])
+    models = Silent()
+    for event in market[1][:3]:
+        models.take(first, event)
+    start_ns = first.now_ns
+    while first.thinks_at_ns <= start_ns + stop_s * 10**9:
+        first.advance_to(first.thinks_at_ns)
+        models.answer(first)
+    stored = json.loads(json.dumps(first.take_batch(0, 0).state))
+    assert stored["mind"]["rounds"]["open"]
+    second = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
+    for event in market[1][:3]:
+        second.observe(event)
+    second.restore(stored)
+    played = play(second, market[1][3:60], Silent())
+    assert [analysis for analysis in played.all("analyses") if analysis.task == "technical"]
+    state = second.state()["mind"]
+    assert not state["slots"]["waiting"]
+    if mind.cast.decision == ():
+        assert not state["rounds"]["open"]
+        assert not state["slots"]["open"]
+        assert not state["running"]
+
+
+def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(captures: Path, market: Any) -> None:
+    session = warm(TradingSession(crash_settings(captures, mind=MindSettings(tasks=ANALYSES))), market[0])
+    play(session, market[1][:3], ScriptedModels())
+    state = json.loads(json.dumps(session.state()))
+    state["mind"]["owed"] = ["BTC/USDT"]
+    session.restore(state)
+    played = play(session, market[1][3:30], ScriptedModels())
+    assert {analysis.task for analysis in played.all("analyses")} <= {"technical", "regime"}
+
+
+def test_a_decision_that_is_owed_waits_until_trading_goes_on(captures: Path, market: Any) -> None:
+    session = warm(TradingSession(crash_settings(captures)), market[0])
+    models = ScriptedModels()
+    play(session, market[1][: 5 * 3], models)
+    state = json.loads(json.dumps(session.state()))
+    state["mind"]["owed"] = ["BTC/USDT"]
+    session.restore(state)
+    session.paused = True
+    assert session.may_trade is Skip.PAUSED
+    asked = len(models.asked)
+    play(session, market[1][15:30], models)
+    assert "decision" not in {each.kind for each in models.asked[asked:]}
+    session.paused = False
+    play(session, market[1][30:45], models)
+    assert [each.subject for each in models.asked[asked:] if each.kind == "decision"] == ["BTC/USDT"]
+
+
+def test_the_cast_of_these_tests_decides(captures: Path) -> None:
+    assert CAST.decision

@@ -1,0 +1,164 @@
+"""Commands on risk, tasks and everything at once: in one step with their audit, or refused with nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from triplegain.decision.degradation import DegradationSettings
+from triplegain.decision.schedule import TASKS, Task
+from triplegain.decision.settings import Cast, MindSettings
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.market import MarketEvent
+from triplegain.domain.records import CommitBatch, SecurityEvent
+from triplegain.session.commands import CommandRefusedError, SessionCommands
+from triplegain.session.runner import SessionRunner
+from triplegain.session.trading_session import TradingSession
+
+AUDIT = SecurityEvent("risk_reset", "admin", "127.0.0.1", "r", 0, {"by": "hand"})
+VOTERS = MindSettings(
+    tasks=tuple(spec for spec in TASKS if spec.name != Task.REBALANCE),
+    cast=Cast(decision=("qwen",), social="grok", providers={"qwen": "ollama", "grok": "ollama"}),
+)
+
+
+class Store:
+    def __init__(self) -> None:
+        self.batches: list[CommitBatch] = []
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        self.batches.append(batch)
+
+
+async def play(
+    open_session: Any, market: Any, act: Callable[[SessionCommands, TradingSession], Awaitable[None]], **changes: Any
+) -> list[CommitBatch]:
+    """A demo market of ten seconds, at whose 300th message `act` happens; what was stored."""
+    feed = market(seconds=10)
+    session: TradingSession = open_session(feed, baseline=None, **changes)
+    store = Store()
+
+    async def acted() -> None:
+        await act(SessionCommands(runner), session)
+
+    class Waking:
+        """Messages one by one, the act between two of them."""
+
+        def __init__(self) -> None:
+            self._events: Iterator[MarketEvent] = feed.events()
+            self._number = 0
+
+        def __aiter__(self) -> Waking:
+            return self
+
+        async def __anext__(self) -> list[MarketEvent]:
+            self._number += 1
+            if self._number == 300:
+                await acted()
+            try:
+                return [next(self._events)]
+            except StopIteration:
+                raise StopAsyncIteration from None
+
+    runner = SessionRunner(session, Waking(), store, ManualClock())
+    await runner.run()
+    return store.batches
+
+
+def with_audit(batches: list[CommitBatch]) -> CommitBatch:
+    [found] = [batch for batch in batches if batch.security_events]
+    return found
+
+
+async def refused(command: Awaitable[object], code: str, words: str) -> None:
+    with pytest.raises(CommandRefusedError, match=words) as caught:
+        await command
+    assert caught.value.code == code
+
+
+async def test_a_reset_and_its_audit_are_one_step(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        session.risk.restore(None)
+        assert await commands.reset_risk(AUDIT) == ("risk state is missing: ADMIN reset",)
+        assert session.risk.halted(session.now_ns) == ""
+
+    step = with_audit(await play(open_session, market, act))
+    assert [change.kind for change in step.risk] == ["reset"]
+    assert step.state["risk"]["halts"] == []
+    told = {"by": "hand", "equity": "10000", "ended": ["risk state is missing: ADMIN reset"]}
+    assert step.security_events == (replace(AUDIT, details=told),)
+
+
+async def test_no_reset_without_a_known_equity_above_zero(
+    open_session: Any, market: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        before = session.risk.state()
+        for unknown in (None, Decimal(0), Decimal("-5")):
+            with monkeypatch.context() as patched:
+                patched.setattr(session.portfolio, "equity_usd", lambda found=unknown: found)
+                await refused(commands.reset_risk(AUDIT), "equity_unknown", "equity is unknown or not above zero")
+        assert session.risk.state() == before
+
+    batches = await play(open_session, market, act)
+    assert not any(batch.security_events for batch in batches)
+
+
+async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        assert await commands.emergency(AUDIT) == ()
+        assert session.paused
+
+    step = with_audit(await play(open_session, market, act))
+    assert step.state["paused"] is True
+    assert step.security_events[0].details == {"by": "hand", "positions": []}
+
+
+async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        assert session.thinks_at_ns > session.now_ns
+        await commands.run_task("regime", AUDIT)
+        assert session.thinks_at_ns <= session.now_ns
+        assert session.mind.schedule.tallies["regime"].forced == 0
+
+    batches = await play(open_session, market, act)
+    asked = with_audit(batches).state["mind"]["schedule"]["tasks"]["regime"]
+    assert int(asked["asked_ns"]) == with_audit(batches).market_time_ns
+    assert batches[-1].state["mind"]["schedule"]["tasks"]["regime"]["forced"] == 1
+
+
+async def test_a_task_nobody_can_do_is_unknown(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        await refused(
+            commands.run_task("decision", AUDIT), "unknown_task", "no task decision, it has technical, regime"
+        )
+
+    assert not any(batch.security_events for batch in await play(open_session, market, act))
+
+
+async def test_a_run_that_would_be_skipped_is_refused_with_the_reason(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        session.paused = True
+        await refused(commands.run_task("decision", AUDIT), "not_now", "paused, so decision would be skipped")
+        await commands.run_task("technical", AUDIT)
+        session.paused = False
+        session.risk.restore(None)
+        await refused(commands.run_task("decision", AUDIT), "not_now", "halted.*risk state is missing")
+        session.risk.reset(session.now_ns, Decimal(10_000))
+        for _ in range(DegradationSettings().reduced_after):
+            session.mind.degradation.failed("ollama", session.now_ns, "no route")
+        await refused(commands.run_task("sentiment", AUDIT), "not_now", "ollama failed 3 times: no route")
+        await commands.run_task("decision", AUDIT)
+
+    batches = await play(open_session, market, act, mind=VOTERS)
+    assert sum(len(batch.security_events) for batch in batches) == 2
+
+
+async def test_before_the_market_starts_no_task_runs(open_session: Any, market: Any) -> None:
+    session = open_session(market(), baseline=None)
+    runner = SessionRunner(session, iter(()), Store(), ManualClock())
+    await refused(SessionCommands(runner).run_task("regime", AUDIT), "not_ready", "has not started yet")
