@@ -1,0 +1,115 @@
+"""What of a session stands in no row, kept in parts: a commit stores the parts that changed, a restart reads all.
+
+A part has a name and a type; it is one value, or one value per key (an order number, a symbol, a position). Whoever
+owns it says when a key has changed; what is small and changes anywhere is looked at in every commit instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from triplegain.domain.errors import InvalidValueError
+
+T = TypeVar("T")
+
+#: The key of a part that is one value.
+WHOLE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartChange:
+    """One row: `state` is JSON, or None for what is no longer there."""
+
+    part: str
+    key: str
+    state: bytes | None
+
+
+@dataclass(slots=True)
+class _Part:
+    decoder: msgspec.json.Decoder[Any]
+    read: Callable[[str], Any]
+    restore: Callable[[dict[str, Any]], None]
+    changed: dict[str, None]
+    watched: bool
+
+
+class Parts:
+    """The parts of one session. Restored in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, _Part] = {}
+        self._stored: dict[tuple[str, str], bytes] = {}
+        self._encoder = msgspec.json.Encoder(decimal_format="string")
+
+    def keyed(
+        self,
+        name: str,
+        kind: type[T],
+        read: Callable[[str], T | None],
+        restore: Callable[[dict[str, T]], None],
+    ) -> Callable[[str], None]:
+        """A part with a value per key. `read` gives the value of a key now, None once it is gone; `restore` takes all.
+
+        Returns what must be called with a key whenever its value may have changed.
+        """
+        changed = self._add(name, kind, read, restore, watched=False)
+
+        def touch(key: str) -> None:
+            changed[key] = None
+
+        return touch
+
+    def single(self, name: str, kind: type[T], read: Callable[[], T], restore: Callable[[T], None]) -> None:
+        """A part of one small value that is looked at in every commit, and stored where it is another than before."""
+        self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), watched=True)
+
+    def _add(
+        self,
+        name: str,
+        kind: Any,
+        read: Callable[[str], Any],
+        restore: Callable[[dict[str, Any]], None],
+        *,
+        watched: bool,
+    ) -> dict[str, None]:
+        if name in self._parts:
+            raise ValueError(f"there are two parts called {name}")
+        changed: dict[str, None] = {}
+        self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, changed, watched)
+        return changed
+
+    def changes(self) -> Iterator[PartChange]:
+        """What has changed since the last call, as rows."""
+        for name, part in self._parts.items():
+            keys = (WHOLE,) if part.watched else tuple(part.changed)
+            part.changed.clear()
+            for key in keys:
+                value = part.read(key)
+                state = None if value is None else self._encoder.encode(value)
+                if state == self._stored.get((name, key)):
+                    continue
+                if state is None:
+                    del self._stored[name, key]
+                else:
+                    self._stored[name, key] = state
+                yield PartChange(name, key, state)
+
+    def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
+        """Put everything back. A part without rows is left as it is. Raises InvalidValueError for rows of no part."""
+        self._stored.clear()
+        values: dict[str, dict[str, Any]] = {name: {} for name in self._parts}
+        for (name, key), state in rows.items():
+            if name not in values:
+                raise InvalidValueError(f"the stored session has a part {name!r} that nobody here knows")
+            value = values[name][key] = self._parts[name].decoder.decode(state)
+            # As this program writes it: a database may have put its keys in another order.
+            self._stored[name, key] = self._encoder.encode(value)
+        for name, part in self._parts.items():
+            if values[name]:
+                part.restore(values[name])
+            part.changed.clear()

@@ -1,0 +1,75 @@
+"""Parts of a session's state: a commit stores what changed, a restart reads what was stored."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import PartChange, Parts
+
+
+class Place(msgspec.Struct, frozen=True):
+    ahead: int
+    price: Decimal
+
+
+class Room:
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self.count = 0
+        self.parts = Parts()
+        self.touch = self.parts.keyed("place", Place, self.places.get, self.places.update)
+        self.parts.single("count", int, lambda: self.count, self._take_count)
+
+    def _take_count(self, count: int) -> None:
+        self.count = count
+
+    def put(self, key: str, place: Place | None) -> None:
+        if place is None:
+            del self.places[key]
+        else:
+            self.places[key] = place
+        self.touch(key)
+
+
+def test_only_what_has_changed_is_handed_out() -> None:
+    room = Room()
+    room.put("1", Place(5, Decimal("100.10")))
+    room.put("2", Place(0, Decimal("99")))
+    assert [(change.part, change.key) for change in room.parts.changes()] == [
+        ("place", "1"),
+        ("place", "2"),
+        ("count", ""),
+    ]
+    assert list(room.parts.changes()) == []
+    room.put("2", Place(0, Decimal("99")))
+    assert list(room.parts.changes()) == [], "told to look, and it is what it was"
+    room.put("1", None)
+    room.count = 7
+    assert list(room.parts.changes()) == [PartChange("place", "1", None), PartChange("count", "", b"7")]
+
+
+def test_what_was_stored_comes_back_and_is_not_stored_again() -> None:
+    room = Room()
+    room.put("1", Place(5, Decimal("100.10")))
+    room.count = 3
+    rows = {(change.part, change.key): change.state for change in room.parts.changes() if change.state is not None}
+    rows["place", "1"] = b' { "price": "100.10",  "ahead": 5 } '
+    again = Room()
+    again.parts.restore(rows)
+    assert (again.places, again.count) == (room.places, 3)
+    assert list(again.parts.changes()) == []
+
+
+def test_rows_of_a_part_that_nobody_has_are_refused() -> None:
+    with pytest.raises(InvalidValueError, match="'horoscope'"):
+        Room().parts.restore({("horoscope", ""): b"1"})
+
+
+def test_a_name_is_given_once() -> None:
+    room = Room()
+    with pytest.raises(ValueError, match="count"):
+        room.parts.single("count", int, lambda: 0, lambda _: None)
