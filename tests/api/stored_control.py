@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
 from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 

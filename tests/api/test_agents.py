@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.api.conftest import Bench
 from tests.storage.scripted_session import START_NS
 
 from triplegain.domain.agent_records import AnalysisRecord, VoteRecord
 from triplegain.domain.clock import MILLISECOND_NS
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.records import DecisionRecord, Outcome
 
 ANALYSIS = AnalysisRecord(
     number=1,
@@ -46,7 +46,7 @@ async def test_agents_are_told_with_what_each_said_last(bench: Bench) -> None:
 
 
 async def test_decisions_are_paged_newest_first_with_their_votes(bench: Bench) -> None:
-    third = DecisionRecord(3, START_NS, "XRP/USDT", "consensus", "buy", Decimal("0.50"), "refused", ("unsure",))
+    third = DecisionRecord(3, START_NS, "XRP/USDT", "consensus", "buy", Decimal("0.50"), Outcome.REFUSED, ("unsure",))
     third = replace(third, details={"rules": ["confidence"]})
     await bench.control.store_step(decisions=(third,), votes=(VOTE,))
     async with bench.client("viewer") as viewer:

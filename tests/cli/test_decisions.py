@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.cli.conftest import Stored, Tg
 from tests.storage.mind_steps import vote
 from tests.storage.scripted_session import ScriptedSession, session_record

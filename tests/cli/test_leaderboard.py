@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from tests.cli.conftest import Stored, Tg
 from tests.storage.mind_steps import outcome, vote
 from tests.storage.scripted_session import ScriptedSession, session_record

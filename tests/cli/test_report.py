@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import ScriptedSession, session_record
 

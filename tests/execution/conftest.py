@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.exchange_events import (
     CommandRefused,
@@ -26,7 +27,6 @@ from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderSt
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.alert import Alert
 from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
@@ -49,7 +49,7 @@ class ScriptedVenue:
         self.now_ns = START_NS
         self.sent: list[str] = []
         self.closed: list[PositionRecord] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[AlertRecord] = []
         self._restarts = restarts
         self._sequence = 0
         self._fills = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-from triplegain.domain.agent_records import HodlRecord
+from triplegain.domain.agent_records import AlertRecord, HodlRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
@@ -18,7 +18,6 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason, PositionRecord
-from triplegain.execution.alert import Alert
 from triplegain.execution.hodl_bag.bag import HodlBag
 from triplegain.execution.hodl_bag.profit import DAY_NS
 from triplegain.execution.hodl_bag.settings import HodlSettings
@@ -45,7 +44,7 @@ class Scene:
         self.sent: list[str] = []
         self.placed: list[OrderRequest] = []
         self.records: list[HodlRecord] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[AlertRecord] = []
         self.orders = OrderRegister()
         self._restarts = restarts
         self._requests: dict[str, OrderRequest] = {}

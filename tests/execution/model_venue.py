@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.execution.conftest import BTC, OPENING, START_NS
 
+from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import (
     CommandRefused,
@@ -31,7 +32,6 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.alert import Alert
 from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
@@ -74,7 +74,7 @@ class ModelVenue:
         self.commands: deque[Callable[[int], None]] = deque()
         self.answers: deque[ExchangeEvent] = deque()
         self.log: list[str] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[AlertRecord] = []
         self._sequence = self._fills = 0
         self.desk = self._new_desk()
 

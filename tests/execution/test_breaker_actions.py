@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import AlertKind
 
 Venue = Any
 ONE_PERCENT = Decimal("0.01")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tests.execution.hodl_scene import Scene
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
 from triplegain.domain.records import PositionRecord
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.hodl_bag.profit import DAY_NS
 from triplegain.execution.hodl_bag.settings import HodlSettings
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import Refused
 from triplegain.execution.protecting.stage import Protected, StopLevel, Unguarded
 

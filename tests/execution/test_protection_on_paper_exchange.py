@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected
 from triplegain.domain.instrument import Instrument
@@ -20,7 +21,6 @@ from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.protecting.stage import Unguarded
 
 Venue = Any

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.execution.conftest import ScriptedVenue
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protecting.settings import ProtectionSettings
 from triplegain.execution.protecting.trailing import BreakEven, TrailingStop, TrailMode

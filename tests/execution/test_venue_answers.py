@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.exchange_events import (
     CommandRefused,
@@ -20,7 +21,6 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.orders import AmendRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.protecting.protection import Protection, Reduction
 from triplegain.execution.protecting.stage import (
     Closed,

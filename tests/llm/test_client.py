@@ -6,10 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import asdict
 from pydantic import BaseModel
 from tests.llm.asked import GOOD, GOOD_TEXT, NOON_NS, SECRETS, Vote, ask, client_of, good_but, spec_of
 from tests.llm.fake_provider import Do, FakeProvider

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import asdict
 from tests.llm.asked import GOOD, GOOD_TEXT, SECRETS, ask, client_of, good_but, spec_of
 from tests.llm.fake_provider import MODEL_ID, TOKENS_IN, TOKENS_OUT, Do, FakeProvider
 

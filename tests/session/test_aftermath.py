@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.session.conftest import demo, settings_for
 
+from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.ledger_entry import EntryKind
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, PositionRecord
@@ -56,5 +57,5 @@ def test_what_is_set_aside_on_a_timer_is_put_down_with_its_transfer(session: Tra
         [-entry.amount_atoms for entry in transfers(batch)]
     )
     assert len(transfers(batch)) == 2
-    assert [record.kind for record in batch.hodl].count("allocated") == 3
+    assert [record.kind for record in batch.hodl].count(HodlStep.ALLOCATED) == 3
     assert "transfer" in {record.kind for record in batch.risk}

@@ -247,7 +247,7 @@ def test_purchases_held_up_until_their_time_is_over_are_dropped(book: RebalanceB
 def test_what_risk_refuses_takes_the_rest_of_its_batch_with_it(book: RebalanceBook) -> None:
     book.begin(a_plan(), LIMITS, NOW_NS)
     claim = claimed(book)
-    assert book.refuse_all(claim.orders, ["trading is halted"]) == ("batch 1 is not sent: trading is halted",)
+    assert book.refuse_all(claim.orders, ["trading is halted"]) == "batch 1 is not sent: trading is halted"
     assert (book.is_active, claimed(book)) == (False, RebalanceClaim())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice, pairwise
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderSubmitted
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.execution.order_desk import Refused
 from triplegain.ledger.entries import check_balanced
+from triplegain.risk.state import Halt, HaltKind
 from triplegain.session.trading_session import TradingSession
 
 
@@ -177,6 +179,27 @@ def test_a_paused_session_opens_nothing(market: Any, open_session: Any, play: An
     assert not [item for item in recorded if isinstance(item, OrderSubmitted)]
     reasons = {r for d in recorded if isinstance(d, DecisionRecord) and d.outcome == "refused" for r in d.reasons}
     assert "trading is paused: no new positions" in reasons
+    # A pause and an empty account speak before risk is asked.
+    assert session.decisions.counts[Outcome.REFUSED] > 0
+    assert session.decisions.refused_by_risk == 0
+
+
+def test_what_risk_refuses_is_counted_apart_from_what_never_came_before_it(
+    market: Any, open_session: Any, play: Any
+) -> None:
+    feed = market()
+    session = open_session(feed)
+    halted = Halt(HaltKind.DRAWDOWN, None, "a test's halt")
+    session.risk._state = replace(session.risk.memory, halts=(halted,))
+    recorded = play(session, feed.events())
+    refused = [d for d in recorded if isinstance(d, DecisionRecord) and d.outcome is Outcome.REFUSED]
+    by_risk = [decision for decision in refused if "halted" in decision.details.get("rules", ())]
+    # Purchases come before risk; a sale of what is not there does not.
+    assert 0 < len(by_risk) < len(refused)
+    assert (session.decisions.refused_by_risk, session.decisions.counts[Outcome.REFUSED]) == (
+        len(by_risk),
+        len(refused),
+    )
 
 
 def test_the_baseline_leaves_a_position_opened_by_hand_alone(market: Any, open_session: Any, play: Any) -> None:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from tests.storage.scripted_session import START_NS
 
 from triplegain.domain.agent_records import (
+    AlertKind,
     AlertRecord,
     AnalysisRecord,
     HodlRecord,
+    HodlStep,
     ModelCall,
     OutcomeRecord,
     RiskRecord,
@@ -89,11 +91,11 @@ def risk(number: int, kind: str = "updated") -> RiskRecord:
     return RiskRecord(number, START_NS + number, kind, "equity fell", state)
 
 
-def alert(number: int, kind: str = "unprotected") -> AlertRecord:
+def alert(number: int, kind: AlertKind = AlertKind.STOP_LOST) -> AlertRecord:
     return AlertRecord(number, START_NS + number, kind, "BTC/USDT", "p-1", "the position p-1 has no stop")
 
 
-def hodl(number: int, kind: str = "allocated", asset: str = "USDT") -> HodlRecord:
+def hodl(number: int, kind: HodlStep = HodlStep.ALLOCATED, asset: str = "USDT") -> HodlRecord:
     return HodlRecord(
         number, START_NS + number, kind, asset, Decimal("0.3334"), Decimal("0.3334"), "p-1", "", {"share": "0.3334"}
     )

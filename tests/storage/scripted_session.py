@@ -16,6 +16,7 @@ from triplegain.domain.records import (
     CommitBatch,
     DecisionRecord,
     OrderRecord,
+    Outcome,
     PortfolioSnapshot,
     PositionRecord,
     PositionSnapshot,
@@ -92,7 +93,7 @@ class ScriptedSession:
             positions=(self._position(order),),
             decisions=(
                 DecisionRecord(
-                    self.decisions, now, "BTC/USDT", "ema", "buy", Decimal("0.75"), "sent", (), f"c-{number}"
+                    self.decisions, now, "BTC/USDT", "ema", "buy", Decimal("0.75"), Outcome.SENT, (), f"c-{number}"
                 ),
             ),
             portfolio_snapshots=(self._snapshot(self.fills),),
@@ -105,7 +106,7 @@ class ScriptedSession:
         """A decision of which nothing came."""
         self.decisions += 1
         now, number = self._now, self.decisions
-        decision = DecisionRecord(number, now, "XRP/USDT", "ema", "buy", Decimal("0.5"), "refused", (reason,))
+        decision = DecisionRecord(number, now, "XRP/USDT", "ema", "buy", Decimal("0.5"), Outcome.REFUSED, (reason,))
         return self._batch(balances=False, decisions=(decision,))
 
     def audited(self) -> CommitBatch:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
+from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.domain.clock import ManualClock

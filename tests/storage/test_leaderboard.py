@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.storage.mind_steps import HOUR_NS, outcome, vote
 from tests.storage.scripted_session import ScriptedSession, session_record
 

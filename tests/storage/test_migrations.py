@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from tests.database_fixtures import MIGRATIONS
 from tests.storage.mind_steps import vote
 from tests.storage.scripted_session import START_NS, ScriptedSession

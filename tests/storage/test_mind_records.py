@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.storage.mind_steps import alert, analysis, hodl, outcome, risk, vote
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
+from triplegain.domain.agent_records import AlertKind, HodlStep
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms
@@ -53,7 +54,7 @@ async def test_everything_reads_back_as_it_was_given(store: SessionStore, reader
         outcomes=[outcome(1), outcome(1, 4, None), outcome(3)],
         risk=[risk(1), risk(2, "halted")],
         alerts=[alert(1)],
-        hodl=[hodl(1), hodl(2, "bought", "BTC")],
+        hodl=[hodl(1), hodl(2, HodlStep.BOUGHT, "BTC")],
     )
     await store.commit("a", batch)
     assert await reader.analyses("a") == list(batch.analyses)
@@ -180,7 +181,7 @@ async def test_pages_and_filters(store: SessionStore, reader: SessionReader) -> 
             script.idle(),
             analyses=[analysis(number, "regime" if number % 2 else "technical") for number in range(1, 7)],
             votes=[vote(1), vote(2, model="grok"), vote(3), vote(4, decision=None)],
-            alerts=[alert(1), alert(2, "slow"), alert(3)],
+            alerts=[alert(1), alert(2, AlertKind.OVERDUE), alert(3)],
             hodl=[hodl(1), hodl(2, asset="BTC")],
             risk=[risk(1), risk(2), risk(3)],
         ),
@@ -190,7 +191,7 @@ async def test_pages_and_filters(store: SessionStore, reader: SessionReader) -> 
     assert await reader.analyses("a", symbol="XRP/USDT") == []
     assert [each.number for each in await reader.votes("a", model="gpt")] == [1, 3, 4]
     assert [each.number for each in await reader.votes("a", decision_numbers=[1], after=1)] == [2, 3]
-    assert [each.number for each in await reader.alerts("a", kind="unprotected", newest_first=True)] == [3, 1]
+    assert [each.number for each in await reader.alerts("a", kind=AlertKind.STOP_LOST, newest_first=True)] == [3, 1]
     assert [each.number for each in await reader.hodl("a", asset="BTC")] == [2]
     assert [each.number for each in await reader.risk_history("a", after=1, limit=1)] == [2]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from decimal import Decimal
 
+from msgspec.structs import replace
 from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.domain.orders import OrderStatus

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, session_record
 
 from triplegain.domain.clock import ManualClock
@@ -168,7 +169,9 @@ async def test_shortfall_adds_up_over_the_fills_that_had_quotes(store: SessionSt
     ]
     for shortfall in parts:
         batch = script.buy()
-        fill = replace(batch.fills[0], explanation={"model": "book", "shortfall": shortfall}, maker=shortfall is None)
+        fill = dataclasses.replace(
+            batch.fills[0], explanation={"model": "book", "shortfall": shortfall}, maker=shortfall is None
+        )
         await store.commit("a", replace(batch, fills=(fill,)))
     report = await read_report(database, "a")
     (cost,) = report.shortfall

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from decimal import Decimal
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.domain.clock import ManualClock
@@ -160,7 +160,7 @@ async def test_a_batch_sent_twice_or_left_out_is_refused_and_changes_nothing(
 
 
 def without(batch: CommitBatch, **changes: object) -> CommitBatch:
-    return replace(batch, **changes)  # type: ignore[arg-type]
+    return replace(batch, **changes)
 
 
 @pytest.mark.parametrize(

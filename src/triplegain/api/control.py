@@ -56,6 +56,7 @@ class MindView:
     warning: str = ""
     waiting: int = 0
     hodl: Mapping[str, Decimal] = field(default_factory=dict)
+    refused_by_risk: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from triplegain.domain.orders import (
     StopLoss,
     TimeInForce,
 )
+from triplegain.domain.records import Outcome
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -164,7 +165,7 @@ class AnalysisPage(Page):
 class DecisionPage(Page):
     newest_first: bool = True
     symbol: Symbol | None = None
-    outcome: Annotated[Literal["sent", "refused", "held", "abstained"], _Word] | None = None
+    outcome: Annotated[Outcome, _Word] | None = None
 
 
 def expiry_ns(text: str, now_ns: int) -> int:

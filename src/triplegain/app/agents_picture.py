@@ -32,8 +32,7 @@ def agents(session: TradingSession) -> Mind:
 
 def coordinator(session: TradingSession) -> CoordinatorState:
     state, why = trading_state(session)
-    counts = session.decisions.counts
-    decisions = DecisionCounts(sent=counts.sent, refused=counts.refused, held=counts.held, abstained=counts.abstained)
+    decisions = DecisionCounts(**{outcome.value: count for outcome, count in session.decisions.counts.items()})
     return CoordinatorState(state=state, why=why, decisions=decisions)
 
 

@@ -10,16 +10,12 @@ from triplegain.session.trading_session import TradingSession
 
 def mind_view(session: TradingSession, warning: str = "") -> MindView:
     """As of now. `warning` is about what models cost."""
-    mind, counts, cast = session.mind, session.decisions.counts, session.settings.mind.cast
+    mind, cast = session.mind, session.settings.mind.cast
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return MindView(
         runs=dict(mind.schedule.runs),
-        decisions={
-            "sent": counts.sent,
-            "refused": counts.refused,
-            "held": counts.held,
-            "abstained": counts.abstained,
-        },
+        decisions={outcome.value: count for outcome, count in session.decisions.counts.items()},
+        refused_by_risk=session.decisions.refused_by_risk,
         opinions=tuple(_opinion(session, symbol) for symbol in symbols),
         risk=_risk(session),
         voters=cast.decision,

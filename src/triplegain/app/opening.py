@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.live_market import why_away
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
@@ -289,7 +291,7 @@ class SessionOpening:
     async def succeed(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
         """A reset of the running session: archived, and the same again from the beginning of its feed."""
         now_ns = self._clock.now_ns()
-        wanted = replace(
+        wanted = structs.replace(
             record,
             session_id=ids.session_id(now_ns),
             status=SessionStatus.ACTIVE,

@@ -86,9 +86,9 @@ def _thoughts(mind: MindView | None, cost_usd: Decimal) -> dict[str, Any]:
         return {}
     outcomes = mind.decisions
     return {
-        "decisions": outcomes["sent"] + outcomes["refused"] + outcomes["held"],
+        "decisions": sum(outcomes.values()) - outcomes["abstained"],
         "abstentions": outcomes["abstained"],
-        "risk_refused": outcomes["refused"],
+        "risk_refused": mind.refused_by_risk,
         "runs": dict(mind.runs),
         "models": list(mind.voters),
         "llm_cost_usd": text(cost_usd),

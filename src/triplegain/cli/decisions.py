@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from triplegain.cli.client import JsonOption
-
-
-class _Outcome(StrEnum):
-    SENT = "sent"
-    REFUSED = "refused"
-    HELD = "held"
-    ABSTAINED = "abstained"
+from triplegain.domain.records import Outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def decisions(
     session: Annotated[str | None, typer.Option(help="Its id; without one the latest session.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Of this pair only, like BTC/USDT.")] = None,
-    outcome: Annotated[_Outcome | None, typer.Option(case_sensitive=False, help="Of this outcome only.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(case_sensitive=False, help="Of this outcome only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 20,
     before: Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Only those before this one.")] = None,
     as_json: JsonOption = False,

@@ -13,13 +13,13 @@ from rich.text import Text
 from triplegain.cli.hostile import tame
 from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, plain_json
 from triplegain.domain.agent_records import VoteRecord
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 
 _VOTES_MAX = 100_000
 _LEVELS = ("entry", "stop", "target")
-_STYLES = {"sent": GAIN, "refused": WARNING}
+_STYLES = {Outcome.SENT: GAIN, Outcome.REFUSED: WARNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _rows(decision: DecisionRecord, votes: Sequence[VoteRecord]) -> Iterator[tup
     if sent := _sent(decision):
         yield "Sent", Text(sent)
     if reasons := "; ".join(tame(reason) for reason in decision.reasons if reason):
-        yield "Why" if decision.outcome == "sent" else "Why not", Text(reasons)
+        yield "Why" if decision.outcome is Outcome.SENT else "Why not", Text(reasons)
 
 
 def _vote(vote: VoteRecord) -> str:
@@ -116,7 +116,7 @@ def _risk(details: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sent(decision: DecisionRecord) -> str:
-    if decision.outcome != "sent":
+    if decision.outcome is not Outcome.SENT:
         return ""
     details = decision.details
     parts = [f"order {tame(decision.client_order_id)}"] if decision.client_order_id else []

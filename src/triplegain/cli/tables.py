@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
@@ -138,6 +139,8 @@ def plain_json(value: Any) -> Any:
             return {str(plain_json(name)): plain_json(each) for name, each in value.items()}
         case list() | tuple():
             return [plain_json(each) for each in value]
+        case msgspec.Struct():
+            return dict(_field(name, getattr(value, name)) for name in value.__struct_fields__)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return dict(_field(field.name, getattr(value, field.name)) for field in fields(value))
         case _:

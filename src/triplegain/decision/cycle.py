@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, assert_never
 
+from msgspec import structs
+
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer, TargetWeights
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
-from triplegain.domain.records import CloseReason, DecisionRecord
+from triplegain.domain.records import CloseReason, DecisionRecord, Outcome
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.execution.order_desk import OpenPosition
 from triplegain.risk.views import MarketView, PortfolioView
@@ -67,7 +69,7 @@ class CycleOutcome:
 
     def sent_as(self, client_order_id: str) -> CycleOutcome:
         """The same outcome, its decision naming the order that came of it."""
-        return replace(self, decision=replace(self.decision, client_order_id=client_order_id))
+        return replace(self, decision=structs.replace(self.decision, client_order_id=client_order_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,12 @@ class Situation:
 def run_cycle(answer: Answer, situation: Situation, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
-        return _nothing(situation, "abstain", Decimal(0), "abstained", (answer.reason,))
+        return _nothing(situation, "abstain", Decimal(0), Outcome.ABSTAINED, (answer.reason,))
     if isinstance(answer, TargetWeights):
         return _divide(answer, situation, judge)
     match answer.action:
         case Action.HOLD:
-            return _nothing(situation, answer.action.value, answer.confidence, "held", (answer.reasoning,))
+            return _nothing(situation, answer.action.value, answer.confidence, Outcome.HELD, (answer.reasoning,))
         case Action.BUY:
             return _open(answer, situation, judge)
         case Action.SELL | Action.CLOSE_LONG:
@@ -187,28 +189,28 @@ def _divide(answer: TargetWeights, situation: Situation, judge: Judge) -> CycleO
     weight = answer.weights.get(situation.symbol.partition("/")[0])
     word = Intent.REBALANCE.value
 
-    def without(outcome: str, *reasons: str) -> CycleOutcome:
+    def without(outcome: Outcome, *reasons: str) -> CycleOutcome:
         return _nothing(situation, word, Decimal(0), outcome, reasons)
 
     if situation.paused:
-        return without("refused", "trading is paused: nothing is divided anew")
+        return without(Outcome.REFUSED, "trading is paused: nothing is divided anew")
     if weight is None or not 0 <= weight <= 1:
-        return without("refused", f"no weight from 0 to 1 for {situation.symbol}")
+        return without(Outcome.REFUSED, f"no weight from 0 to 1 for {situation.symbol}")
     if portfolio.equity is None or mark is None or not market.quote_usd:
-        return without("refused", "equity or price is unknown: an asset has no fresh price")
+        return without(Outcome.REFUSED, "equity or price is unknown: an asset has no fresh price")
     missing = weight * portfolio.equity - situation.free_base * mark * market.quote_usd
     if abs(missing) <= answer.band * portfolio.equity:
-        return without("held", f"{situation.symbol.partition('/')[0]} is within its band: {answer.reason}")
+        return without(Outcome.HELD, f"{situation.symbol.partition('/')[0]} is within its band: {answer.reason}")
     side = Side.BUY if missing > 0 else Side.SELL
     price = (market.ask if side is Side.BUY else market.bid) or mark
     quantity = floor_to(divide(abs(missing), price * market.quote_usd), market.instrument.lot)
     if quantity < market.instrument.quantity_min:
-        return without("held", f"less than the exchange trades is missing: {answer.reason}")
+        return without(Outcome.HELD, f"less than the exchange trades is missing: {answer.reason}")
     proposal = TradeProposal(situation.symbol, side, Intent.REBALANCE, Market(), quantity=quantity, entry=price)
     verdict = judge(proposal, replace(portfolio, position_quantity=situation.free_base), market)
     if isinstance(verdict, RiskRefused):
-        return _nothing(situation, word, Decimal(1), "refused", verdict.reasons, refused_details(verdict))
-    decision = _decision(situation, word, Decimal(1), "sent", (answer.reason,), approved_details(verdict))
+        return _nothing(situation, word, Decimal(1), Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+    decision = _decision(situation, word, Decimal(1), Outcome.SENT, (answer.reason,), approved_details(verdict))
     return CycleOutcome(decision, Allocate(verdict))
 
 
@@ -247,34 +249,40 @@ def approved_details(verdict: RiskApproved) -> Mapping[str, Any]:
     }
 
 
-def refused_details(verdict: RiskRefused) -> Mapping[str, Any]:
+def refused_details(*verdicts: RiskRefused) -> Mapping[str, Any]:
     """The rules behind the reasons, and what had been cut before nothing was left."""
-    return {"rules": [rule.value for rule in verdict.rules], "clamps": _clamps(verdict)}
+    return {"rules": [rule.value for each in verdicts for rule in each.rules], "clamps": _clamps(*verdicts)}
 
 
-def _clamps(verdict: RiskVerdict) -> list[dict[str, str]]:
+def is_refused_by_risk(decision: DecisionRecord) -> bool:
+    """Not where it was never put to risk, or where the order manager did not take it."""
+    return decision.outcome is Outcome.REFUSED and "rules" in decision.details
+
+
+def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
     """Rounded down for the reader: sizes on the way are quotients of any length, what is sent is on the lot."""
     return [
         {"rule": str(c.rule), "from": text(floor_to(c.before, _SHOWN)), "to": text(floor_to(c.after, _SHOWN))}
+        for verdict in verdicts
         for c in verdict.clamps
     ]
 
 
 def _sent(answer: AgentAnswer, situation: Situation, details: Mapping[str, Any]) -> DecisionRecord:
-    return _decision(situation, answer.action.value, answer.confidence, "sent", (answer.reasoning,), details)
+    return _decision(situation, answer.action.value, answer.confidence, Outcome.SENT, (answer.reasoning,), details)
 
 
 def _refused(
     answer: AgentAnswer, situation: Situation, reasons: tuple[str, ...], details: Mapping[str, Any] | None = None
 ) -> CycleOutcome:
-    return _nothing(situation, answer.action.value, answer.confidence, "refused", reasons, details)
+    return _nothing(situation, answer.action.value, answer.confidence, Outcome.REFUSED, reasons, details)
 
 
 def _nothing(
     situation: Situation,
     action: str,
     confidence: Decimal,
-    outcome: str,
+    outcome: Outcome,
     reasons: tuple[str, ...],
     details: Mapping[str, Any] | None = None,
 ) -> CycleOutcome:
@@ -285,7 +293,7 @@ def _decision(
     situation: Situation,
     action: str,
     confidence: Decimal,
-    outcome: str,
+    outcome: Outcome,
     reasons: tuple[str, ...],
     details: Mapping[str, Any],
 ) -> DecisionRecord:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from triplegain.agents.answer import Answer
 from triplegain.decision.cycle import (
@@ -16,12 +17,13 @@ from triplegain.decision.cycle import (
     DoNothing,
     OpenTrade,
     Situation,
+    is_refused_by_risk,
     run_cycle,
 )
 from triplegain.decision.record import MindRecord
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.verdict import RiskApproved, RiskVerdict
 from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.risk.engine import RiskEngine
@@ -31,29 +33,13 @@ _SHOWN = 8
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(slots=True)
-class DecisionCounts:
-    """Runs of the cycle by how they ended, over the whole session."""
-
-    sent: int = 0
-    refused: int = 0
-    held: int = 0
-    abstained: int = 0
-
-    def add(self, outcome: str) -> None:
-        setattr(self, outcome, getattr(self, outcome) + 1)
-
-    @property
-    def decided(self) -> int:
-        """Everything but abstentions."""
-        return self.sent + self.refused + self.held
-
-
 class DecisionDesk:
     """Holding or abstaining again for the same reason is counted, not stored again: it is not news."""
 
     def __init__(self, desk: OrderDesk, risk: RiskEngine, record: MindRecord) -> None:
-        self.counts = DecisionCounts()
+        #: Runs of the cycle by how they ended, over the whole session, and how many risk refused.
+        self.counts = dict.fromkeys(Outcome, 0)
+        self.refused_by_risk = 0
         #: For whoever looks: the last decisions of this run that led to something.
         self.last: deque[DecisionRecord] = deque(maxlen=_SHOWN)
         self._desk = desk
@@ -98,12 +84,12 @@ class DecisionDesk:
         )
         sent = self._desk.allocate(request)
         if isinstance(sent, Refused):
-            refused = replace(outcome.decision, outcome="refused", reasons=(sent.reason,))
+            refused = replace(outcome.decision, outcome=Outcome.REFUSED, reasons=(sent.reason,))
             return CycleOutcome(refused, DoNothing())
         return outcome.sent_as(name)
 
     def put_aside(
-        self, outcome: CycleOutcome, word: str, reason: str, details: Mapping[str, Any] | None = None
+        self, outcome: CycleOutcome, word: Outcome, reason: str, details: Mapping[str, Any] | None = None
     ) -> DecisionRecord | None:
         """Put down that it is not done: `word` is held or refused."""
         decision = replace(outcome.decision, outcome=word, reasons=(reason,), client_order_id=None)
@@ -111,29 +97,31 @@ class DecisionDesk:
 
     def note(self, decision: DecisionRecord, details: Mapping[str, Any]) -> DecisionRecord | None:
         """Count it, and put it down if it is news."""
-        self.counts.add(decision.outcome)
+        noted = replace(decision, number=self._number + 1, details={**decision.details, **details})
+        self.counts[noted.outcome] += 1
+        self.refused_by_risk += is_refused_by_risk(noted)
         # A count in the reason is progress, not another reason.
         words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
-        is_quiet = decision.outcome in ("held", "abstained") and not details
+        is_quiet = decision.outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details
         if is_quiet and self._last_words.get(decision.symbol) == words:
             return None
         self._last_words[decision.symbol] = words
-        self._number += 1
-        decision = replace(decision, number=self._number, details={**decision.details, **details})
-        self._record.decisions.append(decision)
-        if decision.outcome in ("sent", "refused") or details:
-            self.last.append(decision)
-        return decision
+        self._number = noted.number
+        self._record.decisions.append(noted)
+        if noted.outcome in (Outcome.SENT, Outcome.REFUSED) or details:
+            self.last.append(noted)
+        return noted
 
     def state(self) -> dict[str, Any]:
-        counts = self.counts
         return {
             "number": self._number,
             "last_words": dict(self._last_words),
-            "counts": [counts.sent, counts.refused, counts.held, counts.abstained],
+            "counts": dict(self.counts),
+            "refused_by_risk": self.refused_by_risk,
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         self._number = stored["number"]
         self._last_words = dict(stored["last_words"])
-        self.counts = DecisionCounts(*stored["counts"])
+        self.counts = {outcome: stored["counts"][outcome] for outcome in Outcome}
+        self.refused_by_risk = stored["refused_by_risk"]

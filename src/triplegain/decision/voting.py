@@ -23,7 +23,7 @@ from triplegain.decision.agreement import (
 )
 from triplegain.decision.conflict_round import conflict_reply
 from triplegain.decision.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
-from triplegain.decision.cycle import CycleOutcome, OpenTrade, Situation
+from triplegain.decision.cycle import CycleOutcome, OpenTrade, Situation, refused_details
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.outcomes import OutcomeBook
@@ -35,6 +35,7 @@ from triplegain.decision.stored_answer import answer_from_json, answer_to_json
 from triplegain.decision.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.orders import Side
+from triplegain.domain.records import Outcome
 from triplegain.domain.verdict import RiskRefused
 from triplegain.llm.reply import ModelAnswer, ModelReply
 from triplegain.market.snapshot.compact import compact
@@ -197,7 +198,7 @@ class Voting:
             self._rule(outcome, answer, resolve(conflicts), situation, details)
             return None
         noted = decisions.put_aside(
-            outcome, "held", f"a conflict is being resolved: {details['conflicts'][0]}", details
+            outcome, Outcome.HELD, f"a conflict is being resolved: {details['conflicts'][0]}", details
         )
         number = 0 if noted is None else noted.number
         return replace(question, notes={**question.notes, "decision": number})
@@ -259,7 +260,7 @@ class Voting:
             conflicts = (Conflict(ConflictKind(kind), words),)
         details: dict[str, Any] = {"of_decision": asked.notes["decision"], "snapshot": asked.snapshot_hash}
         if self._decided.get(asked.subject, 0) > asked.notes["decision"]:
-            self._account.decisions.put_aside(outcome, "held", "a later decision has taken its place", details)
+            self._account.decisions.put_aside(outcome, Outcome.HELD, "a later decision has taken its place", details)
             return
         self._rule(outcome, answer, resolve(conflicts, said), situation, details)
 
@@ -293,7 +294,7 @@ class Voting:
         decisions = self._account.decisions
         situation = self._account.look(dropped.trade.symbol, MODELS)
         outcome = decisions.plan(dropped.trade.answer, situation)
-        decisions.put_aside(outcome, "held", dropped.reason, {"of_decision": dropped.trade.decision_number})
+        decisions.put_aside(outcome, Outcome.HELD, dropped.reason, {"of_decision": dropped.trade.decision_number})
 
     def _rule(
         self,
@@ -307,11 +308,11 @@ class Voting:
         details["resolution"] = {"by": resolution.by, "ruling": resolution.ruling.value, "reason": resolution.reason}
         match resolution.ruling:
             case Ruling.WAIT:
-                noted = decisions.put_aside(outcome, "held", f"waits: {resolution.reason}", details)
+                noted = decisions.put_aside(outcome, Outcome.HELD, f"waits: {resolution.reason}", details)
                 number = decisions.next_number - 1 if noted is None else noted.number
                 self._drop(self.waiting.wait(situation.symbol, number, answer, resolution.reason, situation.time_ns))
             case Ruling.ABORT:
-                decisions.put_aside(outcome, "refused", f"given up: {resolution.reason}", details)
+                decisions.put_aside(outcome, Outcome.REFUSED, f"given up: {resolution.reason}", details)
             case Ruling.PROCEED | Ruling.MODIFY:
                 self._proceed(outcome, resolution, situation, details)
 
@@ -322,7 +323,7 @@ class Voting:
         if isinstance(outcome.action, OpenTrade):
             left = reduced(outcome.action.approved, resolution, situation.market.instrument)
             if isinstance(left, RiskRefused):
-                decisions.put_aside(outcome, "refused", left.reasons[0], details)
+                decisions.put_aside(outcome, Outcome.REFUSED, left.reasons[0], {**details, **refused_details(left)})
                 return
             outcome = replace(outcome, action=OpenTrade(left))
         decisions.carry_out(outcome, details)

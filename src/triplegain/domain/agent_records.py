@@ -6,13 +6,14 @@ Like `records.py`: stored with the step they belong to, numbered by the session,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class AnalysisRecord:
+
+class AnalysisRecord(msgspec.Struct, frozen=True):
     """One answer or abstention of an analysing agent.
 
     `task` is technical, regime, sentiment, conflict or rebalance; `symbol` a symbol or, for sentiment, an asset;
@@ -27,15 +28,14 @@ class AnalysisRecord:
     model: str | None
     abstained: bool
     confidence: Decimal | None
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = msgspec.field(default_factory=dict)
     reason: str = ""
     snapshot_hash: str = ""
     request_id: str = ""
     latency_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class VoteRecord:
+class VoteRecord(msgspec.Struct, frozen=True):
     """One model's vote on one decision. `action` is an Action's word or `abstain`.
 
     `decision_number` is the decision it counted for, None for a vote that came too late to count. `price` is the
@@ -63,8 +63,7 @@ class VoteRecord:
     cost_usd: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRecord:
+class OutcomeRecord(msgspec.Struct, frozen=True):
     """How a vote turned out after `horizon_ns`. `move` and `net` are fractions of the vote's price.
 
     `move` is what the market did; `net` is what following the vote would have earned after the cost of entering and
@@ -79,8 +78,7 @@ class OutcomeRecord:
     net: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRecord:
+class RiskRecord(msgspec.Struct, frozen=True):
     """One change of the risk state: `kind` says what happened, `state` is the whole state after it."""
 
     number: int
@@ -90,38 +88,65 @@ class RiskRecord:
     state: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRecord:
-    """Something a person should know. `position_id` is empty where it is not about one position."""
+class AlertKind(StrEnum):
+    BREAKER = "breaker"
+    STOP_REJECTED = "stop_rejected"
+    STOP_NOT_GROWN = "stop_not_grown"
+    STOP_NOT_AMENDED = "stop_not_amended"
+    STOP_AT_MARKET = "stop_at_market"
+    STOP_LOST = "stop_lost"
+    PROTECTION_LATE = "protection_late"
+    EXIT_INCOMPLETE = "exit_incomplete"
+    EXIT_REJECTED = "exit_rejected"
+    NOT_REDUCED = "not_reduced"
+    CLOSED_WHOLE = "closed_whole"
+    OVERDUE = "overdue"
+    ORDERS_IN_DOUBT = "orders_in_doubt"
+    HODL_WAITING = "hodl_waiting"
+    HODL_FAILED = "hodl_failed"
+    HODL_SLIPPAGE = "hodl_slippage"
+
+
+class AlertRecord(msgspec.Struct, frozen=True):
+    """Something a person should know: `message` says what happened and what is being done about it.
+
+    `position_id` is empty where it is not about one position. Number 0 until it is recorded.
+    """
 
     number: int
     time_ns: int
-    kind: str
+    kind: AlertKind
     symbol: str
     position_id: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class HodlRecord:
-    """One step of the hodl bag: `kind` is allocated, sent, bought, failed or valued.
+class HodlStep(StrEnum):
+    ALLOCATED = "allocated"
+    SENT = "sent"
+    BOUGHT = "bought"
+    FAILED = "failed"
+    VALUED = "valued"
+
+
+class HodlRecord(msgspec.Struct, frozen=True):
+    """One step of the hodl bag.
 
     `quantity` of `asset`; `usd` what it was worth or cost. `position_id` is the profit it came from.
     """
 
     number: int
     time_ns: int
-    kind: str
+    kind: HodlStep
     asset: str
     quantity: Decimal
     usd: Decimal | None
     position_id: str = ""
     client_order_id: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(msgspec.Struct, frozen=True):
     """One call to a provider, stored when it is over; its reservation was stored before it left.
 
     `status` is answered or a FailureKind's word. `request` and `response` hold no secrets. Times are wall time, but
@@ -150,8 +175,7 @@ class ModelCall:
     started_at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class OverBudget:
+class OverBudget(msgspec.Struct, frozen=True):
     """The call may not be made; `reason` says which limit stands against it and until when."""
 
     reason: str

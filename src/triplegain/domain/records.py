@@ -6,10 +6,11 @@ Decimals are exact amounts; times are integer nanoseconds; every list is in sequ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from triplegain.domain.agent_records import (
     AlertRecord,
@@ -30,6 +31,15 @@ class SessionStatus(StrEnum):
     ENDED = "ended"
 
 
+class Outcome(StrEnum):
+    """What came of a decision. REFUSED by risk or by the order manager; HELD and ABSTAINED wanted nothing."""
+
+    SENT = "sent"
+    REFUSED = "refused"
+    HELD = "held"
+    ABSTAINED = "abstained"
+
+
 class CloseReason(StrEnum):
     """Why a position ended."""
 
@@ -44,8 +54,7 @@ class CloseReason(StrEnum):
     REBALANCE = "rebalance"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(msgspec.Struct, frozen=True):
     """One paper session. `feed` is demo, live or replay:PATH; `settings` the configuration it was opened with."""
 
     session_id: str
@@ -60,8 +69,7 @@ class SessionRecord:
     ended_at_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRecord:
+class OrderRecord(msgspec.Struct, frozen=True):
     """An order as the exchange knows it now."""
 
     order_number: int
@@ -80,15 +88,13 @@ class OrderRecord:
     triggered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceRecord:
+class BalanceRecord(msgspec.Struct, frozen=True):
     asset: str
     total: Decimal
     held: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class PositionRecord:
+class PositionRecord(msgspec.Struct, frozen=True):
     """One entry order with its exits. `quantity` is signed and 0 once closed; P&L in the quote currency, net of fees.
 
     `realised_usd` is None where the quote currency had no USD price at the time.
@@ -117,12 +123,8 @@ class PositionRecord:
         return self.closed_at_ns is None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """One run of the cycle: what was decided, what risk said, what was sent, and why not where nothing was.
-
-    `outcome` is one of sent, refused, held, abstained.
-    """
+class DecisionRecord(msgspec.Struct, frozen=True):
+    """One run of the cycle: what was decided, what risk said, what was sent, and why not where nothing was."""
 
     number: int
     time_ns: int
@@ -130,14 +132,13 @@ class DecisionRecord:
     agent: str
     action: str
     confidence: Decimal
-    outcome: str
+    outcome: Outcome
     reasons: tuple[str, ...]
     client_order_id: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class PortfolioSnapshot:
+class PortfolioSnapshot(msgspec.Struct, frozen=True):
     """Equity at a market time; None where an asset has no fresh price. `buy_and_hold` values the opening balances."""
 
     number: int
@@ -151,8 +152,7 @@ class PortfolioSnapshot:
     open_positions: int
 
 
-@dataclass(frozen=True, slots=True)
-class PositionSnapshot:
+class PositionSnapshot(msgspec.Struct, frozen=True):
     number: int
     time_ns: int
     position_id: str
@@ -162,8 +162,7 @@ class PositionSnapshot:
     unrealised: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityEvent:
+class SecurityEvent(msgspec.Struct, frozen=True):
     """Who did what, when (wall time), from where. Written in the transaction of the act it tells of."""
 
     kind: str
@@ -171,11 +170,10 @@ class SecurityEvent:
     address: str
     request_id: str
     recorded_at_ns: int
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitBatch:
+class CommitBatch(msgspec.Struct, frozen=True):
     """Everything one step changed: stored whole in one transaction and one round trip, or not at all.
 
     `feed_position` counts the feed's messages processed; `state` is the machine as it stood then (JSON-able).

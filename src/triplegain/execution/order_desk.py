@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
@@ -23,7 +24,6 @@ from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, Ti
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.alert import Alert
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.order_register import OrderRegister
@@ -328,11 +328,11 @@ class OrderDesk:
         return self._protections.delays
 
     @property
-    def alerts(self) -> tuple[Alert, ...]:
+    def alerts(self) -> tuple[AlertRecord, ...]:
         """Alerts nobody has drained yet."""
         return tuple(self._protections.alerts)
 
-    def drain_alerts(self) -> list[Alert]:
+    def drain_alerts(self) -> list[AlertRecord]:
         """The alerts since the last call."""
         alerts = list(self._protections.alerts)
         self._protections.alerts.clear()

@@ -7,9 +7,10 @@ reported as `OrderTransitionError` and never papered over.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, assert_never
+
+from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.exchange_events import (

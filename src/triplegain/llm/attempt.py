@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from triplegain.domain import ids
 from triplegain.domain.agent_records import ModelCall
 from triplegain.domain.clock import Clock
@@ -70,7 +72,7 @@ class Attempts:
         refused = await self._spending.reserve(call)
         if refused is not None:
             outcome = Outcome(None, FailureKind.BUDGET, refused.reason)
-            return await self._put_down(replace(call, reserved_usd=_ZERO, attempts=number - 1), outcome, 0)
+            return await self._put_down(structs.replace(call, reserved_usd=_ZERO, attempts=number - 1), outcome, 0)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -159,7 +161,7 @@ class Attempts:
     async def _put_down(self, call: ModelCall, outcome: Outcome, latency_ns: int) -> Outcome:
         """Settle and store; once begun it is done, even if nobody waits for it any more."""
         outcome = replace(outcome, reason=self._redactor.text(outcome.reason))
-        over = replace(
+        over = structs.replace(
             call,
             model_id=outcome.model_id or call.model_id,
             status=ANSWERED if outcome.kind is None else outcome.kind.value,

@@ -6,19 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from triplegain.decision.record import MindRecord
-from triplegain.domain.agent_records import AlertRecord
+from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord
-from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.hodl_bag.bag import HodlBag
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.risk_watch import RiskWatch
 
 #: What a record of the bag says when money has left the account that trades.
-_ALLOCATED = "allocated"
 
 
 class Aftermath:
@@ -59,28 +57,25 @@ class Aftermath:
             self._put_down(self.hodl, now_ns)
         if self._desk.alerts:
             for alert in self._desk.drain_alerts():
-                self.alert(alert)
+                self._record.alert(alert)
         self._watch.put_down()
 
     def _put_down(self, hodl: HodlBag, now_ns: int) -> None:
         for record in hodl.drain_records():
-            if record.kind == _ALLOCATED and record.usd is not None:
+            if record.kind is HodlStep.ALLOCATED and record.usd is not None:
                 # What is set aside is no loss: peak and openings go down with it.
                 self._risk.on_transferred(record.usd, now_ns)
             self._record.hodl(record)
         for alert in hodl.drain_alerts():
-            self.alert(alert)
+            self._record.alert(alert)
 
     def doubt(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
         """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
         orders = [order for order in open_orders if order.request.symbol == status.symbol]
         names = ", ".join(order.request.client_order_id for order in orders)
         words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
-        self.alert(Alert(now_ns, AlertKind.ORDERS_IN_DOUBT, "", status.symbol, f"{status.reason}; {words}"))
-
-    def alert(self, alert: Alert) -> None:
-        told = (alert.kind.value, alert.symbol, alert.position_id, alert.message)
-        self._record.alert(AlertRecord(0, alert.time_ns, *told))
+        told = f"{status.reason}; {words}"
+        self._record.alert(AlertRecord(0, now_ns, AlertKind.ORDERS_IN_DOUBT, status.symbol, "", told))
 
     def state(self) -> dict[str, Any]:
         return {"hodl": None if self.hodl is None else self.hodl.state()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from triplegain.decision.schedule import Skip, Task
 from triplegain.domain.errors import TripleGainError

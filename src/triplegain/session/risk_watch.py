@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import assert_never
 
 from triplegain.decision.record import MindRecord
-from triplegain.domain.agent_records import AlertRecord
+from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.market import Candle
 from triplegain.domain.records import CloseReason
@@ -77,7 +77,7 @@ class RiskWatch:
                 words = f"drawdown breaker, everything is being closed: {reason}"
             case _:
                 assert_never(action)
-        self._record.alert(AlertRecord(0, now_ns, "breaker", "", "", f"{words} ({len(done)} positions)"))
+        self._record.alert(AlertRecord(0, now_ns, AlertKind.BREAKER, "", "", f"{words} ({len(done)} positions)"))
 
     def on_candles(self, closed: Sequence[Candle], now_ns: int) -> None:
         """Candles have closed: minutes tell how far a market moved, the primary ones how much it moves."""

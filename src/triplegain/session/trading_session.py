@@ -27,7 +27,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
-from triplegain.domain.records import CloseReason, CommitBatch
+from triplegain.domain.records import CloseReason, CommitBatch, Outcome
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.execution.order_desk import Refused
 from triplegain.llm.reply import ModelReply
@@ -246,7 +246,7 @@ class TradingSession:
         assert trader is not None
         outcome = self.decisions.plan(answer, self.look(symbol, trader.name))
         done = self.decisions.carry_out(outcome)
-        if done is not None and done.outcome == "sent":
+        if done is not None and done.outcome is Outcome.SENT:
             trader.carried_out(symbol)
         self._settle()
 

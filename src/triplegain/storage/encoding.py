@@ -44,7 +44,7 @@ _REST = {
     for kind in EVENT_KINDS
 }
 _FILL = tuple(field.name for field in fields(OrderFilled))
-_ORDER = tuple(field.name for field in fields(OrderRecord) if field.name != "request")
+_ORDER = tuple(name for name in OrderRecord.__struct_fields__ if name != "request")
 #: Lists whose records are stored as they are: a field is a column.
 _DIRECT = (
     "decisions", "portfolio_snapshots", "position_snapshots", "security_events", "analyses", "votes", "outcomes",
@@ -171,7 +171,7 @@ def _last(records: Iterable[Any], key: str) -> list[Any]:
 
 
 def _sided(record: Any) -> dict[str, Any]:
-    return {field.name: _spelled(getattr(record, field.name)) for field in fields(record)}
+    return {name: _spelled(getattr(record, name)) for name in record.__struct_fields__}
 
 
 def _spelled(value: Any) -> Any:

@@ -16,9 +16,9 @@ from triplegain.domain.agent_records import (
     RiskRecord,
     VoteRecord,
 )
-from triplegain.storage import mind_rows
 from triplegain.storage.database import Database
 from triplegain.storage.pages import READING, Page, read_page
+from triplegain.storage.rows import read
 
 #: From the last task and symbol to the first, one step down the index for each, however many rows they have.
 _LATEST_ANALYSES = """
@@ -45,7 +45,7 @@ class MindReader:
     async def latest_analyses(self, session_id: str) -> list[AnalysisRecord]:
         """The last of each task and symbol, by task and symbol."""
         found = await self._database.rows(READING, _LATEST_ANALYSES, session_id)
-        return [mind_rows.analysis(row) for row in found]
+        return [read(AnalysisRecord, row) for row in found]
 
     async def analyses(
         self,
@@ -60,7 +60,7 @@ class MindReader:
         """Cursor: the analysis's number."""
         where = "($4::text IS NULL OR task = $4) AND ($5::text IS NULL OR symbol = $5)"
         page = Page("paper_analyses", "number", where, after, limit, newest_first)
-        return await read_page(self._database, mind_rows.analysis, page, session_id, task, symbol)
+        return await read_page(self._database, AnalysisRecord, page, session_id, task, symbol)
 
     async def votes(
         self,
@@ -76,7 +76,7 @@ class MindReader:
         where = "($4::bigint[] IS NULL OR decision_number = ANY ($4)) AND ($5::text IS NULL OR model = $5)"
         page = Page("paper_votes", "number", where, after, limit, newest_first)
         numbers = None if decision_numbers is None else list(decision_numbers)
-        return await read_page(self._database, mind_rows.vote, page, session_id, numbers, model)
+        return await read_page(self._database, VoteRecord, page, session_id, numbers, model)
 
     async def votes_of(self, session_id: str, decision_number: int) -> list[VoteRecord]:
         """All votes that counted for one decision."""
@@ -92,22 +92,22 @@ class MindReader:
             f"ORDER BY vote_number {order} FETCH FIRST $3 ROWS WITH TIES"
         )
         found = await self._database.rows(READING, query, session_id, after, limit)
-        read = [mind_rows.outcome(row) for row in found]
+        outcomes = [read(OutcomeRecord, row) for row in found]
         sign = -1 if newest_first else 1
-        return sorted(read, key=lambda each: (sign * each.vote_number, each.horizon_ns))
+        return sorted(outcomes, key=lambda each: (sign * each.vote_number, each.horizon_ns))
 
     async def risk_state(self, session_id: str) -> RiskRecord | None:
         """The latest change with the whole state after it; None: none was ever stored."""
         query = "SELECT * FROM paper_risk_state WHERE session_id = $1"
         row = await self._database.row(READING, query, session_id)
-        return None if row is None else mind_rows.risk(row)
+        return None if row is None else read(RiskRecord, row)
 
     async def risk_history(
         self, session_id: str, *, after: int | None = None, limit: int = 100, newest_first: bool = False
     ) -> list[RiskRecord]:
         """Cursor: the change's number."""
         page = Page("paper_risk_history", "number", "true", after, limit, newest_first)
-        return await read_page(self._database, mind_rows.risk, page, session_id)
+        return await read_page(self._database, RiskRecord, page, session_id)
 
     async def alerts(
         self,
@@ -120,7 +120,7 @@ class MindReader:
     ) -> list[AlertRecord]:
         """Cursor: the alert's number."""
         page = Page("paper_alerts", "number", "($4::text IS NULL OR kind = $4)", after, limit, newest_first)
-        return await read_page(self._database, mind_rows.alert, page, session_id, kind)
+        return await read_page(self._database, AlertRecord, page, session_id, kind)
 
     async def hodl(
         self,
@@ -133,7 +133,7 @@ class MindReader:
     ) -> list[HodlRecord]:
         """The steps of the bag. Cursor: the step's number."""
         page = Page("paper_hodl", "number", "($4::text IS NULL OR asset = $4)", after, limit, newest_first)
-        return await read_page(self._database, mind_rows.hodl, page, session_id, asset)
+        return await read_page(self._database, HodlRecord, page, session_id, asset)
 
     async def hodl_holdings(self, session_id: str) -> Mapping[str, Decimal]:
         """What is in the bag, by asset: the sum of its ledger entries."""

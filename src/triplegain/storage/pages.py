@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from triplegain.storage.database import Database
+from triplegain.storage.rows import read
 
 _Record = TypeVar("_Record")
 READING = "reading the session"
@@ -34,8 +35,9 @@ class Page:
 
 
 async def read_page(
-    database: Database, record: Callable[[Any], _Record], page: Page, session_id: str, *values: object
+    database: Database, record: type[_Record] | Callable[[Any], _Record], page: Page, session_id: str, *values: object
 ) -> list[_Record]:
     """The rows of the page as records; `values` are the parameters of its `where`."""
     found = await database.rows(READING, page.query, session_id, page.after, page.limit, *values)
-    return [record(row) for row in found]
+    convert = record if not isinstance(record, type) else lambda row: read(record, row)
+    return [convert(row) for row in found]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import asyncpg
 import msgspec
@@ -15,36 +14,30 @@ from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderRequest, OrderStatus, OrderTerms, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.records import (
-    BalanceRecord,
-    CloseReason,
-    DecisionRecord,
     OrderRecord,
-    PortfolioSnapshot,
     PositionRecord,
-    PositionSnapshot,
     SecurityEvent,
     SessionRecord,
-    SessionStatus,
 )
 
 Row = Mapping[str, Any] | asyncpg.Record
+Record = TypeVar("Record")
 _TERMS: dict[str, Any] = {terms.kind: terms for terms in get_args(OrderTerms)}
+
+
+def read(kind: type[Record], row: Row) -> Record:
+    """A row as the record whose fields are its columns."""
+    return msgspec.convert(dict(row), kind)
 
 
 def session_record(row: Row) -> SessionRecord:
     ended_at = row["ended_at"]
-    return SessionRecord(
-        session_id=row["session_id"],
-        status=SessionStatus(row["status"]),
-        feed=row["feed"],
-        seed=row["seed"],
-        created_at_ns=from_datetime(row["created_at"]),
-        updated_at_ns=from_datetime(row["updated_at"]),
-        initial_balances={asset: Decimal(amount) for asset, amount in row["initial_balances"].items()},
-        settings=row["settings"],
-        market_time_ns=row["market_time_ns"],
-        ended_at_ns=None if ended_at is None else from_datetime(ended_at),
-    )
+    times = {
+        "created_at_ns": from_datetime(row["created_at"]),
+        "updated_at_ns": from_datetime(row["updated_at"]),
+        "ended_at_ns": None if ended_at is None else from_datetime(ended_at),
+    }
+    return read(SessionRecord, {**row, **times})
 
 
 def order_record(row: Row) -> OrderRecord:
@@ -116,82 +109,9 @@ def ledger_entry(row: Row) -> LedgerEntry:
     )
 
 
-def balance(row: Row) -> BalanceRecord:
-    return BalanceRecord(row["asset"], row["total"], row["held"])
-
-
 def position(row: Row) -> PositionRecord:
-    reason = row["close_reason"]
-    return PositionRecord(
-        position_id=row["position_id"],
-        symbol=row["symbol"],
-        side=Side.parse(row["side"]),
-        entry_order_number=row["entry_order_number"],
-        quantity=row["quantity"],
-        entry_quantity=row["entry_quantity"],
-        average_entry=row["average_entry"],
-        realised=row["realised"],
-        realised_usd=row["realised_usd"],
-        fees=row["fees"],
-        opened_at_ns=row["opened_at_ns"],
-        updated_at_ns=row["updated_at_ns"],
-        stop=row["stop"],
-        target=row["target"],
-        closed_at_ns=row["closed_at_ns"],
-        close_reason=None if reason is None else CloseReason(reason),
-        dust=row["dust"],
-    )
-
-
-def decision(row: Row) -> DecisionRecord:
-    return DecisionRecord(
-        number=row["number"],
-        time_ns=row["time_ns"],
-        symbol=row["symbol"],
-        agent=row["agent"],
-        action=row["action"],
-        confidence=row["confidence"],
-        outcome=row["outcome"],
-        reasons=tuple(row["reasons"]),
-        client_order_id=row["client_order_id"],
-        details=row["details"],
-    )
-
-
-def portfolio_snapshot(row: Row) -> PortfolioSnapshot:
-    return PortfolioSnapshot(
-        number=row["number"],
-        time_ns=row["time_ns"],
-        equity=row["equity"],
-        buy_and_hold=row["buy_and_hold"],
-        balances=tuple(
-            BalanceRecord(each["asset"], Decimal(each["total"]), Decimal(each["held"])) for each in row["balances"]
-        ),
-        realised_usd=row["realised_usd"],
-        unrealised_usd=row["unrealised_usd"],
-        fees_usd=row["fees_usd"],
-        open_positions=row["open_positions"],
-    )
-
-
-def position_snapshot(row: Row) -> PositionSnapshot:
-    return PositionSnapshot(
-        number=row["number"],
-        time_ns=row["time_ns"],
-        position_id=row["position_id"],
-        symbol=row["symbol"],
-        quantity=row["quantity"],
-        mark=row["mark"],
-        unrealised=row["unrealised"],
-    )
+    return read(PositionRecord, {**row, "side": Side.parse(row["side"])})
 
 
 def security_event(row: Row) -> SecurityEvent:
-    return SecurityEvent(
-        kind=row["kind"],
-        actor=row["actor"],
-        address=row["address"],
-        request_id=row["request_id"],
-        recorded_at_ns=from_datetime(row["recorded_at"]),
-        details=row["details"],
-    )
+    return read(SecurityEvent, {**row, "recorded_at_ns": from_datetime(row["recorded_at"])})

@@ -52,7 +52,7 @@ class SessionReader(MindReader):
 
     async def balances(self, session_id: str) -> list[BalanceRecord]:
         query = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
-        return [rows.balance(row) for row in await self._database.rows(READING, query, session_id)]
+        return [rows.read(BalanceRecord, row) for row in await self._database.rows(READING, query, session_id)]
 
     async def orders(
         self,
@@ -122,7 +122,7 @@ class SessionReader(MindReader):
         """Cursor: the decision's number."""
         where = "($4::text IS NULL OR symbol = $4) AND ($5::text IS NULL OR outcome = $5)"
         page = Page("paper_decisions", "number", where, after, limit, newest_first)
-        return await read_page(self._database, rows.decision, page, session_id, symbol, outcome)
+        return await read_page(self._database, DecisionRecord, page, session_id, symbol, outcome)
 
     async def ledger_entries(
         self, session_id: str, *, asset: str | None = None, after: int | None = None, limit: int = 1000
@@ -136,14 +136,14 @@ class SessionReader(MindReader):
     ) -> list[PortfolioSnapshot]:
         """The equity curve. Cursor: the snapshot's number."""
         page = Page("paper_portfolio_snapshots", "number", "true", after, limit, newest_first)
-        return await read_page(self._database, rows.portfolio_snapshot, page, session_id)
+        return await read_page(self._database, PortfolioSnapshot, page, session_id)
 
     async def position_snapshots(
         self, session_id: str, position_id: str, *, after: int | None = None, limit: int = 1000
     ) -> list[PositionSnapshot]:
         """The life of one position. Cursor: the snapshot's number."""
         page = Page("paper_position_snapshots", "number", "position_id = $4", after, limit)
-        return await read_page(self._database, rows.position_snapshot, page, session_id, position_id)
+        return await read_page(self._database, PositionSnapshot, page, session_id, position_id)
 
     async def order_events(
         self, session_id: str, *, order_number: int | None = None, after: int | None = None, limit: int = 1000

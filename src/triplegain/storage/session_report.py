@@ -152,7 +152,7 @@ async def read_report(
             paused=bool(row["state"].get("paused", False)),
             halted=str(row["state"].get("halted", "")),
             equity=await read_equity_history(connection, session_id, points_max),
-            balances=tuple(rows.balance(each) for each in await connection.fetch(_BALANCES, session_id)),
+            balances=tuple(rows.read(BalanceRecord, each) for each in await connection.fetch(_BALANCES, session_id)),
             trades=await _trades(connection, session_id),
             symbols=await _symbols(connection, session_id),
             fees={each["asset"]: each["fee"] for each in await connection.fetch(_FEES, session_id)},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
+
+from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.clock import Clock, to_datetime
-from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
-from triplegain.storage import mind_rows, rows
+from triplegain.domain.records import BalanceRecord, CommitBatch, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.encoding import batch_row, text_amounts
 from triplegain.storage.errors import (
@@ -240,8 +242,8 @@ async def _stored(connection: AnyConnection, session_id: str) -> StoredSession:
         state=row["state"],
         feed_position=row["feed_position"],
         market_time_ns=row["market_time_ns"],
-        balances=tuple(rows.balance(each) for each in await connection.fetch(_BALANCES, session_id)),
+        balances=tuple(rows.read(BalanceRecord, each) for each in await connection.fetch(_BALANCES, session_id)),
         open_orders=tuple(rows.order_record(each) for each in await connection.fetch(_OPEN_ORDERS, session_id)),
         open_positions=tuple(rows.position(each) for each in await connection.fetch(_OPEN_POSITIONS, session_id)),
-        risk=None if risk is None else mind_rows.risk(risk),
+        risk=None if risk is None else rows.read(RiskRecord, risk),
     )

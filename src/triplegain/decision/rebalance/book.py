@@ -160,12 +160,12 @@ class RebalanceBook:
         else:
             self._money.spent -= Fraction(order.leg.notional) * (1 - share)
 
-    def refuse_all(self, orders: Iterable[RebalanceOrder], reasons: Iterable[str]) -> tuple[str, ...]:
+    def refuse_all(self, orders: Iterable[RebalanceOrder], reasons: Iterable[str]) -> str:
         """Risk has refused one of the orders just claimed, so none of them is sent, nor what was to follow."""
         for order in orders:
             self.finished(order.client_order_id, Decimal(0))
         self._next_buys = ()
-        return (f"batch {self._batch + 1} is not sent: {'; '.join(reasons)}",)
+        return f"batch {self._batch + 1} is not sent: {'; '.join(reasons)}"
 
     def cancel(self, reason: str) -> tuple[str, ...]:
         """Give up what has not been claimed. Open orders are the caller's to cancel; `finished` still takes them."""

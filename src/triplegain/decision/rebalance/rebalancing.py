@@ -50,7 +50,7 @@ class RebalanceHost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RebalanceStep:
-    """What one step did: orders sent, and in words what was not sent and why.
+    """What one step did: orders sent, and in words what was not sent and why; the last of them where risk `refused`.
 
     `batch_over`: with these orders everything of the batch is out, and the cool-down for the next rebalance begins.
     It must not begin earlier: it would refuse the purchases that follow their sales.
@@ -58,6 +58,7 @@ class RebalanceStep:
 
     sent: tuple[OrderRequest, ...] = ()
     words: tuple[str, ...] = ()
+    refused: tuple[RiskRefused, ...] = ()
     batch_over: bool = False
 
 
@@ -100,9 +101,10 @@ class Rebalancing:
                 self.book.finished(order.client_order_id, filled)
         claim = self.book.claim(now_ns, self._host.free(), self._host.quotes(), blocked=self._host.blocked())
         verdicts = [self._host.judge(order.proposal) for order in claim.orders]
-        refusals = [reason for verdict in verdicts if isinstance(verdict, RiskRefused) for reason in verdict.reasons]
-        if refusals:
-            return RebalanceStep(words=(*claim.dropped, *self.book.refuse_all(claim.orders, refusals)))
+        refused = tuple(verdict for verdict in verdicts if isinstance(verdict, RiskRefused))
+        if refused:
+            reasons = [reason for verdict in refused for reason in verdict.reasons]
+            return RebalanceStep((), (*claim.dropped, self.book.refuse_all(claim.orders, reasons)), refused)
         sent, words = [], list(claim.dropped)
         for order, verdict in zip(claim.orders, verdicts, strict=True):
             assert isinstance(verdict, RiskApproved)

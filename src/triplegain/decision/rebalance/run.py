@@ -10,6 +10,7 @@ from typing import Any
 from triplegain.agents.answer import Abstain
 from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
 from triplegain.decision.analysis_record import analysis_record
+from triplegain.decision.cycle import refused_details
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.prices import SessionPrices
@@ -23,7 +24,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.quote import Quote
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.execution.order_desk import OrderDesk, Refused
 from triplegain.risk.engine import RiskEngine
@@ -105,7 +106,7 @@ class RebalanceRun:
         """Nothing more of it is sent, and what rests at the venue is taken back. Ask again until nothing rests."""
         book, orders = self._rebalancing.book, self._desk.orders
         for words in book.cancel(reason):
-            self._decisions.note(self._decision("", "refused", words, None), {})
+            self._decisions.note(self._decision("", Outcome.REFUSED, words, None), {})
         for name in [order.client_order_id for order in book.open_orders]:
             record = orders.by_client_id(name)
             if record is not None and not record.status.is_final:
@@ -113,13 +114,16 @@ class RebalanceRun:
 
     def _note(self, step: RebalanceStep, details: Mapping[str, Any]) -> None:
         for request in step.sent:
-            self._decisions.note(self._decision(request.symbol, "sent", "rebalance", request.client_order_id), details)
+            self._decisions.note(
+                self._decision(request.symbol, Outcome.SENT, "rebalance", request.client_order_id), details
+            )
         for words in step.words:
-            self._decisions.note(self._decision("", "refused", words, None), details)
+            by_risk = refused_details(*step.refused) if step.refused and words is step.words[-1] else {}
+            self._decisions.note(self._decision("", Outcome.REFUSED, words, None), {**details, **by_risk})
         if step.batch_over:
             self._risk.on_rebalanced(self.now_ns)
 
-    def _decision(self, symbol: str, outcome: str, reason: str, client_order_id: str | None) -> DecisionRecord:
+    def _decision(self, symbol: str, outcome: Outcome, reason: str, client_order_id: str | None) -> DecisionRecord:
         number = self._decisions.next_number
         return DecisionRecord(
             number, self.now_ns, symbol, AGENT, "rebalance", Decimal(1), outcome, (reason,), client_order_id

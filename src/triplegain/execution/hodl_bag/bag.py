@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.agent_records import HodlRecord
+from triplegain.domain.agent_records import AlertRecord, HodlRecord, HodlStep
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.records import PositionRecord
-from triplegain.execution.alert import Alert
 from triplegain.execution.broker import Broker
 from triplegain.execution.hodl_bag.account import HodlAccount
 from triplegain.execution.hodl_bag.buyer import Ask, HodlBuyer, NotNow
@@ -137,7 +136,7 @@ class HodlBag:
         """The records since the last call, all with number 0."""
         return self._journal.drain_records()
 
-    def drain_alerts(self) -> list[Alert]:
+    def drain_alerts(self) -> list[AlertRecord]:
         return self._journal.drain_alerts()
 
     # -- one step ------------------------------------------------------------------------------------------------
@@ -163,7 +162,7 @@ class HodlBag:
         amount = self._pots[currency].pending
         if amount > 0:
             self._pots.bought(currency, amount, amount)
-            self._journal.record(now_ns, "bought", currency, amount, amount)
+            self._journal.record(now_ns, HodlStep.BOUGHT, currency, amount, amount)
 
     def _value(self, now_ns: int) -> None:
         """Once a UTC day: what each asset is worth. What has failed may be tried again."""
@@ -175,7 +174,7 @@ class HodlBag:
                 if pot.quantity or pot.pending:
                     usd = in_usd(pot.quantity, self._usd_price(asset))
                     details = {"cost": text(pot.cost), "pending": text(pot.pending)}
-                    self._journal.record(now_ns, "valued", asset, pot.quantity, usd, details=details)
+                    self._journal.record(now_ns, HodlStep.VALUED, asset, pot.quantity, usd, details=details)
         self._valued_day = day
 
     def _set_due(self, now_ns: int, again: bool) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from triplegain.domain.agent_records import AlertKind, HodlStep
 from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import Market, OrderRequest, Side
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.broker import Broker
 from triplegain.execution.hodl_bag.journal import HodlJournal
 from triplegain.execution.hodl_bag.pots import HodlPots
@@ -157,7 +157,13 @@ class HodlBuyer:
         details = {"reference": text(purchase.reference), "sends": purchase.sends}
         usd = EXACT.multiply(request.quantity, purchase.reference)
         self._journal.record(
-            now_ns, "sent", asset, request.quantity, usd, client_order_id=request.client_order_id, details=details
+            now_ns,
+            HodlStep.SENT,
+            asset,
+            request.quantity,
+            usd,
+            client_order_id=request.client_order_id,
+            details=details,
         )
 
     def _ask_after(self, asset: str, purchase: Purchase, now_ns: int) -> None:
@@ -187,7 +193,9 @@ class HodlBuyer:
             "rest": reason,
         }
         cost = EXACT.add(purchase.notional, purchase.fees)
-        self._journal.record(now_ns, "bought", asset, purchase.filled, cost, client_order_id=name, details=details)
+        self._journal.record(
+            now_ns, HodlStep.BOUGHT, asset, purchase.filled, cost, client_order_id=name, details=details
+        )
         if purchase.slippage > self._settings.slippage_alert:
             percent = text((purchase.slippage * 100).quantize(Decimal("0.01")))
             words = f"{name} was filled {percent} % above the {text(purchase.reference)} it was decided on"
@@ -198,7 +206,7 @@ class HodlBuyer:
         failures = 1 + (self._pauses[asset].failures if asset in self._pauses else 0)
         self._pauses[asset] = _Pause(failures, now_ns + self._settings.retry_ns)
         details = {"reason": reason, "attempt": failures}
-        self._journal.record(now_ns, "failed", asset, Decimal(0), None, client_order_id=name, details=details)
+        self._journal.record(now_ns, HodlStep.FAILED, asset, Decimal(0), None, client_order_id=name, details=details)
         if failures >= most:
             words = f"buying {asset} has failed {failures} times, last with: {reason}; the money stays pending"
             self._journal.alert(now_ns, AlertKind.HODL_FAILED, purchase.request.symbol, words)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.agent_records import HodlRecord
-from triplegain.execution.alert import Alert, AlertKind
+from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlRecord, HodlStep
 
 
 class HodlJournal:
@@ -15,13 +14,13 @@ class HodlJournal:
 
     def __init__(self) -> None:
         self.records: list[HodlRecord] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[AlertRecord] = []
         self._told: dict[str, str] = {}
 
     def record(
         self,
         now_ns: int,
-        kind: str,
+        kind: HodlStep,
         asset: str,
         quantity: Decimal,
         usd: Decimal | None,
@@ -34,7 +33,7 @@ class HodlJournal:
         )
 
     def alert(self, now_ns: int, kind: AlertKind, symbol: str, message: str) -> None:
-        self.alerts.append(Alert(now_ns, kind, "", symbol, message))
+        self.alerts.append(AlertRecord(0, now_ns, kind, symbol, "", message))
 
     def waiting(self, now_ns: int, what: str, symbol: str, reason: str) -> None:
         """`what` waits, and why. Said again only for another reason, or after it did not wait for a while."""
@@ -49,7 +48,7 @@ class HodlJournal:
         records, self.records = self.records, []
         return records
 
-    def drain_alerts(self) -> list[Alert]:
+    def drain_alerts(self) -> list[AlertRecord]:
         alerts, self.alerts = self.alerts, []
         return alerts
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.money import text
 from triplegain.execution.hodl_bag.account import HodlAccount
 from triplegain.execution.hodl_bag.journal import HodlJournal
@@ -101,7 +102,7 @@ class HodlTill:
             self._pots.add_pending(shares)
             for asset, usd in shares.items():
                 details = {"currency": currency, "pending": text(self._pots[asset].pending)}
-                self._journal.record(now_ns, "allocated", asset, _ZERO, usd, owed.position_id, details=details)
+                self._journal.record(now_ns, HodlStep.ALLOCATED, asset, _ZERO, usd, owed.position_id, details=details)
                 given.add(asset)
         return given
 

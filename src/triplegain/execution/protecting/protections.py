@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, assert_never
 
+from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent, OrderAmended, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import Alert, AlertKind
 from triplegain.execution.broker import Broker
 from triplegain.execution.positions import Positions
 from triplegain.execution.protecting.due_times import due_times, late_alarm_ns, overdue_alarm_ns, time_exit_ns
@@ -59,7 +59,7 @@ class Protections:
         self, broker: Broker, instruments: Iterable[Instrument], positions: Positions, settings: ProtectionSettings
     ) -> None:
         self.delays = ProtectionDelays()
-        self.alerts: deque[Alert] = deque(maxlen=_ALERTS_KEPT)
+        self.alerts: deque[AlertRecord] = deque(maxlen=_ALERTS_KEPT)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._positions = positions
         self._settings = settings
@@ -267,7 +267,7 @@ class Protections:
             protection.unprotected_since_ns, protection.alarmed = None, False
 
     def _alert(self, protection: Protection, kind: AlertKind, message: str, now_ns: int) -> None:
-        self.alerts.append(Alert(now_ns, kind, protection.position_id, protection.symbol, message))
+        self.alerts.append(AlertRecord(0, now_ns, kind, protection.symbol, protection.position_id, message))
 
     # -- what follows --------------------------------------------------------------------------------------------
 

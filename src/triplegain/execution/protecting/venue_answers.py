@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
@@ -21,7 +22,6 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.records import CloseReason
-from triplegain.execution.alert import AlertKind
 from triplegain.execution.protecting.protection import Protection, Reduction
 from triplegain.execution.protecting.stage import (
     Amendment,
