@@ -29,8 +29,5 @@ def test_a_code_is_the_word_that_is_told() -> None:
 
 def test_a_refusal_travels_as_an_error_with_its_exit_code() -> None:
     error = RefusedError(Code.OUTCOME_UNKNOWN, "ask again")
-    assert (error.refusal, error.exit_code, error.code) == (
-        Refusal(Code.OUTCOME_UNKNOWN, "ask again"),
-        9,
-        "outcome_unknown",
-    )
+    assert error.refusal == Refusal(Code.OUTCOME_UNKNOWN, "ask again")
+    assert (error.exit_code, error.code) == (9, "outcome_unknown")
