@@ -12,22 +12,14 @@ from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
 from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind
-from triplegain.api.control import (
-    EQUITY_UNKNOWN,
-    NO_SNAPSHOT,
-    NOT_NOW,
-    UNKNOWN_POSITION,
-    UNKNOWN_TASK,
-    CommandError,
-    SessionView,
-    SnapshotText,
-)
+from triplegain.api.control import SessionView, SnapshotText
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
 from triplegain.domain.ids import order_id
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, OrderStatus
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.storage.session_store import SessionStore
 
@@ -58,7 +50,7 @@ class StoredControl:
 
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
         if symbol != "BTC/USDT":
-            raise CommandError(NO_SNAPSHOT, f"no snapshot of {symbol}: it has no closed candle yet")
+            raise RefusedError(Code.NO_SNAPSHOT, f"no snapshot of {symbol}: it has no closed candle yet")
         return SnapshotText('{"symbol":"BTC/USDT"}' if compact else '{"a":"1.0","symbol":"BTC/USDT"}', "abc")
 
     async def place(
@@ -70,7 +62,7 @@ class StoredControl:
             if request.client_order_id in self.orders:
                 return self.orders[request.client_order_id]
             if request.symbol != "BTC/USDT":
-                raise CommandError("EQuery:Unknown asset pair", f"{request.symbol} is not traded in this session")
+                raise RefusedError(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
             self._script.orders += 1
             number = self._script.orders
             price = request.terms.price if isinstance(request.terms, Limit) else None
@@ -100,7 +92,7 @@ class StoredControl:
 
     async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
         if position_id != "p-1":
-            raise CommandError(UNKNOWN_POSITION, f"there is no open position {position_id}")
+            raise RefusedError(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
         await self._commit(audit)
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
@@ -114,15 +106,15 @@ class StoredControl:
 
     async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
         if self.halted:
-            raise CommandError(EQUITY_UNKNOWN, "equity is unknown or not above zero")
+            raise RefusedError(Code.EQUITY_UNKNOWN, "equity is unknown or not above zero")
         await self._commit(audit)
         return ("drawdown: -20.00 % from the peak",)
 
     async def run_task(self, task: str, audit: SecurityEvent) -> None:
         if task == "decision":
-            raise CommandError(UNKNOWN_TASK, "this session has no task decision, it has technical, regime")
+            raise RefusedError(Code.UNKNOWN_TASK, "this session has no task decision, it has technical, regime")
         if self.paused:
-            raise CommandError(NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
+            raise RefusedError(Code.NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
         await self._commit(audit)
 
     def risk(self) -> RiskState:
@@ -131,7 +123,7 @@ class StoredControl:
     def judge(self, question: RiskQuestion) -> RiskVerdict:
         self.asked = question
         if question.symbol != "BTC/USDT":
-            raise CommandError("unknown_symbol", f"{question.symbol} is not traded in this session")
+            raise RefusedError(Code.UNKNOWN_SYMBOL, f"{question.symbol} is not traded in this session")
         return told.verdict(question)
 
     def agents(self) -> Mind:

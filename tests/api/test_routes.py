@@ -7,8 +7,8 @@ import re
 import pytest
 from tests.api.conftest import Bench
 
-from triplegain.api.errors import ApiError
 from triplegain.api.routes import ROUTES, find_route
+from triplegain.domain.refusals import RefusedError
 
 PAPER = {
     "GET /paper/mode": "viewer",
@@ -66,7 +66,7 @@ def test_the_application_has_the_routes_of_the_table_and_no_other(bench: Bench) 
 def test_a_parameter_never_reaches_over_a_slash(route: str) -> None:
     method, path = route.split()
     assert find_route(method, re.sub(r"{\w+}", "x", path)).role.label == EXPECTED[route]
-    with pytest.raises(ApiError):
+    with pytest.raises(RefusedError):
         find_route(method, re.sub(r"{\w+}", "x/y/z", path))
 
 

@@ -12,7 +12,7 @@ from tests.app.live_session import LiveSession
 
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side
 from triplegain.domain.records import OrderRecord, SecurityEvent
-from triplegain.session.commands import CommandRefusedError
+from triplegain.domain.refusals import RefusedError
 
 #: Of ten orders in a row this one takes from the book and this one rests at the best bid; the others are far away,
 #: some of them post-only.
@@ -118,7 +118,7 @@ class Customer:
         try:
             request = OrderRequest(name, self.symbol, side, quantity, terms)
             record = await self.live.commands.place(request, None, None, _AUDIT)
-        except CommandRefusedError as refusal:
+        except RefusedError as refusal:
             self._note(kind, sent_s, refusal.code, str(refusal))
             return ""
         self._note(kind, sent_s, *_refusal(record))
@@ -132,7 +132,7 @@ class Customer:
         if name:
             try:
                 await self.live.commands.cancel(name, _AUDIT)
-            except CommandRefusedError:
+            except RefusedError:
                 return
 
     async def _close_positions(self) -> None:
@@ -140,7 +140,7 @@ class Customer:
             if position.by_hand and not position.leaving:
                 try:
                     await self.live.commands.close_position(position.position_id, _AUDIT)
-                except CommandRefusedError:
+                except RefusedError:
                     continue
 
     @staticmethod

@@ -15,8 +15,9 @@ from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock
 from triplegain.domain.market import FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.orders import OrderRequest
+from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings, Refused
+from triplegain.execution.order_desk import DeskSettings
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.settings import SessionSettings
@@ -92,11 +93,11 @@ class WatchedSession(TradingSession):
 
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
-    ) -> OrderRequest | Refused:
+    ) -> OrderRequest | Refusal:
         self.journal.note("place", request, stop, target)
         return super().place(request, stop, target)
 
-    def cancel(self, client_order_id: str) -> Refused | None:
+    def cancel(self, client_order_id: str) -> Refusal | None:
         self.journal.note("cancel", client_order_id)
         return super().cancel(client_order_id)
 

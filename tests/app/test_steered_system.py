@@ -176,7 +176,7 @@ async def test_what_is_too_large_is_cut_and_the_cut_is_told(steered: Steered) ->
 
 async def test_a_question_about_nothing_that_is_traded_is_refused(steered: Steered) -> None:
     unknown = await steered.post("/risk/validate", {"symbol": "DOGE/USDT", "side": "buy"})
-    assert (unknown.status_code, unknown.json()["error_code"]) == (422, "unknown_symbol")
+    assert (unknown.status_code, unknown.json()["error_code"]) == (404, "unknown_symbol")
     assert "BTC/USDT" in unknown.json()["error_message"]
     sale = (await steered.post("/risk/validate", {"symbol": "BTC/USDT", "side": "sell"})).json()
     assert [each["rule"] for each in sale["reasons"]] == ["no_shorts"]

@@ -14,8 +14,8 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason
+from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.order_desk import Refused
 from triplegain.execution.protecting.stage import Protected, StopLevel, Unguarded
 
 HOUR_S = 3600
@@ -462,12 +462,12 @@ def test_a_manual_buy_sent_twice_is_one_order_and_one_position(venue: Venue) -> 
 def test_a_manual_sell_may_use_free_coins_and_never_those_of_a_position(venue: Venue) -> None:
     venue.protected()  # 2 from the start and 10 more, which are the position's
     refused = venue.desk.place(manual(Side.SELL, "2.1"))
-    assert isinstance(refused, Refused) and "only 2 are free" in refused.reason
+    assert isinstance(refused, Refusal) and "only 2 are free" in refused.reason
     assert isinstance(venue.desk.place(manual(Side.SELL, "1.5")), OrderRequest)
     refused = venue.desk.place(manual(Side.SELL, "0.6", cid="mine-2"))  # 1.5 of the 2 are spoken for
-    assert isinstance(refused, Refused) and "only 0.5 are free" in refused.reason
+    assert isinstance(refused, Refusal) and "only 0.5 are free" in refused.reason
     venue.deliver()
-    assert isinstance(venue.desk.place(manual(Side.SELL, "0.6", cid="mine-2")), Refused)
+    assert isinstance(venue.desk.place(manual(Side.SELL, "0.6", cid="mine-2")), Refusal)
     assert isinstance(venue.desk.place(manual(Side.SELL, "0.5", cid="mine-2")), OrderRequest)
 
 
@@ -502,7 +502,7 @@ def test_a_manual_order_that_makes_no_sense_is_refused_in_words(
 ) -> None:
     venue.quote("100", "100.1")
     refused = venue.desk.place(request_, stop, target)
-    assert isinstance(refused, Refused) and words in refused.reason
+    assert isinstance(refused, Refusal) and words in refused.reason
     assert venue.drain_sent() == []
 
 

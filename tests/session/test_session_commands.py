@@ -15,7 +15,8 @@ from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch, SecurityEvent
-from triplegain.session.commands import CommandRefusedError, SessionCommands
+from triplegain.domain.refusals import RefusedError
+from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
 
@@ -75,7 +76,7 @@ def with_audit(batches: list[CommitBatch]) -> CommitBatch:
 
 
 async def refused(command: Awaitable[object], code: str, words: str) -> None:
-    with pytest.raises(CommandRefusedError, match=words) as caught:
+    with pytest.raises(RefusedError, match=words) as caught:
         await command
     assert caught.value.code == code
 

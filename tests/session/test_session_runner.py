@@ -16,8 +16,9 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import FeedState, FeedStatus, MarketEvent
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CommitBatch, SecurityEvent
-from triplegain.session.commands import CommandRefusedError, SessionCommands
-from triplegain.session.runner import Ending, RunOverError, SessionRunner
+from triplegain.domain.refusals import RefusedError
+from triplegain.session.commands import SessionCommands
+from triplegain.session.runner import Ending, SessionRunner
 
 AUDIT = SecurityEvent("paper_trade", "admin", "127.0.0.1", "r", 0)
 
@@ -126,7 +127,7 @@ async def test_after_a_failed_commit_nothing_more_is_stored(open_session: Any, m
     with pytest.raises(Away):
         await runner.run()
     await tasks[0]
-    assert outcomes == ["Away", "CommandRefusedError"]
+    assert outcomes == ["Away", "RefusedError"]
     assert store.batches == []
     assert "away" in runner.session.halted
 
@@ -149,9 +150,9 @@ async def test_a_step_that_breaks_halts_the_session_unstored(open_session: Any, 
     with pytest.raises(ZeroDivisionError):
         await runner.run()
     before = len(store.batches)
-    with pytest.raises(CommandRefusedError, match="halted"):
+    with pytest.raises(RefusedError, match="halted"):
         await SessionCommands(runner).pause(AUDIT)
-    with pytest.raises(RunOverError):
+    with pytest.raises(RefusedError):
         await runner.commit()
     assert len(store.batches) == before
 
@@ -167,7 +168,7 @@ async def test_a_cancel_that_overtakes_its_order_is_told_as_refused(open_session
         commands._session.exchange.latency.cancel_ns = 0
         try:
             await commands.cancel("a", AUDIT)
-        except CommandRefusedError as error:
+        except RefusedError as error:
             heard.append(error.code)
         heard.append((await placing).status.value)
 
@@ -195,7 +196,7 @@ async def test_commands_after_the_end_are_refused(open_session: Any, market: Any
 
     runner, _ = running(open_session, market, Store(), nothing)
     await runner.run()
-    with pytest.raises(CommandRefusedError, match="stopping"):
+    with pytest.raises(RefusedError, match="stopping"):
         await SessionCommands(runner).place(order("late"), None, None, AUDIT)
 
 

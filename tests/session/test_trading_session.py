@@ -16,7 +16,7 @@ from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderS
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import DecisionRecord, Outcome
-from triplegain.execution.order_desk import Refused
+from triplegain.domain.refusals import Refusal
 from triplegain.ledger.entries import check_balanced
 from triplegain.risk.state import Halt, HaltKind
 from triplegain.session.trading_session import TradingSession
@@ -158,7 +158,7 @@ def test_a_person_may_buy_and_the_answer_takes_its_time(market: Any, open_sessio
 def test_orders_are_refused_before_the_first_price(market: Any, open_session: Any) -> None:
     session = open_session(market())
     refused = session.place(OrderRequest("early", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert "not started" in refused.reason
 
 

@@ -10,30 +10,10 @@ from typing import Any, Protocol
 from triplegain.api.agents_resource import CoordinatorState, Mind
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
-from triplegain.domain.errors import TripleGainError
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
 from triplegain.domain.verdict import RiskVerdict
-
-#: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404 to the unknown, else 409.
-UNKNOWN_ORDER = "unknown_order"
-UNKNOWN_POSITION = "unknown_position"
-UNKNOWN_TASK = "unknown_task"
-NO_SNAPSHOT = "no_snapshot"
-EQUITY_UNKNOWN = "equity_unknown"
-NOT_NOW = "not_now"
-HALTED = "halted"
-
-
-class CommandError(TripleGainError):
-    """A command that was not carried out; nothing changed. `code` is Kraken's where the exchange said no."""
-
-    exit_code = 8
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +87,13 @@ class SessionControl(Protocol):
     def view(self) -> SessionView: ...
 
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
-        """Of a market as it stands now. Raises CommandError, NO_SNAPSHOT with the reason where nothing can be shown."""
+        """Of a market as it stands now. Raises RefusedError, NO_SNAPSHOT with the reason where nothing can be shown."""
         ...
 
     def risk(self) -> RiskState: ...
 
     def judge(self, question: RiskQuestion) -> RiskVerdict:
-        """Risk's verdict on a trade nobody sends; nothing changes. Raises CommandError for an unknown symbol."""
+        """Risk's verdict on a trade nobody sends; nothing changes. Raises RefusedError for an unknown symbol."""
         ...
 
     def agents(self) -> Mind: ...
@@ -125,7 +105,7 @@ class SessionControl(Protocol):
     ) -> OrderRecord:
         """The order as the exchange answered: accepted (or already filled) or rejected with its code.
 
-        A client order id the session knows returns that order as it is now. Raises CommandError if it was not sent.
+        A client order id the session knows returns that order as it is now. Raises RefusedError if it was not sent.
         """
         ...
 
@@ -146,11 +126,11 @@ class SessionControl(Protocol):
         ...
 
     async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """End the halts of risk; why each held. Raises CommandError, EQUITY_UNKNOWN without one to measure by."""
+        """End the halts of risk; why each held. Raises RefusedError, EQUITY_UNKNOWN without one to measure by."""
         ...
 
     async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        """A run beside the schedule. Raises CommandError: UNKNOWN_TASK, or NOT_NOW where it would be skipped."""
+        """A run beside the schedule. Raises RefusedError: UNKNOWN_TASK, or NOT_NOW where it would be skipped."""
         ...
 
     async def pause(self, audit: SecurityEvent) -> None: ...

@@ -13,13 +13,13 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from triplegain.api.access import Budget, RequestLimits, Role
-from triplegain.api.errors import ApiError
 from triplegain.api.rate_limit import RateLimit
 from triplegain.api.routes import Route, find_route
 from triplegain.api.visit import Caller
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SecurityEvent
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.storage.security_log import SecurityLog
 
 _LOG = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _KNOWN_MAX = 64
 
 
 class Doorkeeper:
-    """Refusals are ApiErrors. A key that was right before is not locked out by others guessing from its address."""
+    """Refusals are RefusedErrors. A key that was right before is not locked out by others guessing from its address."""
 
     def __init__(self, security: SecurityLog, limits: RequestLimits, clock: Clock) -> None:
         self._security = security
@@ -44,7 +44,7 @@ class Doorkeeper:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     async def admit(self, scope: Scope, request_id: str) -> Caller:
-        """Address, key, budget, role, in this order. Raises ApiError 401, 403, 404, 405 or 429."""
+        """Address, key, budget, role, in this order. Raises RefusedError 401, 403, 404, 405 or 429."""
         address = scope["client"][0] if scope.get("client") else "unknown"
         nobody = Caller(Role.PUBLIC, "nobody", address, request_id)
         await self._within(self._addresses, address, REQUESTS_PER_ADDRESS, nobody)
@@ -61,7 +61,7 @@ class Doorkeeper:
         await self._within(self._requests, (key_hash, route.budget), per_minute, caller)
         if caller.role < route.role:
             await self._record("authorization_denied", caller, _route_told(route))
-            raise ApiError(403, "forbidden", f"this needs role {route.role.label}, your key is {caller.role.label}")
+            raise RefusedError(Code.FORBIDDEN, f"this needs role {route.role.label}, your key is {caller.role.label}")
         return caller
 
     async def _authenticated(self, scope: Scope, nobody: Caller) -> tuple[Caller, str]:
@@ -74,11 +74,9 @@ class Doorkeeper:
         if role is None:
             self._known.pop(key_hash, None)
             await self._record("auth_failure", nobody, {"reason": "wrong key" if key else "no key"})
-            raise ApiError(
-                401,
-                "unauthorized",
+            raise RefusedError(
+                Code.UNAUTHORIZED,
                 "send `Authorization: Bearer KEY`; the admin key is in the file admin.key of TRIPLEGAIN_HOME",
-                headers={"WWW-Authenticate": "Bearer"},
             )
         caller = Caller(Role.parse(role), f"{role}:{key_hash[:12]}", nobody.address, nobody.request_id)
         if not known:
@@ -96,11 +94,10 @@ class Doorkeeper:
             if not self._told.take((id(budget), key), 1):
                 await self._record("rate_limited", caller, {"per_minute": per_minute})
             wait_s = -(-wait_ns // SECOND_NS)
-            raise ApiError(
-                429,
-                "rate_limited",
+            raise RefusedError(
+                Code.RATE_LIMITED,
                 f"more than {per_minute} requests a minute: try again in {wait_s} s",
-                headers={"Retry-After": str(wait_s)},
+                {"retry_after_s": wait_s},
             )
 
     async def _record(self, kind: str, caller: Caller, details: Mapping[str, Any]) -> None:
@@ -123,7 +120,7 @@ def _is_loopback(address: str) -> bool:
 def _is_public(scope: Scope) -> bool:
     try:
         return find_route(scope["method"], scope["path"]).role is Role.PUBLIC
-    except ApiError:
+    except RefusedError:
         return False
 
 

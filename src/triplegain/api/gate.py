@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triplegain.api.body import as_received, read_body
 from triplegain.api.doorkeeper import Doorkeeper
-from triplegain.api.errors import ApiError, api_error, unexpected
+from triplegain.api.errors import response, unexpected
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
 
@@ -49,16 +49,16 @@ class Gate:
                 headers.update({**_HEADERS, "X-Request-Id": request_id, "X-Trading-Mode": self._mode})
             await send(message)
 
-        refusal: ApiError
+        refusal: TripleGainError
         try:
             scope.setdefault("state", {})["caller"] = await self._doorkeeper.admit(scope, request_id)
             body = await read_body(receive)
             await self._app(scope, as_received(body, receive), send_with_headers)
             return
         except TripleGainError as error:
-            refusal = api_error(error)
+            refusal = error
         # The boundary of the task: a bug in one request must not end the session, and must not stay unseen.
         except Exception as error:
             refusal = unexpected(error, request_id)
         if not begun:
-            await refusal.response()(scope, receive, send_with_headers)
+            await response(refusal)(scope, receive, send_with_headers)

@@ -7,14 +7,13 @@ from typing import Annotated, Any
 from fastapi import Header, Path, Query, Response
 
 from triplegain.api import order_resource
-from triplegain.api.control import UNKNOWN_ORDER
-from triplegain.api.errors import ApiError, refusal_status
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import NAME, Name
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord
+from triplegain.domain.refusals import Code, RefusedError
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000
@@ -69,9 +68,9 @@ async def place_order(
     _same_order(record.request, request, body)
     order = order_resource.order(record, view.mode)
     if record.status is OrderStatus.REJECTED:
-        code = record.code or "rejected"
         details = {"order": order.model_dump(mode="json")}
-        raise ApiError(refusal_status(code), code, record.reason or "the exchange rejected the order", details)
+        code = Code.of(record.code or "") or Code.REFUSED
+        raise RefusedError(code, record.reason or "the exchange rejected the order", details)
     response.headers["Location"] = f"/api/v1/paper/orders/{client_order_id}"
     return order
 
@@ -94,7 +93,7 @@ async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | Non
         return order_resource.order(record, mode)
     client_order_id = record.request.client_order_id
     if record.status.is_final:
-        raise ApiError(409, "order_final", f"order {client_order_id} is {record.status}: there is nothing to cancel")
+        raise RefusedError(Code.ORDER_FINAL, f"order {client_order_id} is {record.status}: there is nothing to cancel")
     command = visit.control.cancel(client_order_id, visit.audit("order_cancel", {"client_order_id": client_order_id}))
     return order_resource.order(await visit.carry_out(command, f"GET /paper/orders/{client_order_id}"), mode)
 
@@ -106,14 +105,14 @@ async def _find(visit: Visit, name: str) -> OrderRecord:
     if record is None:
         record = await visit.reader.order(session, order_id=name)
     if record is None:
-        raise ApiError(404, UNKNOWN_ORDER, f"session {session} has no order {name}: `order list --all` shows them")
+        raise RefusedError(Code.UNKNOWN_ORDER, f"session {session} has no order {name}: `order list --all` shows them")
     return record
 
 
 def _client_order_id(visit: Visit, body: Trade, idempotency_key: str | None) -> str:
     given = {name for name in (body.client_order_id, idempotency_key) if name is not None}
     if len(given) > 1:
-        raise ApiError(422, "invalid_request", "Idempotency-Key and client_order_id differ: send one of them")
+        raise RefusedError(Code.INVALID_REQUEST, "Idempotency-Key and client_order_id differ: send one of them")
     return given.pop() if given else f"api-{visit.caller.request_id}"
 
 
@@ -124,9 +123,8 @@ def _same_order(known: OrderRequest, asked: OrderRequest, body: Trade) -> None:
         fields.append("expires_at_ns")
     differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]
     if differing:
-        raise ApiError(
-            409,
-            "client_order_id_in_use",
+        raise RefusedError(
+            Code.CLIENT_ORDER_ID_IN_USE,
             f"{asked.client_order_id} is the id of another order ({', '.join(differing)} differ): choose a new id",
             {"differing": differing},
         )

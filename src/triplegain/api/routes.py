@@ -9,7 +9,7 @@ from typing import Any
 
 from triplegain.api import agents, coordinator, orders, positions, risk, session, snapshots
 from triplegain.api.access import Budget, Role
-from triplegain.api.errors import ApiError
+from triplegain.domain.refusals import Code, RefusedError
 
 PREFIX = "/api/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -73,12 +73,12 @@ ROUTES: tuple[Route, ...] = (
 
 
 def find_route(method: str, path: str) -> Route:
-    """The route a request means. Raises ApiError with 404, or 405 where the path takes other methods."""
+    """The route a request means. Raises RefusedError with 404, or 405 where the path takes other methods."""
     fitting = [route for route in ROUTES if route.pattern.fullmatch(path)]
     for route in fitting:
         if route.method == method:
             return route
     if fitting:
-        allowed = ", ".join(sorted({route.method for route in fitting}))
-        raise ApiError(405, "method_not_allowed", f"this path takes {allowed}", headers={"Allow": allowed})
-    raise ApiError(404, "not_found", f"there is no such path; {OPENAPI} lists all")
+        allowed = sorted({route.method for route in fitting})
+        raise RefusedError(Code.METHOD_NOT_ALLOWED, f"this path takes {', '.join(allowed)}", {"allowed": allowed})
+    raise RefusedError(Code.NOT_FOUND, f"there is no such path; {OPENAPI} lists all")

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Query
 
 from triplegain.api import portfolio_resource
-from triplegain.api.control import HALTED
-from triplegain.api.errors import ApiError
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import Acknowledged, Health, NewSession, acknowledged
 from triplegain.api.visit import CurrentVisit
+from triplegain.domain.refusals import Code, RefusedError
 
 
 async def show_mode(visit: CurrentVisit) -> portfolio_resource.Mode:
@@ -61,5 +60,5 @@ async def ready(visit: CurrentVisit) -> Health:
     """The session trades, or is paused by hand; 503 with the reason once it has halted."""
     view = visit.view()
     if view.halted:
-        raise ApiError(503, HALTED, f"the session has halted: {view.halted}")
+        raise RefusedError(Code.HALTED, f"the session has halted: {view.halted}")
     return Health(mode=view.mode, status="paused" if view.paused else "ready")

@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 
 from triplegain.api.access import Role
 from triplegain.api.control import SessionControl, SessionView
-from triplegain.api.errors import ApiError
 from triplegain.domain.clock import Clock
 from triplegain.domain.records import SecurityEvent
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.storage.session_reader import SessionReader
 
 _Result = TypeVar("_Result")
@@ -70,9 +70,9 @@ class Visit:
         task.add_done_callback(_over)
         done, _ = await asyncio.wait({task}, timeout=self.services.command_timeout_s)
         if not done:
-            raise ApiError(504, "outcome_unknown", f"the command was taken and is still under way: ask {ask}")
+            raise RefusedError(Code.OUTCOME_UNKNOWN, f"the command was taken and is still under way: ask {ask}")
         if task.cancelled():
-            raise ApiError(504, "outcome_unknown", f"the session stopped before it answered; once it runs, ask {ask}")
+            raise RefusedError(Code.OUTCOME_UNKNOWN, f"the session stopped before it answered; once it runs, ask {ask}")
         return task.result()
 
 

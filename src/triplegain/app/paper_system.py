@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from triplegain.api.agents_resource import CoordinatorState, Mind
-from triplegain.api.control import NO_SNAPSHOT, CommandError, SessionView, SnapshotText
+from triplegain.api.control import SessionView, SnapshotText
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
 from triplegain.app.agents_picture import agents, coordinator
@@ -25,10 +24,11 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
-from triplegain.session.commands import CommandRefusedError, SessionCommands
+from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
@@ -73,13 +73,13 @@ class PaperSystem:
     @property
     def opened(self) -> OpenedSession:
         if self._opened is None:
-            raise CommandError("not_ready", "the session is not open yet")
+            raise RefusedError(Code.NOT_READY, "the session is not open yet")
         return self._opened
 
     @property
     def runner(self) -> SessionRunner:
         if self._runner is None:
-            raise CommandError("not_ready", "the session is not running yet")
+            raise RefusedError(Code.NOT_READY, "the session is not running yet")
         return self._runner
 
     async def open(self) -> None:
@@ -127,7 +127,7 @@ class PaperSystem:
             await self.opened.opened_feed.aclose()
             await self.models.aclose()
             if self._successor is not None:
-                self._successor.set_exception(CommandError("stopped", "the system stopped before it was reset"))
+                self._successor.set_exception(RefusedError(Code.STOPPED, "the system stopped before it was reset"))
         return ending
 
     # -- SessionControl ------------------------------------------------------------------------------------------
@@ -142,48 +142,38 @@ class PaperSystem:
         stored = await self._reader.order(self.opened.record.session_id, client_order_id=request.client_order_id)
         if stored is not None and stored.status.is_final:
             return stored
-        with _as_command_error():
-            return await self._commands.place(request, stop, target, audit)
+        return await self._commands.place(request, stop, target, audit)
 
     async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        with _as_command_error():
-            return await self._commands.cancel(client_order_id, audit)
+        return await self._commands.cancel(client_order_id, audit)
 
     async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
-        with _as_command_error():
-            return await self._commands.amend(request, audit)
+        return await self._commands.amend(request, audit)
 
     async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        with _as_command_error():
-            await self._commands.close_position(position_id, audit)
+        await self._commands.close_position(position_id, audit)
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        with _as_command_error():
-            return await self._commands.flat(audit)
+        return await self._commands.flat(audit)
 
     async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        with _as_command_error():
-            return await self._commands.emergency(audit)
+        return await self._commands.emergency(audit)
 
     async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        with _as_command_error():
-            return await self._commands.reset_risk(audit)
+        return await self._commands.reset_risk(audit)
 
     async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        with _as_command_error():
-            await self._commands.run_task(task, audit)
+        await self._commands.run_task(task, audit)
 
     async def pause(self, audit: SecurityEvent) -> None:
-        with _as_command_error():
-            await self._commands.pause(audit)
+        await self._commands.pause(audit)
 
     async def resume(self, audit: SecurityEvent) -> None:
-        with _as_command_error():
-            await self._commands.resume(audit)
+        await self._commands.resume(audit)
 
     async def reset(self, audit: SecurityEvent) -> str:
         if self._stopping:
-            raise CommandError("stopped", "the system is stopping and takes no more commands")
+            raise RefusedError(Code.STOPPED, "the system is stopping and takes no more commands")
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
@@ -245,10 +235,9 @@ class PaperSystem:
 
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
         session = self.opened.session
-        with _as_command_error():
-            found = session.snapshot(symbol)
+        found = session.snapshot(symbol)
         if isinstance(found, NoSnapshot):
-            raise CommandError(NO_SNAPSHOT, f"no snapshot of {symbol}: {found.reason}")
+            raise RefusedError(Code.NO_SNAPSHOT, f"no snapshot of {symbol}: {found.reason}")
         shown = compact_form(found, session.settings.snapshot.token_budget) if compact else found.json
         return SnapshotText(shown, found.hash)
 
@@ -259,12 +248,3 @@ class PaperSystem:
             f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
             for f in self.opened.session.executor.last_fills
         ]
-
-
-@contextmanager
-def _as_command_error() -> Iterator[None]:
-    """The coordinator's refusal in the API's words."""
-    try:
-        yield
-    except CommandRefusedError as error:
-        raise CommandError(error.code, str(error)) from error

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from math import prod
 
-from triplegain.api.control import CommandError
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.app.trading_state import trading_state
@@ -15,6 +14,7 @@ from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide, floor_to
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side
 from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.numbers import RISK_CONTEXT
@@ -68,11 +68,11 @@ def risk_state(session: TradingSession) -> RiskState:
 def judge(session: TradingSession, question: RiskQuestion) -> RiskVerdict:
     """The verdict of an engine with the same memory that nobody asks again, so that not even a count changes.
 
-    Raises CommandError for a symbol the session does not watch.
+    Raises RefusedError for a symbol the session does not watch.
     """
     if question.symbol not in session.exchange.markets:
         known = ", ".join(session.exchange.markets)
-        raise CommandError("unknown_symbol", f"{question.symbol} is not traded in this session, it trades {known}")
+        raise RefusedError(Code.UNKNOWN_SYMBOL, f"{question.symbol} is not traded in this session, it trades {known}")
     look = _look(session, question.symbol)
     engine = RiskEngine(session.risk.limits, session.risk.memory)
     return engine.assess(_proposal(question, look), look.portfolio, look.market, session.now_ns)

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _failed(error: Exception, as_json: bool) -> int:
     if isinstance(error, TripleGainError):
-        _tell(_code(error), str(error), as_json)
+        _tell(error.code, str(error), as_json)
         return error.exit_code
     show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(exit_code, int):
@@ -88,15 +88,6 @@ def _failed(error: Exception, as_json: bool) -> int:
         traceback.print_exception(error)
     _tell("internal_error", f"{type(error).__name__}: {error} (TRIPLEGAIN_DEBUG=1 shows where)", as_json)
     return 1
-
-
-def _code(error: TripleGainError) -> str:
-    """What a program can compare: the code an error carries, else its name (`SessionNotFoundError`)."""
-    code = getattr(error, "code", None)
-    if isinstance(code, str):
-        return code
-    name = type(error).__name__.removesuffix("Error")
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _tell(code: str, message: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.refusals import Code, RefusedError
 
 if TYPE_CHECKING:
     import httpx
@@ -20,19 +21,8 @@ SessionOption = Annotated[
 #: Longer than a command may take at the other end.
 _TIMEOUT_S = 60.0
 _ATTEMPTS = 3
-
-
-class ApiRefusedError(TripleGainError):
-    """The system answered no. `code` is the API's: Kraken's where the exchange refused."""
-
-    exit_code = 8
-
-    def __init__(self, code: str, message: str, details: Mapping[str, Any]) -> None:
-        super().__init__(message)
-        self.code = code
-        self.details = details
-        if code == "invalid_request":
-            self.exit_code = 2
+#: Answers of the listener itself, in no shape of ours: it read no request.
+_UNREAD = (400, 431, 503)
 
 
 class ApiUnreachableError(TripleGainError):
@@ -42,7 +32,7 @@ class ApiUnreachableError(TripleGainError):
 
 
 class ApiClient:
-    """Requests to one running session; answers are decoded JSON. Raises ApiRefusedError and ApiUnreachableError."""
+    """Requests to one running session; answers are decoded JSON. Raises RefusedError and ApiUnreachableError."""
 
     def __init__(self, connection: httpx.Client, session: str) -> None:
         self._connection = connection
@@ -62,14 +52,19 @@ class ApiClient:
 
     def place(self, order: Mapping[str, Any]) -> Any:
         """Send an order. Where the answer got lost it is asked for again: the client order id makes that safe."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        lost = False
+        for _ in range(_ATTEMPTS):
             try:
                 return self._ask("POST", "/paper/trade", json=order)
             except _AnswerLostError:
-                if attempt == _ATTEMPTS:
-                    break
+                lost = True
+            except (ApiUnreachableError, RefusedError) as error:
+                # What the first request did stays unknown where the second found nobody.
+                if not (lost and error.code in (ApiUnreachableError.code, Code.STOPPED, Code.NOT_READY)):
+                    raise
+                break
         name = order["client_order_id"]
-        raise ApiUnreachableError(
+        raise _AnswerLostError(
             f"no answer about order {name}: the same command with --id {name} tells, and never places it twice"
         )
 
@@ -87,6 +82,7 @@ class ApiClient:
     def _ask(self, method: str, path: str, **content: Any) -> Any:
         import httpx
 
+        response: httpx.Response | None = None
         try:
             response = self._connection.request(method, f"/api/v1{path}", **content)
             answer = response.json()
@@ -95,19 +91,25 @@ class ApiClient:
                 f"session {self.session} does not answer at {self._connection.base_url} ({error}): is it still running?"
             ) from None
         except (httpx.TransportError, ValueError) as error:
+            if method == "GET" or (response is not None and response.status_code in _UNREAD):
+                raise ApiUnreachableError(
+                    f"session {self.session} did not answer ({type(error).__name__}): nothing was done, try again"
+                ) from None
             raise _AnswerLostError(
                 f"the answer of session {self.session} did not arrive ({type(error).__name__}); the command "
                 "may have been carried out: `order list` and `position list` show how things stand"
             ) from None
         if response.is_success:
             return answer
-        raise ApiRefusedError(answer["error_code"], answer["error_message"], answer["details"])
+        code = Code.of(answer["error_code"]) or Code.REFUSED
+        raise RefusedError(code, answer["error_message"], answer["details"])
 
 
 class _AnswerLostError(ApiUnreachableError):
     """The request was sent; what became of it is not known."""
 
-    code = "outcome_unknown"
+    code = Code.OUTCOME_UNKNOWN
+    exit_code = Code.OUTCOME_UNKNOWN.exit_code
 
 
 @contextmanager

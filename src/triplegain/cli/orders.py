@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from triplegain.cli.client import ApiClient, ApiRefusedError, JsonOption, SessionOption, running_system
+from triplegain.cli.client import ApiClient, JsonOption, SessionOption, running_system
+from triplegain.domain.refusals import Code, RefusedError
 
 _ACTIVE = ["pending", "open", "partially_filled"]
 #: Orders that a person or the trader sent to open something; all others take a position off or protect it.
@@ -126,8 +127,8 @@ def _cancel_all(api: ApiClient, as_json: bool) -> None:
         if order["purpose"] in _OWN:
             try:
                 cancelled.append(api.delete(f"/paper/orders/{order['client_order_id']}")["client_order_id"])
-            except ApiRefusedError as error:
-                if error.code not in ("order_final", "EOrder:Unknown order"):
+            except RefusedError as error:
+                if error.code not in (Code.ORDER_FINAL, Code.UNKNOWN_OPEN_ORDER):
                     raise
     if as_json:
         return _print_json({"mode": "paper", "session": api.session, "cancelled": cancelled, "kept": kept})

@@ -24,8 +24,9 @@ from triplegain.decision.record import MindRecord
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import DecisionRecord, Outcome
+from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import RiskApproved, RiskVerdict
-from triplegain.execution.order_desk import OrderDesk, Refused
+from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.views import MarketView, PortfolioView
 
@@ -83,7 +84,7 @@ class DecisionDesk:
             name, proposal.symbol, proposal.side, approved.quantity, proposal.terms, purpose=proposal.intent.value
         )
         sent = self._desk.allocate(request)
-        if isinstance(sent, Refused):
+        if isinstance(sent, Refusal):
             refused = replace(outcome.decision, outcome=Outcome.REFUSED, reasons=(sent.reason,))
             return CycleOutcome(refused, DoNothing())
         return outcome.sent_as(name)

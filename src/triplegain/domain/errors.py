@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 
 class TripleGainError(Exception):
-    """An expected failure. `str(error)` tells a user what happened and what to do; `exit_code` ends a command."""
+    """An expected failure. `str(error)` tells a user what happened and what to do; `exit_code` ends a command.
+
+    `code` is what a program can compare: a `SessionNotFoundError` is `session_not_found`.
+    """
 
     exit_code = 1
+    code: str = "triple_gain"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
 
 
 class InvalidValueError(TripleGainError, ValueError):

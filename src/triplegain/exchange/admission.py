@@ -10,11 +10,11 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, MarketDepth
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
+from triplegain.domain.refusals import Code
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.refusal import (
     CANCEL_ONLY_MODE,
     COST_MINIMUM,
-    INVALID_ARGUMENTS,
     MARGIN_ALLOWANCE,
     ORDER_MINIMUM,
     POST_ONLY,
@@ -33,9 +33,7 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
     request, instrument = order.request, order.instrument
     if not is_plausible(request.quantity) or request.quantity <= 0:
-        return Refusal(
-            f"{INVALID_ARGUMENTS}:volume", f"the quantity must be above zero and usable, it is {request.quantity}"
-        )
+        return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {request.quantity}")
     order.lots = order.left = instrument.whole_lots(request.quantity)
     price: Decimal | None = None
     match request.terms:
@@ -66,7 +64,7 @@ def is_plausible(value: Decimal) -> bool:
 def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     """A positive price on the tick, in ticks."""
     if not is_plausible(price) or price <= 0:
-        return Refusal(f"{INVALID_ARGUMENTS}:price", f"the price must be above zero and usable, it is {price}")
+        return Refusal(Code.INVALID_PRICE, f"the price must be above zero and usable, it is {price}")
     try:
         return instrument.ticks(price)
     except InvalidValueError:
@@ -93,7 +91,7 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
     if request.leverage > 1:
         return Refusal(MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
     if request.leverage < 1:
-        return Refusal(f"{INVALID_ARGUMENTS}:leverage", f"leverage must be 1, it is {request.leverage}")
+        return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
     if order.lots < max(instrument.lots_min, 1):
         quantity, minimum = text(request.quantity), text(instrument.quantity_min)
         return Refusal(ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}")
@@ -105,11 +103,11 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
         return Refusal(COST_MINIMUM, below)
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
-        return Refusal(f"{INVALID_ARGUMENTS}:expiretm", "the order had expired when it arrived")
+        return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")
     if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:
-        return Refusal(f"{INVALID_ARGUMENTS}:expiretm", "an expiry time needs time in force gtd")
+        return Refusal(Code.INVALID_EXPIRY, "an expiry time needs time in force gtd")
     if request.time_in_force is TimeInForce.IOC and order.post_only:
-        return Refusal(f"{INVALID_ARGUMENTS}:timeinforce", "post-only contradicts immediate or cancel")
+        return Refusal(Code.INVALID_TIME_IN_FORCE, "post-only contradicts immediate or cancel")
     if order.post_only and market.would_take(order):
         return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
     return None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from triplegain.domain.exchange_events import OrderAmended
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderStatus
+from triplegain.domain.refusals import Code
 from triplegain.exchange.admission import check_market, is_plausible, ticks_or_refusal
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.refusal import (
     COST_MINIMUM,
     INSUFFICIENT_FUNDS,
-    INVALID_ARGUMENTS,
     ORDER_MINIMUM,
     POST_ONLY,
     RATE_LIMIT,
@@ -60,17 +60,17 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
     instrument = order.instrument
     lots, price = order.lots, order.price
     if request.quantity is None and request.price is None:
-        return Refusal(f"{INVALID_ARGUMENTS}:amend", "nothing to change: give a quantity or a price")
+        return Refusal(Code.INVALID_AMEND, "nothing to change: give a quantity or a price")
     if request.price is not None:
         if not order.price:
-            return Refusal(f"{INVALID_ARGUMENTS}:price", "a market order has no price to amend")
+            return Refusal(Code.INVALID_PRICE, "a market order has no price to amend")
         ticks = ticks_or_refusal(instrument, request.price)
         if isinstance(ticks, Refusal):
             return ticks
         price = ticks
     if request.quantity is not None:
         if not is_plausible(request.quantity) or request.quantity < 0:
-            return Refusal(f"{INVALID_ARGUMENTS}:volume", f"the quantity cannot be {request.quantity}")
+            return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
         if filled < lots < instrument.lots_min:

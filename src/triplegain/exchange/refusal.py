@@ -1,26 +1,22 @@
-"""Kraken's words for no. The code is Kraken's own; the reason tells a person what was wrong with this order."""
+"""Kraken's words for no, as the exchange's checks use them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from triplegain.domain.refusals import Code, Refusal
 
-UNKNOWN_PAIR = "EQuery:Unknown asset pair"
-INVALID_ARGUMENTS = "EGeneral:Invalid arguments"
-TICK_SIZE = "EOrder:Tick size check failed"
-ORDER_MINIMUM = "EOrder:Order minimum not met"
-COST_MINIMUM = "EOrder:Cost minimum not met"
-INSUFFICIENT_FUNDS = "EOrder:Insufficient funds"
-MARGIN_ALLOWANCE = "EOrder:Margin allowance exceeded"
-POST_ONLY = "EOrder:Post only order"
-ORDERS_LIMIT = "EOrder:Orders limit exceeded"
-RATE_LIMIT = "EOrder:Rate limit exceeded"
-UNKNOWN_ORDER = "EOrder:Unknown order"
-UNAVAILABLE = "EService:Unavailable"
-CANCEL_ONLY_MODE = "EService:Market in cancel_only mode"
-POST_ONLY_MODE = "EService:Market in post_only mode"
+__all__ = ["Refusal"]
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    code: str
-    reason: str
+UNKNOWN_PAIR = Code.UNKNOWN_PAIR
+INVALID_ARGUMENTS = Code.INVALID_ARGUMENTS
+TICK_SIZE = Code.TICK_SIZE
+ORDER_MINIMUM = Code.ORDER_MINIMUM
+COST_MINIMUM = Code.COST_MINIMUM
+INSUFFICIENT_FUNDS = Code.INSUFFICIENT_FUNDS
+MARGIN_ALLOWANCE = Code.MARGIN_ALLOWANCE
+POST_ONLY = Code.POST_ONLY
+ORDERS_LIMIT = Code.ORDERS_LIMIT
+RATE_LIMIT = Code.RATE_LIMIT
+UNKNOWN_ORDER = Code.UNKNOWN_OPEN_ORDER
+UNAVAILABLE = Code.UNAVAILABLE
+CANCEL_ONLY_MODE = Code.CANCEL_ONLY_MODE
+POST_ONLY_MODE = Code.POST_ONLY_MODE

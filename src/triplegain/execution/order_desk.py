@@ -23,6 +23,7 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
@@ -44,13 +45,6 @@ class DeskSettings:
 
     entry_expiry_ns: int = 24 * 3600 * SECOND_NS
     protection: ProtectionSettings = field(default_factory=ProtectionSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The desk did not send this. `reason` says why and what to do."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +115,7 @@ class OrderDesk:
 
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
-    ) -> OrderRequest | Refused:
+    ) -> OrderRequest | Refusal:
         """Send a person's order. A buy becomes a position; a sell may only use coins that belong to none.
 
         A client order id that is known already sends nothing and returns the first request.
@@ -130,22 +124,25 @@ class OrderDesk:
         first = self._free.pending(request.client_order_id) if known is None else known.request
         if first is not None:
             return first
+        if request.symbol not in self._instruments:
+            words = f"unknown symbol {request.symbol!r}; known are {', '.join(sorted(self._instruments))}"
+            return Refusal(Code.UNKNOWN_SYMBOL, words)
         try:
             reason = self._objection(request, stop, target) or self._free.refusal(request)
         except InvalidValueError as error:
             reason = str(error)
         if reason is not None:
-            return Refused(reason)
+            return _no(reason)
         if request.side is Side.BUY:
             return self._enter(request, stop, target)
         self._send(request)
         return request
 
-    def allocate(self, request: OrderRequest) -> OrderRequest | Refused:
+    def allocate(self, request: OrderRequest) -> OrderRequest | Refusal:
         """Send an order of a rebalance: free coins against free money. What it buys is inventory and no position."""
         reason = self._free.refusal(request)
         if reason is not None:
-            return Refused(reason)
+            return _no(reason)
         self._send(request)
         return request
 
@@ -213,15 +210,17 @@ class OrderDesk:
         """
         self._protections.set_atr(symbol, fraction)
 
-    def cancel(self, client_order_id: str) -> Refused | None:
+    def cancel(self, client_order_id: str) -> Refusal | None:
         """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
         serving = self._protections.role(client_order_id)
         if serving is not None and serving[1] is not Role.ENTRY:
-            return Refused(f"{client_order_id} belongs to {serving[0].position_id}: close the position instead")
+            return Refusal(
+                Code.REFUSED, f"{client_order_id} belongs to {serving[0].position_id}: close the position instead"
+            )
         self._broker.cancel(client_order_id)
         return None
 
-    def amend(self, request: AmendRequest) -> Refused | None:
+    def amend(self, request: AmendRequest) -> Refusal | None:
         """Change an order in place. A stop may only be moved, only up, and not to where it would fire at once."""
         serving = self._protections.role(request.client_order_id)
         if serving is None or serving[1] is Role.ENTRY:
@@ -229,19 +228,21 @@ class OrderDesk:
             return None
         protection, role = serving
         if role is Role.EXIT or request.quantity is not None or not isinstance(protection.stage, Protected):
-            return Refused(f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now")
+            return Refusal(
+                Code.REFUSED, f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now"
+            )
         if request.price is None:
-            return Refused("nothing to change: give a price")
+            return _no("nothing to change: give a price")
         if not self._quotes.is_below(protection.symbol, request.price):
-            return Refused(f"a stop at {text(request.price)} is not below the market and would fire at once")
+            return Refusal(
+                Code.REFUSED, f"a stop at {text(request.price)} is not below the market and would fire at once"
+            )
         try:
             moved = self.tighten(protection.position_id, request.price, CloseReason.STOP_LOSS, self._now_ns)
         except InvalidValueError as error:
-            return Refused(str(error))
+            return _no(str(error))
         stands = text(protection.stop or request.price)
-        return (
-            None if moved else Refused(f"a stop is only moved up, this one is at {stands}: close the position instead")
-        )
+        return None if moved else _no(f"a stop is only moved up, this one is at {stands}: close the position instead")
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
         """An answer of the venue has become visible. Updates register and positions, then does what is next."""
@@ -347,9 +348,7 @@ class OrderDesk:
             return f"the client order id {request.client_order_id!r} is of the kind the desk gives; choose another"
         if request.position_id is not None:
             return "an order cannot be tied to a position by hand; close the position instead"
-        instrument = self._instruments.get(request.symbol)
-        if instrument is None:
-            return f"unknown symbol {request.symbol!r}; known are {', '.join(sorted(self._instruments))}"
+        instrument = self._instruments[request.symbol]
         if request.side is Side.SELL and (stop is not None or target is not None):
             return "a sell takes no stop or target: it opens nothing"
         _check_ticks(instrument, stop, target)
@@ -386,6 +385,10 @@ class OrderDesk:
         self._quotes.restore(state["quotes"])
         self._now_ns = int(state["now_ns"])
         self._free.restore(state["free"])
+
+
+def _no(reason: str) -> Refusal:
+    return Refusal(Code.REFUSED, reason)
 
 
 def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> None:

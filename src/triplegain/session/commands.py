@@ -10,22 +10,11 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from triplegain.decision.schedule import Skip, Task
-from triplegain.domain.errors import TripleGainError
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
-from triplegain.execution.order_desk import Refused
-from triplegain.session.runner import RunOverError, SessionRunner
-
-
-class CommandRefusedError(TripleGainError):
-    """Not carried out, nothing changed. `code` is Kraken's where the exchange said no."""
-
-    exit_code = 8
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+from triplegain.domain.refusals import Code, Refusal, RefusedError
+from triplegain.session.runner import SessionRunner
 
 
 class SessionCommands:
@@ -52,7 +41,7 @@ class SessionCommands:
     async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
         before = self._order(client_order_id)
         if before.status.is_final:
-            raise CommandRefusedError("EOrder:Unknown order", f"{client_order_id} is {before.status.value} already")
+            raise RefusedError(Code.UNKNOWN_OPEN_ORDER, f"{client_order_id} is {before.status.value} already")
         with self._acting():
             _sent(self._session.cancel(client_order_id))
         return await self._change("cancel", client_order_id, audit)
@@ -72,19 +61,16 @@ class SessionCommands:
         record = await self._answered(answered)
         refused = refusals.pop((command, client_order_id), None)
         if refused is not None:
-            raise CommandRefusedError(refused.code, refused.reason)
+            raise RefusedError(Code.of(refused.code) or Code.REFUSED, refused.reason)
         return record or self._order(client_order_id)
 
     @contextmanager
     def _acting(self) -> Iterator[None]:
         """A change of the session: refused when the run is over; what goes wrong within it halts the session."""
-        try:
-            self._runner.check_open()
-        except RunOverError as error:
-            raise CommandRefusedError("stopped", str(error)) from error
+        self._runner.check_open()
         try:
             yield
-        except CommandRefusedError:
+        except RefusedError:
             raise
         except BaseException as error:
             self._runner.fail(error)
@@ -93,7 +79,7 @@ class SessionCommands:
     async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
         with self._acting():
             if not self._session.close_position(position_id):
-                raise CommandRefusedError("not_found", f"{position_id} is not open, or is on its way out already")
+                raise RefusedError(Code.NOT_FOUND, f"{position_id} is not open, or is on its way out already")
         await self._store(audit)
 
     async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
@@ -120,7 +106,7 @@ class SessionCommands:
             ended = tuple(halt.reason for halt in session.risk.memory.halts_in_force(session.now_ns))
             why_not = session.risk.reset(session.now_ns, equity)
             if why_not or equity is None:
-                raise CommandRefusedError("equity_unknown", why_not)
+                raise RefusedError(Code.EQUITY_UNKNOWN, why_not)
             session.watch.put_down()
         await self._store(_with(audit, equity=text(equity), ended=list(ended)))
         return ended
@@ -138,24 +124,24 @@ class SessionCommands:
         session, mind = self._session, self._session.mind
         if task not in mind.schedule.specs:
             known = ", ".join(mind.schedule.specs)
-            raise CommandRefusedError(
-                "unknown_task",
+            raise RefusedError(
+                Code.UNKNOWN_TASK,
                 f"this session has no task {task}, it has {known}: sentiment and decision need a model, "
                 "rebalance needs rebalance.enabled in portfolio.yaml",
             )
         if mind.schedule.start_ns is None:
-            raise CommandRefusedError("not_ready", "the market has not started yet: wait for the first prices")
+            raise RefusedError(Code.NOT_READY, "the market has not started yet: wait for the first prices")
         match session.may_trade if task in (Task.DECISION, Task.REBALANCE) else None:
             case None:
                 pass
             case Skip.PAUSED:
-                raise CommandRefusedError("not_now", f"trading is paused, so {task} would be skipped: `resume` first")
+                raise RefusedError(Code.NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
             case _:
                 why = session.halted or session.risk.halted(session.now_ns)
-                raise CommandRefusedError("not_now", f"trading is halted, so {task} would be skipped: {why}")
+                raise RefusedError(Code.NOT_NOW, f"trading is halted, so {task} would be skipped: {why}")
         if task in (Task.DECISION, Task.SENTIMENT) and not mind.level.may_ask(task):
             why = mind.degradation.reason
-            raise CommandRefusedError("not_now", f"models are failing, so {task} would be skipped: {why}")
+            raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
 
     async def pause(self, audit: SecurityEvent) -> None:
         with self._acting():
@@ -170,10 +156,7 @@ class SessionCommands:
     async def _store(self, audit: SecurityEvent | None) -> None:
         if audit is not None:
             self._session.record.security_events.append(audit)
-        try:
-            await self._runner.commit()
-        except RunOverError as error:
-            raise CommandRefusedError("stopped", str(error)) from error
+        await self._runner.commit()
 
     async def _answered(self, answer: asyncio.Future[OrderRecord | None]) -> OrderRecord | None:
         """The order as it was stored with the answer; by now it may have ended and left memory."""
@@ -182,14 +165,14 @@ class SessionCommands:
         except asyncio.CancelledError:
             if not answer.cancelled():
                 raise
-            raise CommandRefusedError(
-                "stopped", "the session stopped before the exchange answered; what was sent is stored"
+            raise RefusedError(
+                Code.OUTCOME_UNKNOWN, "the session stopped before the exchange answered; what was sent is stored"
             ) from None
 
     def _order(self, client_order_id: str) -> OrderRecord:
         record = self._session.executor.order(client_order_id)
         if record is None:
-            raise CommandRefusedError("not_found", f"no open order is called {client_order_id}")
+            raise RefusedError(Code.NOT_FOUND, f"no open order is called {client_order_id}")
         return record
 
 
@@ -199,5 +182,5 @@ def _with(audit: SecurityEvent, **details: object) -> SecurityEvent:
 
 
 def _sent(outcome: object) -> None:
-    if isinstance(outcome, Refused):
-        raise CommandRefusedError("refused", outcome.reason)
+    if isinstance(outcome, Refusal):
+        raise RefusedError(outcome.code, outcome.reason)

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from triplegain.decision.asking import Asking
 from triplegain.domain.clock import Clock
-from triplegain.domain.errors import TripleGainError
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
@@ -22,6 +21,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
@@ -41,12 +41,6 @@ class Ending(StrEnum):
     FEED_OVER = "feed_over"
     DURATION = "duration"
     STOPPED = "stopped"
-
-
-class RunOverError(TripleGainError):
-    """The run has ended or halted; nothing was done."""
-
-    exit_code = 8
 
 
 class BatchStore(Protocol):
@@ -101,11 +95,11 @@ class SessionRunner:
         self._stop.set()
 
     def check_open(self) -> None:
-        """Raises RunOverError when this run takes no more commands."""
+        """Raises RefusedError when this run takes no more commands."""
         if self._failure is not None:
-            raise RunOverError(f"the session has halted: {self._failure}")
+            raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}")
         if self._closed:
-            raise RunOverError("the session is stopping and takes no more commands")
+            raise RefusedError(Code.STOPPED, "the session is stopping and takes no more commands")
 
     async def run(self) -> Ending:
         """Until the feed is over, the duration has passed in market time, or `stop`.
@@ -252,7 +246,7 @@ class SessionRunner:
         """
         async with self._turn:
             if self._failure is not None:
-                raise RunOverError(f"the session has halted: {self._failure}") from self._failure
+                raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}") from self._failure
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 await self._store.commit(self.session.settings.session_id, batch)

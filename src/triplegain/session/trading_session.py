@@ -28,8 +28,8 @@ from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth,
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
-from triplegain.execution.order_desk import Refused
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.glance import Glance
@@ -301,22 +301,22 @@ class TradingSession:
 
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
-    ) -> OrderRequest | Refused:
+    ) -> OrderRequest | Refusal:
         """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
         standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
         if reason := refusal(request, *standing):
-            return Refused(reason)
+            return Refusal(Code.REFUSED, reason)
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
         self._settle()
         return sent
 
-    def cancel(self, client_order_id: str) -> Refused | None:
+    def cancel(self, client_order_id: str) -> Refusal | None:
         refused = self.desk.cancel(client_order_id)
         self._settle()
         return refused
 
-    def amend(self, request: AmendRequest) -> Refused | None:
+    def amend(self, request: AmendRequest) -> Refusal | None:
         record = self.executor.order(request.client_order_id)
         if record is not None:
             self._tell_quote(record.request.symbol)

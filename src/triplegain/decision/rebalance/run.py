@@ -25,8 +25,9 @@ from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import DecisionRecord, Outcome
+from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.execution.order_desk import OrderDesk, Refused
+from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 
 AGENT = "rebalance"
@@ -151,7 +152,7 @@ class RebalanceRun:
 
     def send(self, request: OrderRequest) -> str:
         sent = self._desk.allocate(request)
-        return sent.reason if isinstance(sent, Refused) else ""
+        return sent.reason if isinstance(sent, Refusal) else ""
 
     def filled(self, client_order_id: str) -> Decimal | None:
         record = self._desk.orders.by_client_id(client_order_id)

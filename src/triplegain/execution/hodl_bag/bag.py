@@ -17,6 +17,7 @@ from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.records import PositionRecord
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.execution.broker import Broker
 from triplegain.execution.hodl_bag.account import HodlAccount
 from triplegain.execution.hodl_bag.buyer import Ask, HodlBuyer, NotNow
@@ -25,7 +26,6 @@ from triplegain.execution.hodl_bag.pots import HodlPots
 from triplegain.execution.hodl_bag.profit import DAY_NS
 from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.execution.hodl_bag.till import Closed, HodlTill
-from triplegain.execution.order_desk import Refused
 from triplegain.execution.order_register import OrderRegister
 from triplegain.ledger.realised import UsdPrice, in_usd
 
@@ -89,22 +89,22 @@ class HodlBag:
         """When `on_timer` is wanted next; None if nothing waits for time."""
         return self._due_ns
 
-    def force(self, asset: str, now_ns: int) -> Refused | None:
+    def force(self, asset: str, now_ns: int) -> Refusal | None:
         """Buy now what is pending for `asset`, whatever its threshold. Never below the exchange's smallest order."""
         asset = asset.upper()
         if asset not in self._pots:
-            return Refused(f"the hodl bag does not keep {asset}; it keeps {', '.join(self._pots.assets)}")
+            return Refusal(Code.REFUSED, f"the hodl bag does not keep {asset}; it keeps {', '.join(self._pots.assets)}")
         if self._buyer.is_buying(asset):
-            return Refused(f"an order for {asset} is already under way")
+            return Refusal(Code.REFUSED, f"an order for {asset} is already under way")
         if self._pots[asset].pending <= 0:
-            return Refused(f"nothing is pending for {asset}")
+            return Refusal(Code.REFUSED, f"nothing is pending for {asset}")
         self._buyer.forgive((asset,))
         if asset == self._settings.currency:
             self._keep(now_ns)
             return None
         found = self._buyer.buy(asset, now_ns, self._blocked())
         self._set_due(now_ns, found is not None and found.passes)
-        return None if found is None else Refused(found.reason)
+        return None if found is None else Refusal(Code.REFUSED, found.reason)
 
     # -- what is in it -------------------------------------------------------------------------------------------
 
