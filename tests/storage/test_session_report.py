@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, session_record
 
@@ -168,7 +169,8 @@ async def test_shortfall_adds_up_over_the_fills_that_had_quotes(store: SessionSt
     ]
     for shortfall in parts:
         batch = script.buy()
-        fill = replace(batch.fills[0], explanation={"model": "book", "shortfall": shortfall}, maker=shortfall is None)
+        explanation = {"model": "book", "shortfall": shortfall}
+        fill = msgspec.structs.replace(batch.fills[0], explanation=explanation, maker=shortfall is None)
         await store.commit("a", replace(batch, fills=(fill,)))
     report = await read_report(database, "a")
     (cost,) = report.shortfall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -28,7 +28,6 @@ from triplegain.domain.records import (
 )
 
 Row = Mapping[str, Any] | asyncpg.Record
-_TERMS: dict[str, Any] = {terms.kind: terms for terms in get_args(OrderTerms)}
 
 
 def session_record(row: Row) -> SessionRecord:
@@ -53,7 +52,7 @@ def order_record(row: Row) -> OrderRecord:
         symbol=row["symbol"],
         side=Side.parse(row["side"]),
         quantity=row["requested_quantity"],
-        terms=msgspec.convert(row["terms"], _TERMS[row["terms"]["kind"]]),
+        terms=msgspec.convert(row["terms"], OrderTerms),
         time_in_force=TimeInForce(row["time_in_force"]),
         expires_at_ns=row["expires_at_ns"],
         leverage=row["leverage"],
