@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderRejected
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import FeedState
 from triplegain.domain.records import CommitBatch
-from triplegain.domain.stored_event import event_to_json
 from triplegain.ledger.wallet import Wallet
 from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession
@@ -126,7 +127,7 @@ class Books:
                 self.missed_trade_fills += "missed_trade" in str(event.explanation)
             self.accepted += isinstance(event, OrderAccepted)
             self.rejected += isinstance(event, OrderRejected)
-            self._digest.update(json.dumps(event_to_json(event), separators=(",", ":")).encode())
+            self._digest.update(json.dumps(msgspec.to_builtins(event, enc_hook=dict), separators=(",", ":")).encode())
         self.orders = self.accepted + self.rejected
         for transaction, rows in groupby(batch.entries, key=lambda entry: entry.transaction):
             by_asset: defaultdict[str, int] = defaultdict(int)

@@ -83,7 +83,7 @@ def whole(tape: tuple[PublicTrade, ...]) -> Span:
 
 
 def figures(trades: list[PublicTrade] | tuple[PublicTrade, ...]) -> list[tuple[str, int, int, str]]:
-    return [(each.trade_id, each.price, each.quantity, each.side.label) for each in trades]
+    return [(each.trade_id, each.price, each.quantity, each.side.value) for each in trades]
 
 
 def built(trades: list[PublicTrade], end_ns: int) -> list[Candle]:

@@ -116,7 +116,7 @@ async def test_kraken_trades_without_numbers_become_whole_minutes_once(database:
         (360_002, 2_000_000, 2), (360_002, 0, 0), (360_000, 1_000_000, 1),
     ]  # fmt: skip
     # Kraken's archive does not tell the side: up is a buy, the same again the same, down a sell
-    assert [each.side.label for each in await MarketHistory(database).trades(BTC, ALL)] == ["buy", "buy", "sell"]
+    assert [each.side.value for each in await MarketHistory(database).trades(BTC, ALL)] == ["buy", "buy", "sell"]
 
 
 async def test_hours_that_contradict_their_minutes_are_told_and_the_minutes_used(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from triplegain.domain.exchange_events import (
@@ -92,7 +92,7 @@ class Bench:
         elif isinstance(terms, str):
             terms = Limit(Decimal(terms))
         request = OrderRequest(name, self.instrument.symbol, Side.parse(side), Decimal(quantity), terms)
-        self.exchange.place(replace(request, **more))
+        self.exchange.place(msgspec.structs.replace(request, **more))
         self.exchange.run_through(self.exchange.now_ns)
 
     def stop(self, name: str, side: str, quantity: str, trigger: str) -> None:

@@ -58,8 +58,8 @@ class Seen:
     took: bool = False
 
     @property
-    def side(self) -> Side:
-        return self.request.side
+    def side(self) -> int:
+        return self.request.side.index
 
     @property
     def rests(self) -> bool:
@@ -193,7 +193,7 @@ class BookOracle:
 
     def _tape(self, event: PublicTrade, time_ns: int) -> list[tuple[Seen, Decimal, Decimal]]:
         level, lots = self.instrument.price(event.price), self.instrument.quantity(event.quantity)
-        side, late = 1 - event.side, time_ns <= self.book_ns
+        side, late = 1 - event.side.index, time_ns <= self.book_ns
         if not late:
             self.prints.append((time_ns, side, level, lots))
             self.swept[side] = (time_ns, level)
@@ -276,7 +276,7 @@ class BookOracle:
         terms = order.request.terms
         require(isinstance(terms, StopLoss) and self.last is not None, "triggered without a trade", order)
         assert isinstance(terms, StopLoss) and self.last is not None
-        reached = self.last >= terms.trigger if order.side is Side.BUY else self.last <= terms.trigger
+        reached = self.last >= terms.trigger if order.request.side is Side.BUY else self.last <= terms.trigger
         require(reached, "triggered though the last trade did not reach it", order, self.last)
         order.triggered = True
 
@@ -285,9 +285,9 @@ class BookOracle:
     def _filled(self, order: Seen, fill: OrderFilled) -> None:
         self.fills += 1
         require(order.open, "a fill of an order that is not open", fill)
-        require(fill.quantity > 0 and fill.side is order.side, "no quantity or the wrong side", fill)
+        require(fill.quantity > 0 and fill.side is order.request.side, "no quantity or the wrong side", fill)
         if order.limit is not None:
-            worse = fill.price > order.limit if order.side is Side.BUY else fill.price < order.limit
+            worse = fill.price > order.limit if order.request.side is Side.BUY else fill.price < order.limit
             require(not worse, "worse than its limit", fill)
         if fill.maker:
             self._judge_maker(order, fill)
@@ -341,7 +341,7 @@ class BookOracle:
 
     def _trade_gives(self, order: Seen, fill: OrderFilled, trade: PublicTrade, late: bool) -> bool:
         level = self.instrument.price(trade.price)
-        if trade.side == order.side or fill.explanation["cause"]["event"] != "trade":
+        if trade.side.index == order.side or fill.explanation["cause"]["event"] != "trade":
             return False
         if not self._beyond(order.side, order.limit, level):
             require(order.limit == level, "the trade did not reach the order", fill, trade)
@@ -367,7 +367,8 @@ class BookOracle:
         unit = Decimal(1).scaleb(-self.instrument.fee_decimals)
         owed = min(order.fee_exact.quantize(unit, ROUND_CEILING), order.spent)
         spared = owed - order.fee
-        require(spared == 0 or (order.side is Side.SELL and 0 < spared < unit), "another fee is due", fill, owed)
+        spares = order.request.side is Side.SELL and 0 < spared < unit
+        require(spared == 0 or spares, "another fee is due", fill, owed)
         if self.instrument.quote in ("USD", "USDT"):
             self.volume += fill.notional
 
@@ -386,7 +387,7 @@ class TapeOracle(BookOracle):
     def _judge_taker(self, order: Seen, fill: OrderFilled) -> None:
         require(self.last is not None, "a fill before any trade", fill)
         assert self.last is not None
-        sign = 1 if order.side is Side.BUY else -1
+        sign = 1 if order.request.side is Side.BUY else -1
         worst = self.last
         terms = order.request.terms
         if isinstance(terms, StopLoss):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from triplegain.domain.fees import FeeSchedule, FeeTier
@@ -47,6 +47,7 @@ INSTRUMENT = Instrument(
     fees=FeeSchedule((FeeTier(0, 2500, 4000), FeeTier(300, 2000, 3500), FeeTier(900, 0, 1000))),
 )
 MIDDLE = 100
+SIDES = (Side.BUY, Side.SELL)
 
 Action = tuple[Any, ...]
 
@@ -172,7 +173,7 @@ class PublicBook:
         """A trade `reach` ticks into (or before) the book; the depth shows it before, after, or not at all."""
         side = 1 - taker
         price = self._price(side, reach)
-        print_ = PublicTrade(INSTRUMENT.symbol, self.now, self.now, price, lots, Side(taker))
+        print_ = PublicTrade(INSTRUMENT.symbol, self.now, self.now, price, lots, SIDES[taker])
         shown = self._level(side, price, max(self.levels[side].get(price, 0) - lots, 0)) if depth_seen else None
         if shown is not None and depth_seen == "<":
             yield shown
@@ -224,9 +225,9 @@ class Trader:
         elif kind == "stop":
             terms = StopLoss(INSTRUMENT.price(near + offset if side == 0 else near - offset))
         request = OrderRequest(
-            f"o{self.sent}", INSTRUMENT.symbol, Side(side), INSTRUMENT.quantity(lots), terms, TimeInForce(force),
+            f"o{self.sent}", INSTRUMENT.symbol, SIDES[side], INSTRUMENT.quantity(lots), terms, TimeInForce(force),
             self_trade=tuple(SelfTradePrevention)[stp],
         )  # fmt: skip
         if force == "gtd":
-            request = replace(request, expires_at_ns=self.exchange.now_ns + lifetime)
+            request = msgspec.structs.replace(request, expires_at_ns=self.exchange.now_ns + lifetime)
         self.exchange.place(request)

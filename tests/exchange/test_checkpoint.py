@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.exchange.streams import (
@@ -21,7 +22,6 @@ from tests.exchange.streams import (
 
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
-from triplegain.domain.stored_event import event_to_json
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
@@ -72,7 +72,7 @@ class Run:
 
 
 def as_text(event: ExchangeEvent) -> str:
-    return json.dumps(event_to_json(event))
+    return json.dumps(msgspec.to_builtins(event, enc_hook=dict))
 
 
 def state_text(trader: Trader) -> str:

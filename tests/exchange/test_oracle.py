@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.exchange.oracle import BookOracle, TapeOracle, Unfair
 
@@ -71,7 +72,7 @@ class RandomQuoter:
 
     def _place(self, bid: int, ask: int, now_ns: int) -> None:
         self.sent += 1
-        side, kind = Side(self.draws.randrange(2)), self.draws.random()
+        side, kind = (Side.BUY, Side.SELL)[self.draws.randrange(2)], self.draws.random()
         near = bid if side is Side.BUY else ask
         away = self.draws.choice((0, 0, 1, 2, 5)) * (-1 if side is Side.BUY else 1)
         more: dict[str, Any] = {}
@@ -91,7 +92,7 @@ class RandomQuoter:
         request = OrderRequest(f"q{self.sent}", self.instrument.symbol, side, self._quantity(), terms)
         self.live.append(request.client_order_id)
         del self.live[:-40]
-        self.exchange.place(replace(request, **more))
+        self.exchange.place(msgspec.structs.replace(request, **more))
 
 
 def judge(path: Path, symbol: str, every: int, seed: int, limit: int = 10**9) -> Counter[str]:
@@ -185,4 +186,5 @@ def test_the_oracle_sees_a_lie(bench: Callable[..., Any], lie: dict[str, Any]) -
     oracle = BookOracle(b.instrument)
     oracle.step(book, [])
     with pytest.raises(Unfair):
-        oracle.step(None, [replace(event, **lie) if isinstance(event, OrderFilled) else event for event in events])
+        told = [msgspec.structs.replace(event, **lie) if isinstance(event, OrderFilled) else event for event in events]
+        oracle.step(None, told)

@@ -70,7 +70,7 @@ class ScriptedVenue:
         cid = request.client_order_id
         price = getattr(request.terms, "trigger", None) or getattr(request.terms, "price", None)
         at = f" @ {price}" if price is not None else ""
-        self.sent.append(f"{cid}: {request.side.label} {request.quantity} {request.terms.kind}{at}")
+        self.sent.append(f"{cid}: {request.side} {request.quantity} {request.terms.kind}{at}")
         self._numbers[cid] = len(self._numbers) + 1
         self._requests[cid], self._quantity[cid], self._filled[cid] = request, request.quantity, Decimal(0)
         self._tell(OrderSubmitted, self._numbers[cid], f"O{self._numbers[cid]}", request, self.now_ns)

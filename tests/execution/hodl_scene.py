@@ -83,7 +83,7 @@ class Scene:
 
     def place(self, request: OrderRequest) -> None:
         self.placed.append(request)
-        self.sent.append(f"{request.client_order_id}: {request.side.label} {request.quantity} {request.symbol}")
+        self.sent.append(f"{request.client_order_id}: {request.side} {request.quantity} {request.symbol}")
 
     def cancel(self, client_order_id: str) -> None:
         raise AssertionError("the bag cancels nothing")

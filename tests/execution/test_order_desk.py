@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from triplegain.domain.agent_records import AlertKind
@@ -489,7 +490,7 @@ def test_xrp_btc_may_not_spend_the_bitcoin_of_a_btc_usdt_position(venue: Venue) 
     ("request_", "stop", "target", "words"),
     [
         (manual(Side.BUY, "1", cid="stop-7"), None, None, "choose another"),
-        (replace(manual(Side.BUY, "1"), position_id="pos-1"), None, None, "by hand"),
+        (msgspec.structs.replace(manual(Side.BUY, "1"), position_id="pos-1"), None, None, "by hand"),
         (manual(Side.BUY, "1", "DOGE/USDT"), None, None, "unknown symbol"),
         (manual(Side.SELL, "1"), Decimal(90), None, "takes no stop"),
         (manual(Side.BUY, "1"), Decimal("90.05"), None, "multiple of the tick"),

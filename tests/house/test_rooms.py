@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "src" / "triplegain"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-LINES_MAX = 400
+LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 #: Who may ask the machine for the time or for chance.
 CLOCK_AND_IDS = {PACKAGE / "domain" / "clock.py", PACKAGE / "domain" / "ids.py"}

@@ -65,7 +65,7 @@ def claimed(
 
 
 def names(claim: RebalanceClaim) -> list[tuple[str, str, Decimal]]:
-    return [(order.leg.side.label, order.leg.symbol, order.leg.quantity) for order in claim.orders]
+    return [(order.leg.side.value, order.leg.symbol, order.leg.quantity) for order in claim.orders]
 
 
 def fill(book: RebalanceBook, claim: RebalanceClaim, share: str = "1") -> None:

@@ -48,7 +48,7 @@ def test_money_becomes_coins_in_batches_four_hours_apart_and_no_position(capture
     assert not played.all("positions")
     fills = played.all("fills")
     assert fills
-    assert {fill.side.label for fill in fills} == {"buy"}
+    assert {fill.side.value for fill in fills} == {"buy"}
     spent = sum((fill.notional for fill in fills), Decimal(0))
     assert Decimal(2_500) < spent <= Decimal(3_340)
     # Another check while it is under way starts nothing.

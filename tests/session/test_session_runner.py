@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from triplegain.domain.clock import ManualClock
@@ -103,7 +103,7 @@ async def test_orders_that_end_at_once_are_answered_however_many_they_are(open_s
     store = Store()
 
     async def trade(commands: SessionCommands) -> list[Any]:
-        small = [replace(order(f"mine-{number}"), quantity=Decimal("0.001")) for number in range(20)]
+        small = [msgspec.structs.replace(order(f"mine-{number}"), quantity=Decimal("0.001")) for number in range(20)]
         return await asyncio.gather(*(commands.place(one, None, None, AUDIT) for one in small))
 
     runner, tasks = running(open_session, market, store, trade)

@@ -228,7 +228,7 @@ def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(captures: P
         last[p.position_id].close_reason in (CloseReason.BREAKER, CloseReason.STOP_LOSS, CloseReason.SIGNAL)
         for p in open_then
     )
-    later = [f for f in played.all("fills") if f.time_ns > tripped.time_ns and f.side.label == "buy"]
+    later = [f for f in played.all("fills") if f.time_ns > tripped.time_ns and f.side.value == "buy"]
     assert not later
     decisions = played.session.mind.schedule.tallies["decision"]
     assert decisions.skipped["not running"] >= 1

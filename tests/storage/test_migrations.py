@@ -134,7 +134,7 @@ async def test_the_schema_knows_the_words_of_the_code(database_url: str, name: s
         "SELECT array_agg(s) FROM unnest(enum_range(NULL::order_status)) s WHERE is_final(s)"
     )
     await connection.close()
-    assert stored == ([side.label for side in Side] if words is None else [word.value for word in words])
+    assert stored == ([side.value for side in Side] if words is None else [word.value for word in words])
     assert final == [status.value for status in OrderStatus if status.is_final]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, session_record
@@ -169,9 +169,8 @@ async def test_shortfall_adds_up_over_the_fills_that_had_quotes(store: SessionSt
     ]
     for shortfall in parts:
         batch = script.buy()
-        fill = dataclasses.replace(
-            batch.fills[0], explanation={"model": "book", "shortfall": shortfall}, maker=shortfall is None
-        )
+        explanation = {"model": "book", "shortfall": shortfall}
+        fill = msgspec.structs.replace(batch.fills[0], explanation=explanation, maker=shortfall is None)
         await store.commit("a", replace(batch, fills=(fill,)))
     report = await read_report(database, "a")
     (cost,) = report.shortfall

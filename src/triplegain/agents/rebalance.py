@@ -82,7 +82,7 @@ def chosen_mode(answer: RebalanceAnswer | Abstain, usual: RebalanceMode) -> Reba
 def _trade(trade: PlannedTrade) -> dict[str, str | int | None]:
     return {
         "symbol": trade.symbol,
-        "side": trade.side.label,
+        "side": trade.side.value,
         "usd": _cents(trade.usd),
         "share_pct": _cents(trade.share_pct),
         "target_pct": _cents(trade.target_pct),

@@ -135,7 +135,7 @@ def _told(request: OrderRequest, body: Trade) -> dict[str, Any]:
     return {
         "client_order_id": request.client_order_id,
         "symbol": request.symbol,
-        "side": request.side.label,
+        "side": request.side.value,
         "order_type": request.terms.kind,
         **{name: text(value) for name, value in amounts.items() if value is not None},
     }

@@ -41,7 +41,7 @@ def position(record: PositionRecord, mode: str, unrealised: Decimal | None) -> P
         mode=mode,
         position_id=record.position_id,
         symbol=record.symbol,
-        side=record.side.label,
+        side=record.side.value,
         is_open=record.is_open,
         quantity=record.quantity,
         entry_quantity=record.entry_quantity,

@@ -73,15 +73,15 @@ class Trade(Body):
 
     @property
     def kind(self) -> str:
-        return self.order_type or (Market.kind if self.price is None else Limit.kind)
+        return self.order_type or ("market" if self.price is None else "limit")
 
     @model_validator(mode="after")
     def _agrees(self) -> Trade:
-        if self.kind == Market.kind and self.price is not None:
+        if self.kind == "market" and self.price is not None:
             raise ValueError("a market order takes no price: leave it out, or make it a limit order")
-        if self.kind != Market.kind and self.price is None:
+        if self.kind != "market" and self.price is None:
             raise ValueError(f"a {self.kind} order needs a price")
-        if self.post_only and self.kind != Limit.kind:
+        if self.post_only and self.kind != "limit":
             raise ValueError("only a limit order can be post_only")
         if self.expires is None and self.time_in_force is TimeInForce.GTD:
             raise ValueError("time in force gtd needs `expires`")
@@ -108,7 +108,7 @@ class Trade(Body):
     def _terms(self) -> OrderTerms:
         if self.price is None:
             return Market()
-        return StopLoss(self.price) if self.kind == StopLoss.kind else Limit(self.price, self.post_only)
+        return StopLoss(self.price) if self.kind == "stop-loss" else Limit(self.price, self.post_only)
 
 
 class Amendment(Body):

@@ -148,7 +148,7 @@ def verdict(found: RiskVerdict, session: str, mode: str, paused: bool) -> Verdic
         approved=approved,
         paused=paused,
         symbol=proposal.symbol,
-        side=proposal.side.label,
+        side=proposal.side.value,
         intent=proposal.intent.value,
         quantity=proposal.quantity,
         entry=proposal.entry,

@@ -244,7 +244,7 @@ class PaperSystem:
     def last_fills(self) -> list[str]:
         """The last fills of this run in words, oldest first."""
         return [
-            f"{f.side.label} {text(f.quantity)} {f.symbol} @ {text(f.price)} "
+            f"{f.side} {text(f.quantity)} {f.symbol} @ {text(f.price)} "
             f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
             for f in self.opened.session.executor.last_fills
         ]

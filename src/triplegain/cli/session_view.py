@@ -90,4 +90,4 @@ def order_cells(order: OrderRecord) -> tuple[str, ...]:
     filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
     kind = request.terms.kind or UNKNOWN
     status = order.status.value.replace("_", " ")
-    return request.client_order_id, request.symbol, request.side.label, kind, asked, filled, status
+    return request.client_order_id, request.symbol, request.side.value, kind, asked, filled, status

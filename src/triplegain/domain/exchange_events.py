@@ -7,33 +7,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 
 
-@dataclass(frozen=True, slots=True)
-class OrderSubmitted:
-    """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING."""
-
+class _Event(msgspec.Struct, frozen=True, tag_field="kind"):
     sequence: int
     time_ns: int
     visible_at_ns: int
+
+    @property
+    def kind(self) -> str:
+        """The word by which events of this type are told apart where they are stored."""
+        return str(self.__struct_config__.tag)
+
+
+class OrderSubmitted(_Event, frozen=True, tag="submitted"):
+    """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING."""
+
     order_number: int
     order_id: str
     request: OrderRequest
     arrives_at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrderAccepted:
+class OrderAccepted(_Event, frozen=True, tag="accepted"):
     """The engine took the order and holds `held` of `held_asset` for it. `status` may be final already."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     symbol: str
@@ -41,13 +45,9 @@ class OrderAccepted:
     held: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRejected:
+class OrderRejected(_Event, frozen=True, tag="rejected"):
     """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     symbol: str
@@ -55,16 +55,12 @@ class OrderRejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFilled:
+class OrderFilled(_Event, frozen=True, tag="filled"):
     """One execution. `notional` and `fee` in the quote currency; `status` is the order's after this fill.
 
     `explanation` answers "why this price": model, levels or queue, causing event, latency, tier, quotes, shortfall.
     """
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     fill_number: int
@@ -82,13 +78,9 @@ class OrderFilled:
     explanation: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCancelled:
+class OrderCancelled(_Event, frozen=True, tag="cancelled"):
     """The rest of the order is gone: CANCELLED or EXPIRED, with the reason and what had been filled."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     symbol: str
@@ -97,13 +89,9 @@ class OrderCancelled:
     cumulative_quantity: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OrderTriggered:
+class OrderTriggered(_Event, frozen=True, tag="triggered"):
     """The last trade reached the trigger; the order is a market order from here on."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     symbol: str
@@ -111,13 +99,9 @@ class OrderTriggered:
     last: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OrderAmended:
+class OrderAmended(_Event, frozen=True, tag="amended"):
     """Terms after the amendment; `queue_kept` says whether the place in the queue survived."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     order_number: int
     client_order_id: str
     symbol: str
@@ -126,13 +110,9 @@ class OrderAmended:
     queue_kept: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRefused:
+class CommandRefused(_Event, frozen=True, tag="refused"):
     """A cancel or amend that could not be done (unknown order, already final, off tick). The order is as it was."""
 
-    sequence: int
-    time_ns: int
-    visible_at_ns: int
     client_order_id: str
     command: str
     code: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 
 class LedgerAccount(StrEnum):
@@ -27,10 +28,10 @@ class EntryKind(StrEnum):
     TRANSFER = "transfer"
 
 
-class LedgerEntry(NamedTuple):
+class LedgerEntry(msgspec.Struct, frozen=True):
     """`amount_atoms` added to `account` of `asset`; entries of one `transaction` sum to zero per asset.
 
-    `order_number` and `fill_number` are 0 for a deposit. A tuple, because six are made for every fill.
+    `order_number` and `fill_number` are 0 for a deposit.
     """
 
     sequence: int

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import IntEnum, StrEnum
+from enum import StrEnum
+
+import msgspec
 
 
-class Side(IntEnum):
-    """BUY is 0 and SELL is 1, so that a side indexes a pair; `label` is the word."""
+class Side(StrEnum):
+    """Of an order, or of who took in a public trade."""
 
-    BUY = 0
-    SELL = 1
+    BUY = "buy"
+    SELL = "sell"
 
     @property
-    def label(self) -> str:
-        return "buy" if self is Side.BUY else "sell"
+    def index(self) -> int:  # type: ignore[override]  # nobody looks for letters in a side
+        """0 for BUY and 1 for SELL: the place of a side in a pair."""
+        return 0 if self is Side.BUY else 1
 
     @property
     def opposite(self) -> Side:
@@ -25,8 +27,8 @@ class Side(IntEnum):
     def parse(cls, word: str) -> Side:
         """`buy` or `sell`, any case. Raises ValueError otherwise."""
         try:
-            return {"buy": cls.BUY, "sell": cls.SELL}[word.strip().lower()]
-        except KeyError:
+            return cls(word.strip().lower())
+        except ValueError:
             raise ValueError(f"side must be buy or sell, not {word!r}") from None
 
 
@@ -64,35 +66,33 @@ class OrderStatus(StrEnum):
 _LIVE = frozenset({OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED})
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class _Terms(msgspec.Struct, frozen=True, tag_field="kind"):
+    @property
+    def kind(self) -> str:
+        return str(self.__struct_config__.tag)
+
+
+class Market(_Terms, frozen=True, tag="market"):
     """Take what the book shows; what it does not show is cancelled."""
 
-    kind = "market"
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(_Terms, frozen=True, tag="limit"):
     """Not worse than `price`."""
 
     price: Decimal
     post_only: bool = False
-    kind = "limit"
 
 
-@dataclass(frozen=True, slots=True)
-class StopLoss:
+class StopLoss(_Terms, frozen=True, tag="stop-loss"):
     """A market order once the last trade reaches `trigger` in the unfavourable direction."""
 
     trigger: Decimal
-    kind = "stop-loss"
 
 
 OrderTerms = Market | Limit | StopLoss
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRequest:
+class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
     `quantity` in base. `expires_at_ns` (market time) only with GTD. `leverage` above 1 asks for margin.
@@ -112,8 +112,7 @@ class OrderRequest:
     purpose: str = "manual"
 
 
-@dataclass(frozen=True, slots=True)
-class AmendRequest:
+class AmendRequest(msgspec.Struct, frozen=True):
     """Change a resting order in place; None leaves a term as it is. `price` is the limit or the trigger price."""
 
     client_order_id: str

@@ -173,7 +173,7 @@ class Booking:
                 self.fill_count,
                 ids.fill_id(exchange.session, self.fill_count),
                 instrument.symbol,
-                order.side,
+                order.request.side,
                 instrument.price(price),
                 instrument.quantity(lots),
                 from_atoms(notional),

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.market import FeedState
-from triplegain.domain.orders import OrderStatus
-from triplegain.domain.stored_order import request_from_json, request_to_json
+from triplegain.domain.orders import OrderRequest, OrderStatus
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.venue_market import VenueMarket
@@ -21,7 +22,8 @@ def exchange_state(exchange: PaperExchange) -> dict[str, Any]:
     return {
         "now_ns": exchange.now_ns,
         "orders": [
-            {"request": request_to_json(order.request), "working": order.state()} for order in exchange.orders.values()
+            {"request": msgspec.to_builtins(order.request), "working": order.state()}
+            for order in exchange.orders.values()
         ],
         "order_count": exchange.order_count,
         "recent": list(exchange.recent.items()),
@@ -62,7 +64,7 @@ def restore_exchange(exchange: PaperExchange, stored: Mapping[str, Any]) -> None
     exchange.booking.volume.restore(stored["volume"])
     by_number: dict[int, WorkingOrder] = {}
     for entry in stored["orders"]:
-        request = request_from_json(entry["request"])
+        request = msgspec.convert(entry["request"], OrderRequest)
         instrument = exchange.markets[request.symbol].instrument
         order = WorkingOrder.restore(entry["working"], request, instrument)
         by_number[order.number] = order

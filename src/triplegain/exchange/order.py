@@ -6,7 +6,7 @@ from typing import Any
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.orders import OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import OrderRequest, OrderStatus
 
 #: Fields that go into the stored state as they are.
 _PLAIN = (
@@ -36,7 +36,7 @@ class WorkingOrder:
         self.client_order_id = request.client_order_id
         self.request = request
         self.instrument = instrument
-        self.side: Side = request.side
+        self.side = request.side.index
         self.kind: str = request.terms.kind
         self.post_only = False
         self.price = 0

@@ -117,7 +117,7 @@ class VenueMarket:
             case BookUpdate():
                 self._apply_book(event, time_ns)
             case PublicTrade():
-                self._apply_trade(time_ns, event.side, event.price, event.quantity)
+                self._apply_trade(time_ns, event.side.index, event.price, event.quantity)
             case BestQuote():
                 self._apply_best_quote(event, time_ns)
             case CandleClosed():

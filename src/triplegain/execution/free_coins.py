@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side
-from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 
@@ -129,9 +130,9 @@ class FreeCoins:
     def state(self) -> dict[str, Any]:
         return {
             "totals": {asset: text(amount) for asset, amount in self._totals.items()},
-            "sent": [request_to_json(request) for request in self._sent.values()],
+            "sent": [msgspec.to_builtins(request) for request in self._sent.values()],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._totals = {asset: Decimal(amount) for asset, amount in state["totals"].items()}
-        self._sent = {stored["client_order_id"]: request_from_json(stored) for stored in state["sent"]}
+        self._sent = {stored["client_order_id"]: msgspec.convert(stored, OrderRequest) for stored in state["sent"]}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import SECOND_NS
@@ -98,7 +100,7 @@ class OrderDesk:
         """
         proposal = approved.proposal
         if proposal.intent is not Intent.OPEN or proposal.side is not Side.BUY:
-            raise InvalidValueError(f"the desk opens long positions only, not {proposal.intent} {proposal.side.label}")
+            raise InvalidValueError(f"the desk opens long positions only, not {proposal.intent} {proposal.side}")
         request = OrderRequest(
             client_order_id=self._next("entry"),
             symbol=proposal.symbol,
@@ -110,7 +112,7 @@ class OrderDesk:
         )
         if isinstance(proposal.terms, Limit) and self._settings.entry_expiry_ns:
             expires = now_ns + self._settings.entry_expiry_ns
-            request = replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
+            request = msgspec.structs.replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
         return self._enter(request, proposal.stop, proposal.target)
 
     def place(
@@ -360,7 +362,7 @@ class OrderDesk:
 
     def _enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> OrderRequest:
         _check_ticks(self._instruments[request.symbol], stop, target)
-        request = replace(request, position_id=self._next("pos"))
+        request = msgspec.structs.replace(request, position_id=self._next("pos"))
         self._protections.enter(request, stop, target)
         self._send(request)
         return request

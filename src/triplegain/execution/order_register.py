@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
@@ -27,7 +28,6 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.records import OrderRecord
-from triplegain.domain.stored_order import record_from_json, record_to_json
 
 
 class OrderTransitionError(TripleGainError):
@@ -169,13 +169,13 @@ class OrderRegister:
     def state(self) -> dict[str, Any]:
         """The orders in memory, finished ones in the order they finished."""
         return {
-            "open": [record_to_json(record) for record in self._open.values()],
-            "final": [record_to_json(record) for record in self._final.values()],
+            "open": [msgspec.to_builtins(record) for record in self._open.values()],
+            "final": [msgspec.to_builtins(record) for record in self._final.values()],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._open = {record.order_number: record for record in map(record_from_json, state["open"])}
-        self._final = {record.order_number: record for record in map(record_from_json, state["final"])}
+        self._open = {record.order_number: record for record in msgspec.convert(state["open"], list[OrderRecord])}
+        self._final = {record.order_number: record for record in msgspec.convert(state["final"], list[OrderRecord])}
         everything = self._open | self._final
         self._by_client_id = {record.request.client_order_id: number for number, record in everything.items()}
         self._changed.clear()

@@ -36,7 +36,7 @@ class PaperTrade:
             "number": self.number,
             "time_ns": str(self.time_ns),
             "symbol": self.symbol,
-            "side": self.side.label,
+            "side": self.side.value,
             "quantity": text(self.quantity),
             "price": text(self.price),
             "notional": text(self.notional),

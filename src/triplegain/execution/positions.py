@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
     OrderAmended,
@@ -25,7 +27,6 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason, PositionRecord
-from triplegain.domain.stored_order import request_from_json, request_to_json
 from triplegain.execution.position import Position, PositionError
 from triplegain.execution.protecting.stage import StopLevel
 from triplegain.execution.protecting.stored import level_from_json, level_to_json
@@ -205,7 +206,7 @@ class Positions:
 
         return {
             "open": [position.state() for position in self._open.values()],
-            "orders": {str(number): request_to_json(request) for number, request in self._orders.items()},
+            "orders": {str(number): msgspec.to_builtins(request) for number, request in self._orders.items()},
             "plans": {pid: [known(stop), known(target)] for pid, (stop, target) in self._plans.items()},
             "moves": {pid: level_to_json(level) for pid, level in self._moves.items()},
             "wins": self.wins,
@@ -218,7 +219,7 @@ class Positions:
 
         positions = map(Position.restore, state["open"])
         self._open = {position.position_id: position for position in positions}
-        self._orders = {int(number): request_from_json(request) for number, request in state["orders"].items()}
+        self._orders = msgspec.convert(state["orders"], dict[int, OrderRequest], strict=False)
         self._plans = {pid: (known(stop), known(target)) for pid, (stop, target) in state["plans"].items()}
         self._moves = {pid: level for pid, kept in state["moves"].items() if (level := level_from_json(kept))}
         self.wins, self.losses = state["wins"], state["losses"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
-from triplegain.domain.stored_event import event_from_json, event_to_json
 
 
 class VisibleEvents:
@@ -27,8 +28,9 @@ class VisibleEvents:
         return heapq.heappop(self._heap)[2]
 
     def state(self) -> list[Any]:
-        return [event_to_json(event) for _, _, event in sorted(self._heap, key=lambda item: item[:2])]
+        waiting = [event for _, _, event in sorted(self._heap, key=lambda item: item[:2])]
+        return [msgspec.to_builtins(event, enc_hook=dict) for event in waiting]
 
     def restore(self, stored: list[Any]) -> None:
-        for entry in stored:
-            self.add(event_from_json(entry))
+        for event in msgspec.convert(stored, list[ExchangeEvent]):
+            self.add(event)

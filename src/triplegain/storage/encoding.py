@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from triplegain.domain.exchange_events import (
-    CommandRefused,
-    ExchangeEvent,
-    OrderAccepted,
-    OrderAmended,
-    OrderCancelled,
-    OrderFilled,
-    OrderRejected,
-    OrderSubmitted,
-    OrderTriggered,
-)
+from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.money import from_atoms
-from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import CommitBatch, OrderRecord
 
-#: The word for each kind of exchange event, as stored in `paper_order_events.kind`.
-EVENT_KINDS: dict[type, str] = {
-    OrderSubmitted: "submitted",
-    OrderAccepted: "accepted",
-    OrderRejected: "rejected",
-    OrderFilled: "filled",
-    OrderCancelled: "cancelled",
-    OrderTriggered: "triggered",
-    OrderAmended: "amended",
-    CommandRefused: "refused",
-}
 _COLUMNS = {"sequence", "time_ns", "visible_at_ns", "order_number"}
 #: What of an event is not a column; a fill's explanation is stored with the fill.
-_REST = {
-    kind: tuple(field.name for field in fields(kind) if field.name not in _COLUMNS | {"explanation"})
-    for kind in EVENT_KINDS
-}
-_FILL = tuple(field.name for field in fields(OrderFilled))
+_NO_REST = _COLUMNS | {"explanation"}
 _ORDER = tuple(name for name in OrderRecord.__struct_fields__ if name != "request")
 #: Lists whose records are stored as they are: a field is a column.
 _DIRECT = (
@@ -95,8 +69,7 @@ def _storable(value: Any) -> Any:
 
 def terms_row(request: OrderRequest) -> dict[str, Any]:
     """Order terms with their kind, so that they can be told apart when read."""
-    terms = request.terms
-    return {"kind": terms.kind} | {field.name: getattr(terms, field.name) for field in fields(terms)}
+    return {"kind": request.terms.kind} | msgspec.structs.asdict(request.terms)
 
 
 def order_row(order: OrderRecord) -> dict[str, Any]:
@@ -105,7 +78,7 @@ def order_row(order: OrderRecord) -> dict[str, Any]:
     row.update(
         client_order_id=request.client_order_id,
         symbol=request.symbol,
-        side=request.side.label,
+        side=request.side.value,
         order_type=request.terms.kind,
         terms=terms_row(request),
         requested_quantity=request.quantity,
@@ -120,19 +93,19 @@ def order_row(order: OrderRecord) -> dict[str, Any]:
 
 
 def event_row(event: ExchangeEvent) -> dict[str, Any]:
-    kind = type(event)
+    rest = {name: _spelled(value) for name, value in msgspec.structs.asdict(event).items() if name not in _NO_REST}
     return {
         "sequence": event.sequence,
-        "kind": EVENT_KINDS[kind],
+        "kind": event.kind,
         "order_number": getattr(event, "order_number", None),
         "time_ns": event.time_ns,
         "visible_at_ns": event.visible_at_ns,
-        "event": {name: _spelled(getattr(event, name)) for name in _REST[kind]},
+        "event": rest,
     }
 
 
 def fill_row(fill: OrderFilled) -> dict[str, Any]:
-    return {name: _spelled(getattr(fill, name)) for name in _FILL}
+    return msgspec.structs.asdict(fill)
 
 
 def entry_row(entry: LedgerEntry) -> dict[str, Any]:
@@ -175,10 +148,8 @@ def _sided(record: Any) -> dict[str, Any]:
 
 
 def _spelled(value: Any) -> Any:
-    if isinstance(value, Side):
-        return value.label
     if isinstance(value, OrderRequest):
-        rest = {field.name: _spelled(getattr(value, field.name)) for field in fields(value) if field.name != "terms"}
+        rest = {name: each for name, each in msgspec.structs.asdict(value).items() if name != "terms"}
         return rest | {"terms": terms_row(value)}
     return value
 

@@ -77,7 +77,7 @@ class MarketWriter:
             [trade.exchange_time_ns for trade in trades],
             [trade.price for trade in trades],
             [trade.quantity for trade in trades],
-            [trade.side.label for trade in trades],
+            [trade.side.value for trade in trades],
             [span.from_ns for span in spans],
             [span.to_ns for span in spans],
         )

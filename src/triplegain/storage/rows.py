@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -22,7 +22,6 @@ from triplegain.domain.records import (
 
 Row = Mapping[str, Any] | asyncpg.Record
 Record = TypeVar("Record")
-_TERMS: dict[str, Any] = {terms.kind: terms for terms in get_args(OrderTerms)}
 
 
 def read(kind: type[Record], row: Row) -> Record:
@@ -46,7 +45,7 @@ def order_record(row: Row) -> OrderRecord:
         symbol=row["symbol"],
         side=Side.parse(row["side"]),
         quantity=row["requested_quantity"],
-        terms=msgspec.convert(row["terms"], _TERMS[row["terms"]["kind"]]),
+        terms=msgspec.convert(row["terms"], OrderTerms),
         time_in_force=TimeInForce(row["time_in_force"]),
         expires_at_ns=row["expires_at_ns"],
         leverage=row["leverage"],

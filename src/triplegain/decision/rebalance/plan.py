@@ -86,7 +86,7 @@ class Leg:
     def to_json(self) -> dict[str, Any]:
         return {
             "symbol": self.symbol,
-            "side": self.side.label,
+            "side": self.side.value,
             "quantity": text(self.quantity),
             "notional": text(self.notional),
         }
@@ -237,7 +237,7 @@ class _Planner:
             leg = make_leg(side, instrument, whole_lots(usd / prices.mark, instrument), prices)
             words = too_small(leg, instrument, prices)
             if usd < Fraction(self._settings.trade_min_usd):
-                words = f"{side.label} {float(usd):.2f} USD of {coin} is below {text(self._settings.trade_min_usd)} USD"
+                words = f"{side} {float(usd):.2f} USD of {coin} is below {text(self._settings.trade_min_usd)} USD"
             if words:
                 self._left_out.append(words)
             else:

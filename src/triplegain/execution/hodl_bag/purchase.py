@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, divide, floor_to, text
 from triplegain.domain.orders import OrderRequest
-from triplegain.domain.stored_order import request_from_json, request_to_json
 
 _ZERO = Decimal(0)
 
@@ -63,7 +64,7 @@ class Purchase:
 
     def state(self) -> dict[str, Any]:
         return {
-            "request": request_to_json(self.request),
+            "request": msgspec.to_builtins(self.request),
             "reference": text(self.reference),
             "sent_at_ns": str(self.sent_at_ns),
             "sends": self.sends,
@@ -75,7 +76,7 @@ class Purchase:
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Purchase:
         return cls(
-            request_from_json(state["request"]),
+            msgspec.convert(state["request"], OrderRequest),
             Decimal(state["reference"]),
             int(state["sent_at_ns"]),
             state["sends"],

@@ -20,6 +20,7 @@ from triplegain.feeds.demo.pair import pair_of
 from triplegain.feeds.demo.past import past_candles
 from triplegain.feeds.demo.values import DemoValues
 
+_SIDES = (Side.BUY, Side.SELL)
 _US = 1_000
 _SECOND_US = 1_000_000
 #: Mean time between two happenings at rest; excitement shortens it, twice the pace at `_REST`.
@@ -150,7 +151,7 @@ class _Run:
             quoted.book.at(*self._times()).open(quoted.fair(self._values))
         for quoted in self._quoted:
             self._now_us += _OPENING_GAP_US
-            quoted.book.at(*self._times()).trade(Side(self._bits(1)))
+            quoted.book.at(*self._times()).trade(_SIDES[self._bits(1)])
 
     def _silence(self, length_us: int) -> None:
         """Nothing but a heartbeat every second for a while; the caller moves the clock."""
@@ -163,7 +164,7 @@ class _Run:
 
     def _burst(self, book: DemoBook) -> None:
         """Somebody takes several levels, the values follow, and everybody wakes up."""
-        taker = Side(self._bits(1))
+        taker = _SIDES[self._bits(1)]
         book.sweep(taker, _FEWEST_SWEPT + self._bits(3))
         push = _PUSH + self._bits(_PUSH_SPREAD_BITS)
         self._values.push(-push if taker else push)
