@@ -14,6 +14,7 @@ from triplegain.domain.errors import TripleGainError
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
+from triplegain.domain.statement import Traded
 from triplegain.domain.verdict import RiskVerdict
 
 #: Codes of our own for a `CommandError`, beside Kraken's: the API answers 404 to the unknown, else 409.
@@ -90,6 +91,8 @@ class SessionView:
     #: How a live connection is doing; empty for other feeds.
     feed_notes: str = ""
     mind: MindView | None = None
+    #: Who decides, by which candles and configuration.
+    traded: Traded = field(default_factory=Traded)
 
 
 @dataclass(frozen=True, slots=True)

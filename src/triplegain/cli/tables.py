@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from triplegain.domain.clock import iso, to_datetime
 from triplegain.domain.money import plain, text
+from triplegain.domain.statement import Traded
 
 UNKNOWN = "unknown"
 GAIN, LOSS, QUIET, WARNING, ALARM = "green", "red", "dim", "yellow", "bold white on red"
@@ -85,6 +87,14 @@ def duration(length_ns: int | None) -> str:
     return " ".join(f"{count} {unit}" for count, unit in units[:2] if count) or "0 s"
 
 
+def traded_by(traded: Traded) -> str:
+    """Who decides, by which candles and which configuration; the first digits tell two configurations apart."""
+    who = traded.trader or "nobody"
+    models = f" ({', '.join(traded.models)})" if traded.models else ""
+    candles = f", candles of {duration(traded.candle_ns)}" if traded.candle_ns else ""
+    return f"{who}{models}{candles}, configuration {traded.configuration[:8]}"
+
+
 def listing(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), title: str | None = None) -> Table:
     """An open table; the columns named in `right` hold numbers, those in `right` and `whole` are never wrapped."""
     table = Table(
@@ -138,6 +148,8 @@ def plain_json(value: Any) -> Any:
             return {str(plain_json(name)): plain_json(each) for name, each in value.items()}
         case list() | tuple():
             return [plain_json(each) for each in value]
+        case msgspec.Struct():
+            return dict(_field(name, getattr(value, name)) for name in value.__struct_fields__)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return dict(_field(field.name, getattr(value, field.name)) for field in fields(value))
         case _:
