@@ -9,6 +9,7 @@ from triplegain.api.control import MindView, SessionView
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
+from triplegain.domain.statement import AccountSummary, Drawdown
 
 NOON_NS = 1_722_513_600 * 10**9
 
@@ -43,22 +44,20 @@ def position(number: int, symbol: str = "BTC/USDT") -> PositionRecord:
     )
 
 
-SUMMARY: dict[str, Any] = {
-    "initial_equity": Decimal(10000),
-    "current_equity": Decimal("10123.456"),
-    "buy_and_hold": Decimal("10050.1"),
-    "total": Decimal("123.456"),
-    "total_percent": Decimal("1.23456"),
-    "realised": {"BTC/USDT": Decimal("-5.12")},
-    "realised_usd": Decimal("-5.12"),
-    "unrealised_usd": Decimal("128.576"),
-    "fees": {"USDT": Decimal("25.61"), "BTC": Decimal("0.00000123")},
-    "fees_usd": None,
-    "trade_count": 17,
-    "wins": 3,
-    "losses": 5,
-    "win_rate_percent": Decimal("37.5"),
-}
+SUMMARY: dict[str, Any] = AccountSummary(
+    opening=Decimal(10000),
+    equity=Decimal("10123.456"),
+    buy_and_hold=Decimal("10050.1"),
+    realised_usd=Decimal("-5.12"),
+    unrealised_usd=Decimal("128.576"),
+    fees_usd=None,
+    drawdown=Drawdown(Decimal(10000), NOON_NS, Decimal(9900), NOON_NS + 1),
+    realised={"BTC/USDT": Decimal("-5.12")},
+    fees={"USDT": Decimal("25.61"), "BTC": Decimal("0.00000123")},
+    trade_count=17,
+    wins=3,
+    losses=5,
+).as_summary()
 
 
 MIND = MindView(

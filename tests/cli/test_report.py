@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 from tests.cli.conftest import Stored, Tg
-from tests.storage.scripted_session import ScriptedSession, session_record
+from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, session_record
 
 from triplegain.cli.report_view import merged
-from triplegain.domain.records import CloseReason
+from triplegain.domain.agent_records import RiskRecord
+from triplegain.domain.records import CloseReason, PortfolioSnapshot
 from triplegain.storage.session_statistics import UntradedReason
 from triplegain.storage.session_store import SessionStore
 
@@ -100,6 +101,61 @@ def test_what_is_not_known_is_called_unknown(tg: Tg, stored: Stored) -> None:
     assert report["equity"]["current"] is None
     assert report["trades"]["win_rate_percent"] is None
     assert report["period"] == {"start": None, "end": None, "seconds": None}
+
+
+async def halted_twice(store: SessionStore) -> None:
+    """One second after the other: a daily halt that is over a second later, and a drawdown that holds for good."""
+    await two_trades(store)
+    script = ScriptedSession("b")
+    await store.create(session_record("b"))
+    await store.commit("b", script.opening())
+    began_ns = START_NS + STEP_NS
+    daily = ["daily", str(began_ns + STEP_NS // 2), "daily loss: -5 % today"]
+    for number, (equity, kind, halts) in enumerate(
+        [
+            ("9900", "daily_loss", [daily]),
+            ("9800", "drawdown", [["drawdown", None, "drawdown: -20 % from the peak"]]),
+            ("9700", "loss", [["drawdown", None, "drawdown: -20 % from the peak"]]),
+        ],
+        1,
+    ):
+        batch = script.idle()
+        time_ns = batch.market_time_ns
+        snapshot = PortfolioSnapshot(
+            number, time_ns, Decimal(equity), Decimal(10000), (), Decimal(0), Decimal(0), Decimal(0), 0
+        )
+        change = RiskRecord(number, time_ns, kind, "", {"halts": halts})
+        await store.commit("b", replace(batch, portfolio_snapshots=(snapshot,), risk=(change,)))
+
+
+def test_the_first_thing_a_report_says_is_that_trading_stands_still_and_how_long(tg: Tg, stored: Stored) -> None:
+    stored(halted_twice)
+    lines = tg("report", "b").out.splitlines()
+    assert lines[1].startswith("HALTED since 2023-11-14 22:13:2") and "drawdown: -20 %" in lines[1]
+    report = json.loads(tg("report", "b", "--json").out)
+    assert report["halted"] == "drawdown: -20 % from the peak"
+    assert [(each["kind"], each["ends_at"] is None) for each in report["halts"]] == [
+        ("daily", False),
+        ("drawdown", True),
+    ]
+    # The daily halt is over after half a step of 1.000000001 s, the other holds for the last step.
+    assert report["halted_seconds"] == pytest.approx(1.5, abs=1e-6)
+    # 9800 was the last equity up to the halt: 2 % below 10000, and 200 behind holding.
+    assert report["before_halt"]["equity"] == "9800"
+    shown = "\n".join(lines)
+    assert "Before the halt" in shown and "-200.00" in shown
+
+
+def test_a_list_of_sessions_says_who_traded_and_what_came_of_it(tg: Tg, stored: Stored) -> None:
+    stored(two_trades)
+    [listed] = json.loads(tg("session", "list", "--json").out)
+    # 9998.8 of 10000 are left; the only decision was that of the baseline.
+    assert (listed["equity"], listed["profit"]) == ("9998.8", "-1.2")
+    trader = listed["traded"]["trader"]
+    assert trader
+    for command in (("session", "list"), ("session", "show", "a"), ("report", "a")):
+        shown = tg(*command).out
+        assert (trader in shown and "-0.01" in shown) or "-1.20" in shown
 
 
 def test_an_unknown_session_is_told_with_exit_code_2(tg: Tg, stored: Stored) -> None:

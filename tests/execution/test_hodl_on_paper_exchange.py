@@ -164,15 +164,15 @@ def test_the_summary_shows_the_bag_beside_equity_and_counts_none_of_its_trades()
     hodl = {asset: from_atoms(session.wallet.total(asset, HODL)) for asset in ("USDT", "BTC")}
     assert summary.hodl == hodl
     assert summary.hodl_usd == hodl["USDT"] + hodl["BTC"] * session.price / 10
-    assert summary.total is not None and summary.hodl_usd is not None
-    assert summary.total_with_hodl == summary.total + summary.hodl_usd
+    assert summary.profit is not None and summary.hodl_usd is not None
+    assert summary.profit_with_hodl == summary.profit + summary.hodl_usd
     traded = [fill for fill in session.fills if not fill.client_order_id.startswith("hodl-")]
     assert summary.trade_count == len(traded) < len(session.fills)
     # Equity, the average-cost book and what was set aside explain each other: no coin of the bag is in the book.
-    assert summary.initial_equity is not None and summary.realised_usd is not None
+    assert summary.opening is not None and summary.realised_usd is not None
     assert summary.unrealised_usd is not None
     explained = summary.realised_usd + summary.unrealised_usd - session.set_aside()
-    assert abs(summary.total - explained) < Decimal("1e-9")
+    assert abs(summary.profit - explained) < Decimal("1e-9")
 
 
 def test_what_the_desk_counts_as_free_is_what_the_wallet_has_when_nothing_is_on_its_way() -> None:

@@ -119,15 +119,15 @@ def test_equity_is_unknown_without_a_price_and_never_a_guess() -> None:
 def test_the_summary_explains_the_change_of_equity() -> None:
     marks = dict(MARKS)
     book = portfolio(marks, USDT="10000", BTC="0.1")
-    assert book.pnl_summary().initial_equity is None
+    assert book.pnl_summary().opening is None
     assert book.observe_opening(5)
     book.execute_trade("BTC/USDT", "buy", D("0.1"), D(50_000), 6, D(20))
     marks["BTC/USDT"] = D(60_000)
     book.execute_trade("BTC/USDT", "sell", D("0.05"), D(60_000), 7, D(12))
     summary = book.pnl_summary()
     # 15 000 at the start; 4 980 + 2 988 + 0.15 x 60 000 = 16 968 now; average cost 50 000
-    assert (summary.initial_equity, summary.current_equity, summary.total) == (D(15_000), D(16_968), D(1968))
-    assert summary.total_percent == D("13.12")
+    assert (summary.opening, summary.equity, summary.profit) == (D(15_000), D(16_968), D(1968))
+    assert summary.profit_percent == D("13.12")
     assert (summary.realised_usd, summary.unrealised_usd) == (D(468), D(1500))  # 500 - 32; 0.15 x 10 000
     assert summary.fees_usd == D(32)
     assert summary.buy_and_hold == D(16_000)

@@ -12,7 +12,7 @@ from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, s
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.orders import OrderStatus
-from triplegain.domain.records import CloseReason, PortfolioSnapshot, PositionRecord, SessionStatus
+from triplegain.domain.records import CloseReason, PortfolioSnapshot, PositionRecord, SessionRecord, SessionStatus
 from triplegain.storage import session_report
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.equity_history import EquityHistory, read_equity_history
@@ -187,7 +187,9 @@ async def test_a_session_without_anything_reports_nothing_and_invents_nothing(
     await store.create(session_record("a"))
     report: SessionReport = await read_report(database, "a")
     assert report.started_at_ns is None
-    assert (report.equity.opening, report.equity.last, report.equity.drawdown) == (None, None, None)
+    # Nobody has looked at the account yet; 10000 USDT are 10000 dollars all the same.
+    assert (report.equity.opening, report.equity.equity, report.equity.last) == (Decimal(10000), None, None)
+    assert (report.equity.drawdown, report.halts, report.halted) == (None, (), "")
     assert (report.trades.win_rate_percent, report.trades.average_win_usd, report.trades.best) == (None, None, None)
     assert (report.symbols, report.shortfall, report.realised_usd) == ((), (), Decimal(0))
     with pytest.raises(SessionNotFoundError):
@@ -214,9 +216,9 @@ async def test_a_commit_while_the_report_is_read_is_not_half_in_it(
 ) -> None:
     script = await run(store, buys=1)
 
-    async def meanwhile(connection: AnyConnection, session_id: str, points_max: int) -> EquityHistory:
+    async def meanwhile(connection: AnyConnection, record: SessionRecord, points_max: int) -> EquityHistory:
         await store.commit("a", script.buy())
-        return await read_equity_history(connection, session_id, points_max)
+        return await read_equity_history(connection, record, points_max)
 
     monkeypatch.setattr(session_report, "read_equity_history", meanwhile)
     report = await read_report(database, "a")

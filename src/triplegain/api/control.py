@@ -13,6 +13,7 @@ from triplegain.api.risk_resource import RiskState
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
+from triplegain.domain.statement import Traded
 from triplegain.domain.verdict import RiskVerdict
 
 
@@ -71,6 +72,8 @@ class SessionView:
     #: How a live connection is doing; empty for other feeds.
     feed_notes: str = ""
     mind: MindView | None = None
+    #: Who decides, by which candles and configuration.
+    traded: Traded = field(default_factory=Traded)
 
 
 @dataclass(frozen=True, slots=True)

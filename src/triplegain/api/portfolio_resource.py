@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from triplegain.api.control import SessionView
 from triplegain.api.resources import Acknowledged
 from triplegain.api.wire import Amount, Plain, Resource, Time
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, PortfolioSnapshot
 
@@ -40,8 +41,12 @@ class Price(BaseModel):
 
 
 class Portfolio(Mode):
-    """`summary` is the P&L summary; what has no fresh price is null, never zero. 1 USDT counts as 1 USD."""
+    """`summary` is the statement of the account; what has no fresh price is null, never zero. USDT counts as USD."""
 
+    trader: str
+    models: list[str]
+    candle_s: float
+    configuration: str
     events: int
     events_per_s: float
     progress: float | None
@@ -77,6 +82,10 @@ def mode(view: SessionView) -> Mode:
 def portfolio(view: SessionView) -> Portfolio:
     return Portfolio(
         **_standing(view),
+        trader=view.traded.trader,
+        models=list(view.traded.models),
+        candle_s=view.traded.candle_ns / SECOND_NS,
+        configuration=view.traded.configuration,
         events=view.events,
         events_per_s=view.events_per_s,
         progress=view.progress,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from triplegain.api.agents_resource import CoordinatorState, Mind
 from triplegain.api.control import SessionView, SnapshotText
@@ -25,6 +23,7 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
@@ -198,7 +197,6 @@ class PaperSystem:
         events = self._events_before + self.runner.events_seen
         elapsed_s = max(self._clock.now_ns() - self._started_ns, 1) / SECOND_NS
         positions = session.executor.positions.records()
-        summary: dict[str, Any] = asdict(session.portfolio.pnl_summary())
         return SessionView(
             session_id=opened.record.session_id,
             mode="paper",
@@ -216,7 +214,7 @@ class PaperSystem:
             balances=session.portfolio.balances(),
             positions=positions,
             open_orders=tuple(session.executor.orders.open_orders()),
-            summary=summary,
+            summary=session.portfolio.pnl_summary().as_summary(),
             last_decisions=tuple(
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
             ),
@@ -226,7 +224,8 @@ class PaperSystem:
             ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),
-            mind=mind_view(session, self.models.warning),
+            mind=(mind := mind_view(session, self.models.warning)),
+            traded=traded_of(opened.record, [mind.trader] if mind.trader else [], mind.voters),
             unrealised={
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions

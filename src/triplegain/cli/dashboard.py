@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -81,7 +80,6 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
         return [Text("Waiting for the market's first message.", style=QUIET)]
     summary: Mapping[str, Any] = view.summary
     equity, holding = summary.get("current_equity"), summary.get("buy_and_hold")
-    ahead = equity - holding if isinstance(equity, Decimal) and isinstance(holding, Decimal) else None
     first = Text.assemble(
         ("Equity ", QUIET),
         Text(usd(equity).plain, style="bold" if equity is not None else "bold yellow"),
@@ -93,7 +91,7 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
         ("   Holding ", QUIET),
         usd(holding),
         ("   Ahead ", QUIET),
-        signed_usd(ahead),
+        signed_usd(summary.get("ahead_of_holding")),
     )
     fees = ", ".join(amount(fee, asset).plain for asset, fee in (summary.get("fees") or {}).items())
     wins = percent(summary.get("win_rate_percent")) if summary.get("win_rate_percent") is not None else Text("none yet")
@@ -108,6 +106,8 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
         str(summary.get("trade_count", 0)),
         ("  Win rate ", QUIET),
         wins,
+        ("  Drawdown ", QUIET),
+        percent(summary.get("max_drawdown_percent")),
     )
     return [_line(first), _line(second)]
 

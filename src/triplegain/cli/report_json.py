@@ -6,6 +6,7 @@ from typing import Any
 
 from triplegain.cli.tables import plain_json
 from triplegain.domain.clock import iso
+from triplegain.domain.statement import HaltPeriod, halted_for_ns
 from triplegain.storage.equity_history import EquityHistory
 from triplegain.storage.session_report import SessionReport
 
@@ -20,6 +21,10 @@ def report_as_json(report: SessionReport) -> dict[str, Any]:
         "seed": session.seed,
         "paused": report.paused,
         "halted": report.halted,
+        "halts": [_halt(each, report.session.market_time_ns) for each in report.halts],
+        "halted_seconds": report.halted_ns / 10**9,
+        "before_halt": plain_json(report.before_halt),
+        "traded": plain_json(report.traded),
         "period": plain_json(_times(report)),
         "equity": _equity(report.equity),
         "balances": {each.asset: plain_json({"total": each.total, "held": each.held}) for each in report.balances},
@@ -60,17 +65,25 @@ def _times(report: SessionReport) -> dict[str, Any]:
     }
 
 
+def _halt(period: HaltPeriod, now_ns: int) -> dict[str, Any]:
+    shown: dict[str, Any] = plain_json(period)
+    return {**shown, "seconds": halted_for_ns([period], now_ns) / 10**9}
+
+
 def _equity(equity: EquityHistory) -> dict[str, Any]:
     drawdown = equity.drawdown
     figures = {
         "opening": equity.opening,
-        "current": equity.last.equity if equity.last else None,
+        "current": equity.equity,
         "profit": equity.profit,
         "profit_percent": equity.profit_percent,
-        "buy_and_hold": equity.last.buy_and_hold if equity.last else None,
+        "buy_and_hold": equity.buy_and_hold,
         "buy_and_hold_profit": equity.buy_and_hold_profit,
         "buy_and_hold_percent": equity.buy_and_hold_percent,
         "ahead_of_holding": equity.ahead_of_holding,
+        "realised": equity.realised_usd,
+        "unrealised": equity.unrealised_usd,
+        "fees": equity.fees_usd,
         "last_known": equity.last_known,
         "max_drawdown": drawdown,
         "max_drawdown_percent": drawdown.percent if drawdown else None,

@@ -30,8 +30,11 @@ from triplegain.cli.tables import (
     signed_amount,
     signed_percent,
     signed_usd,
+    traded_by,
     usd,
 )
+from triplegain.domain.statement import difference, percent_of
+from triplegain.domain.usd import cash_usd
 from triplegain.storage.equity_history import EquityHistory
 from triplegain.storage.report_figures import TradeResult
 from triplegain.storage.session_report import SessionReport
@@ -52,7 +55,7 @@ def report_view(report: SessionReport, console: Console) -> RenderableType:
 def _parts(report: SessionReport, console: Console) -> Iterator[RenderableType]:
     yield Group(Rule(_title(report), align="left"), *_notices(report))
     yield _session(report)
-    yield _equity(report.equity, console)
+    yield _equity(report, console)
     yield _trades(report)
     if report.symbols:
         yield _symbols(report)
@@ -73,8 +76,9 @@ def _title(report: SessionReport) -> Text:
 
 def _notices(report: SessionReport) -> Iterator[Text]:
     """What a person must not overlook."""
-    if report.halted:
-        yield Text(f"HALTED: {report.halted}", style=ALARM)
+    holding = [each for each in report.halts if each.holds(report.session.market_time_ns)]
+    for each in holding:
+        yield Text(f"HALTED since {moment(each.began_at_ns)} UTC: {each.reason}", style=ALARM)
     if report.paused:
         yield Text("Trading is paused: `tg resume` goes on.", style=WARNING)
     for figures in report.symbols:
@@ -86,6 +90,20 @@ def _notices(report: SessionReport) -> Iterator[Text]:
             )
 
 
+def _halts(report: SessionReport) -> Iterator[tuple[str, RenderableType]]:
+    """How long nothing was opened, and where the account stood before that."""
+    if not report.halts:
+        return
+    lived = report.session.market_time_ns - (report.started_at_ns or 0) if report.started_at_ns else None
+    share = f" of {duration(lived)}" if lived else ""
+    yield "Halted", Text(f"{duration(report.halted_ns)}{share}, {len(report.halts)} time(s)", style=WARNING)
+    before, opening = report.before_halt, report.equity.opening
+    if before is not None:
+        profit, ahead = difference(before.equity, opening), difference(before.equity, before.buy_and_hold)
+        value = _beside(usd(before.equity), profit, percent_of(profit, opening))
+        yield "Before the halt", Text.assemble(value, "   ahead of holding ", signed_usd(ahead))
+
+
 def _session(report: SessionReport) -> RenderableType:
     started, now = report.started_at_ns, report.session.market_time_ns
     length = duration(now - started) if started and now else UNKNOWN
@@ -94,6 +112,7 @@ def _session(report: SessionReport) -> RenderableType:
     rows = [
         ("Feed", Text(feed)),
         ("Market time", Text(f"{moment(started)} to {moment(now)} UTC, {length}")),
+        ("Traded by", Text(traded_by(report.traded))),
         ("Opened with", Text(opening or "nothing")),
         ("Holds", _balances(report)),
     ]
@@ -108,17 +127,21 @@ def _balances(report: SessionReport) -> Text:
     return Text(", ".join(parts) or "nothing yet")
 
 
-def _equity(equity: EquityHistory, console: Console) -> RenderableType:
+def _equity(report: SessionReport, console: Console) -> RenderableType:
+    equity = report.equity
     last = equity.last
     rows: list[tuple[str, RenderableType]] = [
         ("Opening equity", usd(equity.opening)),
-        ("Equity", _beside(usd(last.equity if last else None), equity.profit, equity.profit_percent)),
+        ("Equity", _beside(usd(equity.equity), equity.profit, equity.profit_percent)),
         (
             "Buy and hold",
-            _beside(usd(last.buy_and_hold if last else None), equity.buy_and_hold_profit, equity.buy_and_hold_percent),
+            _beside(usd(equity.buy_and_hold), equity.buy_and_hold_profit, equity.buy_and_hold_percent),
         ),
         ("Ahead of holding", signed_usd(equity.ahead_of_holding)),
+        ("Realised", signed_usd(equity.realised_usd)),
+        ("Unrealised", signed_usd(equity.unrealised_usd)),
         ("Max drawdown", _drawdown(equity)),
+        *_halts(report),
     ]
     if last is not None and last.equity is None and equity.last_known is not None:
         known = equity.last_known
@@ -126,7 +149,18 @@ def _equity(equity: EquityHistory, console: Console) -> RenderableType:
     if equity.unknown_snapshots:
         rows.append(("Unknown in", Text(f"{equity.unknown_snapshots} of {equity.snapshots} snapshots", style=WARNING)))
     when = f", as of {moment(last.time_ns)} UTC" if last else ""
-    return Group(pairs(rows, title=f"Equity in USD{when} (USDT counts as 1 USD)"), *_chart(equity, console))
+    told = Text(f"Fees count as realised when they are paid. {_yardstick(report)}", style=QUIET)
+    title = f"Equity in USD{when} (USDT counts as 1 USD)"
+    return Group(pairs(rows, title=title), told, *_chart(equity, console))
+
+
+def _yardstick(report: SessionReport) -> str:
+    """What buying and holding means here."""
+    session = report.session
+    if cash_usd(session.initial_balances) is None:
+        return "Buy and hold: the opening balances left alone."
+    first = session.settings.get("instruments") or [["its first pair"]]
+    return f"Buy and hold: all of it in {first[0][0].partition('/')[0]} at the first price, without fees."
 
 
 def _beside(value: Text, profit: Decimal | None, share: Decimal | None) -> Text:
@@ -181,7 +215,7 @@ def _trades(report: SessionReport) -> RenderableType:
         ]
     own = [signed_amount(value, asset) for asset, value in report.realised.items()]
     rows += [
-        ("Realised", Text("  ").join([*own, Text.assemble(signed_usd(report.realised_usd), " USD")])),
+        ("Net result", Text("  ").join([*own, Text.assemble(signed_usd(report.realised_usd), " USD")])),
         ("Fees", Text(", ".join(amount(fee, asset).plain for asset, fee in report.fees.items()) or "none")),
     ]
     return pairs(rows, title="Trades, net of fees, in USD")

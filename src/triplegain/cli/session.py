@@ -33,23 +33,32 @@ def list_sessions(
     from rich.console import Console
 
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import listing, moment, print_json
-    from triplegain.domain.records import SessionRecord
+    from triplegain.cli.tables import listing, moment, plain_json, print_json, signed_percent
     from triplegain.storage.session_reader import SessionReader
+    from triplegain.storage.session_report import SessionResult, read_results
 
-    async def read(database: Database) -> list[SessionRecord]:
-        return await SessionReader(database).list_sessions(limit=limit)
+    async def read(database: Database) -> list[SessionResult]:
+        return await read_results(database, await SessionReader(database).list_sessions(limit=limit))
 
-    sessions = with_database(read)
+    found = with_database(read)
     if as_json:
-        print_json(sessions)
+        print_json(
+            [
+                plain_json(each.session)
+                | plain_json({"traded": each.traded, "equity": each.statement.equity, "profit": each.statement.profit})
+                for each in found
+            ]
+        )
         return
-    if not sessions:
+    if not found:
         print("There is no session yet: `tg paper` starts one.")
         return
-    table = listing("Session", "Status", "Feed", "Last stored (UTC)", whole=("Session", "Last stored (UTC)"))
-    for each in sessions:
-        table.add_row(each.session_id, each.status.value, each.feed, moment(each.updated_at_ns))
+    whole = ("Session", "Last stored (UTC)")
+    table = listing("Session", "Status", "Feed", "Traded by", "Profit", "Last stored (UTC)", whole=whole)
+    for each in found:
+        session, result = each.session, signed_percent(each.statement.profit_percent)
+        stored = moment(session.updated_at_ns)
+        table.add_row(session.session_id, session.status.value, session.feed, each.traded.trader, result, stored)
     Console().print(table)
 
 

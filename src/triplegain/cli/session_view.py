@@ -8,21 +8,29 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.tables import UNKNOWN, amount, listing, moment, pairs, price, signed_amount
+from triplegain.cli.tables import UNKNOWN, amount, listing, moment, pairs, price, signed_amount, signed_usd, traded_by
 from triplegain.domain.orders import Limit, OrderStatus, StopLoss
 from triplegain.domain.records import OrderRecord, SessionRecord
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_report import read_results
 
 _OPEN = [status for status in OrderStatus if not status.is_final]
 _ROWS_MAX = 100
 
 
 async def read_session(database: Database, session_id: str) -> dict[str, Any]:
-    """`session`, `balances`, `positions` and `orders` (open ones). Raises SessionNotFoundError."""
+    """`session`, who `traded`, `statement`, `balances`, `positions` and `orders` (open ones).
+
+    Raises SessionNotFoundError.
+    """
     reader = SessionReader(database)
+    session = await reader.session(session_id)
+    (result,) = await read_results(database, [session])
     return {
-        "session": await reader.session(session_id),
+        "session": session,
+        "traded": result.traded,
+        "statement": result.statement,
         "balances": await reader.balances(session_id),
         "positions": await reader.positions(session_id, open_only=True, limit=_ROWS_MAX),
         "orders": await reader.orders(session_id, statuses=_OPEN, limit=_ROWS_MAX),
@@ -36,6 +44,8 @@ def session_view(found: Mapping[str, Any]) -> RenderableType:
         ("Session", Text(session.session_id, style="bold")),
         ("Status", Text(session.status.value)),
         ("Feed", Text(session.feed)),
+        ("Traded by", Text(traded_by(found["traded"]))),
+        ("Profit", Text.assemble(signed_usd(found["statement"].profit), " USD")),
         ("Seed", Text(str(session.seed))),
         ("Created", Text(f"{moment(session.created_at_ns)} UTC")),
         ("Last stored", Text(f"{moment(session.updated_at_ns)} UTC")),

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from triplegain.domain.clock import iso, to_datetime
 from triplegain.domain.money import plain, text
+from triplegain.domain.statement import Traded
 
 UNKNOWN = "unknown"
 GAIN, LOSS, QUIET, WARNING, ALARM = "green", "red", "dim", "yellow", "bold white on red"
@@ -84,6 +85,14 @@ def duration(length_ns: int | None) -> str:
     while units[0][0] == 0:
         units = units[1:]
     return " ".join(f"{count} {unit}" for count, unit in units[:2] if count) or "0 s"
+
+
+def traded_by(traded: Traded) -> str:
+    """Who decides, by which candles and which configuration; the first digits tell two configurations apart."""
+    who = traded.trader or "nobody"
+    models = f" ({', '.join(traded.models)})" if traded.models else ""
+    candles = f", candles of {duration(traded.candle_ns)}" if traded.candle_ns else ""
+    return f"{who}{models}{candles}, configuration {traded.configuration[:8]}"
 
 
 def listing(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), title: str | None = None) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from triplegain.domain import ids
@@ -16,6 +18,7 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import OrderStatus
+from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.explanation import FillExplanation
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.refusal import INSUFFICIENT_FUNDS, INVALID_ARGUMENTS, UNAVAILABLE, Refusal
@@ -24,9 +27,6 @@ from triplegain.exchange.volume_tier import VolumeTier
 
 if TYPE_CHECKING:
     from triplegain.exchange.paper_exchange import PaperExchange
-
-#: Quote currencies that count as US dollars for the volume tier and for valuation.
-USD_ASSETS = frozenset({"USDT", "USD"})
 
 
 class Booking:
@@ -161,9 +161,9 @@ class Booking:
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
         self._post(order, notional, lots, fee)
-        usd_atoms = self._usd(instrument.quote, notional)
-        if usd_atoms is not None:
-            self.volume.add(now_ns, usd_atoms)
+        usd_price = self._usd_prices(instrument.quote)
+        if usd_price is not None:
+            self.volume.add(now_ns, int(notional * usd_price))
         quotes = exchange.markets[instrument.symbol].quotes()
         self.tell(
             OrderFilled(
@@ -212,13 +212,11 @@ class Booking:
         if not order.left:
             wallet.release(number)
 
-    def _usd(self, asset: str, amount_atoms: int) -> int | None:
-        """`amount_atoms` of an asset in atoms of USD by the last trade; None where no pair tells."""
-        if asset in USD_ASSETS:
-            return amount_atoms
-        for usd in sorted(USD_ASSETS):
-            market = self._exchange.markets.get(f"{asset}/{usd}")
-            if market is not None and market.last is not None:
-                tick = market.instrument.tick
-                return int(amount_atoms * market.last * tick)
-        return None
+    @cached_property
+    def _usd_prices(self) -> UsdPrices:
+        """By the last trades: a volume needs no fresh price."""
+        return UsdPrices(self._exchange.markets, self._last_price)
+
+    def _last_price(self, symbol: str) -> Decimal | None:
+        market = self._exchange.markets[symbol]
+        return None if market.last is None else market.instrument.price(market.last)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError, TripleGainError
@@ -19,13 +20,15 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
-from triplegain.domain.money import EXACT, atoms, ceil_to, divide, from_atoms, text
+from triplegain.domain.money import EXACT, atoms, ceil_to, from_atoms, text
 from triplegain.domain.orders import Side
 from triplegain.domain.records import BalanceRecord
+from triplegain.domain.statement import AccountSummary, EquitySoFar
+from triplegain.domain.usd import DOLLARS, UsdPrices
 from triplegain.execution.paper_trade import PaperTrade
 from triplegain.execution.positions import Positions
 from triplegain.ledger.realised import CostBook, add_known, in_usd
-from triplegain.ledger.valuation import DOLLARS, OpeningValuation, UsdPrices, equity_usd
+from triplegain.ledger.valuation import OpeningValuation, equity_usd
 from triplegain.ledger.wallet import Wallet
 
 #: Symbol to its mark price in the quote currency, or None where it is not fresh.
@@ -56,33 +59,6 @@ class InsufficientBalanceError(PortfolioError):
         super().__init__(
             f"{text(needed)} {asset} are needed and {text(held)} are available: {text(self.missing)} are missing"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class PnlSummary:
-    """Equity and P&L in USD (USDT counts as 1), fees and realised also in their own currency. None is unknown.
-
-    The hodl bag is beside all of it: `hodl` is what lies in its account by asset, `hodl_usd` what that is worth now.
-    What was set aside is gone from `current_equity` and so from `total`; `total_with_hodl` counts it as ours.
-    """
-
-    initial_equity: Decimal | None
-    current_equity: Decimal | None
-    buy_and_hold: Decimal | None
-    total: Decimal | None
-    total_percent: Decimal | None
-    realised: Mapping[str, Decimal | None]
-    realised_usd: Decimal | None
-    unrealised_usd: Decimal | None
-    fees: Mapping[str, Decimal]
-    fees_usd: Decimal | None
-    trade_count: int
-    wins: int
-    losses: int
-    win_rate_percent: Decimal | None
-    hodl: Mapping[str, Decimal] = field(default_factory=dict)
-    hodl_usd: Decimal | None = _ZERO
-    total_with_hodl: Decimal | None = None
 
 
 class PaperPortfolio:
@@ -118,6 +94,7 @@ class PaperPortfolio:
         self.opening = OpeningValuation(self.initial_balances, next(iter(self._instruments.values())).base)
         self._positions = positions
         self._fees_usd: Decimal | None = _ZERO
+        self.equity_so_far = EquitySoFar()
         self._direct_results = [0, 0]
         self._history: deque[PaperTrade] = deque(maxlen=max_trade_history)
         self._wallet = Wallet() if wallet is None else wallet
@@ -270,33 +247,31 @@ class PaperPortfolio:
             total = add_known(total, None if gain is None else in_usd(gain, prices(symbol.partition("/")[2])))
         return total
 
-    def pnl_summary(self, mark: Mark | None = None) -> PnlSummary:
-        """Everything a report begins with. Percent of the opening equity."""
-        initial, current = self.opening.equity, self.equity_usd(mark)
-        total = None if initial is None or current is None else EXACT.subtract(current, initial)
-        decided = self.wins + self.losses
+    def pnl_summary(self, mark: Mark | None = None) -> AccountSummary:
+        """The statement of the account at `mark` (default: now)."""
         prices = self.usd_price if mark is None else UsdPrices(self._instruments, mark)
         hodl = self.hodl()
-        hodl_usd = equity_usd(hodl, prices)
-        return PnlSummary(
-            initial_equity=initial,
-            current_equity=current,
+        return AccountSummary(
+            opening=self.opening.equity,
+            equity=self.equity_usd(mark),
             buy_and_hold=self.opening.buy_and_hold(prices),
-            total=total,
-            total_percent=divide(total * 100, initial) if total is not None and initial else None,
-            realised=self.realised_pnl,
             realised_usd=self.cost_book.realised_usd(),
             unrealised_usd=self.unrealised_usd(mark),
-            fees=dict(self.fees_paid),
             fees_usd=self._fees_usd,
+            drawdown=self.equity_so_far.drawdown,
+            realised=self.realised_pnl,
+            fees=dict(self.fees_paid),
             trade_count=self.trade_count,
             wins=self.wins,
             losses=self.losses,
-            win_rate_percent=divide(Decimal(100 * self.wins), Decimal(decided)) if decided else None,
             hodl=hodl,
-            hodl_usd=hodl_usd,
-            total_with_hodl=add_known(total, hodl_usd),
+            hodl_usd=equity_usd(hodl, prices),
         )
+
+    def take_statement(self, time_ns: int) -> AccountSummary:
+        """The statement that is stored: its equity counts in the drawdown from now on."""
+        self.equity_so_far = self.equity_so_far.after(self.equity_usd(), time_ns)
+        return self.pnl_summary()
 
     # Keeping
 
@@ -309,6 +284,7 @@ class PaperPortfolio:
             "trade_count": self.trade_count,
             "fees_paid": {asset: text(fee) for asset, fee in self.fees_paid.items()},
             "fees_usd": None if self._fees_usd is None else text(self._fees_usd),
+            "equity_so_far": msgspec.to_builtins(self.equity_so_far),
             "direct_results": list(self._direct_results),
             "history": [trade.to_dict() for trade in self._history],
         }
@@ -320,6 +296,7 @@ class PaperPortfolio:
         self.trade_count = state["trade_count"]
         self.fees_paid = {asset: Decimal(fee) for asset, fee in state["fees_paid"].items()}
         self._fees_usd = None if state["fees_usd"] is None else Decimal(state["fees_usd"])
+        self.equity_so_far = msgspec.convert(state["equity_so_far"], EquitySoFar)
         self._direct_results = list(state["direct_results"])
         self._history = deque(map(PaperTrade.from_dict, state["history"]), maxlen=self.max_trade_history)
 

@@ -11,6 +11,7 @@ from triplegain.decision.prices import SessionPrices
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.situation import SituationRoom
 from triplegain.domain.quote import QuoteSource
+from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.hodl_bag.account import PaperHodlAccount
 from triplegain.execution.hodl_bag.bag import HodlBag
@@ -20,7 +21,6 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
-from triplegain.ledger.valuation import UsdPrices
 from triplegain.ledger.wallet import Wallet
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.market.snapshot.market_view import MarketView

@@ -54,13 +54,13 @@ class StepRecord:
     def snapshot(self, time_ns: int) -> PortfolioSnapshot:
         """Equity, balances and open positions as of now."""
         self.snapshot_due_ns = time_ns - time_ns % self._interval_ns + self._interval_ns
-        summary = self._portfolio.pnl_summary()
+        summary = self._portfolio.take_statement(time_ns)
         positions = self._executor.positions.records()
         self._snapshots += 1
         taken = PortfolioSnapshot(
             number=self._snapshots,
             time_ns=time_ns,
-            equity=summary.current_equity,
+            equity=summary.equity,
             buy_and_hold=summary.buy_and_hold,
             balances=self._portfolio.balances(),
             realised_usd=summary.realised_usd,

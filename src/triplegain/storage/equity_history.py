@@ -6,29 +6,41 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.money import EXACT, divide
+from triplegain.domain.records import SessionRecord
+from triplegain.domain.statement import Drawdown, Statement
+from triplegain.domain.usd import cash_usd
 from triplegain.storage.database import AnyConnection
 
 #: Snapshots; of a session whose snapshots were rolled up, what stays of each hour. Within an hour the low comes before
 #: the high: both orders are possible, and this one never overstates a drawdown.
 _POINTS = """
 WITH points AS MATERIALIZED (
-    SELECT time_ns::bigint AS time_ns, number AS place, equity, buy_and_hold, false AS hourly
+    SELECT time_ns::bigint AS time_ns, number AS place, equity, buy_and_hold, realised_usd, unrealised_usd, fees_usd,
+           false AS hourly
     FROM paper_portfolio_snapshots WHERE session_id = $1
     UNION ALL
     SELECT (extract(epoch FROM hour) * 1000000000)::bigint, place, value,
-           CASE WHEN place = 3 THEN buy_and_hold END, true
+           CASE WHEN place = 3 THEN buy_and_hold END, realised_usd, unrealised_usd, fees_usd, true
     FROM paper_portfolio_hourly, LATERAL (
         VALUES (0, equity_first), (1, equity_low), (2, equity_high), (3, equity_last)) AS v (place, value)
     WHERE session_id = $1
 )
 """
-#: At the snapshot that first values the opening balances, buy-and-hold is worth exactly as much as they are.
+_MONEY = ("equity", "buy_and_hold", "realised_usd", "unrealised_usd", "fees_usd")
 _EXTENT = f"""{_POINTS}
 SELECT count(*) AS points, count(*) FILTER (WHERE equity IS NULL) AS unknown,
-       coalesce(bool_or(hourly), false) AS hourly,
-       (array_agg(worth ORDER BY time_ns, place) FILTER (WHERE worth IS NOT NULL))[1] AS opening
-FROM (SELECT *, CASE WHEN hourly THEN equity ELSE buy_and_hold END AS worth FROM points) AS p
+       coalesce(bool_or(hourly), false) AS hourly FROM points
+"""
+#: A snapshot is taken in the moment in which the opening balances are first valued: there buy-and-hold, which is these
+#: balances, is worth exactly as much. Of a session that was rolled up, the first equity is what is left to go by.
+_OPENING = f"""{_POINTS}
+SELECT CASE WHEN hourly THEN equity ELSE buy_and_hold END FROM points
+WHERE CASE WHEN hourly THEN equity ELSE buy_and_hold END IS NOT NULL ORDER BY time_ns, place LIMIT 1
+"""
+_LAST = f"{_POINTS} SELECT {', '.join(_MONEY)} FROM points ORDER BY time_ns DESC, place DESC LIMIT 1"
+_KNOWN_UNTIL = f"""{_POINTS}
+SELECT time_ns, equity, buy_and_hold FROM points WHERE equity IS NOT NULL AND time_ns <= $2
+ORDER BY time_ns DESC, place DESC LIMIT 1
 """
 _CURVE = f"""{_POINTS}, span AS (SELECT min(time_ns) AS low, max(time_ns) AS high FROM points)
 SELECT DISTINCT ON (bucket) time_ns, equity, buy_and_hold
@@ -57,89 +69,62 @@ class EquityPoint:
     buy_and_hold: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Drawdown:
-    """The deepest fall from a peak, in USD. Peak and trough are the same where equity never fell."""
+class EquityHistory(Statement, frozen=True, kw_only=True):
+    """The statement as of the latest snapshot, and how it came to it. `curve` is thinned to evenly spaced points of
+    market time; everything else is over all snapshots.
 
-    peak: Decimal
-    peak_at_ns: int
-    trough: Decimal
-    trough_at_ns: int
-
-    @property
-    def percent(self) -> Decimal:
-        """Of the peak; 0 or above."""
-        return divide(EXACT.subtract(self.peak, self.trough) * 100, self.peak)
-
-
-@dataclass(frozen=True, slots=True)
-class EquityHistory:
-    """`curve` is thinned to evenly spaced points of market time; everything else is over all snapshots.
-
-    `opening` is the value of the opening balances once all of them had a price; `last` is the latest snapshot, known
-    or not, and `last_known` the latest whose equity is known. `hourly`: the snapshots of this ended session have been
-    rolled up, so the drawdown is that of hours and the real one may be deeper.
+    `last` is the latest snapshot, known or not, and `last_known` the latest whose equity is known. `hourly`: the
+    snapshots of this ended session have been rolled up, so the drawdown is that of hours and the real one may be
+    deeper.
     """
 
-    opening: Decimal | None
     last: EquityPoint | None
     last_known: EquityPoint | None
-    drawdown: Drawdown | None
     curve: tuple[EquityPoint, ...]
     snapshots: int
     unknown_snapshots: int
     hourly: bool
 
-    @property
-    def profit(self) -> Decimal | None:
-        """Latest less opening equity."""
-        return _difference(self.last.equity if self.last else None, self.opening)
 
-    @property
-    def profit_percent(self) -> Decimal | None:
-        return percent_of(self.profit, self.opening)
-
-    @property
-    def buy_and_hold_profit(self) -> Decimal | None:
-        return _difference(self.last.buy_and_hold if self.last else None, self.opening)
-
-    @property
-    def buy_and_hold_percent(self) -> Decimal | None:
-        return percent_of(self.buy_and_hold_profit, self.opening)
-
-    @property
-    def ahead_of_holding(self) -> Decimal | None:
-        """Latest equity less buy-and-hold."""
-        return _difference(self.last.equity, self.last.buy_and_hold) if self.last else None
+async def read_statement(connection: AnyConnection, record: SessionRecord) -> Statement:
+    """As of the latest snapshot, within the caller's transaction. The drawdown is left out: it takes all of them."""
+    return Statement(**await _figures(connection, record), drawdown=None)
 
 
-def percent_of(part: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    """None where either is unknown or `whole` is zero."""
-    return divide(part * 100, whole) if part is not None and whole else None
-
-
-def _difference(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return None if one is None or other is None else EXACT.subtract(one, other)
-
-
-async def read_equity_history(connection: AnyConnection, session_id: str, points_max: int) -> EquityHistory:
+async def read_equity_history(connection: AnyConnection, record: SessionRecord, points_max: int) -> EquityHistory:
     """Within the caller's transaction."""
+    session_id = record.session_id
     extent = await connection.fetchrow(_EXTENT, session_id)
     curve = [_point(row) for row in await connection.fetch(_CURVE, session_id, points_max)]
     known = await connection.fetchrow(_LAST_KNOWN, session_id)
     drawdown = await connection.fetchrow(_DRAWDOWN, session_id)
     return EquityHistory(
-        opening=extent["opening"],
+        **await _figures(connection, record),
+        drawdown=None if drawdown is None else Drawdown(**drawdown),
         last=curve[-1] if curve else None,
         last_known=None if known is None else _point(known),
-        drawdown=None
-        if drawdown is None
-        else Drawdown(drawdown["peak"], drawdown["peak_at_ns"], drawdown["trough"], drawdown["trough_at_ns"]),
         curve=tuple(curve),
         snapshots=extent["points"],
         unknown_snapshots=extent["unknown"],
         hourly=extent["hourly"],
     )
+
+
+async def read_point_before(connection: AnyConnection, session_id: str, time_ns: int) -> EquityPoint | None:
+    """The latest known equity up to a market time; None where there is none."""
+    row = await connection.fetchrow(_KNOWN_UNTIL, session_id, time_ns)
+    return None if row is None else _point(row)
+
+
+async def _figures(connection: AnyConnection, record: SessionRecord) -> dict[str, Any]:
+    """A `Statement` but for its drawdown. Dollars are worth what they are, whenever they were first looked at."""
+    session_id = record.session_id
+    opening = cash_usd(record.initial_balances)
+    last = await connection.fetchrow(_LAST, session_id)
+    return {
+        **(dict.fromkeys(_MONEY) if last is None else last),
+        "opening": await connection.fetchval(_OPENING, session_id) if opening is None else opening,
+    }
 
 
 def _point(row: Any) -> EquityPoint:

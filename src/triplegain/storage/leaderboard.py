@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.domain.money import divide
+from triplegain.domain.statement import percent_of
 from triplegain.storage.database import Database
-from triplegain.storage.equity_history import percent_of
 from triplegain.storage.errors import SessionNotFoundError
 
 #: A vote without a decision came too late: it is told, and counts for nothing else.

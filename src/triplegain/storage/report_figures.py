@@ -9,7 +9,7 @@ from functools import reduce
 
 from triplegain.domain.money import EXACT, divide
 from triplegain.domain.records import CloseReason
-from triplegain.storage.equity_history import percent_of
+from triplegain.domain.statement import percent_of
 
 
 def exact_sum(parts: Iterable[Decimal]) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,9 +10,16 @@ from typing import Any
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import BalanceRecord, CloseReason, SessionRecord
+from triplegain.domain.statement import HaltPeriod, Statement, Traded, halt_periods, halted_for_ns, traded_of
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
-from triplegain.storage.equity_history import EquityHistory, read_equity_history
+from triplegain.storage.equity_history import (
+    EquityHistory,
+    EquityPoint,
+    read_equity_history,
+    read_point_before,
+    read_statement,
+)
 from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.report_figures import (
     CloseReasonFigures,
@@ -86,17 +93,28 @@ FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS 
       FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%') AS t
 GROUP BY fee_asset ORDER BY fee_asset
 """
+_RISK = """
+SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
+"""
+_DECIDERS = "SELECT agent FROM paper_decisions WHERE session_id = $1 GROUP BY agent ORDER BY count(*) DESC, agent"
+_VOTERS = "SELECT DISTINCT model FROM paper_votes WHERE session_id = $1 ORDER BY model"
 _SECURITY = "SELECT kind, count(*) AS n FROM security_events WHERE session_id = $1 GROUP BY kind ORDER BY kind"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """`started_at_ns` is the market's first message; None before it. `halted` is the reason, empty while trading."""
+    """`started_at_ns` is the market's first message; None before it. `halted` is the reason, empty while trading.
+
+    `halts` are all there were; `before_halt` is the last known equity before the one that holds now.
+    """
 
     session: SessionRecord
+    traded: Traded
     started_at_ns: int | None
     paused: bool
     halted: str
+    halts: tuple[HaltPeriod, ...]
+    before_halt: EquityPoint | None
     equity: EquityHistory
     balances: tuple[BalanceRecord, ...]
     trades: TradeFigures
@@ -113,6 +131,11 @@ class SessionReport:
     def synthetic(self) -> bool:
         """Whether no real market stood behind the session."""
         return self.session.feed.partition(":")[0] == "demo"
+
+    @property
+    def halted_ns(self) -> int:
+        """Market time in which nothing new could be opened."""
+        return halted_for_ns(self.halts, self.session.market_time_ns)
 
     @property
     def realised_usd(self) -> Decimal | None:
@@ -137,6 +160,15 @@ class SessionReport:
         return sum(figures.maker_fills for figures in self.symbols)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """One session in a list: who traded, and what came of it."""
+
+    session: SessionRecord
+    traded: Traded
+    statement: Statement
+
+
 async def read_report(
     database: Database, session_id: str, *, points_max: int = 120, reasons_max: int = 500
 ) -> SessionReport:
@@ -145,13 +177,18 @@ async def read_report(
         row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
         if row is None:
             raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
-        started = await connection.fetchval(_STARTED, session_id)
+        record, state = rows.session_record(row), row["state"]
+        halts = await _halts(connection, record, str(state.get("halted", "")))
+        holding = [each for each in halts if each.holds(record.market_time_ns)]
         return SessionReport(
-            session=rows.session_record(row),
-            started_at_ns=started,
-            paused=bool(row["state"].get("paused", False)),
-            halted=str(row["state"].get("halted", "")),
-            equity=await read_equity_history(connection, session_id, points_max),
+            session=record,
+            traded=await _traded(connection, record),
+            started_at_ns=await connection.fetchval(_STARTED, session_id),
+            paused=bool(state.get("paused", False)),
+            halted="; ".join(each.reason for each in holding),
+            halts=halts,
+            before_halt=await read_point_before(connection, session_id, holding[0].began_at_ns) if holding else None,
+            equity=await read_equity_history(connection, record, points_max),
             balances=tuple(rows.read(BalanceRecord, each) for each in await connection.fetch(_BALANCES, session_id)),
             trades=await _trades(connection, session_id),
             symbols=await _symbols(connection, session_id),
@@ -166,6 +203,32 @@ async def read_report(
             untraded=tuple(await untraded_reasons_of(connection, session_id, reasons_max)),
             security_events={each["kind"]: each["n"] for each in await connection.fetch(_SECURITY, session_id)},
         )
+
+
+async def read_results(database: Database, sessions: Sequence[SessionRecord]) -> list[SessionResult]:
+    """Who traded in each, and what came of it, as of one moment."""
+    async with database.transaction("reading the results", snapshot=True) as connection:
+        return [
+            SessionResult(each, await _traded(connection, each), await read_statement(connection, each))
+            for each in sessions
+        ]
+
+
+async def _traded(connection: AnyConnection, record: SessionRecord) -> Traded:
+    """By its decisions; before the first of them, by its configuration."""
+    deciders = [row["agent"] for row in await connection.fetch(_DECIDERS, record.session_id)]
+    voters = [row["model"] for row in await connection.fetch(_VOTERS, record.session_id)]
+    return traded_of(record, deciders, voters)
+
+
+async def _halts(connection: AnyConnection, record: SessionRecord, failed: str) -> tuple[HaltPeriod, ...]:
+    """Risk's, from its history; a session that `failed` stands still since its last step."""
+    changes = [
+        (row["time_ns"], [(kind, None if until is None else int(until), why) for kind, until, why in row["halts"]])
+        for row in await connection.fetch(_RISK, record.session_id)
+    ]
+    own = (HaltPeriod("session", failed, record.market_time_ns, None),) if failed else ()
+    return (*halt_periods(changes), *own)
 
 
 async def _trades(connection: AnyConnection, session_id: str) -> TradeFigures:
