@@ -1,4 +1,8 @@
-"""A real PostgreSQL for every test that needs one: one server for the run, a fresh migrated database for each test."""
+"""A real PostgreSQL for every test that needs one: one server for the run, one migrated database for each worker.
+
+A test finds its database as the migrations left it: what the test before wrote is emptied away, and where that one
+changed the schema the database is made anew.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,26 @@ from triplegain.storage.migrations import migrate
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _TEMPLATE = "migrated"
+_TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
+#: Changes when a relation, a column, a constraint or a function is added, altered or removed.
+_SCHEMA = """
+SELECT concat_ws(' ',
+    (SELECT concat(count(*), '-', sum(oid::bigint)) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
+    (SELECT concat(count(*), '-', sum(xmin::text::bigint)) FROM pg_attribute WHERE attrelid IN
+        (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)),
+    (SELECT concat(count(*), '-', sum(oid::bigint)) FROM pg_constraint),
+    (SELECT concat(count(*), '-', sum(xmin::text::bigint)) FROM pg_proc WHERE pronamespace = 'public'::regnamespace))
+"""
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+_RESTART = """
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
+WHERE last_value IS NOT NULL
+"""
+#: Of a table larger than this the deleted rows are cleared away at once.
+_VACUUM_BYTES = 500_000
 _numbers = count(1)
 _Result = TypeVar("_Result")
 
@@ -80,13 +104,66 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+class ReusedDatabase:
+    """One migrated database of a server, emptied between tests over one connection on a loop of its own."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._name = f"test_{os.getpid()}"
+        self.url = other_database(server, self._name)
+        self._loop = asyncio.new_event_loop()
+        self._loop.run_until_complete(self._make())
+
+    def empty(self) -> None:
+        """Every table as the migrations left it, every other connection gone, every number counted from 1 again."""
+        self._loop.run_until_complete(self._empty())
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._connection.close())
+        self._loop.close()
+        run_apart(_execute(self._server, f"DROP DATABASE {self._name} WITH (FORCE)"))
+
+    async def _make(self) -> None:
+        drop = f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)"
+        await _execute(self._server, drop, f"CREATE DATABASE {self._name} TEMPLATE {_TEMPLATE}")
+        self._connection = await asyncpg.connect(self.url)
+        # Without foreign keys and triggers, tables are emptied in any order; TRUNCATE would take all that refer to one.
+        await self._connection.execute("SET session_replication_role = replica")
+        self._schema = await self._connection.fetchval(_SCHEMA)
+        names = [row[0] for row in await self._connection.fetch(_TABLES)]
+        # Tables with rows from the start hold what the migrations wrote: no test writes there.
+        seeded = set(await self._filled(names))
+        self._tables = [name for name in names if name not in seeded]
+
+    async def _empty(self) -> None:
+        await self._connection.execute(_END_OTHERS)
+        if await self._connection.fetchval(_SCHEMA) != self._schema:
+            await self._connection.close()
+            await self._make()
+        else:
+            for name in await self._filled(self._tables):
+                await self._connection.execute(f"DELETE FROM {name}")
+                if await self._connection.fetchval(f"SELECT pg_relation_size('{name}')") > _VACUUM_BYTES:
+                    await self._connection.execute(f"VACUUM {name}")
+            await self._connection.execute(_RESTART)
+
+    async def _filled(self, names: list[str]) -> list[str]:
+        query = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
+        return [row[0] for row in await self._connection.fetch(query)]
+
+
+@pytest.fixture(scope="session")
+def reused_database(database_server: str) -> Iterator[ReusedDatabase]:
+    database = ReusedDatabase(database_server)
+    yield database
+    database.close()
+
+
 @pytest.fixture
-def database_url(database_server: str) -> Iterator[str]:
-    """URL of a fresh database with every migration applied."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    run_apart(_execute(database_server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}"))
-    yield other_database(database_server, name)
-    run_apart(_execute(database_server, f"DROP DATABASE {name} WITH (FORCE)"))
+def database_url(reused_database: ReusedDatabase) -> Iterator[str]:
+    """URL of a database with every migration applied and nothing in it."""
+    yield reused_database.url
+    reused_database.empty()
 
 
 @pytest.fixture
