@@ -184,4 +184,4 @@ class StoredControl:
         """One more step of the session, with these records."""
         self._script.steps += 1
         now_ns = START_NS + self._script.steps * STEP_NS
-        await self._store.commit(self.session_id, CommitBatch(self._script.steps, now_ns, now_ns, {}, **records))
+        await self._store.commit(self.session_id, CommitBatch(self._script.steps, now_ns, now_ns, 3, **records))

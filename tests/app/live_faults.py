@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.app.live_audit import book_levels, replay
 from tests.app.live_customer import Attempt, Customer
 from tests.app.live_session import SYMBOLS, LiveSession, Turn, feed_settings
+from tests.session.stored_parts import stored
 
 from triplegain.gateway.fault_desk import FaultDesk
 from triplegain.gateway.faults import Fault, FaultKind
@@ -292,7 +293,7 @@ async def _audit(run: FaultRun, live: LiveSession) -> None:
     again, books = replay(live.lines, settings.symbols, stream, live.session.settings, live.session.journal)
     if books.events_sha256 != live.books.events_sha256 or books.fills != live.books.fills:
         run.wrong.append("a replay of the lines gives other fills")
-    if again.state() != live.session.state():
+    if stored(again) != stored(live.session):
         run.wrong.append("a replay of the lines ends in another state")
     run.trades = sum(tape.count for tape in live.tapes.values())
     run.declared = sum(len(tape.declared) for tape in live.tapes.values())

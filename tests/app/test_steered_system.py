@@ -13,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 from tests.api.stored_control import Limits
+from tests.session.stored_parts import stored
 
 from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
@@ -156,11 +157,11 @@ async def test_a_question_changes_nothing_even_when_a_day_has_passed_unseen(stee
     session = steered.session
     # The next real look would begin a new day, and write that down.
     session.risk.restore({**session.risk.state(), "day_start_ns": "0"})
-    before = session.state()
+    before = stored(session)
     question = RiskQuestion.model_validate({"symbol": "BTC/USDT", "side": "buy", "stop": "50000"})
     assert steered.system.judge(question).decided_at_ns == session.now_ns
     assert steered.system.risk().state == "running"
-    assert session.state() == before
+    assert stored(session) == before
 
 
 async def test_what_is_too_large_is_cut_and_the_cut_is_told(steered: Steered) -> None:
@@ -193,7 +194,8 @@ async def test_a_reset_ends_the_halt_and_is_stored_with_its_audit_in_one_transac
     answer = await steered.post("/risk/reset")
     assert answer.status_code == 200 and answer.json()["ended"] == ["risk state is missing: ADMIN reset"]
     session_id = steered.system.opened.record.session_id
-    [change] = [each for each in await steered.reader.risk_history(session_id) if each.kind == "reset"]
+    [change] = [await steered.reader.risk_state(session_id)]
+    assert change is not None and change.kind == "reset"
     assert change.state["peak_equity"] == "10000" and change.state["halts"] == []
     event = await steered.event("risk_reset")
     assert event.actor.startswith("admin:")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
 from tests.session.scripted_models import ScriptedModels
+from tests.session.stored_parts import Rows, part, stored
 from tests.session.test_fewer_models import Silent
 
 from triplegain.domain.clock import SECOND_NS
@@ -23,23 +23,23 @@ def market(captures: Path) -> tuple[list[Any], list[Any]]:
     return crash_events(captures)
 
 
-def away(captures: Path, market: Any, models: ScriptedModels) -> tuple[TradingSession, dict[str, Any], int]:
+def away(captures: Path, market: Any, models: ScriptedModels) -> tuple[TradingSession, Rows, int]:
     """A session that was left, with rounds open if nobody answers, and is told of the hours since then."""
     first = warm(TradingSession(crash_settings(captures)), market[0])
     play(first, market[1][:9], models)
     if isinstance(models, Silent):
         first.advance_to(first.thinks_at_ns)
-        assert first.state()["mind"]["rounds"]["open"]
-    state = json.loads(json.dumps(first.take_batch(0, 0).state))
+        assert first.mind.state()["rounds"]["open"]
+    parts = stored(first)
     session = warm(TradingSession(crash_settings(captures)), market[0])
-    session.restore(state)
+    session.restore(parts)
     session.begin_away()
     left_ns = session.now_ns
     for minute in range(1, 8 * 60 + 1):
         told_ns = left_ns + minute * MINUTE_NS
         for symbol in session.exchange.markets:
             session.on_event(FeedStatus(symbol, told_ns, told_ns, FeedState.CATCH_UP, "the trades of the time away"))
-    return session, state, left_ns
+    return session, parts, left_ns
 
 
 def come_back(session: TradingSession) -> None:
@@ -63,16 +63,17 @@ def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(captures: Path, 
 
 
 def test_rounds_that_were_open_are_over_and_blame_nobody(captures: Path, market: Any) -> None:
-    session, state, _ = away(captures, market, Silent())
-    failing = state["mind"]["degradation"]
+    session, parts, _ = away(captures, market, Silent())
+    engine = part(parts, "decision.engine")
+    failing = engine["degradation"]
     come_back(session)
-    assert session.state()["mind"]["degradation"] == failing
-    opened = {each["round_id"] for each in state["mind"]["rounds"]["open"]}
+    assert session.mind.state()["degradation"] == failing
+    opened = {each["round_id"] for each in engine["rounds"]["open"]}
     assert not opened & {each.round_id for each in session.take_unasked()}
 
 
 def test_risk_goes_on_looking(captures: Path, market: Any) -> None:
-    session, state, left_ns = away(captures, market, ScriptedModels())
+    session, parts, left_ns = away(captures, market, ScriptedModels())
     assert session.mind.is_asleep
-    assert int(state["watch"]["looked_ns"]) <= left_ns
-    assert int(session.state()["watch"]["looked_ns"]) > left_ns + 7 * HOUR_NS
+    assert int(part(parts, "session.watch")["looked_ns"]) <= left_ns
+    assert int(session.watch.state()["looked_ns"]) > left_ns + 7 * HOUR_NS

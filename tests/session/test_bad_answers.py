@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.session.crash_day import WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
 from tests.session.scripted_models import SIX, ScriptedModels
+from tests.session.stored_parts import part, stored, with_part
 
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.schedule import TASKS
@@ -63,16 +63,16 @@ def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(c
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}
     assert any("20 tokens" in reason for decision in played.all("decisions") for reason in decision.reasons)
     assert session.mind.schedule.runs["decision"] == 2
-    assert not session.state()["mind"]["slots"]["open"]
+    assert not session.mind.state()["slots"]["open"]
 
 
 def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(captures: Path, market: Any) -> None:
     session = warm(TradingSession(crash_settings(captures)), market[0])
     play(session, market[1][: 3 * 3], ScriptedModels())
-    state = json.loads(json.dumps(session.state()))
-    technical = state["mind"]["opinions"]["technical"]
-    technical["BTC/USDT"][1] = {"verdict": "long"}
-    session.restore(state)
+    parts = stored(session)
+    engine = part(parts, "decision.engine")
+    engine["opinions"]["technical"]["BTC/USDT"][1] = {"verdict": "long"}
+    session.restore(with_part(parts, "decision.engine", engine))
     opinions = session.mind.opinions
     assert opinions.technical("BTC/USDT", session.now_ns) is None
     assert opinions.technical("XRP/USDT", session.now_ns) is not None

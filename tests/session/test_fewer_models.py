@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
 from tests.session.scripted_models import ScriptedModels
+from tests.session.stored_parts import part, stored, with_part
 
 from triplegain.decision.schedule import Skip
 from triplegain.decision.settings import ANALYSES, Cast, MindSettings
@@ -51,15 +51,15 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
     while first.thinks_at_ns <= start_ns + stop_s * 10**9:
         first.advance_to(first.thinks_at_ns)
         models.answer(first)
-    stored = json.loads(json.dumps(first.take_batch(0, 0).state))
-    assert stored["mind"]["rounds"]["open"]
+    parts = stored(first)
+    assert part(parts, "decision.engine")["rounds"]["open"]
     second = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
     for event in market[1][:3]:
         second.observe(event)
-    second.restore(stored)
+    second.restore(parts)
     played = play(second, market[1][3:60], Silent())
     assert [analysis for analysis in played.all("analyses") if analysis.task == "technical"]
-    state = second.state()["mind"]
+    state = second.mind.state()
     assert not state["slots"]["waiting"]
     if mind.cast.decision == ():
         assert not state["rounds"]["open"]
@@ -70,9 +70,8 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
 def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(captures: Path, market: Any) -> None:
     session = warm(TradingSession(crash_settings(captures, mind=MindSettings(tasks=ANALYSES))), market[0])
     play(session, market[1][:3], ScriptedModels())
-    state = json.loads(json.dumps(session.state()))
-    state["mind"]["owed"] = ["BTC/USDT"]
-    session.restore(state)
+    parts = stored(session)
+    session.restore(with_part(parts, "decision.engine", part(parts, "decision.engine") | {"owed": ["BTC/USDT"]}))
     played = play(session, market[1][3:30], ScriptedModels())
     assert {analysis.task for analysis in played.all("analyses")} <= {"technical", "regime"}
 
@@ -81,9 +80,8 @@ def test_a_decision_that_is_owed_waits_until_trading_goes_on(captures: Path, mar
     session = warm(TradingSession(crash_settings(captures)), market[0])
     models = ScriptedModels()
     play(session, market[1][: 5 * 3], models)
-    state = json.loads(json.dumps(session.state()))
-    state["mind"]["owed"] = ["BTC/USDT"]
-    session.restore(state)
+    parts = stored(session)
+    session.restore(with_part(parts, "decision.engine", part(parts, "decision.engine") | {"owed": ["BTC/USDT"]}))
     session.paused = True
     assert session.may_trade is Skip.PAUSED
     asked = len(models.asked)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
 from tests.session.scripted_models import ScriptedModels
+from tests.session.stored_parts import stored
 
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.schedule import TASKS, Task
@@ -61,11 +62,11 @@ def test_a_session_taken_up_between_two_batches_sends_the_rest_once(captures: Pa
     stop = 2 * 180
     first = opened(captures, market)
     before = play(first, market[1][:stop], ScriptedModels())
-    stored = first.take_batch(0, 0).state
+    parts = stored(first)
     second = opened(captures, market)
     for event in market[1][:stop]:
         second.observe(event)
-    second.restore(stored)
+    second.restore(parts)
     after = play(second, market[1][stop:], ScriptedModels())
     assert before.all("fills") + after.all("fills") == whole.all("fills")
     names = [order.request.client_order_id for order in [*before.all("orders"), *after.all("orders")]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.session.stored_parts import part, stored_by
 
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.schedule import TASKS, Task
@@ -89,7 +90,7 @@ async def test_a_reset_and_its_audit_are_one_step(open_session: Any, market: Any
 
     step = with_audit(await play(open_session, market, act))
     assert [change.kind for change in step.risk] == ["reset"]
-    assert step.state["risk"]["halts"] == []
+    assert part(stored_by([step]), "risk.state")["halts"] == []
     told = {"by": "hand", "equity": "10000", "ended": ["risk state is missing: ADMIN reset"]}
     assert step.security_events == (replace(AUDIT, details=told),)
 
@@ -115,7 +116,7 @@ async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, mar
         assert session.paused
 
     step = with_audit(await play(open_session, market, act))
-    assert step.state["paused"] is True
+    assert part(stored_by([step]), "session.standing")["paused"] is True
     assert step.security_events[0].details == {"by": "hand", "positions": []}
 
 
@@ -127,9 +128,9 @@ async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any,
         assert session.mind.schedule.tallies["regime"].forced == 0
 
     batches = await play(open_session, market, act)
-    asked = with_audit(batches).state["mind"]["schedule"]["tasks"]["regime"]
+    asked = part(stored_by([with_audit(batches)]), "decision.engine")["schedule"]["tasks"]["regime"]
     assert int(asked["asked_ns"]) == with_audit(batches).market_time_ns
-    assert batches[-1].state["mind"]["schedule"]["tasks"]["regime"]["forced"] == 1
+    assert part(stored_by(batches), "decision.engine")["schedule"]["tasks"]["regime"]["forced"] == 1
 
 
 async def test_a_task_nobody_can_do_is_unknown(open_session: Any, market: Any) -> None:

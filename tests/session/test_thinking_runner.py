@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from tests.session.crash_day import crash_events, crash_settings, warm
 from tests.session.scripted_models import LATENCY_S, scripted_answer
+from tests.session.stored_parts import part, stored_by
 
 from triplegain.decision.rounds import Round
 from triplegain.domain.clock import SECOND_NS, ManualClock
@@ -103,10 +103,10 @@ async def test_a_run_that_is_stopped_while_models_think_goes_on_as_if_it_had_not
     await run(opened(captures, market), market[1], whole, Port())
     ending, runner = await run(opened(captures, market), market[1], first, Port(stops_at))
     assert ending is Ending.STOPPED
-    stored = json.loads(json.dumps(first.batches[-1].state))
-    assert stored["mind"]["rounds"]["open"]
+    parts = stored_by(first.batches)
+    assert part(parts, "decision.engine")["rounds"]["open"]
     again = opened(captures, market, market[1][: runner.position])
-    again.restore(stored)
+    again.restore(parts)
     await run(again, market[1][runner.position :], second, Port())
     for name in RECORDS:
         assert first.all(name) + second.all(name) == whole.all(name), name

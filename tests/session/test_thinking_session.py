@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
@@ -24,6 +23,7 @@ from tests.session.crash_day import (
     warm,
 )
 from tests.session.scripted_models import LATENCY_S, SIX, ScriptedModels
+from tests.session.stored_parts import stored
 
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.clock import SECOND_NS
@@ -63,7 +63,7 @@ def test_every_task_ran_exactly_as_often_as_it_is_scheduled(day: Played) -> None
 @pytest.mark.slow
 def test_every_run_asked_for_every_market(day: Played) -> None:
     asked = Counter((each.kind, each.subject) for each in day.models.asked if each.kind != "conflict")
-    strong = len(day.session.state()["mind"]["strong_ns"])
+    strong = len(day.session.mind.state()["strong_ns"])
     assert strong == 0  # the script's signals are never strong
     assert asked == {
         **{("technical", symbol): 1440 for symbol in SYMBOLS},
@@ -125,7 +125,7 @@ def test_a_second_run_is_the_same_in_everything(day: Played, captures: Path, mar
     again = run(captures, market)
     for name in ("events", "entries", "decisions", "votes", "outcomes", "analyses", "risk", "alerts"):
         assert day.all(name) == again.all(name), name
-    assert json.dumps(day.session.state()) == json.dumps(again.session.state())
+    assert stored(day.session) == stored(again.session)
 
 
 @pytest.mark.slow
@@ -137,17 +137,17 @@ def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(
     settings, far = crash_settings(captures), stop + 200
     first = warm(TradingSession(settings), market[0])
     before = play(first, market[1][:stop], ScriptedModels())
-    stored = json.loads(json.dumps(first.take_batch(0, 0).state))
+    parts = stored(first)
     second = warm(TradingSession(settings), market[0])
     for event in market[1][:stop]:
         second.observe(event)
-    second.restore(stored)
+    second.restore(parts)
     after = play(second, market[1][stop:far], ScriptedModels())
     end_ns = market[1][far - 1].exchange_time_ns
     for name in ("entries", "decisions", "votes", "outcomes", "analyses"):
         whole = [record for record in day.all(name) if record.time_ns < end_ns]
-        parts = [record for record in before.all(name) + after.all(name) if record.time_ns < end_ns]
-        assert parts == whole, name
+        pieces = [record for record in before.all(name) + after.all(name) if record.time_ns < end_ns]
+        assert pieces == whole, name
 
 
 def test_a_model_that_is_silent_costs_its_vote_and_nothing_else(captures: Path, market: Any) -> None:

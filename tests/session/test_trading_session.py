@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.session.stored_parts import stored
 
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderSubmitted
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
@@ -64,12 +64,12 @@ def test_a_session_stored_and_restored_goes_on_identically(
     events = market().events()
     first = open_session(market())
     before = play(first, islice(events, cut))
-    state = json.loads(json.dumps(first.state()))
+    parts = stored(first)
     second = open_session(market())
     again = market().events()
     for event in islice(again, cut):
         second.observe(event)
-    second.restore(state)
+    second.restore(parts)
     assert words(before + play(second, again)) == whole
 
 

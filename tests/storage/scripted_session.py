@@ -11,6 +11,7 @@ from triplegain.domain.exchange_events import ExchangeEvent, OrderAccepted, Orde
 from triplegain.domain.ids import fill_id, order_id
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, TimeInForce
+from triplegain.domain.parts import PartChange
 from triplegain.domain.records import (
     BalanceRecord,
     CommitBatch,
@@ -24,6 +25,7 @@ from triplegain.domain.records import (
     SessionRecord,
     SessionStatus,
 )
+from triplegain.domain.storable import encode
 from triplegain.ledger.wallet import Wallet
 
 START_NS = 1_700_000_000 * 10**9
@@ -212,7 +214,8 @@ class ScriptedSession:
             feed_position=self.steps,
             market_time_ns=now,
             recorded_at_ns=START_NS + self.steps * 1000,
-            state={"steps": self.steps, "wallet": self.wallet.state()},
+            form=3,
+            parts=(PartChange("wallet", "", encode(self.wallet.state())), PartChange("steps", str(self.steps), b"1")),
             entries=tuple(self.wallet.drain_entries()),
             balances=self._balances() if balances else (),
             **changed,  # type: ignore[arg-type]

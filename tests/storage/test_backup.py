@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.storage.scripted_session import ScriptedSession, session_record
 
@@ -37,7 +38,8 @@ async def test_a_restored_backup_is_the_same_session_and_goes_on(
     assert await copied.orders("s") == await reader.orders("s")
     found = await copy.resume("s")
     assert found is not None
-    assert found.state == batch.state
+    assert msgspec.json.decode(found.parts["wallet", ""]) == script.wallet.state()
+    assert len(found.parts) == 1 + 3
     await copy.commit("s", script.buy())
     await copy.close()
     await database.close()

@@ -145,7 +145,7 @@ def test_a_server_killed_in_mid_run_loses_nothing_that_was_acknowledged(folder: 
         fills = len(await reader.fills("s"))
         assert fills >= 20
         # 10000 - n x 100.4 USDT, n x 0.1 BTC
-        assert {each.asset: each.total for each in found.balances} == {
+        assert {each.asset: each.total for each in await reader.balances("s")} == {
             "USDT": Decimal(10000) - fills * Decimal("100.4"),
             "BTC": fills * Decimal("0.1"),
         }

@@ -17,8 +17,9 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.records import CloseReason, SessionStatus
+from triplegain.domain.storable import encode
 from triplegain.storage.database import Database
-from triplegain.storage.encoding import batch_row, encode
+from triplegain.storage.encoding import batch_row
 from triplegain.storage.errors import MigrationError
 from triplegain.storage.migrations import migrate, read_migrations, schema_status
 from triplegain.storage.session_reader import SessionReader
@@ -51,7 +52,9 @@ async def test_a_session_of_an_earlier_version_goes_on_after_the_upgrade(
         "INSERT INTO paper_session_state (session_id, recorded_at) VALUES ('a', now())"
     )
     for batch in (script.opening(), script.buy()):
-        await connection.execute("SELECT paper_commit('a', $1::text::jsonb, '{}')", encode(batch_row(batch)).decode())
+        row = batch_row(batch, step=1)
+        row["entries"] = [each | {"transaction": each["ledger_transaction"]} for each in row["entries"]]
+        await connection.execute("SELECT paper_commit('a', $1::text::jsonb, '{}')", encode(row).decode())
     await connection.close()
 
     await migrate(empty_database_url, MIGRATIONS)
@@ -59,7 +62,7 @@ async def test_a_session_of_an_earlier_version_goes_on_after_the_upgrade(
     store = SessionStore(database, ManualClock(START_NS))
     found = await store.resume("a")
     assert found is not None
-    assert (found.risk, len(found.open_positions)) == (None, 1)
+    assert (found.form, found.parts, found.feed_position) == (0, {}, 2)
     await store.commit("a", replace(script.buy(), votes=(vote(1, decision=2),)))
     assert len(await SessionReader(database).votes("a")) == 1
     await store.close()

@@ -15,8 +15,8 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms
 from triplegain.domain.records import BalanceRecord, CommitBatch, SessionStatus
+from triplegain.domain.storable import encode, storable
 from triplegain.storage.database import Database
-from triplegain.storage.encoding import encode, storable
 from triplegain.storage.errors import CommitRefusedError
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -60,7 +60,6 @@ async def test_everything_reads_back_as_it_was_given(store: SessionStore, reader
     assert await reader.analyses("a") == list(batch.analyses)
     assert await reader.votes("a") == list(batch.votes)
     assert await reader.outcomes("a") == list(batch.outcomes)
-    assert await reader.risk_history("a") == list(batch.risk)
     assert await reader.risk_state("a") == batch.risk[-1]
     assert await reader.alerts("a") == list(batch.alerts)
     assert await reader.hodl("a") == list(batch.hodl)
@@ -128,7 +127,7 @@ async def test_every_list_goes_on_from_batch_to_batch(store: SessionStore, reade
                 alerts=[alert(number)], hodl=[hodl(number)],
             ),
         )  # fmt: skip
-    for read in (reader.analyses, reader.votes, reader.risk_history, reader.alerts, reader.hodl):
+    for read in (reader.analyses, reader.votes, reader.alerts, reader.hodl):
         assert [each.number for each in await read("a")] == [1, 2, 3]
 
 
@@ -144,20 +143,12 @@ async def test_outcomes_come_hours_after_their_vote_in_any_order(store: SessionS
     assert [each.vote_number for each in await reader.outcomes("a", after=2, newest_first=True)] == [1]
 
 
-async def test_resume_gives_back_the_latest_risk_state(database: Database, clock: ManualClock) -> None:
-    store = SessionStore(database, clock)
+async def test_the_risk_state_is_the_latest_change(store: SessionStore, reader: SessionReader) -> None:
     script = await opened(store)
-    await store.close()
-    found = await store.resume("a")
-    assert found is not None
-    assert found.risk is None
+    assert await reader.risk_state("a") is None
     for number, kind in ((1, "updated"), (2, "halted")):
         await store.commit("a", thought(script.idle(), risk=[risk(number, kind)]))
-    await store.close()
-    found = await store.resume("a")
-    assert found is not None
-    assert found.risk == risk(2, "halted")
-    await store.close()
+    assert await reader.risk_state("a") == risk(2, "halted")
 
 
 async def test_the_latest_analysis_of_each_task_and_symbol_is_found(store: SessionStore, reader: SessionReader) -> None:
@@ -193,7 +184,6 @@ async def test_pages_and_filters(store: SessionStore, reader: SessionReader) -> 
     assert [each.number for each in await reader.votes("a", decision_numbers=[1], after=1)] == [2, 3]
     assert [each.number for each in await reader.alerts("a", kind=AlertKind.STOP_LOST, newest_first=True)] == [3, 1]
     assert [each.number for each in await reader.hodl("a", asset="BTC")] == [2]
-    assert [each.number for each in await reader.risk_history("a", after=1, limit=1)] == [2]
 
 
 async def test_a_transfer_to_the_bag_is_conserved_and_checked(store: SessionStore, reader: SessionReader) -> None:
@@ -215,7 +205,8 @@ async def test_a_transfer_to_the_bag_is_conserved_and_checked(store: SessionStor
     with pytest.raises(CommitRefusedError, match=r"out of balance by -1\.5"):
         await store.commit("a", replace(moved, entries=entries[:1]))
     await store.commit("a", moved)
-    assert await reader.hodl_holdings("a") == {"USDT": Decimal("1.5")}
+    held = [each for each in await reader.ledger_entries("a") if each.account is LedgerAccount.HODL]
+    assert [(each.asset, each.amount_atoms) for each in held] == [("USDT", atoms(Decimal("1.5")))]
 
 
 async def test_text_that_the_database_cannot_hold_does_not_stop_a_commit(

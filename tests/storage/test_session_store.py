@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 
 import asyncpg
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
@@ -86,12 +87,16 @@ async def test_resume_gives_back_the_state_and_what_is_open(database: Database, 
     assert found is not None
     assert found.session.status is SessionStatus.ACTIVE
     assert (found.feed_position, found.market_time_ns) == (batch.feed_position, batch.market_time_ns)
-    assert found.state == {"steps": 3, "wallet": script.wallet.state()}
-    assert [order.order_number for order in found.open_orders] == [2]
-    assert found.open_orders == batch.orders
-    assert [position.position_id for position in found.open_positions] == ["p-1"]
+    assert found.form == 3
+    assert {name: msgspec.json.decode(state) for name, state in found.parts.items()} == {
+        ("wallet", ""): script.wallet.state(),
+        **{("steps", str(step)): 1 for step in (1, 2, 3)},
+    }
+    reader = SessionReader(database)
+    assert await reader.orders(SESSION, statuses=[OrderStatus.OPEN]) == list(batch.orders)
+    assert [position.position_id for position in await reader.positions(SESSION, open_only=True)] == ["p-1"]
     # 10000 - 100.4 spent = 9899.6, of which 100.4 are held for the resting order
-    assert [(each.asset, each.total, each.held) for each in found.balances] == [
+    assert [(each.asset, each.total, each.held) for each in await reader.balances(SESSION)] == [
         ("BTC", Decimal("0.1"), Decimal(0)),
         ("USDT", Decimal("9899.6"), Decimal("100.4")),
     ]
@@ -174,7 +179,7 @@ def without(batch: CommitBatch, **changes: object) -> CommitBatch:
             "balance of USDT is not the stored 10000",
         ),
         (lambda b: without(b, balances=b.balances[:1]), "balance of USDT"),
-        (lambda b: without(b, events=b.events[1:]), "order events 2 to 3"),
+        (lambda b: without(b, events=b.events[1:]), "events 2 to 3"),
         (lambda b: without(b, fills=()), "what order 1 says is filled"),
         (lambda b: without(b, orders=(replace(b.orders[0], filled_quantity=Decimal("0.2")),)), "what order 1"),
         (lambda b: without(b, decisions=(replace(b.decisions[0], number=2),)), "decisions 2 to 2"),

@@ -266,8 +266,8 @@ class SessionOpening:
         events = opened.events()
         assert isinstance(events, Iterator)
         _fast_forward(session, events, stored)
-        if stored.state:
-            session.restore(stored.state)
+        if stored.parts:
+            session.restore(stored.parts)
         return OpenedSession(record, session, opened, events, stored.feed_position)
 
     def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
@@ -275,8 +275,8 @@ class SessionOpening:
         record = stored.session
         _check_steps(record, opened.source)
         since_ns: dict[str, int] | None = None
-        if stored.state:
-            session.restore(stored.state)
+        if stored.parts:
+            session.restore(stored.parts)
             session.begin_away()
             since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.exchange.markets.items()}
         events = self._events(record, opened, since_ns)
@@ -320,7 +320,7 @@ def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored
 
 def _check_form(stored: StoredSession) -> None:
     """Raises InvalidValueError for a session that another version of the program has left."""
-    if stored.state and stored.state.get("form") != STATE_FORM:
+    if stored.form not in (0, STATE_FORM):
         raise InvalidValueError(
             f"the session {stored.session.session_id} was left by another version of TripleGain and cannot go on: its "
             "record stays and can be read; start a new one with --reset, or with another --session"

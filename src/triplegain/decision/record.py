@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,7 +35,8 @@ class MindRecord:
         self._alerts: list[AlertRecord] = []
         self._hodl: list[HodlRecord] = []
         self._count = 0
-        self._numbers = {"analyses": 0, "votes": 0, "risk": 0, "alerts": 0, "hodl": 0}
+        #: The last number of each kind.
+        self.numbers = {"analyses": 0, "votes": 0, "risk": 0, "alerts": 0, "hodl": 0}
 
     def __len__(self) -> int:
         """Records that wait for a commit."""
@@ -69,8 +69,8 @@ class MindRecord:
 
     def _next(self, kind: str) -> int:
         self._count += 1
-        self._numbers[kind] += 1
-        return self._numbers[kind]
+        self.numbers[kind] += 1
+        return self.numbers[kind]
 
     def take(self) -> dict[str, Any]:
         """The fields of a `CommitBatch`; they are forgotten here."""
@@ -87,9 +87,3 @@ class MindRecord:
             each.clear()
         self._count = 0
         return taken
-
-    def state(self) -> dict[str, Any]:
-        return dict(self._numbers)
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self._numbers.update(stored)

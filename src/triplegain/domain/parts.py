@@ -13,9 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.storable import encode
 
 T = TypeVar("T")
 
+#: The part in which a session keeps whether it is paused or halted; a report reads it.
+STANDING = "session.standing"
 #: The key of a part that is one value.
 WHOLE = ""
 
@@ -44,7 +47,6 @@ class Parts:
     def __init__(self) -> None:
         self._parts: dict[str, _Part] = {}
         self._stored: dict[tuple[str, str], bytes] = {}
-        self._encoder = msgspec.json.Encoder(decimal_format="string")
 
     def keyed(
         self,
@@ -83,6 +85,11 @@ class Parts:
         self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, changed, watched)
         return changed
 
+    @property
+    def rows(self) -> Mapping[tuple[str, str], bytes]:
+        """Everything as it was last handed out or restored: what is stored, once that is committed."""
+        return self._stored
+
     def changes(self) -> Iterator[PartChange]:
         """What has changed since the last call, as rows."""
         for name, part in self._parts.items():
@@ -90,7 +97,7 @@ class Parts:
             part.changed.clear()
             for key in keys:
                 value = part.read(key)
-                state = None if value is None else self._encoder.encode(value)
+                state = None if value is None else encode(value)
                 if state == self._stored.get((name, key)):
                     continue
                 if state is None:
@@ -108,7 +115,7 @@ class Parts:
                 raise InvalidValueError(f"the stored session has a part {name!r} that nobody here knows")
             value = values[name][key] = self._parts[name].decoder.decode(state)
             # As this program writes it: a database may have put its keys in another order.
-            self._stored[name, key] = self._encoder.encode(value)
+            self._stored[name, key] = encode(value)
         for name, part in self._parts.items():
             if values[name]:
                 part.restore(values[name])

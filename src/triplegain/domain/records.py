@@ -23,6 +23,7 @@ from triplegain.domain.agent_records import (
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
+from triplegain.domain.parts import PartChange
 
 
 class SessionStatus(StrEnum):
@@ -176,13 +177,15 @@ class SecurityEvent(msgspec.Struct, frozen=True):
 class CommitBatch(msgspec.Struct, frozen=True):
     """Everything one step changed: stored whole in one transaction and one round trip, or not at all.
 
-    `feed_position` counts the feed's messages processed; `state` is the machine as it stood then (JSON-able).
+    `feed_position` counts the feed's messages processed; `parts` are what has changed of what no record says, and
+    `form` is the form they have. The names are those of `paper_kinds` in the database.
     """
 
     feed_position: int
     market_time_ns: int
     recorded_at_ns: int
-    state: Mapping[str, Any]
+    form: int
+    parts: tuple[PartChange, ...] = ()
     events: tuple[ExchangeEvent, ...] = ()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[OrderFilled, ...] = ()

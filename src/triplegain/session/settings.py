@@ -19,8 +19,8 @@ from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits
 
-#: Which form a session's stored state has: raised with every change of it, or of what a feed tells by itself.
-STATE_FORM = 2
+#: Which form a session's stored parts have: raised with every change of them, or of what a feed tells by itself.
+STATE_FORM = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import msgspec
 
 from triplegain.decision.prices import SessionPrices
 from triplegain.decision.record import MindRecord
+from triplegain.domain.parts import PartChange
 from triplegain.domain.records import (
     CommitBatch,
     PortfolioSnapshot,
@@ -15,9 +15,19 @@ from triplegain.domain.records import (
 )
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.ledger.wallet import Wallet
+from triplegain.session.settings import STATE_FORM
 
 #: Snapshots and decisions that may wait for a commit; they happen again, identically, if they are lost.
 _WAITING_MAX = 256
+
+
+class RecordState(msgspec.Struct, frozen=True):
+    """When the next snapshot is due, and the last number of each kind that the record numbers."""
+
+    snapshot_due_ns: int
+    snapshots: int
+    position_snapshots: int
+    numbers: dict[str, int]
 
 
 class StepRecord:
@@ -87,7 +97,7 @@ class StepRecord:
         return taken
 
     def take(
-        self, feed_position: int, market_time_ns: int, recorded_at_ns: int, state: Mapping[str, Any]
+        self, feed_position: int, market_time_ns: int, recorded_at_ns: int, parts: tuple[PartChange, ...]
     ) -> CommitBatch:
         """The batch; what it holds is forgotten here."""
         step = self._executor.take_step()
@@ -95,7 +105,8 @@ class StepRecord:
             feed_position=feed_position,
             market_time_ns=market_time_ns,
             recorded_at_ns=recorded_at_ns,
-            state=state,
+            form=STATE_FORM,
+            parts=parts,
             events=step.events,
             orders=step.orders,
             fills=step.fills,
@@ -111,16 +122,10 @@ class StepRecord:
             waiting.clear()
         return batch
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "snapshot_due_ns": self.snapshot_due_ns,
-            "snapshots": self._snapshots,
-            "position_snapshots": self._position_snapshots,
-            "mind": self.mind.state(),
-        }
+    def state(self) -> RecordState:
+        return RecordState(self.snapshot_due_ns, self._snapshots, self._position_snapshots, self.mind.numbers)
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self.snapshot_due_ns = stored["snapshot_due_ns"]
-        self._snapshots = stored["snapshots"]
-        self._position_snapshots = stored["position_snapshots"]
-        self.mind.restore(stored["mind"])
+    def restore(self, stored: RecordState) -> None:
+        self.snapshot_due_ns = stored.snapshot_due_ns
+        self._snapshots, self._position_snapshots = stored.snapshots, stored.position_snapshots
+        self.mind.numbers = dict(stored.numbers)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from functools import partial
+
+import msgspec
 
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
@@ -27,6 +29,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.parts import STANDING, WHOLE, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
@@ -41,8 +44,20 @@ from triplegain.session.baseline_trader import BaselineTrader
 from triplegain.session.components import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.session.order_by_hand import refusal
 from triplegain.session.risk_watch import RiskWatch
-from triplegain.session.settings import STATE_FORM, SessionSettings
+from triplegain.session.settings import SessionSettings
+from triplegain.session.step_record import RecordState
 from triplegain.session.visible_events import VisibleEvents
+
+RISK = "risk.state"
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a session stands as a whole. `halted` is the reason, empty while trading."""
+
+    now_ns: int
+    opened: bool
+    paused: bool
+    halted: str
 
 
 class TradingSession:
@@ -80,6 +95,8 @@ class TradingSession:
         #: When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
         #: event, so that questions are asked when they arise and not only when the market moves again.
         self.thinks_at_ns = NEVER
+        self.parts = Parts()
+        self._register()
 
     def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
         return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
@@ -349,53 +366,42 @@ class TradingSession:
         return self.record.has_waiting
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
-        """Everything since the last batch, with the state it leads to."""
+        """Everything since the last batch, with the parts of the session that have changed."""
         self.desk.forget_changes()
-        return self.record.take(feed_position, self.now_ns, recorded_at_ns, self.state())
+        return self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "form": STATE_FORM,
-            "now_ns": self.now_ns,
-            "paused": self.paused,
-            "halted": self.halted,
-            "opened": self._opened,
-            "decisions": self.decisions.state(),
-            "mind": self.mind.state(),
-            "risk": self.risk.state(),
-            "watch": self.watch.state(),
-            "aftermath": self.aftermath.state(),
-            "wallet": self.wallet.state(),
-            "exchange": exchange_state(self.exchange),
-            "visible": self._visible.state(),
-            "executor": self.executor.state(),
-            "desk": self.desk.state(),
-            "known_orders": self.desk.orders.state(),
-            "known_positions": self.desk.positions.state(),
-            "trader": None if self.trader is None else self.trader.state(),
-            "record": self.record.state(),
-        }
+    def _register(self) -> None:
+        """Every part of the session that no record says, in the order in which they are restored."""
+        single = self.parts.single
+        single(STANDING, Standing, self._standing, self._take_up)
+        single("decision.executor", dict, self.decisions.state, self.decisions.restore)
+        single(RISK, dict, self.risk.state, self.risk.restore)
+        single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
+        single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
+        single("session.visible", list, self._visible.state, self._visible.restore)
+        single("execution.executor", dict, self.executor.state, self.executor.restore)
+        single("execution.desk", dict, self.desk.state, self.desk.restore)
+        single("execution.known_orders", dict, self.desk.orders.state, self.desk.orders.restore)
+        single("execution.known_positions", dict, self.desk.positions.state, self.desk.positions.restore)
+        if self.trader is not None:
+            single("session.trader", dict, self.trader.state, self.trader.restore)
+        single("session.record", RecordState, self.record.state, self.record.restore)
+        single("decision.engine", dict, self.mind.state, self.mind.restore)
+        single("session.watch", dict, self.watch.state, self.watch.restore)
+        single("session.aftermath", dict, self.aftermath.state, self.aftermath.restore)
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        """Go on where `stored` was taken, on a fresh session that has observed the feed up to there."""
-        self.now_ns = stored["now_ns"]
-        self.paused, self.halted = stored["paused"], stored["halted"]
-        self._opened = stored["opened"]
-        self.decisions.restore(stored["decisions"])
-        self.risk.restore(stored.get("risk"))
-        self.wallet.restore(stored["wallet"])
-        restore_exchange(self.exchange, stored["exchange"])
-        self._visible.restore(stored["visible"])
-        self.executor.restore(stored["executor"])
-        self.desk.restore(stored["desk"])
-        self.desk.orders.restore(stored["known_orders"])
-        self.desk.positions.restore(stored["known_positions"])
-        if self.trader is not None and stored["trader"] is not None:
-            self.trader.restore(stored["trader"])
-        self.record.restore(stored["record"])
-        self.mind.restore(stored["mind"])
-        self.watch.restore(stored["watch"])
-        self.aftermath.restore(stored["aftermath"])
+    def _standing(self) -> Standing:
+        return Standing(self.now_ns, self._opened, self.paused, self.halted)
+
+    def _take_up(self, stored: Standing) -> None:
+        self.now_ns, self._opened, self.paused, self.halted = stored.now_ns, stored.opened, stored.paused, stored.halted
+
+    def restore(self, parts: Mapping[tuple[str, str], bytes]) -> None:
+        """Go on where `parts` were stored, on a fresh session that has observed the feed up to there."""
+        if (RISK, WHOLE) not in parts:
+            # Damaged: halted until somebody has looked.
+            self.risk.restore(None)
+        self.parts.restore(parts)
         self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         self._aim()
         self._settle()

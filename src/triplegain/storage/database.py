@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import asyncpg
 import msgspec
 
-from triplegain.storage.encoding import encode
+from triplegain.domain.storable import encode
 from triplegain.storage.errors import DRIVER_ERRORS, explain
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -19,6 +19,10 @@ class CommitRefusedError(StorageError):
     """What does not continue what is stored: replayed, skipped, out of balance, out of range. Always a bug: halt."""
 
 
+class OutcomeUnknownError(StorageError):
+    """The connection died in a commit and the database cannot be asked: the step is stored, or it is not."""
+
+
 class MigrationError(StorageError):
     """The schema on disk and the migration files do not belong together."""
 
@@ -61,6 +65,12 @@ _INTEGRITY = "23"
 _WHAT_NOW = "What was acknowledged before is safe; start the session again to go on from there."
 
 
+def is_lost(error: BaseException) -> bool:
+    """The connection is of no more use, and what it was asked to do may have been done or not."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state[:2] in ("08", "57") or isinstance(error, _CONNECTION_LOST)
+
+
 def explain(error: BaseException, doing: str) -> StorageError:
     """The error to raise for a failure of the driver or the server while `doing` something."""
     state = getattr(error, "sqlstate", None) or ""
@@ -71,7 +81,13 @@ def explain(error: BaseException, doing: str) -> StorageError:
     if state == _NO_SPACE:
         said = error.args[0] if error.args else error
         return StorageError(f"{doing} failed, the database's disk is full: {said}. Free some space. {_WHAT_NOW}")
-    if state[:2] in ("08", "57") or isinstance(error, _CONNECTION_LOST):
+    if is_lost(error):
         detail = str(error) or type(error).__name__
         return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")
     return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")
+
+
+def outcome_unknown(error: BaseException, doing: str) -> OutcomeUnknownError:
+    """The error to raise where `doing` something lost its connection, and `error` kept us from asking how it ended."""
+    why = error if isinstance(error, StorageError) else explain(error, "asking the database")
+    return OutcomeUnknownError(f"{doing} lost its connection, and whether it is stored is not known: {why}")

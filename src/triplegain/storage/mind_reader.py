@@ -5,8 +5,7 @@ Pages as in `session_reader.py`: `after` is the number of the last row you have,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from decimal import Decimal
+from collections.abc import Collection
 
 from triplegain.domain.agent_records import (
     AlertRecord,
@@ -29,10 +28,6 @@ WITH RECURSIVE latest AS (
         SELECT * FROM paper_analyses a WHERE a.session_id = $1 AND (a.task, a.symbol) < (latest.task, latest.symbol)
         ORDER BY a.task DESC, a.symbol DESC, a.number DESC LIMIT 1) next)
 SELECT * FROM latest ORDER BY task, symbol
-"""
-_HOLDINGS = """
-SELECT asset, sum(amount) AS quantity FROM paper_ledger_entries
-WHERE session_id = $1 AND account = 'hodl' GROUP BY asset ORDER BY asset
 """
 
 
@@ -102,13 +97,6 @@ class MindReader:
         row = await self._database.row(READING, query, session_id)
         return None if row is None else read(RiskRecord, row)
 
-    async def risk_history(
-        self, session_id: str, *, after: int | None = None, limit: int = 100, newest_first: bool = False
-    ) -> list[RiskRecord]:
-        """Cursor: the change's number."""
-        page = Page("paper_risk_history", "number", "true", after, limit, newest_first)
-        return await read_page(self._database, RiskRecord, page, session_id)
-
     async def alerts(
         self,
         session_id: str,
@@ -134,8 +122,3 @@ class MindReader:
         """The steps of the bag. Cursor: the step's number."""
         page = Page("paper_hodl", "number", "($4::text IS NULL OR asset = $4)", after, limit, newest_first)
         return await read_page(self._database, HodlRecord, page, session_id, asset)
-
-    async def hodl_holdings(self, session_id: str) -> Mapping[str, Decimal]:
-        """What is in the bag, by asset: the sum of its ledger entries."""
-        found = await self._database.rows(READING, _HOLDINGS, session_id)
-        return {row["asset"]: row["quantity"] for row in found}

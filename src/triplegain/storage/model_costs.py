@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from triplegain.domain.agent_records import ModelCall
-from triplegain.storage import mind_rows
 from triplegain.storage.database import Database
 from triplegain.storage.report_figures import exact_sum
+from triplegain.storage.rows import read
 
 _COSTS = """
 SELECT day, model, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) AS unsettled,
@@ -72,4 +72,4 @@ async def read_model_calls(
 ) -> list[ModelCall]:
     """Calls that are over, the latest first."""
     found = await database.rows("reading the calls of models", _CALLS, session_id, request_id, limit)
-    return [mind_rows.model_call(row) for row in found]
+    return [read(ModelCall, row) for row in found]

@@ -15,8 +15,8 @@ from typing import Any
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import EXACT
+from triplegain.domain.storable import storable
 from triplegain.storage.database import AnyConnection, Database
-from triplegain.storage.encoding import storable
 
 _log = logging.getLogger(__name__)
 #: Any constant: one reservation at a time in a database.

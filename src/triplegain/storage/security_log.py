@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.records import SecurityEvent
-from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.rows import read
 
 _INSERT = """
 INSERT INTO security_events (recorded_at, kind, actor, address, request_id, session_id, details)
@@ -46,7 +46,7 @@ class SecurityLog:
             after,
             limit,
         )
-        return [(row["event_number"], rows.security_event(row)) for row in found]
+        return [(row["event_number"], read(SecurityEvent, row)) for row in found]
 
     async def add_api_key(self, key_hash: str, role: str, name: str) -> None:
         """Let a key in. A key that is already known keeps its role."""

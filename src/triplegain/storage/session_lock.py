@@ -12,21 +12,26 @@ from triplegain.storage.database import AnyConnection, Connection
 from triplegain.storage.errors import SessionLockedError
 
 _KEY = "hashtextextended('triplegain session ' || $1, 0)"
-_HOLDER = f"""
-SELECT string_agg(a.application_name, ', ')
-FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+_PIDS = f"""
+SELECT l.pid FROM pg_locks l
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.classid::bigint << 32) | l.objid::bigint = {_KEY}
 """
+_HOLDER = f"SELECT string_agg(application_name, ', ') FROM pg_stat_activity WHERE pid IN ({_PIDS})"
 
 
 @dataclass(slots=True)
 class SessionWriter:
-    """The connection that holds a session's lock. `turn` keeps concurrent commits apart."""
+    """The connection that holds a session's lock. `turn` keeps concurrent commits apart; `step` is the last stored."""
 
     connection: Connection
+    step: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pid: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pid = self.connection.get_server_pid()
 
 
 async def lock_session(connection: AnyConnection, session_id: str, *, for_transaction: bool = False) -> None:
@@ -38,6 +43,18 @@ async def lock_session(connection: AnyConnection, session_id: str, *, for_transa
             f"the session {session_id} is in use by {holder}: stop that one first (Ctrl-C), "
             "or run beside it with another --session name"
         )
+
+
+async def take_over(connection: AnyConnection, session_id: str, lost_pid: int) -> None:
+    """The lock of a connection of ours that was lost: its server process may not have noticed, and is ended first.
+
+    Raises SessionLockedError if another process has taken the session meanwhile.
+    """
+    # Not the process that has the number now, only the one that holds this very lock.
+    await connection.execute(
+        f"SELECT pg_terminate_backend(pid, 5000) FROM ({_PIDS}) h WHERE pid = $2", session_id, lost_pid
+    )
+    await lock_session(connection, session_id)
 
 
 async def session_holder(connection: AnyConnection, session_id: str) -> str | None:

@@ -41,14 +41,14 @@ class SessionReader(MindReader):
             include_ended,
             limit,
         )
-        return [rows.session_record(row) for row in found]
+        return [rows.read(SessionRecord, row) for row in found]
 
     async def session(self, session_id: str) -> SessionRecord:
         """Raises SessionNotFoundError."""
         row = await self._database.row(READING, SESSION_QUERY + "WHERE s.session_id = $1", session_id)
         if row is None:
             raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
-        return rows.session_record(row)
+        return rows.read(SessionRecord, row)
 
     async def balances(self, session_id: str) -> list[BalanceRecord]:
         query = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
@@ -92,7 +92,7 @@ class SessionReader(MindReader):
         """Cursor: the fill number."""
         where = "($4::text IS NULL OR symbol = $4) AND ($5::bigint IS NULL OR order_number = $5)"
         page = Page("paper_trades", "fill_number", where, after, limit, newest_first)
-        return await read_page(self._database, rows.fill, page, session_id, symbol, order_number)
+        return await read_page(self._database, OrderFilled, page, session_id, symbol, order_number)
 
     async def positions(
         self,
@@ -107,7 +107,7 @@ class SessionReader(MindReader):
         """Cursor: the entry order's number."""
         where = "(NOT $4 OR closed_at_ns IS NULL) AND ($5::text IS NULL OR symbol = $5)"
         page = Page("paper_positions", "entry_order_number", where, after, limit, newest_first)
-        return await read_page(self._database, rows.position, page, session_id, open_only, symbol)
+        return await read_page(self._database, PositionRecord, page, session_id, open_only, symbol)
 
     async def decisions(
         self,

@@ -177,7 +177,7 @@ async def read_report(
         row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
         if row is None:
             raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
-        record, state = rows.session_record(row), row["state"]
+        record, state = rows.read(SessionRecord, row), row["standing"]
         halts = await _halts(connection, record, str(state.get("halted", "")))
         holding = [each for each in halts if each.holds(record.market_time_ns)]
         return SessionReport(

@@ -7,33 +7,33 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.clock import Clock, to_datetime
-from triplegain.domain.records import BalanceRecord, CommitBatch, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.parts import STANDING
+from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
-from triplegain.storage.encoding import batch_row, text_amounts
+from triplegain.storage.encoding import batch_row, part_rows, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
     SessionEndedError,
     SessionNotFoundError,
     StorageError,
     explain,
+    is_lost,
+    outcome_unknown,
 )
 from triplegain.storage.security_log import insert_security_event
-from triplegain.storage.session_lock import SessionWriter, lock_session
+from triplegain.storage.session_lock import SessionWriter, lock_session, take_over
 from triplegain.storage.stored_session import StoredSession
 
-SESSION_QUERY = """
-SELECT s.*, t.recorded_at AS updated_at, t.market_time_ns, t.state, t.feed_position
+#: A session and where it stands; `standing` says whether it is paused or halted.
+SESSION_QUERY = f"""
+SELECT s.*, t.recorded_at AS updated_at, t.market_time_ns, t.state, t.feed_position, t.step,
+       coalesce(p.state, t.state) AS standing
 FROM paper_sessions s JOIN paper_session_state t USING (session_id)
+LEFT JOIN paper_session_parts p ON p.session_id = s.session_id AND p.part = '{STANDING}'
 """
-_OPEN_ORDERS = "SELECT * FROM paper_orders WHERE session_id = $1 AND NOT is_final(status) ORDER BY order_number"
-_OPEN_POSITIONS = """
-SELECT * FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL ORDER BY entry_order_number, position_id
-"""
-_BALANCES = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
-_RISK = "SELECT * FROM paper_risk_state WHERE session_id = $1"
+_COMMIT = "SELECT paper_commit($1, $2, $3)"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
 """
@@ -61,7 +61,7 @@ class SessionStore:
                     suffix += 1
                     record = replace(session, session_id=f"{session.session_id}_{suffix}")
                 await lock_session(connection, record.session_id)
-            created = rows.session_record(await _session_row(connection, record.session_id))
+            created = rows.read(SessionRecord, await _session_row(connection, record.session_id))
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
             raise explain(error, "creating the session") from error
@@ -95,30 +95,65 @@ class SessionStore:
                     "Start a new one with another --session name"
                 )
             await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
-            stored = await _stored(connection, session_id)
+            row = await _session_row(connection, session_id)
+            stored = await _stored(connection, row)
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
             raise explain(error, f"resuming the session {session_id}") from error
         except StorageError:
             await connection.close()
             raise
-        self._writers[session_id] = SessionWriter(connection)
+        self._writers[session_id] = SessionWriter(connection, row["step"])
         return stored
 
     async def commit(self, session_id: str, batch: CommitBatch) -> None:
         """Store one step: one round trip, one transaction. When it returns the step is on disk.
 
-        Raises CommitRefusedError for a batch that does not continue what is stored or does not add up.
+        Raises CommitRefusedError for a batch that does not continue what is stored or does not add up, and
+        OutcomeUnknownError when the connection is lost and nobody can be asked whether it was stored.
         """
         writer = self._writers.get(session_id)
         if writer is None:
             raise StorageError(f"the session {session_id} is not open for writing in this process")
-        row = batch_row(batch)
+        doing = f"storing a step of the session {session_id}"
         async with writer.turn:
+            step = writer.step + 1
+            arguments = (session_id, batch_row(batch, step), part_rows(batch.parts))
             try:
-                await writer.connection.fetchval("SELECT paper_commit($1, $2, $3)", session_id, row, batch.state)
+                await writer.connection.fetchval(_COMMIT, *arguments)
             except DRIVER_ERRORS as error:
-                raise explain(error, f"storing a step of the session {session_id}") from error
+                if not is_lost(error):
+                    raise explain(error, doing) from error
+                try:
+                    writer = self._writers[session_id] = await self._reconnect(session_id, writer)
+                    if await _last_step(writer.connection, session_id) < step:
+                        await writer.connection.fetchval(_COMMIT, *arguments)
+                except (*DRIVER_ERRORS, StorageError) as again:
+                    if isinstance(again, DRIVER_ERRORS) and not is_lost(again):
+                        raise explain(again, doing) from again
+                    raise outcome_unknown(again, doing) from again
+            writer.step = step
+
+    async def last_step(self, session_id: str) -> int:
+        """The number of the last commit, read on a connection of its own; 0 before the first."""
+        connection = await self._database.dedicated()
+        try:
+            return await _last_step(connection, session_id)
+        except DRIVER_ERRORS as error:
+            raise explain(error, f"reading how far the session {session_id} is stored") from error
+        finally:
+            await connection.close(timeout=1)
+
+    async def _reconnect(self, session_id: str, lost: SessionWriter) -> SessionWriter:
+        """The lock again, on a new connection; what the old one was doing is over then."""
+        connection = await self._database.dedicated()
+        try:
+            await take_over(connection, session_id, lost.pid)
+        except BaseException:
+            connection.terminate()
+            raise
+        lost.connection.terminate()
+        return SessionWriter(connection, lost.step, lost.turn)
 
     async def set_status(
         self, session_id: str, status: SessionStatus, *, audit: SecurityEvent | None = None
@@ -189,7 +224,7 @@ class SessionStore:
             await _set_status(connection, session_id, status, self._clock.now_ns())
         if audit is not None:
             await insert_security_event(connection, audit, session_id)
-        return rows.session_record(await _session_row(connection, session_id))
+        return rows.read(SessionRecord, await _session_row(connection, session_id))
 
 
 async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
@@ -222,6 +257,13 @@ async def _session_row(connection: AnyConnection, session_id: str) -> Any:
     return row
 
 
+async def _last_step(connection: AnyConnection, session_id: str) -> int:
+    step = await connection.fetchval("SELECT step FROM paper_session_state WHERE session_id = $1", session_id)
+    if step is None:
+        raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+    return int(step)
+
+
 async def _set_status(connection: AnyConnection, session_id: str, status: SessionStatus, now_ns: int) -> None:
     now = to_datetime(now_ns)
     await connection.execute(
@@ -234,16 +276,14 @@ async def _set_status(connection: AnyConnection, session_id: str, status: Sessio
     )
 
 
-async def _stored(connection: AnyConnection, session_id: str) -> StoredSession:
-    row = await _session_row(connection, session_id)
-    risk = await connection.fetchrow(_RISK, session_id)
+async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
+    parts = await connection.fetch(
+        "SELECT part, key, state::text FROM paper_session_parts WHERE session_id = $1", row["session_id"]
+    )
     return StoredSession(
-        session=rows.session_record(row),
-        state=row["state"],
+        session=rows.read(SessionRecord, row),
+        form=row["state"].get("form", 0),
+        parts={(each["part"], each["key"]): each["state"].encode() for each in parts},
         feed_position=row["feed_position"],
         market_time_ns=row["market_time_ns"],
-        balances=tuple(rows.read(BalanceRecord, each) for each in await connection.fetch(_BALANCES, session_id)),
-        open_orders=tuple(rows.order_record(each) for each in await connection.fetch(_OPEN_ORDERS, session_id)),
-        open_positions=tuple(rows.position(each) for each in await connection.fetch(_OPEN_POSITIONS, session_id)),
-        risk=None if risk is None else rows.read(RiskRecord, risk),
     )

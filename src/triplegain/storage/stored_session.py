@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from triplegain.domain.agent_records import RiskRecord
-from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SessionRecord
+from triplegain.domain.records import SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """All of one moment: the last commit. A session without a commit has an empty `state` and position 0.
+    """All of one moment: the last commit. A session without a commit has no `parts`, form 0 and position 0.
 
-    `risk` is the latest change of the risk state; None: none was ever stored.
+    `parts` are the JSON of each part and key.
     """
 
     session: SessionRecord
-    state: Mapping[str, Any]
+    form: int
+    parts: Mapping[tuple[str, str], bytes]
     feed_position: int
     market_time_ns: int
-    balances: tuple[BalanceRecord, ...]
-    open_orders: tuple[OrderRecord, ...]
-    open_positions: tuple[PositionRecord, ...]
-    risk: RiskRecord | None = None
