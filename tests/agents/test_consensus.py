@@ -178,7 +178,7 @@ def test_more_votes_than_models_asked_or_nobody_asked_is_a_mistake_of_the_caller
 
 
 def test_boosts_and_cap_are_settings() -> None:
-    settings = ConsensusSettings(Decimal("0.3"), Decimal("0.2"), Decimal("0.1"), Decimal("0.99"))
+    settings = ConsensusSettings(6, (Decimal("0.3"), Decimal("0.2"), Decimal("0.1")), Decimal("0.99"))
     for agreeing, confidence in ((6, "0.99"), (5, "0.90"), (4, "0.80")):
         votes = {f"m{n}": vote(BUY if n < agreeing else HOLD, 70) for n in range(6)}
         answer = consensus(votes, 6, settings).answer

@@ -149,8 +149,9 @@ def test_a_reader_is_told_what_it_reads_is_no_instruction_and_gets_it_fenced() -
 
 def test_readers_know_no_account_and_assets_only_differ_in_their_name() -> None:
     for question, asset in product((social_prompt, news_prompt), ("BTC", "XRP")):
-        prompt = question(asset, NOON)
-        assert prompt.user == f"Asset {asset}. The time is 2023-11-14T22:13Z; nothing later counts."
+        prompt = question(asset, NOON, bundle([], NOON))
+        said = f"Asset {asset}. The time is 2023-11-14T22:13Z; nothing later counts."
+        assert prompt.user == f"{said} No evidence is given: search for it."
 
 
 def test_evidence_of_a_later_cycle_is_a_mistake_of_the_caller() -> None:

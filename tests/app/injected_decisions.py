@@ -11,7 +11,9 @@ from typing import Any, cast
 from tests.session.conftest import demo, settings_for
 from tests.session.scripted_models import SIX
 
-from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer
+from triplegain.agents.technical import TECHNICAL as TECHNICAL_AGENT
 from triplegain.agents.technical import Bias, TechnicalAnswer
 from triplegain.decision.cycle import ClosePositions, CycleOutcome, OpenTrade
 from triplegain.decision.executor import DecisionDesk
@@ -25,7 +27,7 @@ from triplegain.session.trading_session import TradingSession
 
 #: BTC is held, XRP is not.
 HELD, FLAT = "BTC/USDT", "XRP/USDT"
-_SETTINGS = MindSettings(tasks=(), cast=Cast(decision=SIX, providers=dict.fromkeys(SIX, "one")))
+_SETTINGS = MindSettings(tasks=(), cast=Cast({"decision": SIX}, providers=dict.fromkeys(SIX, "one")))
 
 #: What six models say, from confident agreement down to nobody.
 VOTES: Mapping[str, tuple[tuple[str, int], ...]] = {
@@ -97,13 +99,13 @@ class Decisions:
     ) -> Carried:
         """The same votes with what analysts have found."""
         session, opinions, asset = self._session, self._opinions, symbol.partition("/")[0]
-        opinions.restore(self._none)
+        opinions.restore(self._none, AGENTS)
         if technical is not None:
-            opinions.hear_technical(symbol, _technical(technical), session.now_ns)
+            opinions.hear(TECHNICAL_AGENT, symbol, _technical(technical), session.now_ns, by_model=True)
         if social is not None:
-            opinions.hear_social(asset, social, session.now_ns)
+            opinions.hear(SOCIAL, asset, social, session.now_ns, by_model=True)
         if news is not None:
-            opinions.hear_news(asset, news, session.now_ns)
+            opinions.hear(NEWS, asset, news, session.now_ns, by_model=True)
         desk = WatchedDesk(session.decisions)
         account = cast(Any, _Account(session, desk))
         self._tally(Voting(_SETTINGS, opinions, MindRecord(), account), symbol, VOTES[votes])

@@ -41,7 +41,9 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     assert technical_rules_settings(config) == TechnicalRules(65, 35, 30)
     assert regime_rules_settings(config) == RegimeRules(20, 55, 50)
     assert sentiment_settings(config) == SentimentSettings(Decimal(1), Decimal(2), Decimal("0.9"))
-    assert consensus_settings(config) == ConsensusSettings(Decimal("0.2"), Decimal("0.1"), Decimal(0), Decimal("0.9"))
+    assert consensus_settings(config) == ConsensusSettings(
+        6, (Decimal("0.2"), Decimal("0.1"), Decimal(0)), Decimal("0.9")
+    )
     mind = mind_settings(config, Cast())
     memory = RegimeMemory(mind.regime_runs_agreeing, mind.regime_model_confidence_min_pct)
     for confidence, holds in ((50, Regime.UNKNOWN), (51, Regime.RANGING)):  # 0.505 is 51 in whole percent

@@ -13,7 +13,7 @@ from triplegain.domain.clock import ManualClock
 from triplegain.llm.local.weights import LOCAL_TINY
 from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import ModelPort
-from triplegain.llm.roster import ModelsError, Role
+from triplegain.llm.roster import ModelsError
 from triplegain.llm.spec import ModelSpec
 from triplegain.llm.spending_memory import MemorySpending
 
@@ -35,9 +35,9 @@ async def test_keys_make_a_cast_and_a_banner() -> None:
     words = "gpt,grok,deepseek,sonnet,opus"
     models = await build_models(CONFIG, KEYS, MemorySpending(), ManualClock(NOON_NS), words, through=through)
     await models.aclose()
-    assert models.cast.decision == tuple(words.split(","))
-    assert (models.cast.social, models.cast.news, models.cast.technical) == ("grok", "gpt", None)
-    assert (models.cast.conflict, models.cast.providers[RESOLVERS]) == (RESOLVERS, "deepseek")
+    assert models.cast.voters == tuple(words.split(","))
+    assert [models.cast.models[name] for name in ("social", "news", "technical")] == [("grok",), ("gpt",), ()]
+    assert (models.cast.models["conflict"], models.cast.providers[RESOLVERS]) == ((RESOLVERS,), "deepseek")
     assert between == words.split(",")
     assert models.banner[0] == "Models: gpt, grok, deepseek, sonnet, opus (5 vote)"
     assert models.banner[-1].startswith("A day costs at most 5.00 USD (the budget; without it up to ")
@@ -46,7 +46,7 @@ async def test_keys_make_a_cast_and_a_banner() -> None:
 async def test_nobody_is_a_cast_too() -> None:
     models = await build_models(CONFIG, KEYS, MemorySpending(), ManualClock(NOON_NS), "none")
     await models.aclose()
-    assert (models.cast.decision, models.cast.conflict, models.roster.present) == ((), None, ())
+    assert (models.cast.voters, models.cast.models["conflict"], models.roster.present) == ((), (), ())
     with pytest.raises(ModelsError, match="DEEPSEEK_API_KEY"):
         await build_models(CONFIG, {}, MemorySpending(), ManualClock(NOON_NS), "deepseek")
 
@@ -55,12 +55,12 @@ async def test_the_tiny_model_is_told_how_little_it_can_read() -> None:
     tiny = LOCAL_TINY.spec("http://127.0.0.1:9/v1")
     models = await build_models(CONFIG, {}, MemorySpending(), ManualClock(NOON_NS), "local-tiny", local=tiny)
     await models.aclose()
-    assert models.cast.decision == ("local-tiny",)
+    assert models.cast.voters == ("local-tiny",)
     assert models.cast.token_budgets == {"local-tiny": LOCAL_TINY.prompt_tokens}
     assert models.banner[-1] == "A day costs at most 0.00 USD."
 
 
 def test_a_day_has_as_many_questions_as_the_schedule() -> None:
     calls = calls_per_day(CONFIG, symbols=3, assets=2)
-    assert (calls[Role.TECHNICAL], calls[Role.REGIME], calls[Role.NEWS]) == (3 * 1440, 3 * 288, 2 * 48)
-    assert (calls[Role.DECISION], calls[Role.CONFLICT], calls[Role.REBALANCE]) == (72, 72, 0)
+    assert (calls["technical"], calls["regime"], calls["news"]) == (3 * 1440, 3 * 288, 2 * 48)
+    assert (calls["decision"], calls["conflict"], calls["rebalance"]) == (72, 72, 0)

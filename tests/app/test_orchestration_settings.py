@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from triplegain.agents.rebalance import RebalanceMode
+from triplegain.agents.registry import AGENTS
 from triplegain.app.mind_settings import mind_settings
 from triplegain.app.orchestration_settings import (
     agreement_settings,
@@ -23,7 +24,6 @@ from triplegain.decision.conflicts import ConflictSettings
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.outcomes import OutcomeSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.schedule import TASKS
 from triplegain.decision.settings import Cast
 from triplegain.decision.slots import Slots
 from triplegain.domain.clock import SECOND_NS
@@ -34,7 +34,7 @@ HOUR_NS = 3600 * SECOND_NS
 def test_the_configured_defaults_are_the_rooms_own(tmp_path: Path) -> None:
     (tmp_path / "portfolio.yaml").write_text("rebalance: {enabled: true}\n")
     config = load_config({}, tmp_path)
-    assert task_specs(config) == TASKS
+    assert task_specs(config) == AGENTS.tasks
     assert agreement_settings(config) == AgreementSettings()
     assert conflict_settings(config) == ConflictSettings()
     assert degradation_settings(config) == DegradationSettings()
@@ -61,8 +61,8 @@ def test_what_is_written_arrives_and_nothing_else_changes(tmp_path: Path) -> Non
     specs = {spec.name: spec for spec in task_specs(config)}
     assert (specs["decision"].interval_ns, specs["decision"].timeout_ns) == (900 * SECOND_NS, 60 * SECOND_NS)
     assert (specs["sentiment"].concurrency, specs["sentiment"].interval_ns) == (1, 1800 * SECOND_NS)
-    assert specs["technical"] == TASKS[0]
-    mind = mind_settings(config, Cast(decision=("a",)))
+    assert specs["technical"] == AGENTS.tasks[0]
+    mind = mind_settings(config, Cast({"decision": ("a",)}))
     slots = Slots.for_tasks(mind.tasks, mind.rounds_at_once)
     assert [slots.take(task, task) for task in ("technical", "regime", "decision")] == [True, True, False]
     assert agreement_settings(config).regime_fresh_ns == 700 * SECOND_NS

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from triplegain.agents.registry import AGENTS
 from triplegain.config.sections import keys
 from triplegain.config.tree import Config
 
@@ -38,7 +39,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_key_is_read_by_somebody() -> None:
-    read = set()
+    # Parts and tasks are looked up by the names of the agents.
+    read = {agent.name for agent in AGENTS}
     for file in PACKAGE.rglob("*.py"):
         if file.parent != PACKAGE / "config":
             tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from triplegain.llm.request import Tool
 from triplegain.llm.roster import ModelsError, Plan, Role, Roster, keys_of, only_these
 from triplegain.llm.spec import ModelSpec, Provider
 
@@ -22,16 +23,22 @@ DEEPSEEK = paid("deepseek", Provider.DEEPSEEK)
 SONNET, OPUS = paid("sonnet", Provider.ANTHROPIC), paid("opus", Provider.ANTHROPIC)
 TINY = ModelSpec("local-tiny", Provider.LOCAL, "tiny", base_url="http://127.0.0.1:1/v1", local=True)
 SIX = (QWEN, GPT, GROK, DEEPSEEK, SONNET, OPUS)
-ROLES = {
-    Role.TECHNICAL: ("qwen",),
-    Role.REGIME: ("qwen",),
-    Role.SOCIAL: ("gpt", "grok"),
-    Role.NEWS: ("deepseek", "gpt"),
-    Role.DECISION: tuple(spec.name for spec in SIX),
-    Role.CONFLICT: ("deepseek", "sonnet"),
-    Role.REBALANCE: ("deepseek",),
+NAMES = ("technical", "regime", "social", "news", "decision", "conflict", "rebalance")
+ROLE = {name: Role(name) for name in NAMES} | {
+    "social": Role("social", frozenset({Tool.X_SEARCH})),
+    "news": Role("news", frozenset({Tool.WEB_SEARCH})),
+    "decision": Role("decision", all_play=True),
 }
-PLAN = Plan((*SIX, TINY), ROLES, Decimal(5))
+ROLES = {
+    ROLE["technical"]: ("qwen",),
+    ROLE["regime"]: ("qwen",),
+    ROLE["social"]: ("gpt", "grok"),
+    ROLE["news"]: ("deepseek", "gpt"),
+    ROLE["decision"]: tuple(spec.name for spec in SIX),
+    ROLE["conflict"]: ("deepseek", "sonnet"),
+    ROLE["rebalance"]: ("deepseek",),
+}
+PLAN = Plan((*SIX, TINY), ROLES, Decimal(5), 6)
 EVERY_KEY = set(Provider)
 
 
@@ -55,10 +62,10 @@ def why_not(found: Roster, name: str) -> str:
 def test_with_every_key_and_ollama_the_six_take_part_and_the_tiny_one_does_not() -> None:
     found = roster()
     assert present(found) == ["qwen", "gpt", "grok", "deepseek", "sonnet", "opus"]
-    assert found.roles[Role.DECISION] == tuple(present(found))
+    assert found.roles["decision"] == tuple(present(found))
     # gpt cannot search X, deepseek cannot search at all.
-    assert (found.roles[Role.SOCIAL], found.roles[Role.NEWS]) == (("grok",), ("gpt",))
-    assert found.roles[Role.CONFLICT] == ("deepseek", "sonnet")
+    assert (found.roles["social"], found.roles["news"]) == (("grok",), ("gpt",))
+    assert found.roles["conflict"] == ("deepseek", "sonnet")
     assert "--llm local-tiny" in why_not(found, "local-tiny")
 
 
@@ -69,7 +76,7 @@ def test_without_anything_nobody_takes_part_and_each_is_told_why() -> None:
     assert why_not(found, "grok") == "XAI_API_KEY or XAI_BEARER_API_KEY is not set"
     assert why_not(found, "qwen") == "no Ollama answers at http://127.0.0.1:11434"
     assert all(players == () for players in found.roles.values())
-    banner = found.banner({Role.DECISION: 72})
+    banner = found.banner({"decision": 72})
     assert banner[0] == "No language model takes part: rules decide, and nothing is spent."
     assert len(banner) == 1 + 7
 
@@ -81,16 +88,16 @@ def test_another_model_of_ollama_is_no_substitute(installed: set[str]) -> None:
 
 def test_a_model_whose_price_nobody_knows_does_not_take_part() -> None:
     nameless = ModelSpec("new", Provider.OPENAI, "gpt-of-next-year")
-    found = roster(plan=Plan((nameless,), {Role.DECISION: ("new",)}, Decimal(5)))
+    found = roster(plan=Plan((nameless,), {Role("decision", all_play=True): ("new",)}, Decimal(5), 6))
     assert "price_in_usd" in why_not(found, "new")
 
 
 def test_only_the_named_take_part() -> None:
     found = roster(only=("sonnet", "gpt"))
     assert present(found) == ["gpt", "sonnet"]
-    assert found.roles[Role.DECISION] == ("gpt", "sonnet")
-    assert found.roles[Role.CONFLICT] == ("sonnet",)
-    assert found.roles[Role.TECHNICAL] == ()
+    assert found.roles["decision"] == ("gpt", "sonnet")
+    assert found.roles["conflict"] == ("sonnet",)
+    assert found.roles["technical"] == ()
     assert roster(only=()).present == ()
 
 
@@ -104,24 +111,24 @@ def test_a_named_model_that_cannot_take_part_is_an_error_and_not_an_absence() ->
 def test_the_tiny_model_plays_every_part_that_needs_no_search() -> None:
     found = roster(keys=set(), installed=None, only=("local-tiny",))
     alone = {role for role, players in found.roles.items() if players == ("local-tiny",)}
-    assert alone == set(Role) - {Role.SOCIAL, Role.NEWS}
+    assert alone == set(NAMES) - {"social", "news"}
 
 
 def test_the_tiny_model_votes_beside_others_and_takes_no_part_from_them() -> None:
     found = roster(only=("local-tiny", "deepseek"))
-    assert found.roles[Role.DECISION] == ("deepseek", "local-tiny")
-    assert found.roles[Role.CONFLICT] == ("deepseek",)
-    assert found.roles[Role.REGIME] == ("local-tiny",)
+    assert found.roles["decision"] == ("deepseek", "local-tiny")
+    assert found.roles["conflict"] == ("deepseek",)
+    assert found.roles["regime"] == ("local-tiny",)
 
 
 def test_a_day_costs_what_its_questions_cost_or_the_budget() -> None:
     found = roster(only=("gpt", "grok"))
     # One question: 8 000 x 2 / 1e6 + 1 000 x 10 / 1e6 = 0.026. Three searches: 18 000 x 2 / 1e6 + 3 x 0.01 = 0.066.
-    assert found.day_usd({Role.DECISION: 10}) == Decimal("0.52")
-    assert found.day_usd({Role.NEWS: 10}) == Decimal("0.92")
-    assert found.day_usd({Role.CONFLICT: 10, Role.TECHNICAL: 1440}) == 0
-    assert found.banner({Role.DECISION: 10})[-1] == "A day costs at most 0.52 USD."
-    assert found.banner({Role.DECISION: 100})[-1] == "A day costs at most 5.00 USD (the budget; without it up to 5.20)."
+    assert found.day_usd({"decision": 10}) == Decimal("0.52")
+    assert found.day_usd({"news": 10}) == Decimal("0.92")
+    assert found.day_usd({"conflict": 10, "technical": 1440}) == 0
+    assert found.banner({"decision": 10})[-1] == "A day costs at most 0.52 USD."
+    assert found.banner({"decision": 100})[-1] == "A day costs at most 5.00 USD (the budget; without it up to 5.20)."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 from tests.session.conftest import settings_for
 from tests.session.scripted_models import SIX, ScriptedModels
 
-from triplegain.decision.schedule import TASKS, Task
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import from_datetime
 from triplegain.domain.market import MarketEvent
@@ -27,14 +27,16 @@ FROM_NS = from_datetime(datetime(2021, 5, 18, 18, tzinfo=UTC))
 TO_NS = FROM_NS + 24 * HOUR_NS
 #: Candles of before: the indicators of the hour need them.
 WARM_UP_NS = 40 * HOUR_NS
-WITHOUT_REBALANCE = tuple(spec for spec in TASKS if spec.name != Task.REBALANCE)
+WITHOUT_REBALANCE = tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance")
 CAST = Cast(
-    technical="qwen",
-    regime="qwen",
-    social="grok",
-    news="gpt",
-    decision=SIX,
-    conflict="deepseek",
+    {
+        "technical": ("qwen",),
+        "regime": ("qwen",),
+        "social": ("grok",),
+        "news": ("gpt",),
+        "decision": SIX,
+        "conflict": ("deepseek",),
+    },
     providers={model: model for model in SIX},
 )
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
 from tests.session.scripted_models import SIX, ScriptedModels
 from tests.session.stored_parts import part, stored, with_part
 
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.schedule import TASKS
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import ModelAnswer, Usage
@@ -28,16 +28,10 @@ EARLIER_FORM = ModelAnswer({"verdict": "buy", "confidence": 0.9}, "m-1", Usage(2
 
 def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path, market: Any) -> None:
     cast = Cast(
-        technical="qwen",
-        regime="qwen",
-        social="grok",
-        news="gpt",
-        decision=SIX,
-        conflict="deepseek",
-        rebalance="deepseek",
+        {**CAST.models, "rebalance": ("deepseek",)},
         providers=dict.fromkeys(SIX, "one"),
     )
-    mind = MindSettings(tasks=TASKS, cast=cast)
+    mind = MindSettings(tasks=AGENTS.tasks, cast=cast)
     settings = crash_settings(captures, mind=mind, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
@@ -56,7 +50,7 @@ def test_a_late_answer_of_an_earlier_form_is_not_put_down(captures: Path, market
 
 
 def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(captures: Path, market: Any) -> None:
-    cast = Cast(decision=("tiny",), providers={"tiny": "local"}, token_budgets={"tiny": 20})
+    cast = Cast({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
     mind = MindSettings(tasks=WITHOUT_REBALANCE, cast=cast)
     session = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())

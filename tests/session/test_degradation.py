@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
-from triplegain.decision.schedule import Task
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
 
@@ -73,14 +73,14 @@ def test_it_says_who_is_to_blame() -> None:
 @pytest.mark.parametrize(
     ("level", "asked", "may_open"),
     [
-        (Level.NORMAL, "technical regime sentiment decision rebalance conflict", True),
+        (Level.NORMAL, "technical regime social news decision conflict rebalance", True),
         (Level.REDUCED, "technical regime decision conflict", True),
         (Level.LIMITED, "decision", True),
         (Level.EMERGENCY, "", False),
     ],
 )
 def test_what_each_level_leaves_out(level: Level, asked: str, may_open: bool) -> None:
-    assert " ".join(task for task in (*Task, "conflict") if level.may_ask(task)) == asked
+    assert " ".join(agent.name for agent in AGENTS if level.may_ask(agent.importance)) == asked
     assert level.may_open is may_open
 
 

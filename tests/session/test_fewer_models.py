@@ -36,7 +36,7 @@ class Silent(ScriptedModels):
     "mind",
     [
         MindSettings(tasks=ANALYSES),
-        MindSettings(tasks=WITHOUT_REBALANCE, cast=Cast(decision=("newcomer",), providers={"newcomer": "its"})),
+        MindSettings(tasks=WITHOUT_REBALANCE, cast=Cast({"decision": ("newcomer",)}, providers={"newcomer": "its"})),
     ],
     ids=["no model", "another model"],
 )
@@ -61,7 +61,7 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
     assert [analysis for analysis in played.all("analyses") if analysis.task == "technical"]
     state = second.mind.state()
     assert not state["slots"]["waiting"]
-    if mind.cast.decision == ():
+    if mind.cast.voters == ():
         assert not state["rounds"]["open"]
         assert not state["slots"]["open"]
         assert not state["running"]
@@ -93,4 +93,4 @@ def test_a_decision_that_is_owed_waits_until_trading_goes_on(captures: Path, mar
 
 
 def test_the_cast_of_these_tests_decides(captures: Path) -> None:
-    assert CAST.decision
+    assert CAST.voters

@@ -11,14 +11,14 @@ from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play,
 from tests.session.scripted_models import ScriptedModels
 from tests.session.stored_parts import stored
 
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.schedule import TASKS, Task
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.session.trading_session import TradingSession
 
 HOURS = 9
-ONLY = tuple(spec for spec in TASKS if spec.name in (Task.TECHNICAL, Task.REBALANCE))
+ONLY = tuple(spec for spec in AGENTS.tasks if spec.name in ("technical", "rebalance"))
 RULES = MindSettings(
     tasks=tuple(spec for spec in ONLY if not spec.after)
     + tuple(
@@ -74,7 +74,7 @@ def test_a_session_taken_up_between_two_batches_sends_the_rest_once(captures: Pa
 
 
 def test_a_model_may_put_it_off_and_nothing_else(captures: Path, market: Any) -> None:
-    cast = Cast(rebalance="deepseek", providers={"deepseek": "deepseek"})
+    cast = Cast({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
     value = {"mode": "defer", "confidence_pct": 70, "reasoning": "later"}
     models = ScriptedModels(replies={"deepseek": ModelAnswer(value, "d-1", Usage(10**9, 1, 1))})
     settings = crash_settings(captures, mind=MindSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())

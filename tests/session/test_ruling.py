@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
-from tests.session.scripted_models import ScriptedModels, scripted_answer
+from tests.session.scripted_models import SIX, ScriptedModels, scripted_answer
 
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.decision.rounds import Round
-from triplegain.decision.schedule import Task
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketEvent
@@ -20,9 +19,9 @@ from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.session.trading_session import TradingSession
 
 MIND = MindSettings(
-    tasks=tuple(spec for spec in WITHOUT_REBALANCE if spec.name in (Task.TECHNICAL, Task.REGIME))
-    + tuple(replace(spec, after=()) for spec in WITHOUT_REBALANCE if spec.name == Task.DECISION),
-    cast=replace(CAST, technical=None, regime=None, social=None, news=None),
+    tasks=tuple(spec for spec in WITHOUT_REBALANCE if spec.name in ("technical", "regime"))
+    + tuple(replace(spec, after=()) for spec in WITHOUT_REBALANCE if spec.name == "decision"),
+    cast=replace(CAST, models={"decision": SIX, "conflict": ("deepseek",)}),
 )
 
 
@@ -60,7 +59,7 @@ def in_conflict(captures: Path, market: Any, models: Buyers) -> tuple[TradingSes
     session = warm(TradingSession(crash_settings(captures, mind=MIND)), market[0])
     play(session, market[1][:3], Buyers("proceed"))
     regime(session, "choppy")
-    session.mind.request(Task.DECISION, session.now_ns)
+    session.mind.request("decision", session.now_ns)
     session.thinks_at_ns = session.mind.due_ns
     while not any(each.kind == "conflict" for each in models.asked):
         session.advance_to(session.thinks_at_ns)
@@ -92,7 +91,7 @@ def test_a_ruling_on_a_trade_that_was_decided_otherwise_since_then_changes_nothi
     session, events = in_conflict(captures, market, models)
     regime(session, "trending_bull")
     models.actions.append("hold")
-    session.mind.request(Task.DECISION, session.now_ns)
+    session.mind.request("decision", session.now_ns)
     session.thinks_at_ns = session.mind.due_ns
     played = play(session, events[:3], models)
     ruled = [each for each in played.all("decisions") if "of_decision" in each.details]

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.decision.schedule import TASKS, Schedule, Skip, TaskSpec
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import TaskSpec
+from triplegain.decision.schedule import Schedule, Skip
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 
@@ -39,7 +41,7 @@ def pass_time(schedule: Schedule, from_s: int, to_s: int, step_s: int = 1) -> No
             run_all(schedule, at(second))
 
 
-def restarted(schedule: Schedule, specs: tuple[TaskSpec, ...] = TASKS) -> Schedule:
+def restarted(schedule: Schedule, specs: tuple[TaskSpec, ...] = AGENTS.tasks) -> Schedule:
     """A schedule of another process, from the state as the database gives it back: keys in any order."""
     other = Schedule(specs)
     other.restore(json.loads(json.dumps(schedule.state(), sort_keys=True)))
@@ -118,7 +120,7 @@ def test_before_the_start_nothing_is_due_and_a_second_start_changes_nothing(sche
 
 
 def test_a_task_the_stored_state_does_not_know_never_ran_and_is_due() -> None:
-    without = tuple(spec for spec in TASKS if spec.name != "rebalance")
+    without = tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance")
     schedule = Schedule(without)
     schedule.start(START_NS)
     pass_time(schedule, 0, 5000)
@@ -216,7 +218,7 @@ def test_a_schedule_that_cannot_be_is_refused(specs: tuple[TaskSpec, ...], said:
 
 
 def test_specs_may_come_in_any_order() -> None:
-    schedule = Schedule(reversed(TASKS))
+    schedule = Schedule(reversed(AGENTS.tasks))
     schedule.start(START_NS)
     due = schedule.due(START_NS)
     assert due.index("decision") > max(due.index(each) for each in ("technical", "regime", "sentiment"))
@@ -234,7 +236,7 @@ def test_ran_and_missed_moments_are_those_of_the_grid_however_time_passes(looks:
         run_all(schedule, at(second))
         if number in restarts:
             schedule = restarted(schedule)
-        for spec in TASKS:
+        for spec in AGENTS.tasks:
             tally = schedule.tallies[spec.name]
             assert tally.ran + tally.missed == second * SECOND_NS // spec.interval_ns + 1
         assert at(second) < schedule.next_due_ns <= at(second) + 60 * SECOND_NS

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 from tests.session.stored_parts import part, stored_by
 
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import DegradationSettings
-from triplegain.decision.schedule import TASKS, Task
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
@@ -23,8 +23,8 @@ from triplegain.session.trading_session import TradingSession
 
 AUDIT = SecurityEvent("risk_reset", "admin", "127.0.0.1", "r", 0, {"by": "hand"})
 VOTERS = MindSettings(
-    tasks=tuple(spec for spec in TASKS if spec.name != Task.REBALANCE),
-    cast=Cast(decision=("qwen",), social="grok", providers={"qwen": "ollama", "grok": "ollama"}),
+    tasks=tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance"),
+    cast=Cast({"decision": ("qwen",), "social": ("grok",)}, providers={"qwen": "ollama", "grok": "ollama"}),
 )
 
 

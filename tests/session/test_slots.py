@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.decision.schedule import TASKS
+from triplegain.agents.registry import AGENTS
 from triplegain.decision.slots import Slots
 from triplegain.domain.errors import InvalidValueError
 
-LIMITS = {spec.name: spec.concurrency for spec in TASKS}
+LIMITS = {spec.name: spec.concurrency for spec in AGENTS.tasks}
 
 
 @pytest.fixture
 def slots() -> Slots:
-    return Slots.for_tasks(TASKS)
+    return Slots.for_tasks(AGENTS.tasks)
 
 
 def test_a_task_has_no_more_slots_than_its_limit(slots: Slots) -> None:
@@ -69,7 +69,7 @@ def test_a_task_without_a_limit_is_an_error(slots: Slots) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(sorted(LIMITS)), st.integers(0, 9)), max_size=80))
 def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tuple[bool, str, int]]) -> None:
-    slots = Slots.for_tasks(TASKS)
+    slots = Slots.for_tasks(AGENTS.tasks)
     for takes, task, number in steps:
         round_id = f"{task}-{number}"
         if takes:
@@ -82,6 +82,6 @@ def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tu
         for waiting in slots.waiting:
             name = waiting.partition("-")[0]
             assert len(slots.open) == 5 or of_task[name] == LIMITS[name]
-        again = Slots.for_tasks(TASKS)
+        again = Slots.for_tasks(AGENTS.tasks)
         again.restore(json.loads(json.dumps(slots.state(), sort_keys=True)))
         assert (again.open, again.waiting) == (slots.open, slots.waiting)

@@ -217,7 +217,9 @@ def test_the_breakers_act_at_the_equity_they_name(captures: Path, market: Any) -
 @pytest.mark.slow
 def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(captures: Path, market: Any) -> None:
     coins = {"USDT": Decimal(6_000), "BTC": Decimal("0.2"), "XRP": Decimal(6_000)}
-    voters = MindSettings(tasks=WITHOUT_REBALANCE, cast=replace(CAST, technical=None, regime=None))
+    voters = MindSettings(
+        tasks=WITHOUT_REBALANCE, cast=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
+    )
     played = run(captures, market, initial_balances=coins, mind=voters)
     tripped = next(record for record in played.all("risk") if record.kind == "drawdown")
     at_trip = {p.position_id: p for p in played.all("positions") if p.updated_at_ns <= tripped.time_ns}

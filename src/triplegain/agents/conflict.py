@@ -13,6 +13,7 @@ from triplegain.agents.answer import Action
 from triplegain.agents.decision_context import DecisionContext, context_json
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
+from triplegain.agents.spec import AgentSpec, Flow
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.snapshot import Snapshot
@@ -95,3 +96,11 @@ def conflict_prompt(
 
 def _bps(distance: int | None) -> str:
     return "none" if distance is None else f"{distance} bps away"
+
+
+CONFLICT = AgentSpec(
+    name="conflict",
+    about="the first resolves conflicts, the others stand in",
+    answer=ConflictAnswer,
+    work=Flow.RULING,
+)

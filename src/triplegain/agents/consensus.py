@@ -15,8 +15,6 @@ from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.decision import VoteAnswer
 from triplegain.domain.errors import InvalidValueError
 
-#: The boost was calibrated for this many models; any other number gets none.
-BOOSTED_MODELS = 6
 #: Confidence is counted in hundredths of a percent.
 _UNIT = 10_000
 #: Only what opens or reduces has a size and levels.
@@ -32,17 +30,18 @@ class ConsensusOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConsensusSettings:
-    """What is added to confidence when so many of six agree, and what it never exceeds; fractions."""
+    """What is added to confidence when `voters` were asked and all, all but one, all but two agree; fractions.
 
-    boost_six: Decimal = Decimal("0.15")
-    boost_five: Decimal = Decimal("0.10")
-    boost_four: Decimal = Decimal("0.05")
+    The boosts are calibrated for that many models; any other number gets none. Confidence never exceeds its maximum.
+    """
+
+    voters: int = 6
+    boosts: tuple[Decimal, ...] = (Decimal("0.15"), Decimal("0.10"), Decimal("0.05"))
     confidence_max: Decimal = Decimal("0.95")
 
     def boost(self, agreeing: int, configured: int) -> Decimal:
-        if configured != BOOSTED_MODELS:
-            return Decimal(0)
-        return {6: self.boost_six, 5: self.boost_five, 4: self.boost_four}.get(agreeing, Decimal(0))
+        missing = configured - agreeing
+        return self.boosts[missing] if configured == self.voters and missing < len(self.boosts) else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from triplegain.agents.brief_market import brief_lines
 from triplegain.agents.decision_context import DecisionContext, context_json
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places, form_text
+from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.compact import compact
@@ -94,3 +96,14 @@ def _brief_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: in
             break
         lines.append(line)
     return Prompt(system, "\n".join(lines))
+
+
+DECISION = AgentSpec(
+    name="decision",
+    about="they vote, all of them, at most `consensus.voters` of agents.yaml",
+    answer=VoteAnswer,
+    work=Flow.VOTE,
+    task=TaskSpec("decision", 3600 * SECOND_NS, timeout_ns=60 * SECOND_NS, concurrency=3),
+    informs=("rebalance",),
+    importance=Importance.HIGH,
+)

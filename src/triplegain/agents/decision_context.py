@@ -6,13 +6,15 @@ No text of another model goes through here: the words of an analysis stay in the
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer
+from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.proposal import Regime
@@ -43,7 +45,7 @@ class DecisionContext:
 
     `entry` is the average price in quote per base and `unrealised_bps` its distance to the mark, as profit; `held_min`
     since the first fill. `free_pct` is the free part of equity. `may_open` False: exits only, whatever is voted.
-    Raises InvalidValueError for numbers that cannot be.
+    `others` are fresh answers of further analysts, by name. Raises InvalidValueError for numbers that cannot be.
     """
 
     held: Held
@@ -58,6 +60,7 @@ class DecisionContext:
     technical: TechnicalAnswer | None = None
     regime: Regime = Regime.UNKNOWN
     sentiment: Sentiment | None = None
+    others: Mapping[str, TypedAnswer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.entry is not None and not (self.entry.is_finite() and self.entry > 0):
@@ -86,19 +89,22 @@ def context_json(context: DecisionContext) -> str:
             "reward_risk_min": text(limits.reward_risk_min),
             "round_trip_cost_bps": limits.cost_bps,
         },
-        "technical": None if context.technical is None else technical_numbers(context.technical),
+        "technical": None if context.technical is None else numbers_of(context.technical),
         "regime": context.regime.value,
-        "sentiment": None if context.sentiment is None else _sentiment_numbers(context.sentiment),
+        "sentiment": None if context.sentiment is None else sentiment_numbers(context.sentiment),
+        **{name: numbers_of(answer) for name, answer in context.others.items()},
     }
     return json.dumps(shown, separators=(",", ":"))
 
 
-def technical_numbers(answer: TechnicalAnswer) -> dict[str, Any]:
-    """An analysis without its words."""
-    return answer.model_dump(mode="json", exclude={"signals", "reasoning"})
+def numbers_of(answer: TypedAnswer) -> dict[str, Any]:
+    """An analysis without its words: numbers, yes and no, and words of closed lists."""
+    closed = {name for name, value in answer if value is None or isinstance(value, (int, Enum))}
+    return answer.model_dump(mode="json", include=closed)
 
 
-def _sentiment_numbers(sentiment: Sentiment) -> dict[str, int | None]:
+def sentiment_numbers(sentiment: Sentiment) -> dict[str, int | None]:
+    """As they are shown."""
     return {
         "overall_pct": sentiment.overall_pct,
         "confidence_pct": sentiment.confidence_pct,

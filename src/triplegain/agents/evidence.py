@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from triplegain.agents.plain_text import mixed_words, plain_text
 from triplegain.domain.clock import iso
@@ -25,6 +26,24 @@ class FoundText:
     text: str
     first_seen_at_ns: int
     published_at_ns: int | None = None
+
+
+class EvidenceSource(Protocol):
+    """Where texts of strangers come from. It answers from what it has, at once; the same question has one answer.
+
+    There is no other way into a prompt: what it finds goes through `bundle`, and the prompt is given nothing else.
+    """
+
+    def find(self, agent: str, asset: str, as_of_ns: int) -> Iterable[FoundText]:
+        """What is known at market time `as_of_ns` for the agent (`social`, `news`) of one asset."""
+        ...
+
+
+class NoEvidence:
+    """Nobody collects texts: models search for themselves, with their provider's tools."""
+
+    def find(self, agent: str, asset: str, as_of_ns: int) -> Iterable[FoundText]:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

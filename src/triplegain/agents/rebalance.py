@@ -12,7 +12,9 @@ from pydantic import Field
 from triplegain.agents.answer import Abstain
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
+from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.orders import Side
@@ -94,3 +96,13 @@ def _trade(trade: PlannedTrade) -> dict[str, str | int | None]:
 
 def _cents(number: Decimal) -> str:
     return text(number.quantize(Decimal("0.01")))
+
+
+REBALANCE = AgentSpec(
+    name="rebalance",
+    about="may choose how a rebalance is done; nobody: rules",
+    answer=RebalanceAnswer,
+    work=Flow.REBALANCE,
+    task=TaskSpec("rebalance", 3600 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=1),
+    importance=Importance.LOW,
+)

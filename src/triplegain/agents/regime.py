@@ -11,7 +11,9 @@ from triplegain.agents.answer import Abstain
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
 from triplegain.agents.snapshot_figures import figure
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.proposal import Regime
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.glance import MarketSeen
@@ -74,3 +76,13 @@ def regime_prompt(snapshot_text: str, snapshot: Snapshot) -> Prompt:
     """The question to a model; `snapshot_text` is a rendering of `snapshot`."""
     system = filled("regime", **answer_places(RegimeAnswer))
     return Prompt(system, f"Instrument {snapshot.symbol}, decided on {snapshot.primary} candles.\n\n{snapshot_text}")
+
+
+REGIME = AgentSpec(
+    name="regime",
+    about="the regime of each market; nobody: rules",
+    answer=RegimeAnswer,
+    work=MarketAnalysis(regime_prompt, regime_rules),
+    task=TaskSpec("regime", 300 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=3),
+    informs=("decision",),
+)

@@ -16,17 +16,15 @@ from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.evidence import EvidenceBundle
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
+from triplegain.agents.spec import AgentSpec, Importance, TaskSpec, TextAnalysis
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most
-from triplegain.domain.clock import iso
+from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.request import Prompt, Tool
 
 _NARRATIVES_MAX = 3
 _EVENTS_MAX = 5
 _STEP = Decimal("0.0001")
-#: What the provider may do before it answers.
-SOCIAL_TOOLS = frozenset({Tool.X_SEARCH})
-NEWS_TOOLS = frozenset({Tool.WEB_SEARCH})
 
 
 class SocialAnswer(TypedAnswer):
@@ -115,18 +113,42 @@ def with_sentiment(answer: Answer, sentiment: Sentiment | None, settings: Sentim
     return replace(answer, size_fraction=(wanted * factor).quantize(_STEP, ROUND_DOWN))
 
 
-def social_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle | None = None) -> Prompt:
-    """The question about what people write; without evidence the model searches for itself (`SOCIAL_TOOLS`)."""
+def social_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle) -> Prompt:
+    """The question about what people write; without evidence the model searches X for itself."""
     return Prompt(filled("social", **answer_places(SocialAnswer)), _question(asset, as_of_ns, evidence))
 
 
-def news_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle | None = None) -> Prompt:
-    """The question about the news; without evidence the model searches for itself (`NEWS_TOOLS`)."""
+def news_prompt(asset: str, as_of_ns: int, evidence: EvidenceBundle) -> Prompt:
+    """The question about the news; without evidence the model searches the web for itself."""
     return Prompt(filled("news", **answer_places(NewsAnswer)), _question(asset, as_of_ns, evidence))
 
 
-def _question(asset: str, as_of_ns: int, evidence: EvidenceBundle | None) -> str:
-    if evidence is not None and evidence.as_of_ns > as_of_ns:
+def _question(asset: str, as_of_ns: int, evidence: EvidenceBundle) -> str:
+    if evidence.as_of_ns > as_of_ns:
         raise InvalidValueError(f"evidence as of {iso(evidence.as_of_ns)} is later than the cycle, {iso(as_of_ns)}")
     asked = f"Asset {asset}. The time is {iso(as_of_ns)[:16]}Z; nothing later counts."
-    return asked if evidence is None else f"{asked}\n\n{evidence.fenced()}"
+    return f"{asked}\n\n{evidence.fenced()}" if evidence.items else f"{asked} No evidence is given: search for it."
+
+
+_TASK = TaskSpec("sentiment", 1800 * SECOND_NS, timeout_ns=60 * SECOND_NS, concurrency=2)
+
+SOCIAL = AgentSpec(
+    name="social",
+    about="what people write; must be able to search X",
+    answer=SocialAnswer,
+    work=TextAnalysis(social_prompt),
+    task=_TASK,
+    informs=("decision",),
+    tools=frozenset({Tool.X_SEARCH}),
+    importance=Importance.LOW,
+)
+NEWS = AgentSpec(
+    name="news",
+    about="the news; must be able to search the web",
+    answer=NewsAnswer,
+    work=TextAnalysis(news_prompt),
+    task=_TASK,
+    informs=("decision",),
+    tools=frozenset({Tool.WEB_SEARCH}),
+    importance=Importance.LOW,
+)

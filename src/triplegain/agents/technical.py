@@ -12,7 +12,9 @@ from triplegain.agents.answer import Abstain
 from triplegain.agents.prompt_template import filled
 from triplegain.agents.schema_text import answer_places
 from triplegain.agents.snapshot_figures import distance_bps, figure, percent
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole
+from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.glance import MarketSeen
 from triplegain.market.snapshot.snapshot import Snapshot
@@ -98,3 +100,13 @@ def _trend(value: float | None) -> Trend:
     if value is None or abs(value) < _TREND_LEAST:
         return Trend.SIDEWAYS
     return Trend.UP if value > 0 else Trend.DOWN
+
+
+TECHNICAL = AgentSpec(
+    name="technical",
+    about="analysis each minute; nobody: rules",
+    answer=TechnicalAnswer,
+    work=MarketAnalysis(technical_prompt, technical_rules),
+    task=TaskSpec("technical", 60 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=3),
+    informs=("decision",),
+)

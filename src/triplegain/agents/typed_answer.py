@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -16,10 +16,15 @@ class TypedAnswer(BaseModel):
     """Frozen. Every field is required, and no other is allowed: a default would turn strict schemas off.
 
     Numbers are whole, have their unit in their name, and are never repaired: 75.0, "75", true and NaN are invalid.
-    Text decides nothing: it is cleaned and cut, not refused. `reasoning` comes last.
+    Text decides nothing: it is cleaned and cut, not refused. Every answer says how sure it is; `reasoning` comes last.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    if TYPE_CHECKING:
+        # Declared by each answer, where it belongs among its fields: their order is that of the schema.
+        confidence_pct: int
+        reasoning: str
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -29,7 +29,8 @@ def sentiment_settings(config: Config) -> SentimentSettings:
 def consensus_settings(config: Config) -> ConsensusSettings:
     chosen = config.agents.consensus
     confidence_max = config.orchestration.consensus.confidence_max
-    return ConsensusSettings(chosen.boost_six, chosen.boost_five, chosen.boost_four, confidence_max)
+    boosts = chosen.boost_six, chosen.boost_five, chosen.boost_four
+    return ConsensusSettings(chosen.voters, boosts, confidence_max)
 
 
 def _percent(share: Decimal) -> int:

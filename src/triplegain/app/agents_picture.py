@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from triplegain.agents.decision import DECISION
+from triplegain.agents.decision_context import sentiment_numbers
 from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind, Model, Standing, Task
 from triplegain.app.models import RESOLVERS
 from triplegain.app.trading_state import trading_state
 from triplegain.decision.schedule import Tally
 from triplegain.decision.settings import Cast
-from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.clock import SECOND_NS
 from triplegain.session.trading_session import TradingSession
-
-_PARTS = ("technical", "regime", "social", "news", "conflict", "rebalance")
 
 
 def agents(session: TradingSession) -> Mind:
@@ -38,9 +37,9 @@ def coordinator(session: TradingSession) -> CoordinatorState:
 
 def _tasks(session: TradingSession) -> Iterator[Task]:
     schedule = session.mind.schedule
-    courses, tallies = schedule.state()["tasks"], schedule.tallies
+    tallies = schedule.tallies
     for name, spec in schedule.specs.items():
-        tally, course = tallies.get(name, Tally()), courses.get(name)
+        tally = tallies.get(name, Tally())
         yield Task(
             name=name,
             interval_s=spec.interval_ns // SECOND_NS,
@@ -48,18 +47,17 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
             asked_for=tally.forced,
             missed=tally.missed,
             skipped={str(why): count for why, count in tally.skipped.items()},
-            next_due=None if course is None else min(int(course["next_ns"]), int(course["asked_ns"] or NEVER)),
-            in_progress=course is not None and course["run"] is not None,
+            next_due=schedule.due_ns(name),
+            in_progress=schedule.is_running(name),
         )
 
 
 def _models(cast: Cast) -> Iterator[Model]:
     """By name, with the parts each plays; those who stand in for each other at conflicts go under one name."""
-    played: dict[str, list[str]] = {name: ["decision"] for name in cast.decision}
-    for part in _PARTS:
-        model: str | None = getattr(cast, part)
-        if model is not None:
-            played.setdefault(model, []).append(part)
+    played: dict[str, list[str]] = {name: [DECISION.name] for name in cast.voters}
+    for agent, models in cast.models.items():
+        for model in models if agent != DECISION.name else ():
+            played.setdefault(model, []).append(agent)
     for name in sorted(played, key=lambda name: (name == RESOLVERS, name)):
         yield Model(name=name, provider=cast.providers.get(name, ""), roles=played[name])
 
@@ -68,17 +66,9 @@ def _standing(session: TradingSession, symbol: str) -> Standing:
     opinions, now_ns = session.mind.opinions, session.now_ns
     technical = opinions.technical(symbol, now_ns)
     sentiment = opinions.sentiment(symbol.partition("/")[0], now_ns)
-    numbers: dict[str, Any] | None = None
-    if sentiment is not None:
-        numbers = {
-            "overall_pct": sentiment.overall_pct,
-            "confidence_pct": sentiment.confidence_pct,
-            "social_pct": sentiment.social_pct,
-            "news_pct": sentiment.news_pct,
-        }
     return Standing(
         symbol=symbol,
         regime=opinions.regime(symbol).value,
         technical=None if technical is None else technical.model_dump(mode="json"),
-        sentiment=numbers,
+        sentiment=None if sentiment is None else sentiment_numbers(sentiment),
     )

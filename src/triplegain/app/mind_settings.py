@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import Flow, TaskSpec
 from triplegain.app.agent_settings import (
     consensus_settings,
     regime_rules_settings,
@@ -19,7 +21,6 @@ from triplegain.app.orchestration_settings import (
     task_specs,
 )
 from triplegain.config import Config
-from triplegain.decision.schedule import Task, TaskSpec
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 
@@ -30,14 +31,17 @@ def mind_settings(config: Config, cast: Cast, candle_ns: int = 0) -> MindSetting
     `candle_ns`: where a market is told by candles alone, their length; nobody looks again before there is another.
     """
     able = {
-        Task.TECHNICAL: True,
-        Task.REGIME: True,
-        Task.SENTIMENT: bool(cast.social or cast.news),
-        Task.DECISION: bool(cast.decision),
-        Task.REBALANCE: config.portfolio.rebalance.enabled,
+        agent.task.name
+        for agent in AGENTS
+        if agent.task is not None
+        and (
+            config.portfolio.rebalance.enabled
+            if agent.work is Flow.REBALANCE
+            else agent.goes_by_rules or cast.players(agent)
+        )
     }
     orchestration, regime = config.orchestration, config.agents.regime
-    specs = tuple(spec for spec in task_specs(config) if able[Task(spec.name)])
+    specs = tuple(spec for spec in task_specs(config) if spec.name in able)
     names = {spec.name for spec in specs}
     return MindSettings(
         tasks=tuple(_of_session(spec, names, candle_ns) for spec in specs),
@@ -46,8 +50,7 @@ def mind_settings(config: Config, cast: Cast, candle_ns: int = 0) -> MindSetting
         vote_timeout_ns=orchestration.votes.timeout_s * SECOND_NS,
         strong_signal_pct=orchestration.votes.strong_signal_pct,
         strong_signal_pause_ns=orchestration.votes.strong_signal_pause_s * SECOND_NS,
-        technical=technical_rules_settings(config),
-        regime=regime_rules_settings(config),
+        rules={"technical": technical_rules_settings(config), "regime": regime_rules_settings(config)},
         regime_runs_agreeing=regime.runs_agreeing,
         # Rounded up: a model that is not quite sure enough is not sure.
         regime_model_confidence_min_pct=math.ceil(regime.model_confidence_min * 100),

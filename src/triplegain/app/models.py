@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from triplegain.agents.conflict import CONFLICT
+from triplegain.agents.decision import DECISION
+from triplegain.agents.rebalance import REBALANCE
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import Subject
 from triplegain.config import Config
 from triplegain.config.llm import ModelOptions
 from triplegain.decision.settings import Cast
@@ -14,7 +19,7 @@ from triplegain.llm.fail_over import FailOver
 from triplegain.llm.local.weights import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
 from triplegain.llm.reply import ModelPort
-from triplegain.llm.roster import Plan, Role, Roster, keys_of, only_these
+from triplegain.llm.roster import Plan, Roster, keys_of, only_these
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending import Spending
 from triplegain.llm.stand_ins import StandIns
@@ -74,7 +79,7 @@ async def build_models(
     if taped is None:
         await client.warm_up()
     port: ModelPort = client if through is None else through(client, specs)
-    resolvers = [specs[name] for name in roster.roles[Role.CONFLICT]]
+    resolvers = [specs[name] for name in roster.roles[CONFLICT.name]]
     if resolvers:
         port = StandIns(port, RESOLVERS, FailOver(port, resolvers))
     banner = roster.banner(calls_per_day(config, symbols, assets))
@@ -120,48 +125,33 @@ def spending_limits(config: Config) -> SpendingLimits:
     return SpendingLimits(budget.per_day_usd, budget.per_decision_usd, budget.warn_usd)
 
 
-def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) -> dict[Role, int]:
-    """Questions of each part in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
-    tasks = config.orchestration.tasks
-    decisions = symbols * (_DAY_S // tasks.decision.interval_s)
-    return {
-        Role.TECHNICAL: symbols * (_DAY_S // tasks.technical.interval_s),
-        Role.REGIME: symbols * (_DAY_S // tasks.regime.interval_s),
-        Role.SOCIAL: assets * (_DAY_S // tasks.sentiment.interval_s),
-        Role.NEWS: assets * (_DAY_S // tasks.sentiment.interval_s),
-        Role.DECISION: decisions,
-        Role.CONFLICT: decisions,
-        Role.REBALANCE: _DAY_S // tasks.rebalance.interval_s if config.portfolio.rebalance.enabled else 0,
-    }
+def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) -> dict[str, int]:
+    """Questions of each agent in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
+    tasks, subjects = config.orchestration.tasks, {Subject.PAIR: symbols, Subject.ASSET: assets, Subject.PORTFOLIO: 1}
+    calls = {}
+    for agent in AGENTS:
+        task = agent.task or DECISION.task
+        assert task is not None
+        calls[agent.name] = subjects[agent.subject] * (_DAY_S // getattr(tasks, task.name).interval_s)
+    if not config.portfolio.rebalance.enabled:
+        calls[REBALANCE.name] = 0
+    return calls
 
 
 def cast_of(roster: Roster) -> Cast:
     """The parts as a session's mind is told them."""
-
-    def first(role: Role) -> str | None:
-        return next(iter(roster.roles[role]), None)
-
+    models = {role: roster.asked(role) for role in roster.roles}
     providers = {spec.name: spec.provider.value for spec in roster.present}
-    resolver = first(Role.CONFLICT)
-    if resolver is not None:
-        providers[RESOLVERS] = providers[resolver]
+    if resolvers := models[CONFLICT.name]:
+        providers[RESOLVERS] = providers[resolvers[0]]
+        models[CONFLICT.name] = (RESOLVERS,)
     local = [spec.name for spec in roster.present if spec.provider is Provider.LOCAL]
-    return Cast(
-        technical=first(Role.TECHNICAL),
-        regime=first(Role.REGIME),
-        social=first(Role.SOCIAL),
-        news=first(Role.NEWS),
-        decision=roster.roles[Role.DECISION],
-        conflict=RESOLVERS if resolver else None,
-        rebalance=first(Role.REBALANCE),
-        providers=providers,
-        token_budgets=dict.fromkeys(local, LOCAL_TINY.prompt_tokens),
-    )
+    return Cast(models, providers, dict.fromkeys(local, LOCAL_TINY.prompt_tokens))
 
 
 def _plan(config: Config, specs: tuple[ModelSpec, ...]) -> Plan:
-    roles = {role: tuple(getattr(config.llm.roles, role.value)) for role in Role}
-    return Plan(specs, roles, config.llm.budget.per_day_usd)
+    roles = {agent.role: tuple(getattr(config.llm.roles, agent.name)) for agent in AGENTS}
+    return Plan(specs, roles, config.llm.budget.per_day_usd, config.agents.consensus.voters)
 
 
 def _spec(config: Config, name: str, words: str) -> ModelSpec:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import TaskSpec
 from triplegain.config import Config
-from triplegain.config.orchestration import Tasks
+from triplegain.config.orchestration import TaskTiming
 from triplegain.decision.agreement import AgreementSettings
 from triplegain.decision.conflicts import ConflictSettings
 from triplegain.decision.degradation import DegradationSettings
-from triplegain.decision.outcomes import OutcomeSettings
+from triplegain.decision.outcomes import VOTES_OF_A_MODEL, OutcomeSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.schedule import TASKS, Task, TaskSpec
 from triplegain.domain.clock import SECOND_NS
 
 _HOUR_NS = 3600 * SECOND_NS
@@ -21,17 +22,10 @@ _HUNDRED = Decimal(100)
 def task_specs(config: Config) -> tuple[TaskSpec, ...]:
     """The schedule as configured; what waits for what is not a matter of taste and stays."""
     tasks = config.orchestration.tasks
-    return tuple(_spec(tasks, known) for known in TASKS)
+    return tuple(_spec(getattr(tasks, known.name), known) for known in AGENTS.tasks)
 
 
-def _spec(tasks: Tasks, known: TaskSpec) -> TaskSpec:
-    timing = {
-        Task.TECHNICAL: tasks.technical,
-        Task.REGIME: tasks.regime,
-        Task.SENTIMENT: tasks.sentiment,
-        Task.DECISION: tasks.decision,
-        Task.REBALANCE: tasks.rebalance,
-    }[Task(known.name)]
+def _spec(timing: TaskTiming, known: TaskSpec) -> TaskSpec:
     return TaskSpec(
         name=known.name,
         interval_ns=timing.interval_s * SECOND_NS,
@@ -82,6 +76,7 @@ def outcome_settings(config: Config) -> OutcomeSettings:
     return OutcomeSettings(
         horizons_ns=tuple(hours * _HOUR_NS for hours in chosen.horizons_h),
         grace_ns=chosen.grace_s * SECOND_NS,
+        votes_max=config.agents.consensus.voters * VOTES_OF_A_MODEL,
     )
 
 

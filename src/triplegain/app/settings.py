@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from triplegain.agents.decision import DECISION
 from triplegain.app.hodl_settings import hodl_settings
 from triplegain.app.mind_settings import mind_settings
 from triplegain.app.orchestration_settings import rebalance_settings
@@ -90,9 +91,9 @@ def session_settings(
 ) -> SessionSettings:
     """`cast`: the models that take part. There is one trader: either some of them vote, or one that goes by rules."""
     execution, cast = config.execution, cast or Cast()
-    baseline = baseline_choice(config, bool(cast.decision))
+    baseline = baseline_choice(config, bool(cast.voters))
     if baseline is not None:
-        cast = replace(cast, decision=())
+        cast = replace(cast, models={**cast.models, DECISION.name: ()})
     return SessionSettings(
         session_id=session_id,
         created_at_ns=created_at_ns,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from triplegain.app.model_ping import Ping
-    from triplegain.llm.roster import Role, Roster
+    from triplegain.llm.roster import Roster
     from triplegain.llm.spec import ModelSpec
 
 LlmOption = Annotated[
@@ -95,7 +95,7 @@ async def _ping(name: str | None) -> list[Ping]:
         return await ask(models.port, [spec.name for spec in models.roster.present], config.llm.ping_timeout_s)
 
 
-def roster_as_json(roster: Roster, calls: Mapping[Role, int]) -> dict[str, Any]:
+def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
     """`price_*_usd` per million tokens, null where nobody knows it."""
     return {
         "models": [
@@ -105,7 +105,7 @@ def roster_as_json(roster: Roster, calls: Mapping[Role, int]) -> dict[str, Any]:
                 "id": each.spec.model,
                 "takes_part": each.takes_part,
                 "why_not": each.why_not or None,
-                "roles": [role.value for role in each.roles],
+                "roles": list(each.roles),
                 "price_in_usd": _prices(each.spec)[0],
                 "price_out_usd": _prices(each.spec)[1],
             }
@@ -116,7 +116,7 @@ def roster_as_json(roster: Roster, calls: Mapping[Role, int]) -> dict[str, Any]:
     }
 
 
-def roster_view(roster: Roster, calls: Mapping[Role, int]) -> RenderableType:
+def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
     """For eyes: a line for each model, and what a day costs."""
     from rich.console import Group
     from rich.text import Text
@@ -127,7 +127,7 @@ def roster_view(roster: Roster, calls: Mapping[Role, int]) -> RenderableType:
     table = listing("Name", "Provider", "Id", *prices, "Takes part", right=prices, whole=("Name", "Provider"))
     for each in roster.standings:
         spec = each.spec
-        parts = ", ".join(role.value for role in each.roles) or "yes, without a part"
+        parts = ", ".join(each.roles) or "yes, without a part"
         state = Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
         table.add_row(spec.name, spec.provider.value, spec.model, *map(roughly, _prices(spec)), state)
     return Group(table, Text(roster.banner(calls)[0]), Text(roster.banner(calls)[-1] if roster.present else ""))

@@ -78,11 +78,15 @@ class SentimentAgent(Section):
 
 
 class ConsensusOfModels(Section):
-    """What agreement adds to the confidence of a decision of exactly six models, counted over all that were asked."""
+    """How many models decide, and what agreement adds to their confidence, counted over all that were asked.
 
-    boost_six: Fraction = Field(Decimal("0.15"), description="all six agree")
-    boost_five: Fraction = Field(Decimal("0.10"), description="five agree")
-    boost_four: Fraction = Field(Decimal("0.05"), description="four agree")
+    It adds nothing where fewer are asked. The names are of six voters; of seven, `boost_six` is for all seven.
+    """
+
+    voters: AtLeastOne = Field(6, description="so many models decide at most; agreement adds where so many were asked")
+    boost_six: Fraction = Field(Decimal("0.15"), description="all of them agree")
+    boost_five: Fraction = Field(Decimal("0.10"), description="all but one agree")
+    boost_four: Fraction = Field(Decimal("0.05"), description="all but two agree")
 
     @model_validator(mode="after")
     def _more_agreement_adds_more(self) -> ConsensusOfModels:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, create_model, model_validator
 
+from triplegain.agents.registry import AGENTS
 from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import Amount, AtLeastOne, Exact, Milliseconds, Section, Word
 from triplegain.llm.spec import Provider, Thinking
 
-VOTERS_MAX = 6
 #: Named by users, so it must not be one of ours.
 RESERVED = frozenset({"auto", "none", "local-tiny"})
 
@@ -73,26 +73,35 @@ class Search(Section):
     search_tokens: AtLeastOne = Field(6000, description="findings of one, for the reservation of money")
 
 
-class Roles(Section):
-    """Who plays which part; names of `models`. Of technical, regime, social, news and rebalance the first that can."""
+#: Who plays which part where `llm.yaml` does not say; nobody in those of further agents.
+_USUAL: Mapping[str, Names] = {
+    "technical": ("qwen",),
+    "regime": ("qwen",),
+    "social": ("grok",),
+    "news": ("gpt",),
+    "decision": ("qwen", "gpt", "grok", "deepseek", "sonnet", "opus"),
+    "conflict": ("deepseek", "sonnet"),
+    "rebalance": ("deepseek", "sonnet"),
+}
 
-    technical: Names = Field(("qwen",), description="analysis each minute; nobody: rules")
-    regime: Names = Field(("qwen",), description="the regime of each market; nobody: rules")
-    social: Names = Field(("grok",), description="what people write; must be able to search X")
-    news: Names = Field(("gpt",), description="the news; must be able to search the web")
-    decision: Names = Field(
-        ("qwen", "gpt", "grok", "deepseek", "sonnet", "opus"), description="they vote, all of them, six at most"
-    )
-    conflict: Names = Field(("deepseek", "sonnet"), description="the first resolves conflicts, the others stand in")
-    rebalance: Names = Field(("deepseek", "sonnet"), description="may choose how a rebalance is done; nobody: rules")
+
+class _Roles(Section):
+    """Who plays which part; names of `models`. Where not all of them are asked, it is the first that can."""
 
     @model_validator(mode="after")
-    def _six_voters_without_repeats(self) -> Roles:
-        if len(self.decision) > VOTERS_MAX:
-            raise ValueError(f"at most {VOTERS_MAX} models decide, these are {len(self.decision)}")
-        if len(set(self.decision)) != len(self.decision):
-            raise ValueError("a model is named twice in decision")
+    def _without_repeats(self) -> Self:
+        for agent in AGENTS:
+            named = getattr(self, agent.name)
+            if len(set(named)) != len(named):
+                raise ValueError(f"a model is named twice in {agent.name}")
         return self
+
+
+_ROLES: dict[str, Any] = {
+    agent.name: (Names, Field(_USUAL.get(agent.name, ()), description=agent.about)) for agent in AGENTS
+}
+#: A key for each agent.
+Roles = create_model("Roles", __base__=_Roles, **_ROLES)
 
 
 class Budget(Section):
@@ -152,7 +161,7 @@ class Llm(Section):
             raise ValueError(
                 f"models: a name has no comma and no slash and is not one of {', '.join(sorted(RESERVED))}"
             )
-        named = {name for role in Roles.model_fields for name in getattr(self.roles, role)} | set(self.options)
+        named = {name for agent in AGENTS for name in getattr(self.roles, agent.name)} | set(self.options)
         unknown = sorted(named - set(self.models))
         if unknown:
             raise ValueError(f"roles and options name {', '.join(unknown)}, which models does not")

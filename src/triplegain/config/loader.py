@@ -64,7 +64,13 @@ def _load(environ: Mapping[str, str] | None, config_dir: Path | None) -> tuple[C
         part, faults = _load_part(model, folder / f"{name}.yaml", variables)
         parts[name] = part
         problems += faults
-    return (None if problems else Config(**parts)), problems
+    if problems:
+        return None, problems
+    try:
+        return Config(**parts), []
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        return None, [Problem(str(folder), 0, "", fault["msg"].removeprefix("Value error, ")) for fault in found]
 
 
 def _load_part(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import TaskSpec
 from triplegain.config.values import AtLeastOne, Count, Fraction, Section
+from triplegain.domain.clock import SECOND_NS
 
 _EVERY = "runs every so many seconds of market time, from the start of the session"
 _TIMEOUT = "an answer that takes longer is an abstention"
 _ROUNDS = "rounds of this task at once"
 
 
-class _Task(Section):
+class TaskTiming(Section):
     """One task of the schedule."""
 
     interval_s: AtLeastOne
@@ -22,61 +25,35 @@ class _Task(Section):
     concurrency: AtLeastOne
 
     @model_validator(mode="after")
-    def _over_before_the_next(self) -> _Task:
+    def _over_before_the_next(self) -> TaskTiming:
         if self.timeout_s > self.interval_s:
             raise ValueError(f"timeout_s ({self.timeout_s}) cannot be above interval_s ({self.interval_s})")
         return self
 
 
-class TechnicalTask(_Task):
-    """Technical analysis."""
-
-    interval_s: AtLeastOne = Field(60, description=_EVERY)
-    timeout_s: AtLeastOne = Field(30, description=_TIMEOUT)
-    concurrency: AtLeastOne = Field(3, description=_ROUNDS)
-
-
-class RegimeTask(_Task):
-    """The regime of each market."""
-
-    interval_s: AtLeastOne = Field(300, description=_EVERY)
-    timeout_s: AtLeastOne = Field(30, description=_TIMEOUT)
-    concurrency: AtLeastOne = Field(3, description=_ROUNDS)
+def _timing(task: TaskSpec) -> tuple[Any, Any]:
+    """The section of one task, and its default: what its agents say."""
+    section = create_model(
+        f"{task.name.capitalize()}Task",
+        __base__=TaskTiming,
+        interval_s=(AtLeastOne, Field(task.interval_ns // SECOND_NS, description=_EVERY)),
+        timeout_s=(AtLeastOne, Field(task.timeout_ns // SECOND_NS, description=_TIMEOUT)),
+        concurrency=(AtLeastOne, Field(task.concurrency, description=_ROUNDS)),
+    )
+    # A configuration that travels to another process finds its sections by their names here.
+    globals()[section.__name__] = section
+    return section, section.model_validate({})
 
 
-class SentimentTask(_Task):
-    """News and social sentiment."""
-
-    interval_s: AtLeastOne = Field(1800, description=_EVERY)
-    timeout_s: AtLeastOne = Field(60, description=_TIMEOUT)
-    concurrency: AtLeastOne = Field(2, description=_ROUNDS)
-
-
-class DecisionTask(_Task):
-    """The trading decision; it waits for the three above when they are due at the same moment."""
-
-    interval_s: AtLeastOne = Field(3600, description=_EVERY)
-    timeout_s: AtLeastOne = Field(60, description=_TIMEOUT)
-    concurrency: AtLeastOne = Field(3, description=_ROUNDS)
-
-
-class RebalanceTask(_Task):
-    """The check whether the portfolio has drifted; it waits for a decision of the same moment."""
-
-    interval_s: AtLeastOne = Field(3600, description=_EVERY)
-    timeout_s: AtLeastOne = Field(30, description=_TIMEOUT)
-    concurrency: AtLeastOne = Field(1, description=_ROUNDS)
-
-
-class Tasks(Section):
+class _Tasks(Section):
     """What runs by itself."""
 
-    technical: TechnicalTask = TechnicalTask()
-    regime: RegimeTask = RegimeTask()
-    sentiment: SentimentTask = SentimentTask()
-    decision: DecisionTask = DecisionTask()
-    rebalance: RebalanceTask = RebalanceTask()
     rounds_at_once: AtLeastOne = Field(5, description="rounds of all tasks together at once")
+
+
+_TASKS: dict[str, Any] = {task.name: _timing(task) for task in AGENTS.tasks}
+#: A section for each task of the agents. What is due at the same moment waits for those that inform it.
+Tasks = create_model("Tasks", __base__=_Tasks, **_TASKS)
 
 
 class Votes(Section):

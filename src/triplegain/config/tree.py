@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
+from triplegain.agents.decision import DECISION
 from triplegain.config.agents import Agents
 from triplegain.config.execution import Execution
 from triplegain.config.hodl import Hodl
@@ -31,3 +34,12 @@ class Config(Section):
     portfolio: Portfolio = Portfolio()
     database: Database = Database()
     api: Api = Api()
+
+    @model_validator(mode="after")
+    def _no_more_voters_than_may_vote(self) -> Config:
+        named, most = len(getattr(self.llm.roles, DECISION.name)), self.agents.consensus.voters
+        if named > most:
+            raise ValueError(
+                f"llm.roles.decision names {named} models, at most {most} decide: consensus.voters in agents.yaml"
+            )
+        return self

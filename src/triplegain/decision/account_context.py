@@ -43,6 +43,7 @@ def decision_context(
         technical=opinions.technical(symbol, now_ns),
         regime=situation.regime,
         sentiment=opinions.sentiment(symbol.partition("/")[0], now_ns),
+        others=opinions.others(symbol, now_ns),
     )
 
 

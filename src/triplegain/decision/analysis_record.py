@@ -5,20 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.conflict import ConflictAnswer
-from triplegain.agents.rebalance import RebalanceAnswer
-from triplegain.agents.regime import RegimeAnswer
-from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
-from triplegain.agents.technical import TechnicalAnswer
+from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.domain.agent_records import AnalysisRecord
-
-Analysis = TechnicalAnswer | RegimeAnswer | SocialAnswer | NewsAnswer | ConflictAnswer | RebalanceAnswer
 
 
 def analysis_record(
     task: str,
     subject: str,
-    answer: Analysis | Abstain,
+    answer: TypedAnswer | Abstain,
     time_ns: int,
     model: str | None = None,
     snapshot_hash: str = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from triplegain.decision.round_kinds import ANSWERS
+from triplegain.agents.spec import AgentSpec, Registry
 from triplegain.decision.rounds import Round
 from triplegain.llm.reply import FailureKind, ModelFailure, ModelPort, ModelReply
 from triplegain.llm.request import ModelRequest
@@ -17,8 +17,9 @@ Deliver = Callable[[str, str, ModelReply], None]
 class Asking:
     """Calls under way. Every model of a round is asked at once, and none of them holds up another."""
 
-    def __init__(self, port: ModelPort, session_id: str, deliver: Deliver) -> None:
+    def __init__(self, port: ModelPort, agents: Registry, session_id: str, deliver: Deliver) -> None:
         self._port = port
+        self._agents = agents
         self._session_id = session_id
         self._deliver = deliver
         self._calls: set[asyncio.Task[None]] = set()
@@ -29,19 +30,22 @@ class Asking:
 
     def ask(self, rounds: Iterable[Round]) -> None:
         for opened in rounds:
+            agent = self._agents.get(opened.kind)
+            if agent is None:
+                continue
             for model in opened.prompts:
-                call = asyncio.get_running_loop().create_task(self._call(opened, model))
+                call = asyncio.get_running_loop().create_task(self._call(opened, agent, model))
                 self._calls.add(call)
                 call.add_done_callback(self._calls.discard)
 
-    async def _call(self, opened: Round, model: str) -> None:
+    async def _call(self, opened: Round, agent: AgentSpec, model: str) -> None:
         request = ModelRequest(
             request_id=opened.request_id(model),
             session_id=self._session_id,
             agent=opened.kind,
             model=model,
             prompt=opened.prompts[model],
-            answer=ANSWERS[opened.kind],
+            answer=agent.answer,
             timeout_s=(opened.deadline_ns - opened.asked_at_ns) / 1e9,
             echo=opened.echo,
             tools=opened.tools,

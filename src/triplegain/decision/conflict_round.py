@@ -7,7 +7,7 @@ from triplegain.agents.conflict import ConflictAnswer, remaining_share
 from triplegain.decision.analysis_record import analysis_record
 from triplegain.decision.conflicts import ModelRuling
 from triplegain.decision.record import MindRecord
-from triplegain.decision.round_kinds import answered
+from triplegain.decision.replies import answered
 from triplegain.decision.rounds import FinishedRound
 
 

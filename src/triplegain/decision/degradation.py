@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, assert_never
 
-from triplegain.decision.schedule import Task
+from triplegain.agents.spec import Importance
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
 
@@ -44,15 +44,15 @@ class Level(IntEnum):
         """New trades, rebalancing among them, are allowed."""
         return self is not Level.EMERGENCY
 
-    def may_ask(self, task: str) -> bool:
-        """Models may be asked for this task; otherwise it goes by rules, or is skipped where there are none."""
+    def may_ask(self, importance: Importance) -> bool:
+        """Models of such agents may be asked; otherwise it goes by rules, or is skipped where there are none."""
         match self:
             case Level.NORMAL:
                 return True
             case Level.REDUCED:
-                return task not in (Task.SENTIMENT, Task.REBALANCE)
+                return importance > Importance.LOW
             case Level.LIMITED:
-                return task == Task.DECISION
+                return importance is Importance.HIGH
             case Level.EMERGENCY:
                 return False
             case _:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
+from triplegain.agents.conflict import CONFLICT
+from triplegain.agents.decision import DECISION
+from triplegain.agents.rebalance import REBALANCE
+from triplegain.agents.regime import REGIME
 from triplegain.agents.regime_memory import RegimeMemory
-from triplegain.agents.technical import Bias
+from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
+from triplegain.agents.technical import TECHNICAL, Bias
 from triplegain.decision.analysts import Analysts
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.record import MindRecord
-from triplegain.decision.round_kinds import Kind, fitting
+from triplegain.decision.replies import fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds
-from triplegain.decision.schedule import Schedule, Skip, Task
+from triplegain.decision.schedule import Schedule, Skip
 from triplegain.decision.settings import MindSettings
 from triplegain.decision.slots import Slots
 from triplegain.decision.voting import Account, Voting
@@ -30,14 +35,6 @@ from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot
 
 _AGAIN_NS = SECOND_NS
-_TASKS = {
-    Kind.TECHNICAL: Task.TECHNICAL,
-    Kind.REGIME: Task.REGIME,
-    Kind.SOCIAL: Task.SENTIMENT,
-    Kind.NEWS: Task.SENTIMENT,
-    Kind.DECISION: Task.DECISION,
-    Kind.REBALANCE: Task.REBALANCE,
-}
 
 
 class Host(Account, Protocol):
@@ -66,7 +63,9 @@ class Mind:
     ) -> None:
         """`rebalance` None: this session does not rebalance."""
         memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
-        self.opinions = Opinions(memory, settings.agreement, settings.sentiment)
+        self._agents = settings.agents
+        further = Opinions.further(settings.agents, settings.tasks)
+        self.opinions = Opinions(memory, settings.agreement, settings.sentiment, further)
         self.rounds = Rounds()
         self.schedule = Schedule(settings.tasks)
         self.degradation = Degradation(settings.degradation)
@@ -133,11 +132,13 @@ class Mind:
     def run(self, now_ns: int) -> None:
         """Everything that is due by now."""
         for done in self.rounds.collect(now_ns):
+            agent = self._agents.get(done.round.kind)
+            if agent is None:
+                continue
             if isinstance(done, FinishedRound):
-                kind = done.round.kind
-                replies = {model: fitting(kind, reply) for model, reply in done.replies.items()}
-                self._finished(replace(done, replies=replies), now_ns)
-            elif isinstance(fitting(done.round.kind, done.answer), ModelAnswer):
+                replies = {model: fitting(agent, reply) for model, reply in done.replies.items()}
+                self._finished(agent, replace(done, replies=replies), now_ns)
+            elif isinstance(fitting(agent, done.answer), ModelAnswer):
                 self.voting.late(done, now_ns)
         while ready := self.schedule.ready(now_ns):
             for task in ready:
@@ -153,56 +154,66 @@ class Mind:
         self._plan()
 
     def _begin(self, task: str, now_ns: int) -> None:
-        skip = self._skip(task)
+        skip = self.why_skipped(task)
         if skip is not None:
             self.schedule.skipped(task, now_ns, skip)
             return
         self.schedule.began(task, now_ns)
         self._running.setdefault(task, [])
-        for kind, subject in self._parts(task):
-            self._start(kind, subject, now_ns)
+        for subject, agent in self._parts(task):
+            self._start(agent, task, subject, now_ns)
         self._end_if_over(task)
 
-    def _skip(self, task: str) -> Skip | None:
-        if task == Task.SENTIMENT and not self.level.may_ask(task):
+    def why_skipped(self, task: str) -> Skip | None:
+        """Why a run of the task would not take place now; None if it would."""
+        agents = self._agents.of_task(task)
+        for agent in agents:
+            if isinstance(agent.work, Flow) and (why := self._host.may_trade) is not None:
+                return why
+            if agent.work is Flow.VOTE and not self.level.may_ask(agent.importance):
+                return Skip.EMERGENCY
+            if agent.work is Flow.REBALANCE and not self.level.may_open:
+                return Skip.EMERGENCY
+        by_models = not any(agent.goes_by_rules or isinstance(agent.work, Flow) for agent in agents)
+        if by_models and not any(self.level.may_ask(agent.importance) for agent in agents):
             return Skip.DEGRADED
-        if task == Task.DECISION:
-            return self._host.may_trade or (None if self.level.may_ask(task) else Skip.EMERGENCY)
-        if task == Task.REBALANCE:
-            return self._host.may_trade or (None if self.level.may_open else Skip.EMERGENCY)
         return None
 
     def _set_moment(self, rebalance: RebalanceRun, now_ns: int) -> None:
-        why = self._skip(Task.REBALANCE)
+        why = self.why_skipped(REBALANCE.name)
         rebalance.now_ns, rebalance.why_blocked = now_ns, "" if why is None else f"trading is {why}"
 
-    def _parts(self, task: str) -> list[tuple[Kind, str]]:
-        match task:
-            case Task.TECHNICAL | Task.REGIME | Task.DECISION:
-                return [(Kind(task), symbol) for symbol in self._symbols]
-            case Task.SENTIMENT:
-                played = [kind for kind in (Kind.SOCIAL, Kind.NEWS) if self._cast.players(kind)]
-                return [(kind, asset) for asset in self._assets for kind in played]
-            case Task.REBALANCE:
-                return [(Kind.REBALANCE, "")]
-            case _:
-                raise InvalidValueError(f"nobody knows how to run the task {task!r}")
+    def _parts(self, task: str) -> list[tuple[str, AgentSpec]]:
+        """Who of the task looks at what, subject by subject: whoever has a model or rules."""
+        agents = self._agents.of_task(task)
+        if not agents:
+            raise InvalidValueError(f"nobody knows how to run the task {task!r}")
+        rules = {agent for agent in agents if agent.goes_by_rules or agent.work is Flow.REBALANCE}
+        able = [agent for agent in agents if agent in rules or self._cast.players(agent)]
+        subjects = {Subject.PAIR: self._symbols, Subject.ASSET: self._assets, Subject.PORTFOLIO: ("",)}
+        return [
+            (subject, agent)
+            for kind, each in subjects.items()
+            for subject in each
+            for agent in able
+            if agent.subject is kind
+        ]
 
-    def _start(self, kind: Kind, subject: str, now_ns: int) -> None:
+    def _start(self, agent: AgentSpec, task: str, subject: str, now_ns: int) -> None:
         """One part of a run: by rules at once, or a round as soon as it has a slot."""
-        task = _TASKS[kind]
-        if kind is Kind.REBALANCE:
+        if agent.work is Flow.REBALANCE:
             self._start_rebalance(now_ns)
             return
-        if not self._cast.players(kind) or not self.level.may_ask(task):
-            self._analysts.by_rules(kind, subject, self._host.glance(subject), now_ns)
-            self._after_analysis(kind, subject, now_ns)
+        if not self._cast.players(agent) or not self.level.may_ask(agent.importance):
+            if agent.goes_by_rules:
+                self._analysts.by_rules(agent, subject, self._host.glance(subject), now_ns)
+                self._after_analysis(agent, subject, now_ns)
             return
-        if self.rounds.is_open(kind, subject) or (kind, subject) in self._waiting.values():
+        if self.rounds.is_open(agent.name, subject) or (agent.name, subject) in self._waiting.values():
             return
-        round_id = self.rounds.next_id(kind)
+        round_id = self.rounds.next_id(agent.name)
         self._running.setdefault(task, []).append(round_id)
-        self._waiting[round_id] = (kind, subject)
+        self._waiting[round_id] = (agent.name, subject)
         if self._slots.take(task, round_id):
             self._leave(round_id, now_ns)
 
@@ -210,97 +221,101 @@ class Mind:
         if self._rebalance is None:
             return
         self._set_moment(self._rebalance, now_ns)
-        models = self._cast.players(Kind.REBALANCE) if self.level.may_ask(Task.REBALANCE) else ()
-        round_id = self.rounds.next_id(Kind.REBALANCE) if models else None
-        timeout_ns = self.schedule.specs[Task.REBALANCE].timeout_ns
+        models = self._cast.players(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
+        round_id = self.rounds.next_id(REBALANCE.name) if models else None
+        timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
         asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, timeout_ns)
         if asked is not None:
-            self._running.setdefault(Task.REBALANCE, []).append(asked.round_id)
+            self._running.setdefault(REBALANCE.name, []).append(asked.round_id)
             self.rounds.open(asked)
 
     def _leave(self, round_id: str, now_ns: int) -> None:
         """The round has its slot: what the models are shown is the market of this moment."""
-        word, subject = self._waiting.pop(round_id)
-        kind = Kind(word)
-        opened = self._round(round_id, kind, subject, now_ns)
+        name, subject = self._waiting.pop(round_id)
+        agent = self._agents.get(name)
+        opened = None if agent is None else self._round(round_id, agent, subject, now_ns)
         if opened is None:
-            self._over(round_id, _TASKS[kind], now_ns)
+            self._over(round_id, agent, now_ns)
         else:
             self.rounds.open(opened)
 
-    def _round(self, round_id: str, kind: Kind, subject: str, now_ns: int) -> Round | None:
+    def _round(self, round_id: str, agent: AgentSpec, subject: str, now_ns: int) -> Round | None:
         """None: there is nothing to show, which has been put down."""
-        models = self._cast.players(kind)
+        models = self._cast.players(agent)
         if not models:
             # A restart with fewer models: what was to be asked is nobody's any more.
             return None
-        model, timeout_ns = models[0], self.schedule.specs[_TASKS[kind]].timeout_ns
-        if kind in (Kind.SOCIAL, Kind.NEWS):
-            return self._analysts.sentiment_round(round_id, kind, subject, model, now_ns, timeout_ns)
+        assert agent.task is not None
+        model, timeout_ns = models[0], self.schedule.specs[agent.task.name].timeout_ns
+        if isinstance(agent.work, TextAnalysis):
+            return self._analysts.text_round(round_id, agent, agent.work, subject, model, now_ns, timeout_ns)
         seen = self._host.snapshot(subject)
         if isinstance(seen, NoSnapshot):
-            if kind is Kind.DECISION:
+            if agent.work is Flow.VOTE:
                 self._owed.add(subject)
-            self._could_not_ask(kind, subject, model, seen.reason, now_ns)
+            self._could_not_ask(agent, subject, model, seen.reason, now_ns)
             return None
         try:
-            if kind is Kind.DECISION:
-                return self.voting.decision_round(round_id, subject, seen, now_ns)
-            return self._analysts.market_round(round_id, kind, subject, model, seen, now_ns, timeout_ns)
+            if isinstance(agent.work, MarketAnalysis):
+                return self._analysts.market_round(
+                    round_id, agent, agent.work, subject, model, seen, now_ns, timeout_ns
+                )
+            return self.voting.decision_round(round_id, subject, seen, now_ns)
         except InvalidValueError as error:
-            self._could_not_ask(kind, subject, model, str(error), now_ns)
+            self._could_not_ask(agent, subject, model, str(error), now_ns)
             return None
 
-    def _could_not_ask(self, kind: Kind, subject: str, model: str, reason: str, now_ns: int) -> None:
-        if kind is Kind.DECISION:
+    def _could_not_ask(self, agent: AgentSpec, subject: str, model: str, reason: str, now_ns: int) -> None:
+        if agent.work is Flow.VOTE:
             self.voting.could_not_ask(subject, reason)
         else:
-            self._analysts.could_not_ask(kind, subject, model, reason, now_ns)
+            self._analysts.could_not_ask(agent, subject, model, reason, now_ns)
 
-    def _finished(self, done: FinishedRound, now_ns: int) -> None:
+    def _finished(self, agent: AgentSpec, done: FinishedRound, now_ns: int) -> None:
         self._count(done, now_ns)
-        kind, round_id = Kind(done.round.kind), done.round.round_id
-        match kind:
-            case Kind.DECISION:
-                ask = bool(self._cast.players(Kind.CONFLICT)) and self.level.may_ask(Kind.CONFLICT)
-                question = self.voting.tally(done, now_ns, self.rounds.next_id(Kind.CONFLICT) if ask else None)
+        match agent.work:
+            case Flow.VOTE:
+                ask = bool(self._cast.players(CONFLICT)) and self.level.may_ask(CONFLICT.importance)
+                question = self.voting.tally(done, now_ns, self.rounds.next_id(CONFLICT.name) if ask else None)
                 if question is not None:
                     self.rounds.open(question)
-            case Kind.CONFLICT:
+            case Flow.RULING:
                 self.voting.ruled(done, now_ns)
-                return
-            case Kind.REBALANCE:
+            case Flow.REBALANCE:
                 if self._rebalance is not None:
                     self._set_moment(self._rebalance, now_ns)
                     self._rebalance.chosen(done)
+            case MarketAnalysis() | TextAnalysis():
+                self._analysts.take(agent, done, now_ns)
+                self._after_analysis(agent, done.round.subject, now_ns)
             case _:
-                self._analysts.take(done, now_ns)
-                self._after_analysis(kind, done.round.subject, now_ns)
-        self._over(round_id, _TASKS[kind], now_ns)
+                assert_never(agent.work)
+        self._over(done.round.round_id, agent, now_ns)
 
-    def _after_analysis(self, kind: Kind, subject: str, now_ns: int) -> None:
+    def _after_analysis(self, agent: AgentSpec, subject: str, now_ns: int) -> None:
         """A new technical analysis: a trade that waits is tried again, and a strong signal asks for a decision."""
-        if kind is not Kind.TECHNICAL:
+        if agent is not TECHNICAL:
             return
         if self.level.may_open:
             self.voting.retry(subject)
-        if Task.DECISION not in self.schedule.specs or self._skip(Task.DECISION) is not None:
+        if DECISION.name not in self.schedule.specs or self.why_skipped(DECISION.name) is not None:
             return
         if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
             self._owed.discard(subject)
-            self._start(Kind.DECISION, subject, now_ns)
+            self._start(DECISION, DECISION.name, subject, now_ns)
         seen = self.opinions.technical(subject, now_ns)
         if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
             return
         rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
         if now_ns >= rested_ns:
             self._strong_ns[subject] = now_ns
-            self._start(Kind.DECISION, subject, now_ns)
+            self._start(DECISION, DECISION.name, subject, now_ns)
 
-    def _over(self, round_id: str, task: str, now_ns: int) -> None:
+    def _over(self, round_id: str, agent: AgentSpec | None, now_ns: int) -> None:
         """Its slot is free for the next; the run is over with its last round."""
         for leaving in self._slots.give_back(round_id):
             self._leave(leaving, now_ns)
+        task = "" if agent is None or agent.task is None else agent.task.name
         if round_id in self._running.get(task, ()):
             self._running[task].remove(round_id)
             self._end_if_over(task)
@@ -334,7 +349,7 @@ class Mind:
             if model is None or isinstance(seen, NoSnapshot):
                 continue
             round_id = self.rounds.next_id("probe")
-            timeout_ns = self.schedule.specs[Task.REGIME].timeout_ns
+            timeout_ns = self.schedule.specs[REGIME.name].timeout_ns
             try:
                 asked = self._analysts.probe_round(round_id, self._symbols[0], model, seen, now_ns, timeout_ns)
             except InvalidValueError:
@@ -369,7 +384,7 @@ class Mind:
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
-        self.opinions.restore(stored["opinions"])
+        self.opinions.restore(stored["opinions"], self._agents)
         self.rounds.restore(stored["rounds"])
         self.schedule.restore(stored["schedule"])
         self._slots.restore(stored["slots"])

@@ -5,7 +5,7 @@ An abstention changes nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,9 +13,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from triplegain.agents.answer import Abstain
+from triplegain.agents.decision import DECISION
+from triplegain.agents.regime import REGIME, RegimeAnswer
 from triplegain.agents.regime_memory import RegimeMemory
-from triplegain.agents.sentiment import NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
-from triplegain.agents.technical import Bias, TechnicalAnswer
+from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
+from triplegain.agents.spec import AgentSpec, Registry, Subject, TaskSpec
+from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.decision.agreement import (
     AgreementSettings,
@@ -27,34 +31,36 @@ from triplegain.decision.agreement import (
 )
 from triplegain.domain.proposal import Regime
 
-_Said = TypeVar("_Said")
 _Typed = TypeVar("_Typed", bound=TypedAnswer)
+#: Those whom the context of a decision names by itself.
+_NAMED = (TECHNICAL, REGIME, SOCIAL, NEWS)
 _DIRECTIONS = {Bias.LONG: Direction.UP, Bias.SHORT: Direction.DOWN, Bias.NEUTRAL: None}
 
 
 @dataclass(slots=True)
 class Opinions:
-    """Technical analyses and regimes by symbol, sentiment by asset. Times are market time."""
+    """The latest answers by agent and subject; regimes are remembered beside. Times are market time.
+
+    `fresh_ns` says for how long further analysts' answers are shown to those they inform, by agent.
+    """
 
     regimes: RegimeMemory
     agreement: AgreementSettings
     sentiment_settings: SentimentSettings
-    _technical: dict[str, tuple[int, TechnicalAnswer]] = field(default_factory=dict)
-    _social: dict[str, tuple[int, SocialAnswer]] = field(default_factory=dict)
-    _news: dict[str, tuple[int, NewsAnswer]] = field(default_factory=dict)
+    fresh_ns: Mapping[AgentSpec, int]
+    _latest: dict[str, dict[str, tuple[int, TypedAnswer]]] = field(default_factory=dict)
 
-    def hear_technical(self, symbol: str, answer: TechnicalAnswer, time_ns: int) -> None:
-        self._technical[symbol] = (time_ns, answer)
-
-    def hear_social(self, asset: str, answer: SocialAnswer, time_ns: int) -> None:
-        self._social[asset] = (time_ns, answer)
-
-    def hear_news(self, asset: str, answer: NewsAnswer, time_ns: int) -> None:
-        self._news[asset] = (time_ns, answer)
+    def hear(
+        self, agent: AgentSpec, subject: str, answer: TypedAnswer | Abstain, time_ns: int, *, by_model: bool
+    ) -> None:
+        if isinstance(answer, RegimeAnswer):
+            self.regimes.observe(subject, answer, time_ns, by_model)
+        elif not isinstance(answer, Abstain):
+            self._latest.setdefault(agent.name, {})[subject] = (time_ns, answer)
 
     def technical(self, symbol: str, now_ns: int) -> TechnicalAnswer | None:
         """The latest analysis while it is fresh."""
-        return _fresh(self._technical.get(symbol), now_ns, self.agreement.technical_fresh_ns)
+        return self._fresh(TECHNICAL, TechnicalAnswer, symbol, now_ns, self.agreement.technical_fresh_ns)
 
     def regime(self, symbol: str) -> Regime:
         """The regime that holds: unknown until it was seen often enough."""
@@ -63,14 +69,42 @@ class Opinions:
     def sentiment(self, asset: str, now_ns: int) -> Sentiment | None:
         """Both scores together, or the one that is fresh; None without any."""
         fresh_ns = self.agreement.sentiment_fresh_ns
-        social = _fresh(self._social.get(asset), now_ns, fresh_ns)
-        news = _fresh(self._news.get(asset), now_ns, fresh_ns)
+        social = self._fresh(SOCIAL, SocialAnswer, asset, now_ns, fresh_ns)
+        news = self._fresh(NEWS, NewsAnswer, asset, now_ns, fresh_ns)
         return combine(social, news, self.sentiment_settings)
+
+    def others(self, symbol: str, now_ns: int) -> dict[str, TypedAnswer]:
+        """Fresh answers on the market or its asset of the analysts that are not among the above, by their name."""
+        found = {}
+        for agent, fresh_ns in self.fresh_ns.items():
+            subject = symbol.partition("/")[0] if agent.subject is Subject.ASSET else symbol
+            answer = self._fresh(agent, agent.answer, subject, now_ns, fresh_ns)
+            if answer is not None:
+                found[agent.name] = answer
+        return found
+
+    def _said(self, agent: AgentSpec, answer: type[_Typed], subject: str) -> tuple[int, _Typed] | None:
+        said = self._latest.get(agent.name, {}).get(subject)
+        return (said[0], said[1]) if said is not None and isinstance(said[1], answer) else None
+
+    def _fresh(self, agent: AgentSpec, answer: type[_Typed], subject: str, now_ns: int, fresh_ns: int) -> _Typed | None:
+        said = self._said(agent, answer, subject)
+        return None if said is None or not 0 <= now_ns - said[0] <= fresh_ns else said[1]
+
+    @staticmethod
+    def further(agents: Registry, tasks: Iterable[TaskSpec]) -> dict[AgentSpec, int]:
+        """The `fresh_ns` of a session: further analysts that inform a decision, for two runs of theirs."""
+        intervals = {task.name: task.interval_ns for task in tasks}
+        return {
+            agent: 2 * intervals[agent.task.name]
+            for agent in agents.informing(DECISION.name)
+            if agent not in _NAMED and agent.task is not None and agent.task.name in intervals
+        }
 
     def views(self, symbol: str, now_ns: int) -> dict[Viewer, View]:
         """The view of each analyst who has one of this market; whether it is still fresh is asked elsewhere."""
         views: dict[Viewer, View] = {}
-        technical = self._technical.get(symbol)
+        technical = self._said(TECHNICAL, TechnicalAnswer, symbol)
         if technical is not None:
             at_ns, answer = technical
             sure = Decimal(answer.confidence_pct) / 100
@@ -83,7 +117,11 @@ class Opinions:
         sentiment = self.sentiment(asset, now_ns)
         if sentiment is not None:
             score = Decimal(sentiment.overall_pct) / 100
-            heard = [said[0] for said in (self._social.get(asset), self._news.get(asset)) if said is not None]
+            heard = [
+                said[0]
+                for said in (self._said(SOCIAL, SocialAnswer, asset), self._said(NEWS, NewsAnswer, asset))
+                if said is not None
+            ]
             views[Viewer.SENTIMENT] = View(
                 Viewer.SENTIMENT,
                 sentiment_direction(score, self.agreement),
@@ -93,31 +131,18 @@ class Opinions:
         return views
 
     def state(self) -> dict[str, Any]:
-        def stored(said: Mapping[str, tuple[int, Any]]) -> dict[str, Any]:
-            return {name: [str(at_ns), answer.model_dump(mode="json")] for name, (at_ns, answer) in said.items()}
-
-        return {
-            "regimes": self.regimes.state(),
-            "technical": stored(self._technical),
-            "social": stored(self._social),
-            "news": stored(self._news),
+        latest = {
+            agent: {name: [str(at_ns), answer.model_dump(mode="json")] for name, (at_ns, answer) in said.items()}
+            for agent, said in self._latest.items()
         }
+        return {"regimes": self.regimes.state(), **latest}
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
+    def restore(self, stored: Mapping[str, Any], agents: Registry) -> None:
+        """An answer of an earlier form, or of an agent that is gone, is no opinion: the next one is not far."""
         self.regimes.restore(stored["regimes"])
-        self._technical = _restored(stored["technical"], TechnicalAnswer)
-        self._social = _restored(stored["social"], SocialAnswer)
-        self._news = _restored(stored["news"], NewsAnswer)
-
-
-def _fresh(said: tuple[int, _Said] | None, now_ns: int, fresh_ns: int) -> _Said | None:
-    return None if said is None or not 0 <= now_ns - said[0] <= fresh_ns else said[1]
-
-
-def _restored(stored: Mapping[str, Any], answer: type[_Typed]) -> dict[str, tuple[int, _Typed]]:
-    """An answer of an earlier form is no opinion any more: the next one is not far."""
-    found: dict[str, tuple[int, _Typed]] = {}
-    for name, (at_ns, said) in stored.items():
-        with suppress(ValidationError):
-            found[name] = int(at_ns), answer.model_validate(said)
-    return found
+        self._latest = {}
+        for agent in agents:
+            for subject, (at_ns, said) in stored.get(agent.name, {}).items():
+                with suppress(ValidationError):
+                    answer = agent.answer.model_validate(said)
+                    self._latest.setdefault(agent.name, {})[subject] = (int(at_ns), answer)

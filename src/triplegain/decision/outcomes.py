@@ -34,17 +34,19 @@ from triplegain.domain.orders import Side
 _HOUR_NS = 3600 * SECOND_NS
 _ZERO = Decimal(0)
 _STEP = Decimal("0.0000000001")
+#: Remembered of each voter: one an hour on 30 pairs for a day.
+VOTES_OF_A_MODEL = 24 * 30
 #: The word of a VoteRecord that is no opinion.
 _ABSTAIN = "abstain"
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeSettings:
-    """`horizons_ns` rise. `votes_max` bounds the memory of each horizon: six votes an hour on 30 pairs for a day."""
+    """`horizons_ns` rise. `votes_max` bounds the memory of each horizon; default: that of six models."""
 
     horizons_ns: tuple[int, ...] = (_HOUR_NS, 4 * _HOUR_NS, 24 * _HOUR_NS)
     grace_ns: int = 300 * SECOND_NS
-    votes_max: int = 4320
+    votes_max: int = 6 * VOTES_OF_A_MODEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.spec import TaskSpec
+from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
-
-
-class Task(StrEnum):
-    """The tasks of a session."""
-
-    TECHNICAL = "technical"
-    REGIME = "regime"
-    SENTIMENT = "sentiment"
-    DECISION = "decision"
-    REBALANCE = "rebalance"
 
 
 class Skip(StrEnum):
@@ -35,34 +27,6 @@ class Skip(StrEnum):
     DEGRADED = "degraded"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSpec:
-    """One task. It waits for the tasks of `after`; `concurrency` rounds of it may be open at once.
-
-    `timeout_ns` ends a round, and the wait of those that build on it. `name` is a Task's word or one of your own.
-    """
-
-    name: str
-    interval_ns: int
-    after: tuple[str, ...] = ()
-    timeout_ns: int = 30 * SECOND_NS
-    concurrency: int = 1
-
-
-def _spec(task: Task, interval_s: int, after: tuple[Task, ...], timeout_s: int, concurrency: int) -> TaskSpec:
-    return TaskSpec(
-        task.value, interval_s * SECOND_NS, tuple(each.value for each in after), timeout_s * SECOND_NS, concurrency
-    )
-
-
-#: The schedule of a session where the configuration says nothing else, in order of dependencies.
-TASKS = (
-    _spec(Task.TECHNICAL, 60, (), 30, 3),
-    _spec(Task.REGIME, 300, (), 30, 3),
-    _spec(Task.SENTIMENT, 1800, (), 60, 2),
-    _spec(Task.DECISION, 3600, (Task.TECHNICAL, Task.REGIME, Task.SENTIMENT), 60, 3),
-    _spec(Task.REBALANCE, 3600, (Task.DECISION,), 30, 1),
-)
 ROUNDS_AT_ONCE = 5
 
 
@@ -96,7 +60,7 @@ class _Course:
 class Schedule:
     """Ask for `ready` at `next_due_ns` and after every `ended`; tell it `began` or `skipped` for each name."""
 
-    def __init__(self, specs: Iterable[TaskSpec] = TASKS) -> None:
+    def __init__(self, specs: Iterable[TaskSpec] = AGENTS.tasks) -> None:
         """Raises InvalidValueError for an unknown or circular dependency, and for an interval below 1 ns."""
         self.specs = {spec.name: spec for spec in _in_order(tuple(specs))}
         self.start_ns: int | None = None
@@ -146,6 +110,13 @@ class Schedule:
         if course.asked_ns is None:
             course.asked_ns = now_ns
         self._look_ahead()
+
+    def due_ns(self, name: str) -> int | None:
+        """The task's next moment, by the grid or by request; None before the start."""
+        return self._courses[name].due_ns if name in self._courses else None
+
+    def is_running(self, name: str) -> bool:
+        return name in self._courses and self._courses[name].run is not None
 
     @property
     def runs(self) -> Mapping[str, int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from triplegain.decision.schedule import ROUNDS_AT_ONCE, Task, TaskSpec
+from triplegain.agents.decision import DECISION
+from triplegain.agents.spec import TaskSpec
+from triplegain.decision.schedule import ROUNDS_AT_ONCE
 from triplegain.domain.errors import InvalidValueError
 
 
@@ -16,7 +18,7 @@ class Slots:
     """
 
     def __init__(
-        self, limits: Mapping[str, int], total: int = ROUNDS_AT_ONCE, first: tuple[str, ...] = (Task.DECISION,)
+        self, limits: Mapping[str, int], total: int = ROUNDS_AT_ONCE, first: tuple[str, ...] = (DECISION.name,)
     ) -> None:
         self._limits = dict(limits)
         self._total = total

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.conflict import ConflictKind, DecidedTrade, Ruling, conflict_prompt
+from triplegain.agents.conflict import CONFLICT, ConflictKind, DecidedTrade, Ruling, conflict_prompt
 from triplegain.agents.consensus import Consensus, consensus
-from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
+from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.sentiment import with_sentiment
 from triplegain.decision.agreement import (
@@ -28,7 +28,7 @@ from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.outcomes import OutcomeBook
 from triplegain.decision.record import MindRecord
-from triplegain.decision.round_kinds import Kind, answered
+from triplegain.decision.replies import answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
 from triplegain.decision.settings import MindSettings
 from triplegain.decision.stored_answer import answer_from_json, answer_to_json
@@ -79,11 +79,11 @@ class Voting:
         """One question to every model that votes, on one snapshot. Some may read less of it: the hash is the same."""
         context = self._account.context(self._account.look(symbol, MODELS))
         cast = self._settings.cast
-        budgets = {model: cast.token_budget(model) for model in cast.decision}
+        budgets = {model: cast.token_budget(model) for model in cast.voters}
         rendered = {budget: decision_prompt(seen, context, budget) for budget in set(budgets.values())}
         return Round(
             round_id=round_id,
-            kind=Kind.DECISION,
+            kind=DECISION.name,
             subject=symbol,
             prompts={model: rendered[budget] for model, budget in budgets.items()},
             asked_at_ns=now_ns,
@@ -117,7 +117,7 @@ class Voting:
 
     def late(self, late: LateAnswer, now_ns: int) -> None:
         """A vote on a decision that is taken: put down, and nothing else."""
-        if late.round.kind == Kind.DECISION:
+        if late.round.kind == DECISION.name:
             self._vote_record(late.round, late.model, late.answer, None, now_ns)
 
     def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: Situation, now_ns: int) -> None:
@@ -225,7 +225,8 @@ class Voting:
         conflicts: tuple[Conflict, ...],
         situation: Situation,
     ) -> Round | None:
-        model, symbol, now_ns = self._settings.cast.conflict, situation.symbol, situation.time_ns
+        symbol, now_ns = situation.symbol, situation.time_ns
+        model = next(iter(self._settings.cast.players(CONFLICT)), None)
         seen = self._account.snapshot(symbol)
         if model is None or isinstance(seen, NoSnapshot):
             return None
@@ -236,7 +237,7 @@ class Voting:
         prompt = conflict_prompt(conflicts[0].kind, trade, seen, rendered, self._account.context(situation))
         return Round(
             round_id=round_id,
-            kind=Kind.CONFLICT,
+            kind=CONFLICT.name,
             subject=symbol,
             prompts={model: prompt},
             asked_at_ns=now_ns,

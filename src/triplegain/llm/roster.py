@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.prices import cost_usd
@@ -20,25 +19,20 @@ KEY_VARIABLES: Mapping[Provider, tuple[str, ...]] = {
     Provider.XAI: ("XAI_API_KEY", "XAI_BEARER_API_KEY"),
 }
 AUTO, NOBODY = "auto", "none"
-VOTERS_MAX = 6
 _NOT_NAMED = "not named with --llm"
 _ZERO = Decimal(0)
 
 
-class Role(StrEnum):
-    """The parts models play."""
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A part models play. `tools` is what it cannot be played without.
 
-    TECHNICAL = "technical"
-    REGIME = "regime"
-    SOCIAL = "social"
-    NEWS = "news"
-    DECISION = "decision"
-    CONFLICT = "conflict"
-    REBALANCE = "rebalance"
+    `all_play`: each of its models is asked; else the first that can, and the others may stand in for it.
+    """
 
-
-#: What a part cannot be played without.
-_TOOLS = {Role.SOCIAL: frozenset({Tool.X_SEARCH}), Role.NEWS: frozenset({Tool.WEB_SEARCH})}
+    name: str
+    tools: frozenset[Tool] = frozenset()
+    all_play: bool = False
 
 
 class ModelsError(InvalidValueError):
@@ -47,11 +41,12 @@ class ModelsError(InvalidValueError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The configuration: `roles` name models in the order of preference."""
+    """The configuration: `roles` name models in the order of preference; at most `voters` are asked all together."""
 
     specs: tuple[ModelSpec, ...]
     roles: Mapping[Role, tuple[str, ...]]
     per_day_usd: Decimal
+    voters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class Standing:
 
     spec: ModelSpec
     why_not: str
-    roles: tuple[Role, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def takes_part(self) -> bool:
@@ -69,11 +64,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """`roles` holds the names of those who play a part: all voters, else the first and those who stand in for it."""
+    """`roles` holds, by name, those who play a part: all voters, else the first and those who stand in for it."""
 
     standings: tuple[Standing, ...]
-    roles: Mapping[Role, tuple[str, ...]]
+    roles: Mapping[str, tuple[str, ...]]
     per_day_usd: Decimal
+    parts: Mapping[str, Role]
 
     @classmethod
     def of(
@@ -99,35 +95,40 @@ class Roster:
         if missing:
             raise ModelsError(f"cannot take part: {'; '.join(missing)}")
         present = [each.spec for each in standings if each.takes_part]
-        roles = {role: _players(role, plan.roles.get(role, ()), present) for role in Role}
+        roles = {role.name: _players(role, wanted, present, plan.voters) for role, wanted in plan.roles.items()}
         played = [
-            replace(each, roles=tuple(role for role in Role if each.spec.name in roles[role])) for each in standings
+            replace(each, roles=tuple(role for role, names in roles.items() if each.spec.name in names))
+            for each in standings
         ]
-        return cls(tuple(played), roles, plan.per_day_usd)
+        return cls(tuple(played), roles, plan.per_day_usd, {role.name: role for role in plan.roles})
 
     @property
     def present(self) -> tuple[ModelSpec, ...]:
         return tuple(each.spec for each in self.standings if each.takes_part)
 
-    def day_usd(self, calls_per_day: Mapping[Role, int], prompt_tokens: int = 8000) -> Decimal:
+    def asked(self, role: str) -> tuple[str, ...]:
+        """Who is asked: everybody of the part, or the first."""
+        return self.roles[role] if self.parts[role].all_play else self.roles[role][:1]
+
+    def day_usd(self, calls_per_day: Mapping[str, int], prompt_tokens: int = 8000) -> Decimal:
         """What so many questions of each part cost if every answer is as long as it may be; the budget aside."""
         total = _ZERO
         by_name = {spec.name: spec for spec in self.present}
         for role, calls in calls_per_day.items():
-            names = self.roles[role] if role is Role.DECISION else self.roles[role][:1]
-            for spec in (by_name[name] for name in names):
-                searches = spec.searches_max if role in _TOOLS else 0
+            for spec in (by_name[name] for name in self.asked(role)):
+                searches = spec.searches_max if self.parts[role].tools else 0
                 tokens_in = prompt_tokens + searches * spec.search_tokens
                 total += calls * (cost_usd(spec, tokens_in, spec.max_output_tokens, searches) or _ZERO)
         return total
 
-    def banner(self, calls_per_day: Mapping[Role, int], prompt_tokens: int = 8000) -> list[str]:
+    def banner(self, calls_per_day: Mapping[str, int], prompt_tokens: int = 8000) -> list[str]:
         """Lines for the start of a session: who takes part, who does not and why, what a day costs at most."""
         names = [spec.name for spec in self.present]
         if not names:
             lines = ["No language model takes part: rules decide, and nothing is spent."]
         else:
-            lines = [f"Models: {', '.join(names)} ({len(self.roles[Role.DECISION])} vote)"]
+            voters = sum(len(self.roles[role.name]) for role in self.parts.values() if role.all_play)
+            lines = [f"Models: {', '.join(names)} ({voters} vote)"]
         away = [each for each in self.standings if each.why_not not in ("", _NOT_NAMED)]
         lines += [f"  without {each.spec.name}: {each.why_not}" for each in away]
         if names:
@@ -180,11 +181,11 @@ def _why_not(
     return ""
 
 
-def _players(role: Role, wanted: tuple[str, ...], present: list[ModelSpec]) -> tuple[str, ...]:
+def _players(role: Role, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
     """Those who can, in the wanted order; a local model, once named, votes and plays what nobody else does."""
-    able = {spec.name: spec for spec in present if _TOOLS.get(role, frozenset()) <= spec.provider.tools}
+    able = {spec.name: spec for spec in present if role.tools <= spec.provider.tools}
     players = [name for name in wanted if name in able]
     local = [name for name, spec in able.items() if spec.provider is Provider.LOCAL and name not in players]
-    if role is Role.DECISION or not players:
+    if role.all_play or not players:
         players += local
-    return tuple(players[:VOTERS_MAX])
+    return tuple(players[:voters] if role.all_play else players)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from triplegain.decision.schedule import Skip, Task
+from triplegain.decision.schedule import Skip
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
@@ -131,17 +131,17 @@ class SessionCommands:
             )
         if mind.schedule.start_ns is None:
             raise RefusedError(Code.NOT_READY, "the market has not started yet: wait for the first prices")
-        match session.may_trade if task in (Task.DECISION, Task.REBALANCE) else None:
+        match mind.why_skipped(task):
             case None:
                 pass
             case Skip.PAUSED:
                 raise RefusedError(Code.NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
-            case _:
+            case Skip.NOT_RUNNING:
                 why = session.halted or session.risk.halted(session.now_ns)
                 raise RefusedError(Code.NOT_NOW, f"trading is halted, so {task} would be skipped: {why}")
-        if task in (Task.DECISION, Task.SENTIMENT) and not mind.level.may_ask(task):
-            why = mind.degradation.reason
-            raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
+            case Skip.EMERGENCY | Skip.DEGRADED:
+                why = mind.degradation.reason
+                raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
 
     async def pause(self, audit: SecurityEvent) -> None:
         with self._acting():

@@ -76,7 +76,8 @@ class SessionRunner:
         self._duration_ns = duration_ns
         self._until_ns: int | None = None
         self._on_progress = on_progress
-        self._asking = None if models is None else Asking(models, session.settings.session_id, self._deliver)
+        asked = session.settings.mind.agents, session.settings.session_id
+        self._asking = None if models is None else Asking(models, *asked, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
         self._answers: dict[tuple[str, str], asyncio.Future[OrderRecord | None]] = {}

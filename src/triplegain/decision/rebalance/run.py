@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.rebalance import RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
+from triplegain.agents.rebalance import REBALANCE, RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
 from triplegain.decision.analysis_record import analysis_record
 from triplegain.decision.cycle import refused_details
 from triplegain.decision.executor import DecisionDesk
@@ -17,7 +17,7 @@ from triplegain.decision.prices import SessionPrices
 from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
 from triplegain.decision.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
 from triplegain.decision.record import MindRecord
-from triplegain.decision.round_kinds import Kind, answered
+from triplegain.decision.replies import answered
 from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.situation import SituationRoom
 from triplegain.domain.instrument import Instrument
@@ -30,7 +30,7 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 
-AGENT = "rebalance"
+AGENT = REBALANCE.name
 _PPM_PER_BPS = 100
 
 
@@ -82,7 +82,7 @@ class RebalanceRun:
         tier = self._instruments[0].fees.tiers[0]
         fees = (tier.taker_ppm // _PPM_PER_BPS, tier.maker_ppm // _PPM_PER_BPS)
         prompt = rebalance_prompt(self._rebalancing.trades(planned, regimes), planned.moved_usd, *fees)
-        return Round(round_id, Kind.REBALANCE, "", {model: prompt}, self.now_ns, self.now_ns + timeout_ns)
+        return Round(round_id, AGENT, "", {model: prompt}, self.now_ns, self.now_ns + timeout_ns)
 
     def chosen(self, finished: FinishedRound) -> None:
         """A model has said how, or has not: then it goes the usual way. The plan is made anew, as things are now."""
