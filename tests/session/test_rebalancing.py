@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import pytest
@@ -35,8 +35,9 @@ class Session:
         self.orders: dict[str, OrderRequest] = {}
         self.over: dict[str, Decimal] = {}
 
-    def blocked(self) -> str:
-        return self.why_blocked
+    @property
+    def blocked(self) -> Callable[[], str]:
+        return lambda: self.why_blocked
 
     def free(self) -> Mapping[str, Decimal]:
         return self.amounts
@@ -47,7 +48,7 @@ class Session:
             for symbol, price in PRICES.items()
         }
 
-    def judge(self, proposal: TradeProposal) -> RiskVerdict:
+    def judge(self, proposal: TradeProposal, now_ns: int) -> RiskVerdict:
         assert proposal.intent is Intent.REBALANCE
         if proposal.symbol in self.refuses:
             return RiskRefused(proposal, (Reason(Rule.HALTED, "trading is halted"),))

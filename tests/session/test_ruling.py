@@ -60,7 +60,6 @@ def in_conflict(captures: Path, market: Any, models: Buyers) -> tuple[TradingSes
     play(session, market[1][:3], Buyers("proceed"))
     regime(session, "choppy")
     session.mind.request("decision", session.now_ns)
-    session.thinks_at_ns = session.mind.due_ns
     while not any(each.kind == "conflict" for each in models.asked):
         session.advance_to(session.thinks_at_ns)
         models.answer(session)
@@ -92,7 +91,6 @@ def test_a_ruling_on_a_trade_that_was_decided_otherwise_since_then_changes_nothi
     regime(session, "trending_bull")
     models.actions.append("hold")
     session.mind.request("decision", session.now_ns)
-    session.thinks_at_ns = session.mind.due_ns
     played = play(session, events[:3], models)
     ruled = [each for each in played.all("decisions") if "of_decision" in each.details]
     assert [(each.outcome, each.reasons) for each in ruled] == [("held", ("a later decision has taken its place",))]

@@ -126,8 +126,7 @@ class Mind:
         """What was decided and is not done yet is not done any more: a halt, an emergency."""
         self.voting.give_up(reason)
         if self._rebalance is not None:
-            self._set_moment(self._rebalance, now_ns)
-            self._rebalance.give_up(reason)
+            self._rebalance.give_up(reason, now_ns)
 
     def run(self, now_ns: int) -> None:
         """Everything that is due by now."""
@@ -145,8 +144,7 @@ class Mind:
                 self._begin(task, now_ns)
         self.voting.expire(now_ns)
         if self._rebalance is not None:
-            self._set_moment(self._rebalance, now_ns)
-            self._rebalance.step()
+            self._rebalance.step(now_ns)
         if self.voting.outcomes.next_due_ns <= now_ns:
             self.voting.score(now_ns)
         self._probe(now_ns)
@@ -179,9 +177,11 @@ class Mind:
             return Skip.DEGRADED
         return None
 
-    def _set_moment(self, rebalance: RebalanceRun, now_ns: int) -> None:
+    @property
+    def why_no_rebalance(self) -> str:
+        """Why no rebalance may trade now, in words; empty while one may."""
         why = self.why_skipped(REBALANCE.name)
-        rebalance.now_ns, rebalance.why_blocked = now_ns, "" if why is None else f"trading is {why}"
+        return "" if why is None else f"trading is {why}"
 
     def _parts(self, task: str) -> list[tuple[str, AgentSpec]]:
         """Who of the task looks at what, subject by subject: whoever has a model or rules."""
@@ -220,11 +220,10 @@ class Mind:
     def _start_rebalance(self, now_ns: int) -> None:
         if self._rebalance is None:
             return
-        self._set_moment(self._rebalance, now_ns)
         models = self._cast.players(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
         round_id = self.rounds.next_id(REBALANCE.name) if models else None
         timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
-        asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, timeout_ns)
+        asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, now_ns, timeout_ns)
         if asked is not None:
             self._running.setdefault(REBALANCE.name, []).append(asked.round_id)
             self.rounds.open(asked)
@@ -283,8 +282,7 @@ class Mind:
                 self.voting.ruled(done, now_ns)
             case Flow.REBALANCE:
                 if self._rebalance is not None:
-                    self._set_moment(self._rebalance, now_ns)
-                    self._rebalance.chosen(done)
+                    self._rebalance.chosen(done, now_ns)
             case MarketAnalysis() | TextAnalysis():
                 self._analysts.take(agent, done, now_ns)
                 self._after_analysis(agent, done.round.subject, now_ns)

@@ -117,7 +117,6 @@ class SessionCommands:
         with self._acting():
             self._check_runs(task)
             session.mind.request(task, session.now_ns)
-            session.thinks_at_ns = min(session.mind.due_ns, session.watch.due_ns)
         await self._store(audit)
 
     def _check_runs(self, task: str) -> None:

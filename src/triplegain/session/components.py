@@ -103,9 +103,13 @@ def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable
 
 
 def open_rebalance(
-    rooms: SessionRooms, settings: SessionSettings, risk: RiskEngine, decisions: DecisionDesk
+    rooms: SessionRooms,
+    settings: SessionSettings,
+    risk: RiskEngine,
+    decisions: DecisionDesk,
+    blocked: Callable[[], str],
 ) -> RebalanceRun | None:
-    """The rebalance of the session; None where it has none."""
+    """The rebalance of the session; None where it has none. `blocked` says why nothing may be traded now."""
     if settings.rebalance is None:
         return None
     return RebalanceRun(
@@ -117,4 +121,5 @@ def open_rebalance(
         risk,
         decisions,
         rooms.record.mind,
+        blocked,
     )

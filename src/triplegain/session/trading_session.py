@@ -75,8 +75,8 @@ class TradingSession:
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
         self.decisions = DecisionDesk(self.desk, self.risk, self.record.mind)
-        rebalance = open_rebalance(rooms, settings, self.risk, self.decisions)
-        self.mind = Mind(settings.mind, settings.depth, self.record.mind, self, rebalance)
+        rebalance = open_rebalance(rooms, settings, self.risk, self.decisions, lambda: self.mind.why_no_rebalance)
+        self.mind: Mind = Mind(settings.mind, settings.depth, self.record.mind, self, rebalance)
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,
@@ -92,14 +92,17 @@ class TradingSession:
         self._targets: dict[str, int] = {}
         self._opened = False
         self._due_ns = NEVER
-        #: When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
-        #: event, so that questions are asked when they arise and not only when the market moves again.
-        self.thinks_at_ns = NEVER
         self.parts = Parts()
         self._register()
 
     def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
         return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
+
+    @property
+    def thinks_at_ns(self) -> int:
+        """When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
+        event, so that questions are asked when they arise and not only when the market moves again."""
+        return min(self.mind.due_ns, self.watch.due_ns)
 
     # -- the market ----------------------------------------------------------------------------------------------
 
@@ -140,7 +143,6 @@ class TradingSession:
             self._run_until(time_ns)
         if self.watch.due_ns == NEVER:
             self.watch.moved(time_ns)
-            self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
 
@@ -160,7 +162,6 @@ class TradingSession:
         self.record.snapshot_due_ns = time_ns
         self.risk.begin(time_ns)
         self.mind.start(time_ns)
-        self.thinks_at_ns = self.mind.due_ns
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
@@ -197,7 +198,6 @@ class TradingSession:
         if self.mind.due_ns <= now_ns:
             self.mind.run(now_ns)
         self._settle()
-        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     def _run_until(self, time_ns: int) -> None:
         """Everything due up to `time_ns`, in order of time: the engine, answers to us, then our timers."""
@@ -313,7 +313,6 @@ class TradingSession:
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         """A model has replied: an input of the session, like a message of the feed."""
         self.mind.deliver(round_id, model, reply, self.now_ns)
-        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 
@@ -402,6 +401,5 @@ class TradingSession:
             # Damaged: halted until somebody has looked.
             self.risk.restore(None)
         self.parts.restore(parts)
-        self.thinks_at_ns = min(self.mind.due_ns, self.watch.due_ns)
         self._aim()
         self._settle()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -23,7 +23,8 @@ _HUNDRED = Decimal(100)
 class RebalanceHost(Protocol):
     """The session around it."""
 
-    def blocked(self) -> str:
+    @property
+    def blocked(self) -> Callable[[], str]:
         """Why nothing may be traded now (paused, halted, emergency); empty while trading."""
         ...
 
@@ -35,7 +36,7 @@ class RebalanceHost(Protocol):
         """Fresh quotes by symbol; None where there is none."""
         ...
 
-    def judge(self, proposal: TradeProposal) -> RiskVerdict:
+    def judge(self, proposal: TradeProposal, now_ns: int) -> RiskVerdict:
         """What risk says of a proposal now."""
         ...
 
@@ -100,7 +101,7 @@ class Rebalancing:
             if filled is not None:
                 self.book.finished(order.client_order_id, filled)
         claim = self.book.claim(now_ns, self._host.free(), self._host.quotes(), blocked=self._host.blocked())
-        verdicts = [self._host.judge(order.proposal) for order in claim.orders]
+        verdicts = [self._host.judge(order.proposal, now_ns) for order in claim.orders]
         refused = tuple(verdict for verdict in verdicts if isinstance(verdict, RiskRefused))
         if refused:
             reasons = [reason for verdict in refused for reason in verdict.reasons]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -35,7 +35,7 @@ _PPM_PER_BPS = 100
 
 
 class RebalanceRun:
-    """`start` once per run of the task, `step` at every thought. `blocked` is why nothing may be traded now."""
+    """`start` once per run of the task, `step` at every thought. `blocked` says why nothing may be traded now."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class RebalanceRun:
         risk: RiskEngine,
         decisions: DecisionDesk,
         record: MindRecord,
+        blocked: Callable[[], str],
     ) -> None:
-        self.now_ns = 0
-        self.why_blocked = ""
+        self.blocked = blocked
         self._assets = tuple(dict.fromkeys(asset for each in instruments for asset in (each.base, each.quote)))
         self._instruments = instruments
         self._desk = desk
@@ -68,75 +68,76 @@ class RebalanceRun:
 
     # -- the task ------------------------------------------------------------------------------------------------
 
-    def start(self, round_id: str | None, model: str | None, opinions: Opinions, timeout_ns: int) -> Round | None:
+    def start(
+        self, round_id: str | None, model: str | None, opinions: Opinions, now_ns: int, timeout_ns: int
+    ) -> Round | None:
         """Check, and begin; with `round_id` and `model` the question how comes first, and is returned."""
-        planned = self._rebalancing.check(self.now_ns)
+        planned = self._rebalancing.check(now_ns)
         if isinstance(planned, NoRebalance):
-            self._put_down(None, Abstain(planned.reason), "")
+            self._put_down(None, Abstain(planned.reason), "", now_ns)
             return None
         self._planned = planned
         if round_id is None or model is None:
-            self._begin(None)
+            self._begin(None, now_ns)
             return None
         regimes = {each.symbol: opinions.regime(each.symbol) for each in self._instruments}
         tier = self._instruments[0].fees.tiers[0]
         fees = (tier.taker_ppm // _PPM_PER_BPS, tier.maker_ppm // _PPM_PER_BPS)
         prompt = rebalance_prompt(self._rebalancing.trades(planned, regimes), planned.moved_usd, *fees)
-        return Round(round_id, AGENT, "", {model: prompt}, self.now_ns, self.now_ns + timeout_ns)
+        return Round(round_id, AGENT, "", {model: prompt}, now_ns, now_ns + timeout_ns)
 
-    def chosen(self, finished: FinishedRound) -> None:
+    def chosen(self, finished: FinishedRound, now_ns: int) -> None:
         """A model has said how, or has not: then it goes the usual way. The plan is made anew, as things are now."""
         ((model, reply),) = finished.replies.items()
         answer = answered(RebalanceAnswer, reply)
-        self._put_down(model, answer, finished.round.request_id(model))
-        planned = self._rebalancing.check(self.now_ns)
+        self._put_down(model, answer, finished.round.request_id(model), now_ns)
+        planned = self._rebalancing.check(now_ns)
         self._planned = planned if isinstance(planned, RebalancePlan) else None
-        self._begin(chosen_mode(answer, self._usual))
+        self._begin(chosen_mode(answer, self._usual), now_ns)
 
-    def _begin(self, mode: RebalanceMode | None) -> None:
+    def _begin(self, mode: RebalanceMode | None, now_ns: int) -> None:
         if self._planned is not None:
-            self._note(self._rebalancing.begin(self._planned, mode, self.now_ns), plan_to_json(self._planned))
+            self._note(self._rebalancing.begin(self._planned, mode, now_ns), plan_to_json(self._planned), now_ns)
             self._planned = None
 
-    def step(self) -> None:
+    def step(self, now_ns: int) -> None:
         """Take in what is over, send what is due."""
         if self._rebalancing.book.is_active:
-            self._note(self._rebalancing.step(self.now_ns), {})
+            self._note(self._rebalancing.step(now_ns), {}, now_ns)
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, now_ns: int) -> None:
         """Nothing more of it is sent, and what rests at the venue is taken back. Ask again until nothing rests."""
         book, orders = self._rebalancing.book, self._desk.orders
         for words in book.cancel(reason):
-            self._decisions.note(self._decision("", Outcome.REFUSED, words, None), {})
+            self._decisions.note(self._decision("", Outcome.REFUSED, words, None, now_ns), {})
         for name in [order.client_order_id for order in book.open_orders]:
             record = orders.by_client_id(name)
             if record is not None and not record.status.is_final:
                 self._desk.cancel(name)
 
-    def _note(self, step: RebalanceStep, details: Mapping[str, Any]) -> None:
+    def _note(self, step: RebalanceStep, details: Mapping[str, Any], now_ns: int) -> None:
         for request in step.sent:
             self._decisions.note(
-                self._decision(request.symbol, Outcome.SENT, "rebalance", request.client_order_id), details
+                self._decision(request.symbol, Outcome.SENT, "rebalance", request.client_order_id, now_ns), details
             )
         for words in step.words:
             by_risk = refused_details(*step.refused) if step.refused and words is step.words[-1] else {}
-            self._decisions.note(self._decision("", Outcome.REFUSED, words, None), {**details, **by_risk})
+            self._decisions.note(self._decision("", Outcome.REFUSED, words, None, now_ns), {**details, **by_risk})
         if step.batch_over:
-            self._risk.on_rebalanced(self.now_ns)
+            self._risk.on_rebalanced(now_ns)
 
-    def _decision(self, symbol: str, outcome: Outcome, reason: str, client_order_id: str | None) -> DecisionRecord:
+    def _decision(
+        self, symbol: str, outcome: Outcome, reason: str, client_order_id: str | None, now_ns: int
+    ) -> DecisionRecord:
         number = self._decisions.next_number
         return DecisionRecord(
-            number, self.now_ns, symbol, AGENT, "rebalance", Decimal(1), outcome, (reason,), client_order_id
+            number, now_ns, symbol, AGENT, "rebalance", Decimal(1), outcome, (reason,), client_order_id
         )
 
-    def _put_down(self, model: str | None, answer: RebalanceAnswer | Abstain, request_id: str) -> None:
-        self._record.analysis(analysis_record(AGENT, "", answer, self.now_ns, model, request_id=request_id))
+    def _put_down(self, model: str | None, answer: RebalanceAnswer | Abstain, request_id: str, now_ns: int) -> None:
+        self._record.analysis(analysis_record(AGENT, "", answer, now_ns, model, request_id=request_id))
 
     # -- RebalanceHost -------------------------------------------------------------------------------------------
-
-    def blocked(self) -> str:
-        return self.why_blocked
 
     def free(self) -> Mapping[str, Decimal]:
         return {asset: self._desk.free(asset) for asset in self._assets}
@@ -144,8 +145,8 @@ class RebalanceRun:
     def quotes(self) -> Mapping[str, Quote | None]:
         return {each.symbol: self._prices.quote(each.symbol) for each in self._instruments}
 
-    def judge(self, proposal: TradeProposal) -> RiskVerdict:
-        now_ns, symbol = self.now_ns, proposal.symbol
+    def judge(self, proposal: TradeProposal, now_ns: int) -> RiskVerdict:
+        symbol = proposal.symbol
         seen = self._situation.look(self._decisions.next_number, now_ns, symbol, AGENT, False, "")
         free = self._desk.free(symbol.partition("/")[0])
         return self._risk.assess(proposal, replace(seen.portfolio, position_quantity=free), seen.market, now_ns)
