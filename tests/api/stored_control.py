@@ -15,11 +15,33 @@ from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Min
 from triplegain.api.control import SessionView, SnapshotText
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
-from triplegain.domain.ids import order_id
-from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, OrderStatus
+from triplegain.domain.commands import (
+    AmendOrder,
+    Answer,
+    AnyAnswer,
+    CancelAll,
+    Cancelling,
+    CancelOrder,
+    ClosePosition,
+    Closing,
+    Command,
+    Done,
+    Emergency,
+    Flat,
+    NotDone,
+    Pause,
+    PlaceOrder,
+    R,
+    ResetRisk,
+    ResetSession,
+    Resume,
+    RunTask,
+)
+from triplegain.domain.ids import Origin, order_id
+from triplegain.domain.orders import Limit, OrderStatus
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
-from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.storage.session_store import SessionStore
 
@@ -53,16 +75,34 @@ class StoredControl:
             raise RefusedError(Code.NO_SNAPSHOT, f"no snapshot of {symbol}: it has no closed candle yet")
         return SnapshotText('{"symbol":"BTC/USDT"}' if compact else '{"a":"1.0","symbol":"BTC/USDT"}', "abc")
 
-    async def place(
-        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
-    ) -> OrderRecord:
+    async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
+        assert origin is Origin.HAND
+        answer: AnyAnswer
+        if isinstance(command, PlaceOrder):
+            answer = await self._place(command, audit)
+        elif isinstance(done := self._carry_out(command), Refusal):
+            answer = NotDone(done)
+        else:
+            if isinstance(done, OrderRecord):
+                await self._keep(done, audit)
+            elif isinstance(done, Cancelling):
+                gone = [replace(self.orders[name], status=OrderStatus.CANCELLED) for name in done.cancelled]
+                self.orders |= {each.request.client_order_id: each for each in gone}
+                await self.store_step(orders=tuple(gone), security_events=(audit,))
+            else:
+                await self._commit(audit)
+            answer = Done(done)
+        return answer
+
+    async def _place(self, command: PlaceOrder, audit: SecurityEvent) -> AnyAnswer:
         if self.held_up is not None:
             await self.held_up.wait()
         async with self._lock:
+            request = command.request
             if request.client_order_id in self.orders:
-                return self.orders[request.client_order_id]
+                return Done(self.orders[request.client_order_id], again=True)
             if request.symbol != "BTC/USDT":
-                raise RefusedError(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
+                return NotDone(Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session"))
             self._script.orders += 1
             number = self._script.orders
             price = request.terms.price if isinstance(request.terms, Limit) else None
@@ -77,45 +117,42 @@ class StoredControl:
                 price=price,
             )
             if request.leverage > 1:
-                refusal = ("EOrder:Margin allowance exceeded", "no margin is offered")
-                record = replace(record, status=OrderStatus.REJECTED, code=refusal[0], reason=refusal[1])
-            self.protection = (stop, target)
-            return await self._keep(record, audit)
+                no = (Code.MARGIN_ALLOWANCE, "no margin is offered")
+                record = replace(record, status=OrderStatus.REJECTED, code=no[0], reason=no[1])
+            self.protection = (command.stop, command.target)
+            await self._keep(record, audit)
+            return Done(record)
 
-    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        return await self._keep(replace(self.orders[client_order_id], status=OrderStatus.CANCELLED), audit)
-
-    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
-        known = self.orders[request.client_order_id]
-        changed = replace(known, quantity=request.quantity or known.quantity, price=request.price or known.price)
-        return await self._keep(changed, audit)
-
-    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        if position_id != "p-1":
-            raise RefusedError(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
-        await self._commit(audit)
-
-    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        await self._commit(audit)
-        return ("p-1", "p-2")
-
-    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        await self._commit(audit)
-        self.paused = True
-        return ("p-1", "p-2")
-
-    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        if self.halted:
-            raise RefusedError(Code.EQUITY_UNKNOWN, "equity is unknown or not above zero")
-        await self._commit(audit)
-        return ("drawdown: -20.00 % from the peak",)
-
-    async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        if task == "decision":
-            raise RefusedError(Code.UNKNOWN_TASK, "this session has no task decision, it has technical, regime")
-        if self.paused:
-            raise RefusedError(Code.NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
-        await self._commit(audit)
+    def _carry_out(self, command: Any) -> Any:
+        match command:
+            case CancelOrder(name):
+                return replace(self.orders[name], status=OrderStatus.CANCELLED)
+            case AmendOrder(request):
+                known = self.orders[request.client_order_id]
+                return replace(known, quantity=request.quantity or known.quantity, price=request.price or known.price)
+            case CancelAll():
+                is_open = (name for name, order in self.orders.items() if order.status is OrderStatus.OPEN)
+                return Cancelling(tuple(is_open), ("stop-1",))
+            case ClosePosition(position_id) if position_id != "p-1":
+                return Refusal(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
+            case ClosePosition():
+                return Closing(("p-1",), ("p-1",))
+            case Flat() | Emergency():
+                self.paused = self.paused or isinstance(command, Emergency)
+                return Closing(("p-1", "p-2"), ("p-1", "p-2"))
+            case ResetRisk() if self.halted:
+                return Refusal(Code.EQUITY_UNKNOWN, "equity is unknown or not above zero")
+            case ResetRisk():
+                return ("drawdown: -20.00 % from the peak",)
+            case RunTask("decision"):
+                return Refusal(Code.UNKNOWN_TASK, "this session has no task decision, it has technical, regime")
+            case RunTask(task) if self.paused:
+                return Refusal(Code.NOT_NOW, f"trading is paused, so {task} would be skipped: `resume` first")
+            case ResetSession():
+                return "paper_20231114_230000"
+            case Pause() | Resume():
+                self.paused = isinstance(command, Pause)
+        return None
 
     def risk(self) -> RiskState:
         return told.risk_state(self.session_id, "halted" if self.halted else "running")
@@ -132,18 +169,6 @@ class StoredControl:
     def coordinator(self) -> CoordinatorState:
         counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
         return CoordinatorState(state="paused" if self.paused else "running", why="", decisions=counts)
-
-    async def pause(self, audit: SecurityEvent) -> None:
-        await self._commit(audit)
-        self.paused = True
-
-    async def resume(self, audit: SecurityEvent) -> None:
-        await self._commit(audit)
-        self.paused = False
-
-    async def reset(self, audit: SecurityEvent) -> str:
-        await self._commit(audit)
-        return "paper_20231114_230000"
 
     def view(self) -> SessionView:
         quote = Quote(

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tests.app.live_session import LiveSession
+from tests.session.by_hand import by_hand
 
+from triplegain.domain.commands import CancelOrder, ClosePosition, PlaceOrder
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import RefusedError
@@ -117,7 +119,7 @@ class Customer:
         sent_s = self._now()
         try:
             request = OrderRequest(name, self.symbol, side, quantity, terms)
-            record = await self.live.commands.place(request, None, None, _AUDIT)
+            record = await by_hand(self.live.commands, PlaceOrder(request), _AUDIT)
         except RefusedError as refusal:
             self._note(kind, sent_s, refusal.code, str(refusal))
             return ""
@@ -131,7 +133,7 @@ class Customer:
         """An order that is gone already is as good as cancelled."""
         if name:
             try:
-                await self.live.commands.cancel(name, _AUDIT)
+                await by_hand(self.live.commands, CancelOrder(name), _AUDIT)
             except RefusedError:
                 return
 
@@ -139,7 +141,7 @@ class Customer:
         for position in self.live.session.desk.open_positions(self.symbol):
             if position.by_hand and not position.leaving:
                 try:
-                    await self.live.commands.close_position(position.position_id, _AUDIT)
+                    await by_hand(self.live.commands, ClosePosition(position.position_id), _AUDIT)
                 except RefusedError:
                     continue
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.session.by_hand import by_hand
 from tests.session.crash_day import crash_events, crash_settings, play, warm
 from tests.session.scripted_models import ScriptedModels
 from tests.session.test_aftermath import transfers, won
@@ -18,6 +19,7 @@ from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.domain.clock import ManualClock
+from triplegain.domain.commands import Emergency
 from triplegain.domain.records import SecurityEvent
 from triplegain.execution.hodl_bag.settings import HodlSettings
 from triplegain.risk.state import Halt, HaltKind
@@ -74,7 +76,8 @@ async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_se
     store = Store()
     if why == "emergency":
         runner = SessionRunner(session, iter(()), store, ManualClock())
-        await SessionCommands(runner).emergency(SecurityEvent("admin_override", "admin", "127.0.0.1", "r", 0))
+        audit = SecurityEvent("admin_override", "admin", "127.0.0.1", "r", 0)
+        await by_hand(SessionCommands(runner), Emergency(), audit)
     else:
         halt(session, HaltKind(why))
     # The next minute, and the answer to the cancellation with the first message after it.

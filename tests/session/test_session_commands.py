@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.session.by_hand import by_hand
 from tests.session.stored_parts import part, stored_by
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import ManualClock
+from triplegain.domain.commands import Closing, Emergency, ResetRisk, RunTask
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch, SecurityEvent
 from triplegain.domain.refusals import RefusedError
@@ -76,7 +78,7 @@ def with_audit(batches: list[CommitBatch]) -> CommitBatch:
     return found
 
 
-async def refused(command: Awaitable[object], code: str, words: str) -> None:
+async def refused(command: Awaitable[Any], code: str, words: str) -> None:
     with pytest.raises(RefusedError, match=words) as caught:
         await command
     assert caught.value.code == code
@@ -85,7 +87,7 @@ async def refused(command: Awaitable[object], code: str, words: str) -> None:
 async def test_a_reset_and_its_audit_are_one_step(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
         session.risk.restore(None)
-        assert await commands.reset_risk(AUDIT) == ("risk state is missing: ADMIN reset",)
+        assert await by_hand(commands, ResetRisk(), AUDIT) == ("risk state is missing: ADMIN reset",)
         assert session.risk.halted(session.now_ns) == ""
 
     step = with_audit(await play(open_session, market, act))
@@ -103,7 +105,9 @@ async def test_no_reset_without_a_known_equity_above_zero(
         for unknown in (None, Decimal(0), Decimal("-5")):
             with monkeypatch.context() as patched:
                 patched.setattr(session.portfolio, "equity_usd", lambda found=unknown: found)
-                await refused(commands.reset_risk(AUDIT), "equity_unknown", "equity is unknown or not above zero")
+                await refused(
+                    by_hand(commands, ResetRisk(), AUDIT), "equity_unknown", "equity is unknown or not above zero"
+                )
         assert session.risk.state() == before
 
     batches = await play(open_session, market, act)
@@ -112,7 +116,7 @@ async def test_no_reset_without_a_known_equity_above_zero(
 
 async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
-        assert await commands.emergency(AUDIT) == ()
+        assert await by_hand(commands, Emergency(), AUDIT) == Closing(())
         assert session.paused
 
     step = with_audit(await play(open_session, market, act))
@@ -123,7 +127,7 @@ async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, mar
 async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
         assert session.thinks_at_ns > session.now_ns
-        await commands.run_task("regime", AUDIT)
+        await by_hand(commands, RunTask("regime"), AUDIT)
         assert session.thinks_at_ns <= session.now_ns
         assert session.mind.schedule.tallies["regime"].forced == 0
 
@@ -136,7 +140,7 @@ async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any,
 async def test_a_task_nobody_can_do_is_unknown(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
         await refused(
-            commands.run_task("decision", AUDIT), "unknown_task", "no task decision, it has technical, regime"
+            by_hand(commands, RunTask("decision"), AUDIT), "unknown_task", "no task decision, it has technical, regime"
         )
 
     assert not any(batch.security_events for batch in await play(open_session, market, act))
@@ -145,16 +149,16 @@ async def test_a_task_nobody_can_do_is_unknown(open_session: Any, market: Any) -
 async def test_a_run_that_would_be_skipped_is_refused_with_the_reason(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
         session.paused = True
-        await refused(commands.run_task("decision", AUDIT), "not_now", "paused, so decision would be skipped")
-        await commands.run_task("technical", AUDIT)
+        await refused(by_hand(commands, RunTask("decision"), AUDIT), "not_now", "paused, so decision would be skipped")
+        await by_hand(commands, RunTask("technical"), AUDIT)
         session.paused = False
         session.risk.restore(None)
-        await refused(commands.run_task("decision", AUDIT), "not_now", "halted.*risk state is missing")
+        await refused(by_hand(commands, RunTask("decision"), AUDIT), "not_now", "halted.*risk state is missing")
         session.risk.reset(session.now_ns, Decimal(10_000))
         for _ in range(DegradationSettings().reduced_after):
             session.mind.degradation.failed("ollama", session.now_ns, "no route")
-        await refused(commands.run_task("sentiment", AUDIT), "not_now", "ollama failed 3 times: no route")
-        await commands.run_task("decision", AUDIT)
+        await refused(by_hand(commands, RunTask("sentiment"), AUDIT), "not_now", "ollama failed 3 times: no route")
+        await by_hand(commands, RunTask("decision"), AUDIT)
 
     batches = await play(open_session, market, act, mind=VOTERS)
     assert sum(len(batch.security_events) for batch in batches) == 2
@@ -163,4 +167,4 @@ async def test_a_run_that_would_be_skipped_is_refused_with_the_reason(open_sessi
 async def test_before_the_market_starts_no_task_runs(open_session: Any, market: Any) -> None:
     session = open_session(market(), baseline=None)
     runner = SessionRunner(session, iter(()), Store(), ManualClock())
-    await refused(SessionCommands(runner).run_task("regime", AUDIT), "not_ready", "has not started yet")
+    await refused(by_hand(SessionCommands(runner), RunTask("regime"), AUDIT), "not_ready", "has not started yet")

@@ -44,10 +44,6 @@ def test_nothing_of_a_finished_order_stays_in_memory(market: Any, open_session: 
     recorded = play(session, feed.events())
     assert sum(isinstance(item, OrderSubmitted) for item in recorded) > 10
     assert session.desk.orders.drain_changed() == [] and session.desk.positions.drain_changed() == []
-    for number in range(1000):
-        assert session.cancel(f"unknown-{number}") is None
-    session.advance_to(session.now_ns + 10**10)
-    assert 0 < len(session.executor.refusals) < 100
 
 
 def test_the_same_market_gives_the_same_record(market: Any, open_session: Any, play: Any) -> None:

@@ -10,6 +10,7 @@ from triplegain.api import agents_resource
 from triplegain.api.requests import AnalysisPage, DecisionPage, Nothing
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.agent_records import VoteRecord
+from triplegain.domain.commands import RunTask
 
 TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$")]
 _VOTES_MAX = 100_000
@@ -47,7 +48,7 @@ async def run_task(visit: CurrentVisit, task: TaskName, body: Nothing | None = N
     """Run a task now, beside its schedule. Refused where the run would only be skipped."""
     view = visit.view()
     audit = visit.audit("agent_run", {"task": task})
-    await visit.carry_out(visit.control.run_task(task, audit), "GET /agents")
+    await visit.carry_out(RunTask(task), audit, "GET /agents")
     return agents_resource.RunRequested(mode=view.mode, session=view.session_id, task=task)
 
 

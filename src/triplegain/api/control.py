@@ -1,4 +1,4 @@
-"""What the API asks of the running session. Commands are answered when they are stored, not before."""
+"""What the API asks of the running session."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from triplegain.api.agents_resource import CoordinatorState, Mind
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
-from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.commands import Door
 from triplegain.domain.quote import Quote
-from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord, SecurityEvent
+from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
 from triplegain.domain.statement import Traded
 from triplegain.domain.verdict import RiskVerdict
 
@@ -84,8 +84,8 @@ class SnapshotText:
     hash: str
 
 
-class SessionControl(Protocol):
-    """Every command takes the security event that is stored in the same transaction as its effect."""
+class SessionControl(Door, Protocol):
+    """The views of a running session, and the one door for commands to it."""
 
     def view(self) -> SessionView: ...
 
@@ -102,44 +102,3 @@ class SessionControl(Protocol):
     def agents(self) -> Mind: ...
 
     def coordinator(self) -> CoordinatorState: ...
-
-    async def place(
-        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
-    ) -> OrderRecord:
-        """The order as the exchange answered: accepted (or already filled) or rejected with its code.
-
-        A client order id the session knows returns that order as it is now. Raises RefusedError if it was not sent.
-        """
-        ...
-
-    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord: ...
-
-    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord: ...
-
-    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        """The way out has begun and is stored; the position's record tells when it is over."""
-        ...
-
-    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """Begin closing everything; the ids of the positions."""
-        ...
-
-    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """Pause and begin closing everything, in one step; the ids of the positions."""
-        ...
-
-    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """End the halts of risk; why each held. Raises RefusedError, EQUITY_UNKNOWN without one to measure by."""
-        ...
-
-    async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        """A run beside the schedule. Raises RefusedError: UNKNOWN_TASK, or NOT_NOW where it would be skipped."""
-        ...
-
-    async def pause(self, audit: SecurityEvent) -> None: ...
-
-    async def resume(self, audit: SecurityEvent) -> None: ...
-
-    async def reset(self, audit: SecurityEvent) -> str:
-        """End and archive the session, open a new one with the same settings; its id."""
-        ...

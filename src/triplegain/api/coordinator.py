@@ -5,8 +5,9 @@ from __future__ import annotations
 from triplegain.api import portfolio_resource
 from triplegain.api.coordinator_resource import Coordinator
 from triplegain.api.requests import Nothing
-from triplegain.api.resources import Emergency
+from triplegain.api.resources import EmergencyBegun
 from triplegain.api.visit import CurrentVisit
+from triplegain.domain.commands import Emergency
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:
@@ -21,11 +22,16 @@ async def show_status(visit: CurrentVisit) -> Coordinator:
     )
 
 
-async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> Emergency:
+async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> EmergencyBegun:
     """Pause and begin to close everything, in one step: nothing can be opened in between."""
     audit = visit.audit("admin_override", {"act": "emergency"})
-    closing = await visit.carry_out(visit.control.emergency(audit), "GET /coordinator/status")
+    closing = (await visit.carry_out(Emergency(), audit, "GET /coordinator/status")).record
     view = visit.view()
-    return Emergency(
-        mode=view.mode, session=view.session_id, paused=view.paused, halted=view.halted, positions=list(closing)
+    return EmergencyBegun(
+        mode=view.mode,
+        session=view.session_id,
+        paused=view.paused,
+        halted=view.halted,
+        positions=list(closing.positions),
+        left=list(closing.left),
     )

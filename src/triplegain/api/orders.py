@@ -8,8 +8,10 @@ from fastapi import Header, Path, Query, Response
 
 from triplegain.api import order_resource
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
+from triplegain.api.resources import Cancelled
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import NAME, Name
+from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord
@@ -56,15 +58,11 @@ async def place_order(
     view = visit.view()
     client_order_id = _client_order_id(visit, body, idempotency_key)
     request = body.order(client_order_id, view.market_time_ns)
-    known = await visit.reader.order(view.session_id, client_order_id=client_order_id)
-    if known is None:
-        audit = visit.audit("paper_trade", _told(request, body))
-        command = visit.control.place(request, body.stop, body.target, audit)
-        record = await visit.carry_out(command, f"GET /paper/orders/{client_order_id}")
-        response.status_code = 201
-    else:
-        record = known
-        response.status_code = 200
+    audit = visit.audit("paper_trade", _told(request, body))
+    command = PlaceOrder(request, body.stop, body.target)
+    done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
+    record = done.record
+    response.status_code = 200 if done.again else 201
     _same_order(record.request, request, body)
     order = order_resource.order(record, view.mode)
     if record.status is OrderStatus.REJECTED:
@@ -80,9 +78,9 @@ async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> 
     client_order_id = (await _find(visit, name)).request.client_order_id
     changes = {field: text(value) for field, value in body.changes().items()}
     audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
-    command = visit.control.amend(AmendRequest(client_order_id, body.quantity, body.price), audit)
-    record = await visit.carry_out(command, f"GET /paper/orders/{client_order_id}")
-    return order_resource.order(record, visit.view().mode)
+    command = AmendOrder(AmendRequest(client_order_id, body.quantity, body.price))
+    done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
+    return order_resource.order(done.record, visit.view().mode)
 
 
 async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> order_resource.Order:
@@ -94,8 +92,21 @@ async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | Non
     client_order_id = record.request.client_order_id
     if record.status.is_final:
         raise RefusedError(Code.ORDER_FINAL, f"order {client_order_id} is {record.status}: there is nothing to cancel")
-    command = visit.control.cancel(client_order_id, visit.audit("order_cancel", {"client_order_id": client_order_id}))
-    return order_resource.order(await visit.carry_out(command, f"GET /paper/orders/{client_order_id}"), mode)
+    audit = visit.audit("order_cancel", {"client_order_id": client_order_id})
+    done = await visit.carry_out(CancelOrder(client_order_id), audit, f"GET /paper/orders/{client_order_id}")
+    return order_resource.order(done.record, mode)
+
+
+async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) -> Cancelled:
+    """Every order that would open something, those on their way to the exchange included. What protects stays."""
+    done = await visit.carry_out(CancelAll(), visit.audit("order_cancel", {"act": "all"}), "GET /paper/orders")
+    view = visit.view()
+    return Cancelled(
+        mode=view.mode,
+        session=view.session_id,
+        cancelled=list(done.record.cancelled),
+        kept=list(done.record.kept),
+    )
 
 
 async def _find(visit: Visit, name: str) -> OrderRecord:

@@ -9,8 +9,10 @@ from fastapi import Path, Query
 from triplegain.api import position_resource
 from triplegain.api.requests import Nothing, PositionPage
 from triplegain.api.resources import Closing
-from triplegain.api.visit import CurrentVisit
+from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import NAME
+from triplegain.domain import commands
+from triplegain.domain.commands import ClosePosition, Done, Flat
 
 PositionName = Annotated[str, Path(pattern=NAME)]
 
@@ -37,11 +39,13 @@ async def list_positions(
 
 async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> Closing:
     audit = visit.audit("position_close", {"position_id": name})
-    await visit.carry_out(visit.control.close_position(name, audit), "GET /paper/positions")
-    return Closing(mode=visit.view().mode, positions=[name])
+    return _closing(visit, await visit.carry_out(ClosePosition(name), audit, "GET /paper/positions"))
 
 
 async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> Closing:
     """Flat: everything is closed, entries that have not filled are cancelled."""
-    begun = await visit.carry_out(visit.control.flat(visit.audit("flat")), "GET /paper/positions")
-    return Closing(mode=visit.view().mode, positions=list(begun))
+    return _closing(visit, await visit.carry_out(Flat(), visit.audit("flat"), "GET /paper/positions"))
+
+
+def _closing(visit: Visit, done: Done[commands.Closing]) -> Closing:
+    return Closing(mode=visit.view().mode, positions=list(done.record.positions), left=list(done.record.left))

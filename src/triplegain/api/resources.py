@@ -15,13 +15,23 @@ class Acknowledged(Resource):
 
 
 class Closing(Resource):
-    """The way out of these positions has begun and is stored; each position tells when it is over."""
+    """The way out of `positions` has begun and is stored; `left` are all that are not closed yet, those begun before
+    among them. Each position tells when it is over."""
 
     positions: list[str]
+    left: list[str]
 
 
-class Emergency(Acknowledged, Closing):
+class EmergencyBegun(Acknowledged, Closing):
     """Nothing new is opened, and the way out of these positions has begun; both are stored."""
+
+
+class Cancelled(Resource):
+    """Client order ids: `cancelled` now, and `kept`, which protect positions or take them off."""
+
+    session: str
+    cancelled: list[str]
+    kept: list[str]
 
 
 class NewSession(Resource):

@@ -6,6 +6,7 @@ from triplegain.api import risk_resource
 from triplegain.api.requests import Nothing
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.visit import CurrentVisit
+from triplegain.domain.commands import ResetRisk
 
 
 async def show_risk(visit: CurrentVisit) -> risk_resource.RiskState:
@@ -21,6 +22,6 @@ async def validate(visit: CurrentVisit, body: RiskQuestion) -> risk_resource.Ver
 async def reset_risk(visit: CurrentVisit, body: Nothing | None = None) -> risk_resource.RiskReset:
     """End every halt: equity as it is now becomes the peak and the opening of day and week. 409 while it is unknown."""
     view = visit.view()
-    command = visit.control.reset_risk(visit.audit("risk_reset", {"session": view.session_id}))
-    ended = await visit.carry_out(command, "GET /risk/state")
-    return risk_resource.RiskReset(mode=view.mode, session=view.session_id, ended=list(ended))
+    audit = visit.audit("risk_reset", {"session": view.session_id})
+    ended = await visit.carry_out(ResetRisk(), audit, "GET /risk/state")
+    return risk_resource.RiskReset(mode=view.mode, session=view.session_id, ended=list(ended.record))

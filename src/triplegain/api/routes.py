@@ -50,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     *_both("POST", "/paper/trade", orders.place_order, Role.TRADER, Budget.TRADE, 201),
     *_both("PATCH", "/paper/orders/{name}", orders.amend_order, Role.TRADER, Budget.TRADE),
     *_both("DELETE", "/paper/orders/{name}", orders.cancel_order, Role.TRADER, Budget.TRADE),
+    *_both("DELETE", "/paper/orders", orders.cancel_all_orders, Role.TRADER, Budget.DEFAULT),
     *_both("POST", "/paper/positions/{name}/close", positions.close_position, Role.TRADER, Budget.TRADE, 202),
     *_both("POST", "/paper/flat", positions.close_all_positions, Role.TRADER, Budget.DEFAULT, 202),
     *_both("POST", "/paper/pause", session.pause, Role.ADMIN),

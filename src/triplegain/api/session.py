@@ -10,6 +10,7 @@ from triplegain.api import portfolio_resource
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import Acknowledged, Health, NewSession, acknowledged
 from triplegain.api.visit import CurrentVisit
+from triplegain.domain.commands import Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
 
 
@@ -34,21 +35,21 @@ async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query(
 
 async def pause(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
     """No new decisions; protection goes on."""
-    await visit.carry_out(visit.control.pause(visit.audit("trading_paused")), "GET /paper/mode")
+    await visit.carry_out(Pause(), visit.audit("trading_paused"), "GET /paper/mode")
     return acknowledged(visit.view())
 
 
 async def resume(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
-    await visit.carry_out(visit.control.resume(visit.audit("trading_resumed")), "GET /paper/mode")
+    await visit.carry_out(Resume(), visit.audit("trading_resumed"), "GET /paper/mode")
     return acknowledged(visit.view())
 
 
 async def reset(visit: CurrentVisit, body: Nothing | None = None) -> NewSession:
     """End and archive the session, and open a new one with the same settings. Nothing is deleted."""
     view = visit.view()
-    command = visit.control.reset(visit.audit("paper_reset", {"session": view.session_id}))
-    opened = await visit.carry_out(command, "GET /paper/mode")
-    return NewSession(mode=view.mode, session=opened, previous=view.session_id)
+    audit = visit.audit("paper_reset", {"session": view.session_id})
+    opened = await visit.carry_out(ResetSession(), audit, "GET /paper/mode")
+    return NewSession(mode=view.mode, session=opened.record, previous=view.session_id)
 
 
 async def live(visit: CurrentVisit) -> Health:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from triplegain.api.access import Role
 from triplegain.api.control import SessionControl, SessionView
 from triplegain.domain.clock import Clock
+from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
+from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.storage.session_reader import SessionReader
 
-_Result = TypeVar("_Result")
 #: Commands that outlived the request that brought them.
 _UNDER_WAY: set[asyncio.Task[Any]] = set()
 
@@ -63,9 +64,12 @@ class Visit:
         now_ns = self.services.clock.now_ns()
         return SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, dict(details or {}))
 
-    async def carry_out(self, command: Coroutine[Any, Any, _Result], ask: str) -> _Result:
-        """Wait for a command, but never cut it off: after the time limit it goes on, and `ask` tells where to look."""
-        task = asyncio.ensure_future(command)
+    async def carry_out(self, command: Command[R], audit: SecurityEvent, ask: str) -> Done[R]:
+        """Wait for a command, but never cut it off: after the time limit it goes on, and `ask` tells where to look.
+
+        Raises RefusedError for what is not done, with OUTCOME_UNKNOWN for what may have been.
+        """
+        task = asyncio.ensure_future(self.control.submit(command, Origin.HAND, audit))
         _UNDER_WAY.add(task)
         task.add_done_callback(_over)
         done, _ = await asyncio.wait({task}, timeout=self.services.command_timeout_s)
@@ -73,7 +77,13 @@ class Visit:
             raise RefusedError(Code.OUTCOME_UNKNOWN, f"the command was taken and is still under way: ask {ask}")
         if task.cancelled():
             raise RefusedError(Code.OUTCOME_UNKNOWN, f"the session stopped before it answered; once it runs, ask {ask}")
-        return task.result()
+        match task.result():
+            case NotDone(refusal):
+                raise RefusedError(refusal.code, refusal.reason)
+            case Unknown(where):
+                raise RefusedError(Code.OUTCOME_UNKNOWN, f"{where}: ask {ask}")
+            case answer:
+                return answer
 
 
 def _over(task: asyncio.Task[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from pathlib import Path
 
 from triplegain.api.agents_resource import CoordinatorState, Mind
@@ -19,10 +18,11 @@ from triplegain.app.risk_picture import judge, risk_state
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
+from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
-from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
-from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.market.snapshot.compact import compact as compact_form
@@ -61,7 +61,8 @@ class PaperSystem:
         self._on_progress = on_progress
         self._opened: OpenedSession | None = None
         self._runner: SessionRunner | None = None
-        self._successor: asyncio.Future[OpenedSession] | None = None
+        #: The session that a reset opens; None in it where the system ended first.
+        self._successor: asyncio.Future[OpenedSession | None] | None = None
         self._reset_audit: SecurityEvent | None = None
         self._stopping = False
         self._started_ns = clock.now_ns()
@@ -126,58 +127,33 @@ class PaperSystem:
             await self.opened.opened_feed.aclose()
             await self.models.aclose()
             if self._successor is not None:
-                self._successor.set_exception(RefusedError(Code.STOPPED, "the system stopped before it was reset"))
+                self._successor.set_result(None)
         return ending
 
     # -- SessionControl ------------------------------------------------------------------------------------------
 
-    @property
-    def _commands(self) -> SessionCommands:
-        return SessionCommands(self.runner)
+    async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
+        answer: AnyAnswer
+        if isinstance(command, ResetSession):
+            answer = await self._reset(audit)
+        elif isinstance(command, PlaceOrder) and (stored := await self._stored_order(command.request.client_order_id)):
+            answer = Done(stored, again=True)
+        else:
+            answer = await SessionCommands(self.runner).submit(command, origin, audit)
+        return answer
 
-    async def place(
-        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
-    ) -> OrderRecord:
-        stored = await self._reader.order(self.opened.record.session_id, client_order_id=request.client_order_id)
-        if stored is not None and stored.status.is_final:
-            return stored
-        return await self._commands.place(request, stop, target, audit)
+    async def _stored_order(self, client_order_id: str) -> OrderRecord | None:
+        return await self._reader.order(self.opened.record.session_id, client_order_id=client_order_id)
 
-    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        return await self._commands.cancel(client_order_id, audit)
-
-    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
-        return await self._commands.amend(request, audit)
-
-    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        await self._commands.close_position(position_id, audit)
-
-    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        return await self._commands.flat(audit)
-
-    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        return await self._commands.emergency(audit)
-
-    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        return await self._commands.reset_risk(audit)
-
-    async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        await self._commands.run_task(task, audit)
-
-    async def pause(self, audit: SecurityEvent) -> None:
-        await self._commands.pause(audit)
-
-    async def resume(self, audit: SecurityEvent) -> None:
-        await self._commands.resume(audit)
-
-    async def reset(self, audit: SecurityEvent) -> str:
+    async def _reset(self, audit: SecurityEvent) -> AnyAnswer:
         if self._stopping:
-            raise RefusedError(Code.STOPPED, "the system is stopping and takes no more commands")
+            return NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
             self.runner.stop()
-        return (await asyncio.shield(self._successor)).record.session_id
+        opened = await asyncio.shield(self._successor)
+        return Unknown("the system stopped while it was reset") if opened is None else Done(opened.record.session_id)
 
     def risk(self) -> RiskState:
         return risk_state(self.opened.session)

@@ -9,11 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from triplegain.cli.client import ApiClient, JsonOption, SessionOption, running_system
-from triplegain.domain.refusals import Code, RefusedError
 
 _ACTIVE = ["pending", "open", "partially_filled"]
-#: Orders that a person or the trader sent to open something; all others take a position off or protect it.
-_OWN = ("manual", "entry")
 orders = typer.Typer(no_args_is_help=True, help="Orders of the running session.")
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
 
@@ -120,21 +117,14 @@ def show_list(
 
 
 def _cancel_all(api: ApiClient, as_json: bool) -> None:
-    """Orders that end by themselves in the meantime are no failure."""
-    found = api.pages("/paper/orders", {"status": _ACTIVE})
-    cancelled, kept = [], [order["client_order_id"] for order in found if order["purpose"] not in _OWN]
-    for order in found:
-        if order["purpose"] in _OWN:
-            try:
-                cancelled.append(api.delete(f"/paper/orders/{order['client_order_id']}")["client_order_id"])
-            except RefusedError as error:
-                if error.code not in (Code.ORDER_FINAL, Code.UNKNOWN_OPEN_ORDER):
-                    raise
+    """One act of the server."""
+    answer = api.delete("/paper/orders")
     if as_json:
-        return _print_json({"mode": "paper", "session": api.session, "cancelled": cancelled, "kept": kept})
+        return _print_json(answer)
+    cancelled, kept = answer["cancelled"], answer["kept"]
     print(f"PAPER  {len(cancelled)} cancelled" + (f": {', '.join(cancelled)}" if cancelled else ""))
     if kept:
-        print(f"       {len(kept)} kept, they protect positions: {', '.join(kept)}")
+        print(f"       {len(kept)} kept, they protect positions or take them off: {', '.join(kept)}")
     return None
 
 

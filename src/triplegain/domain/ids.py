@@ -9,6 +9,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Who wanted it. `protection` is what the desk sends for a position: stops and exits."""
+
+    HAND = "hand"
+    AGENT = "agent"
+    STRATEGY = "strategy"
+    HODL = "hodl"
+    REBALANCE = "rebalance"
+    PROTECTION = "protection"
+    GATEWAY = "gateway"
+    MCP = "mcp"
 
 
 def _kraken_shape(prefix: str, seed: str) -> str:

@@ -59,6 +59,10 @@ class Agenda:
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
         return due_ns, command
 
+    def due_ns(self, command: Command) -> int:
+        """When a command is due; 0 for one that is not under way."""
+        return next((due_ns for due_ns, _, _, each in self._heap if each == command), 0)
+
     def pending(self) -> list[tuple[int, Command]]:
         """In the order they would be popped."""
         return [(due_ns, command) for due_ns, _, _, command in sorted(self._heap, key=lambda item: item[:3])]

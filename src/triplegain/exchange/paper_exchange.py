@@ -119,7 +119,11 @@ class PaperExchange:
         self._schedule(arrives_ns, Place(number))
 
     def cancel(self, client_order_id: str) -> None:
-        self._schedule(self.now_ns + self.latency.cancel(), Cancel(client_order_id))
+        """It never overtakes the order that it cancels: both go the same way."""
+        arrives_ns, order = self.now_ns + self.latency.cancel(), self.orders.get(client_order_id)
+        if order is not None and order.status is OrderStatus.PENDING:
+            arrives_ns = max(arrives_ns, self.agenda.due_ns(Place(order.number)))
+        self._schedule(arrives_ns, Cancel(client_order_id))
 
     def amend(self, request: AmendRequest) -> None:
         self._schedule(self.now_ns + self.latency.place(), Amend(request))

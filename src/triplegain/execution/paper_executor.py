@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from triplegain.domain.exchange_events import (
-    CommandRefused,
     ExchangeEvent,
     OrderAmended,
     OrderFilled,
@@ -28,9 +27,6 @@ from triplegain.execution.positions import Positions
 #: Finished orders kept here; the database has all of them.
 _FINAL_ORDERS = 8
 _SHOWN_FILLS = 8
-
-#: Refused commands kept here: only the latest are still asked for.
-_REFUSALS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,6 @@ class PaperOrderExecutor:
         self.portfolio = portfolio
         #: The last fills of this run, for whoever looks.
         self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
-        #: The last refusals of this run by command and order, for whoever waits for the answer.
-        self.refusals: dict[tuple[str, str], CommandRefused] = {}
         self._exchange = exchange
         self._events: list[ExchangeEvent] = []
         self._fills: list[OrderFilled] = []
@@ -88,10 +82,6 @@ class PaperOrderExecutor:
                         self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
                 case OrderAmended():
                     self._learn_reason(event, known)
-                case CommandRefused():
-                    self.refusals[event.command, event.client_order_id] = event
-                    if len(self.refusals) > _REFUSALS:
-                        del self.refusals[next(iter(self.refusals))]
                 case OrderFilled():
                     self._fills.append(event)
                     self.last_fills.append(event)

@@ -1,125 +1,185 @@
-"""A person's commands to the running session: carried out at once, answered when they are stored."""
+"""The one door for commands to a running session: carried out at once, answered when they are stored."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import Decimal
+from collections.abc import Mapping
+from typing import Any, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
 from triplegain.decision.schedule import Skip
+from triplegain.domain.commands import (
+    AmendOrder,
+    Answer,
+    AnyAnswer,
+    CancelAll,
+    Cancelling,
+    CancelOrder,
+    ClosePosition,
+    Closing,
+    Command,
+    Done,
+    Emergency,
+    Flat,
+    NotDone,
+    Pause,
+    PlaceOrder,
+    R,
+    ResetRisk,
+    ResetSession,
+    Resume,
+    RunTask,
+    Unknown,
+)
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
-from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
+from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.session.runner import SessionRunner
 
+_UNDER_WAY = "the session stopped before the exchange answered; what was sent is stored and goes on with the session"
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """Carried out in memory. `waits`: answers of the exchange that belong to it, by client order id."""
+
+    record: Any = None
+    again: bool = False
+    waits: Mapping[str, asyncio.Future[OrderRecord | Refusal]] = {}
+    #: What is known of the act only once it is done, for the audit.
+    details: Mapping[str, Any] = {}
+
 
 class SessionCommands:
-    """The commands of one run. Every one stores its security event in the transaction of its effect."""
+    """A `Door` to one run. Every command stores its security event in the transaction of its effect."""
 
     def __init__(self, runner: SessionRunner) -> None:
         self._runner = runner
         self._session = runner.session
 
-    async def place(
-        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, audit: SecurityEvent
-    ) -> OrderRecord:
-        name = request.client_order_id
-        with self._acting():
-            known = self._session.executor.order(name)
-            if known is None:
-                _sent(self._session.place(request, stop, target))
-            is_new = known is None or known.status is OrderStatus.PENDING
-            answered = self._runner.expect("place", name) if is_new else None
-        await self._store(audit if known is None else None)
-        record = None if answered is None else await self._answered(answered)
-        return record or self._order(name)
-
-    async def cancel(self, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        before = self._order(client_order_id)
-        if before.status.is_final:
-            raise RefusedError(Code.UNKNOWN_OPEN_ORDER, f"{client_order_id} is {before.status.value} already")
-        with self._acting():
-            _sent(self._session.cancel(client_order_id))
-        return await self._change("cancel", client_order_id, audit)
-
-    async def amend(self, request: AmendRequest, audit: SecurityEvent) -> OrderRecord:
-        self._order(request.client_order_id)
-        with self._acting():
-            _sent(self._session.amend(request))
-        return await self._change("amend", request.client_order_id, audit)
-
-    async def _change(self, command: str, client_order_id: str, audit: SecurityEvent) -> OrderRecord:
-        """Store the command and wait for the exchange's answer to it."""
-        refusals = self._session.executor.refusals
-        refusals.pop((command, client_order_id), None)
-        answered = self._runner.expect(command, client_order_id)
-        await self._store(audit)
-        record = await self._answered(answered)
-        refused = refusals.pop((command, client_order_id), None)
-        if refused is not None:
-            raise RefusedError(Code.of(refused.code) or Code.REFUSED, refused.reason)
-        return record or self._order(client_order_id)
-
-    @contextmanager
-    def _acting(self) -> Iterator[None]:
-        """A change of the session: refused when the run is over; what goes wrong within it halts the session."""
-        self._runner.check_open()
+    async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
+        answer: AnyAnswer
         try:
-            yield
-        except RefusedError:
-            raise
+            self._runner.check_open()
+            begun = self._begin(command)
+            if isinstance(begun, Refusal):
+                return NotDone(begun)
+            if not (isinstance(command, PlaceOrder) and begun.again):
+                self._session.record.security_events.append(replace(audit, details={**audit.details, **begun.details}))
+            await self._runner.commit()
+            answer = await self._answered(command, begun)
+        except TripleGainError as error:
+            code = Code.of(error.code)
+            if code is None:
+                raise
+            answer = Unknown(str(error)) if code is Code.OUTCOME_UNKNOWN else NotDone(Refusal(code, str(error)))
+        return answer
+
+    def _begin(self, command: Command[Any]) -> _Begun | Refusal:
+        """What goes wrong within it halts the session: the step in memory is not sound any more."""
+        try:
+            return self._carry_out(command)
+        except RefusedError as error:
+            return error.refusal
         except BaseException as error:
             self._runner.fail(error)
             raise
 
-    async def close_position(self, position_id: str, audit: SecurityEvent) -> None:
-        with self._acting():
-            if not self._session.close_position(position_id):
-                raise RefusedError(Code.NOT_FOUND, f"{position_id} is not open, or is on its way out already")
-        await self._store(audit)
-
-    async def flat(self, audit: SecurityEvent) -> tuple[str, ...]:
-        with self._acting():
-            closing = self._session.flat()
-        await self._store(audit)
-        return closing
-
-    async def emergency(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """Pause, give up what is decided and not done, and start closing everything, in one step; the ids of the
-        positions begun."""
-        with self._acting():
-            self._session.paused = True
-            self._session.mind.give_up("a person has stopped everything", self._session.now_ns)
-            closing = self._session.flat()
-        await self._store(_with(audit, positions=list(closing)))
-        return closing
-
-    async def reset_risk(self, audit: SecurityEvent) -> tuple[str, ...]:
-        """An administrator ends the halts of risk; why each of them held. Refused while equity is not known."""
+    def _carry_out(self, command: Any) -> _Begun | Refusal:
         session = self._session
-        with self._acting():
-            equity = session.portfolio.equity_usd()
-            ended = tuple(halt.reason for halt in session.risk.memory.halts_in_force(session.now_ns))
-            why_not = session.risk.reset(session.now_ns, equity)
-            if why_not or equity is None:
-                raise RefusedError(Code.EQUITY_UNKNOWN, why_not)
-            session.watch.put_down()
-        await self._store(_with(audit, equity=text(equity), ended=list(ended)))
-        return ended
+        match command:
+            case PlaceOrder():
+                return self._place(command)
+            case AmendOrder(request):
+                self._order(request.client_order_id)
+                return session.amend(request) or self._wait("amend", request.client_order_id)
+            case CancelOrder(name):
+                if (status := self._order(name).status).is_final:
+                    return Refusal(Code.UNKNOWN_OPEN_ORDER, f"{name} is {status.value} already")
+                return session.cancel(name) or self._wait("cancel", name)
+            case CancelAll():
+                cancelling, kept = session.cancel_all()
+                waits = {name: self._runner.expect("cancel", name) for name in cancelling}
+                return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
+            case ClosePosition(position_id):
+                left = session.positions_left()
+                if position_id not in left:
+                    return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
+                begun = session.close_position(position_id)
+                return _Begun(Closing((position_id,), (position_id,)), again=not begun)
+            case Flat():
+                closing = session.flat()
+                return _Begun(Closing(closing, session.positions_left()))
+            case Emergency():
+                session.paused = True
+                session.mind.give_up("a person has stopped everything", session.now_ns)
+                closing = session.flat()
+                return _Begun(Closing(closing, session.positions_left()), details={"positions": list(closing)})
+            case Pause():
+                session.paused = True
+                return _Begun()
+            case Resume():
+                session.paused = False
+                return _Begun()
+            case ResetRisk():
+                return self._reset_risk()
+            case RunTask(task):
+                self._check_runs(task)
+                session.mind.request(task, session.now_ns)
+                return _Begun()
+            case ResetSession():
+                return Refusal(Code.REFUSED, "a session does not end itself")
+            case _:
+                assert_never(command)
 
-    async def run_task(self, task: str, audit: SecurityEvent) -> None:
-        """A run beside the schedule. Refused where it would only be skipped."""
+    def _place(self, command: PlaceOrder) -> _Begun | Refusal:
+        name = command.request.client_order_id
+        known = self._session.executor.order(name)
+        if known is None:
+            sent = self._session.place(command.request, command.stop, command.target)
+            if isinstance(sent, Refusal):
+                return sent
+        elif known.status is not OrderStatus.PENDING:
+            return _Begun(known, again=True)
+        return replace(self._wait("place", name), again=known is not None)
+
+    def _wait(self, command: str, name: str) -> _Begun:
+        return _Begun(waits={name: self._runner.expect(command, name)})
+
+    async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
+        """The answer, once the exchange has given all of its own."""
+        found: dict[str, OrderRecord | Refusal] = {}
+        for name, waiting in begun.waits.items():
+            try:
+                found[name] = await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                if not waiting.cancelled():
+                    raise
+                return Unknown(_UNDER_WAY)
+        if isinstance(command, CancelAll):
+            gone = (name for name, each in found.items() if isinstance(each, OrderRecord) and _is_cancelled(each))
+            return Done(Cancelling(tuple(gone), begun.record))
+        for answer in found.values():
+            return NotDone(answer) if isinstance(answer, Refusal) else Done(answer, begun.again)
+        return Done(begun.record, begun.again)
+
+    def _reset_risk(self) -> _Begun | Refusal:
+        """The record says why each halt held. Refused while equity is not known."""
         session = self._session
-        with self._acting():
-            self._check_runs(task)
-            session.mind.request(task, session.now_ns)
-        await self._store(audit)
+        equity = session.portfolio.equity_usd()
+        ended = tuple(halt.reason for halt in session.risk.memory.halts_in_force(session.now_ns))
+        why_not = session.risk.reset(session.now_ns, equity)
+        if why_not or equity is None:
+            return Refusal(Code.EQUITY_UNKNOWN, why_not)
+        session.watch.put_down()
+        return _Begun(ended, details={"equity": text(equity), "ended": list(ended)})
 
     def _check_runs(self, task: str) -> None:
+        """Raises RefusedError where it would only be skipped."""
         session, mind = self._session, self._session.mind
         if task not in mind.schedule.specs:
             known = ", ".join(mind.schedule.specs)
@@ -142,44 +202,12 @@ class SessionCommands:
                 why = mind.degradation.reason
                 raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
 
-    async def pause(self, audit: SecurityEvent) -> None:
-        with self._acting():
-            self._session.paused = True
-        await self._store(audit)
-
-    async def resume(self, audit: SecurityEvent) -> None:
-        with self._acting():
-            self._session.paused = False
-        await self._store(audit)
-
-    async def _store(self, audit: SecurityEvent | None) -> None:
-        if audit is not None:
-            self._session.record.security_events.append(audit)
-        await self._runner.commit()
-
-    async def _answered(self, answer: asyncio.Future[OrderRecord | None]) -> OrderRecord | None:
-        """The order as it was stored with the answer; by now it may have ended and left memory."""
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            if not answer.cancelled():
-                raise
-            raise RefusedError(
-                Code.OUTCOME_UNKNOWN, "the session stopped before the exchange answered; what was sent is stored"
-            ) from None
-
     def _order(self, client_order_id: str) -> OrderRecord:
         record = self._session.executor.order(client_order_id)
         if record is None:
-            raise RefusedError(Code.NOT_FOUND, f"no open order is called {client_order_id}")
+            raise RefusedError(Code.UNKNOWN_ORDER, f"no open order is called {client_order_id}")
         return record
 
 
-def _with(audit: SecurityEvent, **details: object) -> SecurityEvent:
-    """With what is known of the act only once it is done."""
-    return replace(audit, details={**audit.details, **details})
-
-
-def _sent(outcome: object) -> None:
-    if isinstance(outcome, Refusal):
-        raise RefusedError(outcome.code, outcome.reason)
+def _is_cancelled(order: OrderRecord) -> bool:
+    return order.status is OrderStatus.CANCELLED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,7 +22,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.domain.records import CommitBatch, OrderRecord
-from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
@@ -80,7 +81,9 @@ class SessionRunner:
         self._asking = None if models is None else Asking(models, *asked, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._answers: dict[tuple[str, str], asyncio.Future[OrderRecord | None]] = {}
+        self._answers: dict[tuple[str, str], _Waiting] = {}
+        #: Calls of `commit`: how many there were, how many are stored, how many the last attempt was for.
+        self._asked = self._stored = self._tried = 0
         self._failure: BaseException | None = None
         self._closed = False
 
@@ -114,6 +117,9 @@ class SessionRunner:
             await self.commit()
         except BaseException as error:
             self.fail(error)
+            if self._failure is not error and self._failure is not None:
+                # What failed first is why the run is over.
+                raise self._failure from error
             raise
         finally:
             self._closed = True
@@ -243,44 +249,73 @@ class SessionRunner:
     async def commit(self) -> None:
         """Store what has happened since the last commit, then let those who wait for an answer know.
 
-        After a failure nothing is stored: a later batch would follow on one that the database never got.
+        Those who come while a step is being stored share the next one. After a failure nothing is stored: a later
+        batch would follow on one that the database never got. Raises what the store raised to everybody whose step it
+        was, and RefusedError to those who came after.
         """
+        self._asked += 1
+        number = self._asked
         async with self._turn:
+            if number <= self._stored:
+                return
             if self._failure is not None:
+                if number <= self._tried:
+                    raise self._failure
                 raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}") from self._failure
+            self._tried = self._asked
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 await self._store.commit(self.session.settings.session_id, batch)
             except BaseException as error:
                 self.fail(error)
                 raise
-        if self._answers:
-            self._tell_answers(batch)
+            self._stored = self._tried
+            if self._answers:
+                self._tell_answers(batch)
 
     def _tell_answers(self, batch: CommitBatch) -> None:
-        """Whoever waits for an answer in this batch gets the order as the batch leaves it."""
+        """Whoever waits for an answer in this batch gets the order as the batch leaves it, or the refusal."""
         orders = {order.request.client_order_id: order for order in batch.orders}
+        for name, order in orders.items():
+            if (placing := self._answers.get(("place", name))) is not None:
+                placing.stored = order
         for event in batch.events:
             if isinstance(event, OrderSubmitted):
                 continue
             for command in _answered(event):
                 waiting = self._answers.pop((command, event.client_order_id), None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(orders.get(event.client_order_id))
+                if waiting is None:
+                    continue
+                if isinstance(event, CommandRefused):
+                    waiting.answer.set_result(Refusal(Code.of(event.code) or Code.REFUSED, event.reason))
+                else:
+                    waiting.answer.set_result(orders[event.client_order_id])
 
-    def expect(self, command: str, client_order_id: str) -> asyncio.Future[OrderRecord | None]:
-        """Resolved when the answer to `place`, `cancel` or `amend` is stored, with the order as it then is (None where
-        the answer left it as it was); cancelled when the run ends."""
+    def expect(self, command: str, client_order_id: str) -> asyncio.Future[OrderRecord | Refusal]:
+        """Resolved when the answer to `place`, `cancel` or `amend` is stored, with the order as it then is, or why
+        not. When the run ends first, a stored order is answered as it is stored;
+        the others are cancelled, for what is under way is carried out when the session goes on."""
         waiting = self._answers.get((command, client_order_id))
         if waiting is None:
-            waiting = asyncio.get_running_loop().create_future()
+            waiting = _Waiting(asyncio.get_running_loop().create_future())
             self._answers[command, client_order_id] = waiting
-        return waiting
+        return waiting.answer
 
     def _abandon(self) -> None:
         for waiting in self._answers.values():
-            waiting.cancel()
+            if waiting.stored is None:
+                waiting.answer.cancel()
+            else:
+                waiting.answer.set_result(waiting.stored)
         self._answers.clear()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """`stored` is the order as the last commit left it, where its placing is waited for."""
+
+    answer: asyncio.Future[OrderRecord | Refusal]
+    stored: OrderRecord | None = None
 
 
 def _answered(event: ExchangeEvent) -> tuple[str, ...]:

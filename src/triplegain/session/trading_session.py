@@ -48,6 +48,11 @@ from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import RecordState
 from triplegain.session.visible_events import VisibleEvents
 
+#: What a person or the trader sent to open something; all other orders take a position off, protect it, or belong to
+#: the hodl bag and the rebalance, which end by themselves.
+_OPENING = ("manual", "entry")
+
+
 RISK = "risk.state"
 
 
@@ -333,6 +338,16 @@ class TradingSession:
         self._settle()
         return refused
 
+    def cancel_all(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ask for every order that would open something to be cancelled, those under way to the exchange included;
+        client order ids of these, and of those that stay."""
+        names: dict[bool, list[str]] = {True: [], False: []}
+        for order in self.executor.orders.open_orders():
+            name, opens = order.request.client_order_id, order.request.purpose in _OPENING
+            names[opens and self.desk.cancel(name) is None].append(name)
+        self._settle()
+        return tuple(names[True]), tuple(names[False])
+
     def amend(self, request: AmendRequest) -> Refusal | None:
         record = self.executor.order(request.client_order_id)
         if record is not None:
@@ -351,6 +366,10 @@ class TradingSession:
         closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)
         self._settle()
         return closing
+
+    def positions_left(self) -> tuple[str, ...]:
+        """Positions that are not closed, with entries under way."""
+        return tuple(position.position_id for position in self.desk.open_positions())
 
     # -- the record ----------------------------------------------------------------------------------------------
 

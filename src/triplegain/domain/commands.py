@@ -1,0 +1,143 @@
+"""What may be asked of a running session, as values, and the three answers to it: done, not done, not known.
+
+A command is answered when its effect is stored. Closing takes time: it is done when the intention is stored, which
+survives restarts and is pursued until nothing is left.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from triplegain.domain.ids import Origin
+from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.records import OrderRecord, SecurityEvent
+from triplegain.domain.refusals import Refusal
+
+R = TypeVar("R")
+
+
+class Command(msgspec.Struct, Generic[R], frozen=True):
+    """`R` is the record of what was done."""
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The way out of `positions` has begun; `left` are those that are not closed yet, on their way out before too."""
+
+    positions: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+
+class Cancelling(msgspec.Struct, frozen=True):
+    """Client order ids: `cancelled` will not open anything any more, `kept` protect positions or take them off."""
+
+    cancelled: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+class PlaceOrder(Command[OrderRecord], frozen=True):
+    """Send an order; a buy becomes a position with this `stop` and `target`.
+
+    Done when the exchange has answered: accepted, filled or rejected. A client order id that the session knows is
+    the same order, and done again.
+    """
+
+    request: OrderRequest
+    stop: Decimal | None = None
+    target: Decimal | None = None
+
+
+class AmendOrder(Command[OrderRecord], frozen=True):
+    request: AmendRequest
+
+
+class CancelOrder(Command[OrderRecord], frozen=True):
+    client_order_id: str
+
+
+class CancelAll(Command[Cancelling], frozen=True):
+    """Every order that would open something, those on their way to the exchange included."""
+
+
+class ClosePosition(Command[Closing], frozen=True):
+    position_id: str
+
+
+class Flat(Command[Closing], frozen=True):
+    """Close every position; entries that have not filled are cancelled."""
+
+
+class Emergency(Command[Closing], frozen=True):
+    """Pause, give up what is decided and not done, and close everything, in one step."""
+
+
+class Pause(Command[None], frozen=True):
+    """Open nothing new; positions stay protected."""
+
+
+class Resume(Command[None], frozen=True):
+    pass
+
+
+class ResetRisk(Command[tuple[str, ...]], frozen=True):
+    """End the halts of risk; the record says why each held."""
+
+
+class ResetSession(Command[str], frozen=True):
+    """End and archive the session and open a new one with the same settings; the record is its id."""
+
+
+class RunTask(Command[None], frozen=True):
+    """Run a task beside its schedule."""
+
+    task: str
+
+
+class Done(msgspec.Struct, Generic[R], frozen=True):
+    """Done and stored. `again`: it had been done before, and this changed nothing."""
+
+    record: R
+    again: bool = False
+
+
+class NotDone(msgspec.Struct, frozen=True):
+    """Surely not done, and nothing changed."""
+
+    refusal: Refusal
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Perhaps done: `where` says in words how to find out."""
+
+    where: str
+
+
+Answer = Done[R] | NotDone | Unknown
+
+
+class Door(Protocol):
+    """The one way in for commands."""
+
+    async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
+        """`audit` is stored in the transaction of the effect."""
+        ...
+
+
+#: What a session carries out; `AnyCommand` in a `match` makes the type checker name whoever forgot one.
+AnyCommand = (
+    PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | CancelAll
+    | ClosePosition
+    | Flat
+    | Emergency
+    | Pause
+    | Resume
+    | ResetRisk
+    | ResetSession
+    | RunTask
+)
+AnyAnswer = Done[Any] | NotDone | Unknown
