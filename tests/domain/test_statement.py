@@ -17,7 +17,6 @@ def test_a_halt_lasts_from_the_change_that_brought_it_to_its_time_or_to_a_reset(
     changes: list[HaltsAt] = [
         (10, []),
         (40, [DAILY]),
-        (50, [DAILY]),
         (60, [DAILY, DRAWDOWN]),
         (150, [DRAWDOWN]),
         (200, []),
