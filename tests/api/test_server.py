@@ -17,7 +17,7 @@ from triplegain.api.server import ApiServer, ListenError
 
 async def test_it_answers_on_the_port_it_names_leaves_signals_alone_and_stops(bench: Bench) -> None:
     before = signal.getsignal(signal.SIGINT)
-    server = ApiServer(bench.app, "127.0.0.1", 0)
+    server = ApiServer(lambda: bench.app, "127.0.0.1", 0)
     port = await server.start()
     assert signal.getsignal(signal.SIGINT) is before
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -32,7 +32,7 @@ async def test_it_answers_on_the_port_it_names_leaves_signals_alone_and_stops(be
 
 async def test_a_port_that_is_taken_is_replaced_by_a_free_one(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ApiServer(bench.app, "127.0.0.1", taken.getsockname()[1])
+        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1])
         port = await server.start()
         assert port != taken.getsockname()[1]
         await server.stop()
@@ -40,7 +40,7 @@ async def test_a_port_that_is_taken_is_replaced_by_a_free_one(bench: Bench) -> N
 
 async def test_an_address_that_is_not_ours_is_refused_with_where_to_change_it(bench: Bench) -> None:
     with pytest.raises(ListenError, match=r"api\.yaml"):
-        await ApiServer(bench.app, "192.0.2.1", 0).start()
+        await ApiServer(lambda: bench.app, "192.0.2.1", 0).start()
 
 
 @pytest.mark.parametrize("is_taken", [False, True])
@@ -49,7 +49,7 @@ async def test_an_answer_on_a_connection_that_is_kept_does_not_wait_for_its_own_
 ) -> None:
     """Without TCP_NODELAY the body of an answer waits 40 ms for the acknowledgement of its head."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ApiServer(bench.app, "127.0.0.1", taken.getsockname()[1] if is_taken else 0)
+        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1] if is_taken else 0)
         port = await server.start()
     waited_s = await asyncio.to_thread(_answer_times, port)
     await server.stop()

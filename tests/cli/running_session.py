@@ -34,7 +34,7 @@ async def _session(url: str, home: Path) -> AsyncIterator[StoredControl]:
     control, security = StoredControl(store, script), SecurityLog(database, clock)
     await ensure_admin_key(home, security)
     app = create_app(control, SessionReader(database), security, Limits(), clock)
-    server = ApiServer(app, "127.0.0.1", 0)
+    server = ApiServer(lambda: app, "127.0.0.1", 0)
     port = await server.start()
     publish(home, RunningSession(control.session_id, os.getpid(), "127.0.0.1", port, "demo", START_NS))
     yield control

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from triplegain.domain.statement import Drawdown, EquitySoFar, HaltPeriod, halt_periods, halted_for_ns
+from triplegain.domain.statement import Drawdown, EquitySoFar, HaltPeriod, HaltsAt, halt_periods, halted_for_ns
 from triplegain.domain.usd import cash_usd
 
 DAILY = ("daily", 100, "daily loss")
@@ -14,12 +14,18 @@ DRAWDOWN = ("drawdown", None, "drawdown")
 
 
 def test_a_halt_lasts_from_the_change_that_brought_it_to_its_time_or_to_a_reset() -> None:
-    changes = [(10, []), (40, [DAILY]), (50, [DAILY]), (60, [DAILY, DRAWDOWN]), (150, [DRAWDOWN]), (200, [])]
+    changes: list[HaltsAt] = [
+        (10, []),
+        (40, [DAILY]),
+        (60, [DAILY, DRAWDOWN]),
+        (150, [DRAWDOWN]),
+        (200, []),
+    ]
     daily, drawdown = halt_periods(changes)
     # The daily one ended by itself at 100, long before the next change; the other by the reset at 200.
     assert daily == HaltPeriod("daily", "daily loss", 40, 100)
     assert drawdown == HaltPeriod("drawdown", "drawdown", 60, 200)
-    assert halt_periods(changes[:4])[1] == HaltPeriod("drawdown", "drawdown", 60, None)
+    assert halt_periods(changes[:3])[1] == HaltPeriod("drawdown", "drawdown", 60, None)
     assert [daily.holds(99), daily.holds(100), HaltPeriod("x", "", 1, None).holds(10**20)] == [True, False, True]
 
 
@@ -38,7 +44,7 @@ def test_the_deepest_fall_is_by_share_and_an_unknown_equity_is_none() -> None:
     ten = Drawdown(Decimal(100), 2, Decimal(90), 3)
     # 181 of 200 is 9.5 %; 180 of 200 is 10 % again, which is no deeper.
     assert falls == [None, Drawdown(Decimal(100), 1, Decimal(100), 1), *falls[1:2], *[ten] * 5]
-    assert (seen.peak, ten.percent) == (200, 10)
+    assert (seen.peak, ten.percent) == (Decimal(200), Decimal(10))
 
 
 @pytest.mark.parametrize(

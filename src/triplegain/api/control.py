@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from triplegain.api.agents_resource import CoordinatorState, Mind
-from triplegain.api.risk_requests import RiskQuestion
-from triplegain.api.risk_resource import RiskState
 from triplegain.domain.commands import Door
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
 from triplegain.domain.statement import Traded
 from triplegain.domain.verdict import RiskVerdict
+
+if TYPE_CHECKING:
+    from triplegain.api.agents_resource import CoordinatorState, Mind
+    from triplegain.api.risk_requests import RiskQuestion
+    from triplegain.api.risk_resource import RiskState
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from triplegain.api.wire import Amount, Plain, Resource, Time
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, PortfolioSnapshot
+from triplegain.domain.statement import HaltPeriod
 
 
 class Mode(Acknowledged):
@@ -40,9 +42,19 @@ class Price(BaseModel):
     source: str
 
 
+class HaltTime(BaseModel):
+    """Nothing new was opened from `began_at` to `ends_at`; null: it holds until an administrator resets risk."""
+
+    kind: str
+    reason: str
+    began_at: Time
+    ends_at: Time | None
+
+
 class Portfolio(Mode):
     """`summary` is the statement of the account; what has no fresh price is null, never zero. USDT counts as USD."""
 
+    halts: list[HaltTime]
     trader: str
     models: list[str]
     candle_s: float
@@ -79,9 +91,10 @@ def mode(view: SessionView) -> Mode:
     return Mode(**_standing(view))
 
 
-def portfolio(view: SessionView) -> Portfolio:
+def portfolio(view: SessionView, halts: Iterable[HaltPeriod] = ()) -> Portfolio:
     return Portfolio(
         **_standing(view),
+        halts=[HaltTime(kind=h.kind, reason=h.reason, began_at=h.began_at_ns, ends_at=h.ends_at_ns) for h in halts],
         trader=view.traded.trader,
         models=list(view.traded.models),
         candle_s=view.traded.candle_ns / SECOND_NS,

@@ -7,12 +7,14 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Generator
-
-import uvicorn
-from starlette.types import ASGIApp
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from triplegain.domain.errors import TripleGainError
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
 
 _CONNECTIONS_MAX = 100
 _STOP_WAIT_S = 5
@@ -25,63 +27,70 @@ class ListenError(TripleGainError):
 
 
 class ApiServer:
-    """`port = await server.start()`, later `await server.stop()`. Signals stay with the session."""
+    """`port = await server.start()`, later `await server.stop()`. Signals stay with the session.
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self._app = app
+    The application, and all that answers HTTP, is made when the first connection arrives: a session that nobody asks
+    pays for none of it. The connection waits meanwhile; the event loop does not.
+    """
+
+    def __init__(self, make_app: Callable[[], ASGIApp], host: str, port: int) -> None:
+        self._make_app = make_app
         self._host = host
         self._port = port
-        self._server: _Server | None = None
+        self._listener: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> int:
         """Listen; the port asked for, or a free one where that is taken. Raises ListenError."""
-        listener = _listen(self._host, self._port)
+        self._listener = listener = _listen(self._host, self._port)
+        asyncio.get_running_loop().add_reader(listener, self._wake)
         port: int = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self._app,
-            http="h11",
-            loop="none",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS_MAX,
-            timeout_graceful_shutdown=_STOP_WAIT_S,
-        )
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="api")
-        ready = asyncio.create_task(self._server.ready.wait())
-        await asyncio.wait({ready, self._serving}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            ready.cancel()
-            listener.close()
-            await self._serving
-            raise ListenError(f"the API on {self._host}:{port} ended before it began")
         return port
+
+    def _wake(self) -> None:
+        assert self._listener is not None
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._serving = asyncio.create_task(self._serve(self._listener), name="api")
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self._server = server = await asyncio.to_thread(self._made)
+        if not self._stopping:
+            await server.serve(sockets=[listener])
+
+    def _made(self) -> uvicorn.Server:
+        import uvicorn
+
+        server = uvicorn.Server(
+            uvicorn.Config(
+                self._make_app(),
+                http="h11",
+                loop="none",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_CONNECTIONS_MAX,
+                timeout_graceful_shutdown=_STOP_WAIT_S,
+            )
+        )
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        return server
 
     async def stop(self) -> None:
         """Answer what is under way, for a few seconds at most, and close."""
-        if self._server is not None and self._serving is not None:
+        listener, self._listener, self._stopping = self._listener, None, True
+        if listener is None:
+            return
+        asyncio.get_running_loop().remove_reader(listener)
+        if self._server is not None:
             self._server.should_exit = True
+        if self._serving is not None:
             await self._serving
-            self._server = self._serving = None
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
+        listener.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -103,6 +112,7 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.close()
             listener = _socket(family)
             listener.bind((address[0], 0, *address[2:]))
+            listener.listen()
     except OSError as error:
         listener.close()
         raise ListenError(f"cannot listen on {host}:{port}: {error}; see `host` and `port` in api.yaml") from error

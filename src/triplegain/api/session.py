@@ -19,7 +19,8 @@ async def show_mode(visit: CurrentVisit) -> portfolio_resource.Mode:
 
 
 async def show_portfolio(visit: CurrentVisit) -> portfolio_resource.Portfolio:
-    return portfolio_resource.portfolio(visit.view())
+    view = visit.view()
+    return portfolio_resource.portfolio(view, await visit.reader.halts(view.session_id))
 
 
 async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> portfolio_resource.HistoryPages:

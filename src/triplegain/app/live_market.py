@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from triplegain.app.session_recording import recorder_for_session
 from triplegain.config import Config
-from triplegain.domain.clock import SteadyClock
+from triplegain.domain.clock import Clock, SteadyClock
+from triplegain.feeds.recording.recorder import Recorder
 from triplegain.market.feed import FeedError
+from triplegain.session.runner import MarketEvents
 from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.feed_line import FeedLine
 from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.stream_state import state_lines
 
 #: Seconds the exchange has to answer when nobody asked for it by name.
 _PROBE_S = 3.0
@@ -43,8 +49,59 @@ async def why_away(config: Config) -> str:
     return ""
 
 
-async def open_live_feed(
-    config: Config, home: Path, symbols: tuple[str, ...], on_line: Callable[[FeedLine], None]
-) -> KrakenFeed:
-    """The feed of these instruments. Raises FeedError when neither Kraken nor the cache knows them."""
-    return await open_kraken_feed(feed_settings(config, home, symbols), SteadyClock(), on_line)
+class LineTap:
+    """Keeps a live feed's lines until somebody records them, or nobody will."""
+
+    def __init__(self) -> None:
+        self._early: list[FeedLine] | None = []
+        self.recorder: Recorder | None = None
+
+    def take(self, line: FeedLine) -> None:
+        if self.recorder is not None:
+            self.recorder.take(line)
+        elif self._early is not None:
+            self._early.append(line)
+
+    def attach(self, recorder: Recorder | None) -> None:
+        """From here on to `recorder`, first what came before it; None: nobody listens."""
+        early, self._early, self.recorder = self._early or [], None, recorder
+        for line in early:
+            self.take(line)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLive:
+    """Kraken's market, its lines kept by `tap` where they are recorded."""
+
+    source: KrakenFeed
+    tap: LineTap
+
+    @classmethod
+    async def open(cls, config: Config, home: Path, symbols: tuple[str, ...]) -> OpenedLive:
+        """The market of these instruments. Raises FeedError when neither Kraken nor the cache knows them."""
+        tap = LineTap()
+        return cls(await open_kraken_feed(feed_settings(config, home, symbols), SteadyClock(), tap.take), tap)
+
+    def events(
+        self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
+    ) -> MarketEvents:
+        return self.source.batches(since_ns=since_ns, candle_lengths_ns=candle_lengths_ns)
+
+    def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
+        recorder = None
+        if wanted:
+            symbols = [instrument.symbol for instrument in self.source.instruments]
+            recorder = recorder_for_session(config, home, session_id, clock, symbols)
+            recorder.state_lines = lambda received_at_ns: state_lines(self.source.markets, received_at_ns)
+        self.tap.attach(recorder)
+
+    def notes(self) -> str:
+        notes = [self.source.counters.words()]
+        if self.tap.recorder is not None:
+            notes.append(self.tap.recorder.problem or "recording")
+        return ", ".join(notes)
+
+    async def aclose(self) -> None:
+        await self.source.aclose()
+        if self.tap.recorder is not None:
+            await asyncio.to_thread(self.tap.recorder.close)

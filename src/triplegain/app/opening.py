@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import structs
 
 from triplegain.app.feeds import parse_duration_ns, parse_speed
-from triplegain.app.live_market import why_away
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
 from triplegain.app.session_models import SessionModels, TapeChoice
 from triplegain.app.settings import candle_length_ns, session_settings
@@ -164,7 +163,7 @@ class SessionOpening:
             )
         if self._spec is None:
             hurried = self._options.speed is not None or self._options.seed is not None
-            away = "" if hurried else await why_away(self._config)
+            away = "" if hurried else await _why_away(self._config)
             if away:
                 self._tell(f"{away}; trading on the built-in demo market instead (--feed live insists on Kraken)")
             self._spec = _DEMO if hurried or away else LIVE
@@ -303,6 +302,13 @@ class SessionOpening:
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, _symbols(record))
             return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
+
+
+async def _why_away(config: Config) -> str:
+    """Loaded where somebody wants the live market: it brings an HTTP client."""
+    from triplegain.app.live_market import why_away
+
+    return await why_away(config)
 
 
 def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored: StoredSession) -> None:

@@ -111,7 +111,7 @@ async def _summary(system: PaperSystem, reader: SessionReader, database: Databas
         "fees": {asset: text(fee) for asset, fee in sorted(statistics.fees.items())},
         "equity": None if equity is None else text(equity),
         **_thoughts(view.mind, await session_cost(database, view.session_id)),
-        "halted": bool(view.halted),
+        "halted": bool(view.halted or (view.mind and view.mind.halted)),
         "fills_sha256": hashes.fills_sha256,
         "ledger_sha256": hashes.ledger_sha256,
         "events_per_s": round(view.events_per_s, 1),

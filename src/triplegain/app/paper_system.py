@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from triplegain.api.agents_resource import CoordinatorState, Mind
 from triplegain.api.control import SessionView, SnapshotText
-from triplegain.api.risk_requests import RiskQuestion
-from triplegain.api.risk_resource import RiskState
-from triplegain.app.agents_picture import agents, coordinator
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.mind_view import mind_view
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
-from triplegain.app.risk_picture import judge, risk_state
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, Clock
@@ -32,6 +28,11 @@ from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
+
+if TYPE_CHECKING:
+    from triplegain.api.agents_resource import CoordinatorState, Mind
+    from triplegain.api.risk_requests import RiskQuestion
+    from triplegain.api.risk_resource import RiskState
 
 
 class PaperSystem:
@@ -155,16 +156,26 @@ class PaperSystem:
         opened = await asyncio.shield(self._successor)
         return Unknown("the system stopped while it was reset") if opened is None else Done(opened.record.session_id)
 
+    # What is shown through the API alone is loaded when somebody asks for it.
+
     def risk(self) -> RiskState:
+        from triplegain.app.risk_picture import risk_state
+
         return risk_state(self.opened.session)
 
     def judge(self, question: RiskQuestion) -> RiskVerdict:
+        from triplegain.app.risk_picture import judge
+
         return judge(self.opened.session, question)
 
     def agents(self) -> Mind:
+        from triplegain.app.agents_picture import agents
+
         return agents(self.opened.session)
 
     def coordinator(self) -> CoordinatorState:
+        from triplegain.app.agents_picture import coordinator
+
         return coordinator(self.opened.session)
 
     def view(self) -> SessionView:

@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triplegain.api import address
-from triplegain.api.app import create_app
 from triplegain.api.keys import ensure_admin_key
 from triplegain.api.server import ApiServer
 from triplegain.app.paper_system import PaperSystem
@@ -17,6 +17,9 @@ from triplegain.domain.clock import SystemClock
 from triplegain.storage.database import Database
 from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 @asynccontextmanager
@@ -27,8 +30,13 @@ async def serving(
     clock = SystemClock()
     security = SecurityLog(database, clock)
     await ensure_admin_key(home, security)
-    app = create_app(system, reader, security, config.api.limits_per_minute, clock)
-    server = ApiServer(app, config.api.host, config.api.port)
+
+    def make_app() -> ASGIApp:
+        from triplegain.api.app import create_app
+
+        return create_app(system, reader, security, config.api.limits_per_minute, clock)
+
+    server = ApiServer(make_app, config.api.host, config.api.port)
     port = await server.start()
     published: list[str] = []
 

@@ -13,6 +13,7 @@ from triplegain.decision.settings import Cast
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.quote import QuoteSource
+from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import AUTO, NOBODY, only_these
 from triplegain.llm.spec import ModelSpec
@@ -119,11 +120,10 @@ class SessionModels:
 
     async def _local(self, words: str) -> ModelSpec | None:
         """Our own small model, started if it was named."""
-        from triplegain.llm.local.supervisor import LocalModel
-        from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
-
         if LOCAL_TINY.name not in (only_these(words) or ()):
             return None
+        from triplegain.llm.local.supervisor import LocalModel
+
         self._tell(NOTICE)
         model = await LocalModel.start(self._home, clock=self._clock, tell=self._tell)
         self._stack.push_async_callback(model.stop)

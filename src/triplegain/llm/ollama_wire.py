@@ -6,14 +6,16 @@ import importlib
 import json
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from triplegain.llm.reply import FailureKind
 from triplegain.llm.spec import ADDRESSES, ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, WireAnswer, WireError
+
+if TYPE_CHECKING:
+    import httpx
 
 _CONNECT_S = 2.0
 _PROBE_S = 1.0
@@ -44,6 +46,8 @@ class OllamaWire:
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
+        import httpx
+
         timeout = httpx.Timeout(time_left_s, connect=min(_CONNECT_S, time_left_s))
         url = f"{question.spec.address}/api/chat"
         try:
@@ -72,6 +76,8 @@ class OllamaWire:
 
     def _http(self, spec: ModelSpec) -> httpx.AsyncClient:
         """A server of this machine or of the house: no proxy of the environment stands before it."""
+        import httpx
+
         encrypted = spec.address.startswith("https:")
         if encrypted not in self._clients:
             # Imported at the first connection otherwise.
@@ -88,6 +94,8 @@ class OllamaWire:
 
 async def installed_models(base_url: str = "") -> frozenset[str] | None:
     """The models an Ollama server has, tags included; None: it does not answer within a second."""
+    import httpx
+
     address = base_url or ADDRESSES[Provider.OLLAMA]
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_S) as http:

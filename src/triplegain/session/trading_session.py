@@ -132,7 +132,6 @@ class TradingSession:
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
             self.aftermath.doubt(event, self.executor.orders.open_orders(), self.now_ns)
         if not self.portfolio.opening.is_frozen and self.portfolio.observe_opening(time_ns):
-            # The record has the moment in which the opening was valued: there buy-and-hold is worth exactly as much.
             self.record.snapshot_due_ns = time_ns
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
         self._settle()

@@ -21,12 +21,19 @@ from triplegain.domain.records import (
     PositionSnapshot,
     SessionRecord,
 )
+from triplegain.domain.statement import HaltPeriod
 from triplegain.storage import rows
 from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.mind_reader import MindReader
 from triplegain.storage.pages import READING, Page, read_page
 from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
-from triplegain.storage.session_statistics import SessionStatistics, UntradedReason, statistics, untraded_reasons
+from triplegain.storage.session_statistics import (
+    SessionStatistics,
+    UntradedReason,
+    read_halts,
+    statistics,
+    untraded_reasons,
+)
 from triplegain.storage.session_store import SESSION_QUERY
 
 
@@ -155,6 +162,11 @@ class SessionReader(MindReader):
     async def statistics(self, session_id: str) -> SessionStatistics:
         """Counts and sums over what is stored, all of one moment."""
         return await statistics(self._database, session_id)
+
+    async def halts(self, session_id: str) -> tuple[HaltPeriod, ...]:
+        """When risk opened nothing new, in order of their beginnings."""
+        async with self._database.transaction(READING) as connection:
+            return await read_halts(connection, session_id)
 
     async def untraded_reasons(self, session_id: str, *, limit: int = 100) -> list[UntradedReason]:
         """Why nothing was sent, most frequent first."""

@@ -10,7 +10,7 @@ from typing import Any
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import BalanceRecord, CloseReason, SessionRecord
-from triplegain.domain.statement import HaltPeriod, Statement, Traded, halt_periods, halted_for_ns, traded_of
+from triplegain.domain.statement import HaltPeriod, Statement, Traded, halted_for_ns, traded_of
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.equity_history import (
@@ -29,7 +29,7 @@ from triplegain.storage.report_figures import (
     TradeResult,
     exact_sum,
 )
-from triplegain.storage.session_statistics import UntradedReason, untraded_reasons_of
+from triplegain.storage.session_statistics import UntradedReason, read_halts, untraded_reasons_of
 from triplegain.storage.session_store import SESSION_QUERY
 
 _STARTED = """
@@ -92,9 +92,6 @@ SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
 FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
       FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%') AS t
 GROUP BY fee_asset ORDER BY fee_asset
-"""
-_RISK = """
-SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
 """
 _DECIDERS = "SELECT agent FROM paper_decisions WHERE session_id = $1 GROUP BY agent ORDER BY count(*) DESC, agent"
 _VOTERS = "SELECT DISTINCT model FROM paper_votes WHERE session_id = $1 ORDER BY model"
@@ -178,7 +175,10 @@ async def read_report(
         if row is None:
             raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
         record, state = rows.read(SessionRecord, row), row["standing"]
-        halts = await _halts(connection, record, str(state.get("halted", "")))
+        halts = await read_halts(connection, session_id)
+        if failed := str(state.get("halted", "")):
+            # Nothing has happened since its last step.
+            halts = (*halts, HaltPeriod("session", failed, record.market_time_ns, None))
         holding = [each for each in halts if each.holds(record.market_time_ns)]
         return SessionReport(
             session=record,
@@ -219,16 +219,6 @@ async def _traded(connection: AnyConnection, record: SessionRecord) -> Traded:
     deciders = [row["agent"] for row in await connection.fetch(_DECIDERS, record.session_id)]
     voters = [row["model"] for row in await connection.fetch(_VOTERS, record.session_id)]
     return traded_of(record, deciders, voters)
-
-
-async def _halts(connection: AnyConnection, record: SessionRecord, failed: str) -> tuple[HaltPeriod, ...]:
-    """Risk's, from its history; a session that `failed` stands still since its last step."""
-    changes = [
-        (row["time_ns"], [(kind, None if until is None else int(until), why) for kind, until, why in row["halts"]])
-        for row in await connection.fetch(_RISK, record.session_id)
-    ]
-    own = (HaltPeriod("session", failed, record.market_time_ns, None),) if failed else ()
-    return (*halt_periods(changes), *own)
 
 
 async def _trades(connection: AnyConnection, session_id: str) -> TradeFigures:

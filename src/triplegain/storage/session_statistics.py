@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.orders import OrderStatus
+from triplegain.domain.statement import HaltPeriod, halt_periods
 from triplegain.storage.database import AnyConnection, Database
 
 _ORDERS = "SELECT status::text, count(*) AS n FROM paper_orders WHERE session_id = $1 GROUP BY status ORDER BY status"
@@ -31,6 +32,10 @@ SELECT symbol, outcome, reason, count(*) AS n, max(time_ns)::bigint AS last_time
 FROM paper_decisions, LATERAL unnest(CASE WHEN reasons = '{}' THEN ARRAY['no reason given'] ELSE reasons END) AS reason
 WHERE session_id = $1 AND outcome <> 'sent'
 GROUP BY symbol, outcome, reason ORDER BY n DESC, symbol, outcome, reason LIMIT $2
+"""
+
+_RISK = """
+SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
 """
 
 
@@ -104,6 +109,14 @@ async def untraded_reasons_of(connection: AnyConnection, session_id: str, limit:
     return [
         UntradedReason(row["symbol"], row["outcome"], row["reason"], row["n"], row["last_time_ns"]) for row in found
     ]
+
+
+async def read_halts(connection: AnyConnection, session_id: str) -> tuple[HaltPeriod, ...]:
+    """When risk opened nothing new, from the history of its state; within the caller's transaction."""
+    return halt_periods(
+        (row["time_ns"], [(kind, None if until is None else int(until), why) for kind, until, why in row["halts"]])
+        for row in await connection.fetch(_RISK, session_id)
+    )
 
 
 def _total(rows: list[Any], column: str) -> int:
