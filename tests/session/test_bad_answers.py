@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.crash_day import WITHOUT_REBALANCE, crash_settings, play, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import SIX, ScriptedModels
 
 from triplegain.decision.rebalance.plan import RebalanceSettings
@@ -19,14 +19,14 @@ from triplegain.session.trading_session import TradingSession
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 EARLIER_FORM = ModelAnswer({"verdict": "buy", "confidence": 0.9}, "m-1", Usage(2 * SECOND_NS, 1, 1))
 
 
-def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path, market: Any) -> None:
+def test_answers_of_an_earlier_form_are_abstentions_in_every_part(market: Any) -> None:
     cast = Cast(
         technical="qwen",
         regime="qwen",
@@ -38,7 +38,7 @@ def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path
         providers=dict.fromkeys(SIX, "one"),
     )
     mind = MindSettings(tasks=TASKS, cast=cast)
-    settings = crash_settings(captures, mind=mind, rebalance=RebalanceSettings())
+    settings = crash_settings(mind=mind, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
     assert {vote.failure for vote in played.all("votes")} == {"invalid"}
@@ -48,17 +48,17 @@ def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path
     assert not played.all("positions")
 
 
-def test_a_late_answer_of_an_earlier_form_is_not_put_down(captures: Path, market: Any) -> None:
+def test_a_late_answer_of_an_earlier_form_is_not_put_down(market: Any) -> None:
     late = ModelAnswer(EARLIER_FORM.value, "m-1", Usage(40 * SECOND_NS, 1, 1))
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+    session = warm(TradingSession(crash_settings()), market[0])
     played = play(session, market[1][: 3 * 5], ScriptedModels(replies={"opus": late}))
     assert {vote.failure for vote in played.all("votes") if vote.model == "opus"} == {"timeout"}
 
 
-def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(captures: Path, market: Any) -> None:
+def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(market: Any) -> None:
     cast = Cast(decision=("tiny",), providers={"tiny": "local"}, token_budgets={"tiny": 20})
     mind = MindSettings(tasks=WITHOUT_REBALANCE, cast=cast)
-    session = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
+    session = warm(TradingSession(crash_settings(mind=mind)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}
     assert any("20 tokens" in reason for decision in played.all("decisions") for reason in decision.reasons)
@@ -66,8 +66,8 @@ def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(c
     assert not session.state()["mind"]["slots"]["open"]
 
 
-def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(market: Any) -> None:
+    session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][: 3 * 3], ScriptedModels())
     state = json.loads(json.dumps(session.state()))
     technical = state["mind"]["opinions"]["technical"]
