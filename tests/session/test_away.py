@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
+from tests.session.crash_day import crash_settings, play, warm
+from tests.session.crash_market import HOUR_NS, crash_events
 from tests.session.scripted_models import ScriptedModels
 from tests.session.stored_parts import Rows, part, stored
 from tests.session.test_fewer_models import Silent
@@ -19,19 +19,19 @@ MINUTE_NS = 60 * SECOND_NS
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
-def away(captures: Path, market: Any, models: ScriptedModels) -> tuple[TradingSession, Rows, int]:
+def away(market: Any, models: ScriptedModels) -> tuple[TradingSession, Rows, int]:
     """A session that was left, with rounds open if nobody answers, and is told of the hours since then."""
-    first = warm(TradingSession(crash_settings(captures)), market[0])
+    first = warm(TradingSession(crash_settings()), market[0])
     play(first, market[1][:9], models)
     if isinstance(models, Silent):
         first.advance_to(first.thinks_at_ns)
         assert first.mind.state()["rounds"]["open"]
     parts = stored(first)
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+    session = warm(TradingSession(crash_settings()), market[0])
     session.restore(parts)
     session.begin_away()
     left_ns = session.now_ns
@@ -48,8 +48,8 @@ def come_back(session: TradingSession) -> None:
     session.advance_to(session.now_ns + 2 * SECOND_NS)
 
 
-def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(captures: Path, market: Any) -> None:
-    session, _, left_ns = away(captures, market, ScriptedModels())
+def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(market: Any) -> None:
+    session, _, left_ns = away(market, ScriptedModels())
     ran = dict(session.mind.schedule.runs)
     come_back(session)
     for task in ("technical", "regime", "sentiment"):
@@ -62,8 +62,8 @@ def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(captures: Path, 
     assert min(asked_at) >= left_ns + 8 * HOUR_NS
 
 
-def test_rounds_that_were_open_are_over_and_blame_nobody(captures: Path, market: Any) -> None:
-    session, parts, _ = away(captures, market, Silent())
+def test_rounds_that_were_open_are_over_and_blame_nobody(market: Any) -> None:
+    session, parts, _ = away(market, Silent())
     engine = part(parts, "decision.engine")
     failing = engine["degradation"]
     come_back(session)
@@ -72,8 +72,8 @@ def test_rounds_that_were_open_are_over_and_blame_nobody(captures: Path, market:
     assert not opened & {each.round_id for each in session.take_unasked()}
 
 
-def test_risk_goes_on_looking(captures: Path, market: Any) -> None:
-    session, parts, left_ns = away(captures, market, ScriptedModels())
+def test_risk_goes_on_looking(market: Any) -> None:
+    session, parts, left_ns = away(market, ScriptedModels())
     assert session.mind.is_asleep
     assert int(part(parts, "session.watch")["looked_ns"]) <= left_ns
     assert int(session.watch.state()["looked_ns"]) > left_ns + 7 * HOUR_NS

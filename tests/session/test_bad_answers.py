@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_settings, play, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import SIX, ScriptedModels
 from tests.session.stored_parts import part, stored, with_part
 
@@ -19,20 +19,20 @@ from triplegain.session.trading_session import TradingSession
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 EARLIER_FORM = ModelAnswer({"verdict": "buy", "confidence": 0.9}, "m-1", Usage(2 * SECOND_NS, 1, 1))
 
 
-def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path, market: Any) -> None:
+def test_answers_of_an_earlier_form_are_abstentions_in_every_part(market: Any) -> None:
     cast = Cast(
         {**CAST.models, "rebalance": ("deepseek",)},
         providers=dict.fromkeys(SIX, "one"),
     )
     mind = MindSettings(tasks=AGENTS.tasks, cast=cast)
-    settings = crash_settings(captures, mind=mind, rebalance=RebalanceSettings())
+    settings = crash_settings(mind=mind, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
     assert {vote.failure for vote in played.all("votes")} == {"invalid"}
@@ -42,17 +42,17 @@ def test_answers_of_an_earlier_form_are_abstentions_in_every_part(captures: Path
     assert not played.all("positions")
 
 
-def test_a_late_answer_of_an_earlier_form_is_not_put_down(captures: Path, market: Any) -> None:
+def test_a_late_answer_of_an_earlier_form_is_not_put_down(market: Any) -> None:
     late = ModelAnswer(EARLIER_FORM.value, "m-1", Usage(40 * SECOND_NS, 1, 1))
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+    session = warm(TradingSession(crash_settings()), market[0])
     played = play(session, market[1][: 3 * 5], ScriptedModels(replies={"opus": late}))
     assert {vote.failure for vote in played.all("votes") if vote.model == "opus"} == {"timeout"}
 
 
-def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(captures: Path, market: Any) -> None:
+def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(market: Any) -> None:
     cast = Cast({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
     mind = MindSettings(tasks=WITHOUT_REBALANCE, cast=cast)
-    session = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
+    session = warm(TradingSession(crash_settings(mind=mind)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}
     assert any("20 tokens" in reason for decision in played.all("decisions") for reason in decision.reasons)
@@ -60,8 +60,8 @@ def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(c
     assert not session.mind.state()["slots"]["open"]
 
 
-def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(market: Any) -> None:
+    session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][: 3 * 3], ScriptedModels())
     parts = stored(session)
     engine = part(parts, "decision.engine")

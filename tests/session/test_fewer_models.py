@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_settings, play, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import ScriptedModels
 from tests.session.stored_parts import part, stored, with_part
 
@@ -18,8 +18,8 @@ STOP = 181
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 class Silent(ScriptedModels):
@@ -40,10 +40,8 @@ class Silent(ScriptedModels):
     ],
     ids=["no model", "another model"],
 )
-def test_rounds_of_models_that_take_no_part_any_more_run_out(
-    captures: Path, market: Any, mind: MindSettings, stop_s: int
-) -> None:
-    first = warm(TradingSession(crash_settings(captures)), market[0])
+def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: MindSettings, stop_s: int) -> None:
+    first = warm(TradingSession(crash_settings()), market[0])
     models = Silent()
     for event in market[1][:3]:
         models.take(first, event)
@@ -53,7 +51,7 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
         models.answer(first)
     parts = stored(first)
     assert part(parts, "decision.engine")["rounds"]["open"]
-    second = warm(TradingSession(crash_settings(captures, mind=mind)), market[0])
+    second = warm(TradingSession(crash_settings(mind=mind)), market[0])
     for event in market[1][:3]:
         second.observe(event)
     second.restore(parts)
@@ -67,8 +65,8 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
         assert not state["running"]
 
 
-def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures, mind=MindSettings(tasks=ANALYSES))), market[0])
+def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(market: Any) -> None:
+    session = warm(TradingSession(crash_settings(mind=MindSettings(tasks=ANALYSES))), market[0])
     play(session, market[1][:3], ScriptedModels())
     parts = stored(session)
     session.restore(with_part(parts, "decision.engine", part(parts, "decision.engine") | {"owed": ["BTC/USDT"]}))
@@ -76,8 +74,8 @@ def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none
     assert {analysis.task for analysis in played.all("analyses")} <= {"technical", "regime"}
 
 
-def test_a_decision_that_is_owed_waits_until_trading_goes_on(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def test_a_decision_that_is_owed_waits_until_trading_goes_on(market: Any) -> None:
+    session = warm(TradingSession(crash_settings()), market[0])
     models = ScriptedModels()
     play(session, market[1][: 5 * 3], models)
     parts = stored(session)
@@ -92,5 +90,5 @@ def test_a_decision_that_is_owed_waits_until_trading_goes_on(captures: Path, mar
     assert [each.subject for each in models.asked[asked:] if each.kind == "decision"] == ["BTC/USDT"]
 
 
-def test_the_cast_of_these_tests_decides(captures: Path) -> None:
+def test_the_cast_of_these_tests_decides() -> None:
     assert CAST.voters

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.session.by_hand import by_hand
-from tests.session.crash_day import crash_events, crash_settings, play, warm
+from tests.session.crash_day import crash_settings, play, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import ScriptedModels
 from tests.session.test_aftermath import transfers, won
 from tests.session.test_rebalance_run import RULES
@@ -29,8 +29,8 @@ from triplegain.session.trading_session import TradingSession
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 def halt(session: TradingSession, kind: HaltKind) -> None:
@@ -40,8 +40,8 @@ def halt(session: TradingSession, kind: HaltKind) -> None:
 
 
 @pytest.mark.parametrize("why", ["paused", "daily", "drawdown"])
-def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(captures: Path, market: Any, why: str) -> None:
-    session = warm(TradingSession(crash_settings(captures, hodl=HodlSettings())), market[0])
+def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(market: Any, why: str) -> None:
+    session = warm(TradingSession(crash_settings(hodl=HodlSettings())), market[0])
     play(session, market[1][:12], ScriptedModels())
     session.take_batch(0, 0)
     if why == "paused":
@@ -66,10 +66,8 @@ def resting(session: TradingSession) -> list[str]:
 
 
 @pytest.mark.parametrize("why", ["emergency", "daily", "drawdown"])
-async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_sent(
-    captures: Path, market: Any, why: str
-) -> None:
-    settings = crash_settings(captures, mind=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
+async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_sent(market: Any, why: str) -> None:
+    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
     session = warm(TradingSession(settings), market[0])
     play(session, market[1][:4], ScriptedModels())
     assert resting(session)
@@ -90,8 +88,8 @@ async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_se
     assert [(each.agent, each.outcome) for each in given_up] == [("rebalance", "refused")]
 
 
-def test_a_trade_that_waits_is_given_up_when_trading_halts(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def test_a_trade_that_waits_is_given_up_when_trading_halts(market: Any) -> None:
+    session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][:12], ScriptedModels())
     buy = AgentAnswer(Action.BUY, Decimal("0.8"), "a test's buy", stop_fraction=Decimal("0.015"))
     session.mind.voting.waiting.wait("BTC/USDT", 1, buy, "sentiment", session.now_ns)

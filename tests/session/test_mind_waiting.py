@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
+from tests.session.crash_day import crash_settings, play, warm
+from tests.session.crash_market import HOUR_NS, crash_events
 from tests.session.scripted_models import ScriptedModels
 from tests.session.test_rebalance_run import RULES
 
@@ -18,8 +18,8 @@ SECONDS_AN_HOUR = 3600
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 def thoughts_of(session: TradingSession, most: int) -> list[int]:
@@ -36,8 +36,8 @@ def thoughts_of(session: TradingSession, most: int) -> list[int]:
     return moments
 
 
-def test_a_batch_that_is_due_while_trading_is_paused_does_not_stop_the_clock(captures: Path, market: Any) -> None:
-    settings = crash_settings(captures, mind=RULES, rebalance=RebalanceSettings())
+def test_a_batch_that_is_due_while_trading_is_paused_does_not_stop_the_clock(market: Any) -> None:
+    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     play(session, market[1][:180], ScriptedModels())
     session.paused = True
@@ -50,8 +50,8 @@ def test_a_batch_that_is_due_while_trading_is_paused_does_not_stop_the_clock(cap
     assert {fill.client_order_id[:5] for fill in played.all("fills")} == {"rb-1-"}
 
 
-def test_votes_whose_hour_comes_while_no_price_is_known_wait_for_one(captures: Path, market: Any) -> None:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def test_votes_whose_hour_comes_while_no_price_is_known_wait_for_one(market: Any) -> None:
+    session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][: 61 * 3], ScriptedModels())
     at_ns = session.now_ns
     for symbol in session.exchange.markets:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import HOUR_NS, crash_events, crash_settings, play, warm
+from tests.session.crash_day import crash_settings, play, warm
+from tests.session.crash_market import HOUR_NS, crash_events
 from tests.session.scripted_models import ScriptedModels
 from tests.session.stored_parts import stored
 
@@ -28,18 +28,18 @@ RULES = MindSettings(
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    before, day = crash_events(captures)
+def market() -> Any:
+    before, day = crash_events()
     return before, day[: HOURS * 180]
 
 
-def opened(captures: Path, market: Any, **changes: Any) -> TradingSession:
-    settings = crash_settings(captures, mind=RULES, rebalance=RebalanceSettings(), **changes)
+def opened(market: Any, **changes: Any) -> TradingSession:
+    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings(), **changes)
     return warm(TradingSession(settings), market[0])
 
 
-def test_money_becomes_coins_in_batches_four_hours_apart_and_no_position(captures: Path, market: Any) -> None:
-    session = opened(captures, market)
+def test_money_becomes_coins_in_batches_four_hours_apart_and_no_position(market: Any) -> None:
+    session = opened(market)
     played = play(session, market[1], ScriptedModels())
     sent = [each for each in played.all("decisions") if each.agent == "rebalance" and each.outcome == "sent"]
     times = sorted({each.time_ns for each in sent})
@@ -57,13 +57,13 @@ def test_money_becomes_coins_in_batches_four_hours_apart_and_no_position(capture
     assert any("under way" in each.reason for each in checks)
 
 
-def test_a_session_taken_up_between_two_batches_sends_the_rest_once(captures: Path, market: Any) -> None:
-    whole = play(opened(captures, market), market[1], ScriptedModels())
+def test_a_session_taken_up_between_two_batches_sends_the_rest_once(market: Any) -> None:
+    whole = play(opened(market), market[1], ScriptedModels())
     stop = 2 * 180
-    first = opened(captures, market)
+    first = opened(market)
     before = play(first, market[1][:stop], ScriptedModels())
     parts = stored(first)
-    second = opened(captures, market)
+    second = opened(market)
     for event in market[1][:stop]:
         second.observe(event)
     second.restore(parts)
@@ -73,19 +73,19 @@ def test_a_session_taken_up_between_two_batches_sends_the_rest_once(captures: Pa
     assert len({fill.client_order_id for fill in whole.all("fills")}) == len(set(names))
 
 
-def test_a_model_may_put_it_off_and_nothing_else(captures: Path, market: Any) -> None:
+def test_a_model_may_put_it_off_and_nothing_else(market: Any) -> None:
     cast = Cast({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
     value = {"mode": "defer", "confidence_pct": 70, "reasoning": "later"}
     models = ScriptedModels(replies={"deepseek": ModelAnswer(value, "d-1", Usage(10**9, 1, 1))})
-    settings = crash_settings(captures, mind=MindSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
+    settings = crash_settings(mind=MindSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
     played = play(warm(TradingSession(settings), market[0]), market[1][: 2 * 180], models)
     assert [each.kind for each in models.asked] == ["rebalance"] * 2
     assert not played.all("fills")
     assert {each.answer.get("mode") for each in played.all("analyses") if each.task == "rebalance"} == {"defer"}
 
 
-def test_while_trading_is_paused_nothing_is_rebalanced(captures: Path, market: Any) -> None:
-    session = opened(captures, market)
+def test_while_trading_is_paused_nothing_is_rebalanced(market: Any) -> None:
+    session = opened(market)
     session.paused = True
     played = play(session, market[1][:200], ScriptedModels())
     assert not played.all("fills")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_events, crash_settings, play, warm
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, crash_settings, play, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import SIX, ScriptedModels, scripted_answer
 
 from triplegain.agents.regime import RegimeAnswer
@@ -26,8 +26,8 @@ MIND = MindSettings(
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
 class Buyers(ScriptedModels):
@@ -54,9 +54,9 @@ class Buyers(ScriptedModels):
         return ModelAnswer(value, model, Usage(seconds * SECOND_NS, 1, 1))
 
 
-def in_conflict(captures: Path, market: Any, models: Buyers) -> tuple[TradingSession, list[MarketEvent]]:
+def in_conflict(market: Any, models: Buyers) -> tuple[TradingSession, list[MarketEvent]]:
     """A session whose models have decided to buy in a choppy market, and whose conflict is being ruled on."""
-    session = warm(TradingSession(crash_settings(captures, mind=MIND)), market[0])
+    session = warm(TradingSession(crash_settings(mind=MIND)), market[0])
     play(session, market[1][:3], Buyers("proceed"))
     regime(session, "choppy")
     session.mind.request("decision", session.now_ns)
@@ -73,11 +73,9 @@ def regime(session: TradingSession, word: str) -> None:
 
 
 @pytest.mark.parametrize(("ruling", "outcome"), [("abort", "refused"), ("wait", "held"), ("proceed", "sent")])
-def test_a_ruling_holds_although_the_conflict_has_passed_meanwhile(
-    captures: Path, market: Any, ruling: str, outcome: str
-) -> None:
+def test_a_ruling_holds_although_the_conflict_has_passed_meanwhile(market: Any, ruling: str, outcome: str) -> None:
     models = Buyers(ruling)
-    session, events = in_conflict(captures, market, models)
+    session, events = in_conflict(market, models)
     regime(session, "trending_bull")
     session.take_batch(0, 0)
     played = play(session, events[:1], models)
@@ -85,9 +83,9 @@ def test_a_ruling_holds_although_the_conflict_has_passed_meanwhile(
     assert [each.outcome for each in ruled][:1] == [outcome]
 
 
-def test_a_ruling_on_a_trade_that_was_decided_otherwise_since_then_changes_nothing(captures: Path, market: Any) -> None:
+def test_a_ruling_on_a_trade_that_was_decided_otherwise_since_then_changes_nothing(market: Any) -> None:
     models = Buyers("proceed")
-    session, events = in_conflict(captures, market, models)
+    session, events = in_conflict(market, models)
     regime(session, "trending_bull")
     models.actions.append("hold")
     session.mind.request("decision", session.now_ns)

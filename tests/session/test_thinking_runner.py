@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import crash_events, crash_settings, warm
+from tests.session.crash_day import crash_settings, warm
+from tests.session.crash_market import crash_events
 from tests.session.scripted_models import LATENCY_S, scripted_answer
 from tests.session.stored_parts import part, stored_by
 
@@ -56,8 +56,8 @@ class Port:
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    before, day = crash_events(captures)
+def market() -> Any:
+    before, day = crash_events()
     return before, day[: 3 * 130]
 
 
@@ -79,17 +79,17 @@ async def run(
     return await runner.run(), runner
 
 
-def opened(captures: Path, market: Any, observed: Sequence[MarketEvent] = ()) -> TradingSession:
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+def opened(market: Any, observed: Sequence[MarketEvent] = ()) -> TradingSession:
+    session = warm(TradingSession(crash_settings()), market[0])
     for event in observed:
         session.observe(event)
     return session
 
 
-async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(captures: Path, market: Any) -> None:
+async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(market: Any) -> None:
     hurried, paced = Store(), Store()
-    await run(opened(captures, market), market[1], hurried, Port())
-    await run(opened(captures, market), market[1], paced, Port(), speed=1e6)
+    await run(opened(market), market[1], hurried, Port())
+    await run(opened(market), market[1], paced, Port(), speed=1e6)
     assert hurried.all("votes")
     for name in RECORDS:
         assert paced.all(name) == hurried.all(name), name
@@ -97,15 +97,15 @@ async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(captures: 
 
 @pytest.mark.parametrize("stops_at", [1, pytest.param(12, marks=pytest.mark.slow), 20])
 async def test_a_run_that_is_stopped_while_models_think_goes_on_as_if_it_had_not_been(
-    captures: Path, market: Any, stops_at: int
+    market: Any, stops_at: int
 ) -> None:
     whole, first, second = Store(), Store(), Store()
-    await run(opened(captures, market), market[1], whole, Port())
-    ending, runner = await run(opened(captures, market), market[1], first, Port(stops_at))
+    await run(opened(market), market[1], whole, Port())
+    ending, runner = await run(opened(market), market[1], first, Port(stops_at))
     assert ending is Ending.STOPPED
     parts = stored_by(first.batches)
     assert part(parts, "decision.engine")["rounds"]["open"]
-    again = opened(captures, market, market[1][: runner.position])
+    again = opened(market, market[1][: runner.position])
     again.restore(parts)
     await run(again, market[1][runner.position :], second, Port())
     for name in RECORDS:

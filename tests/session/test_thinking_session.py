@@ -6,22 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.session.crash_day import (
-    CAST,
-    FROM_NS,
-    HOUR_NS,
-    TO_NS,
-    WITHOUT_REBALANCE,
-    Played,
-    crash_events,
-    crash_settings,
-    play,
-    warm,
-)
+from tests.session.crash_day import CAST, WITHOUT_REBALANCE, Played, crash_settings, play, warm
+from tests.session.crash_market import FROM_NS, HOUR_NS, TO_NS, crash_events
 from tests.session.scripted_models import LATENCY_S, SIX, ScriptedModels
 from tests.session.stored_parts import stored
 
@@ -35,18 +24,18 @@ SYMBOLS = {"BTC/USDT", "XRP/USDT", "XRP/BTC"}
 
 
 @pytest.fixture(scope="module")
-def market(captures: Path) -> tuple[list[Any], list[Any]]:
-    return crash_events(captures)
+def market() -> Any:
+    return crash_events()
 
 
-def run(captures: Path, market: Any, models: ScriptedModels | None = None, **changes: Any) -> Played:
-    session = warm(TradingSession(crash_settings(captures, **changes)), market[0])
+def run(market: Any, models: ScriptedModels | None = None, **changes: Any) -> Played:
+    session = warm(TradingSession(crash_settings(**changes)), market[0])
     return play(session, market[1], models or ScriptedModels())
 
 
 @pytest.fixture(scope="module")
-def day(captures: Path, market: Any) -> Played:
-    return run(captures, market)
+def day(market: Any) -> Played:
+    return run(market)
 
 
 @pytest.mark.slow
@@ -121,8 +110,8 @@ def test_every_vote_is_put_down_with_the_decision_it_counted_for_and_held_agains
 
 
 @pytest.mark.slow
-def test_a_second_run_is_the_same_in_everything(day: Played, captures: Path, market: Any) -> None:
-    again = run(captures, market)
+def test_a_second_run_is_the_same_in_everything(day: Played, market: Any) -> None:
+    again = run(market)
     for name in ("events", "entries", "decisions", "votes", "outcomes", "analyses", "risk", "alerts"):
         assert day.all(name) == again.all(name), name
     assert stored(day.session) == stored(again.session)
@@ -130,11 +119,9 @@ def test_a_second_run_is_the_same_in_everything(day: Played, captures: Path, mar
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 362, 723, 1085])
-def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(
-    day: Played, captures: Path, market: Any, stop: int
-) -> None:
+def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(day: Played, market: Any, stop: int) -> None:
     """Stops in the middle of rounds: the market is held at the minute after the hour, its models still thinking."""
-    settings, far = crash_settings(captures), stop + 200
+    settings, far = crash_settings(), stop + 200
     first = warm(TradingSession(settings), market[0])
     before = play(first, market[1][:stop], ScriptedModels())
     parts = stored(first)
@@ -150,9 +137,9 @@ def test_a_session_that_is_taken_up_again_thinks_on_as_if_nothing_had_been(
         assert pieces == whole, name
 
 
-def test_a_model_that_is_silent_costs_its_vote_and_nothing_else(captures: Path, market: Any) -> None:
+def test_a_model_that_is_silent_costs_its_vote_and_nothing_else(market: Any) -> None:
     models = ScriptedModels(silent=["opus"])
-    session = warm(TradingSession(crash_settings(captures)), market[0])
+    session = warm(TradingSession(crash_settings()), market[0])
     played = play(session, market[1][:400], models)
     silent = [vote for vote in played.all("votes") if vote.model == "opus"]
     assert silent
@@ -163,19 +150,19 @@ def test_a_model_that_is_silent_costs_its_vote_and_nothing_else(captures: Path, 
     assert [each for each in played.all("decisions") if each.outcome != "abstained"]
 
 
-def test_with_less_than_a_quorum_nothing_is_opened_and_stops_stay(captures: Path, market: Any) -> None:
+def test_with_less_than_a_quorum_nothing_is_opened_and_stops_stay(market: Any) -> None:
     refused = ModelFailure(FailureKind.RATE_LIMITED, "too many requests")
     models = ScriptedModels(replies=dict.fromkeys(("gpt", "grok", "opus"), refused))
-    played = run(captures, (market[0], market[1][:400]), models)
+    played = run((market[0], market[1][:400]), models)
     assert not played.all("fills")
     assert {decision.outcome for decision in played.all("decisions")} == {"held"}
     assert all("no quorum" in decision.reasons[0] for decision in played.all("decisions"))
 
 
-def test_while_everybody_fails_nobody_is_asked_but_by_a_probe_and_the_rules_go_on(captures: Path, market: Any) -> None:
+def test_while_everybody_fails_nobody_is_asked_but_by_a_probe_and_the_rules_go_on(market: Any) -> None:
     away = ModelFailure(FailureKind.CONNECTION, "nobody there")
     models = ScriptedModels(replies=dict.fromkeys(SIX, away))
-    played = run(captures, (market[0], market[1][: 3 * 300]), models)
+    played = run((market[0], market[1][: 3 * 300]), models)
     mind = played.session.mind
     assert mind.level.label == "emergency"
     tally = mind.schedule.tallies["decision"]
@@ -187,11 +174,11 @@ def test_while_everybody_fails_nobody_is_asked_but_by_a_probe_and_the_rules_go_o
     assert len(by_rules) > 100
 
 
-def test_the_breakers_act_at_the_equity_they_name(captures: Path, market: Any) -> None:
+def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
     """Coins held through the crash: nobody trades, and equity falls with the market, minute by minute."""
     coins = {"USDT": Decimal(1_000), "BTC": Decimal("0.1"), "XRP": Decimal(3_000)}
     analyses = tuple(spec for spec in WITHOUT_REBALANCE if spec.name != "decision")
-    played = run(captures, market, initial_balances=coins, mind=MindSettings(tasks=analyses))
+    played = run(market, initial_balances=coins, mind=MindSettings(tasks=analyses))
 
     price = {instrument.symbol: instrument.price for instrument in played.session.settings.instruments}
     closes: dict[int, dict[str, Decimal]] = {}
@@ -215,12 +202,12 @@ def test_the_breakers_act_at_the_equity_they_name(captures: Path, market: Any) -
 
 
 @pytest.mark.slow
-def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(captures: Path, market: Any) -> None:
+def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any) -> None:
     coins = {"USDT": Decimal(6_000), "BTC": Decimal("0.2"), "XRP": Decimal(6_000)}
     voters = MindSettings(
         tasks=WITHOUT_REBALANCE, cast=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
     )
-    played = run(captures, market, initial_balances=coins, mind=voters)
+    played = run(market, initial_balances=coins, mind=voters)
     tripped = next(record for record in played.all("risk") if record.kind == "drawdown")
     at_trip = {p.position_id: p for p in played.all("positions") if p.updated_at_ns <= tripped.time_ns}
     open_then = [p for p in at_trip.values() if p.is_open]
