@@ -26,8 +26,7 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import TrailingStop
+from triplegain.execution.protection.trailing import ProtectionSettings, TrailingStop
 from triplegain.ledger.wallet import Wallet
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)

@@ -13,8 +13,7 @@ from tests.execution.model_venue import ModelVenue
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 
 _PLAIN = DeskSettings(protection=ProtectionSettings(max_holding_ns=3600 * SECOND_NS))
 _FOLLOWING = DeskSettings(
