@@ -19,7 +19,7 @@ from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SecurityEvent
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.risk.state import Halt, HaltKind
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
@@ -51,7 +51,7 @@ def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(captures: Path, market
     bag.on_position_closed(won("500", now_ns), now_ns)
     session.aftermath.settle(now_ns)
     assert not transfers(session.take_batch(0, 0))
-    assert not any(bag.pending.values())
+    assert not any(balance.pending for balance in bag.state.allocation.balances.values())
     session.paused = False
     session.risk._state = replace(session.risk.memory, halts=())
     session.advance_to(now_ns + 60 * 10**9)
