@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.session.crash_day import crash_events, crash_settings, play, warm
 from tests.session.scripted_models import ScriptedModels
 from tests.session.test_aftermath import transfers, won
