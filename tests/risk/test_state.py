@@ -62,16 +62,16 @@ DAMAGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda raw: raw.update(losses_in_a_row=True),
     lambda raw: raw.update(halve_next=1),
     lambda raw: raw.update(halts=None),
-    lambda raw: raw.update(halts=[{"kind": "daily", "until_ns": 1}]),
-    lambda raw: raw.update(halts=[{"kind": "monthly", "until_ns": 1, "reason": "why"}]),
-    lambda raw: raw.update(halts=[{"kind": "daily", "until_ns": 1, "reason": None}]),
-    lambda raw: raw.update(cooldowns=[{"kind": "trade", "symbol": "BTC/USDT", "until_ns": None}]),
+    lambda raw: raw.update(halts=[["daily", 1]]),
+    lambda raw: raw.update(halts=[["monthly", 1, "why"]]),
+    lambda raw: raw.update(halts=[["daily", 1, None]]),
+    lambda raw: raw.update(cooldowns=[["trade", "BTC/USDT", None]]),
     lambda raw: raw.update(markets=[]),
     lambda raw: raw["markets"].update({"XRP/BTC": {}}),
     lambda raw: raw["markets"]["XRP/BTC"].update(atrs=[float("nan")]),
     lambda raw: raw["markets"]["XRP/BTC"].update(atrs=["1"]),
-    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[{"start_ns": 1, "last_ns": 2, "low": "3"}]),
-    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[{"start_ns": 1, "last_ns": 2, "low": "-3", "high": "4"}]),
+    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[[1, 2, "3"]]),
+    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[[1, 2, "-3", "4"]]),
 ]
 
 

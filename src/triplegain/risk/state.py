@@ -32,7 +32,7 @@ class HaltKind(StrEnum):
     STATE = "state"
 
 
-class Halt(Struct, frozen=True):
+class Halt(Struct, frozen=True, array_like=True):
     """No new trades until `until_ns`; None: until an administrator resets. It never ends earlier by itself."""
 
     kind: HaltKind
@@ -43,7 +43,7 @@ class Halt(Struct, frozen=True):
         return self.until_ns is None or now_ns < self.until_ns
 
 
-class CoolDown(Struct, frozen=True):
+class CoolDown(Struct, frozen=True, array_like=True):
     """No new trades in `symbol` (empty: in any) until `until_ns`."""
 
     kind: CoolDownKind
@@ -51,7 +51,7 @@ class CoolDown(Struct, frozen=True):
     until_ns: Natural
 
 
-class PriceSpan(Struct, frozen=True):
+class PriceSpan(Struct, frozen=True, array_like=True):
     """Lowest and highest price seen from `start_ns` to `last_ns`."""
 
     start_ns: Natural
