@@ -7,6 +7,7 @@ import random
 from decimal import Decimal
 
 import pytest
+from tests.execution.conftest import halve_all
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
@@ -116,7 +117,7 @@ class Session:
             for position in self.desk.open_positions()[:1]:
                 self.desk.reduce(position.position_id, Decimal("0.4"), CloseReason.REBALANCE, self.now_ns)
         elif wish < 0.63:
-            self.desk.halve_all(self.now_ns)
+            halve_all(self.desk, self.now_ns)
         elif wish < 0.66:
             self.desk.tighten_all(Decimal("0.01"), self.now_ns)
         elif wish < 0.8:

@@ -212,7 +212,6 @@ def test_flags_say_what_is_missing_in_a_young_session() -> None:
         "missing:1d",
     )
     assert json.loads(found.json)["timeframes"]["1h"] is None
-    assert not found.is_primary_known
 
 
 def test_a_price_from_candles_says_so(crashed: MarketView, crash: list[Candle]) -> None:

@@ -195,14 +195,6 @@ class OrderDesk:
         _check_fraction(fraction)
         return self._protections.reduce(position_id, fraction, reason, now_ns)
 
-    def halve_all(self, now_ns: int) -> tuple[str, ...]:
-        """Half of every position, entries buy no more. Each call halves again. Returns the positions begun."""
-        return tuple(
-            p.position_id
-            for p in self._protections.all()
-            if self.reduce(p.position_id, Decimal("0.5"), CloseReason.BREAKER, now_ns)
-        )
-
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
         """The average true range of a symbol as a fraction of its price: what a trailing stop of mode `atr` goes by.
 

@@ -171,10 +171,6 @@ class Positions:
         """The open positions, oldest first."""
         return tuple(position.record() for position in self._open.values())
 
-    def net_quantity(self, symbol: str) -> Decimal:
-        """Signed base quantity over all open positions of a symbol."""
-        return sum((p.quantity for p in self._open.values() if p.symbol == symbol), _ZERO)
-
     def owned(self, asset: str) -> Decimal:
         """Coins of an asset that belong to open positions."""
         name = asset.upper()

@@ -10,7 +10,6 @@ from msgspec import Struct, field
 
 from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import EXACT, atoms, floor_to, from_atoms, text
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
@@ -56,10 +55,6 @@ class PaperHodlAccount:
             return False
         self._desk.moved(asset, EXACT.minus(amount))
         return True
-
-    def total(self, asset: str) -> Decimal:
-        """What lies in the hodl account, money for purchases included."""
-        return from_atoms(self._wallet.total(asset, LedgerAccount.HODL))
 
 
 class SubBalance(Struct):
