@@ -58,7 +58,7 @@ def snapshot_with(price: int = 10_000, trend: float | None = 1.0, **indicators: 
     """A snapshot with one timeframe, 1h, whose indicators are `KNOWN` with these changes."""
     candle = Candle("BTC/USDT", 0, HOUR_NS, price, price, price, price, 1)
     values = {**KNOWN, **indicators}
-    frame = ClosedFrame("1h", (candle,), values, trend, 300, 0, 0, "", (), {})
+    frame = ClosedFrame("1h", (candle,), values, trend, 300, 0, "", (), {})
     mark = SnapshotPrice(Decimal(price), None, None, Decimal(price), QuoteSource.REPLAY, HOUR_NS)
     frames = {"1h": FrameSnapshot(frame, None, "null")}
     return Snapshot("BTC/USDT", HOUR_NS, mark, None, frames, "1h", None, 0.5, (), "{}", "ab" * 32)

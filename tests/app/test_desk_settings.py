@@ -12,8 +12,7 @@ from triplegain.app.settings import desk_settings
 from triplegain.config import Config
 from triplegain.config.execution import Execution
 from triplegain.domain.clock import SECOND_NS
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop, TrailMode
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop, TrailMode
 
 
 def protection(**positions: Any) -> ProtectionSettings:

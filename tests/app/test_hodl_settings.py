@@ -12,7 +12,7 @@ from triplegain.app.hodl_settings import hodl_settings
 from triplegain.config.hodl import Hodl
 from triplegain.config.tree import Config
 from triplegain.domain.clock import SECOND_NS
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 
 
 def test_the_defaults_of_the_file_are_those_of_the_room() -> None:

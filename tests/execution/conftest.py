@@ -38,6 +38,12 @@ OPENING = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
 START_NS = 1_000 * SECOND_NS
 
 
+def halve_all(desk: OrderDesk, now_ns: int) -> tuple[str, ...]:
+    """Half of every position, as the weekly breaker does; the positions begun."""
+    positions = [position.position_id for position in desk.open_positions()]
+    return tuple(each for each in positions if desk.reduce(each, Decimal("0.5"), CloseReason.BREAKER, now_ns))
+
+
 class ScriptedVenue:
     """`sent` is what the desk asked for; `accept`, `fill`, ... make the venue act; `deliver` tells the desk.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
+
+import msgspec
 
 from triplegain.domain.agent_records import AlertRecord, HodlRecord
 from triplegain.domain.clock import SECOND_NS
@@ -18,9 +19,9 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason, PositionRecord
-from triplegain.execution.hodl_bag.bag import HodlBag
-from triplegain.execution.hodl_bag.profit import DAY_NS
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.allocation import DAY_NS, SubBalance
+from triplegain.execution.hodl.bag import HodlBag, HodlState
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_register import OrderRegister
 
 LOT = Decimal("0.001")
@@ -154,9 +155,9 @@ class Scene:
         self.records += self.bag.drain_records()
         self.alerts += self.bag.drain_alerts()
         if self._restarts:
-            stored = json.loads(json.dumps(self.bag.state()))
+            stored = msgspec.json.encode(self.bag.state)
             self.bag = self._new_bag()
-            self.bag.restore(stored)
+            self.bag.restore(msgspec.json.decode(stored, type=HodlState))
 
     def close(self, profit: str, symbol: str = "BTC/USDT", usd: str | None = "same") -> None:
         self._positions += 1
@@ -198,6 +199,16 @@ class Scene:
         self.alerts.clear()
         return words
 
+    @property
+    def balances(self) -> dict[str, SubBalance]:
+        return self.bag.state.allocation.balances
+
+    @property
+    def due(self) -> Decimal:
+        """USD that profits have earned for the bag and that could not be set aside yet."""
+        return sum((due.amount for due in self.bag.state.allocation.due), Decimal(0))
+
     def adds_up(self) -> bool:
         """The money aside is the dollars owned and everything that is pending."""
-        return self.aside == self.bag.holdings()["USDT"] + sum(self.bag.pending.values(), Decimal(0))
+        pending = sum((balance.pending for balance in self.balances.values()), Decimal(0))
+        return self.aside == self.balances["USDT"].quantity + pending

@@ -35,7 +35,7 @@ from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.stage import Protected
+from triplegain.execution.protection.protection import Protected
 
 ZERO = Decimal(0)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.execution.conftest import halve_all
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
@@ -97,7 +98,7 @@ def test_halving_sells_half_of_each_and_cancels_entries_that_have_bought_nothing
     venue.accept("entry-2")
     venue.deliver()
     venue.drain_sent()
-    assert venue.desk.halve_all(venue.now_ns) == ("pos-1", "pos-2")
+    assert halve_all(venue.desk, venue.now_ns) == ("pos-1", "pos-2")
     assert venue.drain_sent() == ["amend stop-1 to 5", "cancel entry-2"]
     venue.finish("entry-2")
     venue.amended("stop-1", "5", "90")
@@ -110,7 +111,7 @@ def test_tightened_and_halved_at_once_both_are_done(venue: Venue) -> None:
     venue.protected()
     venue.quote("100", "100.1")
     venue.desk.tighten_all(ONE_PERCENT, venue.now_ns)
-    venue.desk.halve_all(venue.now_ns)
+    halve_all(venue.desk, venue.now_ns)
     assert venue.drain_sent() == ["amend stop-1 to 99"]
     venue.amended("stop-1", "10", "99")
     venue.deliver()
@@ -124,7 +125,7 @@ def test_tightened_and_halved_at_once_both_are_done(venue: Venue) -> None:
 
 def test_flattening_takes_over_whatever_is_under_way_and_reports_what_does_not_end(venue: Venue) -> None:
     venue.protected()
-    venue.desk.halve_all(venue.now_ns)
+    halve_all(venue.desk, venue.now_ns)
     assert venue.desk.close_all(CloseReason.BREAKER, venue.now_ns) == ("pos-1",)
     assert venue.drain_sent() == ["amend stop-1 to 5", "cancel stop-1"]
     venue.amended("stop-1", "5", "90")

@@ -7,6 +7,7 @@ import random
 from decimal import Decimal
 
 import pytest
+from tests.execution.conftest import halve_all
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
@@ -23,8 +24,7 @@ from triplegain.execution.order_desk import DeskSettings, OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.ledger.wallet import Wallet
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
@@ -117,7 +117,7 @@ class Session:
             for position in self.desk.open_positions()[:1]:
                 self.desk.reduce(position.position_id, Decimal("0.4"), CloseReason.REBALANCE, self.now_ns)
         elif wish < 0.63:
-            self.desk.halve_all(self.now_ns)
+            halve_all(self.desk, self.now_ns)
         elif wish < 0.66:
             self.desk.tighten_all(Decimal("0.01"), self.now_ns)
         elif wish < 0.8:

@@ -17,8 +17,8 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
 from triplegain.domain.records import PositionRecord
-from triplegain.execution.hodl_bag.profit import DAY_NS
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.allocation import DAY_NS
+from triplegain.execution.hodl.settings import HodlSettings
 
 
 @pytest.fixture(params=[False, True], ids=["one run", "a restart after every step"])
@@ -27,7 +27,7 @@ def scene(request: pytest.FixtureRequest) -> Scene:
 
 
 def pending(scene: Scene) -> dict[str, str]:
-    return {asset: f"{amount:f}" for asset, amount in scene.bag.pending.items()}
+    return {asset: f"{balance.pending:f}" for asset, balance in scene.balances.items()}
 
 
 def test_a_tenth_of_a_profit_is_set_aside_and_split_and_the_rest_of_rounding_is_dollars(scene: Scene) -> None:
@@ -48,7 +48,7 @@ def test_nothing_is_kept_of_a_profit_below_one_dollar_but_small_profits_add_up(s
     assert scene.aside == 0
     scene.close("0.6")
     assert scene.aside == Decimal("0.12")  # 10 % of 1.2
-    assert scene.bag.high_water == Decimal("1.2")
+    assert scene.bag.state.allocation.mark.high_water == Decimal("1.2")
 
 
 def test_a_loss_must_be_earned_back_before_anything_is_kept_again(scene: Scene) -> None:
@@ -89,8 +89,8 @@ def test_dollars_are_kept_from_one_dollar_on_and_need_no_order(scene: Scene) -> 
     assert scene.bag.holdings()["USDT"] == 0
     scene.close("20")
     assert scene.bag.holdings()["USDT"] == Decimal("1.3336")
-    assert scene.bag.costs["USDT"] == Decimal("1.3336")
-    assert scene.bag.pending["USDT"] == 0
+    assert scene.balances["USDT"].cost == Decimal("1.3336")
+    assert scene.balances["USDT"].pending == 0
     assert scene.drain_sent() == []
     assert scene.adds_up()
 
@@ -103,8 +103,8 @@ def test_coins_are_bought_once_their_share_has_reached_the_threshold(scene: Scen
     scene.accept("hodl-1")
     scene.fill("hodl-1", "0.148", "100", "0.0592")
     assert scene.bag.holdings()["BTC"] == Decimal("0.148")
-    assert scene.bag.costs["BTC"] == Decimal("14.8592")
-    assert scene.bag.pending["BTC"] == Decimal("0.17263")  # 15.03183 - 14.8592
+    assert scene.balances["BTC"].cost == Decimal("14.8592")
+    assert scene.balances["BTC"].pending == Decimal("0.17263")  # 15.03183 - 14.8592
     assert [(r.kind, r.client_order_id, r.quantity, r.usd) for r in scene.records[-2:]] == [
         ("sent", "hodl-1", Decimal("0.148"), Decimal("14.8")),
         ("bought", "hodl-1", Decimal("0.148"), Decimal("14.8592")),
@@ -194,7 +194,7 @@ def test_what_a_thin_book_did_not_give_is_bought_later(scene: Scene) -> None:
     scene.accept("hodl-2")
     scene.fill("hodl-2", "0.1", "100")
     scene.finish("hodl-2")
-    assert scene.bag.pending["BTC"] == Decimal("36.662")
+    assert scene.balances["BTC"].pending == Decimal("36.662")
     assert scene.drain_sent() == []
     scene.accept("hodl-1")
     scene.wait(30)
@@ -221,10 +221,10 @@ def test_a_purchase_that_cost_more_than_was_pending_is_paid_back_by_the_next_all
     scene.close("451")
     scene.accept("hodl-1")
     scene.fill("hodl-1", "0.148", "110")  # 16.28 of 15.03183
-    assert scene.bag.pending["BTC"] == Decimal("-1.24817")
+    assert scene.balances["BTC"].pending == Decimal("-1.24817")
     assert scene.adds_up()
     scene.close("100")  # 3.333 for BTC
-    assert scene.bag.pending["BTC"] == Decimal("2.08483")
+    assert scene.balances["BTC"].pending == Decimal("2.08483")
 
 
 def test_a_profit_in_bitcoin_waits_for_a_price_and_keeps_the_later_ones_waiting(scene: Scene) -> None:
@@ -244,11 +244,11 @@ def test_without_free_dollars_the_share_is_owed_and_said_once(scene: Scene) -> N
     scene.free_usdt = Decimal("9.99")
     scene.close("100")
     scene.wait(300)
-    assert (scene.aside, scene.bag.owed) == (Decimal(0), Decimal(10))
+    assert (scene.aside, scene.due) == (Decimal(0), Decimal(10))
     assert scene.words() == ["setting money aside waits: not enough free USDT for the 10 of pos-1"]
     scene.free_usdt = Decimal(10)
     scene.wait(30)
-    assert (scene.aside, scene.bag.owed, scene.free_usdt) == (Decimal(10), Decimal(0), Decimal(0))
+    assert (scene.aside, scene.due, scene.free_usdt) == (Decimal(10), Decimal(0), Decimal(0))
 
 
 def test_without_a_fresh_price_nothing_is_bought(scene: Scene) -> None:
@@ -293,28 +293,6 @@ def test_once_a_day_the_bag_is_valued_and_an_unknown_price_is_no_price(scene: Sc
     scene.prices["BTC/USDT"] = None
     scene.wait(86_400)
     assert scene.kinds("valued")[-1].usd is None
-
-
-def test_force_buys_below_the_threshold_but_not_below_the_exchanges_smallest_order(scene: Scene) -> None:
-    scene.close("300")  # 9.999 for BTC, 9.999 for XRP
-    assert scene.bag.force("btc", scene.now_ns) is None
-    scene.settle()
-    assert scene.drain_sent() == ["hodl-1: buy 0.099 BTC/USDT"]
-    refused = scene.bag.force("BTC", scene.now_ns)
-    assert refused is not None and refused.reason == "an order for BTC is already under way"
-    refused = scene.bag.force("XRP", scene.now_ns)
-    assert refused is not None
-    assert refused.reason == "9.999 USDT buy less XRP than the exchange's smallest order"  # 5 XRP need 10.09
-    refused = scene.bag.force("DOGE", scene.now_ns)
-    assert refused is not None and refused.reason == "the hodl bag does not keep DOGE; it keeps USDT, XRP, BTC"
-
-
-def test_force_takes_dollars_in_below_their_threshold(scene: Scene) -> None:
-    scene.close("20")
-    assert scene.bag.force("USDT", scene.now_ns) is None
-    assert scene.bag.holdings()["USDT"] == Decimal("0.6668")
-    refused = scene.bag.force("USDT", scene.now_ns)
-    assert refused is not None and refused.reason == "nothing is pending for USDT"
 
 
 def test_an_asset_without_a_market_stays_pending_and_says_so_once() -> None:

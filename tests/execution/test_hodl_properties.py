@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.execution.hodl_scene import Scene
 
 from triplegain.domain.orders import Side
-from triplegain.execution.hodl_bag.profit import DAY_NS
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.allocation import DAY_NS
+from triplegain.execution.hodl.settings import HodlSettings
 
 _ZERO = Decimal(0)
 
@@ -31,7 +31,6 @@ steps = st.one_of(
     st.tuples(st.just("midnight"), st.just("")),
     st.tuples(st.just("price"), st.sampled_from(["none", "80", "100", "130"])),
     st.tuples(st.just("money"), st.sampled_from(["0", "10", "100000"])),
-    st.tuples(st.just("force"), st.sampled_from(["USDT", "XRP", "BTC"])),
 )
 
 
@@ -75,9 +74,6 @@ def do(scene: Scene, step: tuple[str, str]) -> None:
             scene.prices["BTC/USDT"] = None if word == "none" else Decimal(word)
         case "money":
             scene.free_usdt = Decimal(word)
-        case "force":
-            scene.bag.force(word, scene.now_ns)
-            scene.settle()
         case "serve":
             for name in open_names:
                 if name in silent:
@@ -96,13 +92,13 @@ def do(scene: Scene, step: tuple[str, str]) -> None:
 
 
 def check(scene: Scene, best: Decimal) -> None:
-    limits, bag = HodlSettings(), scene.bag
+    limits = HodlSettings()
     kept = sum((record.usd or _ZERO for record in scene.kinds("allocated")), _ZERO)
     assert scene.adds_up()
     # Every dollar set aside is still there or was paid for coins; there is no third way.
-    assert kept == scene.aside + sum((bag.costs[asset] for asset in ("XRP", "BTC")), _ZERO)
+    assert kept == scene.aside + sum((scene.balances[asset].cost for asset in ("XRP", "BTC")), _ZERO)
     # A tenth of the best the session ever stood at, whatever happened on the way.
-    assert kept + bag.owed <= best / 10
+    assert kept + scene.due <= best / 10
     assert all(request.side is Side.BUY for request in scene.placed)
     requests = {request.client_order_id: request for request in scene.placed}
     assert set(requests.values()) == set(scene.placed)  # one name, one order
@@ -147,7 +143,7 @@ def test_a_bag_restarted_after_every_step_does_the_same_as_one_that_never_stoppe
         do(whole, step)
         do(broken, step)
     assert (whole.records, whole.placed, whole.alerts) == (broken.records, broken.placed, broken.alerts)
-    assert whole.bag.state() == broken.bag.state()
+    assert whole.bag.state == broken.bag.state
 
 
 @settings(max_examples=60, deadline=None)

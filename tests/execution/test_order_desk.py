@@ -17,7 +17,7 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.protecting.stage import Protected, StopLevel, Unguarded
+from triplegain.execution.protection.protection import Protected, StopLevel, Unprotected
 
 HOUR_S = 3600
 Venue = Any
@@ -446,7 +446,7 @@ def test_a_manual_buy_without_stop_is_a_position_that_can_be_closed(venue: Venue
     venue.accept("mine-1")
     venue.fill("mine-1", "3", "100")
     venue.deliver()
-    assert venue.desk.protection("pos-1").stage == Unguarded()
+    assert venue.desk.protection("pos-1").stage == Unprotected()
     venue.drain_sent()
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
     assert venue.drain_sent() == ["exit-1: sell 3 market"]

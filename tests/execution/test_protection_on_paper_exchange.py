@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from tests.execution.conftest import halve_all
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
@@ -26,8 +27,7 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import TrailingStop
+from triplegain.execution.protection.trailing import ProtectionSettings, TrailingStop
 from triplegain.ledger.wallet import Wallet
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
@@ -130,7 +130,7 @@ def test_a_move_that_is_still_on_its_way_when_the_stop_fires_changes_nothing(ses
 
 
 def test_half_of_a_position_is_sold_while_the_other_half_never_loses_its_stop(session: Session) -> None:
-    session.desk.halve_all(session.now_ns)
+    halve_all(session.desk, session.now_ns)
     for _ in range(60):
         session.wait(10)
         assert session.wallet.held("BTC") >= atoms(Decimal("0.5"))
@@ -140,7 +140,7 @@ def test_half_of_a_position_is_sold_while_the_other_half_never_loses_its_stop(se
 
 
 def test_halving_in_a_thin_book_goes_on_until_it_is_done(session: Session) -> None:
-    session.desk.halve_all(session.now_ns)
+    halve_all(session.desk, session.now_ns)
     for number in range(30):
         session.trade(1000 + 4 * (number % 2), lots=70)  # three levels of 0.07, and others when the price moves
         session.wait(500)
@@ -151,7 +151,7 @@ def test_halving_in_a_thin_book_goes_on_until_it_is_done(session: Session) -> No
 
 @pytest.mark.parametrize("after_ms", range(0, 420, 20))
 def test_a_stop_that_fires_at_any_moment_of_a_halving_never_sells_a_coin_twice(session: Session, after_ms: int) -> None:
-    session.desk.halve_all(session.now_ns)
+    halve_all(session.desk, session.now_ns)
     session.wait(after_ms)
     session.trade(950)
     session.wait(3000)
@@ -176,7 +176,7 @@ def test_a_breaker_tightens_at_the_exchange(session: Session) -> None:
 def test_what_is_refused_while_the_feed_is_away_is_done_when_it_is_back(session: Session) -> None:
     session.exchange.on_event(FeedStatus("BTC/USDT", session.now_ns, session.now_ns, FeedState.GAP, "away"))
     session.desk.tighten("pos-1", Decimal(97), CloseReason.BREAKER, session.now_ns)
-    session.desk.halve_all(session.now_ns)
+    halve_all(session.desk, session.now_ns)
     session.wait(4000)
     assert {alert.kind for alert in session.desk.alerts} == {AlertKind.STOP_NOT_AMENDED}
     assert session.wallet.held("BTC") == atoms(Decimal(1))  # the stop as it was

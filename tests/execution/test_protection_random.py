@@ -7,14 +7,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.execution.conftest import BTC
+from tests.execution.conftest import BTC, halve_all
 from tests.execution.model_venue import ModelVenue
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 
 _PLAIN = DeskSettings(protection=ProtectionSettings(max_holding_ns=3600 * SECOND_NS))
 _FOLLOWING = DeskSettings(
@@ -71,7 +70,7 @@ def do(venue: ModelVenue, kind: str, *terms: Any) -> None:
         case "reduce", (fraction,) if ids:
             desk.reduce(ids[-1], Decimal(fraction), CloseReason.SIGNAL, now_ns)
         case "halve_all", _:
-            desk.halve_all(now_ns)
+            halve_all(desk, now_ns)
         case "close", _ if ids:
             desk.close(ids[0], CloseReason.SIGNAL, now_ns)
         case "close_all", _:

@@ -11,7 +11,7 @@ from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.protecting.stage import Unguarded
+from triplegain.execution.protection.protection import Unprotected
 
 Venue = Any
 
@@ -305,5 +305,5 @@ def test_a_position_without_a_stop_is_reduced_at_market(venue: Venue) -> None:
     venue.accept("exit-2")
     venue.fill("exit-2", "2", "99")
     venue.deliver()
-    assert venue.desk.protection("pos-1").stage == Unguarded()
+    assert venue.desk.protection("pos-1").stage == Unprotected()
     assert venue.desk.open_positions()[0].quantity == Decimal(2)

@@ -13,8 +13,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop, TrailMode
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop, TrailMode
 
 Venue = Any
 

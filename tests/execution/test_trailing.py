@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.execution.conftest import BTC
 
 from triplegain.domain.instrument import Instrument
-from triplegain.execution.protecting.trailing import BreakEven, EntryCost, TrailingStop, TrailMode
+from triplegain.execution.protection.trailing import BreakEven, EntryCost, TrailingStop, TrailMode
 
 TICK = Decimal("0.1")
 BY_ATR = TrailingStop(mode=TrailMode.ATR)

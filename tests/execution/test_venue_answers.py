@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
@@ -21,23 +22,22 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.orders import AmendRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason
-from triplegain.execution.protecting.protection import Protection, Reduction
-from triplegain.execution.protecting.stage import (
+from triplegain.execution.protection.protection import (
     Closed,
     Entering,
-    Leaving,
-    Leg,
+    Exiting,
+    LegState,
     Move,
+    PartialExit,
+    PendingStop,
     Protected,
-    Protecting,
+    Protection,
     Resize,
     Selling,
     Stage,
     StopLevel,
-    Unguarded,
+    Unprotected,
 )
-from triplegain.execution.protecting.stored import protection_from_json, protection_to_json
-from triplegain.execution.protecting.venue_answers import exit_answered, part_answered, stop_answered
 
 NOW = 50 * SECOND_NS
 TEN, FIVE = Decimal(10), Decimal(5)
@@ -73,19 +73,19 @@ RESTING = Protected("stop-1", TEN, AT_90)
 GROWING = Protected("stop-1", FIVE, AT_90, Resize(TEN))
 CUTTING = replace(RESTING, asked=Resize(FIVE))
 MOVING = replace(RESTING, asked=Move(AT_95))
-FIRED = Leaving(CloseReason.STOP_LOSS, "stop-1", Leg.TRIGGERED)
-SOLD = Leaving(CloseReason.STOP_LOSS, None, Leg.OVER)
-BREAKING = Leaving(CloseReason.BREAKER, None, Leg.OVER)
-BREAKING_STOP = Leaving(CloseReason.BREAKER, "stop-1", Leg.LIVE)
-SIGNALLED = Leaving(CloseReason.SIGNAL, "stop-1", Leg.CANCELLING)
-GONE = Leaving(CloseReason.SIGNAL, None, Leg.OVER)
+FIRED = Exiting(CloseReason.STOP_LOSS, "stop-1", LegState.TRIGGERED)
+SOLD = Exiting(CloseReason.STOP_LOSS, None, LegState.DONE)
+BREAKING = Exiting(CloseReason.BREAKER, None, LegState.DONE)
+BREAKING_STOP = Exiting(CloseReason.BREAKER, "stop-1", LegState.WORKING)
+SIGNALLED = Exiting(CloseReason.SIGNAL, "stop-1", LegState.PENDING_CANCEL)
+GONE = Exiting(CloseReason.SIGNAL, None, LegState.DONE)
 
 #: What an answer leads to; answers that are not named change nothing.
 TABLE: list[tuple[Stage, dict[str, Stage]]] = [
     (Entering(), {}),
-    (Unguarded(), {}),
+    (Unprotected(), {}),
     (
-        Protecting("stop-1", TEN, AT_90),
+        PendingStop("stop-1", TEN, AT_90),
         {
             "accepted": RESTING,
             "rejected": BREAKING,
@@ -147,29 +147,29 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
         {
             "cut": Protected("stop-1", FIVE, StopLevel(Decimal(90), CloseReason.TRAILING_STOP)),
             "moved": Protected("stop-1", TEN, AT_95),
-            "triggered": Leaving(CloseReason.TRAILING_STOP, "stop-1", Leg.TRIGGERED),
-            "part filled": Leaving(CloseReason.TRAILING_STOP, "stop-1", Leg.TRIGGERED),
-            "filled": Leaving(CloseReason.TRAILING_STOP, None, Leg.OVER),
+            "triggered": Exiting(CloseReason.TRAILING_STOP, "stop-1", LegState.TRIGGERED),
+            "part filled": Exiting(CloseReason.TRAILING_STOP, "stop-1", LegState.TRIGGERED),
+            "filled": Exiting(CloseReason.TRAILING_STOP, None, LegState.DONE),
             "cancelled": Entering(),
         },
     ),
     (
         SIGNALLED,
         {
-            "triggered": replace(SIGNALLED, stop=Leg.TRIGGERED),
-            "part filled": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "triggered": replace(SIGNALLED, stop=LegState.TRIGGERED),
+            "part filled": replace(SIGNALLED, stop=LegState.TRIGGERED),
             "filled": GONE,
             "cancelled": GONE,
             "rejected": GONE,
-            "cancel refused": replace(SIGNALLED, stop=Leg.LIVE),
+            "cancel refused": replace(SIGNALLED, stop=LegState.WORKING),
         },
     ),
     (
-        replace(SIGNALLED, stop=Leg.SENT),
+        replace(SIGNALLED, stop=LegState.PENDING_NEW),
         {
-            "accepted": replace(SIGNALLED, stop=Leg.LIVE),
-            "triggered": replace(SIGNALLED, stop=Leg.TRIGGERED),
-            "part filled": replace(SIGNALLED, stop=Leg.TRIGGERED),
+            "accepted": replace(SIGNALLED, stop=LegState.WORKING),
+            "triggered": replace(SIGNALLED, stop=LegState.TRIGGERED),
+            "part filled": replace(SIGNALLED, stop=LegState.TRIGGERED),
             "filled": GONE,
             "cancelled": GONE,
             "rejected": GONE,
@@ -180,8 +180,8 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
 ]
 
 
-def position(stage: Stage, reduction: Reduction | None = None) -> Protection:
-    held = Protection("pos-1", "BTC/USDT", "entry-1", TEN, AT_95, None, Leg.OVER, stage, reduction=reduction)
+def position(stage: Stage, reduction: PartialExit | None = None) -> Protection:
+    held = Protection("pos-1", "BTC/USDT", "entry-1", TEN, AT_95, None, LegState.DONE, stage, reduction=reduction)
     held.opened_at_ns = 0
     return held
 
@@ -192,10 +192,10 @@ def test_each_answer_about_a_stop_leads_from_each_stage_where_the_table_says(
     stage: Stage, leads_to: dict[str, Stage], answer: str
 ) -> None:
     protection = position(stage)
-    stop_answered(protection, ANSWERS[answer], SECOND_NS, NOW)
+    protection.stop_answered(ANSWERS[answer], NOW, SECOND_NS)
     assert protection.stage == leads_to.get(answer, stage)
     assert protection.stop == Decimal(95)  # what is wanted never goes down
-    assert protection_from_json(protection_to_json(protection)) == protection
+    assert msgspec.json.decode(msgspec.json.encode(protection), type=Protection) == protection
 
 
 @pytest.mark.parametrize(
@@ -213,19 +213,19 @@ def test_each_answer_about_a_stop_leads_from_each_stage_where_the_table_says(
 def test_each_answer_about_the_sale_of_a_part(
     event: ExchangeEvent, exit_id: str | None, retry_at_ns: int, failures: int, kind: AlertKind | None
 ) -> None:
-    reduction = Reduction(CloseReason.BREAKER, Decimal("0.5"), None, FIVE, "exit-1", 0, 2)
+    reduction = PartialExit(CloseReason.BREAKER, Decimal("0.5"), None, FIVE, "exit-1", 0, 2)
     protection = position(Protected("stop-1", FIVE, AT_95), reduction)
-    notice = part_answered(protection, event, SECOND_NS, NOW)
+    notice = protection.part_answered(event, NOW, SECOND_NS)
     assert protection.reduction == replace(reduction, exit_id=exit_id, retry_at_ns=retry_at_ns, failures=failures)
     assert (notice and notice[0]) == kind
-    assert protection_from_json(protection_to_json(protection)) == protection
+    assert msgspec.json.decode(msgspec.json.encode(protection), type=Protection) == protection
 
 
 @pytest.mark.parametrize("stage", [stage for stage, _ in TABLE if not isinstance(stage, Selling)])
 @pytest.mark.parametrize("answer", list(ANSWERS))
 def test_an_answer_about_an_exit_changes_only_a_position_that_is_being_sold(stage: Stage, answer: str) -> None:
     protection = position(stage)
-    assert exit_answered(protection, ANSWERS[answer], NOW, SECOND_NS) is None
+    assert protection.exit_answered(ANSWERS[answer], NOW, SECOND_NS) is None
     assert protection.stage == stage
 
 
@@ -233,9 +233,9 @@ def test_an_answer_about_an_exit_changes_only_a_position_that_is_being_sold(stag
 def test_leaving_starts_once_and_keeps_its_first_reason(stage: Stage) -> None:
     protection = position(stage)
     begun = protection.leave(CloseReason.MANUAL)
-    assert begun != isinstance(stage, Leaving | Selling | Closed)
+    assert begun != isinstance(stage, Exiting | Selling | Closed)
     assert not protection.leave(CloseReason.TIME_EXIT)
     assert not protection.raise_stop(StopLevel(Decimal(99)))
     assert not protection.reduce(Decimal("0.5"), CloseReason.SIGNAL)
     if begun:
-        assert isinstance(protection.stage, Leaving) and protection.stage.reason is CloseReason.MANUAL
+        assert isinstance(protection.stage, Exiting) and protection.stage.reason is CloseReason.MANUAL

@@ -39,14 +39,13 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.feeds.captures.trades_capture import TradesCapture
 from triplegain.market.indicators.columns import CandleColumns
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.market.snapshot.trend import trend
 
 
@@ -213,7 +212,6 @@ def test_flags_say_what_is_missing_in_a_young_session() -> None:
         "missing:1d",
     )
     assert json.loads(found.json)["timeframes"]["1h"] is None
-    assert not found.is_primary_known
 
 
 def test_a_price_from_candles_says_so(crashed: MarketView, crash: list[Candle]) -> None:
@@ -261,47 +259,6 @@ def test_the_same_market_gives_the_same_snapshot_however_often_one_looked(crash:
         if number % 50 == 49:
             of_crash(busy, crash[: number + 1])
     assert of_crash(busy, crash) == of_crash(idle, crash)
-
-
-@pytest.mark.parametrize("stop", [1, 100, 5_000, 20_000])
-def test_a_view_rebuilt_from_stored_candles_goes_on_alike(captures: Path, stop: int) -> None:
-    """Restarted after `stop` trades; what it knows then are closed candles of the base length and the small state."""
-    file = captures / "kraken_trades_btcusdt_2023-11" / "BTC_USDT-trades.feather"
-    told = list(TradesCapture(file, "trades-feather", "BTC/USDT").events())[: stop + 300]
-    whole, first = new_view(), new_view()
-    stored = [closed for event in told[:stop] for closed in first.on_event(event)]
-    again = new_view()
-    for name in SETTINGS.look_back:
-        again.load([each for each in stored if each.length_ns == _length(name)])
-    again.restore(json.loads(json.dumps(first.state())))
-    fed(whole, told)
-    # The feed tells what happened meanwhile.
-    fed(again, [feed_status(told[stop].exchange_time_ns, FeedState.CATCH_UP), *told[stop:]])
-    fed(again, [feed_status(told[-1].exchange_time_ns, FeedState.SYNCED)])
-    now_ns = told[-1].exchange_time_ns
-    quote = quote_at(BTC, 370_000, now_ns)
-    seen = whole.snapshot("BTC/USDT", now_ns, quote, LEVELS), again.snapshot("BTC/USDT", now_ns, quote, LEVELS)
-    assert seen[0] == seen[1]
-    assert isinstance(seen[0], Snapshot) or stop == 1
-
-
-def _length(name: str) -> int:
-    units = {"m": MINUTE, "h": HOUR, "d": DAY}
-    return int(name[:-1]) * units[name[-1]]
-
-
-def test_after_a_restart_the_time_away_is_doubtful_unless_the_feed_tells_it() -> None:
-    minutes = [candle(n * MINUTE, (600_000,) * 4, 5, 1) for n in range(10)]
-    for told, doubts in (
-        ([book_snapshot(12 * MINUTE + 30)], "doubtful:1m:3"),  # 10, 11, 12
-        ([feed_status(12 * MINUTE, FeedState.CATCH_UP), trade(12 * MINUTE + 30, 600_000)], ""),
-        ([past_candles(12 * MINUTE + 30, *minutes, *(candle(n * MINUTE, (1,) * 4, 1, 1) for n in (10, 11)))], ""),
-    ):
-        view = new_view()
-        view.load(minutes)
-        fed(view, [*told, Heartbeat(14 * MINUTE, 14 * MINUTE)])
-        flags = shot(view, 14 * MINUTE).flags
-        assert [flag for flag in flags if flag.startswith("doubtful:1m")] == ([doubts] if doubts else [])
 
 
 # -- settings --------------------------------------------------------------------------------------------------------

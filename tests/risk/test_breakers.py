@@ -24,8 +24,7 @@ from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.breakers import CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
-from triplegain.risk.state_record import decode
+from triplegain.risk.state import RiskState, decode
 
 
 def test_a_day_that_loses_five_percent_ends_at_midnight_and_not_before(engine: RiskEngine) -> None:

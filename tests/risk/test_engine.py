@@ -18,10 +18,10 @@ from tests.risk.base_case import (
     D,
 )
 
+from triplegain.domain.parts import Parts
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
-from triplegain.risk.state_record import decode
+from triplegain.risk.state import RiskState, decode
 
 
 def test_the_market_of_a_new_session_begins_once(engine: RiskEngine) -> None:
@@ -124,3 +124,22 @@ def test_no_deadline_and_no_halt_ever_comes_nearer_but_by_a_reset(events: list[t
                 assert cooldowns[cooldown.kind, cooldown.symbol] >= cooldown.until_ns
         if event[0] != "reset":
             assert set(before.halts_in_force(now)) <= set(engine.memory.halts)
+
+
+def test_a_commit_stores_the_market_that_moved_and_a_restart_halts_without_its_state() -> None:
+    engine, parts = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON)), Parts()
+    engine.register(parts)
+    engine.on_price("BTC/USDT", D(100), D(101), NOON)
+    engine.on_atr("XRP/USDT", 0.02, NOON)
+    rows = {(change.part, change.key): change.state for change in parts.changes()}
+    assert set(rows) == {("risk.state", ""), ("risk.market", "BTC/USDT"), ("risk.market", "XRP/USDT")}
+    engine.on_price("BTC/USDT", D(102), D(103), NOON + 1)
+    later = {(change.part, change.key): change.state for change in parts.changes()}
+    assert set(later) == {("risk.market", "BTC/USDT")}
+    again, stored = RiskEngine(RiskLimits(), RiskState.opening(None, 0)), Parts()
+    again.register(stored)
+    again.restore(None)
+    stored.restore({})
+    assert again.halted(NOON) == "risk state is missing: ADMIN reset"
+    stored.restore({key: state for key, state in (rows | later).items() if state is not None})
+    assert again.memory == engine.memory and list(stored.changes()) == []

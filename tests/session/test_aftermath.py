@@ -13,7 +13,7 @@ from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.ledger_entry import EntryKind
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, PositionRecord
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.session.trading_session import TradingSession
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.session.by_hand import by_hand
 from tests.session.crash_day import crash_settings, play, warm
 from tests.session.crash_market import crash_events
@@ -21,7 +21,7 @@ from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.commands import Emergency
 from triplegain.domain.records import SecurityEvent
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.risk.state import Halt, HaltKind
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
@@ -53,7 +53,7 @@ def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(market: Any, why: str)
     bag.on_position_closed(won("500", now_ns), now_ns)
     session.aftermath.settle(now_ns)
     assert not transfers(session.take_batch(0, 0))
-    assert not any(bag.pending.values())
+    assert not any(balance.pending for balance in bag.state.allocation.balances.values())
     session.paused = False
     session.risk._state = replace(session.risk.memory, halts=())
     session.advance_to(now_ns + 60 * 10**9)

@@ -12,7 +12,7 @@ from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, account_of
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, CommitBatch, PositionRecord
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.ledger.entries import check_balanced
 
 WALLET, HODL = LedgerAccount.WALLET, LedgerAccount.HODL
@@ -66,7 +66,8 @@ def test_every_commit_explains_both_accounts_and_the_bag_ends_with_coins(market:
     holdings = session.hodl.holdings()
     for asset in ("XRP", "BTC"):
         assert atoms(holdings[asset]) == sums[HODL, asset] > 0
-    assert atoms(holdings["USDT"] + sum(session.hodl.pending.values())) == sums[HODL, "USDT"]
+    pending = sum(balance.pending for balance in session.hodl.state.allocation.balances.values())
+    assert atoms(holdings["USDT"] + pending) == sums[HODL, "USDT"]
     summary = session.portfolio.pnl_summary()
     assert summary.hodl == {asset: from_atoms(sums[HODL, asset]) for asset in ("BTC", "USDT", "XRP")}
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.settings import HodlSettings
 
 _HUNDRED = Decimal(100)
 

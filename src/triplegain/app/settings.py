@@ -20,8 +20,7 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import DeskSettings
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.trailing import BreakEven, TrailingStop
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.market.candles.candle_length import auto_candle_length, parse_candle_length
 from triplegain.market.feed import MarketSource
 from triplegain.session.settings import SessionSettings

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from triplegain.config.frozen_mapping import FrozenMapping
 from triplegain.config.values import AtLeastOne, Balances, Count, Exact, Milliseconds, Positive, Section, Word
 from triplegain.exchange.settings import AccountTier, QueueModel
-from triplegain.execution.protecting.trailing import TrailMode
+from triplegain.execution.protection.trailing import TrailMode
 from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
 
 #: A percentage of a price that leaves something of it.

@@ -29,14 +29,12 @@ from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
+from triplegain.execution.last_quotes import LastQuote, LastQuotes
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.orders import Role
-from triplegain.execution.protecting.protection import Protection
-from triplegain.execution.protecting.protections import ProtectionDelays, Protections
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.stage import Leg, Protected, StopLevel
-from triplegain.execution.protecting.told_quotes import Told, ToldQuotes
+from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
+from triplegain.execution.protection.protections import ProtectionDelays, Protections
+from triplegain.execution.protection.trailing import ProtectionSettings
 
 _OWN_ID = re.compile(rf"(entry|stop|exit)-\d+|{HODL_ORDERS}.*")
 
@@ -87,7 +85,7 @@ class OrderDesk:
         self._settings = settings or DeskSettings()
         self._broker = broker
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self._quotes = ToldQuotes()
+        self._quotes = LastQuotes()
         self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._quotes.offer)
         self._protections = Protections(broker, self._instruments.values(), positions, self._settings.protection)
         self._counters = {"pos": 0, "entry": 0}
@@ -177,13 +175,13 @@ class OrderDesk:
     def tighten_all(self, fraction: Decimal, now_ns: int) -> tuple[str, ...]:
         """Every stop to `fraction` below the bid, never down; entries buy no more. Returns the positions meant.
 
-        A quote told at `now_ns` counts; a symbol without one waits for its next. A position without a stop gets one.
+        A quote of `now_ns` counts; a symbol without one waits for its next. A position without a stop gets one.
         """
         _check_fraction(fraction)
         meant = []
         for p in self._protections.all():
-            told = self._quotes.of(p.symbol)
-            market = told.market if told.at_ns == now_ns else None
+            quote = self._quotes.of(p.symbol)
+            market = quote.market if quote.at_ns == now_ns else None
             if self._protections.tighten_to(p.position_id, fraction, market, now_ns):
                 meant.append(p.position_id)
         return tuple(meant)
@@ -197,14 +195,6 @@ class OrderDesk:
         _check_fraction(fraction)
         return self._protections.reduce(position_id, fraction, reason, now_ns)
 
-    def halve_all(self, now_ns: int) -> tuple[str, ...]:
-        """Half of every position, entries buy no more. Each call halves again. Returns the positions begun."""
-        return tuple(
-            p.position_id
-            for p in self._protections.all()
-            if self.reduce(p.position_id, Decimal("0.5"), CloseReason.BREAKER, now_ns)
-        )
-
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
         """The average true range of a symbol as a fraction of its price: what a trailing stop of mode `atr` goes by.
 
@@ -215,7 +205,7 @@ class OrderDesk:
     def cancel(self, client_order_id: str) -> Refusal | None:
         """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
         serving = self._protections.role(client_order_id)
-        if serving is not None and serving[1] is not Role.ENTRY:
+        if serving is not None and serving[1] is not OrderRole.ENTRY:
             return Refusal(
                 Code.REFUSED, f"{client_order_id} belongs to {serving[0].position_id}: close the position instead"
             )
@@ -225,11 +215,11 @@ class OrderDesk:
     def amend(self, request: AmendRequest) -> Refusal | None:
         """Change an order in place. A stop may only be moved, only up, and not to where it would fire at once."""
         serving = self._protections.role(request.client_order_id)
-        if serving is None or serving[1] is Role.ENTRY:
+        if serving is None or serving[1] is OrderRole.ENTRY:
             self._broker.amend(request)
             return None
         protection, role = serving
-        if role is Role.EXIT or request.quantity is not None or not isinstance(protection.stage, Protected):
+        if role is not OrderRole.STOP or request.quantity is not None or not isinstance(protection.stage, Protected):
             return Refusal(
                 Code.REFUSED, f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now"
             )
@@ -262,10 +252,10 @@ class OrderDesk:
     ) -> None:
         """A new quote. The bid (without a book: the last trade) starts the way out at a target, and takes stops up."""
         self._now_ns = now_ns
-        told = Told(bid, ask, last, now_ns)
-        self._quotes.tell(symbol, told)
-        if told.market is not None:
-            self._protections.on_price(symbol, told.market, last, now_ns)
+        quote = LastQuote(bid, ask, last, now_ns)
+        self._quotes.update(symbol, quote)
+        if quote.market is not None:
+            self._protections.on_price(symbol, quote.market, last, now_ns)
         due_ns = self._protections.next_due_ns()
         if due_ns is not None and now_ns >= due_ns:
             self.on_timer(now_ns)
@@ -306,7 +296,7 @@ class OrderDesk:
                 p.symbol,
                 quantity(p.position_id),
                 p.ordered,
-                entry_over=p.entry is Leg.OVER,
+                entry_over=p.entry is LegState.DONE,
                 leaving=p.is_leaving,
                 by_hand=not _OWN_ID.fullmatch(p.entry_id),
             )

@@ -28,9 +28,8 @@ from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.position import Position, PositionError
-from triplegain.execution.protecting.stage import StopLevel
-from triplegain.execution.protecting.stored import level_from_json, level_to_json
-from triplegain.execution.protecting.trailing import EntryCost
+from triplegain.execution.protection.protection import StopLevel
+from triplegain.execution.protection.trailing import EntryCost
 from triplegain.ledger.realised import UsdPrice
 
 _ZERO = Decimal(0)
@@ -172,10 +171,6 @@ class Positions:
         """The open positions, oldest first."""
         return tuple(position.record() for position in self._open.values())
 
-    def net_quantity(self, symbol: str) -> Decimal:
-        """Signed base quantity over all open positions of a symbol."""
-        return sum((p.quantity for p in self._open.values() if p.symbol == symbol), _ZERO)
-
     def owned(self, asset: str) -> Decimal:
         """Coins of an asset that belong to open positions."""
         name = asset.upper()
@@ -208,7 +203,7 @@ class Positions:
             "open": [position.state() for position in self._open.values()],
             "orders": {str(number): msgspec.to_builtins(request) for number, request in self._orders.items()},
             "plans": {pid: [known(stop), known(target)] for pid, (stop, target) in self._plans.items()},
-            "moves": {pid: level_to_json(level) for pid, level in self._moves.items()},
+            "moves": msgspec.to_builtins(self._moves),
             "wins": self.wins,
             "losses": self.losses,
         }
@@ -221,6 +216,6 @@ class Positions:
         self._open = {position.position_id: position for position in positions}
         self._orders = msgspec.convert(state["orders"], dict[int, OrderRequest], strict=False)
         self._plans = {pid: (known(stop), known(target)) for pid, (stop, target) in state["plans"].items()}
-        self._moves = {pid: level for pid, kept in state["moves"].items() if (level := level_from_json(kept))}
+        self._moves = msgspec.convert(state["moves"], dict[str, StopLevel])
         self.wins, self.losses = state["wins"], state["losses"]
         self._changed.clear()

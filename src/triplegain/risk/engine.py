@@ -6,14 +6,17 @@ what the breakers order, and stores `state()` and what `drain()` gives in the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import dataclasses
+from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
+
+from msgspec.structs import replace
 
 from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.candle_time import MINUTE_NS, WEEK_NS, candle_open_ns
 from triplegain.domain.money import text
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.breakers import BreakerAction, orders, trips
@@ -23,8 +26,7 @@ from triplegain.risk.market_memory import with_atr, with_prices
 from triplegain.risk.numbers import RISK_CONTEXT, known
 from triplegain.risk.objections import confidence_least
 from triplegain.risk.standing import standing
-from triplegain.risk.state import DAY_NS, CoolDown, HaltKind, RiskState
-from triplegain.risk.state_record import decode, encode
+from triplegain.risk.state import DAY_NS, CoolDown, HaltKind, MarketMemory, RiskState, decode, encode
 from triplegain.risk.views import MarketView, PortfolioView
 
 
@@ -35,6 +37,7 @@ class RiskEngine:
         self.limits = limits
         self._state = state
         self._changes: list[RiskRecord] = []
+        self._market_changed: Callable[[str], None] = lambda symbol: None
 
     @property
     def memory(self) -> RiskState:
@@ -48,6 +51,20 @@ class RiskEngine:
         """Go on from what was stored. Missing or damaged: halted until a reset."""
         self._state = decode(state)
         self._changes.clear()
+
+    def register(self, parts: Parts) -> None:
+        """The state without the markets, and each market. They are checked here, so that what is damaged halts.
+
+        A part that is missing is nobody's to tell: a session that goes on calls `restore(None)` before its parts.
+        """
+        parts.single("risk.state", dict[str, Any], lambda: encode(replace(self._state, markets={})), self.restore)
+        self._market_changed = parts.keyed("risk.market", MarketMemory, self._market, self._restore_markets)
+
+    def _market(self, symbol: str) -> MarketMemory | None:
+        return self._state.markets.get(symbol)
+
+    def _restore_markets(self, markets: dict[str, MarketMemory]) -> None:
+        self._state = decode(encode(replace(self._state, markets=markets)))
 
     def begin(self, now_ns: int) -> None:
         """The market of a brand-new session has begun: its day and week are those of this moment. A state that
@@ -86,7 +103,7 @@ class RiskEngine:
         with localcontext(RISK_CONTEXT):
             past = standing(self._state, self.limits, proposal.symbol, equity, now_ns)
         verdict = assess(proposal, portfolio, market, self.limits, past, elapsed_ns)
-        return replace(verdict, decided_at_ns=now_ns, elapsed_ns=elapsed_ns)
+        return dataclasses.replace(verdict, decided_at_ns=now_ns, elapsed_ns=elapsed_ns)
 
     def on_equity(self, equity: Decimal | None, now_ns: int) -> tuple[BreakerAction, ...]:
         """Equity as measured now, unrealised included. Returns what the breakers that have just acted order, once.
@@ -150,7 +167,7 @@ class RiskEngine:
         """The average true range of a candle that has closed (any length, always the same)."""
         before = self._state.market(symbol)
         after = with_atr(before, atr, self.limits.volatility)
-        self._state = replace(self._state, markets={**self._state.markets, symbol: after})
+        self._remember(symbol, after)
         if after.spike and not before.spike:
             ratio = self.limits.volatility.spike_ratio
             words = f"the ATR of {symbol} is above {ratio} times its mean"
@@ -162,11 +179,15 @@ class RiskEngine:
             return
         with localcontext(RISK_CONTEXT):
             after, moved = with_prices(self._state.market(symbol), low, high, now_ns, self.limits.volatility)
-        self._state = replace(self._state, markets={**self._state.markets, symbol: after})
+        self._remember(symbol, after)
         if moved:
             percent, minutes = self.limits.volatility.move * 100, self.limits.volatility.move_window_ns // MINUTE_NS
             words = f"{symbol} moved by more than {text(percent)} % within {minutes} minutes"
             self._cool_down(CoolDownKind.UNUSUAL_MOVE, symbol, now_ns, words)
+
+    def _remember(self, symbol: str, memory: MarketMemory) -> None:
+        self._state = replace(self._state, markets={**self._state.markets, symbol: memory})
+        self._market_changed(symbol)
 
     def reset(self, now_ns: int, equity: Decimal | None) -> str:
         """An administrator's reset: halts end, equity as it is now becomes peak and opening, and trading goes on at

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from triplegain.risk.limits import VolatilityLimits
 from triplegain.risk.state import MarketMemory, PriceSpan

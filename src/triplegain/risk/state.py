@@ -1,15 +1,24 @@
-"""What the risk engine remembers between two proposals: measured equity, losses, halts, cool-downs, markets."""
+"""What the risk engine remembers between two proposals: measured equity, losses, halts, cool-downs, markets.
+
+What is stored and cannot be read back without a doubt is not read at all: trading halts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, ValidationError, convert, json
 
 from triplegain.domain.candle_time import TIMEFRAMES, WEEK_NS, candle_open_ns
 from triplegain.risk.limits import CoolDownKind
 from triplegain.risk.numbers import known
+
+#: A count, or a time in nanoseconds.
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 DAY_NS = TIMEFRAMES["1d"]
 
@@ -23,48 +32,43 @@ class HaltKind(StrEnum):
     STATE = "state"
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True, array_like=True):
     """No new trades until `until_ns`; None: until an administrator resets. It never ends earlier by itself."""
 
     kind: HaltKind
-    until_ns: int | None
+    until_ns: Natural | None
     reason: str
 
     def holds(self, now_ns: int) -> bool:
         return self.until_ns is None or now_ns < self.until_ns
 
 
-@dataclass(frozen=True, slots=True)
-class CoolDown:
+class CoolDown(Struct, frozen=True, array_like=True):
     """No new trades in `symbol` (empty: in any) until `until_ns`."""
 
     kind: CoolDownKind
     symbol: str
-    until_ns: int
+    until_ns: Natural
 
 
-@dataclass(frozen=True, slots=True)
-class PriceSpan:
+class PriceSpan(Struct, frozen=True, array_like=True):
     """Lowest and highest price seen from `start_ns` to `last_ns`."""
 
-    start_ns: int
-    last_ns: int
+    start_ns: Natural
+    last_ns: Natural
     low: Decimal
     high: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class MarketMemory:
+class MarketMemory(Struct, frozen=True):
     """Of one market: the last ATRs, oldest first, whether the newest is a spike, and its recent prices."""
 
-    atrs: tuple[float, ...] = ()
-    spike: bool = False
-    prices: tuple[PriceSpan, ...] = ()
+    atrs: tuple[float, ...]
+    spike: bool
+    prices: tuple[PriceSpan, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RiskState:
+class RiskState(Struct, frozen=True):
     """Everything; immutable, so that what was stored is what was decided on. Equity in USD, unrealised included.
 
     `peak_equity`, `day_equity` and `week_equity` are None until equity has been known once. `day_start_ns` is the
@@ -73,21 +77,21 @@ class RiskState:
     records written of it.
     """
 
-    day_start_ns: int
-    week_start_ns: int
+    day_start_ns: Natural
+    week_start_ns: Natural
     peak_equity: Decimal | None = None
     day_equity: Decimal | None = None
     week_equity: Decimal | None = None
     equity: Decimal | None = None
-    equity_at_ns: int = 0
-    losses_in_a_row: int = 0
-    last_loss_ns: int = 0
+    equity_at_ns: Natural = 0
+    losses_in_a_row: Natural = 0
+    last_loss_ns: Natural = 0
     halve_next: bool = False
-    leverage_one_until_ns: int = 0
+    leverage_one_until_ns: Natural = 0
     halts: tuple[Halt, ...] = ()
     cooldowns: tuple[CoolDown, ...] = ()
-    markets: Mapping[str, MarketMemory] = field(default_factory=dict)
-    changes: int = 0
+    markets: Mapping[str, MarketMemory] = {}
+    changes: Natural = 0
 
     @classmethod
     def opening(cls, equity: Decimal | None, now_ns: int) -> RiskState:
@@ -125,4 +129,35 @@ class RiskState:
         return self.markets.get(symbol, _NOTHING_SEEN)
 
 
-_NOTHING_SEEN = MarketMemory()
+_NOTHING_SEEN = MarketMemory((), False, ())
+
+
+def encode(state: RiskState) -> dict[str, Any]:
+    """As JSON holds it: amounts as text."""
+    stored: dict[str, Any] = json.decode(json.encode(state))
+    return stored
+
+
+def decode(stored: Mapping[str, Any] | None) -> RiskState:
+    """The state that was stored; a missing or damaged record gives a halted one and never raises."""
+    if stored is None:
+        return RiskState.damaged("missing")
+    try:
+        state = convert(stored, RiskState)
+    except ValidationError as error:
+        return RiskState.damaged(f"damaged ({error})")
+    doubt = next(_doubts(state), "") or ("" if encode(state) == stored else "it is not what would be written")
+    return RiskState.damaged(f"damaged ({doubt})") if doubt else state
+
+
+def _doubts(state: RiskState) -> Iterator[str]:
+    bases = (state.peak_equity, state.day_equity, state.week_equity)
+    if len({base is None for base in bases}) > 1:
+        yield "peak, day and week are known together or not at all"
+    prices = (price for memory in state.markets.values() for span in memory.prices for price in (span.low, span.high))
+    if not all(amount.is_finite() and amount > 0 for amount in (*bases, *prices) if amount is not None):
+        yield "an amount must be above zero"
+    if state.equity is not None and not state.equity.is_finite():
+        yield "equity must be finite"
+    if not all(math.isfinite(atr) and atr > 0 for memory in state.markets.values() for atr in memory.atrs):
+        yield "an average true range must be above zero"

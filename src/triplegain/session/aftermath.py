@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import convert, to_builtins
+
 from triplegain.decision.record import MindRecord
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord
-from triplegain.execution.hodl_bag.bag import HodlBag
+from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.risk_watch import RiskWatch
@@ -78,8 +80,8 @@ class Aftermath:
         self._record.alert(AlertRecord(0, now_ns, AlertKind.ORDERS_IN_DOUBT, status.symbol, "", told))
 
     def state(self) -> dict[str, Any]:
-        return {"hodl": None if self.hodl is None else self.hodl.state()}
+        return {"hodl": None if self.hodl is None else to_builtins(self.hodl.state)}
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         if self.hodl is not None and stored["hodl"] is not None:
-            self.hodl.restore(stored["hodl"])
+            self.hodl.restore(convert(stored["hodl"], HodlState))

@@ -13,9 +13,9 @@ from triplegain.decision.situation import SituationRoom
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.hodl_bag.account import PaperHodlAccount
-from triplegain.execution.hodl_bag.bag import HodlBag
-from triplegain.execution.hodl_bag.settings import HodlSettings
+from triplegain.execution.hodl.allocation import PaperHodlAccount
+from triplegain.execution.hodl.bag import HodlBag
+from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor

@@ -133,17 +133,6 @@ def test_how_much_history_makes_averages_forget_where_they_began(captures: Path)
     assert off_by("atr", 720) < 1e-9
 
 
-def test_peeking_at_an_open_candle_takes_nothing(captures: Path) -> None:
-    candles = between(candles_of(captures / BTC_USDT), "2021-05-19 00:00:00", "2021-05-19 12:00:00")
-    bars = CandleColumns.of(candles).bars()
-    stream = SUITE.open(CandleColumns.of(candles[:-1]))
-    before = stream.reading()
-    ahead = stream.peek(bars[-1])
-    assert stream.reading() == before != ahead
-    stream.update(bars[-1])
-    assert stream.reading() == ahead
-
-
 def test_a_thousand_candles_take_less_than_fifty_milliseconds(captures: Path) -> None:
     columns = CandleColumns.of(candles_of(captures / BTC_USDT)[:1000])
     began = time.perf_counter()

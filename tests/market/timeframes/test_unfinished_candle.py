@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-
-import pytest
 from tests.market.timeframes.market_steps import DAY, HOUR, MINUTE, SYMBOL, candle, flat, trade
 
 from triplegain.domain.market import Candle, PublicTrade
@@ -87,16 +84,3 @@ def test_what_the_exchange_has_counted_is_not_counted_again() -> None:
     _tell(hour, trade(30 * MINUTE - 1, 500))
     _tell(hour, trade(30 * MINUTE, 111, 2))
     assert hour.candle == candle(0, (100, 111, 90, 111), 52, 10, HOUR)
-
-
-@pytest.mark.parametrize("stop", range(8))
-def test_stopped_anywhere_it_goes_on_alike(stop: int) -> None:
-    trades = [trade(int(second * 1e9), 100 + int(second) % 7, 10**17) for second in (1, 30, 61, 65, 250, 251, 400, 401)]
-    whole = _begun(at_ns=1)
-    expected = [each for told in trades for each in _tell(whole, told)]
-    first, second = _begun(at_ns=1), UnfinishedCandle(SYMBOL, TIMEFRAMES["1m"])
-    closed = [each for told in trades[:stop] for each in _tell(first, told)]
-    second.restore(json.loads(json.dumps(first.state())))
-    closed += [each for told in trades[stop:] for each in _tell(second, told)]
-    assert closed == expected
-    assert second.candle == whole.candle

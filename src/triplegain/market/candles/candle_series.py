@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from triplegain.domain.market import Candle
 from triplegain.market.candles.candle_history import CandleHistory
@@ -103,19 +102,6 @@ class CandleSeries:
         rows = range(max(0, len(history) - count), len(history))
         opens = (history.first_open_ns + row * length for row in rows)
         return sum(any(start < at + length and at < end for start, end in doubts) for at in opens)
-
-    def doubts_state(self) -> dict[str, Any]:
-        """What `restore_doubts` takes, for JSON."""
-        since = self.doubtful_since_ns
-        return {
-            "since_ns": None if since is None else str(since),
-            "spans": [[str(start), str(end)] for start, end in self.doubts],
-        }
-
-    def restore_doubts(self, state: Mapping[str, Any]) -> None:
-        since = state["since_ns"]
-        self.doubtful_since_ns = None if since is None else int(since)
-        self.doubts = [(int(start), int(end)) for start, end in state["spans"]]
 
     def reading(self) -> Reading:
         """Every indicator at the last closed candle; all None without one."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
@@ -109,19 +108,3 @@ class SymbolCandles:
         for candle in closed:
             series.append(candle)
         return closed
-
-    def state(self) -> dict[str, Any]:
-        """What is not in the closed candles, for JSON."""
-        return {
-            "fed_with_candles": self.fed_with_candles,
-            "unfinished": {name: each.state() for name, each in self.unfinished.items()},
-            "doubts": {name: each.doubts_state() for name, each in self.series.items()},
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; the closed candles have been given back before."""
-        self.fed_with_candles = state["fed_with_candles"]
-        for name in self._frames:
-            if name in state["unfinished"]:
-                self.unfinished[name].restore(state["unfinished"][name])
-                self.series[name].restore_doubts(state["doubts"][name])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from triplegain.domain.market import Candle
 from triplegain.market.candles.candles import LONGEST_QUIET_NS
 from triplegain.market.candles.timeframe import Timeframe
@@ -124,28 +121,3 @@ class UnfinishedCandle:
 
     def _candle(self, prices: Prices) -> Candle:
         return Candle(self.symbol, self.open_ns, self.timeframe.length_ns, *prices, self.volume, self.trades)
-
-    def state(self) -> dict[str, Any]:
-        """For JSON; integers that may be large as text."""
-        return {
-            "open_ns": str(self.open_ns),
-            "is_whole": self.is_whole,
-            "known_before_ns": str(self.known_before_ns),
-            "level": None if self.level is None else str(self.level),
-            "prices": None if self.prices is None else [str(price) for price in self.prices],
-            "volume": str(self.volume),
-            "trades": self.trades,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken."""
-        self.open_ns = int(state["open_ns"])
-        self.is_whole = state["is_whole"]
-        self.known_before_ns = int(state["known_before_ns"])
-        self.level = None if state["level"] is None else int(state["level"])
-        self.prices = None
-        if state["prices"] is not None:
-            first, high, low, close = map(int, state["prices"])
-            self.prices = (first, high, low, close)
-        self.volume = int(state["volume"])
-        self.trades = state["trades"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 from triplegain.market.indicators.catalogue import catalogue
@@ -59,9 +58,3 @@ class IndicatorStream:
         """Values at the last candle."""
         values = zip(self._names, self._values, strict=True)
         return {name: value if math.isfinite(value) else None for name, value in values}
-
-    def peek(self, bar: Bar) -> Reading:
-        """Values as they would be if this candle closed as it is; nothing is taken."""
-        ahead = copy.deepcopy(self)
-        ahead.update(bar)
-        return ahead.reading()

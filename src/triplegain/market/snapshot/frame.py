@@ -37,7 +37,6 @@ class ClosedFrame:
     trend: float | None
     #: The candles the indicators were computed from.
     history_candles: int
-    history_from_ns: int
     #: The latest of them without a trade.
     quiet_candles: int
     json: str
@@ -153,7 +152,6 @@ class FrameWriter:
             indicators=MappingProxyType({name: _value(each) for name, each in full.items()}),
             trend=direction,
             history_candles=len(history),
-            history_from_ns=history.first_open_ns,
             quiet_candles=history.quiet_candles(),
             json=_closed_json(history, [row for _, row, _ in rows], full, direction),
             brief_rows=tuple(row for _, _, row in rows),

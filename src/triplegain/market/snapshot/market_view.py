@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
@@ -13,7 +12,6 @@ from triplegain.domain.market import (
     BookUpdate,
     Candle,
     CandleClosed,
-    FeedState,
     FeedStatus,
     MarketEvent,
     PastCandles,
@@ -38,9 +36,9 @@ _HISTORIES = 4
 class MarketView:
     """Candles of every timeframe, their indicators and the snapshots made of them. It has no clock.
 
-    After a restart it is rebuilt: either by the same events again, or by `load` with stored candles and `restore` with
-    the small rest. Indicators depend on the candles since a fixed time only (see `CandleHistory`), so that they are
-    the same to the bit wherever these are all there.
+    After a restart it is rebuilt by the same events again, or by the candles that the exchange tells. Indicators
+    depend on the candles since a fixed time only (see `CandleHistory`), so that they are the same to the bit wherever
+    these are all there.
     """
 
     def __init__(
@@ -64,8 +62,6 @@ class MarketView:
             self._views[each.symbol] = SymbolView(each, candles, settings, suite, synthetic)
         self._heard_ns = 0
         self._next_close_ns = 0
-        #: After `restore` or `load`: the time until the first event is unknown, unless the feed tells it.
-        self._was_away = False
 
     def on_event(self, event: MarketEvent) -> Sequence[Candle]:
         """Every event of the feed, in order; the candles it closed, of every timeframe."""
@@ -74,8 +70,6 @@ class MarketView:
             return ()
         time_ns = event.exchange_time_ns
         closed: list[Candle] = []
-        if self._was_away:
-            self._come_back(event)
         if time_ns >= self._next_close_ns:
             for each in self._views.values():
                 each.candles.begin(time_ns)
@@ -107,19 +101,6 @@ class MarketView:
             case _:
                 pass
         return ()
-
-    def load(self, candles: Sequence[Candle]) -> None:
-        """Stored closed candles of one symbol and length, oldest first; longer timeframes are made of them, too."""
-        if not candles:
-            return
-        last = candles[-1]
-        if last.symbol not in self._views:
-            raise InvalidValueError(f"{last.symbol} is not watched: only {', '.join(self._views)}")
-        time_ns = last.close_time_ns
-        self._views[last.symbol].candles.on_past(PastCandles(last.symbol, time_ns, time_ns, tuple(candles)))
-        self._heard_ns = max(self._heard_ns, time_ns)
-        self._was_away = True
-        self._plan()
 
     def candles(self, symbol: str, name: str) -> list[Candle]:
         """All closed candles kept of a timeframe, oldest first."""
@@ -159,28 +140,3 @@ class MarketView:
 
     def _plan(self) -> None:
         self._next_close_ns = min((view.candles.next_close_ns for view in self._views.values()), default=NEVER)
-
-    def _come_back(self, event: MarketEvent) -> None:
-        """The first event after a restart: only a feed that tells the time away makes it known."""
-        told = isinstance(event, PastCandles) or (isinstance(event, FeedStatus) and event.state is FeedState.CATCH_UP)
-        if not told:
-            for view in self._views.values():
-                view.candles.lose_sight(self._heard_ns)
-                view.candles.see_again(event.exchange_time_ns)
-        self._was_away = False
-
-    def state(self) -> dict[str, Any]:
-        """Open candles and doubts, for JSON. The closed candles are not in it: store them as they come."""
-        return {
-            "heard_ns": str(self._heard_ns),
-            "symbols": {symbol: view.state() for symbol, view in self._views.items()},
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; `load` the closed candles first."""
-        self._heard_ns = int(state["heard_ns"])
-        for symbol, stored in state["symbols"].items():
-            if symbol in self._views:
-                self._views[symbol].restore(stored)
-        self._was_away = True
-        self._plan()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
@@ -150,10 +148,3 @@ class SymbolView:
         at, instrument = self.instrument.price, self.instrument
         change = day.change_pct(instrument, price)
         return DayFigures(change, at(day.high), at(day.low), instrument.quantity(day.volume), day.timeframe)
-
-    def state(self) -> dict[str, Any]:
-        return {"feed_state": self.feed_state.value, "candles": self.candles.state()}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.feed_state = FeedState(state["feed_state"])
-        self.candles.restore(state["candles"])

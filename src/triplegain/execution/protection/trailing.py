@@ -1,6 +1,7 @@
-"""Where a stop is to follow the price to, and from which price on. Pure: prices in, a level or a price out.
+"""How positions are protected: where a stop is to follow the price to, and when the venue is asked again.
 
-Nothing has to be remembered but the stop itself: it never goes down, so the highest price so far is in it.
+The rules of moving a stop are pure: prices in, a level or a price out. Nothing has to be remembered but the
+stop itself: it never goes down, so the highest price so far is in it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import ceil_to, floor_to
@@ -93,3 +95,19 @@ class BreakEven:
     def wakes_at(self, cost: EntryCost, instrument: Instrument) -> Decimal:
         """The lowest price at which the stop moves there: never one the stop would fire at."""
         return max(ceil_to(cost.price * (1 + self.at), instrument.tick), self.level(cost, instrument) + instrument.tick)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionSettings:
+    """`retry_ns` is the first pause before what the venue refused is asked for again.
+
+    `late_ns`: coins without a stop are alarmed after this; `overdue_ns`: so is a way out, a sale of a part or a higher
+    stop that is not done. None: no trailing stop, no break-even move.
+    """
+
+    max_holding_ns: int = 48 * 3600 * SECOND_NS
+    retry_ns: int = SECOND_NS
+    late_ns: int = 5 * SECOND_NS
+    overdue_ns: int = 30 * SECOND_NS
+    trailing: TrailingStop | None = None
+    break_even: BreakEven | None = None

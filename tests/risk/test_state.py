@@ -14,8 +14,7 @@ from tests.risk.base_case import MARKET, NOON, PORTFOLIO, PROPOSAL, D
 from triplegain.domain.verdict import RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import CoolDownKind, RiskLimits
-from triplegain.risk.state import CoolDown, Halt, HaltKind, MarketMemory, PriceSpan, RiskState
-from triplegain.risk.state_record import decode, encode
+from triplegain.risk.state import CoolDown, Halt, HaltKind, MarketMemory, PriceSpan, RiskState, decode, encode
 
 FULL = RiskState(
     day_start_ns=1_621_209_600_000_000_000,
@@ -56,23 +55,23 @@ DAMAGES: list[Callable[[dict[str, Any]], Any]] = [
     lambda raw: raw.update(week_equity="NaN"),
     lambda raw: raw.update(equity=1.5),
     lambda raw: raw.update(equity="Infinity"),
-    lambda raw: raw.update(day_start_ns=5),
-    lambda raw: raw.update(day_start_ns="-5"),
+    lambda raw: raw.update(day_start_ns="5"),
+    lambda raw: raw.update(day_start_ns=-5),
     lambda raw: raw.update(losses_in_a_row=-1),
     lambda raw: raw.update(losses_in_a_row="4"),
     lambda raw: raw.update(losses_in_a_row=True),
     lambda raw: raw.update(halve_next=1),
     lambda raw: raw.update(halts=None),
-    lambda raw: raw.update(halts=[["daily", "1"]]),
-    lambda raw: raw.update(halts=[["monthly", "1", "why"]]),
-    lambda raw: raw.update(halts=[["daily", "1", None]]),
+    lambda raw: raw.update(halts=[["daily", 1]]),
+    lambda raw: raw.update(halts=[["monthly", 1, "why"]]),
+    lambda raw: raw.update(halts=[["daily", 1, None]]),
     lambda raw: raw.update(cooldowns=[["trade", "BTC/USDT", None]]),
     lambda raw: raw.update(markets=[]),
     lambda raw: raw["markets"].update({"XRP/BTC": {}}),
     lambda raw: raw["markets"]["XRP/BTC"].update(atrs=[float("nan")]),
     lambda raw: raw["markets"]["XRP/BTC"].update(atrs=["1"]),
-    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[["1", "2", "3"]]),
-    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[["1", "2", "-3", "4"]]),
+    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[[1, 2, "3"]]),
+    lambda raw: raw["markets"]["XRP/BTC"].update(prices=[[1, 2, "-3", "4"]]),
 ]
 
 

@@ -1,39 +1,40 @@
-"""Which prices matter: the lowest at which anything is to be done for a position, so that others cost nothing."""
+"""Which prices and times matter: when something is to be done for a position, so that all others cost nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import floor_to, text
+from triplegain.domain.money import floor_to
 from triplegain.domain.records import CloseReason
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.protection import Protection
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.stage import StopLevel
-from triplegain.execution.protecting.trailing import EntryCost
+from triplegain.execution.protection.protection import (
+    Exiting,
+    LegState,
+    Protected,
+    Protection,
+    Selling,
+    StopLevel,
+    Unprotected,
+)
+from triplegain.execution.protection.trailing import EntryCost, ProtectionSettings
 
 
 class PriceWatch:
-    """Targets, trailing stops, break-even moves, and stops that wait for a price; by symbol."""
+    """Targets, trailing stops, break-even moves, and stops that wait for a price; by symbol.
+
+    `atr` holds the average true range of each symbol as a fraction of its price, where it is known.
+    """
 
     def __init__(
         self, instruments: Mapping[str, Instrument], positions: Positions, settings: ProtectionSettings
     ) -> None:
+        self.atr: dict[str, Decimal] = {}
         self._instruments = instruments
         self._positions = positions
         self._settings = settings
-        self._atr: dict[str, Decimal] = {}
         self._lowest: dict[str, Decimal] | None = {}
-
-    def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
-        """The average true range as a fraction of the price. One that makes no sense is not known."""
-        if fraction is not None and fraction.is_finite() and fraction > 0:
-            self._atr[symbol] = fraction
-        else:
-            self._atr.pop(symbol, None)
 
     @property
     def is_stale(self) -> bool:
@@ -77,7 +78,7 @@ class PriceWatch:
             yield StopLevel(break_even.level(cost, instrument), CloseReason.STOP_LOSS)
         if trailing is not None:
             protection.is_trailing |= price >= trailing.activation(cost.price, instrument.tick)
-            level = trailing.level(stop, price, instrument.tick, self._atr.get(protection.symbol))
+            level = trailing.level(stop, price, instrument.tick, self.atr.get(protection.symbol))
             if protection.is_trailing and level is not None:
                 yield StopLevel(level, CloseReason.TRAILING_STOP)
 
@@ -96,14 +97,51 @@ class PriceWatch:
             yield break_even.wakes_at(cost, instrument)
         if trailing is None:
             return
-        wakes_at = trailing.wakes_at(stop, instrument.tick, self._atr.get(protection.symbol))
+        wakes_at = trailing.wakes_at(stop, instrument.tick, self.atr.get(protection.symbol))
         if wakes_at is not None:
             start = trailing.activation(cost.price, instrument.tick)
             yield wakes_at if protection.is_trailing else max(start, wakes_at)
 
-    def state(self) -> dict[str, Any]:
-        return {"atr": {symbol: text(fraction) for symbol, fraction in self._atr.items()}}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._atr = {symbol: Decimal(fraction) for symbol, fraction in state["atr"].items()}
-        self.refresh()
+def time_exit_ns(protection: Protection, settings: ProtectionSettings) -> int | None:
+    """When the position has been held for as long as it may be."""
+    if protection.is_leaving or protection.opened_at_ns is None:
+        return None
+    return protection.opened_at_ns + settings.max_holding_ns
+
+
+def late_alarm_ns(protection: Protection, settings: ProtectionSettings) -> int | None:
+    """When coins without a stop are alarmed."""
+    if protection.is_leaving or protection.alarmed or protection.unprotected_since_ns is None:
+        return None
+    return protection.unprotected_since_ns + settings.late_ns
+
+
+def overdue_alarm_ns(protection: Protection, settings: ProtectionSettings) -> int | None:
+    """When something that was begun and is not done is alarmed."""
+    if protection.overdue or protection.owing_since_ns is None:
+        return None
+    return protection.owing_since_ns + settings.overdue_ns
+
+
+def due_times(protection: Protection, settings: ProtectionSettings) -> Iterator[int]:
+    """Every time at which the timer would find something to do."""
+    for rule in (time_exit_ns, late_alarm_ns, overdue_alarm_ns):
+        if (due_ns := rule(protection, settings)) is not None:
+            yield due_ns
+    if protection.buys_no_more and protection.entry is LegState.WORKING:
+        yield protection.cancel_at_ns
+    match protection.stage:
+        case Selling(exit_id=None, retry_at_ns=retry_at_ns):
+            yield retry_at_ns
+        case Exiting(stop=stop) if LegState.WORKING in (stop, protection.entry):
+            yield protection.cancel_at_ns
+        # With something asked the answer comes first: a time that finds nothing to do would ring for ever.
+        case Protected(asked=None) | Unprotected():
+            reduction = protection.reduction
+            if reduction is not None and reduction.exit_id is None and reduction.retry_at_ns:
+                yield reduction.retry_at_ns
+            if protection.move_is_due:
+                yield protection.move_at_ns
+        case _:
+            pass

@@ -6,40 +6,43 @@ Nothing here waits for an agent, a model or a schedule: answers, prices and its 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, assert_never
 
+from msgspec import Struct, convert, field, to_builtins
+
 from triplegain.domain.agent_records import AlertKind, AlertRecord
-from triplegain.domain.exchange_events import ExchangeEvent, OrderAmended, OrderRejected, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.orders import OrderRequest
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.broker import Broker
 from triplegain.execution.positions import Positions
-from triplegain.execution.protecting.due_times import due_times, late_alarm_ns, overdue_alarm_ns, time_exit_ns
-from triplegain.execution.protecting.next_step import CloseInstead, EndReduction, Step, next_step
-from triplegain.execution.protecting.orders import ProtectiveOrders, Role
-from triplegain.execution.protecting.price_watch import PriceWatch
-from triplegain.execution.protecting.protection import Protection
-from triplegain.execution.protecting.settings import ProtectionSettings
-from triplegain.execution.protecting.stage import Closed, Protected, StopLevel
-from triplegain.execution.protecting.stored import protection_from_json, protection_to_json
-from triplegain.execution.protecting.venue_answers import (
-    entry_answered,
-    exit_answered,
+from triplegain.execution.protection.actions import OrderCounts, ProtectionActions
+from triplegain.execution.protection.protection import (
+    Closed,
+    OrderRole,
+    Protected,
+    Protection,
+    StopLevel,
     is_too_small,
-    part_answered,
-    stop_answered,
+)
+from triplegain.execution.protection.trailing import ProtectionSettings
+from triplegain.execution.protection.watch import (
+    PriceWatch,
+    due_times,
+    late_alarm_ns,
+    overdue_alarm_ns,
+    time_exit_ns,
 )
 
 _ALERTS_KEPT = 200
 
 
-@dataclass(slots=True)
-class ProtectionDelays:
+class ProtectionDelays(Struct):
     """Time between a fill and the stop that covers it, both as the exchange dates them."""
 
     count: int = 0
@@ -52,21 +55,38 @@ class ProtectionDelays:
         self.longest_ns = max(self.longest_ns, delay_ns)
 
 
+class ProtectionTotals(Struct):
+    """What is counted over all positions; `begun` numbers them."""
+
+    begun: int = 0
+    sent: OrderCounts = field(default_factory=OrderCounts)
+    delays: ProtectionDelays = field(default_factory=ProtectionDelays)
+
+
 class Protections:
     """Every position and entry under way, oldest first. One that is over leaves memory."""
 
     def __init__(
         self, broker: Broker, instruments: Iterable[Instrument], positions: Positions, settings: ProtectionSettings
     ) -> None:
-        self.delays = ProtectionDelays()
         self.alerts: deque[AlertRecord] = deque(maxlen=_ALERTS_KEPT)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._positions = positions
         self._settings = settings
-        self._orders = ProtectiveOrders(broker, positions)
+        self._totals = ProtectionTotals()
         self._protections: dict[str, Protection] = {}
+        self._by_order: dict[str, str] = {}
+        self._actions = ProtectionActions(
+            broker, self._instruments, positions, self._totals.sent, self._by_order, self._alert
+        )
         self._watch = PriceWatch(self._instruments, positions, settings)
         self._due_ns: int | None = None
+        self._changed: Callable[[str], None] = lambda position_id: None
+        self._atr_changed: Callable[[str], None] = lambda symbol: None
+
+    @property
+    def delays(self) -> ProtectionDelays:
+        return self._totals.delays
 
     def all(self) -> tuple[Protection, ...]:
         return tuple(self._protections.values())
@@ -74,10 +94,13 @@ class Protections:
     def get(self, position_id: str) -> Protection | None:
         return self._protections.get(position_id)
 
-    def role(self, client_order_id: str) -> tuple[Protection, Role] | None:
+    def role(self, client_order_id: str) -> tuple[Protection, OrderRole] | None:
         """The position an open order serves, and how; None for an order that serves none."""
-        found = self._orders.role(client_order_id)
-        return None if found is None else (self._protections[found[0]], found[1])
+        position_id = self._by_order.get(client_order_id)
+        if position_id is None:
+            return None
+        protection = self._protections[position_id]
+        return protection, dict(protection.open_orders())[client_order_id]
 
     def next_price(self, symbol: str) -> Decimal | None:
         """The lowest price at which there is something to do; None if no price matters."""
@@ -95,11 +118,18 @@ class Protections:
     def enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> None:
         """Follow an entry from before it is sent; `request` carries its position id."""
         position_id = request.position_id or ""
-        wanted = None if stop is None else StopLevel(stop)
+        self._totals.begun += 1
         self._protections[position_id] = Protection(
-            position_id, request.symbol, request.client_order_id, request.quantity, wanted, target
+            position_id,
+            request.symbol,
+            request.client_order_id,
+            request.quantity,
+            None if stop is None else StopLevel(stop),
+            target,
+            number=self._totals.begun,
         )
-        self._orders.follow(request.client_order_id, position_id, Role.ENTRY)
+        self._by_order[request.client_order_id] = position_id
+        self._changed(position_id)
         self._positions.plan(position_id, stop, target)
 
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
@@ -139,8 +169,15 @@ class Protections:
         return protection.is_leaving or protection.reduction is not None
 
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
-        """The average true range of a symbol as a fraction of its price, for trailing stops that go by it."""
-        self._watch.set_atr(symbol, fraction)
+        """The average true range of a symbol as a fraction of its price, for trailing stops that go by it.
+
+        One that makes no sense is not known.
+        """
+        if fraction is not None and fraction.is_finite() and fraction > 0:
+            self._watch.atr[symbol] = fraction
+        else:
+            self._watch.atr.pop(symbol, None)
+        self._atr_changed(symbol)
         self._refresh()
 
     # -- what happens --------------------------------------------------------------------------------------------
@@ -149,14 +186,13 @@ class Protections:
         """An answer to one of our orders; `is_final` if the order is over with it. Positions know of it already."""
         if isinstance(event, OrderSubmitted):
             return
-        role = self._orders.role(event.client_order_id)
-        if role is None:
+        served = self.role(event.client_order_id)
+        if served is None:
             return
-        position_id, kind = role
-        protection = self._protections[position_id]
-        self._answered(protection, kind, event, now_ns)
+        protection, role = served
+        self._answered(protection, role, event, now_ns)
         if is_final:
-            self._orders.forget(event.client_order_id)
+            del self._by_order[event.client_order_id]
         self._measure(protection, event)
         self._go_on(protection, now_ns)
 
@@ -226,23 +262,21 @@ class Protections:
         words = f"a stop at {text(level.trigger)} would not be below the market; the position is being closed"
         self._alert(protection, AlertKind.STOP_AT_MARKET, words, now_ns)
 
-    def _answered(self, protection: Protection, role: Role, event: ExchangeEvent, now_ns: int) -> None:
+    def _answered(self, protection: Protection, role: OrderRole, event: ExchangeEvent, now_ns: int) -> None:
         retry_ns = self._settings.retry_ns
         match role:
-            case Role.ENTRY:
-                if isinstance(event, OrderAmended):
-                    protection.ordered = event.quantity
-                notice = entry_answered(protection, event, now_ns + retry_ns)
-            case Role.STOP:
-                notice = stop_answered(protection, event, retry_ns, now_ns)
-            case Role.EXIT if getattr(event, "client_order_id", None) == protection.part_exit_id:
-                notice = part_answered(protection, event, retry_ns, now_ns)
-            case Role.EXIT:
-                notice = exit_answered(protection, event, now_ns, retry_ns)
+            case OrderRole.ENTRY:
+                return protection.entry_answered(event, now_ns, retry_ns)
+            case OrderRole.STOP:
+                notice = protection.stop_answered(event, now_ns, retry_ns)
+            case OrderRole.PART:
+                notice = protection.part_answered(event, now_ns, retry_ns)
+            case OrderRole.EXIT:
+                notice = protection.exit_answered(event, now_ns, retry_ns)
                 self._write_off_if_too_small(protection, event)
             case _:
                 assert_never(role)
-        if notice is not None and (role is not Role.EXIT or self._can_sell_more(protection)):
+        if notice is not None and (role is OrderRole.STOP or self._can_sell_more(protection)):
             self._alert(protection, *notice, now_ns)
 
     def _write_off_if_too_small(self, protection: Protection, event: ExchangeEvent) -> None:
@@ -263,7 +297,7 @@ class Protections:
             protection.unprotected_since_ns = event.time_ns
         elif not bare and since is not None:
             if protection.reduction is None:
-                self.delays.add(event.time_ns - since)
+                self._totals.delays.add(event.time_ns - since)
             protection.unprotected_since_ns, protection.alarmed = None, False
 
     def _alert(self, protection: Protection, kind: AlertKind, message: str, now_ns: int) -> None:
@@ -276,50 +310,49 @@ class Protections:
         self._refresh()
 
     def _advance(self, protection: Protection, now_ns: int) -> None:
-        instrument = self._instruments[protection.symbol]
-        while True:
-            quantity = self._positions.quantity(protection.position_id)
-            step = next_step(protection, quantity, instrument, now_ns)
-            if step is None:
-                break
-            self._say(protection, step, instrument, now_ns)
-            self._orders.take(protection, step)
+        while self._actions.act(protection, now_ns):
+            pass
         if isinstance(protection.stage, Closed):
             self._protections.pop(protection.position_id, None)
         if not protection.owes:
             protection.owing_since_ns, protection.overdue = None, False
         elif protection.owing_since_ns is None:
             protection.owing_since_ns = now_ns
-
-    def _say(self, protection: Protection, step: Step, instrument: Instrument, now_ns: int) -> None:
-        match step:
-            case CloseInstead():
-                words = "what was to stay is below the exchange's minimum; the position is being closed whole"
-                self._alert(protection, AlertKind.CLOSED_WHOLE, words, now_ns)
-            case EndReduction(unsold) if unsold is not None:
-                words = f"{text(unsold)} {instrument.base} to be sold is below the exchange's minimum; it is kept"
-                self._alert(protection, AlertKind.NOT_REDUCED, words, now_ns)
-            case _:
-                pass
+        self._changed(protection.position_id)
 
     def _refresh(self) -> None:
         self._watch.refresh()
         protections = self._protections.values()
         self._due_ns = min((due for p in protections for due in due_times(p, self._settings)), default=None)
 
+    def register(self, parts: Parts) -> None:
+        """What stands in no row: the protections, the ATR that trailing stops go by, and what is counted."""
+        self._changed = parts.keyed("execution.protection", Protection, self._protections.get, self._restore)
+        self._atr_changed = parts.keyed("execution.atr", Decimal, self._watch.atr.get, self._restore_atr)
+        parts.single("execution.protections", ProtectionTotals, lambda: self._totals, self._restore_totals)
+
+    def _restore(self, protections: dict[str, Protection]) -> None:
+        for protection in sorted(protections.values(), key=lambda each: each.number):
+            self._protections[protection.position_id] = protection
+            self._by_order.update((name, protection.position_id) for name, _ in protection.open_orders())
+        self._refresh()
+
+    def _restore_atr(self, atr: dict[str, Decimal]) -> None:
+        self._watch.atr.update(atr)
+        self._refresh()
+
+    def _restore_totals(self, totals: ProtectionTotals) -> None:
+        self._totals = totals
+        self._actions.sent = totals.sent
+
     def state(self) -> dict[str, Any]:
         return {
-            "protections": [protection_to_json(p) for p in self._protections.values()],
-            "orders": self._orders.state(),
-            "watch": self._watch.state(),
-            "delays": [self.delays.count, str(self.delays.total_ns), str(self.delays.longest_ns)],
+            "protections": to_builtins(self._protections),
+            "atr": to_builtins(self._watch.atr),
+            "totals": to_builtins(self._totals),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        protections = map(protection_from_json, state["protections"])
-        self._protections = {protection.position_id: protection for protection in protections}
-        self._orders.restore(state["orders"])
-        self._watch.restore(state["watch"])
-        count, total_ns, longest_ns = state["delays"]
-        self.delays = ProtectionDelays(count, int(total_ns), int(longest_ns))
-        self._refresh()
+        self._restore(convert(state["protections"], dict[str, Protection]))
+        self._restore_atr(convert(state["atr"], dict[str, Decimal]))
+        self._restore_totals(convert(state["totals"], ProtectionTotals))

@@ -15,7 +15,8 @@ class HodlJournal:
     def __init__(self) -> None:
         self.records: list[HodlRecord] = []
         self.alerts: list[AlertRecord] = []
-        self._told: dict[str, str] = {}
+        #: What has been said to wait, and why.
+        self.said: dict[str, str] = {}
 
     def record(
         self,
@@ -37,12 +38,12 @@ class HodlJournal:
 
     def waiting(self, now_ns: int, what: str, symbol: str, reason: str) -> None:
         """`what` waits, and why. Said again only for another reason, or after it did not wait for a while."""
-        if self._told.get(what) != reason:
-            self._told[what] = reason
+        if self.said.get(what) != reason:
+            self.said[what] = reason
             self.alert(now_ns, AlertKind.HODL_WAITING, symbol, f"{what} waits: {reason}")
 
     def goes_on(self, what: str) -> None:
-        self._told.pop(what, None)
+        self.said.pop(what, None)
 
     def drain_records(self) -> list[HodlRecord]:
         records, self.records = self.records, []
@@ -51,11 +52,3 @@ class HodlJournal:
     def drain_alerts(self) -> list[AlertRecord]:
         alerts, self.alerts = self.alerts, []
         return alerts
-
-    def state(self) -> dict[str, Any]:
-        """What has been said already; records and alerts are drained, not kept."""
-        return dict(self._told)
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._told = dict(state)
-        self.records, self.alerts = [], []

@@ -1,0 +1,165 @@
+"""The hodl bag: a tenth of what the session has newly earned is set aside, becomes coins, and is never sold.
+
+Synchronous, without a clock or I/O, above any `Broker`, beside the order desk. Tell it of every closed position, of
+every visible exchange event (after the desk has taken it in) and of time at `next_due_ns`. What it owns lies in the
+ledger's hodl account: from the moment it is set aside no order but the bag's own can spend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from triplegain.domain.agent_records import AlertRecord, HodlRecord, HodlStep
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.exchange_events import ExchangeEvent
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import text
+from triplegain.domain.parts import Parts
+from triplegain.domain.records import PositionRecord
+from triplegain.execution.broker import Broker
+from triplegain.execution.hodl.allocation import DAY_NS, Allocation, HodlAccount, HodlAllocator, UncountedProfit
+from triplegain.execution.hodl.buyer import Ask, HodlBuyer, Purchases
+from triplegain.execution.hodl.journal import HodlJournal
+from triplegain.execution.hodl.settings import HodlSettings
+from triplegain.execution.order_register import OrderRegister
+from triplegain.ledger.realised import UsdPrice, in_usd
+
+
+def _nothing_blocks() -> str:
+    return ""
+
+
+class HodlState(Struct, frozen=True):
+    """Everything but the money itself, which is the wallet's. `waiting` is what has been said to wait, and why."""
+
+    allocation: Allocation
+    purchases: Purchases
+    waiting: dict[str, str]
+    valued_day: int | None
+    due_ns: int | None
+
+
+class HodlBag:
+    """One session's bag. All times are market time in nanoseconds.
+
+    `orders` is the register of the desk beside it; `ask` prices a purchase, `usd_price` an asset; `blocked` says why
+    nothing may be bought or set aside now (empty where it may).
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        account: HodlAccount,
+        instruments: Iterable[Instrument],
+        orders: OrderRegister,
+        settings: HodlSettings,
+        *,
+        ask: Ask,
+        usd_price: UsdPrice,
+        blocked: Callable[[], str] = _nothing_blocks,
+    ) -> None:
+        instruments = tuple(instruments)
+        self._settings = settings
+        self._quotes = {instrument.symbol: instrument.quote for instrument in instruments}
+        self._usd_price = usd_price
+        self._blocked = blocked
+        self._journal = HodlJournal()
+        self._allocator = HodlAllocator(account, settings, usd_price, self._journal)
+        self._buyer = HodlBuyer(broker, instruments, orders, settings, ask, self._allocator, self._journal)
+        self._valued_day: int | None = None
+        self._due_ns: int | None = None
+
+    # -- what happens --------------------------------------------------------------------------------------------
+
+    def on_position_closed(self, record: PositionRecord, now_ns: int) -> None:
+        """Count a closed position, once. Raises InvalidValueError for one that is still open."""
+        if record.is_open:
+            raise InvalidValueError(f"position {record.position_id} is not closed: it has no profit to count yet")
+        profit = UncountedProfit(record.position_id, self._quotes[record.symbol], record.realised, record.realised_usd)
+        self._allocator.state.uncounted.append(profit)
+        self._advance(now_ns)
+
+    def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
+        """An answer of the venue has become visible. The desk, and with it the register, knows of it already."""
+        if self._buyer.on_event(event, now_ns):
+            self._advance(now_ns)
+
+    def on_timer(self, now_ns: int) -> None:
+        """Retries, orders without an answer, and the valuation of the day."""
+        self._advance(now_ns)
+
+    def next_due_ns(self) -> int | None:
+        """When `on_timer` is wanted next; None if nothing waits for time."""
+        return self._due_ns
+
+    # -- what is in it -------------------------------------------------------------------------------------------
+
+    def holdings(self) -> Mapping[str, Decimal]:
+        """What the bag owns, by asset, as far as answers have become visible; money that is pending is not in it."""
+        return {asset: balance.quantity for asset, balance in self._allocator.state.balances.items()}
+
+    @property
+    def state(self) -> HodlState:
+        allocation, purchases = self._allocator.state, self._buyer.state
+        return HodlState(allocation, purchases, self._journal.said, self._valued_day, self._due_ns)
+
+    def drain_records(self) -> list[HodlRecord]:
+        """The records since the last call, all with number 0."""
+        return self._journal.drain_records()
+
+    def drain_alerts(self) -> list[AlertRecord]:
+        return self._journal.drain_alerts()
+
+    # -- one step ------------------------------------------------------------------------------------------------
+
+    def _advance(self, now_ns: int) -> None:
+        self._value(now_ns)
+        blocked = self._blocked()
+        self._allocator.count(now_ns)
+        self._buyer.forgive(self._allocator.set_aside(now_ns, blocked))
+        again = self._allocator.is_waiting
+        for asset, balance in self._allocator.balances():
+            if asset != self._settings.currency:
+                again |= self._buyer.look(asset, now_ns, blocked)
+            elif balance.pending > 0 and balance.pending >= self._settings.thresholds[asset]:
+                # The currency's own share needs no order: it is where it belongs already.
+                amount = balance.pending
+                balance.bought(amount, amount)
+                self._journal.record(now_ns, HodlStep.BOUGHT, asset, amount, amount)
+        self._set_due(now_ns, again)
+
+    def _value(self, now_ns: int) -> None:
+        """Once a UTC day: what each asset is worth. What has failed may be tried again."""
+        day = now_ns // DAY_NS
+        if self._valued_day is not None and day > self._valued_day:
+            self._buyer.forgive(self._allocator.assets)
+            for asset, balance in self._allocator.balances():
+                if balance.quantity or balance.pending:
+                    usd = in_usd(balance.quantity, self._usd_price(asset))
+                    details = {"cost": text(balance.cost), "pending": text(balance.pending)}
+                    self._journal.record(now_ns, HodlStep.VALUED, asset, balance.quantity, usd, details=details)
+        self._valued_day = day
+
+    def _set_due(self, now_ns: int, again: bool) -> None:
+        """Always later than now: what was due and could not be done is looked at again after the usual pause."""
+        wanted = [due for asset in self._allocator.assets if (due := self._buyer.due_ns(asset)) is not None]
+        dues = [due if due > now_ns else now_ns + self._settings.retry_ns for due in wanted]
+        if again:
+            dues.append(now_ns + self._settings.retry_ns)
+        if any(balance.quantity or balance.pending for _, balance in self._allocator.balances()):
+            dues.append((now_ns // DAY_NS + 1) * DAY_NS)
+        self._due_ns = min(dues, default=None)
+
+    # -- what is stored ------------------------------------------------------------------------------------------
+
+    def register(self, parts: Parts) -> None:
+        parts.single("execution.hodl", HodlState, lambda: self.state, self.restore)
+
+    def restore(self, state: HodlState) -> None:
+        self._allocator.restore(state.allocation)
+        self._buyer.state = state.purchases
+        self._journal.said = state.waiting
+        self._valued_day, self._due_ns = state.valued_day, state.due_ns

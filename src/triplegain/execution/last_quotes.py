@@ -1,0 +1,67 @@
+"""The last known quote of each symbol. It may be old: nobody is asked for what nothing waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct, convert, to_builtins
+
+from triplegain.domain.parts import Parts
+
+
+class LastQuote(Struct, frozen=True):
+    """One quote, and when it was known (market time). None: not known."""
+
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    at_ns: int = -1
+
+    @property
+    def market(self) -> Decimal | None:
+        """What selling brings: the bid, without a book the last trade."""
+        return self.last if self.bid is None and self.ask is None else self.bid
+
+    @property
+    def offer(self) -> Decimal | None:
+        """What buying costs: the ask, without a book the last trade."""
+        return self.last if self.bid is None and self.ask is None else self.ask
+
+
+_NOTHING = LastQuote()
+
+
+class LastQuotes:
+    """By symbol. A symbol that no quote came of has one without prices."""
+
+    def __init__(self) -> None:
+        self._quotes: dict[str, LastQuote] = {}
+        self._changed: Callable[[str], None] = lambda symbol: None
+
+    def update(self, symbol: str, quote: LastQuote) -> None:
+        self._quotes[symbol] = quote
+        self._changed(symbol)
+
+    def of(self, symbol: str) -> LastQuote:
+        return self._quotes.get(symbol, _NOTHING)
+
+    def offer(self, symbol: str) -> Decimal | None:
+        """What buying costs."""
+        return self.of(symbol).offer
+
+    def is_below(self, symbol: str, price: Decimal) -> bool:
+        """Whether a stop to sell at `price` would rest: neither bid nor last trade is there, as far as is known."""
+        quote = self.of(symbol)
+        return all(price < known for known in (quote.bid, quote.last) if known is not None)
+
+    def register(self, parts: Parts) -> None:
+        self._changed = parts.keyed("execution.quote", LastQuote, self._quotes.get, self._quotes.update)
+
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = to_builtins(self._quotes)
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._quotes.update(convert(state, dict[str, LastQuote]))
