@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from itertools import islice, pairwise
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.session.stored_parts import stored
 
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderSubmitted
