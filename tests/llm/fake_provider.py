@@ -36,6 +36,7 @@ class Do(StrEnum):
     RESET = "connection reset"
     NO_JSON = "a page instead of a response"
     NO_USAGE = "no word about usage"
+    DEEP = "a response of a hundred thousand levels"
 
 
 @dataclass
@@ -103,6 +104,8 @@ class FakeProvider:
                 return _error(503, "ending")
             case Do.NO_JSON:
                 return web.Response(text="<html>It works!</html>", content_type="text/html")
+            case Do.DEEP:
+                return web.Response(text='{"a":' * 100_000, content_type="application/json")
             case Do.RESET:
                 assert request.transport is not None
                 request.transport.abort()

@@ -129,6 +129,33 @@ async def test_a_prompt_that_ollama_may_have_cut_is_no_question() -> None:
         assert (reply.kind if isinstance(reply, ModelFailure) else None) is expected
 
 
+@pytest.mark.parametrize("counted", [-7, 5 * 10**18, 10**19])
+@pytest.mark.parametrize("local", [True, False])
+async def test_a_figure_that_the_question_cannot_have_led_to_is_not_known(local: bool, counted: int) -> None:
+    prices = {} if local else {"local": False, "price_in": Decimal(2), "price_out": Decimal(10)}
+    spending = MemorySpending()
+    async with (
+        FakeProvider(GOOD_TEXT, prompt_tokens=counted) as fake,
+        client_of(spec_of(Provider.OLLAMA, fake, **prices), spending=spending) as (client, _),
+    ):
+        reply = await client.complete(ask("ollama"))
+        again = await client.complete(ask("ollama", request_id="round-2/x"))
+    assert isinstance(reply, ModelAnswer) and isinstance(again, ModelAnswer)
+    assert reply.usage.tokens_in == 0
+    # Not known costs what was set aside: some bytes of a prompt and 1,024 tokens of answer at 10 USD a million.
+    assert 0 <= reply.usage.cost_usd < Decimal("0.02")
+    assert (reply.usage.cost_usd > 0) is not local
+
+
+async def test_a_response_of_a_hundred_thousand_levels_is_a_failure() -> None:
+    async with (
+        FakeProvider(GOOD_TEXT, script=[Do.DEEP, Do.DEEP]) as fake,
+        client_of(spec_of(Provider.OLLAMA, fake)) as (client, _),
+    ):
+        reply = await client.complete(ask("ollama"))
+    assert failed(reply).kind is FailureKind.SERVER_ERROR
+
+
 class TestBudget:
     async def test_when_it_is_used_up_nothing_leaves_and_a_local_model_goes_on(self) -> None:
         async with FakeProvider(GOOD_TEXT) as fake:

@@ -11,8 +11,9 @@ from triplegain.api.requests import AnalysisPage, DecisionPage, Nothing
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.commands import RunTask
+from triplegain.domain.values import WORD
 
-TaskName = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$")]
+TaskName = Annotated[str, Path(pattern=WORD)]
 _VOTES_MAX = 100_000
 
 

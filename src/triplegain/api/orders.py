@@ -10,12 +10,13 @@ from triplegain.api import order_resource
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
 from triplegain.api.resources import Cancelled
 from triplegain.api.visit import CurrentVisit, Visit
-from triplegain.api.wire import NAME, Name
+from triplegain.api.wire import Name
 from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.values import NAME
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000

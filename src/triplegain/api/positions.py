@@ -10,9 +10,9 @@ from triplegain.api import position_resource
 from triplegain.api.requests import Nothing, PositionPage
 from triplegain.api.resources import Closing
 from triplegain.api.visit import CurrentVisit, Visit
-from triplegain.api.wire import NAME
 from triplegain.domain import commands
 from triplegain.domain.commands import ClosePosition, Done, Flat
+from triplegain.domain.values import NAME
 
 PositionName = Annotated[str, Path(pattern=NAME)]
 

@@ -24,11 +24,10 @@ from triplegain.domain.orders import (
     TimeInForce,
 )
 from triplegain.domain.records import Outcome
+from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_BIGINT_MAX = 2**63 - 1
-_YEAR_MAX = 2200
 
 
 def lower(raw: Any) -> Any:
@@ -132,7 +131,7 @@ class Page(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    after: Annotated[int, Field(ge=0, le=_BIGINT_MAX)] | None = None
+    after: Annotated[int, Field(ge=0, le=INTEGER_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
@@ -158,8 +157,8 @@ class AnalysisPage(Page):
     """`symbol` is a pair or, for sentiment, an asset."""
 
     newest_first: bool = True
-    task: Annotated[str, Field(max_length=32)] | None = None
-    symbol: Annotated[str, Field(max_length=40), BeforeValidator(_upper)] | None = None
+    task: Annotated[str, Field(pattern=WORD)] | None = None
+    symbol: Annotated[str, Field(pattern=PAIR_OR_ASSET), BeforeValidator(_upper)] | None = None
 
 
 class DecisionPage(Page):
@@ -176,6 +175,6 @@ def expiry_ns(text: str, now_ns: int) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None or moment.year > _YEAR_MAX:
+    if moment is None or moment.tzinfo is None or from_datetime(moment) > TIME_NS_MAX:
         raise InvalidValueError("`expires` is a length like 90s, 5m, 1h, 2d or a time like 2025-11-20T12:00:00Z")
     return from_datetime(moment)

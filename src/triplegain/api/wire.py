@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
@@ -11,12 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, St
 
 from triplegain.domain.clock import iso
 from triplegain.domain.money import text
-
-_AMOUNT = r"[0-9]{1,20}(\.[0-9]{1,18})?"
-_AMOUNT_TEXT = re.compile(_AMOUNT)
-#: What may name an order or a position, in a path or a body.
-NAME = r"^[A-Za-z0-9._:-]{1,64}$"
-SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
+from triplegain.domain.values import AMOUNT, AMOUNT_DECIMALS, AMOUNT_DIGITS, NAME, SYMBOL, read_amount
 
 
 class Resource(BaseModel):
@@ -30,9 +24,13 @@ class Resource(BaseModel):
 def _amount(raw: Any) -> Decimal:
     if not isinstance(raw, str):
         raise ValueError('must be text, like "0.1": a number of JSON may already have lost digits')
-    if not _AMOUNT_TEXT.fullmatch(raw):
-        raise ValueError('must be a plain decimal above zero, like "0.1" (at most 18 decimals, no sign, no exponent)')
-    return Decimal(raw)
+    amount = read_amount(raw)
+    if amount is None:
+        raise ValueError(
+            'must be a plain decimal above zero, like "0.1" '
+            f"(at most {AMOUNT_DIGITS} digits and {AMOUNT_DECIMALS} decimals, no sign, no exponent)"
+        )
+    return amount
 
 
 def _above_zero(raw: Any) -> Decimal:
@@ -59,7 +57,7 @@ def plain_json(value: Any) -> Any:
 Money = Annotated[
     Decimal,
     BeforeValidator(_above_zero),
-    WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$", "example": "0.1"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{AMOUNT}$", "example": "0.1"}),
 ]
 #: Money as it goes out, exact.
 Amount = Annotated[Decimal, PlainSerializer(text, return_type=str)]

@@ -60,7 +60,7 @@ class ApiClient:
                 lost = True
             except (ApiUnreachableError, RefusedError) as error:
                 # What the first request did stays unknown where the second found nobody.
-                if not (lost and error.code in (ApiUnreachableError.code, Code.STOPPED, Code.NOT_READY)):
+                if not (lost and error.code in (ApiUnreachableError.code, Code.STOPPED, Code.HALTED, Code.NOT_READY)):
                     raise
                 break
         name = order["client_order_id"]

@@ -27,12 +27,16 @@ class _Event(msgspec.Struct, frozen=True, tag_field="kind"):
 
 
 class OrderSubmitted(_Event, frozen=True, tag="submitted"):
-    """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING."""
+    """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING.
+
+    `quantity` is what can be traded of it, cut to the lot; None: all that was asked for.
+    """
 
     order_number: int
     order_id: str
     request: OrderRequest
     arrives_at_ns: int
+    quantity: Decimal | None = None
 
 
 class OrderAccepted(_Event, frozen=True, tag="accepted"):

@@ -11,6 +11,7 @@ from triplegain.domain.market import FeedState, MarketDepth
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
 from triplegain.domain.refusals import Code
+from triplegain.domain.values import is_usable
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.refusal import (
     CANCEL_ONLY_MODE,
@@ -25,14 +26,11 @@ from triplegain.exchange.refusal import (
 )
 from triplegain.exchange.venue_market import VenueMarket
 
-#: Decimal exponents of the largest and the finest amount an order may name: no asset comes near either.
-_LARGEST, _FINEST = 18, -38
-
 
 def read_terms(order: WorkingOrder) -> Refusal | None:
     """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
     request, instrument = order.request, order.instrument
-    if not is_plausible(request.quantity) or request.quantity <= 0:
+    if not is_usable(request.quantity) or request.quantity <= 0:
         return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {request.quantity}")
     order.lots = order.left = instrument.whole_lots(request.quantity)
     price: Decimal | None = None
@@ -53,17 +51,16 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     return None
 
 
-def is_plausible(value: Decimal) -> bool:
-    """Finite, and of a size and precision that exact arithmetic can carry."""
-    if not value.is_finite() or (value and value.adjusted() > _LARGEST):
-        return False
-    exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= _FINEST
+def tradable(instrument: Instrument, quantity: Decimal) -> Decimal | None:
+    """What the exchange can trade of it: cut to the lot, never up. None where it is no quantity at all."""
+    if not is_usable(quantity) or quantity <= 0:
+        return None
+    return instrument.quantity(instrument.whole_lots(quantity))
 
 
 def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     """A positive price on the tick, in ticks."""
-    if not is_plausible(price) or price <= 0:
+    if not is_usable(price) or price <= 0:
         return Refusal(Code.INVALID_PRICE, f"the price must be above zero and usable, it is {price}")
     try:
         return instrument.ticks(price)

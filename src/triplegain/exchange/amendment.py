@@ -8,7 +8,8 @@ from triplegain.domain.exchange_events import OrderAmended
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderStatus
 from triplegain.domain.refusals import Code
-from triplegain.exchange.admission import check_market, is_plausible, ticks_or_refusal
+from triplegain.domain.values import is_usable
+from triplegain.exchange.admission import check_market, ticks_or_refusal
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.refusal import (
@@ -69,7 +70,7 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
             return ticks
         price = ticks
     if request.quantity is not None:
-        if not is_plausible(request.quantity) or request.quantity < 0:
+        if not is_usable(request.quantity) or request.quantity < 0:
             return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left

@@ -15,7 +15,7 @@ from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, Ord
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, TimeInForce
-from triplegain.exchange.admission import check_market, check_rules, read_terms
+from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
 from triplegain.exchange.amendment import amend_order
 from triplegain.exchange.booking import Booking
 from triplegain.exchange.commands import Agenda, Amend, Cancel, Command, Expire, Place
@@ -107,7 +107,9 @@ class PaperExchange:
         market = self.markets.get(request.symbol)
         arrives_ns = self.now_ns + self.latency.place()
         stamp = self.booking.stamp(visible_at_ns=self.now_ns)
-        self.booking.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns))
+        cut = None if market is None else tradable(market.instrument, request.quantity)
+        quantity = None if cut == request.quantity else cut
+        self.booking.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns, quantity))
         if market is None:
             refusal = Refusal(UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
             self._reject(number, request, refusal)

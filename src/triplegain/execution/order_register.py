@@ -118,7 +118,7 @@ class OrderRegister:
             status=OrderStatus.PENDING,
             submitted_at_ns=event.time_ns,
             updated_at_ns=event.time_ns,
-            quantity=event.request.quantity,
+            quantity=event.request.quantity if event.quantity is None else event.quantity,
             price=_price(event.request.terms),
         )
 

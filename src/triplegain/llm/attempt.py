@@ -13,6 +13,7 @@ from msgspec import structs
 from triplegain.domain import ids
 from triplegain.domain.agent_records import ModelCall
 from triplegain.domain.clock import Clock
+from triplegain.domain.values import count_within, cut_text
 from triplegain.llm.answer_check import Fault, check_answer
 from triplegain.llm.fingerprint import canonical
 from triplegain.llm.prices import cost_usd, worst_case_usd
@@ -25,6 +26,9 @@ from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError
 
 ANSWERED = "answered"
 _UNDER_WAY = "under way"
+#: More searches than this no answer is made of.
+_SEARCHES_MAX = 1_000
+_ADDED_TOKENS_MAX = 10_000
 _ZERO = Decimal(0)
 
 
@@ -100,12 +104,12 @@ class Attempts:
             return Outcome(
                 None, error.kind, str(error), error.response, cost_usd=cost, retry_after_s=error.retry_after_s
             )
-        return self._judged(request, question, answer, reserved)
+        return self._judged(request, question, _believable(answer, question), reserved)
 
     def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> Outcome:
         spec, cost = question.spec, None
-        if answer.tokens_in is not None:
-            cost = cost_usd(spec, answer.tokens_in, answer.tokens_out or 0, answer.searches)
+        if answer.tokens_in is not None and answer.tokens_out is not None:
+            cost = cost_usd(spec, answer.tokens_in, answer.tokens_out, answer.searches)
         told = Outcome(
             None,
             text=answer.text,
@@ -181,6 +185,23 @@ class Attempts:
     async def aclose(self) -> None:
         """Wait for what is being settled."""
         await asyncio.gather(*self._settling, return_exceptions=True)
+
+
+def _believable(answer: WireAnswer, question: Question) -> WireAnswer:
+    """What this question can have led to: a figure beyond that is not known, and then the reservation is what it cost.
+
+    A token is at least a byte of the prompt, to which the provider adds instructions of its own; no more are written
+    than were allowed.
+    """
+    spec = question.spec
+    searches = count_within(answer.searches, _SEARCHES_MAX) or 0
+    tokens_in = count_within(
+        answer.tokens_in, _ADDED_TOKENS_MAX + 4 * question.tokens_in_max + searches * spec.search_tokens
+    )
+    tokens_out = count_within(answer.tokens_out, spec.max_output_tokens)
+    return replace(
+        answer, model_id=cut_text(answer.model_id), tokens_in=tokens_in, tokens_out=tokens_out, searches=searches
+    )
 
 
 def _elapsed_ns(began: float) -> int:

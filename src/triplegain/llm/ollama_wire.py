@@ -101,7 +101,7 @@ async def installed_models(base_url: str = "") -> frozenset[str] | None:
         async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_S) as http:
             response = await http.get(f"{address.rstrip('/')}/api/tags")
             listed = msgspec.json.decode(response.content, type=_Tags)
-    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError):
+    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError, RecursionError):
         return None
     return frozenset(model.name for model in listed.models)
 
@@ -144,7 +144,7 @@ def _answer(status: int, content: bytes, question: Question) -> WireAnswer:
         raise _refused(status, content)
     try:
         chat = msgspec.json.decode(content, type=_Chat)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise WireError(FailureKind.SERVER_ERROR, "ollama sent something that is no response", charged=True) from None
     spec = question.spec
     room = spec.context_tokens - spec.max_output_tokens
@@ -164,7 +164,7 @@ def _answer(status: int, content: bytes, question: Question) -> WireAnswer:
 def _refused(status: int, content: bytes) -> WireError:
     try:
         said = json.loads(content).get("error", "")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         said = ""
     words = " ".join(f"{status} {said}".split())[:_MESSAGE_LENGTH_MAX]
     if status == 429:

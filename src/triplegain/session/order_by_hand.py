@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.refusals import Code, Refusal
+from triplegain.domain.values import EXPIRY_NS_MAX, OWN_PREFIX
 
 
-def refusal(request: OrderRequest, has_begun: bool, halted: str, unfillable: str, must_be_flat: bool) -> str:
-    """In words, with what to do; empty where nothing speaks against it.
+def refusal(
+    request: OrderRequest, now_ns: int, has_begun: bool, halted: str, unfillable: str, must_be_flat: bool
+) -> Refusal | None:
+    """With what to do; None where nothing speaks against it.
 
     `must_be_flat`: the drawdown breaker closes whatever is bought, so nothing is; selling and cancelling go on.
     """
+    if request.client_order_id.startswith(OWN_PREFIX):
+        return Refusal(Code.REFUSED, f"ids that begin with {OWN_PREFIX} are the session's own: choose another")
     if not has_begun:
-        return "the market has not started yet: wait for the first prices"
+        return Refusal(Code.NOT_READY, "the market has not started yet: wait for the first prices")
     if halted:
-        return f"trading is halted: {halted}"
+        return Refusal(Code.HALTED, f"trading is halted: {halted}")
+    expires_ns = request.expires_at_ns
+    if expires_ns is not None and expires_ns <= now_ns:
+        return Refusal(Code.INVALID_EXPIRY, "the order would have expired before it is sent")
+    if expires_ns is not None and expires_ns > now_ns + EXPIRY_NS_MAX:
+        return Refusal(Code.INVALID_EXPIRY, "an order rests for a month at most")
     if must_be_flat and request.side is Side.BUY:
-        return "the drawdown breaker keeps the account flat and would close it at once: `tg risk reset` comes first"
-    return unfillable
+        words = "the drawdown breaker keeps the account flat and would close it at once: `tg risk reset` comes first"
+        return Refusal(Code.REFUSED, words)
+    return Refusal(Code.REFUSED, unfillable) if unfillable else None

@@ -31,7 +31,7 @@ from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.parts import STANDING, WHOLE, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
-from triplegain.domain.refusals import Code, Refusal
+from triplegain.domain.refusals import Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
@@ -325,8 +325,8 @@ class TradingSession:
     ) -> OrderRequest | Refusal:
         """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
         standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
-        if reason := refusal(request, *standing):
-            return Refusal(Code.REFUSED, reason)
+        if refused := refusal(request, self.now_ns, *standing):
+            return refused
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
         self._settle()

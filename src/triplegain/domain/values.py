@@ -1,0 +1,56 @@
+"""The one space of values: what any door lets in can be computed exactly and stored.
+
+The limits are those of the schema (`amount` is a finite numeric, `time_ns` a bigint not below 0) or tighter.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from triplegain.domain.clock import SECOND_NS
+
+#: A whole number that a row can hold.
+INTEGER_MAX = 2**63 - 1
+#: The last market time anybody may name: the end of the year 2200, well before `INTEGER_MAX` (2262).
+TIME_NS_MAX = 7_289_654_400 * SECOND_NS
+#: Kraken keeps an order for a month at most.
+EXPIRY_NS_MAX = 31 * 86_400 * SECOND_NS
+
+#: Digits of an amount before and after its point, as a client may write it.
+AMOUNT_DIGITS, AMOUNT_DECIMALS = 20, 18
+AMOUNT = rf"[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{AMOUNT_DECIMALS}}})?"
+#: What may name an order or a position, a pair, a task.
+NAME = r"^[A-Za-z0-9._:-]{1,64}$"
+SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
+PAIR_OR_ASSET = r"^[A-Za-z0-9.]{1,16}(/[A-Za-z0-9.]{1,16})?$"
+WORD = r"^[a-z_]{1,32}$"
+#: Client order ids that begin so are ours; no door lets them in from outside.
+OWN_PREFIX = "tg-"
+
+_AMOUNT = re.compile(AMOUNT)
+#: Decimal exponents of the largest and the finest amount that an order may name: no asset comes near either.
+_LARGEST, _FINEST = 18, -38
+
+
+def read_amount(raw: str) -> Decimal | None:
+    """A plain decimal: no sign, no exponent. None for anything else."""
+    return Decimal(raw) if _AMOUNT.fullmatch(raw) else None
+
+
+def is_usable(value: Decimal) -> bool:
+    """Finite, and of a size and precision that exact arithmetic can carry."""
+    if not value.is_finite() or (value and value.adjusted() > _LARGEST):
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= _FINEST
+
+
+def count_within(value: int | None, most: int) -> int | None:
+    """A count that somebody else told us; None where it cannot be."""
+    return value if value is not None and 0 <= value <= most else None
+
+
+def cut_text(value: str, most: int = 200) -> str:
+    """A text from outside that is only kept to be looked at; without the NUL that no row can hold."""
+    return value[:most].replace("\x00", "\N{REPLACEMENT CHARACTER}")
