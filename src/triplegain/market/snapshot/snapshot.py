@@ -63,11 +63,6 @@ class Snapshot:
         frame = self.timeframes.get(self.primary)
         return None if frame is None else frame.closed
 
-    @property
-    def is_primary_known(self) -> bool:
-        """Whether the primary timeframe has a closed candle."""
-        return self.primary in self.timeframes
-
 
 @dataclass(frozen=True, slots=True)
 class NoSnapshot:
