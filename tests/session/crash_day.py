@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.session.conftest import settings_for
 from tests.session.scripted_models import SIX, ScriptedModels
+from tests.session.sessions import settings_for
 
 from triplegain.decision.schedule import TASKS, Task
 from triplegain.decision.settings import Cast, MindSettings
