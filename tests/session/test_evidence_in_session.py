@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.session.conftest import START_NS
 from tests.session.scripted_models import ScriptedModels
+from tests.session.sessions import START_NS
 
 from triplegain.agents.evidence import EvidenceSource, FoundText, NoEvidence, bundle
 from triplegain.agents.registry import AGENTS
