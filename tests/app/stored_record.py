@@ -69,13 +69,13 @@ BREACHES = {
         SELECT t.fill_number, t.price, o.price FROM paper_trades t JOIN paper_orders o USING (session_id, order_number)
         WHERE session_id = $1 AND o.order_type = 'limit'
           AND CASE o.side WHEN 'buy' THEN t.price > o.price ELSE t.price < o.price END""",
-    "each fill moved its coins, its money and its fee through the wallet": """
+    "each fill moved its coins, its money and its fee through the wallet or the hodl bag": """
         SELECT t.fill_number, m.base, m.quote FROM paper_trades t
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount) FILTER (WHERE asset = split_part(t.symbol, '/', 1)), 0) AS base,
                    coalesce(sum(amount) FILTER (WHERE asset = split_part(t.symbol, '/', 2)), 0) AS quote
             FROM paper_ledger_entries e
-            WHERE e.session_id = $1 AND e.fill_number = t.fill_number AND account = 'wallet') m ON true
+            WHERE e.session_id = $1 AND e.fill_number = t.fill_number AND account IN ('wallet', 'hodl')) m ON true
         WHERE t.session_id = $1
           AND (m.base <> CASE t.side WHEN 'buy' THEN t.quantity ELSE -t.quantity END
                OR m.quote <> CASE t.side WHEN 'buy' THEN -t.notional ELSE t.notional END - t.fee)""",
