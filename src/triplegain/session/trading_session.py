@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -54,6 +55,7 @@ _OPENING = ("manual", "entry")
 
 
 RISK = "risk.state"
+TRADER = "session.trader"
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -400,12 +402,19 @@ class TradingSession:
         single("execution.desk", dict, self.desk.state, self.desk.restore)
         single("execution.known_orders", dict, self.desk.orders.state, self.desk.orders.restore)
         single("execution.known_positions", dict, self.desk.positions.state, self.desk.positions.restore)
-        if self.trader is not None:
-            single("session.trader", dict, self.trader.state, self.trader.restore)
+        single(TRADER, dict, self._trader_state, self._restore_trader)
         single("session.record", RecordState, self.record.state, self.record.restore)
         single("decision.engine", dict, self.mind.state, self.mind.restore)
         single("session.watch", dict, self.watch.state, self.watch.restore)
         single("session.aftermath", dict, self.aftermath.state, self.aftermath.restore)
+
+    def _trader_state(self) -> Any:
+        """None: nobody trades by rules, and what one who did has remembered is forgotten."""
+        return None if self.trader is None else self.trader.state()
+
+    def _restore_trader(self, stored: dict[str, Any]) -> None:
+        if self.trader is not None:
+            self.trader.restore(stored)
 
     def _standing(self) -> Standing:
         return Standing(self.now_ns, self._opened, self.paused, self.halted)
