@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.api.stored_control import Limits, StoredControl
+from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
+from triplegain.api.access import RequestLimits
 from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
 from triplegain.domain.clock import ManualClock
@@ -35,7 +36,9 @@ class Bench:
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = create_app(self.control, self.reader, self.security, Limits(), self.clock, command_timeout_s=5)
+        self.app = create_app(
+            self.control, self.reader, self.security, RequestLimits(), self.clock, command_timeout_s=5
+        )
 
     def client(self, role: str | None, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A client with a key of this role; None: without a key."""

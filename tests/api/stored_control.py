@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -44,14 +43,6 @@ from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, S
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.storage.session_store import SessionStore
-
-
-@dataclass(frozen=True)
-class Limits:
-    default: int = 60
-    reads: int = 120
-    trade: int = 30
-    reset: int = 5
 
 
 class StoredControl:

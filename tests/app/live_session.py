@@ -22,8 +22,9 @@ from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession
-from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.feed_line import FeedLine
+from triplegain.venues.kraken.settings import FeedSettings
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT", "XRP/BTC")
 

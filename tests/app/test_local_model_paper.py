@@ -21,13 +21,14 @@ from triplegain.agents.evidence import FoundText, bundle
 from triplegain.agents.plain_text import plain_text
 from triplegain.agents.sentiment import SocialAnswer, social_prompt
 from triplegain.domain.clock import SteadyClock
-from triplegain.llm.client import ClientSettings, ModelClient
+from triplegain.llm.client import ModelClient
 from triplegain.llm.local.errors import LocalModelError
 from triplegain.llm.local.installation import find_installation
 from triplegain.llm.local.supervisor import LocalModel
 from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelAnswer, ModelReply
 from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spending_memory import MemorySpending
 
 #: What CI gives a cycle from the command to the prompt after it.

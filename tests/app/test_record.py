@@ -20,11 +20,12 @@ from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.recording.check import verify_recording
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.sent_log import SentLog
 from triplegain.gateway.serving import ServingSettings
-from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.settings import FeedSettings
 
 SYMBOLS = ("BTC/USD",)
 SETTINGS = RecorderSettings(SYMBOLS, 10, 3 * SECOND_NS, disk_bytes_free_min=0)

@@ -12,9 +12,9 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.api.stored_control import Limits
 from tests.session.stored_parts import stored
 
+from triplegain.api.access import RequestLimits
 from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
 from triplegain.api.risk_requests import RiskQuestion
@@ -99,7 +99,7 @@ async def opened(database_url: str, tmp_path: Path) -> AsyncIterator[Steered]:
     await security.add_api_key(key_hash("key"), "admin", "admin")
     system = PaperSystem(options(), Config(), tmp_path, database, store, reader, clock, {})
     await system.open()
-    generous = replace(Limits(), default=10_000, reads=10_000, trade=10_000, reset=10_000)
+    generous = replace(RequestLimits(), default=10_000, reads=10_000, trade=10_000, reset=10_000)
     app = create_app(system, reader, security, generous, clock)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
     headers = {"Authorization": "Bearer key"}

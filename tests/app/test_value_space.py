@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 import httpx
-from tests.api.stored_control import Limits
 
+from triplegain.api.access import RequestLimits
 from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
 from triplegain.app.opening import PaperOptions
@@ -80,7 +80,7 @@ async def test_any_order_is_done_or_not_done_and_the_session_lives_and_starts_ag
     system, store = await started(tmp_path, database, clock)
     run = asyncio.create_task(system.run())
     await has_prices(system)
-    limits = Limits(10**6, 10**6, 10**6, 10**6)
+    limits = RequestLimits(10**6, 10**6, 10**6, 10**6)
     reader = SessionReader(database)
     app = create_app(system, reader, security, limits, clock)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.api.stored_control import Limits, StoredControl
+from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
+from triplegain.api.access import RequestLimits
 from triplegain.api.address import RunningSession, publish
 from triplegain.api.app import create_app
 from triplegain.api.keys import ensure_admin_key
@@ -33,7 +34,7 @@ async def _session(url: str, home: Path) -> AsyncIterator[StoredControl]:
         await store.commit(script.session_id, batch)
     control, security = StoredControl(store, script), SecurityLog(database, clock)
     await ensure_admin_key(home, security)
-    app = create_app(control, SessionReader(database), security, Limits(), clock)
+    app = create_app(control, SessionReader(database), security, RequestLimits(), clock)
     server = ApiServer(lambda: app, "127.0.0.1", 0)
     port = await server.start()
     publish(home, RunningSession(control.session_id, os.getpid(), "127.0.0.1", port, "demo", START_NS))

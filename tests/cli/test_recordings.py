@@ -13,7 +13,7 @@ from tests.feeds.recorded_lines import START_NS, recorded_books
 from triplegain.cli import paper
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 
 SETTINGS = RecorderSettings(("BTC/USD", "MINA/GBP"), 10, 3 * SECOND_NS, disk_bytes_free_min=0)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from triplegain import resources
 from triplegain.config.reference import with_reference
-from triplegain.config.sections import keys
-from triplegain.config.tree import Config
+from triplegain.config.tree import KEYS
 
 
 def test_the_document_has_every_key_as_it_is() -> None:
@@ -15,9 +14,9 @@ def test_the_document_has_every_key_as_it_is() -> None:
     assert root is not None
     document = Path(root, "docs", "configuration.md").read_text(encoding="utf-8")
     assert document == with_reference(document), "run: .venv/bin/python -m triplegain.config.reference"
-    for path, _ in keys(Config):
+    for path in KEYS:
         assert f"`{'.'.join(path[1:])}`" in document
 
 
 def test_every_key_is_described() -> None:
-    assert [path for path, field in keys(Config) if not field.description] == []
+    assert [path for path, (key, _) in KEYS.items() if not key.says] == []

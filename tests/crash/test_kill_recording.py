@@ -16,7 +16,7 @@ from triplegain.feeds.recording.folder import load_manifest
 from triplegain.feeds.recording.lines import RecordedLines
 from triplegain.feeds.recording.manifest import read_manifest
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import FeedLine
 
 pytestmark = pytest.mark.crash

@@ -70,3 +70,11 @@ def test_a_name_is_given_once() -> None:
     room = Room()
     with pytest.raises(ValueError, match="count"):
         room.parts.single("count", int, lambda: 0, lambda _: None)
+
+
+def test_what_another_session_has_left_in_a_retired_part_is_deleted_once() -> None:
+    room = Room()
+    room.parts.retire("trader")
+    room.parts.restore({("trader", "BTC/USDT"): b"1", ("count", ""): b"0"})
+    assert list(room.parts.changes()) == [PartChange("trader", "BTC/USDT", None)]
+    assert list(room.parts.changes()) == []

@@ -316,9 +316,9 @@ def test_an_open_position_has_no_profit_to_count(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"split": {"USDT": Decimal("0.5")}}, "sums to 0.5"),
-        ({"split": {"BTC": Decimal(1)}}, "nothing to its currency USDT"),
-        ({"thresholds": {"USDT": Decimal(1)}}, "no threshold for BTC, XRP"),
+        ({"split": {"USDT": Decimal("0.5")}}, "adds up to 50, not to 100"),
+        ({"split": {"BTC": Decimal(1)}}, "must name the currency USDT"),
+        ({"thresholds": {"USDT": Decimal(1)}}, "nothing for XRP, BTC"),
     ],
 )
 def test_settings_that_do_not_add_up_are_refused(change: dict[str, Any], words: str) -> None:

@@ -23,7 +23,7 @@ from triplegain.feeds.recording.manifest import Manifest, read_manifest
 from triplegain.feeds.recording.reader import FileReader, read_header
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.scan import scan_file
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import FeedLine, FrameLine, write_line
 
 HOUR_NS = 3600 * SECOND_NS

@@ -20,7 +20,7 @@ from triplegain.feeds.recording.lines import RecordedLines
 from triplegain.feeds.recording.manifest import Manifest, write_manifest
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.market.feed import CaptureError
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, write_line
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from triplegain.agents.registry import AGENTS
-from triplegain.config.sections import keys
 from triplegain.config.tree import Config
+from triplegain.domain.configured import fields_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "src" / "triplegain"
@@ -45,7 +45,7 @@ def test_every_key_is_read_by_somebody() -> None:
         if file.parent != PACKAGE / "config":
             tree = ast.parse(file.read_text(encoding="utf-8"))
             read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert [".".join(path) for path, _ in keys(Config) if path[-1] not in read] == []
+    assert [name for name in fields_of(Config) if name not in read] == []
 
 
 def commands(group: Any, above: tuple[str, ...] = ()) -> Iterator[str]:

@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field
 from tests.llm.fake_provider import FakeProvider
 
 from triplegain.domain.clock import Clock, ManualClock
-from triplegain.llm.client import ClientSettings, ModelClient
+from triplegain.llm.client import ModelClient
 from triplegain.llm.request import ModelRequest, Prompt, Tool
+from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending_memory import MemorySpending
 

@@ -275,7 +275,7 @@ def test_other_timeframes_can_be_looked_at() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"primary": "2h"}, "primary timeframe 2h"),
+        ({"primary": "2h"}, "primary is 2h"),
         ({"look_back": {"1h": 5, "7m": 3}}, "one of 1m"),
         ({"history_candles": 100}, "too few: 1440"),
         ({"depth_pcts": (Decimal(2), Decimal(1))}, "must rise"),

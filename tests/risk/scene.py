@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.config.written_config import configured as written
 from tests.risk.base_case import MARKET, MINUTE, NOON, PORTFOLIO, PROPOSAL, D
 
-from triplegain.app.risk_settings import risk_limits
 from triplegain.config import Config
 from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved
@@ -57,12 +57,12 @@ def configured(around: Values, key: str = "", value: Any = None) -> Config:
         for step in above:
             part = part.setdefault(step, {})
         part[name] = each
-    return Config.model_validate(tree)
+    return written(**tree)
 
 
 def seen(scene: Scene, config: Config) -> tuple[Any, ...]:
     """The verdict without its words, and what breakers ordered on the way."""
-    engine = RiskEngine(risk_limits(config), RiskState.opening(D(10_000), NOON))
+    engine = RiskEngine(config.risk, RiskState.opening(D(10_000), NOON))
     ordered = scene.before(engine)
     verdict = engine.assess(
         replace(PROPOSAL, **scene.proposal),

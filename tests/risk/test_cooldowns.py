@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tests.config.written_config import configured
 from tests.risk.base_case import (
     DAY,
     EXIT,
@@ -21,8 +22,6 @@ from tests.risk.base_case import (
     rules,
 )
 
-from triplegain.app.risk_settings import risk_limits
-from triplegain.config import Config
 from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
@@ -115,7 +114,7 @@ def test_no_more_than_certainty_is_ever_asked_for(engine: RiskEngine) -> None:
     ],
 )
 def test_banned_hours_may_go_over_midnight_and_end_on_the_minute(hours: str, now: int, banned: bool) -> None:
-    limits = risk_limits(Config.model_validate({"risk": {"trading_hours": {"banned_hours": [hours]}}}))
+    limits = configured(risk={"trading_hours": {"banned_hours": [hours]}}).risk
     engine = RiskEngine(limits, RiskState.opening(D(10_000), MONDAY))
     assert rules(engine, MONDAY + now) == (("trading_window",) if banned else ())
     leave = engine.assess(EXIT, PORTFOLIO, MARKET, MONDAY + now)

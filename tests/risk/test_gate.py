@@ -51,13 +51,13 @@ FLIPS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         "confidence_min",
         {"proposal": {"confidence": D("0.60"), "regime": Regime.TRENDING_BULL}},
         {"proposal": {"confidence": D("0.59"), "regime": Regime.TRENDING_BULL}},
-        "below 0.60",
+        "below 0.6 ",
     ),
     (
         "confidence_min of the regime",
         {"proposal": {"confidence": D("0.70")}},
         {"proposal": {"confidence": D("0.69")}},
-        "below 0.70",
+        "below 0.7 ",
     ),
     (
         "confidence_size",

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from tests.session.scripted_models import SIX
 
-from triplegain.app.mind_settings import mind_settings
 from triplegain.app.models import cast_of, taped_roster
 from triplegain.config import ConfigurationError, load_config
 from triplegain.domain.clock import SECOND_NS
@@ -54,7 +53,7 @@ def test_seven_models_from_configuration_take_one_decision(
     config = load_config({}, tmp_path)
     cast = cast_of(taped_roster(config, "auto", frozenset(SEVEN)))
     assert cast.voters == SEVEN
-    mind = mind_settings(config, cast)
+    mind = config.mind.of_session(cast, rebalances=False)
     # Without analyses, which would move the confidence, too.
     mind = replace(mind, tasks=tuple(replace(task, after=()) for task in mind.tasks if task.name == "decision"))
     feed = market(seconds=20)

@@ -27,8 +27,9 @@ from triplegain.market.feed import FeedError
 from triplegain.venues.kraken import backlog as kraken_backlog
 from triplegain.venues.kraken import feed as kraken_feed
 from triplegain.venues.kraken import rest as kraken_rest
-from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
+from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 
 SYMBOL, OTHER = "BTC/USD", "ETH/USD"

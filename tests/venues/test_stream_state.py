@@ -10,7 +10,7 @@ from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine
 from triplegain.venues.kraken.market import KrakenMarket
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings

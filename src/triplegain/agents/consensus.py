@@ -10,15 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.decision import VoteAnswer
+from triplegain.domain.configured import AtOddsError, Key, each, key
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.written import AT_LEAST_ONE, FRACTION
 
 #: Confidence is counted in hundredths of a percent.
 _UNIT = 10_000
 #: Only what opens or reduces has a size and levels.
 _SIZED = (Action.BUY, Action.SELL)
+
+
+def confidence_cap() -> Any:
+    """The one key that caps a confidence, after the boost and after the analyses."""
+    return key("/orchestration.consensus.confidence_max", "0.95", FRACTION, "no confidence is above this")
 
 
 class ConsensusOutcome(StrEnum):
@@ -35,9 +43,23 @@ class ConsensusSettings:
     The boosts are calibrated for that many models; any other number gets none. Confidence never exceeds its maximum.
     """
 
-    voters: int = 6
-    boosts: tuple[Decimal, ...] = (Decimal("0.15"), Decimal("0.10"), Decimal("0.05"))
-    confidence_max: Decimal = Decimal("0.95")
+    voters: int = key(
+        "voters", 6, AT_LEAST_ONE, "so many models decide at most; agreement adds where so many were asked"
+    )
+    boosts: tuple[Decimal, ...] = each(
+        "",
+        {
+            "boost_six": Key("", "0.15", FRACTION, "all of them agree"),
+            "boost_five": Key("", "0.10", FRACTION, "all but one agree"),
+            "boost_four": Key("", "0.05", FRACTION, "all but two agree"),
+        },
+        lambda boosts: tuple(boosts.values()),
+    )
+    confidence_max: Decimal = confidence_cap()
+
+    def __post_init__(self) -> None:
+        if list(self.boosts) != sorted(self.boosts, reverse=True):
+            raise AtOddsError("boost_four, boost_five and boost_six must not fall")
 
     def boost(self, agreeing: int, configured: int) -> Decimal:
         missing = configured - agreeing

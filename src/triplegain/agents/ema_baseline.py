@@ -14,8 +14,10 @@ from typing import Any
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.moving_average import ExponentialAverage
 from triplegain.agents.true_range import AverageTrueRange
+from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
+from triplegain.domain.written import AT_LEAST_ONE, FRACTION, LOSS_PERCENT, POSITIVE
 
 _STEP = Decimal("0.000001")
 
@@ -24,13 +26,19 @@ _STEP = Decimal("0.000001")
 class BaselineSettings:
     """Periods in candles; `stop_min` is a fraction of the close, the target a multiple of the stop's distance."""
 
-    fast: int = 9
-    slow: int = 21
-    atr_period: int = 14
-    confidence: Decimal = Decimal("0.75")
-    stop_atr_multiple: Decimal = Decimal(2)
-    stop_min: Decimal = Decimal("0.005")
-    target_stop_multiple: Decimal = Decimal(2)
+    fast: int = key("fast", 9, AT_LEAST_ONE, "candles of the fast average")
+    slow: int = key("slow", 21, AT_LEAST_ONE, "candles of the slow average")
+    atr_period: int = key("atr_period", 14, AT_LEAST_ONE, "candles of the average true range")
+    confidence: Decimal = key("confidence", "0.75", FRACTION, "confidence of each of its signals")
+    stop_atr_multiple: Decimal = key("stop_atr_multiple", 2, POSITIVE, "distance of the stop in ATR")
+    stop_min: Decimal = key("stop_min_pct", "0.5", LOSS_PERCENT, "least distance of the stop, in percent of the entry")
+    target_stop_multiple: Decimal = key(
+        "target_stop_multiple", 2, POSITIVE, "distance of the target in distances of the stop"
+    )
+
+    def __post_init__(self) -> None:
+        if self.fast >= self.slow:
+            raise AtOddsError(f"fast ({self.fast}) must be below slow ({self.slow})")
 
 
 class EmaBaseline:

@@ -14,7 +14,9 @@ from triplegain.agents.snapshot_figures import figure
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import key
 from triplegain.domain.proposal import Regime
+from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.glance import MarketSeen
 from triplegain.market.snapshot.snapshot import Snapshot
@@ -50,9 +52,14 @@ class RegimeAnswer(TypedAnswer):
 class RegimeRules:
     """Trending above `adx_trending`, choppy above `choppiness_choppy`, ranging else."""
 
-    adx_trending: float = 25
-    choppiness_choppy: float = 60
-    confidence_pct: int = 40
+    adx_trending: float = key(
+        "adx_trending", 25, exact(ge=0, le=100).into(float),
+        "trending above this ADX, bull or bear by the RSI's side of 50",
+    )  # fmt: skip
+    choppiness_choppy: float = key(
+        "choppiness_choppy", 60, exact(ge=0, le=100).into(float), "choppy above this choppiness, else ranging"
+    )
+    confidence_pct: int = key("confidence", "0.40", WHOLE_PERCENT, "confidence of the rules")
 
 
 def regime_rules(snapshot: MarketSeen, rules: RegimeRules | None = None) -> RegimeAnswer | Abstain:

@@ -19,7 +19,9 @@ from triplegain.agents.schema_text import answer_places
 from triplegain.agents.spec import AgentSpec, Importance, TaskSpec, TextAnalysis
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most
 from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.written import FRACTION, POSITIVE
 from triplegain.llm.request import Prompt, Tool
 
 _NARRATIVES_MAX = 3
@@ -49,13 +51,15 @@ class NewsAnswer(TypedAnswer):
 class SentimentSettings:
     """Weights of the two scores, and what the worst sentiment leaves of the size of a buy."""
 
-    social_weight: Decimal = Decimal("0.6")
-    news_weight: Decimal = Decimal("0.6")
-    size_min: Decimal = Decimal("0.75")
+    social_weight: Decimal = key("social_weight", "0.6", POSITIVE, "weight of what people write")
+    news_weight: Decimal = key("news_weight", "0.6", POSITIVE, "weight of the news")
+    size_min: Decimal = key(
+        "size_min", "0.75", FRACTION, "the worst sentiment leaves this share of a buy; it can do nothing else"
+    )
 
     def __post_init__(self) -> None:
         if not (self.social_weight > 0 and self.news_weight > 0 and 0 <= self.size_min <= 1):
-            raise InvalidValueError("the weights of sentiment are above 0, and size_min is from 0 to 1")
+            raise AtOddsError("the weights of sentiment are above 0, and size_min is from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from typing import Any, assert_never
 from triplegain.agents.answer import Abstain
 from triplegain.agents.evidence import EvidenceBundle
 from triplegain.agents.typed_answer import TypedAnswer
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import key
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.request import Prompt, Tool
 from triplegain.llm.roster import Role
 from triplegain.market.snapshot.glance import MarketSeen
@@ -46,10 +47,12 @@ class TaskSpec:
     """
 
     name: str
-    interval_ns: int
+    interval_ns: int = key(
+        "interval_s", 3600, SECONDS, "runs every so many seconds of market time, from the start of the session"
+    )
     after: tuple[str, ...] = ()
-    timeout_ns: int = 30 * SECOND_NS
-    concurrency: int = 1
+    timeout_ns: int = key("timeout_s", 30, SECONDS, "an answer that takes longer is an abstention")
+    concurrency: int = key("concurrency", 1, AT_LEAST_ONE, "rounds of this task at once")
 
 
 @dataclass(frozen=True, slots=True)

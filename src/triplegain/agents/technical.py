@@ -15,6 +15,8 @@ from triplegain.agents.snapshot_figures import distance_bps, figure, percent
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import AtOddsError, key
+from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.request import Prompt
 from triplegain.market.snapshot.glance import MarketSeen
 from triplegain.market.snapshot.snapshot import Snapshot
@@ -55,9 +57,17 @@ class TechnicalAnswer(TypedAnswer):
 class TechnicalRules:
     """Long with the RSI above `rsi_long` and a rising MACD histogram, short below `rsi_short` and a falling one."""
 
-    rsi_long: float = 60
-    rsi_short: float = 40
-    confidence_pct: int = 25
+    rsi_long: float = key(
+        "rsi_long", 60, exact(ge=0, le=100).into(float), "long above this RSI with a MACD histogram above 0"
+    )
+    rsi_short: float = key(
+        "rsi_short", 40, exact(ge=0, le=100).into(float), "short below this RSI with a MACD histogram below 0"
+    )
+    confidence_pct: int = key("confidence", "0.25", WHOLE_PERCENT, "confidence of the rules")
+
+    def __post_init__(self) -> None:
+        if self.rsi_short > self.rsi_long:
+            raise AtOddsError(f"rsi_short ({self.rsi_short:g}) must not be above rsi_long ({self.rsi_long:g})")
 
 
 def technical_rules(snapshot: MarketSeen, rules: TechnicalRules | None = None) -> TechnicalAnswer | Abstain:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+
+from triplegain.domain.configured import key
+from triplegain.domain.written import AT_LEAST_ONE
 
 
 class Role(IntEnum):
@@ -33,14 +36,11 @@ class Budget(StrEnum):
     RESET = "reset"
 
 
-class RequestLimits(Protocol):
-    """Requests a minute of one key, by budget; the configuration's section of this name fits."""
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Requests a minute of one key, by budget."""
 
-    @property
-    def default(self) -> int: ...
-    @property
-    def reads(self) -> int: ...
-    @property
-    def trade(self) -> int: ...
-    @property
-    def reset(self) -> int: ...
+    default: int = key("default", 60, AT_LEAST_ONE, "routes without a limit of their own")
+    reads: int = key("reads", 120, AT_LEAST_ONE, "reading")
+    trade: int = key("trade", 30, AT_LEAST_ONE, "orders, cancels, closes")
+    reset: int = key("reset", 5, AT_LEAST_ONE, "resetting a session")

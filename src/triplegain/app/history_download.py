@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from triplegain.config.market import Market
+from triplegain.config import Config
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
@@ -164,9 +164,8 @@ class HistoryDownload:
 
 
 @asynccontextmanager
-async def kraken_history(market: Market, progress: Progress) -> AsyncIterator[PatientRest]:
+async def kraken_history(config: Config, progress: Progress) -> AsyncIterator[PatientRest]:
     """Kraken's REST interface at the pace that is configured for loading."""
-    kraken = market.kraken
-    pace = float(market.history.requests_per_s)
-    async with KrakenRest(kraken.rest_url, float(kraken.answer_within_s), pace) as rest:
+    market = config.market
+    async with KrakenRest(market.rest_url, market.answer_within_s, float(config.history.requests_per_s)) as rest:
         yield PatientRest(rest, progress.waits)

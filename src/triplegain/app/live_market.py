@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from triplegain.app.session_recording import recorder_for_session
@@ -13,9 +13,10 @@ from triplegain.domain.clock import Clock, SteadyClock
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.market.feed import FeedError
 from triplegain.session.runner import MarketEvents
-from triplegain.venues.kraken.feed import FeedSettings, KrakenFeed, open_kraken_feed
+from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.feed_line import FeedLine
 from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream_state import state_lines
 
 #: Seconds the exchange has to answer when nobody asked for it by name.
@@ -23,26 +24,14 @@ _PROBE_S = 3.0
 
 
 def feed_settings(config: Config, home: Path, symbols: tuple[str, ...]) -> FeedSettings:
-    kraken = config.market.kraken
-    return FeedSettings(
-        symbols=symbols,
-        rest_url=kraken.rest_url,
-        websocket_url=kraken.websocket_url,
-        book_depth=int(kraken.book_depth),
-        symbols_per_connection=kraken.symbols_per_connection,
-        answer_within_s=float(kraken.answer_within_s),
-        stale_after_s=float(kraken.stale_after_s),
-        reconnect_after_s=float(kraken.reconnect_after_s),
-        queue_lines_max=kraken.queue_lines_max,
-        cache_dir=home / "kraken",
-    )
+    return replace(config.market, symbols=symbols, cache_dir=home / "kraken")
 
 
 async def why_away(config: Config) -> str:
     """Why Kraken cannot be traded on at the moment, in one sentence; empty when it answers."""
-    kraken = config.market.kraken
+    market = config.market
     try:
-        async with KrakenRest(kraken.rest_url, min(float(kraken.answer_within_s), _PROBE_S)) as rest:
+        async with KrakenRest(market.rest_url, min(market.answer_within_s, _PROBE_S)) as rest:
             await rest.system_status()
     except FeedError as error:
         return str(error)

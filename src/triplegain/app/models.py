@@ -11,25 +11,24 @@ from triplegain.agents.rebalance import REBALANCE
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import Subject
 from triplegain.config import Config
-from triplegain.config.llm import ModelOptions
 from triplegain.decision.settings import Cast
-from triplegain.domain.clock import Clock
-from triplegain.llm.client import ClientSettings, ModelClient
+from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.llm.client import ModelClient
 from triplegain.llm.fail_over import FailOver
 from triplegain.llm.local.weights import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import Plan, Roster, keys_of, only_these
+from triplegain.llm.settings import ModelOptions
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending import Spending
 from triplegain.llm.stand_ins import StandIns
-from triplegain.storage.model_ledger import SpendingLimits
 
 #: Under this name the models that resolve conflicts are asked: the first, and those who stand in for it.
 RESOLVERS = "resolvers"
 #: What a session trades and reads about by default, for what a day may cost.
 SYMBOLS, ASSETS = 3, 2
-_DAY_S = 86_400
+_DAY_NS = 86_400 * SECOND_NS
 #: A tape, or whatever else belongs between the session and the models; it is told the models by name.
 Through = Callable[[ModelPort, Mapping[str, ModelSpec]], ModelPort]
 
@@ -69,13 +68,8 @@ async def build_models(
         roster = await read_roster(config, environ, words, local)
     else:
         roster = taped_roster(config, words, taped)
-    settings = ClientSettings(
-        breaker_failures=config.llm.breaker.failures,
-        breaker_open_s=config.llm.breaker.open_s,
-        retry_pause_s=config.llm.retry_pause_ms / 1000,
-    )
     specs = {spec.name: spec for spec in roster.present}
-    client = ModelClient(specs.values(), keys_of(environ), spending, clock, settings)
+    client = ModelClient(specs.values(), keys_of(environ), spending, clock, config.llm.client)
     if taped is None:
         await client.warm_up()
     port: ModelPort = client if through is None else through(client, specs)
@@ -119,21 +113,16 @@ def model_specs(config: Config) -> tuple[ModelSpec, ...]:
     return tuple(_spec(config, name, words) for name, words in config.llm.models.items())
 
 
-def spending_limits(config: Config) -> SpendingLimits:
-    """What the cost ledger is opened with."""
-    budget = config.llm.budget
-    return SpendingLimits(budget.per_day_usd, budget.per_decision_usd, budget.warn_usd)
-
-
 def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) -> dict[str, int]:
     """Questions of each agent in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
-    tasks, subjects = config.orchestration.tasks, {Subject.PAIR: symbols, Subject.ASSET: assets, Subject.PORTFOLIO: 1}
+    tasks = config.mind.schedule.tasks
+    subjects = {Subject.PAIR: symbols, Subject.ASSET: assets, Subject.PORTFOLIO: 1}
     calls = {}
     for agent in AGENTS:
         task = agent.task or DECISION.task
         assert task is not None
-        calls[agent.name] = subjects[agent.subject] * (_DAY_S // getattr(tasks, task.name).interval_s)
-    if not config.portfolio.rebalance.enabled:
+        calls[agent.name] = subjects[agent.subject] * (_DAY_NS // tasks[task.name].interval_ns)
+    if config.rebalance is None:
         calls[REBALANCE.name] = 0
     return calls
 
@@ -150,8 +139,8 @@ def cast_of(roster: Roster) -> Cast:
 
 
 def _plan(config: Config, specs: tuple[ModelSpec, ...]) -> Plan:
-    roles = {agent.role: tuple(getattr(config.llm.roles, agent.name)) for agent in AGENTS}
-    return Plan(specs, roles, config.llm.budget.per_day_usd, config.agents.consensus.voters)
+    roles = {agent.role: config.roles[agent.name] for agent in AGENTS}
+    return Plan(specs, roles, config.budget.per_day_usd, config.mind.consensus.voters)
 
 
 def _spec(config: Config, name: str, words: str) -> ModelSpec:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from triplegain.app.feeds import UNITS_S
-from triplegain.app.snapshot_settings import indicator_settings, snapshot_settings
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
@@ -70,8 +69,7 @@ class ObservedMarket:
     """The view of all instruments, with price and book of one of them."""
 
     def __init__(self, config: Config, feed: Feed, instrument: Instrument) -> None:
-        settings = snapshot_settings(config)
-        self.view = MarketView(feed.instruments, settings, indicator_settings(config), feed.synthetic)
+        self.view = MarketView(feed.instruments, config.snapshot, config.indicators, feed.synthetic)
         self.now_ns = 0
         self._feed = feed
         self._instrument = instrument
@@ -79,7 +77,7 @@ class ObservedMarket:
             feed.source,
             feed.depth,
             feed.candle_length_ns,
-            lone_price_ns=config.orchestration.quote_stale_s * SECOND_NS,
+            lone_price_ns=config.paper.quote_stale_ns,
         )
         self._book = DepthBook()
         self._has_book = feed.depth[instrument.symbol] is MarketDepth.BOOK

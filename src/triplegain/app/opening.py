@@ -15,15 +15,10 @@ from msgspec import structs
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
 from triplegain.app.session_models import SessionModels, TapeChoice
-from triplegain.app.settings import candle_length_ns, session_settings
-from triplegain.app.snapshot_settings import warm_up_lengths_ns
+from triplegain.app.settings import candle_length_ns, session_settings, warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
-from triplegain.config.agents import Agents
-from triplegain.config.execution import Execution, PriceSourceName
-from triplegain.config.hodl import Hodl
-from triplegain.config.orchestration import Orchestration
-from triplegain.config.portfolio import Portfolio
-from triplegain.config.risk import Risk
+from triplegain.config.infrastructure import PriceSourceName
+from triplegain.config.kept import changes, kept_config, with_changes
 from triplegain.domain import ids
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
@@ -32,6 +27,7 @@ from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatu
 from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candles.candle_length import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
+from triplegain.session.baseline_trader import TRADER_PARTS
 from triplegain.session.runner import MarketEvents
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
@@ -61,6 +57,7 @@ class PaperOptions:
     record: bool = False
     llm: str | None = None
     llm_tape: str | None = None
+    apply_config: bool = False
 
     @property
     def is_hurried(self) -> bool:
@@ -129,7 +126,7 @@ class SessionOpening:
     @property
     def seed(self) -> int:
         chosen = self._options.seed
-        return self._config.orchestration.demo_seed if chosen is None else chosen
+        return self._config.paper.demo_seed if chosen is None else chosen
 
     async def open(self) -> OpenedSession:
         """Raises SessionLockedError when another process runs the session, FeedError when its feed is not there."""
@@ -153,7 +150,7 @@ class SessionOpening:
 
     async def _feed_spec(self) -> str:
         """As named, else the live market where it answers, else the demo market, which can be hurried."""
-        if self._config.execution.paper_trading.price_source is PriceSourceName.HISTORICAL and (
+        if self._config.paper.price_source is PriceSourceName.HISTORICAL and (
             self._spec is None or not self._spec.startswith(HISTORY)
         ):
             raise ConfigurationError(
@@ -168,11 +165,38 @@ class SessionOpening:
             self._spec = _DEMO if hurried or away else LIVE
         return self._spec
 
-    async def _open_feed(self, spec: str, seed: int, symbols: tuple[str, ...] = ()) -> OpenedFeed:
-        watched = symbols or self._config.market.instruments
-        self._feed = await open_session_feed(self._config, self._home, self._database, spec, seed, watched)
-        await self._models.open(self._feed.source.source, watched)
+    async def _open_feed(self, spec: str, seed: int, stored: SessionRecord | None = None) -> OpenedFeed:
+        """For a stored session with what it keeps."""
+        config = self._config if stored is None else self._kept(stored)
+        watched = (_symbols(stored) if stored else ()) or config.market.symbols
+        self._feed = await open_session_feed(config, self._home, self._database, spec, seed, watched)
+        await self._models.open(config, self._feed.source.source, watched)
         return self._feed
+
+    def _kept(self, record: SessionRecord) -> Config:
+        """The session's own configuration, on this host."""
+        return kept_config(self._config, record.settings["config"])
+
+    async def _configured(self, stored: StoredSession) -> StoredSession:
+        """Names what the files say otherwise than the session, and takes it with `--apply-config`."""
+        record, kept = stored.session, self._kept(stored.session)
+        found = changes(kept, self._config)
+        if not found:
+            return stored
+        applied = self._options.apply_config
+        if applied:
+            settings = with_changes(record.settings, found, kept, stored.market_time_ns, stored.feed_position)
+            record = await self._store.reconfigure(record.session_id, settings)
+            number = record.settings["configurations"][-1]["number"]
+            self._tell(f"The session {record.session_id} goes on with configuration {number}:")
+        else:
+            self._tell(f"The session {record.session_id} keeps its configuration; --apply-config would change:")
+        for change in found:
+            self._tell(f"  {change}")
+        parts = stored.parts
+        if applied and any(change.of_the_trader for change in found):
+            parts = {key: state for key, state in parts.items() if key[0] not in TRADER_PARTS}
+        return replace(stored, session=record, parts=parts)
 
     async def _stored(self) -> StoredSession | None:
         """The session to go on with: the one that was named, else the latest of the demo or the live market."""
@@ -187,7 +211,7 @@ class SessionOpening:
                     return None
                 raise
         spec = await self._feed_spec()
-        if spec not in _GOES_ON or not (self._config.execution.paper_trading.persist_state or options.reset):
+        if spec not in _GOES_ON or not (self._config.paper.persist_state or options.reset):
             return None
         stored = await self._store.resume(feed=spec)
         if stored is None or options.reset:
@@ -212,7 +236,7 @@ class SessionOpening:
 
     def _record(self, feed: MarketSource, session_id: str | None) -> SessionRecord:
         now_ns = self._clock.now_ns()
-        balances = dict(self._config.execution.paper_trading.initial_balance)
+        balances = dict(self._config.paper.initial_balance)
         settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": self._candle(feed)}
         settings["instruments"] = [[one.symbol, f"{one.tick:f}", f"{one.lot:f}"] for one in feed.instruments]
         return SessionRecord(
@@ -234,29 +258,30 @@ class SessionOpening:
         self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None
     ) -> MarketEvents:
         """The feed's messages; a live session that should be recorded is recorded from its first line."""
-        wanted = self._options.record or self._config.market.recording.sessions
+        wanted = self._options.record or self._config.record_sessions
         opened.record(self._config, self._home, record.session_id, self._clock, wanted)
-        lengths = dict.fromkeys((int(record.settings["candle_ns"]), *warm_up_lengths_ns(self._config)))
+        lengths = dict.fromkeys((int(record.settings["candle_ns"]), *warm_up_lengths_ns(self._kept(record))))
         return opened.events(since_ns=since_ns, candle_lengths_ns=tuple(lengths))
 
     def _build(self, record: SessionRecord, feed: MarketSource) -> TradingSession:
-        """A session keeps the configuration it was opened with."""
-        config, candle_ns = _kept_config(self._config, record), int(record.settings["candle_ns"])
+        """A session keeps the configuration it was opened with, or has taken since."""
+        config, candle_ns = self._kept(record), int(record.settings["candle_ns"])
         settings = session_settings(
             config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.cast
         )
         return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:
+        stored = await self._configured(stored)
         record, spec = stored.session, self._options.feed
         if spec is not None and spec != record.feed:
-            named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed)).source.name
+            named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed, record)).source.name
             if named != record.feed:
                 raise InvalidValueError(
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
-        opened = await self._open_feed(record.feed, record.seed, _symbols(record))
+        opened = await self._open_feed(record.feed, record.seed, record)
         session = self._build(record, opened.source)
         if record.feed == LIVE:
             return self._taken_up_live(stored, session, opened)
@@ -298,7 +323,7 @@ class SessionOpening:
             ended_at_ns=None,
         )
         async with self._closing_on_failure():
-            opened = await self._open_feed(record.feed, record.seed, _symbols(record))
+            opened = await self._open_feed(record.feed, record.seed, record)
             return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
 
 
@@ -341,17 +366,3 @@ def _symbols(record: SessionRecord) -> tuple[str, ...]:
 
 def _candle_ns(stored: StoredSession) -> int:
     return int(stored.session.settings["candle_ns"])
-
-
-def _kept_config(current: Config, record: SessionRecord) -> Config:
-    stored = record.settings["config"]
-    return current.model_copy(
-        update={
-            "execution": Execution.model_validate(stored["execution"]),
-            "risk": Risk.model_validate(stored["risk"]),
-            "agents": Agents.model_validate(stored["agents"]),
-            "orchestration": Orchestration.model_validate(stored["orchestration"]),
-            "portfolio": Portfolio.model_validate(stored["portfolio"]),
-            "hodl": Hodl.model_validate(stored["hodl"]),
-        }
-    )

@@ -69,7 +69,7 @@ async def run_record(options: RecordOptions, config: Config, home: Path, watcher
     away = await why_away(config)
     if away:
         raise FeedError(f"nothing was recorded, Kraken does not answer: {away}")
-    symbols = options.instruments or config.market.instruments
+    symbols = options.instruments or config.market.symbols
     clock, root = SystemClock(), recordings_dir(home)
     folder = options.to or root / f"{to_datetime(clock.now_ns()):%Y%m%d_%H%M%S}"
     settings = recorder_settings(config, symbols, None if options.to else root)

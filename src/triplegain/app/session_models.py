@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from triplegain.app.models import build_models, spending_limits
+from triplegain.app.models import build_models
 from triplegain.config import Config
 from triplegain.decision.settings import Cast
 from triplegain.domain.clock import Clock
@@ -66,9 +66,8 @@ class SessionModels:
         self.cast = Cast()
         self.port: ModelPort | None = None
         self.banner: tuple[str, ...] = ()
-        self._ledger = ModelLedger(database, spending_limits(config))
+        self._ledger = ModelLedger(database, config.budget)
         self._choice = choice
-        self._config = config
         self._environ = environ
         self._home = home
         self._clock = clock
@@ -88,8 +87,11 @@ class SessionModels:
         for_free = source is QuoteSource.REPLAY or self._choice.hurried
         return NOBODY if for_free and self._choice.tape is None else AUTO
 
-    async def open(self, source: QuoteSource, symbols: tuple[str, ...]) -> None:
-        """Make them ready for a market. Raises ModelsError, LocalModelError or TapeError with what to do."""
+    async def open(self, config: Config, source: QuoteSource, symbols: tuple[str, ...]) -> None:
+        """Make them ready for a market, as `config` has them.
+
+        Raises ModelsError, LocalModelError or TapeError with what to do.
+        """
         if self._is_open:
             return
         self._is_open = True
@@ -97,7 +99,7 @@ class SessionModels:
         replayed = tape is not None and tape.mode is TapeMode.REPLAY
         local = None if replayed else await self._local(words)
         built = await build_models(
-            self._config,
+            config,
             self._environ,
             self._ledger,
             self._clock,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from triplegain.config import Config
-from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.feeds.recording.disk import MEGABYTE
+from triplegain.domain.clock import Clock
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.writer import RecorderSettings
+from triplegain.feeds.recording.settings import RecorderSettings
 
 
 def recordings_dir(home: Path) -> Path:
@@ -19,15 +19,7 @@ def recordings_dir(home: Path) -> Path:
 
 def recorder_settings(config: Config, symbols: Sequence[str], root: Path | None) -> RecorderSettings:
     """As configured; `root` is the folder whose recordings share the room, None for one that lies elsewhere."""
-    kraken, recording = config.market.kraken, config.market.recording
-    return RecorderSettings(
-        symbols=tuple(symbols),
-        book_depth=int(kraken.book_depth),
-        stale_after_ns=int(float(kraken.stale_after_s) * SECOND_NS),
-        rotate_bytes=recording.rotate_mb * MEGABYTE,
-        disk_bytes_max=recording.disk_mb_max * MEGABYTE,
-        root=root,
-    )
+    return replace(config.recording, symbols=tuple(symbols), root=root)
 
 
 def recorder_for_session(
@@ -38,4 +30,4 @@ def recorder_for_session(
     Raises RecordingError where that cannot begin.
     """
     root = recordings_dir(home)
-    return Recorder(root / session_id, recorder_settings(config, symbols or config.market.instruments, root), clock)
+    return Recorder(root / session_id, recorder_settings(config, symbols or config.market.symbols, root), clock)

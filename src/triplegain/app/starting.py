@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from triplegain.config import Config, ConfigurationError, home_dir, load_config, read_environment
-from triplegain.config.execution import PriceSourceName
+from triplegain.config.infrastructure import PriceSourceName
 from triplegain.execution.trading_mode import enter_paper_trading
 
 
@@ -16,14 +16,14 @@ def start_paper_process() -> tuple[Config, Path, tuple[str, ...]]:
     """
     environ = read_environment()
     config = load_config(environ)
-    decided = enter_paper_trading(environ, config.execution.trading_mode)
-    if not config.execution.paper_trading.enabled:
+    decided = enter_paper_trading(environ, config.paper.trading_mode)
+    if not config.paper.enabled:
         raise ConfigurationError(
             "paper trading is switched off: set paper_trading.enabled: true in execution.yaml to start it"
         )
-    if config.execution.paper_trading.db_table_prefix != decided.mode.table_prefix:
+    if config.paper.db_table_prefix != decided.mode.table_prefix:
         raise ConfigurationError(f"paper trading writes to the tables {decided.mode.table_prefix}… and to no others")
-    source = config.execution.paper_trading.price_source
+    source = config.paper.price_source
     warnings = list(decided.warnings)
     if source is PriceSourceName.MOCK:
         warnings.append("price_source is mock: mock prices never fill an order, every order will be refused")

@@ -136,7 +136,7 @@ def _home() -> Iterator[Finding]:
 def _mode(config: Config) -> Iterator[Finding]:
     environ = read_environment()
     asked = environ.get(MODE_VARIABLE, "").strip() or "not set"
-    written = config.execution.trading_mode
+    written = config.paper.trading_mode
     why = f"{MODE_VARIABLE} is {asked}, trading_mode in execution.yaml is {written}"
     if get_trading_mode(environ, written) is TradingMode.LIVE:
         yield Finding("trading mode", _FIX, f"live: {why}", f"live trading is not built yet: unset {MODE_VARIABLE}")
@@ -150,7 +150,7 @@ def _mode(config: Config) -> Iterator[Finding]:
         yield Finding("exchange keys", _NOTE, f"{', '.join(present)} set", action)
     else:
         yield Finding("exchange keys", _OK, "none, as paper trading needs")
-    if not config.execution.paper_trading.enabled:
+    if not config.paper.enabled:
         action = "set paper_trading.enabled: true in execution.yaml"
         yield Finding("paper trading", _FIX, "switched off", action)
 
@@ -220,7 +220,7 @@ def _kraken(config: Config) -> Iterator[Finding]:
         action = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
         yield Finding("Kraken", _NOTE, away, action)
     else:
-        yield Finding("Kraken", _OK, f"answers at {config.market.kraken.rest_url}")
+        yield Finding("Kraken", _OK, f"answers at {config.market.rest_url}")
 
 
 def _captures() -> Iterator[Finding]:

@@ -59,7 +59,7 @@ def download(
             from triplegain.app.history_download import HistoryDownload, kraken_history
             from triplegain.config import load_config
 
-            async with kraken_history(load_config().market, progress) as rest:
+            async with kraken_history(load_config(), progress) as rest:
                 return await HistoryDownload(rest, database, progress).load(pairs, kind, start, end)
 
         done = with_database(load)
@@ -124,7 +124,7 @@ def verify(
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock
 
-    market = load_config().market
+    config = load_config()
     pairs = [_symbol(word) for word in symbols or ()]
     with watching(as_json) as progress:
 
@@ -133,10 +133,10 @@ def verify(
             from triplegain.app.market_data import MarketData, oldest_trade_ns
 
             data = MarketData(database)
-            kept_from_ns = oldest_trade_ns(market.history.trade_retention_days, SystemClock())
+            kept_from_ns = oldest_trade_ns(config.history.trade_retention_days, SystemClock())
             found = await data.verify(pairs, kept_from_ns)
             if repair and any(each.contradictions or each.gaps for each in found):
-                async with kraken_history(market, progress) as rest:
+                async with kraken_history(config, progress) as rest:
                     for each in found:
                         await data.mend(each, HistoryDownload(rest, database, progress))
                 found = await data.verify(pairs, kept_from_ns)
@@ -158,7 +158,7 @@ def prune(as_json: JsonOption = False) -> None:
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock
 
-    days = load_config().market.history.trade_retention_days
+    days = load_config().history.trade_retention_days
 
     async def remove(database: Database) -> dict[str, int]:
         from triplegain.app.market_data import MarketData

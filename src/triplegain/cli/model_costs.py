@@ -37,7 +37,7 @@ def cost(
     async def read(database: Database) -> ModelCosts:
         return await read_model_costs(database, to_datetime(SystemClock().now_ns()).date(), days)
 
-    per_day = load_config().llm.budget.per_day_usd
+    per_day = load_config().budget.per_day_usd
     found = with_database(read)
     if as_json:
         print_json(costs_as_json(found, per_day))

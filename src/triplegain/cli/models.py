@@ -75,7 +75,7 @@ async def _ping(name: str | None) -> list[Ping]:
     from contextlib import AsyncExitStack
 
     from triplegain.app.model_ping import ping as ask
-    from triplegain.app.models import build_models, spending_limits
+    from triplegain.app.models import build_models
     from triplegain.cli.database import open_database
     from triplegain.config import home_dir, load_config, read_environment
     from triplegain.domain.clock import SteadyClock
@@ -89,7 +89,7 @@ async def _ping(name: str | None) -> list[Ping]:
         if name == LOCAL_TINY.name:
             local = (await stack.enter_async_context(await LocalModel.start(home_dir()))).spec
         database = await stack.enter_async_context(open_database(config, home_dir()))
-        ledger = ModelLedger(database, spending_limits(config))
+        ledger = ModelLedger(database, config.budget)
         models = await build_models(config, environ, ledger, SteadyClock(), name or "auto", local=local)
         stack.push_async_callback(models.aclose)
         return await ask(models.port, [spec.name for spec in models.roster.present], config.llm.ping_timeout_s)

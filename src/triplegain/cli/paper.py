@@ -30,6 +30,9 @@ def paper(
     llm_tape: Annotated[
         str | None, typer.Option(help="record:PATH keeps the models' answers, replay:PATH plays them without a model")
     ] = None,
+    apply_config: Annotated[
+        bool, typer.Option("--apply-config", help="a stored session takes what the configuration says now")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
     ] = False,
@@ -51,7 +54,7 @@ def paper(
     config, home, warnings = start_paper_process()
     for warning in warnings:
         console.print(f"[yellow]{warning}[/yellow]")
-    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape)
+    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape, apply_config)
     with LiveView(console) as view:
         summary = asyncio.run(run_paper(options, config, home, view))
     if as_json:

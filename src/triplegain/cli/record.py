@@ -66,7 +66,7 @@ def _symbols(words: str | None) -> tuple[str, ...] | None:
 
 
 def _depth(depth: int | None) -> int | None:
-    from triplegain.config.market import BookDepth
+    from triplegain.venues.kraken.settings import BookDepth
 
     if depth is not None and depth not in list(BookDepth):
         raise typer.BadParameter(f"Kraken has books of 10, 25, 100, 500 or 1000 levels, not of {depth}")

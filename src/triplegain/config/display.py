@@ -1,4 +1,4 @@
-"""The configuration for eyes and records: plain values, secrets masked."""
+"""The configuration for eyes and records: plain values as they are written, secrets masked."""
 
 from __future__ import annotations
 
@@ -7,31 +7,45 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
-
-from triplegain.config.tree import Config
+from triplegain.config.infrastructure import Secret
+from triplegain.config.tree import KEYS, Config
+from triplegain.domain.configured import Path
 from triplegain.domain.money import text
 
 MASK = "********"
 
 
 def config_as_dict(config: Config) -> dict[str, Any]:
-    """JSON-able, exact numbers as text, a set secret as asterisks."""
-    shown = plain_value(config)
-    assert isinstance(shown, dict)
+    """JSON-able, by file and section; exact numbers as text, a set secret as asterisks."""
+    shown: dict[str, Any] = {}
+    for path, value in written_values(config).items():
+        place = shown
+        for step in path[:-1]:
+            place = place.setdefault(step, {})
+        place[path[-1]] = value
     return shown
 
 
-def plain_value(value: Any) -> Any:
-    """One value of the tree, without its type."""
+def written_values(config: Config) -> dict[Path, Any]:
+    """What is in force of every key, plain, as it is written."""
+    values: dict[Path, Any] = {}
+    for path, (key, default) in KEYS.items():
+        if path in config.given:
+            values[path] = _plain(config.given[path])
+        elif key.like:
+            values[path] = values[(*path[:-1], key.like)]
+        else:
+            values[path] = _plain(key.kind.read(default))
+    return values
+
+
+def _plain(value: Any) -> Any:
     match value:
-        case BaseModel():
-            return {name: plain_value(getattr(value, name)) for name in type(value).model_fields}
         case Mapping():
-            return {str(key): plain_value(item) for key, item in value.items()}
+            return {str(key): _plain(item) for key, item in value.items()}
         case tuple():
-            return [plain_value(item) for item in value]
-        case SecretStr():
+            return [_plain(item) for item in value]
+        case Secret():
             return MASK if value.get_secret_value() else ""
         case Decimal():
             return text(value)

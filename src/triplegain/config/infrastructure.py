@@ -1,62 +1,93 @@
-"""`database.yaml`, `api.yaml`: what the system stands on."""
+"""What the system stands on, and what of the paper account belongs to no room: settings that nobody else owns."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from triplegain.api.access import RequestLimits
+from triplegain.domain.configured import AtOddsError, key, part
+from triplegain.domain.written import (
+    AT_LEAST_ONE,
+    BALANCES,
+    BOOLEAN,
+    COUNT,
+    POSITIVE,
+    SECONDS,
+    Kind,
+    choice,
+    integer,
+    text,
+)
+from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
 
-from triplegain.config.values import AtLeastOne, Count, Section
+
+class Secret:
+    """A text that is never shown by accident."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, hidden: str) -> None:
+        self._text = hidden
+
+    def get_secret_value(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret('**********')" if self._text else "Secret('')"
 
 
-class Database(Section):
+def _postgres(url: str) -> str:
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql:// (the value is not shown: it may hold a password)")
+    return url
+
+
+def _secret(kind: Kind) -> Kind:
+    return Kind(lambda written: written if isinstance(written, Secret) else Secret(kind.read(written)))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
     """PostgreSQL: our own, or a server you name."""
 
-    url: SecretStr = Field(
-        SecretStr(""),
-        description="a PostgreSQL server (`postgresql://…`); empty: the embedded one in TRIPLEGAIN_HOME",
-        json_schema_extra={"template": "${TRIPLEGAIN_DATABASE_URL:-}"},
-    )
-    fsync: bool = Field(True, description="false: faster, and a power cut may lose or damage everything")
-    snapshot_retention_days: AtLeastOne = Field(
-        30, description="minute snapshots of ended sessions are kept this long; their hourly roll-up stays"
-    )
-    ended_session_retention_days: Count = Field(
-        0, description="ended sessions older than this are removed by the clean-up; 0: never"
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _is_postgres(cls, url: SecretStr) -> SecretStr:
-        text = url.get_secret_value()
-        if text and not text.startswith(("postgresql://", "postgres://")):
-            raise ValueError("must start with postgresql:// (the value is not shown: it may hold a password)")
-        return url
+    url: Secret = key(
+        "url", "", _secret(text().where(_postgres)),
+        "a PostgreSQL server (`postgresql://…`); empty: the embedded one in TRIPLEGAIN_HOME",
+        template="${TRIPLEGAIN_DATABASE_URL:-}",
+    )  # fmt: skip
+    fsync: bool = key("fsync", True, BOOLEAN, "false: faster, and a power cut may lose or damage everything")
+    snapshot_retention_days: int = key(
+        "snapshot_retention_days", 30, AT_LEAST_ONE,
+        "minute snapshots of ended sessions are kept this long; their hourly roll-up stays",
+    )  # fmt: skip
+    ended_session_retention_days: int = key(
+        "ended_session_retention_days", 0, COUNT,
+        "ended sessions older than this are removed by the clean-up; 0: never",
+    )  # fmt: skip
 
 
-class RequestLimits(Section):
-    """Requests a minute of one key."""
-
-    default: AtLeastOne = Field(60, description="routes without a limit of their own")
-    reads: AtLeastOne = Field(120, description="reading")
-    trade: AtLeastOne = Field(30, description="orders, cancels, closes")
-    reset: AtLeastOne = Field(5, description="resetting a session")
-
-
-class Api(Section):
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
     """The HTTP API of a running system."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(8733, description="port to listen on")
-    allow_remote: bool = Field(False, description="true: `host` may be an address other machines can reach")
-    limits_per_minute: RequestLimits = RequestLimits()
+    host: str = key("host", "127.0.0.1", text(), "address to listen on")
+    port: int = key("port", 8733, integer(ge=1, le=65535), "port to listen on")
+    allow_remote: bool = key("allow_remote", False, BOOLEAN, "true: `host` may be an address other machines can reach")
+    limits_per_minute: RequestLimits = part(RequestLimits, "limits_per_minute")
 
-    @model_validator(mode="after")
-    def _stays_on_this_machine(self) -> Api:
+    def __post_init__(self) -> None:
         if not (self.allow_remote or _is_loopback(self.host)):
-            raise ValueError(f"host {self.host} can be reached from other machines: set allow_remote: true to mean it")
-        return self
+            raise AtOddsError(f"host {self.host} can be reached from other machines: set allow_remote: true to mean it")
 
 
 def _is_loopback(host: str) -> bool:
@@ -66,3 +97,65 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip()).is_loopback
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """Stored candles and trades."""
+
+    trade_retention_days: int = key(
+        "trade_retention_days", 365, COUNT, "stored trades older than this are removed; 0: never"
+    )
+    requests_per_s: Decimal = key(
+        "requests_per_s", "0.5", POSITIVE, "REST requests a second while loading (Kraken allows about one)"
+    )
+
+
+class PriceSourceName(StrEnum):
+    LIVE_FEED = "live_feed"
+    HISTORICAL = "historical"
+    MOCK = "mock"
+
+
+def _only_the_paper_tables(prefix: str) -> str:
+    if prefix != PAPER_TABLE_PREFIX:
+        raise ValueError(f'the tables of paper trading are named "{PAPER_TABLE_PREFIX}…"; remove this key')
+    return prefix
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSettings:
+    """The mode, and the paper account of a session."""
+
+    trading_mode: TradingMode = key(
+        "trading_mode", "paper", choice(TradingMode),
+        "`live` is one of several locks and not enough alone; see trading mode",
+    )  # fmt: skip
+    enabled: bool = key("paper_trading.enabled", True, BOOLEAN, "false: `paper` refuses to start")
+    initial_balance: Mapping[str, Decimal] = key(
+        "paper_trading.initial_balance", {"USDT": 10000, "BTC": 0, "XRP": 0}, BALANCES,
+        "what a new session opens with, by asset",
+    )  # fmt: skip
+    price_source: PriceSourceName = key(
+        "paper_trading.price_source", "live_feed", choice(PriceSourceName),
+        "where prices come from; mock prices never fill an order",
+    )  # fmt: skip
+    db_table_prefix: str = key(
+        "paper_trading.db_table_prefix", PAPER_TABLE_PREFIX, text().where(_only_the_paper_tables),
+        "fixed by the database: any other value is refused",
+    )  # fmt: skip
+    max_trade_history: int = key(
+        "paper_trading.max_trade_history", 1000, AT_LEAST_ONE, "trades kept in memory; all are in the database"
+    )
+    persist_state: bool = key(
+        "paper_trading.persist_state", True, BOOLEAN,
+        "false: the next start opens a new session (everything is stored all the same)",
+    )  # fmt: skip
+    snapshot_interval_ns: int = key(
+        "positions.snapshot_interval_s", 60, SECONDS, "seconds of market time between snapshots of equity"
+    )
+    quote_stale_ns: int = key(
+        "/orchestration.quote_stale_s", 60, SECONDS,
+        "a price without a feed behind it is fresh for so many seconds",
+    )  # fmt: skip
+    demo_seed: int = key("/orchestration.demo_seed", 1, COUNT, "seed of the demo market where `--seed` does not say")

@@ -8,12 +8,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from triplegain import resources
-from triplegain.config.display import config_as_dict
-from triplegain.config.sections import keys, subsection
-from triplegain.config.tree import Config
+from triplegain.config.display import written_values
+from triplegain.config.tree import FILES, KEYS, Config
 
 BEGIN = "<!-- keys: written by python -m triplegain.config.reference -->"
 END = "<!-- end of keys -->"
@@ -21,27 +18,16 @@ END = "<!-- end of keys -->"
 
 def reference_markdown() -> str:
     """A table of key, default and meaning for each file."""
-    defaults = config_as_dict(Config())
+    defaults = written_values(Config())
     parts = []
-    for name, field in Config.model_fields.items():
-        model = subsection(field)
-        assert model is not None
-        parts += [f"## `{name}.yaml`", "", (model.__doc__ or "").strip(), ""]
-        parts += ["| key | default | meaning |", "|---|---|---|", *_rows(model, defaults[name]), ""]
+    for name, says in FILES.items():
+        rows = [
+            f"| `{'.'.join(path[1:])}` | `{_shown(key.template or defaults[path])}` | {key.says} |"
+            for path, (key, _) in KEYS.items()
+            if path[0] == name
+        ]
+        parts += [f"## `{name}.yaml`", "", says, "", "| key | default | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(parts)
-
-
-def _rows(model: type[BaseModel], defaults: dict[str, object]) -> list[str]:
-    rows = []
-    for path, field in keys(model):
-        value: object = defaults
-        for step in path:
-            assert isinstance(value, dict)
-            value = value[step]
-        extra = field.json_schema_extra
-        template = extra.get("template") if isinstance(extra, dict) else None
-        rows.append(f"| `{'.'.join(path)}` | `{_shown(template or value)}` | {field.description} |")
-    return rows
 
 
 def _shown(value: object) -> str:

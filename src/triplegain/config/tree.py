@@ -1,45 +1,180 @@
-"""The whole configuration: one part per file of the `config/` folder."""
+"""The whole configuration: the settings of every room, each under the keys of the files that write it."""
 
 from __future__ import annotations
 
-from pydantic import model_validator
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from triplegain.agents.baselines.choice import TraderSettings
 from triplegain.agents.decision import DECISION
-from triplegain.config.agents import Agents
-from triplegain.config.execution import Execution
-from triplegain.config.hodl import Hodl
-from triplegain.config.indicators import Indicators
-from triplegain.config.infrastructure import Api, Database
-from triplegain.config.llm import Llm
-from triplegain.config.market import Market
-from triplegain.config.orchestration import Orchestration
-from triplegain.config.portfolio import Portfolio
-from triplegain.config.risk import Risk
-from triplegain.config.snapshot import Snapshot
-from triplegain.config.values import Section
+from triplegain.agents.registry import AGENTS
+from triplegain.config.infrastructure import ApiSettings, DatabaseSettings, HistorySettings, PaperSettings
+from triplegain.decision.rebalance.plan import RebalanceSettings
+from triplegain.decision.settings import MindSettings
+from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
+from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.written import BOOLEAN, Fault, Wrong, listing, text
+from triplegain.exchange.settings import ExchangeSettings
+from triplegain.execution.hodl.settings import HodlSettings
+from triplegain.execution.order_desk import DeskSettings
+from triplegain.feeds.recording.settings import RecorderSettings
+from triplegain.llm.settings import ModelSettings
+from triplegain.market.indicators.settings import IndicatorSettings
+from triplegain.market.snapshot.settings import SnapshotSettings
+from triplegain.risk.limits import RiskLimits
+from triplegain.storage.model_ledger import SpendingLimits
+from triplegain.venues.kraken.settings import FeedSettings
+
+#: The files, in the order in which they are told, and what each is about.
+FILES = {
+    "execution": "Trading mode and everything that becomes an order.",
+    "risk": "Limits on a single trade and on the whole account. Percentages are of equity unless they say otherwise.",
+    "market": "Which markets are watched, and how.",
+    "indicators": "Indicators are computed by code, never by a model, from closed candles; periods are candles.",
+    "snapshot": "What the agents are shown of a market.",
+    "agents": "One section per agent.",
+    "llm": "The language models, the parts they play, and what they may cost. Keys stand in the environment.",
+    "hodl": "The hodl bag: a share of the realised profit above its highest level, never sold and no part of equity.",
+    "orchestration": "The running of a session.",
+    "portfolio": "The strategic division of the trading book.",
+    "database": "PostgreSQL: our own, or a server you name.",
+    "api": "The HTTP API of a running system.",
+}
 
 
-class Config(Section):
-    """Frozen and checked. The name of a field is the name of its file: `execution` is `execution.yaml`."""
+#: Who plays which part where `llm.yaml` does not say; nobody in those of further agents.
+_USUAL: Mapping[str, tuple[str, ...]] = {
+    "technical": ("qwen",),
+    "regime": ("qwen",),
+    "social": ("grok",),
+    "news": ("gpt",),
+    "decision": ("qwen", "gpt", "grok", "deepseek", "sonnet", "opus"),
+    "conflict": ("deepseek", "sonnet"),
+    "rebalance": ("deepseek", "sonnet"),
+}
 
-    execution: Execution = Execution()
-    risk: Risk = Risk()
-    market: Market = Market()
-    indicators: Indicators = Indicators()
-    snapshot: Snapshot = Snapshot()
-    agents: Agents = Agents()
-    llm: Llm = Llm()
-    hodl: Hodl = Hodl()
-    orchestration: Orchestration = Orchestration()
-    portfolio: Portfolio = Portfolio()
-    database: Database = Database()
-    api: Api = Api()
 
-    @model_validator(mode="after")
-    def _no_more_voters_than_may_vote(self) -> Config:
-        named, most = len(getattr(self.llm.roles, DECISION.name)), self.agents.consensus.voters
+def _warns_before_the_end(budget: SpendingLimits) -> None:
+    if budget.warn_usd > budget.per_day_usd:
+        raise AtOddsError(f"warn_usd ({budget.warn_usd}) cannot be above per_day_usd ({budget.per_day_usd})")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Frozen and checked. A part that is switched off is None."""
+
+    paper: PaperSettings = part(PaperSettings, "execution")
+    exchange: ExchangeSettings = part(ExchangeSettings, "execution.paper_trading")
+    desk: DeskSettings = part(DeskSettings, "execution")
+    risk: RiskLimits = part(RiskLimits, "risk")
+    market: FeedSettings = part(FeedSettings, "market")
+    record_sessions: bool = key(
+        "market.recording.sessions", False, BOOLEAN, "true: every live session records what it sees"
+    )
+    recording: RecorderSettings = part(RecorderSettings, "market.recording")
+    history: HistorySettings = part(HistorySettings, "market.history")
+    indicators: IndicatorSettings = part(IndicatorSettings, "indicators")
+    snapshot: SnapshotSettings = part(SnapshotSettings, "snapshot")
+    traders: TraderSettings = part(TraderSettings, "agents")
+    llm: ModelSettings = part(ModelSettings, "llm")
+    roles: Mapping[str, tuple[str, ...]] = each(
+        "llm.roles",
+        {agent.name: Key("", _USUAL.get(agent.name, ()), listing(text()), agent.about) for agent in AGENTS},
+    )
+    budget: SpendingLimits = part(SpendingLimits, "llm.budget", check=_warns_before_the_end)
+    hodl: HodlSettings | None = part(
+        HodlSettings, "hodl", switch=Key("enabled", True, BOOLEAN, "false: nothing is set aside")
+    )
+    mind: MindSettings = part(MindSettings, "orchestration")
+    rebalance: RebalanceSettings | None = part(
+        RebalanceSettings,
+        "portfolio.rebalance",
+        switch=Key(
+            "enabled",
+            False,
+            BOOLEAN,
+            "true: the first check of a session with 10 000 USDT buys coins for two thirds of it",
+        ),
+    )
+    database: DatabaseSettings = part(DatabaseSettings, "database")
+    api: ApiSettings = part(ApiSettings, "api")
+    #: What was written, checked, by the path of its key; every other key has its default.
+    given: Mapping[Path, Any] = field(default=FrozenMapping({}), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for role, names in self.roles.items():
+            if len(set(names)) != len(names):
+                raise AtOddsError(f"a model is named twice in {role}", "/llm.roles")
+        named, most = len(self.roles[DECISION.name]), self.mind.consensus.voters
         if named > most:
-            raise ValueError(
-                f"llm.roles.decision names {named} models, at most {most} decide: consensus.voters in agents.yaml"
+            raise AtOddsError(
+                f"llm.roles.decision names {named} models, at most {most} decide: consensus.voters in agents.yaml",
+                "/llm",
             )
-        return self
+        unknown = sorted({*itertools.chain(*self.roles.values()), *self.llm.options} - set(self.llm.models))
+        if unknown:
+            raise AtOddsError(f"roles and options name {', '.join(unknown)}, which models does not", "/llm")
+
+
+def _in_order(found: Iterator[tuple[Path, Key, Any]]) -> Iterator[tuple[Path, tuple[Key, Any]]]:
+    grouped: dict[str, Any] = {name: {} for name in FILES}
+    for path, spec, default in found:
+        place = grouped
+        for step in path[:-1]:
+            place = place.setdefault(step, {})
+        place.setdefault(path[-1], (path, (spec, default)))
+    todo = list(grouped.values())
+    while todo:
+        first = todo.pop(0)
+        if isinstance(first, dict):
+            todo = [*first.values(), *todo]
+        else:
+            yield first
+
+
+#: Every key once, with the default that is written for it, file by file; the keys of a section stand together.
+KEYS: Mapping[Path, tuple[Key, Any]] = dict(_in_order(keys(Config)))
+SECTIONS = frozenset(path[:steps] for path in KEYS for steps in range(1, len(path)))
+
+
+def config_of(files: Mapping[str, Any]) -> tuple[Config | None, list[tuple[Path, Fault]]]:
+    """The configuration that the trees of these files write; None, and every fault with its place, if it is wrong."""
+    values: dict[Path, Any] = {}
+    faults: list[tuple[Path, Fault]] = []
+    for name, tree in files.items():
+        _read(tree, (name,), values, faults)
+    whole = Part(Config, fixed={"given": FrozenMapping(values)})
+    config = built(whole, (), values, faults)
+    return (None if faults else config), faults
+
+
+def _read(node: Any, path: Path, values: dict[Path, Any], faults: list[tuple[Path, Fault]]) -> None:
+    if path in KEYS:
+        try:
+            values[path] = KEYS[path][0].kind.read(node)
+        except Wrong as wrong:
+            values[path] = WRONG
+            faults += [((*path, *fault.path), fault) for fault in wrong.faults]
+    elif path not in SECTIONS:
+        meant = _nearest(path)
+        hint = f"; did you mean {meant}?" if meant else ", and none is like it"
+        faults.append((path, Fault(f"unknown key{hint}")))
+    elif isinstance(node, Mapping):
+        for name, below in node.items():
+            _read(below, (*path, str(name)), values, faults)
+    elif node is not None:
+        faults.append((path, Fault("a section has keys of its own, this is a single value")))
+
+
+def _nearest(unknown: Path) -> str | None:
+    """The valid key closest to `unknown`: first in its own section, then anywhere in the file; None if none is."""
+    file, above = unknown[0], unknown[:-1]
+    siblings = {path[len(above)] for path in KEYS if path[: len(above)] == above}
+    if close := difflib.get_close_matches(unknown[-1], sorted(siblings), n=1):
+        return ".".join((*above[1:], close[0]))
+    by_name = {path[-1]: ".".join(path[1:]) for path in KEYS if path[0] == file}
+    close = difflib.get_close_matches(unknown[-1], by_name, n=1)
+    return by_name[close[0]] if close else None

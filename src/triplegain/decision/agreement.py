@@ -13,10 +13,12 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.agents.consensus import confidence_cap
+from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import EXACT, divide
 from triplegain.domain.proposal import Regime
+from triplegain.domain.written import FRACTION, SECONDS
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 _STEP = Decimal("0.000001")
@@ -55,15 +57,21 @@ class View:
 class AgreementSettings:
     """How long a view is fresh; where the multiplier starts to rise and to fall, and how far it does."""
 
-    technical_fresh_ns: int = 120 * SECOND_NS
-    regime_fresh_ns: int = 600 * SECOND_NS
-    sentiment_fresh_ns: int = 3600 * SECOND_NS
-    sentiment_dead_band: Decimal = Decimal("0.1")
-    agree_from: Decimal = Decimal("0.66")
-    disagree_below: Decimal = Decimal("0.33")
-    raise_max: Decimal = Decimal("0.30")
-    cut_max: Decimal = Decimal("0.15")
-    confidence_max: Decimal = Decimal("0.95")
+    technical_fresh_ns: int = key("technical_fresh_s", 120, SECONDS, "a technical analysis counts for so long")
+    regime_fresh_ns: int = key("regime_fresh_s", 600, SECONDS, "a regime counts for so long")
+    sentiment_fresh_ns: int = key("sentiment_fresh_s", 3600, SECONDS, "a sentiment counts for so long")
+    sentiment_dead_band: Decimal = key(
+        "sentiment_dead_band", "0.1", FRACTION, "a sentiment (-1..1) not farther from 0 than this is no view"
+    )
+    agree_from: Decimal = key("agree_from", "0.66", FRACTION, "from this share of agreeing views on, confidence rises")
+    disagree_below: Decimal = key("disagree_below", "0.33", FRACTION, "below this share confidence falls")
+    raise_max: Decimal = key("raise_max", "0.30", FRACTION, "it rises by this share when all agree")
+    cut_max: Decimal = key("cut_max", "0.15", FRACTION, "it falls by this share when none agrees")
+    confidence_max: Decimal = confidence_cap()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.disagree_below <= self.agree_from < 1:
+            raise AtOddsError("0 < disagree_below <= agree_from < 1 must hold")
 
     def fresh_ns(self, viewer: Viewer) -> int:
         match viewer:

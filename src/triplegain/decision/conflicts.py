@@ -20,11 +20,12 @@ from typing import assert_never
 
 from triplegain.agents.conflict import ConflictKind, Ruling
 from triplegain.decision.agreement import View
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import key
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, floor_to, text
 from triplegain.domain.proposal import Intent, Regime
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, Rule
+from triplegain.domain.written import FRACTION, SECONDS
 
 #: The clamp a conflict leaves behind.
 CONFLICT_CLAMP = "conflict"
@@ -70,10 +71,15 @@ class ConflictSettings:
     model that is asked has `timeout_ns`.
     """
 
-    confidence_gap: Decimal = Decimal("0.2")
-    risk_cut: Decimal = Decimal("0.5")
-    wait_max_ns: int = 3600 * SECOND_NS
-    timeout_ns: int = 10 * SECOND_NS
+    confidence_gap: Decimal = key(
+        "confidence_gap", "0.2", FRACTION,
+        "technical analysis against sentiment is a conflict while their confidences are nearer than this",
+    )  # fmt: skip
+    risk_cut: Decimal = key(
+        "risk_cut", "0.5", FRACTION, "risk leaving less than this share of the usual size is a conflict"
+    )
+    wait_max_ns: int = key("wait_max_s", 3600, SECONDS, "a trade that was told to wait is dropped after this")
+    timeout_ns: int = key("timeout_s", 10, SECONDS, "a model asked to resolve a conflict has so long")
 
 
 @dataclass(frozen=True, slots=True)

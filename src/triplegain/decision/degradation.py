@@ -23,7 +23,8 @@ from enum import IntEnum
 from typing import Any, assert_never
 
 from triplegain.agents.spec import Importance
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import AtOddsError, key
+from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.reply import FailureKind
 
 
@@ -91,11 +92,19 @@ def speaks_of_dependency(kind: FailureKind) -> bool:
 class DegradationSettings:
     """Failures in a row that lead to each level, successes in a row that lead one back, time between two probes."""
 
-    reduced_after: int = 3
-    limited_after: int = 6
-    emergency_after: int = 9
-    successes_back: int = 3
-    probe_interval_ns: int = 300 * SECOND_NS
+    reduced_after: int = key(
+        "reduced_after", 3, AT_LEAST_ONE, "failures in a row: no models for sentiment and rebalance"
+    )
+    limited_after: int = key("limited_after", 6, AT_LEAST_ONE, "failures in a row: models for decisions only")
+    emergency_after: int = key("emergency_after", 9, AT_LEAST_ONE, "failures in a row: no models, no new trades")
+    successes_back: int = key("successes_back", 3, AT_LEAST_ONE, "successes in a row that lead one level back")
+    probe_interval_ns: int = key(
+        "probe_interval_s", 300, SECONDS, "in an emergency a provider is tried once in so long"
+    )
+
+    def __post_init__(self) -> None:
+        if not self.reduced_after < self.limited_after < self.emergency_after:
+            raise AtOddsError("reduced_after, limited_after and emergency_after must rise")
 
     def least_failures(self, level: Level) -> int:
         return (0, self.reduced_after, self.limited_after, self.emergency_after)[level]

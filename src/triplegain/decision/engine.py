@@ -79,7 +79,7 @@ class Mind:
         self._host = host
         self._rebalance = rebalance
         self._analysts = Analysts(settings, self.opinions, record)
-        self._slots = Slots.for_tasks(settings.tasks, settings.rounds_at_once)
+        self._slots = Slots.for_tasks(settings.tasks, settings.schedule.rounds_at_once)
         #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
         self._running: dict[str, list[str]] = {}
         self._waiting: dict[str, tuple[str, str]] = {}

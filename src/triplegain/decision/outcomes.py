@@ -27,9 +27,11 @@ from typing import Any
 from triplegain.agents.answer import Action
 from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
 from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.configured import key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import EXACT, divide, text
 from triplegain.domain.orders import Side
+from triplegain.domain.written import HOURS, integer, listing
 
 _HOUR_NS = 3600 * SECOND_NS
 _ZERO = Decimal(0)
@@ -40,12 +42,23 @@ VOTES_OF_A_MODEL = 24 * 30
 _ABSTAIN = "abstain"
 
 
+def _rising(hours: tuple[int, ...]) -> tuple[int, ...]:
+    if list(hours) != sorted(set(hours)):
+        raise ValueError("horizons_h must rise")
+    return hours
+
+
 @dataclass(frozen=True, slots=True)
 class OutcomeSettings:
     """`horizons_ns` rise. `votes_max` bounds the memory of each horizon; default: that of six models."""
 
-    horizons_ns: tuple[int, ...] = (_HOUR_NS, 4 * _HOUR_NS, 24 * _HOUR_NS)
-    grace_ns: int = 300 * SECOND_NS
+    horizons_ns: tuple[int, ...] = key(
+        "horizons_h", (1, 4, 24), listing(HOURS, least=1).where(_rising),
+        "hours of market time after which a vote is held against the market",
+    )  # fmt: skip
+    grace_ns: int = key(
+        "grace_s", 300, integer(SECOND_NS, ge=0), "a price that comes later than this does not count: unknown"
+    )
     votes_max: int = 6 * VOTES_OF_A_MODEL
 
 

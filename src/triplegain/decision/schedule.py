@@ -14,8 +14,10 @@ from typing import Any
 
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import TaskSpec
-from triplegain.domain.clock import NEVER
+from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.configured import AtOddsError, Part, each, key
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.written import AT_LEAST_ONE
 
 
 class Skip(StrEnum):
@@ -27,7 +29,34 @@ class Skip(StrEnum):
     DEGRADED = "degraded"
 
 
-ROUNDS_AT_ONCE = 5
+def _part(task: TaskSpec) -> Part:
+    return Part(
+        TaskSpec,
+        fixed={"name": task.name, "after": task.after},
+        written={
+            "interval_s": task.interval_ns // SECOND_NS,
+            "timeout_s": task.timeout_ns // SECOND_NS,
+            "concurrency": task.concurrency,
+        },
+        check=_over_before_the_next,
+    )
+
+
+def _over_before_the_next(spec: TaskSpec) -> None:
+    if spec.timeout_ns > spec.interval_ns:
+        timeout_s, interval_s = spec.timeout_ns // SECOND_NS, spec.interval_ns // SECOND_NS
+        raise AtOddsError(f"timeout_s ({timeout_s}) cannot be above interval_s ({interval_s})")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """The tasks of the agents, by name, in order of dependencies. What waits for what is no matter of taste: no key."""
+
+    rounds_at_once: int = key("tasks.rounds_at_once", 5, AT_LEAST_ONE, "rounds of all tasks together at once")
+    tasks: Mapping[str, TaskSpec] = each("tasks", {task.name: _part(task) for task in AGENTS.tasks})
+
+
+ROUNDS_AT_ONCE = ScheduleSettings().rounds_at_once
 
 
 @dataclass(slots=True)

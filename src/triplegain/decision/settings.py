@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from triplegain.agents.consensus import ConsensusSettings
 from triplegain.agents.decision import DECISION, TOKEN_BUDGET
 from triplegain.agents.evidence import EvidenceSource, NoEvidence
+from triplegain.agents.regime import RegimeRules
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Registry, TaskSpec, TextAnalysis
+from triplegain.agents.technical import TechnicalRules
 from triplegain.decision.agreement import AgreementSettings
 from triplegain.decision.conflicts import ConflictSettings
 from triplegain.decision.degradation import DegradationSettings
-from triplegain.decision.outcomes import OutcomeSettings
-from triplegain.decision.schedule import ROUNDS_AT_ONCE
-from triplegain.domain.clock import SECOND_NS
+from triplegain.decision.outcomes import VOTES_OF_A_MODEL, OutcomeSettings
+from triplegain.decision.schedule import ScheduleSettings
+from triplegain.domain.configured import Part, each, key, part
+from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.written import AT_LEAST_ONE, FRACTION, SECONDS, integer
 
 #: Instructions, schema and account of a question, generously.
 _QUESTION_TOKENS = 2000
@@ -34,9 +39,9 @@ class Cast:
     model's provider, `token_budgets` what of a prompt a model can take in where that is less than usual.
     """
 
-    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    providers: Mapping[str, str] = field(default_factory=dict)
-    token_budgets: Mapping[str, int] = field(default_factory=dict)
+    models: Mapping[str, tuple[str, ...]] = FrozenMapping({})
+    providers: Mapping[str, str] = FrozenMapping({})
+    token_budgets: Mapping[str, int] = FrozenMapping({})
 
     @property
     def voters(self) -> tuple[str, ...]:
@@ -61,6 +66,8 @@ class Cast:
         return max(self.token_budget(model) - _QUESTION_TOKENS, 0)
 
 
+_NO_EVIDENCE = NoEvidence()
+
 #: What runs in a session without models.
 ANALYSES = tuple(task for task in AGENTS.tasks if any(agent.goes_by_rules for agent in AGENTS.of_task(task.name)))
 
@@ -74,20 +81,61 @@ class MindSettings:
     `rules` are the settings of an agent's rules by its name, where they are not the usual ones.
     """
 
-    agents: Registry = AGENTS
+    agents: Registry = field(default=AGENTS, compare=False)
     tasks: tuple[TaskSpec, ...] = ANALYSES
     cast: Cast = field(default_factory=Cast)
-    rounds_at_once: int = ROUNDS_AT_ONCE
-    vote_timeout_ns: int = 30 * SECOND_NS
-    strong_signal_pct: int = 80
-    strong_signal_pause_ns: int = 900 * SECOND_NS
-    rules: Mapping[str, Any] = field(default_factory=dict)
-    evidence: EvidenceSource = field(default_factory=NoEvidence)
-    regime_runs_agreeing: int = 2
-    regime_model_confidence_min_pct: int = 70
-    sentiment: SentimentSettings = field(default_factory=SentimentSettings)
-    consensus: ConsensusSettings = field(default_factory=ConsensusSettings)
-    agreement: AgreementSettings = field(default_factory=AgreementSettings)
-    conflicts: ConflictSettings = field(default_factory=ConflictSettings)
-    degradation: DegradationSettings = field(default_factory=DegradationSettings)
-    outcomes: OutcomeSettings = field(default_factory=OutcomeSettings)
+    schedule: ScheduleSettings = part(ScheduleSettings)
+    vote_timeout_ns: int = key(
+        "votes.timeout_s", 30, SECONDS, "all of them have so long together; who is later abstains"
+    )
+    strong_signal_pct: int = key(
+        "votes.strong_signal_pct", 80, integer(ge=1, le=101),
+        "a technical analysis of this strength asks for a decision at once; 101: never",
+    )  # fmt: skip
+    strong_signal_pause_ns: int = key(
+        "votes.strong_signal_pause_s", 900, SECONDS, "but no sooner than this after the last one"
+    )
+    rules: Mapping[str, Any] = each(
+        "",
+        {"technical": Part(TechnicalRules, "/agents.technical"), "regime": Part(RegimeRules, "/agents.regime")},
+    )
+    evidence: EvidenceSource = field(default=_NO_EVIDENCE, compare=False)
+    regime_runs_agreeing: int = key(
+        "/agents.regime.runs_agreeing", 2, AT_LEAST_ONE, "runs in a row that must agree before a regime holds"
+    )
+    # Rounded up: a model that is not quite sure enough is not sure.
+    regime_model_confidence_min_pct: int = key(
+        "/agents.regime.model_confidence_min", "0.70", FRACTION.into(lambda share: math.ceil(share * 100)),
+        "a model's answer below this changes nothing",
+    )  # fmt: skip
+    sentiment: SentimentSettings = part(SentimentSettings, "/agents.sentiment")
+    consensus: ConsensusSettings = part(ConsensusSettings, "/agents.consensus")
+    agreement: AgreementSettings = part(AgreementSettings, "consensus")
+    conflicts: ConflictSettings = part(ConflictSettings, "conflicts")
+    degradation: DegradationSettings = part(DegradationSettings, "degradation")
+    outcomes: OutcomeSettings = part(OutcomeSettings, "outcomes")
+
+    def of_session(self, cast: Cast, rebalances: bool, candle_ns: int = 0) -> MindSettings:
+        """With the tasks that somebody can do: without a model nobody reads the news and nobody votes.
+
+        A task waits only for tasks that are there. `candle_ns`: where a market is told by candles alone, their
+        length; nobody looks again before there is another.
+        """
+        able = {
+            agent.task.name
+            for agent in self.agents
+            if agent.task is not None
+            and (rebalances if agent.work is Flow.REBALANCE else agent.goes_by_rules or cast.players(agent))
+        }
+        specs = [spec for spec in self.schedule.tasks.values() if spec.name in able]
+        names = {spec.name for spec in specs}
+        tasks = tuple(
+            replace(
+                spec,
+                after=tuple(name for name in spec.after if name in names),
+                interval_ns=max(spec.interval_ns, candle_ns),
+            )
+            for spec in specs
+        )
+        outcomes = replace(self.outcomes, votes_max=self.consensus.voters * VOTES_OF_A_MODEL)
+        return replace(self, tasks=tasks, cast=cast, outcomes=outcomes)

@@ -49,6 +49,7 @@ class Parts:
 
     def __init__(self) -> None:
         self._parts: dict[str, _Part] = {}
+        self._retired: dict[str, list[str]] = {}
         self._stored: dict[tuple[str, str], bytes] = {}
 
     def keyed(
@@ -74,6 +75,10 @@ class Parts:
     def single(self, name: str, kind: Any, read: Callable[[], T], restore: Callable[[T], None]) -> None:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
         self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), watched=True)
+
+    def retire(self, *names: str) -> None:
+        """Parts that this session does not have although another may have left them: the next commit deletes them."""
+        self._retired.update((name, []) for name in names)
 
     def _add(
         self,
@@ -110,12 +115,18 @@ class Parts:
                 else:
                     self._stored[name, key] = state
                 yield PartChange(name, key, state)
+        for name, left in self._retired.items():
+            yield from (PartChange(name, key, None) for key in left)
+            left.clear()
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
         """Put everything back. A part without rows is left as it is. Raises InvalidValueError for rows of no part."""
         self._stored.clear()
         values: dict[str, dict[str, Any]] = {name: {} for name in self._parts}
         for (name, key), state in rows.items():
+            if name in self._retired:
+                self._retired[name].append(key)
+                continue
             if name not in values:
                 raise InvalidValueError(f"the stored session has a part {name!r} that nobody here knows")
             value = values[name][key] = self._parts[name].decoder.decode(state)

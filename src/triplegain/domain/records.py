@@ -56,7 +56,7 @@ class CloseReason(StrEnum):
 
 
 class SessionRecord(msgspec.Struct, frozen=True):
-    """One paper session. `feed` is demo, live or replay:PATH; `settings` the configuration it was opened with."""
+    """One paper session. `feed` is demo, live or replay:PATH; `settings` the configuration it keeps."""
 
     session_id: str
     status: SessionStatus

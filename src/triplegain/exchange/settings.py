@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from triplegain.domain.clock import MILLISECOND_NS
+from triplegain.domain.configured import key
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.written import AMOUNT, BOOLEAN, DELAY_MS, choice, exact
 
 
 class QueueModel(StrEnum):
@@ -28,20 +30,36 @@ class AccountTier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
-    """`slippage_ppm` and `partial_fills` only matter to the models without a book.
+    """`execution.yaml: paper_trading`. `slippage_ppm` and `partial_fills` only matter to the models without a book.
 
     `jitter_ns` adds a seeded, uniformly drawn 0..jitter to every delay.
     """
 
     seed: int = 0
-    place_delay_ns: int = 100 * MILLISECOND_NS
-    cancel_delay_ns: int = 100 * MILLISECOND_NS
-    response_delay_ns: int = 100 * MILLISECOND_NS
-    jitter_ns: int = 0
-    queue_model: QueueModel = QueueModel.BACK_OF_QUEUE
-    slippage_ppm: int = 1000
-    partial_fills: bool = False
-    account_tier: AccountTier = AccountTier.INTERMEDIATE
-    fee_volume_30d_usd: Decimal = Decimal(0)
+    place_delay_ns: int = key("fill_delay_ms", 100, DELAY_MS, "from sending an order to its arrival at the exchange")
+    cancel_delay_ns: int = key(
+        "cancel_delay_ms", 100, DELAY_MS,
+        "from sending a cancel or amend to its arrival; not set: as `fill_delay_ms`", like="fill_delay_ms",
+    )  # fmt: skip
+    response_delay_ns: int = key(
+        "response_delay_ms", 100, DELAY_MS,
+        "from an event at the exchange to our knowing of it; not set: as `fill_delay_ms`", like="fill_delay_ms",
+    )  # fmt: skip
+    jitter_ns: int = key("latency_jitter_ms", 0, DELAY_MS, "up to this much is added to each delay, from the seed")
+    queue_model: QueueModel = key(
+        "queue_model", "back_of_queue", choice(QueueModel),
+        "how a resting order advances when others at its price cancel",
+    )  # fmt: skip
+    slippage_ppm: int = key(
+        "simulated_slippage_pct", "0.1", exact(ge=0, lt=100).into(lambda percent: int(percent * RATE_UNIT / 100)),
+        "price concession of a market order where no book is known, in percent",
+    )  # fmt: skip
+    partial_fills: bool = key("simulate_partial_fills", False, BOOLEAN, "fill in parts where no book is known")
+    account_tier: AccountTier = key(
+        "account_tier", "intermediate", choice(AccountTier), "Kraken's account level: it sets the order rate limits"
+    )
+    fee_volume_30d_usd: Decimal = key(
+        "fee_volume_30d_usd", 0, AMOUNT, "30-day volume in USD with which the fee tier starts"
+    )
     #: Share of a candle's volume one order may take, in per cent (fills from candles only).
     candle_volume_pct: int = 10

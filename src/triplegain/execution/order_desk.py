@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from triplegain.domain.agent_records import AlertRecord
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import key, part
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
 from triplegain.domain.instrument import Instrument
@@ -28,6 +28,7 @@ from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import RiskApproved
+from triplegain.domain.written import ANY_HOURS
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
@@ -44,8 +45,10 @@ _OWN_ID = re.compile(rf"(entry|stop|exit)-\d+|{HODL_ORDERS}.*")
 class DeskSettings:
     """`entry_expiry_ns` ends a resting limit entry (0: never); it never touches protection."""
 
-    entry_expiry_ns: int = 24 * 3600 * SECOND_NS
-    protection: ProtectionSettings = field(default_factory=ProtectionSettings)
+    entry_expiry_ns: int = key(
+        "orders.limit_expiry_hours", 24, ANY_HOURS, "a resting limit order ends after this; 0: never"
+    )
+    protection: ProtectionSettings = part(ProtectionSettings, "positions")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.domain import ids
@@ -17,6 +16,7 @@ from triplegain.llm.redaction import Redactor
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Usage
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.sdk_wire import SdkWire
+from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending import Spending
 from triplegain.llm.wire import Question, Wire
@@ -24,17 +24,6 @@ from triplegain.llm.wire import Question, Wire
 #: What may be better a moment later.
 _PASSING = frozenset({FailureKind.RATE_LIMITED, FailureKind.SERVER_ERROR, FailureKind.CONNECTION})
 _KEYLESS = frozenset({Provider.OLLAMA, Provider.LOCAL})
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """Limits of one process. A breaker opens after so many failures in a row, for so long."""
-
-    reply_bytes_max: int = 1_000_000
-    answer_chars_max: int = 20_000
-    breaker_failures: int = 3
-    breaker_open_s: int = 300
-    retry_pause_s: float = 0.5
 
 
 class ModelClient:

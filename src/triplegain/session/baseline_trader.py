@@ -14,6 +14,9 @@ from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCand
 from triplegain.domain.parts import Parts
 from triplegain.market.candles.candles import CandleBuilder, CandleProgress
 
+#: What it remembers: the candles of each symbol, and when it looks again.
+TRADER_PARTS = ("session.trader", "session.trader_due")
+
 
 class TraderState(Struct, frozen=True):
     """Of one symbol; trades up to `told_ns` are in the candles it was told."""
@@ -100,8 +103,8 @@ class BaselineTrader:
             self._decide(symbol, candle, self._agents[symbol].on_candle(candle))
 
     def register(self, parts: Parts) -> None:
-        self._changed = parts.keyed("session.trader", TraderState, self._state, self._restore)
-        parts.single("session.trader_due", int, lambda: self.due_ns, self._restore_due)
+        self._changed = parts.keyed(TRADER_PARTS[0], TraderState, self._state, self._restore)
+        parts.single(TRADER_PARTS[1], int, lambda: self.due_ns, self._restore_due)
 
     def _state(self, symbol: str) -> TraderState:
         return TraderState(

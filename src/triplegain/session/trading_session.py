@@ -40,7 +40,7 @@ from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskState
 from triplegain.session.aftermath import Aftermath
-from triplegain.session.baseline_trader import BaselineTrader
+from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.session.order_by_hand import refusal
 from triplegain.session.risk_watch import RiskWatch
@@ -397,7 +397,9 @@ class TradingSession:
         self.desk.register(self.parts)
         single("execution.known_orders", dict, self.desk.orders.state, self.desk.orders.restore)
         single("execution.known_positions", dict, self.desk.positions.state, self.desk.positions.restore)
-        if self.trader is not None:
+        if self.trader is None:
+            self.parts.retire(*TRADER_PARTS)
+        else:
             self.trader.register(self.parts)
         single("session.record", RecordState, self.record.state, self.record.restore)
         single("decision.engine", dict, self.mind.state, self.mind.restore)

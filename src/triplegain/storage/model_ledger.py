@@ -14,8 +14,10 @@ from typing import Any
 
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
+from triplegain.domain.configured import key
 from triplegain.domain.money import EXACT
 from triplegain.domain.storable import storable
+from triplegain.domain.written import AMOUNT
 from triplegain.storage.database import AnyConnection, Database
 
 _log = logging.getLogger(__name__)
@@ -36,9 +38,9 @@ _CALL = f"INSERT INTO model_calls VALUES ({', '.join(f'${n}' for n in range(1, 2
 class SpendingLimits:
     """`per_day_usd` is of the UTC day, `per_decision_usd` of all questions of one round; `warn_usd` a day is told."""
 
-    per_day_usd: Decimal = Decimal(5)
-    per_decision_usd: Decimal = Decimal("0.50")
-    warn_usd: Decimal = Decimal(4)
+    per_day_usd: Decimal = key("per_day_usd", 5, AMOUNT, "of a UTC day; then paid models rest until 00:00 UTC")
+    per_decision_usd: Decimal = key("per_decision_usd", "0.50", AMOUNT, "of all the questions of one decision")
+    warn_usd: Decimal = key("warn_usd", 4, AMOUNT, "from here on it is told")
 
 
 class ModelLedger:

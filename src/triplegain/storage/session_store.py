@@ -212,6 +212,18 @@ class SessionStore:
             except DRIVER_ERRORS as error:
                 raise explain(error, doing) from error
 
+    async def reconfigure(self, session_id: str, settings: Mapping[str, Any]) -> SessionRecord:
+        """Store other settings of a session of ours."""
+        writer = self._writers[session_id]
+        async with writer.turn:
+            try:
+                await writer.connection.execute(
+                    "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1", session_id, settings
+                )
+                return rows.read(SessionRecord, await _session_row(writer.connection, session_id))
+            except DRIVER_ERRORS as error:
+                raise explain(error, f"storing the settings of the session {session_id}") from error
+
     async def reset(
         self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
     ) -> SessionRecord:

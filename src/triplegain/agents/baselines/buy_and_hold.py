@@ -9,14 +9,18 @@ from typing import Any
 
 from triplegain.agents.answer import Action, AgentAnswer, Answer, TargetWeights
 from triplegain.agents.baselines.baseline import check_next
+from triplegain.domain.configured import key
 from triplegain.domain.market import Candle
+from triplegain.domain.written import percent
 
 
 @dataclass(frozen=True, slots=True)
 class BuyAndHoldSettings:
     """`reserve` is the share of equity that stays cash: fees and slippage of the purchases are paid from it."""
 
-    reserve: Decimal = Decimal("0.01")
+    reserve: Decimal = key(
+        "cash_pct", 1, percent(lt=100), "share of the equity that stays cash: the purchases' fees are paid from it"
+    )
 
 
 class BuyAndHold:

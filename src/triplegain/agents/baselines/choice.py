@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import assert_never
 
 from triplegain.agents.baselines.baseline import Baseline
@@ -11,11 +14,80 @@ from triplegain.agents.baselines.buy_and_hold import BuyAndHold, BuyAndHoldSetti
 from triplegain.agents.baselines.equal_weight import EqualWeight, EqualWeightSettings
 from triplegain.agents.baselines.random_trader import RandomSettings, RandomTrader
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
+from triplegain.domain.configured import AtOddsError, Key, key, part
 from triplegain.domain.money import floor_to
+from triplegain.domain.written import BOOLEAN, choice, text
+
+
+class Trader(StrEnum):
+    """Who decides what is opened."""
+
+    AUTO = "auto"
+    MODELS = "models"
+    EMA = "ema"
+    BUY_AND_HOLD = "buy_and_hold"
+    EQUAL_WEIGHT = "equal_weight"
+    RANDOM = "random"
+
 
 BaselineChoice = BaselineSettings | BuyAndHoldSettings | EqualWeightSettings | RandomSettings
 
 _STEP = Decimal("0.0001")
+_DURATION = re.compile(r"[1-9][0-9]*[smhd]")
+
+
+def _candle_length(raw: str) -> str:
+    length = raw.strip().lower()
+    if length != "auto" and not _DURATION.fullmatch(length):
+        raise ValueError(f"a candle length reads 1s, 5m, 1h, 1d or auto, this is {raw!r}")
+    return length
+
+
+_CANDLE_LENGTH = text().where(_candle_length)
+
+
+@dataclass(frozen=True, slots=True)
+class TraderSettings:
+    """Who trades, and each trader that goes by rules. The candles of the rules by feed: a length, or auto."""
+
+    trader: Trader = key(
+        "trader", "auto", choice(Trader),
+        "models, ema, buy_and_hold, equal_weight or random; auto: models where any may vote, else ema",
+    )  # fmt: skip
+    ema: BaselineSettings | None = part(
+        BaselineSettings, "baseline_ema", switch=Key("enabled", True, BOOLEAN, "false: it takes no part")
+    )
+    candle_live: str = key("baseline_ema.candle_length.live", "1h", _CANDLE_LENGTH, "on the live feed")
+    candle_demo: str = key("baseline_ema.candle_length.demo", "1s", _CANDLE_LENGTH, "on the demo market")
+    candle_replay: str = key(
+        "baseline_ema.candle_length.replay", "auto", _CANDLE_LENGTH,
+        "on a capture; auto: the longest that gives at least 200 candles",
+    )  # fmt: skip
+    buy_and_hold: BuyAndHoldSettings = part(BuyAndHoldSettings, "buy_and_hold")
+    equal_weight: EqualWeightSettings = part(EqualWeightSettings, "equal_weight")
+    random: RandomSettings = part(RandomSettings, "random")
+
+    def __post_init__(self) -> None:
+        if self.trader is Trader.EMA and self.ema is None:
+            raise AtOddsError("trader is ema, but baseline_ema.enabled is false")
+
+    def chosen(self, models_vote: bool) -> BaselineChoice | None:
+        """Who trades by rules; None where models decide, or nobody does. `models_vote`: some model may vote."""
+        match self.trader:
+            case Trader.AUTO:
+                return None if models_vote else self.ema
+            case Trader.MODELS:
+                return None
+            case Trader.EMA:
+                return self.ema
+            case Trader.BUY_AND_HOLD:
+                return self.buy_and_hold
+            case Trader.EQUAL_WEIGHT:
+                return self.equal_weight
+            case Trader.RANDOM:
+                return self.random
+            case _:
+                assert_never(self.trader)
 
 
 def baselines(chosen: BaselineChoice, symbols: Iterable[str], cash: str = "USDT") -> list[Baseline]:

@@ -9,14 +9,16 @@ from typing import Any
 
 from triplegain.agents.answer import Answer, TargetWeights
 from triplegain.agents.baselines.baseline import check_next
+from triplegain.domain.configured import key
 from triplegain.domain.market import Candle
+from triplegain.domain.written import LOSS_PERCENT
 
 
 @dataclass(frozen=True, slots=True)
 class EqualWeightSettings:
     """`band` is how far an asset may stray from its weight, as a share of equity, before it is traded back."""
 
-    band: Decimal = Decimal("0.05")
+    band: Decimal = key("band_points", 5, LOSS_PERCENT, "percentage points an asset may stray before it is traded back")
 
 
 class EqualWeight:

@@ -16,8 +16,9 @@ from typing import Any
 from triplegain.agents.answer import Action, AgentAnswer, Answer
 from triplegain.agents.baselines.baseline import check_next
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.market import Candle
+from triplegain.domain.written import COUNT, FRACTION, LOSS_PERCENT, POSITIVE, exact_hours
 
 _HOUR_NS = 3600 * SECOND_NS
 _DAY_NS = 24 * _HOUR_NS
@@ -32,20 +33,21 @@ class RandomSettings:
     hold them.
     """
 
-    seed: int = 1
-    entries_per_day: Decimal = Decimal(1)
-    holding_min_ns: int = 4 * _HOUR_NS
-    holding_max_ns: int = 24 * _HOUR_NS
-    stop: Decimal = Decimal("0.02")
-    confidence: Decimal = Decimal("0.75")
+    seed: int = key("seed", 1, COUNT, "another seed is another run of luck")
+    entries_per_day: Decimal = key("entries_per_day", 1, POSITIVE, "of each pair, on average, holding times counted in")
+    holding_min_ns: int = key("holding_min_h", 4, exact_hours(gt=0), "shortest time until it leaves, in hours")
+    holding_max_ns: int = key("holding_max_h", 24, exact_hours(gt=0), "longest, in hours")
+    stop: Decimal = key("stop_pct", 2, LOSS_PERCENT, "distance of the stop, in percent")
+    confidence: Decimal = key("confidence", "0.75", FRACTION, "confidence of each entry; risk sizes by it")
 
     def __post_init__(self) -> None:
-        if not 0 < self.holding_min_ns <= self.holding_max_ns:
-            raise InvalidValueError("the random trader's holding times must be above zero and not fall")
+        shortest, longest = (Decimal(each) / _HOUR_NS for each in (self.holding_min_ns, self.holding_max_ns))
+        if not 0 < shortest <= longest:
+            raise AtOddsError(f"holding_min_h ({shortest:f}) is above holding_max_h ({longest:f})")
         if not self.entries_per_day > 0 or self.mean_flat_ns <= 0:
-            raise InvalidValueError(
-                f"{self.entries_per_day} random entries a day leave no time: one is held "
-                f"{float(Fraction(self.holding_min_ns + self.holding_max_ns, 2 * _HOUR_NS)):g} h on average"
+            mean = (shortest + longest) / 2
+            raise AtOddsError(
+                f"entries_per_day ({self.entries_per_day:f}) of {mean:f} h on average leave no time between them"
             )
 
     @property

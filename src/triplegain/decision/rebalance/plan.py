@@ -10,18 +10,20 @@ brings the division nearer to its targets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
+from triplegain.domain.written import AMOUNT, ASSET, AT_LEAST_ONE, HOURS, LOSS_PERCENT, choice, table
 
 _HOUR_NS = 3600 * SECOND_NS
 
@@ -34,17 +36,29 @@ class RebalanceSettings:
     no model chooses.
     """
 
-    targets: Mapping[str, Decimal] = field(
-        default_factory=lambda: {"BTC": Decimal(1), "XRP": Decimal(1), "USDT": Decimal(1)}
+    targets: Mapping[str, Decimal] = key(
+        "targets", {"BTC": 1, "XRP": 1, "USDT": 1}, table(ASSET, AMOUNT, least=1),
+        "parts of the whole by asset; USDT must be one of them, everything is traded against it",
+    )  # fmt: skip
+    deviation_min: Decimal = key(
+        "deviation_min_points", 5, LOSS_PERCENT, "percentage points by which an asset must be off its target"
     )
-    deviation_min: Decimal = Decimal("0.05")
-    interval_min_ns: int = 24 * _HOUR_NS
-    trade_min_usd: Decimal = Decimal(10)
-    split_from_usd: Decimal = Decimal(500)
-    batches: int = 6
-    batch_interval_ns: int = 4 * _HOUR_NS
-    mode: RebalanceMode = RebalanceMode.LIMIT_ORDERS
+    interval_min_ns: int = key("interval_min_h", 24, HOURS, "hours between two rebalances, at least")
+    trade_min_usd: Decimal = key("trade_min_usd", 10, AMOUNT, "a smaller trade is left out")
+    split_from_usd: Decimal = key("split_from_usd", 500, AMOUNT, "a rebalance that moves so much is split into batches")
+    batches: int = key("batches", 6, AT_LEAST_ONE, "batches of a split rebalance")
+    batch_interval_ns: int = key("batch_interval_h", 4, HOURS, "hours between two batches")
+    mode: RebalanceMode = key(
+        "mode", "limit_orders", choice(RebalanceMode),
+        "immediate, dca_24h, limit_orders or defer, where no model chooses",
+    )  # fmt: skip
     cash: str = "USDT"
+
+    def __post_init__(self) -> None:
+        if self.cash not in self.targets:
+            raise AtOddsError(f"targets must name {self.cash} (0 is allowed): every rebalancing trade is against it")
+        if not any(self.targets.values()):
+            raise AtOddsError("targets must not all be 0")
 
     def target(self, asset: str) -> Fraction:
         """The asset's share of the whole."""

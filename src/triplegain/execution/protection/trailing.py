@@ -11,11 +11,15 @@ from decimal import Decimal, localcontext
 from enum import StrEnum
 
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.configured import Key, key, part
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import ceil_to, floor_to
+from triplegain.domain.written import BOOLEAN, POSITIVE, choice, exact, exact_hours, fraction_of_percent
 
 _DIGITS = 60
+#: A percentage of a price that leaves something of it.
+_SHARE = exact(gt=0, lt=100).into(fraction_of_percent)
 
 
 class TrailMode(StrEnum):
@@ -40,11 +44,18 @@ class TrailingStop:
     A stop moves only if that takes it up by at least `step` of itself, so that not every tick sends an amendment.
     """
 
-    activate: Decimal = Decimal("0.01")
-    mode: TrailMode = TrailMode.PERCENT
-    trail: Decimal = Decimal("0.015")
-    trail_atr: Decimal = Decimal("1.5")
-    step: Decimal = Decimal("0.001")
+    activate: Decimal = key(
+        "activate_pct", 1, _SHARE, "a stop starts to follow once the bid is this far above the entry, in percent"
+    )
+    mode: TrailMode = key(
+        "mode", "percent", choice(TrailMode),
+        "what the distance is measured in: `percent` (trail_pct) or `atr` (trail_atr)",
+    )  # fmt: skip
+    trail: Decimal = key("trail_pct", "1.5", _SHARE, "distance from the bid in percent of it")
+    trail_atr: Decimal = key("trail_atr", "1.5", POSITIVE, "distance from the bid in average true ranges")
+    step: Decimal = key(
+        "step_pct", "0.1", _SHARE, "a stop moves only if that takes it up by at least this percentage of itself"
+    )
 
     def distance(self, atr: Decimal | None) -> Decimal | None:
         """How far behind the price, as a fraction of it. None where the ATR (a fraction as well) is not known."""
@@ -82,8 +93,11 @@ class TrailingStop:
 class BreakEven:
     """Fractions: once the price is `at` above the entry, a stop that gives `buffer` more than the position cost."""
 
-    at: Decimal = Decimal("0.01")
-    buffer: Decimal = Decimal("0.001")
+    at: Decimal = key("at_pct", 1, _SHARE, "moved once the bid is this far above the entry, in percent")
+    buffer: Decimal = key(
+        "buffer_pct", "0.1", exact(ge=0, lt=100).into(fraction_of_percent),
+        "above the entry with the fees of buying and selling, in percent",
+    )  # fmt: skip
 
     def level(self, cost: EntryCost, instrument: Instrument) -> Decimal:
         """Selling here pays the cost, both fees and the buffer: the sale's fee at the highest rate there is."""
@@ -105,9 +119,15 @@ class ProtectionSettings:
     stop that is not done. None: no trailing stop, no break-even move.
     """
 
-    max_holding_ns: int = 48 * 3600 * SECOND_NS
+    max_holding_ns: int = key(
+        "max_holding_hours", 48, exact_hours(gt=0), "a position older than this is closed (time_exit)"
+    )
     retry_ns: int = SECOND_NS
     late_ns: int = 5 * SECOND_NS
     overdue_ns: int = 30 * SECOND_NS
-    trailing: TrailingStop | None = None
-    break_even: BreakEven | None = None
+    trailing: TrailingStop | None = part(
+        TrailingStop, "trailing_stop", switch=Key("enabled", False, BOOLEAN, "whether stops follow the price")
+    )
+    break_even: BreakEven | None = part(
+        BreakEven, "break_even", switch=Key("enabled", False, BOOLEAN, "whether stops are moved to break-even")
+    )

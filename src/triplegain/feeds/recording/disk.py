@@ -16,8 +16,7 @@ from triplegain.feeds.recording.manifest import (
     read_manifest,
     write_manifest,
 )
-
-MEGABYTE = 1_000_000
+from triplegain.feeds.recording.settings import MEGABYTE
 
 
 def free_bytes(folder: Path) -> int:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.feeds.recording.disk import MEGABYTE
 from triplegain.feeds.recording.folder import FolderLock, RecordingError
 from triplegain.feeds.recording.manifest import Manifest
 from triplegain.feeds.recording.plain import ASSET_PAIRS
-from triplegain.feeds.recording.writer import RecorderSettings, RecordingWriter
+from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
+from triplegain.feeds.recording.writer import RecordingWriter
 from triplegain.venues.kraken.feed_line import FeedLine, FrameLine, ReplyLine
 
 _HOUR_NS = 3600 * SECOND_NS

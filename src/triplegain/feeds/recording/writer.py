@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from triplegain import __version__
 from triplegain.domain.clock import Clock
-from triplegain.feeds.recording.disk import MEGABYTE, DiskBudget
+from triplegain.feeds.recording.disk import DiskBudget
 from triplegain.feeds.recording.file import RecordingFile
 from triplegain.feeds.recording.folder import RecordingError, load_manifest, recorded_instruments, with_files
 from triplegain.feeds.recording.manifest import (
@@ -21,33 +21,12 @@ from triplegain.feeds.recording.manifest import (
 )
 from triplegain.feeds.recording.plain import ASSET_PAIRS
 from triplegain.feeds.recording.reader import FileHeader
+from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed_line import FeedLine, ReplyLine
 
 #: Bytes written between two looks at the free space of the disk.
 _CHECK_BYTES = 4 * MEGABYTE
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderSettings:
-    """What is recorded and how much disk it may take.
-
-    `root` is the folder whose recordings share `disk_bytes_max`; None: this recording has it alone. A file is closed
-    at `rotate_bytes`, or at a quarter of all that is allowed.
-    """
-
-    symbols: tuple[str, ...]
-    book_depth: int
-    stale_after_ns: int
-    rotate_bytes: int = 64 * MEGABYTE
-    disk_bytes_max: int = 10_240 * MEGABYTE
-    disk_bytes_free_min: int = 512 * MEGABYTE
-    root: Path | None = None
-    pending_bytes_max: int = 64 * MEGABYTE
-
-    @property
-    def file_bytes_max(self) -> int:
-        return min(self.rotate_bytes, self.disk_bytes_max // 4)
 
 
 class RecordingWriter:

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
@@ -25,6 +23,7 @@ from triplegain.venues.kraken.market import KrakenMarket
 from triplegain.venues.kraken.pairs import instruments_of, kept_pairs, save_pairs
 from triplegain.venues.kraken.reconnecting import ConnectBudget, Reconnecting
 from triplegain.venues.kraken.rest import KrakenRefusal, KrakenRest, asset_pairs_path
+from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 from triplegain.venues.kraken.stream_counters import StreamCounters
 from triplegain.venues.kraken.stream_requests import BookWanted
@@ -45,25 +44,6 @@ _BATCH = 256
 
 #: Seconds between two attempts to subscribe to what was refused or not answered.
 _SUBSCRIBE_WAIT_S = (1.0, 2.0, 5.0, 15.0, 30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """Which instruments, where from, and how patient (market.yaml says what each means).
-
-    `cache_dir` holds Kraken's rules for a start without REST; None keeps nothing.
-    """
-
-    symbols: tuple[str, ...]
-    rest_url: str
-    websocket_url: str
-    book_depth: int
-    symbols_per_connection: int
-    answer_within_s: float
-    stale_after_s: float
-    reconnect_after_s: float
-    queue_lines_max: int
-    cache_dir: Path | None = None
 
 
 async def open_kraken_feed(

@@ -1,0 +1,152 @@
+"""What of the configuration belongs to a session, which keeps it by value, and what to the host it runs on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from triplegain.config.display import config_as_dict, written_values
+from triplegain.config.errors import ConfigurationError
+from triplegain.config.tree import KEYS, Config, config_of
+from triplegain.domain.configured import Path
+
+#: Read at each start: where things are, what may be spent, how long things are stored, whether anything starts at all.
+_HOST: tuple[Path, ...] = (
+    ("api",),
+    ("database",),
+    ("execution", "trading_mode"),
+    ("execution", "paper_trading", "enabled"),
+    ("execution", "paper_trading", "db_table_prefix"),
+    ("execution", "paper_trading", "persist_state"),
+    ("llm", "breaker"),
+    ("llm", "budget"),
+    ("llm", "ping_timeout_s"),
+    ("llm", "retry_pause_ms"),
+    ("market", "history"),
+    ("market", "kraken", "answer_within_s"),
+    ("market", "kraken", "queue_lines_max"),
+    ("market", "kraken", "reconnect_after_s"),
+    ("market", "kraken", "rest_url"),
+    ("market", "kraken", "symbols_per_connection"),
+    ("market", "kraken", "websocket_url"),
+    ("market", "recording"),
+)
+#: Decided when a session is opened, for its whole life.
+_OPENING: tuple[Path, ...] = (
+    ("agents", "baseline_ema", "candle_length"),
+    ("execution", "paper_trading", "initial_balance"),
+    ("market", "instruments"),
+    ("orchestration", "demo_seed"),
+)
+#: What a trader that goes by rules remembers fits these only.
+_TRADERS: tuple[Path, ...] = tuple(
+    ("agents", name) for name in ("trader", "baseline_ema", "buy_and_hold", "equal_weight", "random")
+)
+_ADDRESS = "base_url"
+
+
+def _within(path: Path, prefixes: tuple[Path, ...]) -> bool:
+    return any(path[: len(prefix)] == prefix for prefix in prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key that a session keeps, and what stands in the files now; both as they are written."""
+
+    path: Path
+    kept: Any
+    written: Any
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}: {_shown(self.kept)} -> {_shown(self.written)}"
+
+    @property
+    def of_the_trader(self) -> bool:
+        return _within(self.path, _TRADERS)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value).replace('"', "") if isinstance(value, (dict, list, bool)) else str(value)
+
+
+def changes(kept: Config, current: Config) -> list[Change]:
+    """The keys of a session that the files write otherwise now; not those that were decided when it was opened."""
+    before, now = written_values(kept), written_values(current)
+    return [
+        Change(path, value, now[path])
+        for path, value in before.items()
+        if value != now[path] and not _within(path, _HOST + _OPENING)
+    ]
+
+
+def kept_config(current: Config, stored: Mapping[str, Any]) -> Config:
+    """What the session keeps, as `config_as_dict` has stored it, on this host. Raises ConfigurationError.
+
+    A key that was not there when it was stored has its default; one that is no more is left out.
+    """
+    files: dict[str, Any] = {}
+    for path in KEYS:
+        if _within(path, _HOST):
+            found, value = path in current.given, current.given.get(path)
+        else:
+            found, value = _stored(stored, path)
+            if path == ("llm", "options") and found:
+                value = _addressed(value, current)
+        if found:
+            place = files
+            for step in path[:-1]:
+                place = place.setdefault(step, {})
+            place[path[-1]] = value
+    config, faults = config_of(files)
+    if config is None:
+        said = "; ".join(f"{'.'.join(path)}: {fault.message}" for path, fault in faults)
+        raise ConfigurationError(f"the stored configuration of the session cannot be used: {said}")
+    return config
+
+
+def _stored(tree: Any, path: Path) -> tuple[bool, Any]:
+    for step in path:
+        if not isinstance(tree, Mapping) or step not in tree:
+            return False, None
+        tree = tree[step]
+    return True, tree
+
+
+def _addressed(options: Mapping[str, Mapping[str, Any]], current: Config) -> dict[str, dict[str, Any]]:
+    """Where a model is reached is the host's. What is not said of a model may be stored as None."""
+    now: Mapping[str, Mapping[str, Any]] = current.given.get(("llm", "options"), {})
+    found = {}
+    for name, chosen in options.items():
+        rest = {key: value for key, value in chosen.items() if key != _ADDRESS and value is not None}
+        address = now.get(name, {}).get(_ADDRESS)
+        found[name] = rest if address is None else {**rest, _ADDRESS: address}
+    return found
+
+
+def with_changes(
+    settings: Mapping[str, Any], taken: Sequence[Change], kept: Config, at_ns: int, feed_position: int
+) -> dict[str, Any]:
+    """A session's settings once `taken` holds, from this moment of its market on, as its next configuration.
+
+    `config` is what is in force; `configurations` says of each number since when it holds and what it changed, so
+    that those before can be told by undoing.
+    """
+    config = config_as_dict(kept)
+    for change in taken:
+        place = config
+        for step in change.path[:-1]:
+            place = place[step]
+        place[change.path[-1]] = change.written
+    first = {"number": 1, "market_time_ns": 0, "feed_position": 0, "changed": {}}
+    numbered = [*settings.get("configurations", [first])]
+    numbered.append(
+        {
+            "number": len(numbered) + 1,
+            "market_time_ns": at_ns,
+            "feed_position": feed_position,
+            "changed": {".".join(change.path): [change.kept, change.written] for change in taken},
+        }
+    )
+    return {**settings, "config": config, "configurations": numbered}

@@ -1,0 +1,122 @@
+"""A session keeps by value what shapes its results; what is written otherwise since is named, and taken on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from triplegain.app.opening import PaperOptions
+from triplegain.app.paper_system import PaperSystem
+from triplegain.config import Config, config_as_dict, load_config
+from triplegain.config.kept import changes, kept_config
+from triplegain.domain.clock import SystemClock
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.session_store import SessionStore
+
+STORED = Path(__file__).parents[1] / "config" / "stored_config_27f38d1.json"
+
+
+@asynccontextmanager
+async def opened(url: str, folder: Path, told: list[str], **options: Any) -> AsyncIterator[PaperSystem]:
+    """The session `kept` on the demo market; `told` is what a person reads before it runs."""
+    clock, database = SystemClock(), await Database.connect(url)
+    store, reader = SessionStore(database, clock), SessionReader(database)
+    chosen = PaperOptions(feed="demo", speed="max", session="kept", llm="none", duration="5s", **options)
+    system = PaperSystem(chosen, load_config({}, folder), folder, database, store, reader, clock, {}, tell=told.append)
+    try:
+        await system.open()
+        yield system
+    finally:
+        await system.models.aclose()
+        await store.close()
+        await database.close()
+
+
+async def test_a_changed_key_is_named_and_taken_only_when_asked_for(database_url: str, tmp_path: Path) -> None:
+    async with opened(database_url, tmp_path, []) as system:
+        await system.run()
+    (tmp_path / "indicators.yaml").write_text("rsi: 3\n")
+    (tmp_path / "api.yaml").write_text("port: 9000\n")  # the host's: no business of the session
+
+    told: list[str] = []
+    async with opened(database_url, tmp_path, told) as system:
+        assert system.opened.session.settings.indicators.rsi == 14
+        assert system.opened.record.settings["config"]["indicators"]["rsi"] == 14
+        await system.run()
+    assert told == [
+        "The session kept keeps its configuration; --apply-config would change:",
+        "  indicators.rsi: 14 -> 3",
+    ]
+
+    told = []
+    async with opened(database_url, tmp_path, told, apply_config=True) as system:
+        assert system.opened.session.settings.indicators.rsi == 3
+        record, position = system.opened.record, system.opened.position
+        await system.run()
+    assert told == ["The session kept goes on with configuration 2:", "  indicators.rsi: 14 -> 3"]
+    assert record.settings["config"]["indicators"]["rsi"] == 3
+    first, second = record.settings["configurations"]
+    assert first == {"number": 1, "market_time_ns": 0, "feed_position": 0, "changed": {}}
+    assert (second["number"], second["changed"]) == (2, {"indicators.rsi": [14, 3]})
+    assert second["feed_position"] == position > 0
+    # Ten seconds of market time had been played when it was taken.
+    assert second["market_time_ns"] == pytest.approx(record.market_time_ns, abs=10**9)
+
+    told = []
+    async with opened(database_url, tmp_path, told) as system:
+        assert system.opened.session.settings.indicators.rsi == 3
+    assert told == []
+
+
+async def test_another_trader_begins_afresh_on_the_same_account(database_url: str, tmp_path: Path) -> None:
+    async with opened(database_url, tmp_path, []) as system:
+        await system.run()
+        before = system.opened.session.wallet.state()
+    (tmp_path / "agents.yaml").write_text("trader: random\n")
+    told: list[str] = []
+    async with opened(database_url, tmp_path, told, apply_config=True) as system:
+        assert system.opened.session.wallet.state() == before
+        await system.run()
+    assert told[1:] == ["  agents.trader: auto -> random"]
+
+
+async def test_what_was_decided_at_the_opening_stays(database_url: str, tmp_path: Path) -> None:
+    async with opened(database_url, tmp_path, []) as system:
+        await system.run()
+    (tmp_path / "execution.yaml").write_text("paper_trading: {initial_balance: {USDT: 5}}\n")
+    (tmp_path / "market.yaml").write_text("instruments: [BTC/USDT]\n")
+    told: list[str] = []
+    async with opened(database_url, tmp_path, told, apply_config=True) as system:
+        assert system.opened.session.settings.initial_balances["USDT"] == 10_000
+    assert told == []
+
+
+def _same_where_stored(stored: Any, now: Any) -> bool:
+    """Every key has the form it had; keys may have been added."""
+    if isinstance(stored, dict):
+        return all(name in now and _same_where_stored(value, now[name]) for name, value in stored.items())
+    return bool(stored == now)
+
+
+def test_a_configuration_stored_by_an_earlier_version_is_kept_as_it_was() -> None:
+    stored = json.loads(STORED.read_text())
+    assert kept_config(Config(), stored) == Config()
+    assert _same_where_stored(stored, config_as_dict(Config()))
+    stored["indicators"]["rsi"] = 7
+    stored["risk"]["regimes"]["choppy"]["max_leverage"] = 2
+    stored["database"]["fsync"] = False  # the host's
+    stored["llm"]["options"] = {"gpt": {"base_url": "http://there", "temperature": None, "thinking": "high"}}
+    del stored["snapshot"]  # nothing was kept of it
+    kept = kept_config(Config(), stored)
+    assert (kept.indicators.rsi, kept.database.fsync) == (7, True)
+    assert [str(change) for change in changes(kept, Config())] == [
+        "risk.regimes.choppy.max_leverage: 2 -> 1",
+        "indicators.rsi: 7 -> 14",
+        "llm.options: {gpt: {thinking: high}} -> {}",
+    ]
