@@ -16,7 +16,7 @@ from workload import read
 from triplegain import __version__
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
-from triplegain.domain.market import MarketDepth
+from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.domain.orders import Limit, OrderRequest, Side
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -74,7 +74,8 @@ def main(path: Path, resting: int) -> None:
     columns = read(path)
     rows = list(zip(columns.ts, columns.kind, columns.px, columns.qty, strict=True))
     trader = Trader(resting, columns.ts[0])
-    on_level, on_trade = trader.market.on_level, trader.market.on_trade
+    on_event, symbol = trader.exchange.on_event, trader.market.instrument.symbol
+    sides = (Side.BUY, Side.SELL)
     every = renewal_every(resting)
     due = every
     # The loaded market is the benchmark's, not the exchange's: the collector need not look at it.
@@ -83,9 +84,10 @@ def main(path: Path, resting: int) -> None:
     watch = Stopwatch()
     for number, (time_ns, kind, price, lots) in enumerate(rows, start=1):
         if kind < 2:
-            on_level(time_ns, kind, price, lots)
+            change = ((price, lots),)
+            on_event(BookUpdate(symbol, time_ns, time_ns, () if kind else change, change if kind else ()))
         else:
-            on_trade(time_ns, kind - 2, price, lots)
+            on_event(PublicTrade(symbol, time_ns, time_ns, price, lots, sides[kind - 2]))
         if number == due:
             due += every
             trader.renew(time_ns)

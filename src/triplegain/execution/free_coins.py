@@ -84,8 +84,7 @@ class FreeCoins:
         quantity = request.quantity if quantity is None else quantity
         if request.side is Side.SELL:
             return instrument.base, quantity
-        price = getattr(request.terms, "price", None) or getattr(request.terms, "trigger", None)
-        price = price or self._ask(request.symbol)
+        price = request.terms.price or self._ask(request.symbol)
         if price is None:
             return instrument.quote, None
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))

@@ -22,7 +22,7 @@ from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import text
-from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
+from triplegain.domain.orders import AmendRequest, OrderRequest, Side, TimeInForce
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
@@ -108,7 +108,7 @@ class OrderDesk:
             leverage=proposal.leverage,
             purpose="entry",
         )
-        if isinstance(proposal.terms, Limit) and self._settings.entry_expiry_ns:
+        if proposal.terms.rests and self._settings.entry_expiry_ns:
             expires = now_ns + self._settings.entry_expiry_ns
             request = msgspec.structs.replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
         return self._enter(request, proposal.stop, proposal.target)

@@ -35,7 +35,7 @@ class RebalanceOrder:
 
     def request(self, approved: RiskApproved) -> OrderRequest:
         """What is sent once risk has approved the proposal, perhaps smaller."""
-        resting = isinstance(self.terms, Limit)
+        resting = self.terms.rests
         return OrderRequest(
             client_order_id=self.client_order_id,
             symbol=self.leg.symbol,
@@ -52,7 +52,7 @@ class RebalanceOrder:
             "client_order_id": self.client_order_id,
             "batch": self.batch,
             "leg": self.leg.to_json(),
-            "limit": text(self.terms.price) if isinstance(self.terms, Limit) else None,
+            "limit": None if self.terms.limit is None else text(self.terms.limit),
             "expires_at_ns": str(self.expires_at_ns),
         }
 
