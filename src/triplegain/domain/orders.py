@@ -9,6 +9,7 @@ from typing import ClassVar, assert_never
 import msgspec
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.ids import Origin
 
 
 class Side(StrEnum):
@@ -167,7 +168,8 @@ class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
     `quantity` in base. `expires_at_ns` (market time) only with GTD. `leverage` above 1 asks for margin.
-    `position_id` and `purpose` travel with the order for the record and never change a fill.
+    `position_id` and `purpose` travel with the order for the record and never change a fill; `origin` says who wants it
+    and so which account pays.
     """
 
     client_order_id: str
@@ -181,6 +183,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     self_trade: SelfTradePrevention = SelfTradePrevention.CANCEL_NEWEST
     position_id: str | None = None
     purpose: str = "manual"
+    origin: Origin = Origin.HAND
 
 
 class AmendRequest(msgspec.Struct, frozen=True):

@@ -122,7 +122,7 @@ class Account:
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held. The fee ceiling is the taker rate of the tier at acceptance."""
-        instrument, account = order.instrument, account_of(order.client_order_id)
+        instrument, account = order.instrument, account_of(order.request.origin)
         if account is LedgerAccount.HODL and order.side == 1:
             return Refusal(INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
@@ -250,7 +250,8 @@ class Account:
     def amend(self, market: VenueMarket, order: WorkingOrder, request: AmendRequest) -> Refusal | None:
         """Change a resting order in place. Size down keeps the queue; size up or a new price loses it.
 
-        Says why not and leaves the order as it was, where it cannot be. A new quantity at or below what has been filled cancels the rest.
+        Says why not and leaves the order as it was, where it cannot be. A new quantity at or below what has been
+        filled cancels the rest.
         """
         now_ns = self._engine.now_ns
         age_ns = now_ns - order.touched_ns

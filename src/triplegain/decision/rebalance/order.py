@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.decision.rebalance.plan import Leg
+from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal
@@ -45,6 +46,7 @@ class RebalanceOrder:
             time_in_force=TimeInForce.GTD if resting else TimeInForce.GTC,
             expires_at_ns=self.expires_at_ns if resting else None,
             purpose=REBALANCE_PURPOSE,
+            origin=Origin.REBALANCE,
         )
 
     def to_json(self) -> dict[str, Any]:
