@@ -123,7 +123,7 @@ class StoredControl:
                 return replace(known, quantity=request.quantity or known.quantity, price=request.price or known.price)
             case CancelAll():
                 is_open = (name for name, order in self.orders.items() if order.status is OrderStatus.OPEN)
-                return Cancelling(tuple(is_open), ("stop-1",))
+                return Cancelling(tuple(is_open), ("tg-stop-1",))
             case ClosePosition(position_id) if position_id != "p-1":
                 return Refusal(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
             case ClosePosition():

@@ -52,7 +52,7 @@ async def test_six_models_of_five_providers_vote_and_their_votes_become_an_order
         (BTC, "buy"): 6, ("XRP/USDT", "hold"): 6, ("XRP/BTC", "hold"): 6,
     }  # fmt: skip
     sent = next(decision for decision in decisions if decision["outcome"] == "sent")
-    assert (sent["symbol"], sent["agent"], sent["client_order_id"]) == (BTC, "models", "entry-1")
+    assert (sent["symbol"], sent["agent"], sent["client_order_id"]) == (BTC, "models", "tg-entry-1")
     assert sent["reasons"] == ["6 of 6 models say buy, 6 of 6 models answered"]
     # Six say 0.85, which six of six raise by 0.15, and nothing is above 0.95.
     assert sent["confidence"] == Decimal("0.95")

@@ -41,7 +41,7 @@ def test_cancel_all_cancels_all_that_is_open(tg: Tg, system: StoredControl) -> N
     assert len(tg("order", "cancel", "--all", "--json").json["cancelled"]) == 2
     assert {order.status for order in system.orders.values()} == {OrderStatus.CANCELLED}
     again = tg("order", "cancel", "--all").out
-    assert again == "PAPER  0 cancelled\n       1 kept, they protect positions or take them off: stop-1\n"
+    assert again == "PAPER  0 cancelled\n       1 kept, they protect positions or take them off: tg-stop-1\n"
 
 
 def test_a_refusal_is_one_line_with_the_reason_and_exit_code_8(tg: Tg, system: StoredControl) -> None:

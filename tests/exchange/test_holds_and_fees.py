@@ -167,7 +167,7 @@ def test_volume_quoted_in_coins_counts_over_the_cross(crossed: bool, volume: int
     exchange.place(OrderRequest("x", "ETH/BTC", Side.BUY, Decimal(1), Market()))
     exchange.run_through(3)
     # 1 ETH x 0.05 BTC x 50,000 USDT = 2500; without a price of the BTC nothing is counted
-    assert exchange.booking.volume.volume_usd(3) == volume
+    assert exchange.account.volume.volume_usd(3) == volume
 
 
 def test_what_a_purchase_can_pay_is_found_even_where_a_lot_is_tiny(bench: Callable[..., Any]) -> None:

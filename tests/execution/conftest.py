@@ -220,10 +220,10 @@ class ScriptedVenue:
     def protected(self, quantity: str = "10", price: str = "100") -> str:
         """An entry, filled whole, with its stop resting; its position id. Nothing is left in `sent`."""
         position_id = self.enter(quantity)
-        self.accept("entry-1")
-        self.fill("entry-1", quantity, price)
+        self.accept("tg-entry-1")
+        self.fill("tg-entry-1", quantity, price)
         self.deliver()
-        self.accept("stop-1")
+        self.accept("tg-stop-1")
         self.deliver()
         self.drain_sent()
         return position_id

@@ -114,7 +114,7 @@ class Scene:
         self._see(OrderAccepted(*self._stamp(), self._number(cid), cid, symbol, "USDT", Decimal(0)))
 
     def _number(self, cid: str) -> int:
-        return int(cid.partition("-")[2])
+        return int(cid.rpartition("-")[2])
 
     def fill(self, cid: str, quantity: str, price: str, fee: str = "0") -> None:
         request, amount = self._requests[cid], Decimal(quantity)

@@ -21,11 +21,11 @@ def test_every_stop_goes_to_one_percent_below_the_bid(venue: Venue) -> None:
     venue.protected()
     venue.quote("98.7", "98.8")
     assert venue.desk.tighten_all(ONE_PERCENT, venue.now_ns) == ("pos-1",)
-    assert venue.drain_sent() == ["amend stop-1 to 97.7"]  # 98.7 x 0.99 = 97.713, down to the tick
-    venue.amended("stop-1", "10", "97.7")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 97.7"]  # 98.7 x 0.99 = 97.713, down to the tick
+    venue.amended("tg-stop-1", "10", "97.7")
     venue.deliver()
-    venue.trigger("stop-1", "97.7")
-    venue.fill("stop-1", "10", "97.6")
+    venue.trigger("tg-stop-1", "97.7")
+    venue.fill("tg-stop-1", "10", "97.6")
     venue.deliver()
     assert venue.reason() is CloseReason.BREAKER
 
@@ -49,7 +49,7 @@ def test_an_old_quote_does_not_count_and_the_next_one_is_asked_for(venue: Venue)
     assert not venue.desk.next_price_changed
     venue.deliver()
     venue.quote("95", "95.1")
-    assert venue.drain_sent() == ["amend stop-1 to 94"]  # 94.05
+    assert venue.drain_sent() == ["amend tg-stop-1 to 94"]  # 94.05
     assert venue.desk.next_price("BTC/USDT") == Decimal(120)
 
 
@@ -62,20 +62,20 @@ def test_a_tightening_that_finds_no_price_is_alarmed(venue: Venue) -> None:
 
 def test_an_entry_buys_no_more_and_what_it_has_bought_is_tightened(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
+    venue.accept("tg-entry-1")
     venue.deliver()
     venue.quote("100", "100.1")
     venue.drain_sent()
     venue.desk.tighten_all(ONE_PERCENT, venue.now_ns)
-    assert venue.drain_sent() == ["cancel entry-1"]
-    venue.fill("entry-1", "4", "100")  # before the cancel arrived
-    venue.finish("entry-1")
+    assert venue.drain_sent() == ["cancel tg-entry-1"]
+    venue.fill("tg-entry-1", "4", "100")  # before the cancel arrived
+    venue.finish("tg-entry-1")
     venue.deliver()
-    assert venue.drain_sent() == ["stop-1: sell 4 stop-loss @ 90"]
+    assert venue.drain_sent() == ["tg-stop-1: sell 4 stop-loss @ 90"]
     venue.quote("100", "100.1")
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 99"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 99"]
 
 
 def test_a_position_without_a_stop_gets_one(venue: Venue) -> None:
@@ -87,7 +87,7 @@ def test_a_position_without_a_stop_gets_one(venue: Venue) -> None:
     venue.quote("100", "100.1")
     venue.drain_sent()
     venue.desk.tighten_all(ONE_PERCENT, venue.now_ns)
-    assert venue.drain_sent() == ["stop-1: sell 4 stop-loss @ 99"]
+    assert venue.drain_sent() == ["tg-stop-1: sell 4 stop-loss @ 99"]
     venue.deliver()
     assert venue.desk.positions.records()[0].stop == Decimal(99)
 
@@ -95,15 +95,15 @@ def test_a_position_without_a_stop_gets_one(venue: Venue) -> None:
 def test_halving_sells_half_of_each_and_cancels_entries_that_have_bought_nothing(venue: Venue) -> None:
     venue.protected()
     venue.enter("5", terms=Limit(Decimal(90)))
-    venue.accept("entry-2")
+    venue.accept("tg-entry-2")
     venue.deliver()
     venue.drain_sent()
     assert halve_all(venue.desk, venue.now_ns) == ("pos-1", "pos-2")
-    assert venue.drain_sent() == ["amend stop-1 to 5", "cancel entry-2"]
-    venue.finish("entry-2")
-    venue.amended("stop-1", "5", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5", "cancel tg-entry-2"]
+    venue.finish("tg-entry-2")
+    venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 5 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 5 market"]
     assert [position.position_id for position in venue.desk.open_positions()] == ["pos-1"]
 
 
@@ -112,13 +112,13 @@ def test_tightened_and_halved_at_once_both_are_done(venue: Venue) -> None:
     venue.quote("100", "100.1")
     venue.desk.tighten_all(ONE_PERCENT, venue.now_ns)
     halve_all(venue.desk, venue.now_ns)
-    assert venue.drain_sent() == ["amend stop-1 to 99"]
-    venue.amended("stop-1", "10", "99")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 99"]
+    venue.amended("tg-stop-1", "10", "99")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
-    venue.amended("stop-1", "5", "99")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
+    venue.amended("tg-stop-1", "5", "99")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 5 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 5 market"]
     stage = venue.desk.protection("pos-1").stage
     assert (stage.covered, stage.level.trigger) == (Decimal(5), Decimal(99))
 
@@ -127,17 +127,17 @@ def test_flattening_takes_over_whatever_is_under_way_and_reports_what_does_not_e
     venue.protected()
     halve_all(venue.desk, venue.now_ns)
     assert venue.desk.close_all(CloseReason.BREAKER, venue.now_ns) == ("pos-1",)
-    assert venue.drain_sent() == ["amend stop-1 to 5", "cancel stop-1"]
-    venue.amended("stop-1", "5", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5", "cancel tg-stop-1"]
+    venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
     venue.wait(31)  # the venue does not answer
     venue.alerts += venue.desk.drain_alerts()
     assert [alert.kind for alert in venue.alerts] == [AlertKind.OVERDUE]
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 10 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "10", "99")
+    assert venue.drain_sent() == ["tg-exit-1: sell 10 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "10", "99")
     venue.deliver()
     assert venue.reason() is CloseReason.BREAKER
 

@@ -99,15 +99,15 @@ def test_coins_are_bought_once_their_share_has_reached_the_threshold(scene: Scen
     scene.close("450")  # 14.9985 for BTC
     assert scene.drain_sent() == []
     scene.close("1")  # 15.03183; 15.03183 / 100.902 = 0.14897...
-    assert scene.drain_sent() == ["hodl-1: buy 0.148 BTC/USDT"]
-    scene.accept("hodl-1")
-    scene.fill("hodl-1", "0.148", "100", "0.0592")
+    assert scene.drain_sent() == ["tg-hodl-1: buy 0.148 BTC/USDT"]
+    scene.accept("tg-hodl-1")
+    scene.fill("tg-hodl-1", "0.148", "100", "0.0592")
     assert scene.bag.holdings()["BTC"] == Decimal("0.148")
     assert scene.balances["BTC"].cost == Decimal("14.8592")
     assert scene.balances["BTC"].pending == Decimal("0.17263")  # 15.03183 - 14.8592
     assert [(r.kind, r.client_order_id, r.quantity, r.usd) for r in scene.records[-2:]] == [
-        ("sent", "hodl-1", Decimal("0.148"), Decimal("14.8")),
-        ("bought", "hodl-1", Decimal("0.148"), Decimal("14.8592")),
+        ("sent", "tg-hodl-1", Decimal("0.148"), Decimal("14.8")),
+        ("bought", "tg-hodl-1", Decimal("0.148"), Decimal("14.8592")),
     ]
     assert scene.adds_up()
     assert scene.words() == []
@@ -120,36 +120,36 @@ def test_the_exchanges_smallest_order_counts_where_it_is_more_than_the_threshold
     assert [line for line in scene.drain_sent() if "XRP" in line] == []
     assert scene.words() == []
     scene.close("10")  # 30.3303
-    assert [line for line in scene.drain_sent() if "XRP" in line] == ["hodl-2: buy 5.009 XRP/USDT"]
+    assert [line for line in scene.drain_sent() if "XRP" in line] == ["tg-hodl-2: buy 5.009 XRP/USDT"]
 
 
 def test_a_refused_order_is_tried_three_times_thirty_seconds_apart_under_three_names(scene: Scene) -> None:
     scene.close("451")
     scene.drain_sent()
-    scene.reject("hodl-1")
+    scene.reject("tg-hodl-1")
     scene.wait(29)
     assert scene.drain_sent() == []
     scene.wait(1)
-    assert scene.drain_sent() == ["hodl-2: buy 0.148 BTC/USDT"]
-    scene.reject("hodl-2")
+    assert scene.drain_sent() == ["tg-hodl-2: buy 0.148 BTC/USDT"]
+    scene.reject("tg-hodl-2")
     scene.wait(30)
-    scene.reject("hodl-3")
+    scene.reject("tg-hodl-3")
     scene.wait(3600)
-    assert [request.client_order_id for request in scene.placed] == ["hodl-1", "hodl-2", "hodl-3"]
+    assert [request.client_order_id for request in scene.placed] == ["tg-hodl-1", "tg-hodl-2", "tg-hodl-3"]
     assert [record.details["attempt"] for record in scene.kinds("failed")] == [1, 2, 3]
     assert scene.alerts[-1].kind is AlertKind.HODL_FAILED
     assert scene.words() == [
         "buying BTC has failed 3 times, last with: EService:Unavailable: the market is down; the money stays pending"
     ]
     scene.close("10")  # another allocation: another three attempts
-    assert scene.drain_sent()[-1].startswith("hodl-4: buy")
+    assert scene.drain_sent()[-1].startswith("tg-hodl-4: buy")
     assert scene.adds_up()
 
 
 def test_what_is_due_and_cannot_be_done_is_due_again_later_and_never_now(scene: Scene) -> None:
     """A refused order, and then no price, or a halt: time must go on all the same."""
     scene.close("451")
-    scene.reject("hodl-1")
+    scene.reject("tg-hodl-1")
     scene.prices["BTC/USDT"] = None
     for _ in range(3):
         due_ns = scene.bag.next_due_ns()
@@ -164,25 +164,25 @@ def test_what_is_due_and_cannot_be_done_is_due_again_later_and_never_now(scene: 
     scene.blocked = ""
     scene.drain_sent()
     scene.wait(30)
-    assert scene.drain_sent() == ["hodl-2: buy 0.148 BTC/USDT"]
+    assert scene.drain_sent() == ["tg-hodl-2: buy 0.148 BTC/USDT"]
 
 
 def test_an_order_without_an_answer_is_the_same_order_when_it_is_sent_again(scene: Scene) -> None:
     scene.close("451")
     scene.wait(3600)
-    assert [request.client_order_id for request in scene.placed] == ["hodl-1", "hodl-1", "hodl-1"]
+    assert [request.client_order_id for request in scene.placed] == ["tg-hodl-1", "tg-hodl-1", "tg-hodl-1"]
     assert len(set(scene.placed)) == 1
-    assert scene.words() == ["hodl-1 waits: the exchange has not said how it ended"]
+    assert scene.words() == ["tg-hodl-1 waits: the exchange has not said how it ended"]
     scene.close("5000")  # much more is pending, but nothing is sent beside an order in doubt
     assert [r.symbol for r in scene.placed[3:]] == ["XRP/USDT"]
 
 
 def test_an_order_the_venue_knows_is_waited_for_and_not_sent_again(scene: Scene) -> None:
     scene.close("451")
-    scene.accept("hodl-1")
+    scene.accept("tg-hodl-1")
     scene.wait(600)
     assert len(scene.placed) == 1
-    scene.fill("hodl-1", "0.148", "100")
+    scene.fill("tg-hodl-1", "0.148", "100")
     scene.wait(600)
     assert len(scene.placed) == 1
     assert scene.bag.holdings()["BTC"] == Decimal("0.148")
@@ -190,22 +190,22 @@ def test_an_order_the_venue_knows_is_waited_for_and_not_sent_again(scene: Scene)
 
 def test_what_a_thin_book_did_not_give_is_bought_later(scene: Scene) -> None:
     scene.close("1400")  # 46.662 for BTC: 0.462
-    assert "hodl-2: buy 0.462 BTC/USDT" in scene.drain_sent()
-    scene.accept("hodl-2")
-    scene.fill("hodl-2", "0.1", "100")
-    scene.finish("hodl-2")
+    assert "tg-hodl-2: buy 0.462 BTC/USDT" in scene.drain_sent()
+    scene.accept("tg-hodl-2")
+    scene.fill("tg-hodl-2", "0.1", "100")
+    scene.finish("tg-hodl-2")
     assert scene.balances["BTC"].pending == Decimal("36.662")
     assert scene.drain_sent() == []
-    scene.accept("hodl-1")
+    scene.accept("tg-hodl-1")
     scene.wait(30)
-    assert scene.drain_sent() == ["hodl-3: buy 0.363 BTC/USDT"]  # 36.662 / 100.902 = 0.3633
+    assert scene.drain_sent() == ["tg-hodl-3: buy 0.363 BTC/USDT"]  # 36.662 / 100.902 = 0.3633
     assert scene.adds_up()
 
 
 def test_a_fill_dearer_than_half_a_percent_is_told(scene: Scene) -> None:
     scene.close("451")
-    scene.accept("hodl-1")
-    scene.fill("hodl-1", "0.148", "100.5")  # exactly 0.5 % is not above it
+    scene.accept("tg-hodl-1")
+    scene.fill("tg-hodl-1", "0.148", "100.5")  # exactly 0.5 % is not above it
     assert scene.words() == []
     scene.close("500")
     scene.wait(30)
@@ -219,8 +219,8 @@ def test_a_fill_dearer_than_half_a_percent_is_told(scene: Scene) -> None:
 
 def test_a_purchase_that_cost_more_than_was_pending_is_paid_back_by_the_next_allocation(scene: Scene) -> None:
     scene.close("451")
-    scene.accept("hodl-1")
-    scene.fill("hodl-1", "0.148", "110")  # 16.28 of 15.03183
+    scene.accept("tg-hodl-1")
+    scene.fill("tg-hodl-1", "0.148", "110")  # 16.28 of 15.03183
     assert scene.balances["BTC"].pending == Decimal("-1.24817")
     assert scene.adds_up()
     scene.close("100")  # 3.333 for BTC
@@ -259,7 +259,7 @@ def test_without_a_fresh_price_nothing_is_bought(scene: Scene) -> None:
     assert scene.words() == ["buying BTC waits: no fresh price of BTC/USDT"]
     scene.prices["BTC/USDT"] = Decimal(100)
     scene.wait(30)
-    assert scene.drain_sent() == ["hodl-1: buy 0.148 BTC/USDT"]
+    assert scene.drain_sent() == ["tg-hodl-1: buy 0.148 BTC/USDT"]
 
 
 def test_while_trading_is_halted_nothing_is_set_aside_or_bought(scene: Scene) -> None:
@@ -270,13 +270,13 @@ def test_while_trading_is_halted_nothing_is_set_aside_or_bought(scene: Scene) ->
     assert scene.words() == ["setting money aside waits: trading is halted: the emergency stop"]
     scene.blocked = ""
     scene.wait(30)
-    assert scene.drain_sent() == ["hodl-1: buy 0.148 BTC/USDT"]
+    assert scene.drain_sent() == ["tg-hodl-1: buy 0.148 BTC/USDT"]
 
 
 def test_once_a_day_the_bag_is_valued_and_an_unknown_price_is_no_price(scene: Scene) -> None:
     scene.close("451")
-    scene.accept("hodl-1")
-    scene.fill("hodl-1", "0.148", "100")
+    scene.accept("tg-hodl-1")
+    scene.fill("tg-hodl-1", "0.148", "100")
     scene.prices["BTC/USDT"] = Decimal(120)
     scene.wait(3 * 86_400)
     valued = [(r.asset, r.quantity, r.usd) for r in scene.kinds("valued")]

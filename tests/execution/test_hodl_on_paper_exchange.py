@@ -12,6 +12,7 @@ from tests.execution.test_desk_on_paper_exchange import BTC, OPENING, Session
 
 from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
+from triplegain.domain.ids import Origin
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Market, OrderRequest, Side
@@ -68,7 +69,8 @@ class HodlSession(Session):
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):
-                self.portfolio.on_fill(event)
+                if not event.client_order_id.startswith("tg-hodl-"):
+                    self.portfolio.on_fill(event)
                 self.fills.append(event)
             elif isinstance(event, OrderSubmitted):
                 self.sent.append(event.request)
@@ -144,7 +146,7 @@ def test_bag_wallet_and_ledger_agree_after_a_wild_market(seed: int, restarts: bo
     state = session.bag.state.allocation
     lies = {asset: from_atoms(session.wallet.total(asset, HODL)) for asset in ("BTC", "USDT")}
     coins, dollars = state.balances["BTC"], state.balances["USDT"]
-    bought = [fill for fill in session.fills if fill.client_order_id.startswith("hodl-")]
+    bought = [fill for fill in session.fills if fill.client_order_id.startswith("tg-hodl-")]
     assert len(bought) >= 2 and session.races > 20
     # At rest what the bag believes is what the ledger has.
     assert coins.quantity == lies["BTC"] == sum(fill.quantity for fill in bought)
@@ -156,7 +158,7 @@ def test_bag_wallet_and_ledger_agree_after_a_wild_market(seed: int, restarts: bo
         total += profit
         best = max(best, total)
     assert 0 < session.set_aside() + sum(due.amount for due in state.due) <= best
-    hodl = [request for request in session.sent if request.client_order_id.startswith("hodl-")]
+    hodl = [request for request in session.sent if request.origin is Origin.HODL]
     assert all(request.side is Side.BUY and request.position_id is None for request in hodl)
     assert len({request.client_order_id for request in hodl}) == len(hodl)
 
@@ -169,7 +171,7 @@ def test_the_summary_shows_the_bag_beside_equity_and_counts_none_of_its_trades()
     assert summary.hodl_usd == hodl["USDT"] + hodl["BTC"] * session.price / 10
     assert summary.profit is not None and summary.hodl_usd is not None
     assert summary.profit_with_hodl == summary.profit + summary.hodl_usd
-    traded = [fill for fill in session.fills if not fill.client_order_id.startswith("hodl-")]
+    traded = [fill for fill in session.fills if not fill.client_order_id.startswith("tg-hodl-")]
     assert summary.trade_count == len(traded) < len(session.fills)
     # Equity, the average-cost book and what was set aside explain each other: no coin of the bag is in the book.
     assert summary.opening is not None and summary.realised_usd is not None
@@ -190,11 +192,11 @@ def test_nobody_may_give_an_order_the_name_of_one_of_the_bags() -> None:
     for _ in range(3):
         session.step()
     session.wallet.set_aside("USDT", atoms(Decimal(500)), session.now_ns)
-    sent = session.desk.place(OrderRequest("hodl-7", "BTC/USDT", Side.SELL, Decimal(1), Market()))
+    sent = session.desk.place(OrderRequest("tg-hodl-7", "BTC/USDT", Side.SELL, Decimal(1), Market()))
     assert not isinstance(sent, OrderRequest)
     # And if somebody did: the exchange sells nothing out of the hodl account.
-    session.exchange.place(OrderRequest("hodl-7", "BTC/USDT", Side.SELL, Decimal(1), Market()))
+    session.exchange.place(OrderRequest("tg-hodl-7", "BTC/USDT", Side.SELL, Decimal(1), Market()))
     for _ in range(5):
         session.step()
-    assert session.desk.orders.by_client_id("hodl-7") is not None
-    assert "hodl-7" not in {fill.client_order_id for fill in session.fills}
+    assert session.desk.orders.by_client_id("tg-hodl-7") is not None
+    assert "tg-hodl-7" not in {fill.client_order_id for fill in session.fills}

@@ -29,37 +29,37 @@ def manual(side: Side, quantity: str, symbol: str = "BTC/USDT", cid: str = "mine
 
 def test_a_stop_of_the_filled_quantity_follows_the_first_fill_and_grows_with_the_next(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    assert venue.drain_sent() == ["entry-1: buy 10 market", "stop-1: sell 4 stop-loss @ 90"]
-    venue.fill("entry-1", "3", "100")  # the stop is still on its way: it cannot grow yet
-    venue.deliver()
-    assert venue.drain_sent() == []
-    venue.accept("stop-1")
-    venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 7"]
-    venue.fill("entry-1", "3", "100")  # one amendment at a time
+    assert venue.drain_sent() == ["tg-entry-1: buy 10 market", "tg-stop-1: sell 4 stop-loss @ 90"]
+    venue.fill("tg-entry-1", "3", "100")  # the stop is still on its way: it cannot grow yet
     venue.deliver()
     assert venue.drain_sent() == []
-    venue.amended("stop-1", "7", "90")
+    venue.accept("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 10"]
-    venue.amended("stop-1", "10", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 7"]
+    venue.fill("tg-entry-1", "3", "100")  # one amendment at a time
     venue.deliver()
-    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(10), StopLevel(Decimal(90)))
+    assert venue.drain_sent() == []
+    venue.amended("tg-stop-1", "7", "90")
+    venue.deliver()
+    assert venue.drain_sent() == ["amend tg-stop-1 to 10"]
+    venue.amended("tg-stop-1", "10", "90")
+    venue.deliver()
+    assert venue.desk.protection("pos-1").stage == Protected("tg-stop-1", Decimal(10), StopLevel(Decimal(90)))
     assert venue.drain_sent() == []
 
 
 def test_a_fill_below_the_smallest_order_waits_for_more_before_it_gets_a_stop(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "0.4", "100")  # 0.4 < 0.5
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "0.4", "100")  # 0.4 < 0.5
     venue.deliver()
-    assert venue.drain_sent() == ["entry-1: buy 10 market"]
-    venue.fill("entry-1", "0.1", "100")
+    assert venue.drain_sent() == ["tg-entry-1: buy 10 market"]
+    venue.fill("tg-entry-1", "0.1", "100")
     venue.deliver()
-    assert venue.drain_sent() == ["stop-1: sell 0.5 stop-loss @ 90"]
+    assert venue.drain_sent() == ["tg-stop-1: sell 0.5 stop-loss @ 90"]
 
 
 @pytest.mark.parametrize("more", [True, False])
@@ -68,16 +68,16 @@ def test_a_fill_too_cheap_for_a_stop_waits_for_more_and_is_the_venues_to_judge_i
 ) -> None:
     # XRP/USDT: smallest order 1, smallest cost 0.5, so with a stop at 0.1 the smallest stop is for 5.
     venue.enter("10", stop="0.1", target=None, symbol="XRP/USDT")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "0.2")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "0.2")
     venue.deliver()
-    assert venue.drain_sent() == ["entry-1: buy 10 market"]
+    assert venue.drain_sent() == ["tg-entry-1: buy 10 market"]
     if more:
-        venue.fill("entry-1", "1", "0.2")
+        venue.fill("tg-entry-1", "1", "0.2")
     else:
-        venue.finish("entry-1")
+        venue.finish("tg-entry-1")
     venue.deliver()
-    assert venue.drain_sent() == [f"stop-1: sell {5 if more else 4} stop-loss @ 0.1"]
+    assert venue.drain_sent() == [f"tg-stop-1: sell {5 if more else 4} stop-loss @ 0.1"]
 
 
 def test_the_target_takes_the_stop_back_and_sells_only_after_the_cancel_is_acknowledged(venue: Venue) -> None:
@@ -86,12 +86,12 @@ def test_the_target_takes_the_stop_back_and_sells_only_after_the_cancel_is_ackno
     assert venue.drain_sent() == []
     venue.quote("120", "120.1")
     venue.quote("121", "121.1")  # once is enough
-    assert venue.drain_sent() == ["cancel stop-1"]
-    venue.finish("stop-1")
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
+    venue.finish("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 10 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "10", "120", "4.8")
+    assert venue.drain_sent() == ["tg-exit-1: sell 10 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "10", "120", "4.8")
     venue.deliver()
     assert venue.reason() is CloseReason.TAKE_PROFIT
     assert venue.closed[0].realised == Decimal("195.2")  # 10 x (120 - 100) - 4.8
@@ -102,7 +102,7 @@ def test_the_target_takes_the_stop_back_and_sells_only_after_the_cancel_is_ackno
 def test_without_a_book_the_last_trade_reaches_the_target(venue: Venue) -> None:
     venue.protected()
     venue.quote(None, None, "120")
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
 
 
 def test_with_only_an_ask_nothing_is_known_of_the_bid_and_the_target_waits(venue: Venue) -> None:
@@ -116,11 +116,11 @@ def test_a_stop_that_fills_while_its_cancel_is_in_flight_closes_the_position_and
 ) -> None:
     venue.protected()
     venue.quote("120", "120.1")
-    venue.trigger("stop-1", "89")
-    venue.fill("stop-1", "10", "88")
-    venue.refuse("stop-1", "cancel")
+    venue.trigger("tg-stop-1", "89")
+    venue.fill("tg-stop-1", "10", "88")
+    venue.refuse("tg-stop-1", "cancel")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
     assert venue.reason() is CloseReason.STOP_LOSS
     assert venue.closed[0].realised == Decimal(-120)  # 10 x (88 - 100)
     venue.wait(HOUR_S)
@@ -130,13 +130,13 @@ def test_a_stop_that_fills_while_its_cancel_is_in_flight_closes_the_position_and
 def test_a_stop_that_fills_in_part_before_its_cancel_leaves_only_the_rest_to_sell(venue: Venue) -> None:
     venue.protected()
     venue.quote("120", "120.1")
-    venue.trigger("stop-1", "89")
-    venue.fill("stop-1", "6", "88")
-    venue.finish("stop-1")
+    venue.trigger("tg-stop-1", "89")
+    venue.fill("tg-stop-1", "6", "88")
+    venue.finish("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1", "exit-1: sell 4 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "4", "87")
+    assert venue.drain_sent() == ["cancel tg-stop-1", "tg-exit-1: sell 4 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "4", "87")
     venue.deliver()
     assert venue.closed[0].realised == Decimal(-124)  # 6 x -12 + 4 x -13
     assert venue.reason() is CloseReason.TAKE_PROFIT  # the order that brought it to zero
@@ -145,46 +145,46 @@ def test_a_stop_that_fills_in_part_before_its_cancel_leaves_only_the_rest_to_sel
 def test_a_cancel_the_venue_refuses_while_the_stop_lives_is_sent_again_after_a_second(venue: Venue) -> None:
     venue.protected()
     venue.quote("120", "120.1")
-    venue.refuse("stop-1", "cancel")
+    venue.refuse("tg-stop-1", "cancel")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
     venue.wait(0.9)
     assert venue.drain_sent() == []
     venue.wait(0.1)
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
 
 
 def test_a_rejected_stop_closes_the_position_and_raises_an_alert(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
     venue.drain_sent()
-    venue.reject("stop-1")
+    venue.reject("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel entry-1"]  # the rest of the entry would be unprotected, too
+    assert venue.drain_sent() == ["cancel tg-entry-1"]  # the rest of the entry would be unprotected, too
     assert [alert.kind for alert in venue.alerts] == [AlertKind.STOP_REJECTED]
-    venue.finish("entry-1")
+    venue.finish("tg-entry-1")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 4 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "4", "99")
+    assert venue.drain_sent() == ["tg-exit-1: sell 4 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "4", "99")
     venue.deliver()
     assert venue.reason() is CloseReason.BREAKER
 
 
 def test_a_stop_that_may_not_grow_closes_the_position_and_raises_an_alert(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
-    venue.fill("entry-1", "6", "100")
+    venue.accept("tg-stop-1")
+    venue.fill("tg-entry-1", "6", "100")
     venue.deliver()
     venue.drain_sent()
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", quantity=Decimal(10)))
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", quantity=Decimal(10)))
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
     assert [alert.kind for alert in venue.alerts] == [AlertKind.STOP_NOT_GROWN]
 
 
@@ -193,34 +193,34 @@ def test_a_stop_taken_away_from_outside_is_placed_again_three_times_and_then_the
 ) -> None:
     venue.protected()
     for number in (1, 2, 3):
-        venue.finish(f"stop-{number}", reason="maintenance")
+        venue.finish(f"tg-stop-{number}", reason="maintenance")
         venue.deliver()
-        assert venue.drain_sent() == [f"stop-{number + 1}: sell 10 stop-loss @ 90"]
-        venue.accept(f"stop-{number + 1}")
+        assert venue.drain_sent() == [f"tg-stop-{number + 1}: sell 10 stop-loss @ 90"]
+        venue.accept(f"tg-stop-{number + 1}")
         venue.deliver()
-    venue.finish("stop-4", reason="maintenance")
+    venue.finish("tg-stop-4", reason="maintenance")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 10 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 10 market"]
     assert [alert.kind for alert in venue.alerts] == [AlertKind.STOP_LOST] * 4
 
 
 def test_what_a_thin_book_did_not_take_is_sold_again_a_second_later_until_nothing_is_left(venue: Venue) -> None:
     venue.protected()
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
     for number, (part, rest) in enumerate([("6", "10"), ("3", "4")], start=1):
-        assert venue.drain_sent()[-1] == f"exit-{number}: sell {rest} market"
-        venue.accept(f"exit-{number}")
-        venue.fill(f"exit-{number}", part, "99")
-        venue.finish(f"exit-{number}", reason="no more depth")
+        assert venue.drain_sent()[-1] == f"tg-exit-{number}: sell {rest} market"
+        venue.accept(f"tg-exit-{number}")
+        venue.fill(f"tg-exit-{number}", part, "99")
+        venue.finish(f"tg-exit-{number}", reason="no more depth")
         venue.deliver()
         venue.quote("99", "99.1")
         assert venue.drain_sent() == []  # not yet: one try a second
         venue.wait(1)
-    assert venue.drain_sent() == ["exit-3: sell 1 market"]
-    venue.accept("exit-3")
-    venue.fill("exit-3", "1", "99")
+    assert venue.drain_sent() == ["tg-exit-3: sell 1 market"]
+    venue.accept("tg-exit-3")
+    venue.fill("tg-exit-3", "1", "99")
     venue.deliver()
     assert venue.reason() is CloseReason.MANUAL
     assert [alert.kind for alert in venue.alerts] == [AlertKind.EXIT_INCOMPLETE] * 2
@@ -229,34 +229,34 @@ def test_what_a_thin_book_did_not_take_is_sold_again_a_second_later_until_nothin
 def test_a_quote_after_the_pause_retries_as_a_timer_would(venue: Venue) -> None:
     venue.protected()
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
-    venue.reject("exit-1", "EService:Unavailable")
+    venue.reject("tg-exit-1", "EService:Unavailable")
     venue.deliver(0.5)
     venue.drain_sent()
     venue.now_ns += SECOND_NS
     venue.quote("99", "99.1")
-    assert venue.drain_sent() == ["exit-2: sell 10 market"]
+    assert venue.drain_sent() == ["tg-exit-2: sell 10 market"]
 
 
 def test_rejected_exits_are_tried_ever_more_slowly(venue: Venue) -> None:
     venue.protected()
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
     pauses = []
     for number in range(1, 10):
-        venue.reject(f"exit-{number}", "EService:Unavailable")
+        venue.reject(f"tg-exit-{number}", "EService:Unavailable")
         venue.deliver()
         pauses.append((venue.desk.protection("pos-1").stage.retry_at_ns - venue.now_ns) // SECOND_NS)
         venue.wait(pauses[-1])
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 64, 64]
-    venue.accept("exit-10")
-    venue.fill("exit-10", "1", "99")
-    venue.finish("exit-10", reason="no more depth")  # it trades again: the pause starts over
+    venue.accept("tg-exit-10")
+    venue.fill("tg-exit-10", "1", "99")
+    venue.finish("tg-exit-10", reason="no more depth")  # it trades again: the pause starts over
     venue.deliver()
     venue.wait(1)
-    venue.reject("exit-11", "EService:Unavailable")
+    venue.reject("tg-exit-11", "EService:Unavailable")
     venue.deliver()
     assert venue.desk.next_due_ns() - venue.now_ns == SECOND_NS
 
@@ -268,16 +268,16 @@ def test_a_rest_below_the_smallest_order_is_dust_flagged_kept_in_the_books_and_n
     if after_exit:
         venue.protected()
         venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-        venue.finish("stop-1")
+        venue.finish("tg-stop-1")
         venue.deliver()
-        venue.accept("exit-1")
-        venue.fill("exit-1", "9.6", "99")  # 0.4 left, less than 0.5
-        venue.finish("exit-1", reason="no more depth")
+        venue.accept("tg-exit-1")
+        venue.fill("tg-exit-1", "9.6", "99")  # 0.4 left, less than 0.5
+        venue.finish("tg-exit-1", reason="no more depth")
     else:
         venue.enter("10")
-        venue.accept("entry-1")
-        venue.fill("entry-1", "0.4", "100")
-        venue.finish("entry-1")
+        venue.accept("tg-entry-1")
+        venue.fill("tg-entry-1", "0.4", "100")
+        venue.finish("tg-entry-1")
     venue.deliver()
     venue.drain_sent()
     venue.wait(100 * HOUR_S)
@@ -291,9 +291,9 @@ def test_a_rest_below_the_smallest_order_is_dust_flagged_kept_in_the_books_and_n
 def test_a_rest_the_venue_finds_too_cheap_is_dust_as_well(venue: Venue) -> None:
     venue.protected("0.6")
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
-    venue.reject("exit-1", "EOrder:Cost minimum not met")
+    venue.reject("tg-exit-1", "EOrder:Cost minimum not met")
     venue.deliver()
     assert venue.closed[0].dust and venue.desk.open_positions() == ()
     assert venue.alerts == []
@@ -304,11 +304,11 @@ def test_a_position_is_closed_after_48_hours(venue: Venue) -> None:
     venue.wait(48 * HOUR_S - 1)
     assert venue.drain_sent() == []
     venue.wait(1)
-    assert venue.drain_sent() == ["cancel stop-1"]
-    venue.finish("stop-1")
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
+    venue.finish("tg-stop-1")
     venue.deliver()
-    venue.accept("exit-1")
-    venue.fill("exit-1", "10", "101")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "10", "101")
     venue.deliver()
     assert venue.reason() is CloseReason.TIME_EXIT
     assert venue.desk.next_due_ns() is None
@@ -316,98 +316,98 @@ def test_a_position_is_closed_after_48_hours(venue: Venue) -> None:
 
 def test_the_expiry_of_an_entry_ends_only_the_entry(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    record = venue.desk.orders.by_client_id("entry-1")
+    record = venue.desk.orders.by_client_id("tg-entry-1")
     assert record.request.time_in_force is TimeInForce.GTD
     assert record.request.expires_at_ns == venue.now_ns + 24 * HOUR_S * SECOND_NS
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
-    stop = venue.desk.orders.by_client_id("stop-1").request
+    stop = venue.desk.orders.by_client_id("tg-stop-1").request
     assert (stop.time_in_force, stop.expires_at_ns) == (TimeInForce.GTC, None)
     venue.drain_sent()
-    venue.finish("entry-1", OrderStatus.EXPIRED, "the order's good-till date passed")
+    venue.finish("tg-entry-1", OrderStatus.EXPIRED, "the order's good-till date passed")
     venue.deliver()
     assert venue.drain_sent() == []
-    assert venue.desk.protection("pos-1").stage == Protected("stop-1", Decimal(4), StopLevel(Decimal(90)))
+    assert venue.desk.protection("pos-1").stage == Protected("tg-stop-1", Decimal(4), StopLevel(Decimal(90)))
 
 
 def test_an_entry_that_never_fills_leaves_nothing_behind(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
-    venue.finish("entry-1", OrderStatus.EXPIRED)
+    venue.accept("tg-entry-1")
+    venue.finish("tg-entry-1", OrderStatus.EXPIRED)
     venue.deliver()
     assert venue.desk.open_positions() == () and venue.closed == [] and venue.desk.next_due_ns() is None
 
 
 def test_a_rejected_entry_leaves_nothing_behind(venue: Venue) -> None:
     venue.enter("10")
-    venue.reject("entry-1")
+    venue.reject("tg-entry-1")
     venue.deliver()
-    assert venue.desk.open_positions() == () and venue.drain_sent() == ["entry-1: buy 10 market"]
+    assert venue.desk.open_positions() == () and venue.drain_sent() == ["tg-entry-1: buy 10 market"]
 
 
 def test_an_exit_waits_for_a_stop_still_on_its_way_before_it_cancels_it(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "10", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "10", "100")
     venue.deliver()
     venue.drain_sent()
     assert venue.desk.close("pos-1", CloseReason.SIGNAL, venue.now_ns)
     assert venue.drain_sent() == []  # a cancel could overtake the order it is meant for
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
     assert not venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)  # the first reason stands
 
 
 def test_an_exit_cancels_the_rest_of_the_entry_and_sells_what_it_bought_until_then(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     venue.drain_sent()
     venue.desk.close("pos-1", CloseReason.SIGNAL, venue.now_ns)
-    assert venue.drain_sent() == ["cancel entry-1", "cancel stop-1"]
-    venue.finish("stop-1")
-    venue.fill("entry-1", "2", "100")  # before its cancel arrived
+    assert venue.drain_sent() == ["cancel tg-entry-1", "cancel tg-stop-1"]
+    venue.finish("tg-stop-1")
+    venue.fill("tg-entry-1", "2", "100")  # before its cancel arrived
     venue.deliver()
     assert venue.drain_sent() == []
-    venue.finish("entry-1")
+    venue.finish("tg-entry-1")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 6 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 6 market"]
 
 
 def test_a_stop_that_fires_while_the_entry_still_buys_ends_both(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     venue.drain_sent()
-    venue.trigger("stop-1", "90")
-    venue.fill("stop-1", "4", "89")
-    venue.fill("entry-1", "1", "89")
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "4", "89")
+    venue.fill("tg-entry-1", "1", "89")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel entry-1"]
-    venue.finish("entry-1")
+    assert venue.drain_sent() == ["cancel tg-entry-1"]
+    venue.finish("tg-entry-1")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 1 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 1 market"]
 
 
 def test_a_stop_the_book_could_not_take_whole_is_finished_at_market(venue: Venue) -> None:
     venue.protected()
-    venue.trigger("stop-1", "90")
-    venue.fill("stop-1", "7", "85")
-    venue.finish("stop-1", reason="no more depth")
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "7", "85")
+    venue.finish("tg-stop-1", reason="no more depth")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 3 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "3", "84")
+    assert venue.drain_sent() == ["tg-exit-1: sell 3 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "3", "84")
     venue.deliver()
     assert venue.reason() is CloseReason.STOP_LOSS
 
@@ -415,26 +415,26 @@ def test_a_stop_the_book_could_not_take_whole_is_finished_at_market(venue: Venue
 def test_flat_takes_everything_off_entries_included(venue: Venue) -> None:
     venue.protected()
     venue.enter("5", terms=Limit(Decimal(90)))
-    venue.accept("entry-2")
+    venue.accept("tg-entry-2")
     venue.deliver()
     venue.drain_sent()
     assert venue.desk.close_all(CloseReason.MANUAL, venue.now_ns) == ("pos-1", "pos-2")
-    assert venue.drain_sent() == ["cancel stop-1", "cancel entry-2"]
-    venue.finish("entry-2")
+    assert venue.drain_sent() == ["cancel tg-stop-1", "cancel tg-entry-2"]
+    venue.finish("tg-entry-2")
     venue.deliver()
     assert [position.position_id for position in venue.desk.open_positions()] == ["pos-1"]
 
 
 def test_the_time_between_fill_and_stop_is_measured_and_alarmed(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "10", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "10", "100")
     venue.deliver()
     venue.wait(4.9)
     assert venue.desk.alerts == ()
     venue.wait(1.1)
     assert [alert.kind for alert in venue.desk.alerts] == [AlertKind.PROTECTION_LATE]
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     assert (venue.desk.delays.count, venue.desk.delays.longest_ns) == (1, 6 * SECOND_NS)
 
@@ -449,7 +449,7 @@ def test_a_manual_buy_without_stop_is_a_position_that_can_be_closed(venue: Venue
     assert venue.desk.protection("pos-1").stage == Unprotected()
     venue.drain_sent()
     venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
-    assert venue.drain_sent() == ["exit-1: sell 3 market"]
+    assert venue.drain_sent() == ["tg-exit-1: sell 3 market"]
 
 
 def test_a_manual_buy_sent_twice_is_one_order_and_one_position(venue: Venue) -> None:
@@ -489,7 +489,7 @@ def test_xrp_btc_may_not_spend_the_bitcoin_of_a_btc_usdt_position(venue: Venue) 
 @pytest.mark.parametrize(
     ("request_", "stop", "target", "words"),
     [
-        (manual(Side.BUY, "1", cid="stop-7"), None, None, "choose another"),
+        (manual(Side.BUY, "1", cid="tg-stop-7"), None, None, "choose another"),
         (msgspec.structs.replace(manual(Side.BUY, "1"), position_id="pos-1"), None, None, "by hand"),
         (manual(Side.BUY, "1", "DOGE/USDT"), None, None, "unknown symbol"),
         (manual(Side.SELL, "1"), Decimal(90), None, "takes no stop"),
@@ -510,13 +510,13 @@ def test_a_manual_order_that_makes_no_sense_is_refused_in_words(
 def test_the_stop_of_a_position_cannot_be_cancelled_or_shrunk_by_hand_but_moved_below_the_market(venue: Venue) -> None:
     venue.protected()
     venue.quote("100", "100.1")
-    assert "close the position" in venue.desk.cancel("stop-1").reason
-    assert venue.desk.amend(AmendRequest("stop-1", quantity=Decimal(1))) is not None
-    assert "fire at once" in venue.desk.amend(AmendRequest("stop-1", price=Decimal(100))).reason
-    assert venue.desk.amend(AmendRequest("stop-1", price=Decimal(95))) is None
-    venue.amended("stop-1", "10", "95")
+    assert "close the position" in venue.desk.cancel("tg-stop-1").reason
+    assert venue.desk.amend(AmendRequest("tg-stop-1", quantity=Decimal(1))) is not None
+    assert "fire at once" in venue.desk.amend(AmendRequest("tg-stop-1", price=Decimal(100))).reason
+    assert venue.desk.amend(AmendRequest("tg-stop-1", price=Decimal(95))) is None
+    venue.amended("tg-stop-1", "10", "95")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
     assert venue.desk.positions.records()[0].stop == Decimal(95)
     assert venue.desk.cancel("mine-1") is None
 
@@ -532,5 +532,5 @@ def test_only_what_the_gate_lets_through_can_be_opened(venue: Venue, terms: dict
 def test_the_names_of_orders_are_short_and_count_up(venue: Venue) -> None:
     venue.protected()
     venue.enter("1")
-    assert venue.drain_sent() == ["entry-2: buy 1 market"]
+    assert venue.drain_sent() == ["tg-entry-2: buy 1 market"]
     assert [position.position_id for position in venue.desk.open_positions()] == ["pos-1", "pos-2"]

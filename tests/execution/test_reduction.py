@@ -24,9 +24,9 @@ def selling(venue: Venue) -> None:
     """Half of ten is on its way to the market, the stop covers the other half."""
     venue.protected()
     assert reduce(venue)
-    venue.amended("stop-1", "5", "90")
+    venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 5", "exit-1: sell 5 market"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5", "tg-exit-1: sell 5 market"]
 
 
 def kinds(venue: Venue) -> list[AlertKind]:
@@ -36,14 +36,14 @@ def kinds(venue: Venue) -> list[AlertKind]:
 def test_the_stop_is_cut_first_and_the_part_sold_when_that_is_acknowledged(venue: Venue) -> None:
     venue.protected()
     assert reduce(venue)
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
     venue.quote("110", "110.1")
     assert venue.drain_sent() == []  # the stop still holds all the coins
-    venue.amended("stop-1", "5", "90")
+    venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-1: sell 5 market"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "5", "110")
+    assert venue.drain_sent() == ["tg-exit-1: sell 5 market"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "5", "110")
     venue.deliver()
     (position,) = venue.desk.open_positions()
     assert (position.quantity, position.leaving, position.entry_over) == (Decimal(5), False, True)
@@ -57,15 +57,15 @@ def test_the_stop_is_cut_first_and_the_part_sold_when_that_is_acknowledged(venue
 def test_the_part_is_cut_to_the_lot_so_that_never_more_than_asked_is_sold(venue: Venue) -> None:
     venue.protected("2.1")
     reduce(venue)
-    assert venue.drain_sent() == ["amend stop-1 to 1.1"]  # 1.05 -> 1 sold
+    assert venue.drain_sent() == ["amend tg-stop-1 to 1.1"]  # 1.05 -> 1 sold
 
 
 @pytest.mark.parametrize(
     ("quantity", "fraction", "sent", "kind"),
     [
         ("0.9", "0.5", None, AlertKind.NOT_REDUCED),  # 0.4 cannot be sold, 0.5 could stay
-        ("0.8", "0.5", "cancel stop-1", AlertKind.CLOSED_WHOLE),  # 0.4 and 0.4
-        ("1", "0.6", "cancel stop-1", AlertKind.CLOSED_WHOLE),  # 0.4 would stay
+        ("0.8", "0.5", "cancel tg-stop-1", AlertKind.CLOSED_WHOLE),  # 0.4 and 0.4
+        ("1", "0.6", "cancel tg-stop-1", AlertKind.CLOSED_WHOLE),  # 0.4 would stay
         ("1", "0.4", None, AlertKind.NOT_REDUCED),  # 0.4 cannot be sold
         ("10", "0.001", None, AlertKind.NOT_REDUCED),
     ],
@@ -92,22 +92,22 @@ def test_a_fraction_lies_between_nothing_and_all(venue: Venue, fraction: str) ->
 
 def test_an_exit_the_market_took_in_part_goes_back_under_the_stop_and_is_tried_again(venue: Venue) -> None:
     selling(venue)
-    venue.accept("exit-1")
-    venue.fill("exit-1", "2", "99")
-    venue.finish("exit-1", reason="no more depth")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "2", "99")
+    venue.finish("tg-exit-1", reason="no more depth")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 8"]
-    venue.amended("stop-1", "8", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 8"]
+    venue.amended("tg-stop-1", "8", "90")
     venue.deliver()
     venue.wait(3.9)
     assert venue.drain_sent() == []
     venue.wait(0.1)
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
-    venue.amended("stop-1", "5", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
+    venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-2: sell 3 market"]
-    venue.accept("exit-2")
-    venue.fill("exit-2", "3", "99")
+    assert venue.drain_sent() == ["tg-exit-2: sell 3 market"]
+    venue.accept("tg-exit-2")
+    venue.fill("tg-exit-2", "3", "99")
     venue.deliver()
     assert venue.desk.open_positions()[0].quantity == Decimal(5)
     assert venue.desk.protection("pos-1").reduction is None
@@ -117,35 +117,35 @@ def test_an_exit_the_market_took_in_part_goes_back_under_the_stop_and_is_tried_a
 def test_rejected_exits_are_tried_ever_more_slowly_under_the_stop(venue: Venue) -> None:
     selling(venue)
     for number, pause in ((1, 1), (2, 2), (3, 4)):
-        venue.reject(f"exit-{number}", "EService:Unavailable")
+        venue.reject(f"tg-exit-{number}", "EService:Unavailable")
         venue.deliver()
-        assert venue.drain_sent() == ["amend stop-1 to 10"]
-        venue.amended("stop-1", "10", "90")
+        assert venue.drain_sent() == ["amend tg-stop-1 to 10"]
+        venue.amended("tg-stop-1", "10", "90")
         venue.deliver()
         venue.wait(pause - 0.1)
         assert venue.drain_sent() == []
         venue.wait(0.1)
-        venue.amended("stop-1", "5", "90")
+        venue.amended("tg-stop-1", "5", "90")
         venue.deliver()
-        assert venue.drain_sent() == ["amend stop-1 to 5", f"exit-{number + 1}: sell 5 market"]
+        assert venue.drain_sent() == ["amend tg-stop-1 to 5", f"tg-exit-{number + 1}: sell 5 market"]
     assert kinds(venue) == [AlertKind.EXIT_REJECTED] * 3
 
 
 def test_a_rest_too_small_to_be_sold_stays_under_the_stop(venue: Venue) -> None:
     selling(venue)
-    venue.accept("exit-1")
-    venue.fill("exit-1", "4.6", "99")  # 0.4 left to sell
-    venue.finish("exit-1", reason="no more depth")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "4.6", "99")  # 0.4 left to sell
+    venue.finish("tg-exit-1", reason="no more depth")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 5.4"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5.4"]
     assert kinds(venue) == [AlertKind.EXIT_INCOMPLETE, AlertKind.NOT_REDUCED]
 
 
 def test_a_part_the_venue_finds_too_cheap_is_kept_and_nothing_is_written_off(venue: Venue) -> None:
     selling(venue)
-    venue.reject("exit-1", "EOrder:Cost minimum not met")
+    venue.reject("tg-exit-1", "EOrder:Cost minimum not met")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 10"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 10"]
     assert venue.desk.open_positions()[0].quantity == Decimal(10) and venue.closed == []
     assert kinds(venue) == [AlertKind.NOT_REDUCED]
 
@@ -153,11 +153,11 @@ def test_a_part_the_venue_finds_too_cheap_is_kept_and_nothing_is_written_off(ven
 def test_a_stop_that_may_not_be_cut_is_asked_again(venue: Venue) -> None:
     venue.protected()
     reduce(venue)
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", quantity=Decimal(5)))
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", quantity=Decimal(5)))
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
     venue.wait(1)
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
     assert kinds(venue) == [AlertKind.STOP_NOT_AMENDED]
 
 
@@ -172,11 +172,11 @@ def test_coins_waiting_to_be_sold_for_long_are_alarmed(venue: Venue) -> None:
 def test_a_stop_that_fires_before_it_is_cut_has_sold_everything(venue: Venue) -> None:
     venue.protected()
     reduce(venue)
-    venue.trigger("stop-1", "90")
-    venue.fill("stop-1", "10", "89")
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", quantity=Decimal(5)))
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "10", "89")
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", quantity=Decimal(5)))
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 5"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 5"]
     assert venue.reason() is CloseReason.STOP_LOSS
 
 
@@ -185,19 +185,19 @@ def test_a_stop_that_fires_while_a_part_is_sold_and_the_part_add_up_to_the_posit
     venue: Venue, stop_first: bool
 ) -> None:
     selling(venue)
-    venue.accept("exit-1")
+    venue.accept("tg-exit-1")
 
     def stop_fires() -> None:
-        venue.trigger("stop-1", "90")
-        venue.fill("stop-1", "5", "89")
+        venue.trigger("tg-stop-1", "90")
+        venue.fill("tg-stop-1", "5", "89")
 
     if stop_first:
         stop_fires()
         venue.deliver()
         assert venue.drain_sent() == []  # the other half is being sold: selling it again would sell it twice
-        venue.fill("exit-1", "5", "89")
+        venue.fill("tg-exit-1", "5", "89")
     else:
-        venue.fill("exit-1", "5", "89")
+        venue.fill("tg-exit-1", "5", "89")
         venue.deliver()
         stop_fires()
     venue.deliver()
@@ -207,86 +207,86 @@ def test_a_stop_that_fires_while_a_part_is_sold_and_the_part_add_up_to_the_posit
 
 def test_a_part_rejected_while_the_stop_fires_is_sold_with_the_rest(venue: Venue) -> None:
     selling(venue)
-    venue.trigger("stop-1", "90")
-    venue.fill("stop-1", "5", "89")
-    venue.reject("exit-1", "EService:Unavailable")
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "5", "89")
+    venue.reject("tg-exit-1", "EService:Unavailable")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-2: sell 5 market"]
+    assert venue.drain_sent() == ["tg-exit-2: sell 5 market"]
 
 
 def test_closing_waits_for_the_part_that_is_being_sold(venue: Venue) -> None:
     selling(venue)
     assert venue.desk.close("pos-1", CloseReason.MANUAL, venue.now_ns)
     assert not reduce(venue)  # on its way out: there is nothing to halve
-    venue.finish("stop-1")
+    venue.finish("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
-    venue.accept("exit-1")
-    venue.fill("exit-1", "3", "99")
-    venue.finish("exit-1", reason="no more depth")
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "3", "99")
+    venue.finish("tg-exit-1", reason="no more depth")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-2: sell 7 market"]
+    assert venue.drain_sent() == ["tg-exit-2: sell 7 market"]
 
 
 def test_a_stop_lost_while_a_part_is_sold_is_placed_for_what_is_left(venue: Venue) -> None:
     selling(venue)
-    venue.finish("stop-1", reason="maintenance")
+    venue.finish("tg-stop-1", reason="maintenance")
     venue.deliver()
     assert venue.drain_sent() == []  # until the part is sold or not, nobody knows how much that is
-    venue.accept("exit-1")
-    venue.fill("exit-1", "5", "99")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "5", "99")
     venue.deliver()
-    assert venue.drain_sent() == ["stop-2: sell 5 stop-loss @ 90"]
+    assert venue.drain_sent() == ["tg-stop-2: sell 5 stop-loss @ 90"]
 
 
 def test_halving_twice_leaves_a_quarter_even_while_the_first_half_is_being_sold(venue: Venue) -> None:
     selling(venue)
     assert reduce(venue, "0.5", CloseReason.BREAKER)
-    venue.accept("exit-1")
-    venue.fill("exit-1", "5", "99")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "5", "99")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 2.5"]
-    venue.amended("stop-1", "2.5", "90")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 2.5"]
+    venue.amended("tg-stop-1", "2.5", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["exit-2: sell 2.5 market"]
+    assert venue.drain_sent() == ["tg-exit-2: sell 2.5 market"]
 
 
 def test_two_reductions_before_anything_is_sold_count_both(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
-    venue.fill("entry-1", "8", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "8", "100")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     venue.drain_sent()
     reduce(venue, "0.5")
     reduce(venue, "0.5")
-    assert venue.drain_sent() == ["cancel entry-1"]  # what it still buys is not known yet
-    venue.fill("entry-1", "1", "100")
+    assert venue.drain_sent() == ["cancel tg-entry-1"]  # what it still buys is not known yet
+    venue.fill("tg-entry-1", "1", "100")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 9"]  # and stays protected
-    venue.finish("entry-1")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 9"]  # and stays protected
+    venue.finish("tg-entry-1")
     venue.deliver()
     assert venue.drain_sent() == []
-    venue.amended("stop-1", "9", "90")
+    venue.amended("tg-stop-1", "9", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 2.3"]  # 9 x 0.75 = 6.75 -> 6.7 sold
+    assert venue.drain_sent() == ["amend tg-stop-1 to 2.3"]  # 9 x 0.75 = 6.75 -> 6.7 sold
 
 
 def test_a_refused_cancel_of_the_entry_is_sent_again(venue: Venue) -> None:
     venue.enter("10", terms=Limit(Decimal(100)))
-    venue.accept("entry-1")
-    venue.fill("entry-1", "8", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "8", "100")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     venue.drain_sent()
     reduce(venue)
-    venue.refuse("entry-1", "cancel")
+    venue.refuse("tg-entry-1", "cancel")
     venue.deliver()
-    assert venue.drain_sent() == ["cancel entry-1"]
+    assert venue.drain_sent() == ["cancel tg-entry-1"]
     venue.wait(1)
-    assert venue.drain_sent() == ["cancel entry-1"]
+    assert venue.drain_sent() == ["cancel tg-entry-1"]
 
 
 def test_a_position_without_a_stop_is_reduced_at_market(venue: Venue) -> None:
@@ -297,13 +297,13 @@ def test_a_position_without_a_stop_is_reduced_at_market(venue: Venue) -> None:
     venue.deliver()
     venue.drain_sent()
     assert reduce(venue)
-    assert venue.drain_sent() == ["exit-1: sell 2 market"]
-    venue.reject("exit-1", "EService:Unavailable")
+    assert venue.drain_sent() == ["tg-exit-1: sell 2 market"]
+    venue.reject("tg-exit-1", "EService:Unavailable")
     venue.deliver()
     venue.wait(1)
-    assert venue.drain_sent() == ["exit-2: sell 2 market"]
-    venue.accept("exit-2")
-    venue.fill("exit-2", "2", "99")
+    assert venue.drain_sent() == ["tg-exit-2: sell 2 market"]
+    venue.accept("tg-exit-2")
+    venue.fill("tg-exit-2", "2", "99")
     venue.deliver()
     assert venue.desk.protection("pos-1").stage == Unprotected()
     assert venue.desk.open_positions()[0].quantity == Decimal(2)

@@ -30,9 +30,9 @@ def test_a_stop_moves_up_in_place_and_the_position_shows_where_the_venue_says_it
     venue.protected()
     venue.quote("100", "100.1")
     assert tighten(venue, "95")
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
     assert venue.desk.positions.records()[0].stop == Decimal(90)  # not before it is acknowledged
-    venue.amended("stop-1", "10", "95")
+    venue.amended("tg-stop-1", "10", "95")
     venue.deliver()
     assert venue.desk.positions.records()[0].stop == Decimal(95)
     assert venue.drain_sent() == []
@@ -49,10 +49,10 @@ def test_a_stop_never_moves_down_nor_to_where_it_is(venue: Venue, trigger: str) 
 def test_nothing_moves_for_a_position_that_is_not_there_not_filled_or_leaving_nor_off_the_tick(venue: Venue) -> None:
     assert not tighten(venue, "95")
     venue.enter("10")
-    venue.accept("entry-1")
+    venue.accept("tg-entry-1")
     venue.deliver()
     assert not tighten(venue, "95")
-    venue.fill("entry-1", "10", "100")
+    venue.fill("tg-entry-1", "10", "100")
     venue.deliver()
     with pytest.raises(InvalidValueError):
         tighten(venue, "95.05")
@@ -76,40 +76,40 @@ def test_a_stop_at_or_above_the_market_closes_the_position_instead_and_says_so(
     venue.protected()
     venue.quote(bid, ask, last)
     assert tighten(venue, "95", CloseReason.BREAKER)
-    assert venue.drain_sent() == (["cancel stop-1"] if closes else ["amend stop-1 to 95"])
+    assert venue.drain_sent() == (["cancel tg-stop-1"] if closes else ["amend tg-stop-1 to 95"])
     venue.deliver()
     venue.alerts += venue.desk.drain_alerts()
     assert [alert.kind for alert in venue.alerts] == ([AlertKind.STOP_AT_MARKET] if closes else [])
     if closes:
-        venue.finish("stop-1")
+        venue.finish("tg-stop-1")
         venue.deliver()
-        venue.accept("exit-1")
-        venue.fill("exit-1", "10", "95")
+        venue.accept("tg-exit-1")
+        venue.fill("tg-exit-1", "10", "95")
         venue.deliver()
         assert venue.reason() is CloseReason.BREAKER
 
 
 def test_a_move_waits_for_a_growth_under_way_and_goes_to_the_highest_asked_for(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
-    venue.fill("entry-1", "3", "100")
+    venue.accept("tg-stop-1")
+    venue.fill("tg-entry-1", "3", "100")
     venue.deliver()
-    assert venue.drain_sent()[-1] == "amend stop-1 to 7"
+    assert venue.drain_sent()[-1] == "amend tg-stop-1 to 7"
     assert tighten(venue, "94") and tighten(venue, "95")
     assert venue.drain_sent() == []  # one thing at a time
-    venue.amended("stop-1", "7", "90")
+    venue.amended("tg-stop-1", "7", "90")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
-    venue.fill("entry-1", "3", "100")  # a fill while the move is in flight
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
+    venue.fill("tg-entry-1", "3", "100")  # a fill while the move is in flight
     venue.deliver()
     assert venue.drain_sent() == []
-    venue.amended("stop-1", "7", "95")
+    venue.amended("tg-stop-1", "7", "95")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 10"]
-    venue.amended("stop-1", "10", "95")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 10"]
+    venue.amended("tg-stop-1", "10", "95")
     venue.deliver()
     stage = venue.desk.protection("pos-1").stage
     assert (stage.covered, stage.level.trigger, stage.asked) == (Decimal(10), Decimal(95), None)
@@ -117,30 +117,30 @@ def test_a_move_waits_for_a_growth_under_way_and_goes_to_the_highest_asked_for(v
 
 def test_a_growth_refused_while_a_move_waits_closes_the_position(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "4", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
     venue.deliver()
-    venue.accept("stop-1")
-    venue.fill("entry-1", "6", "100")
+    venue.accept("tg-stop-1")
+    venue.fill("tg-entry-1", "6", "100")
     venue.deliver()
     tighten(venue, "95")
     venue.drain_sent()
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", quantity=Decimal(10)))
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", quantity=Decimal(10)))
     venue.deliver()
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
     assert [alert.kind for alert in venue.alerts] == [AlertKind.STOP_NOT_GROWN]
 
 
 def test_a_stop_still_on_its_way_is_moved_once_it_rests(venue: Venue) -> None:
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "10", "100")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "10", "100")
     venue.deliver()
     assert tighten(venue, "95")
-    assert venue.drain_sent()[-1] == "stop-1: sell 10 stop-loss @ 90"
-    venue.accept("stop-1")
+    assert venue.drain_sent()[-1] == "tg-stop-1: sell 10 stop-loss @ 90"
+    venue.accept("tg-stop-1")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
 
 
 def test_a_refused_move_is_alarmed_and_asked_for_again_ever_more_slowly_until_it_is_done(venue: Venue) -> None:
@@ -148,16 +148,16 @@ def test_a_refused_move_is_alarmed_and_asked_for_again_ever_more_slowly_until_it
     venue.quote("100", "100.1")
     tighten(venue, "95")
     for pause in (1, 2, 4, 8):
-        assert venue.drain_sent() == ["amend stop-1 to 95"]
-        venue.refuse("stop-1", "amend", AmendRequest("stop-1", price=Decimal(95)))
+        assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
+        venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", price=Decimal(95)))
         venue.deliver()
         venue.wait(pause - 0.1)
         assert venue.drain_sent() == []
         venue.wait(0.1)
-    venue.amended("stop-1", "10", "95")
+    venue.amended("tg-stop-1", "10", "95")
     venue.deliver()
     venue.wait(100)
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
     assert [alert.kind for alert in venue.alerts] == [AlertKind.STOP_NOT_AMENDED] * 4
 
 
@@ -165,14 +165,14 @@ def test_a_market_that_falls_to_a_stop_the_venue_has_not_taken_closes_the_positi
     venue.protected()
     venue.quote("100", "100.1")
     tighten(venue, "95", CloseReason.BREAKER)
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", price=Decimal(95)))
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", price=Decimal(95)))
     venue.deliver()
     venue.drain_sent()
     assert venue.desk.next_price("BTC/USDT") == Decimal("0.1")  # any price is news now
     venue.quote("95.1", "95.2")
     assert venue.drain_sent() == []
     venue.quote("95", "95.1")
-    assert venue.drain_sent() == ["cancel stop-1"]
+    assert venue.drain_sent() == ["cancel tg-stop-1"]
 
 
 def test_a_move_that_is_never_answered_is_alarmed(venue: Venue) -> None:
@@ -189,9 +189,9 @@ def test_a_lost_stop_is_placed_again_where_it_was_wanted(venue: Venue) -> None:
     venue.protected()
     venue.quote("100", "100.1")
     tighten(venue, "95")
-    venue.finish("stop-1", reason="maintenance")
+    venue.finish("tg-stop-1", reason="maintenance")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 95", "stop-2: sell 10 stop-loss @ 95"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95", "tg-stop-2: sell 10 stop-loss @ 95"]
     assert venue.desk.positions.records()[0].stop == Decimal(95)
 
 
@@ -199,9 +199,9 @@ def test_a_stop_that_fires_before_its_move_arrives_closes_the_position_as_it_sto
     venue.protected()
     venue.quote("100", "100.1")
     tighten(venue, "95", CloseReason.TRAILING_STOP)
-    venue.trigger("stop-1", "90")
-    venue.fill("stop-1", "10", "89")
-    venue.refuse("stop-1", "amend", AmendRequest("stop-1", price=Decimal(95)))
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "10", "89")
+    venue.refuse("tg-stop-1", "amend", AmendRequest("tg-stop-1", price=Decimal(95)))
     venue.deliver()
     assert venue.reason() is CloseReason.STOP_LOSS
     assert venue.desk.open_positions() == () and venue.desk.next_due_ns() is None
@@ -210,21 +210,21 @@ def test_a_stop_that_fires_before_its_move_arrives_closes_the_position_as_it_sto
 def test_a_person_may_raise_a_stop_and_not_lower_it(venue: Venue) -> None:
     venue.protected()
     venue.quote("100", "100.1")
-    assert "only moved up" in venue.desk.amend(AmendRequest("stop-1", price=Decimal(80))).reason
-    assert "multiple of the tick" in venue.desk.amend(AmendRequest("stop-1", price=Decimal("95.05"))).reason
-    assert "give a price" in venue.desk.amend(AmendRequest("stop-1")).reason
-    assert venue.desk.amend(AmendRequest("stop-1", price=Decimal(95))) is None
-    assert venue.drain_sent() == ["amend stop-1 to 95"]
+    assert "only moved up" in venue.desk.amend(AmendRequest("tg-stop-1", price=Decimal(80))).reason
+    assert "multiple of the tick" in venue.desk.amend(AmendRequest("tg-stop-1", price=Decimal("95.05"))).reason
+    assert "give a price" in venue.desk.amend(AmendRequest("tg-stop-1")).reason
+    assert venue.desk.amend(AmendRequest("tg-stop-1", price=Decimal(95))) is None
+    assert venue.drain_sent() == ["amend tg-stop-1 to 95"]
 
 
 def test_a_stop_moved_from_outside_is_taken_as_it_is_if_higher_and_put_back_if_lower(venue: Venue) -> None:
     venue.protected()
-    venue.amended("stop-1", "10", "93")
+    venue.amended("tg-stop-1", "10", "93")
     venue.deliver()
     assert (venue.desk.protection("pos-1").stop, venue.drain_sent()) == (Decimal(93), [])
-    venue.amended("stop-1", "10", "80")
+    venue.amended("tg-stop-1", "10", "80")
     venue.deliver()
-    assert venue.drain_sent() == ["amend stop-1 to 93"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 93"]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -235,19 +235,19 @@ def test_a_trailing_stop_follows_the_bid_in_steps_and_names_itself_when_it_fires
     venue.quote("100.9", "101")
     assert venue.drain_sent() == []
     venue.quote("101", "101.1")
-    assert venue.drain_sent() == ["amend stop-1 to 99.4"]  # 101 x 0.985 = 99.485
-    venue.amended("stop-1", "10", "99.4")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 99.4"]  # 101 x 0.985 = 99.485
+    venue.amended("tg-stop-1", "10", "99.4")
     venue.deliver()
     assert venue.desk.next_price("BTC/USDT") == Decimal(102)  # 99.4 x 1.01 = 100.394 -> 100.4; / 0.985 = 101.93
     venue.quote("101.9", "102")
     venue.quote("99.5", "99.6")
     assert venue.drain_sent() == []
     venue.quote("102", "102.1")
-    assert venue.drain_sent() == ["amend stop-1 to 100.4"]  # 100.47
-    venue.amended("stop-1", "10", "100.4")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 100.4"]  # 100.47
+    venue.amended("tg-stop-1", "10", "100.4")
     venue.deliver()
-    venue.trigger("stop-1", "100.4")
-    venue.fill("stop-1", "10", "100.3")
+    venue.trigger("tg-stop-1", "100.4")
+    venue.fill("tg-stop-1", "10", "100.3")
     venue.deliver()
     assert venue.reason() is CloseReason.TRAILING_STOP
 
@@ -257,16 +257,16 @@ def test_a_trailing_stop_the_book_could_not_take_whole_is_finished_under_its_own
     venue = following(restarts, trailing=TrailingStop())
     venue.protected()
     venue.quote("102", "102.1")
-    venue.amended("stop-1", "10", "100.4")
+    venue.amended("tg-stop-1", "10", "100.4")
     venue.deliver()
-    venue.trigger("stop-1", "100.4")
-    venue.fill("stop-1", "6", "100.3")
-    venue.finish("stop-1", reason="no more depth")
+    venue.trigger("tg-stop-1", "100.4")
+    venue.fill("tg-stop-1", "6", "100.3")
+    venue.finish("tg-stop-1", reason="no more depth")
     venue.deliver()
-    venue.accept("exit-1")
-    venue.fill("exit-1", "4", "100.2")
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "4", "100.2")
     venue.deliver()
-    assert venue.desk.orders.by_client_id("exit-1").request.purpose == "trailing_stop"  # type: ignore[union-attr]
+    assert venue.desk.orders.by_client_id("tg-exit-1").request.purpose == "trailing_stop"  # type: ignore[union-attr]
     assert venue.reason() is CloseReason.TRAILING_STOP
 
 
@@ -274,20 +274,20 @@ def test_a_trailing_stop_the_book_could_not_take_whole_is_finished_under_its_own
 def test_a_stop_at_break_even_covers_both_fees_and_still_closes_as_a_stop_loss(restarts: bool) -> None:
     venue = following(restarts, break_even=BreakEven(at=Decimal("0.02")))
     venue.enter("10")
-    venue.accept("entry-1")
-    venue.fill("entry-1", "10", "100", fee="4")
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "10", "100", fee="4")
     venue.deliver()
-    venue.accept("stop-1")
+    venue.accept("tg-stop-1")
     venue.deliver()
     venue.drain_sent()
     assert venue.desk.next_price("BTC/USDT") == Decimal(102)
     venue.quote("102", "102.1")
-    assert venue.drain_sent() == ["amend stop-1 to 101"]  # 100.4 x 1.001 / 0.996 = 100.904
-    venue.amended("stop-1", "10", "101")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 101"]  # 100.4 x 1.001 / 0.996 = 100.904
+    venue.amended("tg-stop-1", "10", "101")
     venue.deliver()
     assert venue.desk.next_price("BTC/USDT") == Decimal(120)  # once
-    venue.trigger("stop-1", "101")
-    venue.fill("stop-1", "10", "101", fee="4.04")
+    venue.trigger("tg-stop-1", "101")
+    venue.fill("tg-stop-1", "10", "101", fee="4.04")
     venue.deliver()
     assert venue.reason() is CloseReason.STOP_LOSS
     assert venue.closed[0].realised == Decimal("1.96")  # 1010 - 1000 - 8.04
@@ -300,7 +300,7 @@ def test_a_stop_does_not_follow_a_bid_that_has_left_the_last_trade_behind(restar
     venue.quote("110", "110.1", "108.3")  # 110 x 0.985 = 108.35 -> 108.3: it would fire on the last trade
     assert venue.drain_sent() == []
     venue.quote("110", "110.1", "108.4")
-    assert venue.drain_sent() == ["amend stop-1 to 108.3"]
+    assert venue.drain_sent() == ["amend tg-stop-1 to 108.3"]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -316,8 +316,8 @@ def test_by_atr_nothing_moves_before_it_is_known_and_what_is_no_number_is_not_kn
     assert venue.desk.next_price("BTC/USDT") == Decimal(101)
     venue.deliver()
     venue.quote("105", "105.1")
-    assert venue.drain_sent() == ["amend stop-1 to 101.8"]  # 105 x (1 - 1.5 x 0.02) = 101.85
-    venue.amended("stop-1", "10", "101.8")
+    assert venue.drain_sent() == ["amend tg-stop-1 to 101.8"]  # 105 x (1 - 1.5 x 0.02) = 101.85
+    venue.amended("tg-stop-1", "10", "101.8")
     venue.deliver()
     venue.desk.set_atr("BTC/USDT", Decimal("0.01"))  # quieter: closer, but never for a lower price than it has had
     venue.quote("103", "103.1")

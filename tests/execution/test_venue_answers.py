@@ -43,16 +43,16 @@ NOW = 50 * SECOND_NS
 TEN, FIVE = Decimal(10), Decimal(5)
 AT_90 = StopLevel(Decimal(90))
 AT_95 = StopLevel(Decimal(95), CloseReason.TRAILING_STOP)
-HEAD = (1, NOW, NOW, 7, "stop-1", "BTC/USDT")
+HEAD = (1, NOW, NOW, 7, "tg-stop-1", "BTC/USDT")
 
 
 def fill(status: OrderStatus) -> OrderFilled:
     sold = (Side.SELL, Decimal(89), FIVE, Decimal(445), Decimal(1), "USDT", False, FIVE)
-    return OrderFilled(1, NOW, NOW, 7, "stop-1", 1, "T1", "BTC/USDT", *sold, status=status, explanation={})
+    return OrderFilled(1, NOW, NOW, 7, "tg-stop-1", 1, "T1", "BTC/USDT", *sold, status=status, explanation={})
 
 
 def refused(command: str, amend: AmendRequest | None = None) -> CommandRefused:
-    return CommandRefused(1, NOW, NOW, "stop-1", command, "EOrder:Unknown order", "said so", amend)
+    return CommandRefused(1, NOW, NOW, "tg-stop-1", command, "EOrder:Unknown order", "said so", amend)
 
 
 ANSWERS: dict[str, ExchangeEvent] = {
@@ -65,19 +65,19 @@ ANSWERS: dict[str, ExchangeEvent] = {
     "filled": fill(OrderStatus.FILLED),
     "cancelled": OrderCancelled(*HEAD, OrderStatus.CANCELLED, "maintenance", Decimal(0)),
     "cancel refused": refused("cancel"),
-    "growth refused": refused("amend", AmendRequest("stop-1", quantity=TEN)),
-    "cut refused": refused("amend", AmendRequest("stop-1", quantity=FIVE)),
-    "move refused": refused("amend", AmendRequest("stop-1", price=Decimal(95))),
+    "growth refused": refused("amend", AmendRequest("tg-stop-1", quantity=TEN)),
+    "cut refused": refused("amend", AmendRequest("tg-stop-1", quantity=FIVE)),
+    "move refused": refused("amend", AmendRequest("tg-stop-1", price=Decimal(95))),
 }
-RESTING = Protected("stop-1", TEN, AT_90)
-GROWING = Protected("stop-1", FIVE, AT_90, Resize(TEN))
+RESTING = Protected("tg-stop-1", TEN, AT_90)
+GROWING = Protected("tg-stop-1", FIVE, AT_90, Resize(TEN))
 CUTTING = replace(RESTING, asked=Resize(FIVE))
 MOVING = replace(RESTING, asked=Move(AT_95))
-FIRED = Exiting(CloseReason.STOP_LOSS, "stop-1", LegState.TRIGGERED)
+FIRED = Exiting(CloseReason.STOP_LOSS, "tg-stop-1", LegState.TRIGGERED)
 SOLD = Exiting(CloseReason.STOP_LOSS, None, LegState.DONE)
 BREAKING = Exiting(CloseReason.BREAKER, None, LegState.DONE)
-BREAKING_STOP = Exiting(CloseReason.BREAKER, "stop-1", LegState.WORKING)
-SIGNALLED = Exiting(CloseReason.SIGNAL, "stop-1", LegState.PENDING_CANCEL)
+BREAKING_STOP = Exiting(CloseReason.BREAKER, "tg-stop-1", LegState.WORKING)
+SIGNALLED = Exiting(CloseReason.SIGNAL, "tg-stop-1", LegState.PENDING_CANCEL)
 GONE = Exiting(CloseReason.SIGNAL, None, LegState.DONE)
 
 #: What an answer leads to; answers that are not named change nothing.
@@ -85,7 +85,7 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
     (Entering(), {}),
     (Unprotected(), {}),
     (
-        PendingStop("stop-1", TEN, AT_90),
+        PendingStop("tg-stop-1", TEN, AT_90),
         {
             "accepted": RESTING,
             "rejected": BREAKING,
@@ -98,8 +98,8 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
     (
         RESTING,
         {
-            "cut": Protected("stop-1", FIVE, AT_90),
-            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95))),
+            "cut": Protected("tg-stop-1", FIVE, AT_90),
+            "moved": Protected("tg-stop-1", TEN, StopLevel(Decimal(95))),
             "triggered": FIRED,
             "part filled": FIRED,
             "filled": SOLD,
@@ -110,7 +110,7 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
         GROWING,
         {
             "cut": GROWING,  # not what was asked for
-            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95))),
+            "moved": Protected("tg-stop-1", TEN, StopLevel(Decimal(95))),
             "triggered": FIRED,
             "part filled": FIRED,
             "filled": SOLD,
@@ -121,8 +121,8 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
     (
         CUTTING,
         {
-            "cut": Protected("stop-1", FIVE, AT_90),
-            "moved": Protected("stop-1", TEN, StopLevel(Decimal(95)), Resize(FIVE)),
+            "cut": Protected("tg-stop-1", FIVE, AT_90),
+            "moved": Protected("tg-stop-1", TEN, StopLevel(Decimal(95)), Resize(FIVE)),
             "triggered": FIRED,
             "part filled": FIRED,
             "filled": SOLD,
@@ -133,8 +133,8 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
     (
         MOVING,
         {
-            "cut": Protected("stop-1", FIVE, AT_90, Move(AT_95)),
-            "moved": Protected("stop-1", TEN, AT_95),
+            "cut": Protected("tg-stop-1", FIVE, AT_90, Move(AT_95)),
+            "moved": Protected("tg-stop-1", TEN, AT_95),
             "triggered": FIRED,
             "part filled": FIRED,
             "filled": SOLD,
@@ -143,12 +143,12 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
         },
     ),
     (
-        Protected("stop-1", TEN, AT_95),
+        Protected("tg-stop-1", TEN, AT_95),
         {
-            "cut": Protected("stop-1", FIVE, StopLevel(Decimal(90), CloseReason.TRAILING_STOP)),
-            "moved": Protected("stop-1", TEN, AT_95),
-            "triggered": Exiting(CloseReason.TRAILING_STOP, "stop-1", LegState.TRIGGERED),
-            "part filled": Exiting(CloseReason.TRAILING_STOP, "stop-1", LegState.TRIGGERED),
+            "cut": Protected("tg-stop-1", FIVE, StopLevel(Decimal(90), CloseReason.TRAILING_STOP)),
+            "moved": Protected("tg-stop-1", TEN, AT_95),
+            "triggered": Exiting(CloseReason.TRAILING_STOP, "tg-stop-1", LegState.TRIGGERED),
+            "part filled": Exiting(CloseReason.TRAILING_STOP, "tg-stop-1", LegState.TRIGGERED),
             "filled": Exiting(CloseReason.TRAILING_STOP, None, LegState.DONE),
             "cancelled": Entering(),
         },
@@ -175,13 +175,13 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
             "rejected": GONE,
         },
     ),
-    (Selling(CloseReason.SIGNAL, "exit-1", 0), {}),
+    (Selling(CloseReason.SIGNAL, "tg-exit-1", 0), {}),
     (Closed(), {}),
 ]
 
 
 def position(stage: Stage, reduction: PartialExit | None = None) -> Protection:
-    held = Protection("pos-1", "BTC/USDT", "entry-1", TEN, AT_95, None, LegState.DONE, stage, reduction=reduction)
+    held = Protection("pos-1", "BTC/USDT", "tg-entry-1", TEN, AT_95, None, LegState.DONE, stage, reduction=reduction)
     held.opened_at_ns = 0
     return held
 
@@ -201,20 +201,20 @@ def test_each_answer_about_a_stop_leads_from_each_stage_where_the_table_says(
 @pytest.mark.parametrize(
     ("event", "exit_id", "retry_at_ns", "failures", "kind"),
     [
-        (fill(OrderStatus.PARTIALLY_FILLED), "exit-1", 0, 2, None),
+        (fill(OrderStatus.PARTIALLY_FILLED), "tg-exit-1", 0, 2, None),
         (fill(OrderStatus.FILLED), None, 0, 2, None),
         (ANSWERS["cancelled"], None, NOW + 4 * SECOND_NS, 3, AlertKind.EXIT_INCOMPLETE),
         (ANSWERS["rejected"], None, NOW + 4 * SECOND_NS, 3, AlertKind.EXIT_REJECTED),
-        (ANSWERS["accepted"], "exit-1", 0, 2, None),
-        (ANSWERS["triggered"], "exit-1", 0, 2, None),
-        (ANSWERS["cancel refused"], "exit-1", 0, 2, None),
+        (ANSWERS["accepted"], "tg-exit-1", 0, 2, None),
+        (ANSWERS["triggered"], "tg-exit-1", 0, 2, None),
+        (ANSWERS["cancel refused"], "tg-exit-1", 0, 2, None),
     ],
 )
 def test_each_answer_about_the_sale_of_a_part(
     event: ExchangeEvent, exit_id: str | None, retry_at_ns: int, failures: int, kind: AlertKind | None
 ) -> None:
-    reduction = PartialExit(CloseReason.BREAKER, Decimal("0.5"), None, FIVE, "exit-1", 0, 2)
-    protection = position(Protected("stop-1", FIVE, AT_95), reduction)
+    reduction = PartialExit(CloseReason.BREAKER, Decimal("0.5"), None, FIVE, "tg-exit-1", 0, 2)
+    protection = position(Protected("tg-stop-1", FIVE, AT_95), reduction)
     notice = protection.part_answered(event, NOW, SECOND_NS)
     assert protection.reduction == replace(reduction, exit_id=exit_id, retry_at_ns=retry_at_ns, failures=failures)
     assert (notice and notice[0]) == kind

@@ -72,7 +72,7 @@ def test_a_buy_while_flat_opens_with_stop_and_target_measured_from_the_ask() -> 
     assert (decision.outcome, decision.reasons, decision.client_order_id) == ("sent", ("the averages crossed",), None)
     assert decision.details["stop"] == "99.7"
     assert [clamp["rule"] for clamp in decision.details["clamps"]] == ["size_max", "lot"]
-    assert outcome.sent_as("entry-1").decision.client_order_id == "entry-1"
+    assert outcome.sent_as("tg-entry-1").decision.client_order_id == "tg-entry-1"
 
 
 def test_without_a_book_the_last_trade_is_the_entry() -> None:

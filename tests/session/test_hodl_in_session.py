@@ -80,7 +80,8 @@ def test_the_bag_changes_no_order_of_the_trader(market: Any, open_session: Any) 
         for event in feed.events():
             session.on_event(event)
             for found in session.take_batch(0, 0).orders:
-                sent.append(f"{found.request.client_order_id} {found.status} {found.filled_quantity}")
-        return [each for each in sent if account_of(each) is WALLET]
+                if account_of(found.request.origin) is WALLET:
+                    sent.append(f"{found.request.client_order_id} {found.status} {found.filled_quantity}")
+        return sent
 
     assert orders(hodl=HodlSettings()) == orders(hodl=None)

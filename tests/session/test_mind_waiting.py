@@ -47,7 +47,7 @@ def test_a_batch_that_is_due_while_trading_is_paused_does_not_stop_the_clock(mar
     assert moments == sorted(moments)
     session.paused = False
     played = play(session, market[1][5 * 180 : 5 * 180 + 30], ScriptedModels())
-    assert {fill.client_order_id[:5] for fill in played.all("fills")} == {"rb-1-"}
+    assert {fill.client_order_id[:8] for fill in played.all("fills")} == {"tg-rb-1-"}
 
 
 def test_votes_whose_hour_comes_while_no_price_is_known_wait_for_one(market: Any) -> None:

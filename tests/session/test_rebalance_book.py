@@ -181,7 +181,11 @@ def test_limit_orders_rest_at_the_best_price_of_their_side_and_make_room_for_eac
     assert sale.proposal.intent is Intent.REBALANCE
     smaller = RiskApproved(replace(sale.proposal, quantity=Decimal("0.005")))
     request = sale.request(smaller)
-    assert (request.client_order_id, request.quantity, request.purpose) == ("rb-1-0-btc", Decimal("0.005"), "rebalance")
+    assert (request.client_order_id, request.quantity, request.purpose) == (
+        "tg-rb-1-0-0",
+        Decimal("0.005"),
+        "rebalance",
+    )
     assert (request.time_in_force, request.expires_at_ns) == (TimeInForce.GTD, NOW_NS + 2 * HOUR_NS)
 
 
@@ -203,7 +207,7 @@ def test_a_split_rebalance_takes_its_batches_in_time_each_with_its_own_ids(book:
         ids += [order.client_order_id for order in claim.orders]
         fill(book, claim)
         book = restarted(book)
-    assert ids == [f"rb-1-{number}-xrp" for number in range(6)]
+    assert ids == [f"tg-rb-1-{number}-1" for number in range(6)]
     assert not book.is_active
 
 
@@ -228,7 +232,7 @@ def test_while_trading_is_blocked_nothing_is_claimed_and_what_was_due_meanwhile_
     # Back after nine hours: the batches of 0 and 4 hours are past, the one of 8 hours goes, and no burst follows.
     claim = claimed(book, NOW_NS + 9 * HOUR_NS)
     assert claim.dropped == ("batch 1 could not be sent in time", "batch 2 could not be sent in time")
-    assert [order.client_order_id for order in claim.orders] == ["rb-1-2-xrp"]
+    assert [order.client_order_id for order in claim.orders] == ["tg-rb-1-2-1"]
     fill(book, claim)
     assert claimed(book, NOW_NS + 9 * HOUR_NS) == RebalanceClaim()
     assert book.next_due_ns == NOW_NS + 12 * HOUR_NS
@@ -283,7 +287,7 @@ def test_two_rebalances_are_a_day_apart(book: RebalanceBook) -> None:
         book.begin(a_plan(), IMMEDIATE, NOW_NS + 24 * HOUR_NS - 1)
     assert book.objection(NOW_NS + 24 * HOUR_NS) == ""
     book.begin(a_plan(), IMMEDIATE, NOW_NS + 24 * HOUR_NS)
-    assert [o.client_order_id for o in claimed(book, NOW_NS + 24 * HOUR_NS).orders] == ["rb-2-0-btc"]
+    assert [o.client_order_id for o in claimed(book, NOW_NS + 24 * HOUR_NS).orders] == ["tg-rb-2-0-0"]
 
 
 def test_to_defer_takes_nothing_on_and_the_next_check_may_ask_again(book: RebalanceBook) -> None:
@@ -305,5 +309,5 @@ def test_it_says_when_it_has_something_to_say(book: RebalanceBook) -> None:
 
 def test_an_order_survives_being_stored() -> None:
     for terms in (Market(), Limit(Decimal("0.5"))):
-        order = RebalanceOrder("rb-1-0-xrp", 0, BUY_XRP, terms, NOW_NS)
+        order = RebalanceOrder("tg-rb-1-0-1", 0, BUY_XRP, terms, NOW_NS)
         assert RebalanceOrder.from_json(json.loads(json.dumps(order.to_json()))) == order

@@ -135,7 +135,7 @@ def test_an_order_the_desk_does_not_send_takes_its_purchase_with_it() -> None:
     rebalance = rebalancing(session)
     session.desk_refuses = "the market has not started yet"
     step = rebalance.begin(planned(rebalance), RebalanceMode.IMMEDIATE, NOW_NS)
-    assert (step.sent, step.words) == ((), ("rb-1-0-btc is not sent: the market has not started yet",))
+    assert (step.sent, step.words) == ((), ("tg-rb-1-0-0 is not sent: the market has not started yet",))
     assert "minimum" in rebalance.step(NOW_NS + 1).words[0]
     assert not rebalance.book.is_active
 

@@ -34,7 +34,7 @@ def test_a_session_opens_and_closes_positions_by_itself(market: Any, open_sessio
     recorded = play(open_session(feed), feed.events())
     fills = [item for item in recorded if isinstance(item, OrderFilled)]
     assert {fill.side for fill in fills} == {Side.BUY, Side.SELL}
-    sent = {item.request.client_order_id.split("-")[0] for item in recorded if isinstance(item, OrderSubmitted)}
+    sent = {item.request.client_order_id.split("-")[1] for item in recorded if isinstance(item, OrderSubmitted)}
     assert sent == {"entry", "stop", "exit"}
 
 

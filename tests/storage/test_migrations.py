@@ -14,6 +14,7 @@ from tests.storage.mind_steps import vote
 from tests.storage.scripted_session import START_NS, ScriptedSession
 
 from triplegain.domain.clock import ManualClock
+from triplegain.domain.ids import Origin
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.records import CloseReason, SessionStatus
@@ -127,6 +128,7 @@ def test_the_timescale_files_come_last_and_only_where_usable() -> None:
         ("ledger_account", LedgerAccount),
         ("entry_kind", EntryKind),
         ("close_reason", CloseReason),
+        ("order_origin", Origin),
         ("order_side", None),
     ],
 )

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from triplegain.api.wire import Amount, Plain, Resource, Time
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.money import divide
-from triplegain.domain.orders import Limit, StopLoss
 from triplegain.domain.records import OrderRecord
 
 
@@ -64,7 +63,6 @@ class OrderPages(Resource):
 
 def order(record: OrderRecord, mode: str, fills: Iterable[OrderFilled] | None = None) -> Order:
     request, terms, filled = record.request, record.request.terms, record.filled_quantity
-    asked = terms.price if isinstance(terms, Limit) else terms.trigger if isinstance(terms, StopLoss) else None
     return Order(
         mode=mode,
         order_id=record.order_id,
@@ -74,8 +72,8 @@ def order(record: OrderRecord, mode: str, fills: Iterable[OrderFilled] | None = 
         side=request.side.value,
         order_type=terms.kind,
         quantity=record.quantity,
-        price=asked if record.price is None else record.price,
-        post_only=isinstance(terms, Limit) and terms.post_only,
+        price=terms.price if record.price is None else record.price,
+        post_only=terms.post_only,
         time_in_force=request.time_in_force.value,
         expires_at=request.expires_at_ns,
         status=record.status.value,

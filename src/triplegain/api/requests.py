@@ -13,15 +13,14 @@ from triplegain.api.wire import Money, Name, Symbol
 from triplegain.domain.clock import SECOND_NS, from_datetime
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import (
-    Limit,
-    Market,
+    OrderKind,
     OrderRequest,
     OrderStatus,
     OrderTerms,
     SelfTradePrevention,
     Side,
-    StopLoss,
     TimeInForce,
+    terms_of,
 )
 from triplegain.domain.records import Outcome
 from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
@@ -59,7 +58,7 @@ class Trade(Body):
     symbol: Symbol
     side: Annotated[Literal["buy", "sell"], _Word]
     quantity: Money
-    order_type: Annotated[Literal["market", "limit", "stop-loss"], _Word] | None = None
+    order_type: Annotated[OrderKind, _Word] | None = None
     price: Money | None = Field(None, validation_alias=AliasChoices("price", "entry_price"))
     stop: Money | None = None
     target: Money | None = None
@@ -71,17 +70,12 @@ class Trade(Body):
     client_order_id: Name | None = None
 
     @property
-    def kind(self) -> str:
-        return self.order_type or ("market" if self.price is None else "limit")
+    def terms(self) -> OrderTerms:
+        return terms_of(self.order_type, self.price, self.post_only)
 
     @model_validator(mode="after")
     def _agrees(self) -> Trade:
-        if self.kind == "market" and self.price is not None:
-            raise ValueError("a market order takes no price: leave it out, or make it a limit order")
-        if self.kind != "market" and self.price is None:
-            raise ValueError(f"a {self.kind} order needs a price")
-        if self.post_only and self.kind != "limit":
-            raise ValueError("only a limit order can be post_only")
+        _ = self.terms
         if self.expires is None and self.time_in_force is TimeInForce.GTD:
             raise ValueError("time in force gtd needs `expires`")
         if self.expires is not None and self.time_in_force not in (None, TimeInForce.GTD):
@@ -97,17 +91,12 @@ class Trade(Body):
             symbol=self.symbol,
             side=Side.parse(self.side),
             quantity=self.quantity,
-            terms=self._terms(),
+            terms=self.terms,
             time_in_force=self.time_in_force or (TimeInForce.GTC if expires_at_ns is None else TimeInForce.GTD),
             expires_at_ns=expires_at_ns,
             leverage=self.leverage,
             self_trade=self.self_trade,
         )
-
-    def _terms(self) -> OrderTerms:
-        if self.price is None:
-            return Market()
-        return StopLoss(self.price) if self.kind == "stop-loss" else Limit(self.price, self.post_only)
 
 
 class Amendment(Body):

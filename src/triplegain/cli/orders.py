@@ -48,17 +48,20 @@ def place(
 ) -> None:
     """Place an order and say what the exchange answered."""
     from triplegain.domain.ids import request_id
+    from triplegain.domain.orders import OrderKind
 
-    if limit is not None and stop_loss is not None:
-        raise typer.BadParameter("--limit and --stop-loss are two kinds of order: choose one")
-    kind = "limit" if limit is not None else "stop-loss" if stop_loss is not None else "market"
+    prices = {OrderKind.LIMIT: limit, OrderKind.STOP_LOSS: stop_loss}
+    named = {kind: price for kind, price in prices.items() if price is not None}
+    if len(named) > 1:
+        raise typer.BadParameter(f"{' and '.join(f'--{kind}' for kind in named)} are two kinds of order: choose one")
+    kind, price = next(iter(named.items()), (OrderKind.MARKET, None))
     wanted = {
         "client_order_id": name or f"cli-{request_id()}",
         "symbol": symbol,
         "side": side.value,
         "quantity": quantity,
-        "order_type": kind,
-        "price": stop_loss if limit is None else limit,
+        "order_type": kind.value,
+        "price": price,
         "stop": stop,
         "target": target,
         "time_in_force": tif and tif.value,

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.tables import UNKNOWN, amount, listing, moment, pairs, price, signed_amount, signed_usd, traded_by
-from triplegain.domain.orders import Limit, OrderStatus, StopLoss
+from triplegain.cli.tables import amount, listing, moment, pairs, price, signed_amount, signed_usd, traded_by
+from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SessionRecord
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
@@ -90,14 +90,8 @@ def _settings(session: SessionRecord) -> str:
 def order_cells(order: OrderRecord) -> tuple[str, ...]:
     """Client id, pair, side, type, price, filled of quantity, status."""
     request = order.request
-    match request.terms:
-        case Limit(limit):
-            asked = price(order.price if order.price is not None else limit).plain
-        case StopLoss(trigger):
-            asked = price(order.price if order.price is not None else trigger).plain
-        case _:
-            asked = "market"
+    named = request.terms.price if order.price is None else order.price
+    asked = "market" if named is None else price(named).plain
     filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
-    kind = request.terms.kind or UNKNOWN
     status = order.status.value.replace("_", " ")
-    return request.client_order_id, request.symbol, request.side.value, kind, asked, filled, status
+    return request.client_order_id, request.symbol, request.side.value, request.terms.kind.value, asked, filled, status

@@ -21,6 +21,7 @@ from triplegain.decision.cycle import (
     run_cycle,
 )
 from triplegain.decision.record import MindRecord
+from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import DecisionRecord, Outcome
@@ -62,12 +63,17 @@ class DecisionDesk:
 
         return run_cycle(answer, situation, judge)
 
-    def carry_out(self, outcome: CycleOutcome, details: Mapping[str, Any] | None = None) -> DecisionRecord | None:
+    def carry_out(
+        self,
+        outcome: CycleOutcome,
+        details: Mapping[str, Any] | None = None,
+        origin: Origin = Origin.STRATEGY,
+    ) -> DecisionRecord | None:
         """Do what it says. Returns the decision where it was put down; with `details` it always is."""
         now_ns = outcome.decision.time_ns
         match outcome.action:
             case OpenTrade(approved):
-                outcome = outcome.sent_as(self._desk.open(approved, now_ns).client_order_id)
+                outcome = outcome.sent_as(self._desk.open(approved, now_ns, origin).client_order_id)
                 self._risk.on_opened(approved.proposal.symbol, now_ns)
             case Allocate(approved):
                 outcome = self._allocate(outcome, approved)
@@ -79,9 +85,15 @@ class DecisionDesk:
         return self.note(outcome.decision, details or {})
 
     def _allocate(self, outcome: CycleOutcome, approved: RiskApproved) -> CycleOutcome:
-        proposal, name = approved.proposal, f"weight-{self.next_number}"
+        proposal, name = approved.proposal, own_id(Family.WEIGHT, self.next_number)
         request = OrderRequest(
-            name, proposal.symbol, proposal.side, approved.quantity, proposal.terms, purpose=proposal.intent.value
+            name,
+            proposal.symbol,
+            proposal.side,
+            approved.quantity,
+            proposal.terms,
+            purpose=proposal.intent.value,
+            origin=Origin.STRATEGY,
         )
         sent = self._desk.allocate(request)
         if isinstance(sent, Refusal):

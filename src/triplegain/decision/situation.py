@@ -94,7 +94,7 @@ class SituationRoom:
         stale = self._unfillable if quote is not None else f"no fresh price of {symbol}"
         if market.condition:
             stale = f"{symbol}: {market.condition}"
-        tier = self._exchange.booking.volume.tier(market.instrument.fees, now_ns)
+        tier = self._exchange.account.volume.tier(market.instrument.fees, now_ns)
         return MarketView(
             instrument=market.instrument,
             bid=None if quote is None else quote.bid,

@@ -34,6 +34,7 @@ from triplegain.decision.settings import MindSettings
 from triplegain.decision.stored_answer import answer_from_json, answer_to_json
 from triplegain.decision.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.domain.agent_records import VoteRecord
+from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Side
 from triplegain.domain.records import Outcome
 from triplegain.domain.verdict import RiskRefused
@@ -190,7 +191,7 @@ class Voting:
         outcome = decisions.plan(answer, situation)
         conflicts = self._conflicts(outcome, situation)
         if not conflicts or not isinstance(answer, AgentAnswer):
-            decisions.carry_out(outcome, details)
+            decisions.carry_out(outcome, details, Origin.AGENT)
             return None
         details["conflicts"] = [conflict.words for conflict in conflicts]
         question = None if ask_about is None else self._question(ask_about, answer, outcome, conflicts, situation)
@@ -327,7 +328,7 @@ class Voting:
                 decisions.put_aside(outcome, Outcome.REFUSED, left.reasons[0], {**details, **refused_details(left)})
                 return
             outcome = replace(outcome, action=OpenTrade(left))
-        decisions.carry_out(outcome, details)
+        decisions.carry_out(outcome, details, Origin.AGENT)
 
     def score(self, now_ns: int) -> None:
         """Votes whose hour has come are held against the market."""

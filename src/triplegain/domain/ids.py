@@ -11,9 +11,12 @@ import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
 
+#: How the client order ids that this program gives begin. Nobody else may use one.
+_OWN = "tg-"
+
 
 class Origin(StrEnum):
-    """Who wanted it. `protection` is what the desk sends for a position: stops and exits."""
+    """Who wants an order. What an order is for, and whose money pays for it, is asked of this and never of its id."""
 
     HAND = "hand"
     AGENT = "agent"
@@ -23,6 +26,27 @@ class Origin(StrEnum):
     PROTECTION = "protection"
     GATEWAY = "gateway"
     MCP = "mcp"
+
+
+class Family(StrEnum):
+    """What our own orders are numbered by."""
+
+    ENTRY = "entry"
+    WEIGHT = "weight"
+    REBALANCE = "rb"
+    STOP = "stop"
+    EXIT = "exit"
+    HODL = "hodl"
+
+
+def own_id(family: Family, *numbers: int) -> str:
+    """The client order id of an order of ours, for people to read: at most 18 characters, as Kraken takes them."""
+    return f"{_OWN}{family}-{'-'.join(map(str, numbers))}"
+
+
+def is_reserved(client_order_id: str) -> bool:
+    """Whether an id that somebody chose is of the kind that only this program gives."""
+    return client_order_id.lower().startswith(_OWN)
 
 
 def _kraken_shape(prefix: str, seed: str) -> str:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from triplegain.domain.ids import Origin
+
 
 class LedgerAccount(StrEnum):
     """Whose money. WALLET is ours to trade with, HODL ours to keep; the others are their counterparts."""
@@ -15,10 +17,6 @@ class LedgerAccount(StrEnum):
     FEES = "fees"
     CAPITAL = "capital"
     HODL = "hodl"
-
-
-#: How the names of the hodl bag's orders begin.
-HODL_ORDERS = "hodl-"
 
 
 class EntryKind(StrEnum):
@@ -45,6 +43,6 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     fill_number: int = 0
 
 
-def account_of(client_order_id: str) -> LedgerAccount:
-    """Which of our accounts an order pays from and is paid to. Orders named `hodl-…` are the hodl bag's alone."""
-    return LedgerAccount.HODL if client_order_id.startswith(HODL_ORDERS) else LedgerAccount.WALLET
+def account_of(origin: Origin) -> LedgerAccount:
+    """Which of our accounts an order pays from and is paid to."""
+    return LedgerAccount.HODL if origin is Origin.HODL else LedgerAccount.WALLET

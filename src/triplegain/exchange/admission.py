@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import assert_never
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, MarketDepth
 from triplegain.domain.money import from_atoms, text
-from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
+from triplegain.domain.orders import TimeInForce
 from triplegain.domain.refusals import Code
 from triplegain.domain.values import is_usable
 from triplegain.exchange.order import WorkingOrder
@@ -33,16 +32,7 @@ def read_terms(order: WorkingOrder) -> Refusal | None:
     if not is_usable(request.quantity) or request.quantity <= 0:
         return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {request.quantity}")
     order.lots = order.left = instrument.whole_lots(request.quantity)
-    price: Decimal | None = None
-    match request.terms:
-        case Market():
-            pass
-        case Limit():
-            price, order.post_only = request.terms.price, request.terms.post_only
-        case StopLoss():
-            price = request.terms.trigger
-        case _:
-            assert_never(request.terms)
+    price, order.post_only = request.terms.price, request.terms.post_only
     if price is not None:
         ticks = ticks_or_refusal(instrument, price)
         if isinstance(ticks, Refusal):

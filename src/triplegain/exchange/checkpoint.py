@@ -29,10 +29,10 @@ def exchange_state(exchange: PaperExchange) -> dict[str, Any]:
         "recent": list(exchange.recent.items()),
         "agenda": exchange.agenda.state(),
         "draws": [exchange.latency.draws, exchange.queue.draws],
-        "sequence": exchange.booking.sequence,
-        "fill_count": exchange.booking.fill_count,
-        "answered_ns": exchange.booking.answered_ns,
-        "volume": exchange.booking.volume.state(),
+        "sequence": exchange.account.sequence,
+        "fill_count": exchange.account.fill_count,
+        "answered_ns": exchange.account.answered_ns,
+        "volume": exchange.account.volume.state(),
         "markets": {symbol: _market_state(market) for symbol, market in exchange.markets.items()},
     }
 
@@ -58,10 +58,10 @@ def restore_exchange(exchange: PaperExchange, stored: Mapping[str, Any]) -> None
     exchange.order_count = stored["order_count"]
     exchange.recent.update(stored["recent"])
     exchange.latency.draws, exchange.queue.draws = stored["draws"]
-    exchange.booking.sequence = stored["sequence"]
-    exchange.booking.fill_count = stored["fill_count"]
-    exchange.booking.answered_ns = stored["answered_ns"]
-    exchange.booking.volume.restore(stored["volume"])
+    exchange.account.sequence = stored["sequence"]
+    exchange.account.fill_count = stored["fill_count"]
+    exchange.account.answered_ns = stored["answered_ns"]
+    exchange.account.volume.restore(stored["volume"])
     by_number: dict[int, WorkingOrder] = {}
     for entry in stored["orders"]:
         request = msgspec.convert(entry["request"], OrderRequest)

@@ -10,14 +10,14 @@ from triplegain.domain.orders import OrderRequest, OrderStatus
 
 #: Fields that go into the stored state as they are.
 _PLAIN = (
-    "kind", "price", "lots", "left", "post_only", "fee_ceiling_ppm", "fee_exact", "fee_charged", "spent_atoms",
+    "price", "lots", "left", "post_only", "fee_ceiling_ppm", "fee_exact", "fee_charged", "spent_atoms",
     "ahead", "ahead_before", "ahead_at_arrival", "sent_ns", "arrived_ns", "touched_ns", "triggered", "opened_ns",
     "shrunk_ns",
 )  # fmt: skip
 
 
 class WorkingOrder:
-    """`price` is the limit, or the trigger until `triggered`; 0 for a market order. `ahead` counts public lots only.
+    """`price` is the limit or the trigger, as amended; 0 where the terms name none. `ahead` counts public lots only.
 
     `ahead_before` is the queue as it was before the level shrank at `shrunk_ns`: a late print of the trade that caused
     the shrink is counted from there, so that one execution seen twice counts once.
@@ -25,7 +25,7 @@ class WorkingOrder:
 
     __slots__ = (
         "ahead", "ahead_at_arrival", "ahead_before", "arrived_ns", "client_order_id", "fee_ceiling_ppm", "fee_charged",
-        "fee_exact", "instrument", "kind", "left", "lots", "number", "opened_ns", "order_id", "post_only", "price",
+        "fee_exact", "instrument", "left", "lots", "number", "opened_ns", "order_id", "post_only", "price",
         "quote_at_arrival", "quote_at_decision", "request", "sent_ns", "shrunk_ns", "side", "spent_atoms", "status",
         "touched_ns", "triggered",
     )  # fmt: skip
@@ -37,7 +37,6 @@ class WorkingOrder:
         self.request = request
         self.instrument = instrument
         self.side = request.side.index
-        self.kind: str = request.terms.kind
         self.post_only = False
         self.price = 0
         self.lots = 0
@@ -94,7 +93,7 @@ class WorkingOrder:
         order = cls(stored["number"], stored["order_id"], request, instrument, stored["sent_ns"])
         for name in _PLAIN:
             value = stored[name]
-            setattr(order, name, int(value) if isinstance(value, str) and name != "kind" else value)
+            setattr(order, name, int(value) if isinstance(value, str) else value)
         order.status = OrderStatus(stored["status"])
         order.quote_at_decision = (stored["quote_at_decision"][0], stored["quote_at_decision"][1])
         order.quote_at_arrival = (stored["quote_at_arrival"][0], stored["quote_at_arrival"][1])

@@ -15,9 +15,8 @@ from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, Ord
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, TimeInForce
+from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
-from triplegain.exchange.amendment import amend_order
-from triplegain.exchange.booking import Booking
 from triplegain.exchange.commands import Agenda, Amend, Cancel, Command, Expire, Place
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import WorkingOrder
@@ -55,11 +54,11 @@ class PaperExchange:
         self.order_count = 0
         self._open: dict[str, int] = {}
         self.next_due_ns = self.agenda.next_due_ns
-        self.booking = Booking(self)
         self.markets: dict[str, VenueMarket] = {
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
             for instrument, depth in instruments.items()
         }
+        self.account = Account(session, self, self.markets, wallet, self.latency, settings)
 
     # -- what the market does ------------------------------------------------------------------------------------
 
@@ -93,7 +92,7 @@ class PaperExchange:
         self._execute(command)
 
     def drain_events(self) -> list[ExchangeEvent]:
-        return self.booking.drain()
+        return self.account.drain()
 
     # -- what a client does --------------------------------------------------------------------------------------
 
@@ -106,10 +105,10 @@ class PaperExchange:
         order_id = ids.order_id(self.session, number)
         market = self.markets.get(request.symbol)
         arrives_ns = self.now_ns + self.latency.place()
-        stamp = self.booking.stamp(visible_at_ns=self.now_ns)
+        stamp = self.account.stamp(visible_at_ns=self.now_ns)
         cut = None if market is None else tradable(market.instrument, request.quantity)
         quantity = None if cut == request.quantity else cut
-        self.booking.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns, quantity))
+        self.account.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns, quantity))
         if market is None:
             refusal = Refusal(UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
             self._reject(number, request, refusal)
@@ -162,7 +161,7 @@ class PaperExchange:
         order.status = OrderStatus.OPEN
         order.opened_ns = self.now_ns
         self._open[order.request.symbol] = self._open.get(order.request.symbol, 0) + 1
-        self.booking.tell_accepted(order)
+        self.account.tell_accepted(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
             self._schedule(order.request.expires_at_ns, Expire(order.number))
         market.admit(order)
@@ -178,11 +177,11 @@ class PaperExchange:
             return Refusal(RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
         if not market.rate.allows_another(self._open.get(symbol, 0)):
             return Refusal(ORDERS_LIMIT, f"too many open orders on {symbol}")
-        return self.booking.reserve(order, market)
+        return self.account.reserve(order, market)
 
     def _reject(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
-        stamp = self.booking.answer()
-        self.booking.tell(
+        stamp = self.account.answer()
+        self.account.tell(
             OrderRejected(*stamp, number, request.client_order_id, request.symbol, refusal.code, refusal.reason)
         )
         self._remember(request.client_order_id, number)
@@ -202,33 +201,33 @@ class PaperExchange:
         if order is None or order.status is OrderStatus.PENDING:
             refusal: Refusal | None = Refusal(UNKNOWN_ORDER, "no open order has this id")
         else:
-            refusal = amend_order(self, self.markets[order.request.symbol], order, request)
+            refusal = self.account.amend(self.markets[order.request.symbol], order, request)
         if refusal is not None:
             self.refuse_command(request.client_order_id, "amend", refusal, request)
 
     def refuse_command(
         self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
     ) -> None:
-        stamp = self.booking.answer()
-        self.booking.tell(CommandRefused(*stamp, client_order_id, command, refusal.code, refusal.reason, amend))
+        stamp = self.account.answer()
+        self.account.tell(CommandRefused(*stamp, client_order_id, command, refusal.code, refusal.reason, amend))
 
     # -- what a market asks of its engine ------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        self.booking.fill(order, price, lots, maker, model, cause)
+        self.account.fill(order, price, lots, maker, model, cause)
         if order.status is OrderStatus.FILLED:
             self._closed(order)
 
     def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
         order.status = status
-        self.booking.finish(order, reason)
+        self.account.finish(order, reason)
         self._closed(order)
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
-        self.booking.tell_triggered(order, last)
+        self.account.tell_triggered(order, last)
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        return self.booking.affordable(order, price, lots)
+        return self.account.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
         self._open[order.request.symbol] -= 1

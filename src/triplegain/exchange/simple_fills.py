@@ -7,11 +7,11 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
-from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.settings import ExchangeSettings
@@ -34,7 +34,7 @@ class SimpleFills:
 
     def admit(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
-        if order.kind == "limit" and not order.post_only:
+        if order.request.terms.rests and not order.post_only:
             self._fresh.add(order.number)
 
     def readmit(self, order: WorkingOrder, fresh: bool) -> None:
@@ -68,11 +68,15 @@ class SimpleFills:
         remaining = lots
         for order in self.all():
             before = order.left
-            if order.kind == "limit":
-                self._meet_limit(order, price, price, remaining, "tape", cause)
-            else:
-                bound = self._bound(order, remaining)
-                self._fill_taker(order, self.slipped(order.side, price), bound, "tape", cause)
+            terms = order.request.terms
+            match terms:
+                case Limit():
+                    self._meet_limit(order, price, price, remaining, "tape", cause)
+                case Market() | StopLoss():
+                    bound = self._bound(order, remaining)
+                    self._fill_taker(order, self.slipped(order.side, price), bound, "tape", cause)
+                case _:
+                    assert_never(terms)
             remaining = max(remaining - (before - order.left), 0)
 
     def execute_now(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
@@ -95,18 +99,27 @@ class SimpleFills:
             "price": candle.open,
             "quantity": candle.volume,
         }
-        for order in sorted(self.all(), key=lambda waiting: (waiting.kind != "stop-loss", waiting.number)):
+        for order in sorted(self.all(), key=lambda waiting: (waiting.request.terms.trigger is None, waiting.number)):
             before = order.left
-            if order.kind == "stop-loss" and not order.triggered:
+            self._meet_candle(order, candle, budget, cause)
+            budget -= before - order.left
+
+    def _meet_candle(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
+        begun = candle.open_time_ns >= order.sent_ns and candle.volume > 0
+        terms = order.request.terms
+        match terms:
+            case StopLoss() if not order.triggered:
                 self._meet_stop(order, candle, budget, cause)
-            elif candle.open_time_ns >= order.sent_ns and candle.volume:
-                if order.kind == "limit":
+            case Limit():
+                if begun:
                     extreme = candle.low if order.side == 0 else candle.high
                     self._meet_limit(order, candle.open, extreme, budget, "candle", cause)
-                else:
+            case Market() | StopLoss():
+                if begun:
                     price = self.slipped(order.side, candle.open)
                     self._fill_taker(order, price, self._bound(order, budget), "candle", cause, budget)
-            budget -= before - order.left
+            case _:
+                assert_never(terms)
 
     def _meet_stop(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
         reached = candle.high >= order.price if order.side == 0 else candle.low <= order.price

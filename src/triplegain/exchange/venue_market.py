@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import Any
+from typing import Any, assert_never
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
@@ -19,7 +19,7 @@ from triplegain.domain.market import (
     PublicTrade,
     TimePassed,
 )
-from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
 from triplegain.exchange.book import ASK, BID, OrderBook
 from triplegain.exchange.catch_up import MISSED_TRADE, lose_places, meet_missed_trade
 from triplegain.exchange.engine import Engine
@@ -46,15 +46,13 @@ _UNTIL_SNAPSHOT = (
 
 
 class VenueMarket:
-    """Takes market events one at a time; `on_level` and `on_trade` are the same path without a message object."""
+    """Takes market events one at a time, in order of receipt."""
 
     __slots__ = (
         "_asks",
         "_bids",
         "_engine",
         "_matcher",
-        "_own_best",
-        "_resting_levels",
         "book",
         "depth",
         "instrument",
@@ -81,8 +79,6 @@ class VenueMarket:
         self.depth = depth
         self.book = OrderBook()
         self.resting = RestingOrders()
-        self._resting_levels = self.resting.levels
-        self._own_best = self.resting.best
         self._bids, self._asks = self.book.prices
         self.stops = StopOrders()
         self.simple = SimpleFills(engine, settings)
@@ -129,45 +125,10 @@ class VenueMarket:
         if engine.next_due_ns <= time_ns:
             engine.run_through(time_ns)
 
-    def on_level(self, time_ns: int, side: int, price: int, size: int) -> None:
-        """A book update of one level."""
-        engine = self._engine
-        if engine.next_due_ns < time_ns:
-            engine.run_before(time_ns)
-        engine.now_ns = time_ns
-        book = self.book
-        before = book.set_level(side, price, size)
-        if price in self._resting_levels[side]:
-            self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
-        elif book.unsettled and price in book.prints[side]:
-            book.explain(side, price, time_ns)
-        if book.unsettled and time_ns > book.time_ns:
-            book.settle(time_ns)
-        book.time_ns = time_ns
-        bids, asks = self._bids, self._asks
-        if not bids or not asks or bids[-1] >= asks[0]:
-            self._after_book(time_ns)
-        else:
-            own_bid, own_ask = self._own_best
-            if own_bid >= asks[0] or own_ask <= bids[-1]:
-                self._match_quotes(time_ns)
-        if engine.next_due_ns <= time_ns:
-            engine.run_through(time_ns)
-
-    def on_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
-        """A public trade; `taker_side` 0 lifted the offer, 1 hit the bid."""
-        engine = self._engine
-        if engine.next_due_ns < time_ns:
-            engine.run_before(time_ns)
-        engine.now_ns = time_ns
-        self._apply_trade(time_ns, taker_side, price, lots)
-        if engine.next_due_ns <= time_ns:
-            engine.run_through(time_ns)
-
     def _set_level(self, time_ns: int, side: int, price: int, size: int) -> None:
         book = self.book
         before = book.set_level(side, price, size)
-        if price in self._resting_levels[side]:
+        if price in self.resting.levels[side]:
             self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
         elif book.unsettled:
             book.explain(side, price, time_ns)
@@ -282,15 +243,22 @@ class VenueMarket:
     def admit(self, order: WorkingOrder) -> None:
         """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
-        if order.kind == "stop-loss" and self.depth is not MarketDepth.CANDLES:
-            self.stops.add(order)
-            self._trigger_stops(order.arrived_ns)
-        elif self.depth is not MarketDepth.BOOK:
-            self.simple.admit(order)
-        elif order.kind == "market":
-            self.execute_market(order, cause)
-        else:
-            self._admit_limit(order, cause)
+        terms = order.request.terms
+        match terms:
+            case StopLoss():
+                if self.depth is MarketDepth.CANDLES:
+                    self.simple.admit(order)
+                    return
+                self.stops.add(order)
+                self._trigger_stops(order.arrived_ns)
+            case Market() | Limit() if self.depth is not MarketDepth.BOOK:
+                self.simple.admit(order)
+            case Market():
+                self.execute_market(order, cause)
+            case Limit():
+                self._admit_limit(order, cause)
+            case _:
+                assert_never(terms)
 
     def execute_market(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
         """Take what the book shows; what it does not show is cancelled, never invented."""

@@ -10,6 +10,7 @@ import msgspec
 
 from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.ids import Origin
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, text
@@ -84,16 +85,15 @@ class FreeCoins:
         quantity = request.quantity if quantity is None else quantity
         if request.side is Side.SELL:
             return instrument.base, quantity
-        price = getattr(request.terms, "price", None) or getattr(request.terms, "trigger", None)
-        price = price or self._ask(request.symbol)
+        price = request.terms.price or self._ask(request.symbol)
         if price is None:
             return instrument.quote, None
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
         return instrument.quote, EXACT.multiply(EXACT.multiply(quantity, price), rate)
 
-    def filled(self, event: OrderFilled) -> None:
+    def filled(self, event: OrderFilled, origin: Origin) -> None:
         """A fill we have come to know of. What the hodl account pays and gets was never there to spend."""
-        if account_of(event.client_order_id) is LedgerAccount.HODL:
+        if account_of(origin) is LedgerAccount.HODL:
             return
         instrument = self._instruments[event.symbol]
         sign = 1 if event.side is Side.BUY else -1
@@ -120,7 +120,7 @@ class FreeCoins:
         for request, rest in (*resting, *leaving):
             if request.side is Side.SELL and request.position_id is not None:
                 continue
-            if account_of(request.client_order_id) is LedgerAccount.HODL:
+            if account_of(request.origin) is LedgerAccount.HODL:
                 continue
             spent, amount = self.cost(request, rest)
             if spent == asset and amount is not None:

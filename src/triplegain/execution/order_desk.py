@@ -2,12 +2,11 @@
 
 It is the same in paper and live, has no clock (`now_ns` is market time) and does no I/O. Feed it every exchange
 event when it becomes visible, every quote, and a timer at `next_due_ns`; it keeps the order register and the
-positions up to date and sends what the protections ask for. Entries are named `entry-N`, positions `pos-N`.
+positions up to date and sends what the protections ask for. Positions are named `pos-N`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,10 +18,10 @@ from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.configured import key, part
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
+from triplegain.domain.ids import Family, Origin, is_reserved, own_id
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import text
-from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
+from triplegain.domain.orders import AmendRequest, OrderRequest, Side, TimeInForce
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
@@ -37,8 +36,6 @@ from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
 from triplegain.execution.protection.protections import ProtectionDelays, Protections
 from triplegain.execution.protection.trailing import ProtectionSettings
-
-_OWN_ID = re.compile(rf"(entry|stop|exit)-\d+|{HODL_ORDERS}.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +90,11 @@ class OrderDesk:
         self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._quotes.offer)
         self._protections = Protections(broker, self._instruments.values(), positions, self._settings.protection)
         self._counters = {"pos": 0, "entry": 0}
+        #: Positions that no agent opened.
+        self._by_hand: set[str] = set()
         self._now_ns = 0
 
-    def open(self, approved: RiskApproved, now_ns: int) -> OrderRequest:
+    def open(self, approved: RiskApproved, now_ns: int, origin: Origin = Origin.STRATEGY) -> OrderRequest:
         """Send the entry of an approved proposal; its stop and target are kept with it. Returns what was sent.
 
         Raises InvalidValueError for what the gate never lets through: not a long opening, a price off the tick.
@@ -104,15 +103,16 @@ class OrderDesk:
         if proposal.intent is not Intent.OPEN or proposal.side is not Side.BUY:
             raise InvalidValueError(f"the desk opens long positions only, not {proposal.intent} {proposal.side}")
         request = OrderRequest(
-            client_order_id=self._next("entry"),
+            client_order_id=own_id(Family.ENTRY, self._next("entry")),
             symbol=proposal.symbol,
             side=Side.BUY,
             quantity=approved.quantity,
             terms=proposal.terms,
             leverage=proposal.leverage,
             purpose="entry",
+            origin=origin,
         )
-        if isinstance(proposal.terms, Limit) and self._settings.entry_expiry_ns:
+        if proposal.terms.rests and self._settings.entry_expiry_ns:
             expires = now_ns + self._settings.entry_expiry_ns
             request = msgspec.structs.replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
         return self._enter(request, proposal.stop, proposal.target)
@@ -138,7 +138,9 @@ class OrderDesk:
         if reason is not None:
             return _no(reason)
         if request.side is Side.BUY:
-            return self._enter(request, stop, target)
+            request = self._enter(request, stop, target)
+            self._by_hand.add(request.position_id or "")
+            return request
         self._send(request)
         return request
 
@@ -247,8 +249,8 @@ class OrderDesk:
         self.positions.apply(event)
         if isinstance(event, OrderSubmitted):
             self._free.submitted(event)
-        elif isinstance(event, OrderFilled):
-            self._free.filled(event)
+        elif isinstance(event, OrderFilled) and record is not None:
+            self._free.filled(event, record.request.origin)
         self._protections.on_event(event, record is not None and record.status.is_final, now_ns)
 
     def on_quote(
@@ -302,7 +304,7 @@ class OrderDesk:
                 p.ordered,
                 entry_over=p.entry is LegState.DONE,
                 leaving=p.is_leaving,
-                by_hand=not _OWN_ID.fullmatch(p.entry_id),
+                by_hand=p.position_id in self._by_hand,
             )
             for p in chosen
         )
@@ -335,13 +337,13 @@ class OrderDesk:
         self._protections.alerts.clear()
         return alerts
 
-    def _next(self, kind: str) -> str:
+    def _next(self, kind: str) -> int:
         self._counters[kind] += 1
-        return f"{kind}-{self._counters[kind]}"
+        return self._counters[kind]
 
     def _objection(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> str | None:
-        if _OWN_ID.fullmatch(request.client_order_id):
-            return f"the client order id {request.client_order_id!r} is of the kind the desk gives; choose another"
+        if is_reserved(request.client_order_id):
+            return f"the client order id {request.client_order_id!r} is of the kind this program gives: choose another"
         if request.position_id is not None:
             return "an order cannot be tied to a position by hand; close the position instead"
         instrument = self._instruments[request.symbol]
@@ -356,7 +358,7 @@ class OrderDesk:
 
     def _enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> OrderRequest:
         _check_ticks(self._instruments[request.symbol], stop, target)
-        request = msgspec.structs.replace(request, position_id=self._next("pos"))
+        request = msgspec.structs.replace(request, position_id=f"pos-{self._next('pos')}")
         self._protections.enter(request, stop, target)
         self._send(request)
         return request
@@ -372,12 +374,15 @@ class OrderDesk:
         self._protections.register(parts)
 
     def _state(self) -> dict[str, Any]:
-        return {"counters": dict(self._counters), "now_ns": str(self._now_ns), "free": self._free.state()}
+        by_hand = sorted(self._by_hand & {p.position_id for p in self._protections.all()})
+        free = self._free.state()
+        return {"counters": dict(self._counters), "now_ns": str(self._now_ns), "free": free, "by_hand": by_hand}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._counters = dict(state["counters"])
         self._now_ns = int(state["now_ns"])
         self._free.restore(state["free"])
+        self._by_hand = set(state["by_hand"])
 
 
 def _no(reason: str) -> Refusal:

@@ -26,7 +26,7 @@ from triplegain.domain.exchange_events import (
     OrderTriggered,
 )
 from triplegain.domain.money import EXACT
-from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
+from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord
 
 
@@ -119,7 +119,7 @@ class OrderRegister:
             submitted_at_ns=event.time_ns,
             updated_at_ns=event.time_ns,
             quantity=event.request.quantity if event.quantity is None else event.quantity,
-            price=_price(event.request.terms),
+            price=event.request.terms.price,
         )
 
     def _live(
@@ -179,18 +179,6 @@ class OrderRegister:
         everything = self._open | self._final
         self._by_client_id = {record.request.client_order_id: number for number, record in everything.items()}
         self._changed.clear()
-
-
-def _price(terms: OrderTerms) -> Decimal | None:
-    match terms:
-        case Market():
-            return None
-        case Limit(price, _):
-            return price
-        case StopLoss(trigger):
-            return trigger
-        case _:
-            assert_never(terms)
 
 
 def _check_cumulative(record: OrderRecord, cumulative: Decimal) -> None:

@@ -17,6 +17,7 @@ from triplegain.domain.exchange_events import (
     OrderFilled,
     OrderSubmitted,
 )
+from triplegain.domain.ids import Origin
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -87,9 +88,9 @@ class PaperOrderExecutor:
                     self.last_fills.append(event)
                 case _:
                     pass
-            self.orders.apply(event)
+            record = self.orders.apply(event)
             self.positions.apply(event)
-            if isinstance(event, OrderFilled):
+            if isinstance(event, OrderFilled) and record is not None and record.request.origin is not Origin.HODL:
                 self.portfolio.on_fill(event)
         return events
 

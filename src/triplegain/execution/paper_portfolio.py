@@ -19,7 +19,7 @@ from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.ledger_entry import LedgerAccount, account_of
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import EXACT, atoms, ceil_to, from_atoms, text
 from triplegain.domain.orders import Side
 from triplegain.domain.records import BalanceRecord
@@ -134,10 +134,8 @@ class PaperPortfolio:
                 self.cost_book.open_with(symbol, amount, self._mark(symbol))
         return True
 
-    def on_fill(self, fill: OrderFilled) -> PaperTrade | None:
-        """Follow a fill the exchange has booked in the wallet. None for the hodl bag's: they are no trading."""
-        if account_of(fill.client_order_id) is LedgerAccount.HODL:
-            return None
+    def on_fill(self, fill: OrderFilled) -> PaperTrade:
+        """Follow a fill that the exchange has booked in the wallet. What the hodl bag buys is no trading."""
         return self._follow(
             fill.symbol, fill.side, fill.quantity, fill.price, fill.notional, fill.fee, fill.time_ns, fill.fill_id
         )

@@ -25,7 +25,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, text
-from triplegain.domain.orders import OrderRequest, Side, StopLoss
+from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.position import Position, PositionError
 from triplegain.execution.protection.protection import StopLevel
@@ -86,7 +86,7 @@ class Positions:
     def _stop_moved(
         self, position: Position | None, request: OrderRequest, event: OrderAmended
     ) -> PositionRecord | None:
-        is_stop = request.side is Side.SELL and isinstance(request.terms, StopLoss)
+        is_stop = request.side is Side.SELL and request.terms.trigger is not None
         if position is None or not is_stop or position.stop == event.price:
             return None
         move = self._moves.get(position.position_id)
@@ -104,10 +104,11 @@ class Positions:
         if position is None or request.side is not Side.SELL:
             return None
         position.live_exits.add(event.order_number)
-        if not isinstance(request.terms, StopLoss):
+        trigger = request.terms.trigger
+        if trigger is None:
             return None
-        moved = position.stop != request.terms.trigger
-        position.stop, position.stop_reason = request.terms.trigger, CloseReason(request.purpose)
+        moved = position.stop != trigger
+        position.stop, position.stop_reason = trigger, CloseReason(request.purpose)
         return self._note(position) if moved else None
 
     def _filled(self, position: Position | None, request: OrderRequest, event: OrderFilled) -> Position:
@@ -119,7 +120,7 @@ class Positions:
             position.stop, position.target = self._plans.pop(position_id, (None, None))
             self._open[position_id] = position
         quote = self._instruments[event.symbol].quote
-        purpose = position.stop_reason.value if isinstance(request.terms, StopLoss) else request.purpose
+        purpose = position.stop_reason.value if request.terms.trigger is not None else request.purpose
         position.fill(request.side, purpose, event, self._usd_price(quote))
         return position
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from triplegain.domain.money import floor_to
-from triplegain.domain.orders import Limit, Market, Side, StopLoss
+from triplegain.domain.orders import Side
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
 from triplegain.risk.limits import RiskLimits
@@ -59,13 +59,7 @@ def _entry(proposal: TradeProposal, market: MarketView) -> Decimal | None:
     far = market.ask if proposal.side is Side.BUY else market.bid
     if far is None:
         far = market.last
-    match proposal.terms:
-        case Market():
-            return far
-        case Limit(price, _):
-            return None if far is None else price
-        case StopLoss(trigger):
-            return None if far is None else max(trigger, far)
+    return None if far is None else proposal.terms.worst(far)
 
 
 def _assess_exit(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:

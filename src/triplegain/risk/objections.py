@@ -12,7 +12,6 @@ from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.plausibility import terms_price
 from triplegain.risk.sizing import confidence_multiplier
 from triplegain.risk.standing import Standing
 from triplegain.risk.views import MarketView, PortfolioView
@@ -83,7 +82,7 @@ def _stop(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> It
     if stop is None:
         yield Reason(Rule.STOP_REQUIRED, "a stop-loss is required")
         return
-    for price in (stop, target, terms_price(proposal)):
+    for price in (stop, target, proposal.terms.price):
         if price is not None:
             try:
                 market.instrument.ticks(price)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from triplegain.domain.orders import Limit, Market, StopLoss
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.numbers import is_usable
@@ -60,17 +59,6 @@ def _implausible_opening(
             yield Reason(Rule.NUMBERS, f"exposure in {symbol} is not a sensible amount")
 
 
-def terms_price(proposal: TradeProposal) -> Decimal | None:
-    """The price the order itself names."""
-    match proposal.terms:
-        case Market():
-            return None
-        case Limit(price, _):
-            return price
-        case StopLoss(trigger):
-            return trigger
-
-
 def _opening_numbers(
     proposal: TradeProposal, portfolio: PortfolioView, market: MarketView
 ) -> dict[str, Decimal | None]:
@@ -79,7 +67,7 @@ def _opening_numbers(
         "stop": proposal.stop,
         "target": proposal.target,
         "confidence": proposal.confidence,
-        "price of the order": terms_price(proposal),
+        "price of the order": proposal.terms.price,
         "equity": portfolio.equity,
         "exposure": portfolio.exposure,
         "free funds": portfolio.free_quote,

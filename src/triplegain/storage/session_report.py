@@ -51,15 +51,16 @@ SELECT symbol, count(*) AS positions, count(closed_at_ns) AS closed,
        CASE WHEN count(*) = count(realised_usd) THEN sum(realised_usd) END AS realised_usd
 FROM paper_positions WHERE session_id = $1 GROUP BY symbol
 """
-# What the hodl bag buys is no trade of the account that is reported on, whose equity leaves it out.
-_FILLS = """
+#: What the hodl bag buys is no trade of the account that is reported on, whose equity leaves it out.
+_TRADING = "order_number NOT IN (SELECT order_number FROM paper_orders WHERE session_id = $1 AND purpose = 'hodl')"
+_FILLS = f"""
 SELECT symbol, count(*) AS fills, count(*) FILTER (WHERE maker) AS maker_fills, sum(notional) AS notional,
        coalesce(sum(notional) FILTER (WHERE maker), 0) AS maker_notional, sum(fee) AS fees
-FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%' GROUP BY symbol
+FROM paper_trades WHERE session_id = $1 AND {_TRADING} GROUP BY symbol
 """
-_FEES = """
+_FEES = f"""
 SELECT fee_asset AS asset, sum(fee) AS fee FROM paper_trades
-WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%' GROUP BY fee_asset ORDER BY fee_asset
+WHERE session_id = $1 AND {_TRADING} GROUP BY fee_asset ORDER BY fee_asset
 """
 #: A sum is NULL, and so unknown, as soon as one of its trades has no USD value.
 _CLOSED = """
@@ -82,7 +83,7 @@ SELECT close_reason::text AS reason, count(*) AS n,
 FROM paper_positions WHERE session_id = $1 AND close_reason IS NOT NULL AND closed_at_ns IS NOT NULL
 GROUP BY close_reason ORDER BY n DESC, close_reason
 """
-_SHORTFALL = """
+_SHORTFALL = f"""
 SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
        coalesce(sum(notional) FILTER (WHERE shortfall IS NOT NULL), 0) AS notional,
        coalesce(sum((shortfall ->> 'delay')::numeric), 0) AS delay,
@@ -90,7 +91,7 @@ SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
        coalesce(sum((shortfall ->> 'impact')::numeric), 0) AS impact,
        coalesce(sum((shortfall ->> 'fee')::numeric), 0) AS fee
 FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
-      FROM paper_trades WHERE session_id = $1 AND client_order_id NOT LIKE 'hodl-%') AS t
+      FROM paper_trades WHERE session_id = $1 AND {_TRADING}) AS t
 GROUP BY fee_asset ORDER BY fee_asset
 """
 _DECIDERS = "SELECT agent FROM paper_decisions WHERE session_id = $1 GROUP BY agent ORDER BY count(*) DESC, agent"

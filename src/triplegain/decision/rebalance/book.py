@@ -29,6 +29,7 @@ from triplegain.decision.rebalance.plan import (
 )
 from triplegain.domain.clock import NEVER
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.ids import Family, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side
 from triplegain.domain.quote import Quote
@@ -251,9 +252,10 @@ class RebalanceBook:
         return known
 
     def _orders(self, legs: Iterable[Leg], prices: Mapping[str, Prices]) -> tuple[RebalanceOrder, ...]:
+        coins = list(self._instruments)
         return tuple(
             RebalanceOrder(
-                client_order_id=f"rb-{self._plans}-{self._batch}-{self._instruments[leg.symbol].base.lower()}",
+                client_order_id=own_id(Family.REBALANCE, self._plans, self._batch, coins.index(leg.symbol)),
                 batch=self._batch,
                 leg=leg,
                 terms=self._terms(leg, prices[leg.symbol]),

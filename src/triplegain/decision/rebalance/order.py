@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from triplegain.decision.rebalance.plan import Leg
+from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal
@@ -35,7 +36,7 @@ class RebalanceOrder:
 
     def request(self, approved: RiskApproved) -> OrderRequest:
         """What is sent once risk has approved the proposal, perhaps smaller."""
-        resting = isinstance(self.terms, Limit)
+        resting = self.terms.rests
         return OrderRequest(
             client_order_id=self.client_order_id,
             symbol=self.leg.symbol,
@@ -45,6 +46,7 @@ class RebalanceOrder:
             time_in_force=TimeInForce.GTD if resting else TimeInForce.GTC,
             expires_at_ns=self.expires_at_ns if resting else None,
             purpose=REBALANCE_PURPOSE,
+            origin=Origin.REBALANCE,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class RebalanceOrder:
             "client_order_id": self.client_order_id,
             "batch": self.batch,
             "leg": self.leg.to_json(),
-            "limit": text(self.terms.price) if isinstance(self.terms, Limit) else None,
+            "limit": None if self.terms.limit is None else text(self.terms.limit),
             "expires_at_ns": str(self.expires_at_ns),
         }
 

@@ -14,8 +14,8 @@ from msgspec import Struct
 from triplegain.domain.agent_records import AlertKind, HodlStep
 from triplegain.domain.exchange_events import ExchangeEvent, OrderCancelled, OrderFilled, OrderRejected, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import EXACT, divide, floor_to, text
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.execution.broker import Broker
@@ -62,7 +62,10 @@ class Purchase(Struct):
 
     @property
     def request(self) -> OrderRequest:
-        return OrderRequest(self.client_order_id, self.symbol, Side.BUY, self.quantity, Market(), purpose="hodl")
+        terms, origin = Market(), Origin.HODL
+        return OrderRequest(
+            self.client_order_id, self.symbol, Side.BUY, self.quantity, terms, purpose="hodl", origin=origin
+        )
 
     def fill(self, event: OrderFilled) -> None:
         self.filled = EXACT.add(self.filled, event.quantity)
@@ -163,7 +166,7 @@ class HodlBuyer:
             return False
         self._journal.goes_on(what)
         self.state.sent += 1
-        purchase = Purchase(f"{HODL_ORDERS}{self.state.sent}", symbol, quantity, ask, now_ns)
+        purchase = Purchase(own_id(Family.HODL, self.state.sent), symbol, quantity, ask, now_ns)
         self.state.under_way[asset] = purchase
         self._send(asset, purchase, now_ns)
         return False

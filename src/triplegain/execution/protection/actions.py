@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind
+from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
@@ -180,7 +181,7 @@ class ProtectionActions:
             protection.stage = Unprotected()
             return True
         self.sent.stop += 1
-        stop_id = f"stop-{self.sent.stop}"
+        stop_id = own_id(Family.STOP, self.sent.stop)
         protection.stage = PendingStop(stop_id, quantity, level)
         self._sell(protection, stop_id, quantity, StopLoss(level.trigger), level.reason)
         return True
@@ -224,12 +225,13 @@ class ProtectionActions:
                 terms,
                 position_id=position_id,
                 purpose=reason.value,
+                origin=Origin.PROTECTION,
             )
         )
 
     def _next_exit(self) -> str:
         self.sent.exit += 1
-        return f"exit-{self.sent.exit}"
+        return own_id(Family.EXIT, self.sent.exit)
 
 
 def _smallest(protection: Protection, instrument: Instrument) -> Decimal:

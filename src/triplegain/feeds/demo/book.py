@@ -95,11 +95,11 @@ class DemoBook:
 
     def trade(self, taker: Side) -> None:
         """An ordinary taker."""
-        self._take(self._bids if taker else self._asks, self._trade_sizes[self._bits(TABLE_BITS)])
+        self._take(self._bids if taker is Side.SELL else self._asks, self._trade_sizes[self._bits(TABLE_BITS)])
 
     def sweep(self, taker: Side, levels: int) -> None:
         """A taker goes through several levels and into one more."""
-        quotes = self._bids if taker else self._asks
+        quotes = self._bids if taker is Side.SELL else self._asks
         levels = min(levels, self._deepest_sweep)
         self._take(quotes, sum(quotes.sizes[:levels]) + quotes.sizes[levels] // 2)
 

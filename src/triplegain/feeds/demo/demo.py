@@ -167,7 +167,7 @@ class _Run:
         taker = _SIDES[self._bits(1)]
         book.sweep(taker, _FEWEST_SWEPT + self._bits(3))
         push = _PUSH + self._bits(_PUSH_SPREAD_BITS)
-        self._values.push(-push if taker else push)
+        self._values.push(-push if taker is Side.SELL else push)
         self._excitement += _EXCITEMENT_AT_BURST
         self._burst_us = self._now_us + _BURST_GAPS_US[self._bits(TABLE_BITS)]
 

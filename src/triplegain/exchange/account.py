@@ -1,15 +1,16 @@
-"""From executions to money: reservations, fees, ledger postings, and the events that tell of them."""
+"""The account at the exchange: reservations, fees, ledger postings, amendments, and the events that tell of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
     OrderAccepted,
+    OrderAmended,
     OrderCancelled,
     OrderFilled,
     OrderTriggered,
@@ -17,37 +18,63 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
-from triplegain.domain.orders import OrderStatus
+from triplegain.domain.orders import AmendRequest, OrderStatus
+from triplegain.domain.refusals import Code
 from triplegain.domain.usd import UsdPrices
+from triplegain.domain.values import is_usable
+from triplegain.exchange.admission import check_market, ticks_or_refusal
+from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import FillExplanation
+from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.refusal import INSUFFICIENT_FUNDS, INVALID_ARGUMENTS, UNAVAILABLE, Refusal
+from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
+from triplegain.exchange.refusal import (
+    COST_MINIMUM,
+    INSUFFICIENT_FUNDS,
+    INVALID_ARGUMENTS,
+    ORDER_MINIMUM,
+    POST_ONLY,
+    RATE_LIMIT,
+    UNAVAILABLE,
+    Refusal,
+)
+from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
-
-if TYPE_CHECKING:
-    from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.ledger.wallet import Wallet
 
 
-class Booking:
-    """The account side of the exchange. Events and fills are numbered here."""
+class Account:
+    """Events and fills are numbered here. `engine` tells the time and ends orders; `markets` fills as it is opened."""
 
-    def __init__(self, exchange: PaperExchange) -> None:
-        self._exchange = exchange
-        self._wallet = exchange.wallet
+    def __init__(
+        self,
+        session: str,
+        engine: Engine,
+        markets: Mapping[str, VenueMarket],
+        wallet: Wallet,
+        latency: Latency,
+        settings: ExchangeSettings,
+    ) -> None:
+        self._session = session
+        self._engine = engine
+        self._markets = markets
+        self._wallet = wallet
+        self._latency = latency
         self._events: list[ExchangeEvent] = []
         self.sequence = 0
         self.fill_count = 0
         #: When the last answer under way reaches us.
         self.answered_ns = 0
-        self.volume = VolumeTier(exchange.settings.fee_volume_30d_usd)
+        self.volume = VolumeTier(settings.fee_volume_30d_usd)
+        self._usd_prices = UsdPrices(markets, self._last_price)
 
     # -- events --------------------------------------------------------------------------------------------------
 
     def stamp(self, visible_at_ns: int) -> tuple[int, int, int]:
         """(sequence, time, visible at) of the next event."""
         self.sequence += 1
-        return self.sequence, self._exchange.now_ns, visible_at_ns
+        return self.sequence, self._engine.now_ns, visible_at_ns
 
     def tell(self, event: ExchangeEvent) -> None:
         self._events.append(event)
@@ -58,8 +85,8 @@ class Booking:
 
     def answer(self) -> tuple[int, int, int]:
         """The stamp of an answer to us. Answers travel one channel: a later one never overtakes an earlier one."""
-        now_ns = self._exchange.now_ns
-        self.answered_ns = max(self.answered_ns, now_ns + self._exchange.latency.response())
+        now_ns = self._engine.now_ns
+        self.answered_ns = max(self.answered_ns, now_ns + self._latency.response())
         self.sequence += 1
         return self.sequence, now_ns, self.answered_ns
 
@@ -96,10 +123,10 @@ class Booking:
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held. The fee ceiling is the taker rate of the tier at acceptance."""
-        instrument, account = order.instrument, account_of(order.client_order_id)
+        instrument, account = order.instrument, account_of(order.request.origin)
         if account is LedgerAccount.HODL and order.side == 1:
             return Refusal(INVALID_ARGUMENTS, "the hodl bag is never sold")
-        order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._exchange.now_ns).taker_ppm
+        order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
         if order.side == 1:
             asset, amount = instrument.base, order.left * instrument.atoms_per_lot
         else:
@@ -145,7 +172,7 @@ class Booking:
     # -- executions ----------------------------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        exchange, instrument, now_ns = self._exchange, order.instrument, self._exchange.now_ns
+        instrument, now_ns = order.instrument, self._engine.now_ns
         volume_usd = self.volume.volume_usd(now_ns)
         tier = instrument.fees.tier(volume_usd)
         rate_ppm = min(tier.maker_ppm if maker else tier.taker_ppm, order.fee_ceiling_ppm)
@@ -164,25 +191,27 @@ class Booking:
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
             self.volume.add(now_ns, int(notional * usd_price))
-        quotes = exchange.markets[instrument.symbol].quotes()
+        quotes = self._markets[instrument.symbol].quotes()
+        tier_now = (rate_ppm, volume_usd)
+        explanation = FillExplanation(order, price, lots, maker, model, cause, quotes, fee, tier_now)
         self.tell(
             OrderFilled(
                 *self.answer(),
-                order.number,
-                order.client_order_id,
-                self.fill_count,
-                ids.fill_id(exchange.session, self.fill_count),
-                instrument.symbol,
-                order.request.side,
-                instrument.price(price),
-                instrument.quantity(lots),
-                from_atoms(notional),
-                from_atoms(fee),
-                instrument.quote,
-                maker,
-                instrument.quantity(order.lots - order.left),
-                order.status,
-                FillExplanation(order, price, lots, maker, model, cause, quotes, fee, (rate_ppm, volume_usd)),
+                order_number=order.number,
+                client_order_id=order.client_order_id,
+                fill_number=self.fill_count,
+                fill_id=ids.fill_id(self._session, self.fill_count),
+                symbol=instrument.symbol,
+                side=order.request.side,
+                price=instrument.price(price),
+                quantity=instrument.quantity(lots),
+                notional=from_atoms(notional),
+                fee=from_atoms(fee),
+                fee_asset=instrument.quote,
+                maker=maker,
+                cumulative_quantity=instrument.quantity(order.lots - order.left),
+                status=order.status,
+                explanation=explanation,
             )
         )
 
@@ -196,12 +225,12 @@ class Booking:
         else:
             paid, received = quote, base
             reserved = wallet.reserved(number)
-            if order.kind == "limit":
+            if order.request.terms.limit is not None:
                 draw = reserved - order.worst_cost(order.left, order.price)
             else:
                 draw = min(reserved, notional + fee)
         wallet.book_fill(
-            self._exchange.now_ns,
+            self._engine.now_ns,
             number,
             self.fill_count,
             paid=paid,
@@ -212,11 +241,108 @@ class Booking:
         if not order.left:
             wallet.release(number)
 
-    @cached_property
-    def _usd_prices(self) -> UsdPrices:
-        """By the last trades: a volume needs no fresh price."""
-        return UsdPrices(self._exchange.markets, self._last_price)
-
     def _last_price(self, symbol: str) -> Decimal | None:
-        market = self._exchange.markets[symbol]
+        """Of the last trade: a volume needs no fresh price."""
+        market = self._markets[symbol]
         return None if market.last is None else market.instrument.price(market.last)
+
+    # -- amendments ----------------------------------------------------------------------------------------------
+
+    def amend(self, market: VenueMarket, order: WorkingOrder, request: AmendRequest) -> Refusal | None:
+        """Change a resting order in place. Size down keeps the queue; size up or a new price loses it.
+
+        Says why not and leaves the order as it was, where it cannot be. A new quantity at or below what has been
+        filled cancels the rest.
+        """
+        now_ns = self._engine.now_ns
+        age_ns = now_ns - order.touched_ns
+        if not market.rate.charge(AMEND_COST, now_ns):
+            return Refusal(RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
+        terms = _new_terms(order, request) if not (refusal := check_market(order, market)) else refusal
+        if isinstance(terms, Refusal):
+            return terms
+        lots, price = terms
+        filled = order.lots - order.left
+        if lots <= filled:
+            market.rate.charge(cancel_cost(age_ns), now_ns)
+            market.withdraw(order)
+            self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
+            return None
+        if order.post_only and _would_take(order, price, market):
+            return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
+        if refusal := self._reserve_again(market, order, lots - filled, price):
+            return refusal
+        market.rate.charge(amend_penalty(age_ns), now_ns)
+        self._apply(market, order, lots, price)
+        return None
+
+    def _reserve_again(self, market: VenueMarket, order: WorkingOrder, left: int, price: int) -> Refusal | None:
+        instrument = order.instrument
+        if order.side == 1:
+            amount = left * instrument.atoms_per_lot
+        else:
+            amount = order.worst_cost(left, price or market.simple.slipped(0, market.last or 0))
+        if self._wallet.resize(order.number, amount):
+            return None
+        asset = instrument.base if order.side == 1 else instrument.quote
+        there = text(from_atoms(self._wallet.available(asset)))
+        return Refusal(
+            INSUFFICIENT_FUNDS, f"needs {text(from_atoms(amount))} {asset} in all, {there} more is available"
+        )
+
+    def _apply(self, market: VenueMarket, order: WorkingOrder, lots: int, price: int) -> None:
+        queue_kept = price == order.price and lots <= order.lots
+        if not queue_kept:
+            market.withdraw(order)
+        order.left -= order.lots - lots
+        order.lots = lots
+        order.price = price
+        order.touched_ns = self._engine.now_ns
+        stamp = self.answer()
+        self.tell(
+            OrderAmended(
+                *stamp,
+                order.number,
+                order.client_order_id,
+                order.instrument.symbol,
+                order.instrument.quantity(lots),
+                order.instrument.price(price),
+                queue_kept,
+            )
+        )
+        if not queue_kept:
+            market.admit(order)
+
+
+def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | Refusal:
+    """(total lots, price in ticks) after the amendment."""
+    instrument = order.instrument
+    lots, price = order.lots, order.price
+    if request.quantity is None and request.price is None:
+        return Refusal(Code.INVALID_AMEND, "nothing to change: give a quantity or a price")
+    if request.price is not None:
+        if not order.price:
+            return Refusal(Code.INVALID_PRICE, "a market order has no price to amend")
+        ticks = ticks_or_refusal(instrument, request.price)
+        if isinstance(ticks, Refusal):
+            return ticks
+        price = ticks
+    if request.quantity is not None:
+        if not is_usable(request.quantity) or request.quantity < 0:
+            return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
+        lots = instrument.whole_lots(request.quantity)
+        filled = order.lots - order.left
+        if filled < lots < instrument.lots_min:
+            return Refusal(ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
+    cost = price * lots * instrument.atoms_per_tick_lot
+    if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:
+        return Refusal(COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
+    return lots, price
+
+
+def _would_take(order: WorkingOrder, price: int, market: VenueMarket) -> bool:
+    before, order.price = order.price, price
+    try:
+        return market.would_take(order)
+    finally:
+        order.price = before
