@@ -58,12 +58,14 @@ def test_a_cancel_that_arrives_first_wins(bench: Callable[..., Any]) -> None:
     assert (end.time_ns, end.visible_at_ns) == (250, 280)
 
 
-def test_a_cancel_that_overtakes_its_order_finds_nothing(bench: Callable[..., Any]) -> None:
+def test_a_cancel_goes_the_way_of_its_order_and_never_overtakes_it(bench: Callable[..., Any]) -> None:
     b = rig(bench)
     b.order("bid", "buy", "1", "100.0")  # arrives at 110
-    b.cancel("bid")  # arrives at 60
+    b.cancel("bid")  # would arrive at 60
     b.book(bids="99.0x1", at=200)
-    assert (b.refused("bid"), b.ends("bid")) == (["EOrder:Unknown order"], "open")
+    assert b.refused("bid") == []
+    end = next(event for event in b.drain() if isinstance(event, OrderCancelled))
+    assert (end.time_ns, end.visible_at_ns) == (110, 140)
 
 
 def arrivals(bench: Callable[..., Any], seed: int) -> list[int]:
