@@ -391,7 +391,7 @@ class TradingSession:
         """Every part of the session that no record says, in the order in which they are restored."""
         single = self.parts.single
         single(STANDING, Standing, self._standing, self._take_up)
-        single("decision.executor", dict, self.decisions.state, self.decisions.restore)
+        self.decisions.register(self.parts)
         single(RISK, dict, self.risk.state, self.risk.restore)
         single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
         single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
@@ -403,7 +403,7 @@ class TradingSession:
         if self.trader is not None:
             single("session.trader", dict, self.trader.state, self.trader.restore)
         single("session.record", RecordState, self.record.state, self.record.restore)
-        single("decision.engine", dict, self.mind.state, self.mind.restore)
+        self.mind.register(self.parts)
         single("session.watch", dict, self.watch.state, self.watch.restore)
         single("session.aftermath", dict, self.aftermath.state, self.aftermath.restore)
 
