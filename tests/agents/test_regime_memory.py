@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import json
-
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.regime import KnownRegime, RegimeAnswer
-from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.regime_memory import HeldRegime, RegimeMemory
 from triplegain.domain.proposal import Regime
 
 BTC, XRP = "BTC/USDT", "XRP/USDT"
@@ -110,7 +109,7 @@ def test_a_restored_memory_goes_on_as_the_one_that_never_stopped(
     for number, (symbol, look, by_model) in enumerate(looks):
         if number == stop_at:
             second = RegimeMemory()
-            second.restore(json.loads(json.dumps(first.state())))
+            second.restore(msgspec.json.decode(msgspec.json.encode(first.state()), type=dict[str, HeldRegime]))
             first = second
         time_ns = 1_700_000_000_000_000_000 + number
         assert first.observe(symbol, look, time_ns, by_model) is whole.observe(symbol, look, time_ns, by_model)

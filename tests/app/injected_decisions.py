@@ -4,6 +4,7 @@ moment can be decided again and again."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
@@ -11,7 +12,6 @@ from typing import Any, cast
 from tests.session.scripted_models import SIX
 from tests.session.sessions import demo, settings_for
 
-from triplegain.agents.registry import AGENTS
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TECHNICAL as TECHNICAL_AGENT
 from triplegain.agents.technical import Bias, TechnicalAnswer
@@ -87,7 +87,6 @@ class Decisions:
                 self._tally(session.mind.voting, HELD, VOTES["all buy"])
         (self.position,) = session.desk.open_positions()
         self._opinions = session.mind.opinions
-        self._none = self._opinions.state()
 
     def decide(
         self,
@@ -98,8 +97,7 @@ class Decisions:
         technical: Bias | None = None,
     ) -> Carried:
         """The same votes with what analysts have found."""
-        session, opinions, asset = self._session, self._opinions, symbol.partition("/")[0]
-        opinions.restore(self._none, AGENTS)
+        session, opinions, asset = self._session, deepcopy(self._opinions), symbol.partition("/")[0]
         if technical is not None:
             opinions.hear(TECHNICAL_AGENT, symbol, _technical(technical), session.now_ns, by_model=True)
         if social is not None:

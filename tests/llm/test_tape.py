@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from pydantic import BaseModel
 
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
@@ -295,5 +296,5 @@ async def test_the_mode_says_whom_to_ask(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_every_failure_can_be_kept(kind: FailureKind) -> None:
-    reply = replace(TIMEOUT, kind=kind)
+    reply = structs.replace(TIMEOUT, kind=kind)
     assert read_reply(json.loads(json.dumps(write_reply(reply)))) == reply

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from triplegain.domain.parts import WHOLE
+from triplegain.domain.parts import WHOLE, Parts
 from triplegain.domain.records import CommitBatch
 from triplegain.session.trading_session import TradingSession
 
@@ -29,6 +30,38 @@ def stored_by(batches: Iterable[CommitBatch]) -> Rows:
         else:
             rows[change.part, change.key] = change.state
     return rows
+
+
+class HasParts(Protocol):
+    def register(self, parts: Parts) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=HasParts)
+
+
+def kept(component: HasParts) -> Parts:
+    """Its parts, from now on."""
+    parts = Parts()
+    component.register(parts)
+    return parts
+
+
+def rows_of(component: HasParts) -> Rows:
+    """Its small parts as they would be stored now."""
+    return {(change.part, change.key): change.state for change in kept(component).changes() if change.state}
+
+
+def taken_up(parts: Parts, other: Kept) -> Kept:
+    """`other` goes on from these parts, as a database gives them back: rows and keys in any order."""
+    list(parts.changes())
+    again = kept(other)
+    again.restore(
+        {
+            name: json.dumps(json.loads(state), sort_keys=True).encode()
+            for name, state in reversed(tuple(parts.rows.items()))
+        }
+    )
+    return other
 
 
 def part(rows: Rows, name: str, key: str = WHOLE) -> Any:

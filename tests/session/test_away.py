@@ -29,7 +29,7 @@ def away(market: Any, models: ScriptedModels) -> tuple[TradingSession, Rows, int
     play(first, market[1][:9], models)
     if isinstance(models, Silent):
         first.advance_to(first.thinks_at_ns)
-        assert first.mind.state()["rounds"]["open"]
+        assert any(name == "decision.round" for name, _ in stored(first))
     parts = stored(first)
     session = warm(TradingSession(crash_settings()), market[0])
     session.restore(parts)
@@ -64,11 +64,10 @@ def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(market: Any) -> 
 
 def test_rounds_that_were_open_are_over_and_blame_nobody(market: Any) -> None:
     session, parts, _ = away(market, Silent())
-    engine = part(parts, "decision.engine")
-    failing = engine["degradation"]
+    failing = part(parts, "decision.degradation")
     come_back(session)
-    assert session.mind.state()["degradation"] == failing
-    opened = {each["round_id"] for each in engine["rounds"]["open"]}
+    assert part(stored(session), "decision.degradation") == failing
+    opened = {key for name, key in parts if name == "decision.round"}
     assert not opened & {each.round_id for each in session.take_unasked()}
 
 

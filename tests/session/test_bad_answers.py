@@ -57,16 +57,16 @@ def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(m
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}
     assert any("20 tokens" in reason for decision in played.all("decisions") for reason in decision.reasons)
     assert session.mind.schedule.runs["decision"] == 2
-    assert not session.mind.state()["slots"]["open"]
+    assert not part(stored(session), "decision.slots")["open"]
 
 
 def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(market: Any) -> None:
     session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][: 3 * 3], ScriptedModels())
     parts = stored(session)
-    engine = part(parts, "decision.engine")
-    engine["opinions"]["technical"]["BTC/USDT"][1] = {"verdict": "long"}
-    session.restore(with_part(parts, "decision.engine", engine))
+    opinions_then = part(parts, "decision.opinions")
+    opinions_then["latest"]["technical"]["BTC/USDT"][1] = {"verdict": "long"}
+    session.restore(with_part(parts, "decision.opinions", opinions_then))
     opinions = session.mind.opinions
     assert opinions.technical("BTC/USDT", session.now_ns) is None
     assert opinions.technical("XRP/USDT", session.now_ns) is not None

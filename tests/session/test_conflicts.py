@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, Ruling
@@ -222,6 +222,6 @@ def test_waiting_trades_survive_a_restart() -> None:
     waiting, other = WaitingTrades(), WaitingTrades()
     waiting.wait("BTC/USDT", 7, BUY, "first", 1_700_000_000 * SECOND_NS)
     waiting.wait("XRP/USDT", 8, replace(BUY, size_fraction=None, stop_fraction=None), "other", 5)
-    other.restore(json.loads(json.dumps(waiting.state())))
-    assert other.state() == waiting.state()
+    taken_up(kept(waiting), other)
+    assert rows_of(other) == rows_of(waiting)
     assert [other.to_try(symbol) == waiting.to_try(symbol) for symbol in ("BTC/USDT", "XRP/USDT")] == [True, True]

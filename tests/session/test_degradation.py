@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
@@ -109,9 +108,7 @@ def test_a_restart_changes_nothing(steps: list[tuple[str, bool]], restart: int) 
     through, restarted = Degradation(), Degradation()
     for number, (dependency, fails) in enumerate(steps):
         if number == restart:
-            stored = json.loads(json.dumps(restarted.state(), sort_keys=True))
-            restarted = Degradation()
-            restarted.restore(stored)
+            restarted = taken_up(kept(restarted), Degradation())
         for degradation in (through, restarted):
             if fails:
                 degradation.failed(dependency, number * SECOND_NS, "down")

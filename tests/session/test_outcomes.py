@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.decision.outcomes import OutcomeBook, OutcomeSettings
 from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
@@ -155,13 +155,12 @@ def test_a_vote_that_cannot_be_is_an_error(action: str, price: str, cost: str) -
 
 def test_a_restart_changes_nothing() -> None:
     book = OutcomeBook()
+    parts = kept(book)
     book.add(vote(1, "buy", "50000.1"), None, COST)
     book.add(vote(2, "sell"), Side.BUY, COST)
     book.add(vote(3, "abstain"), None, COST)
     book.score(T0 + HOUR_NS, priced(BTC="50001"))
-    other = OutcomeBook()
-    other.restore(json.loads(json.dumps(book.state(), sort_keys=True)))
-    assert other.state() == book.state()
+    other = taken_up(parts, OutcomeBook())
     assert (other.next_due_ns, other.abstentions) == (book.next_due_ns, book.abstentions)
     at = T0 + 4 * HOUR_NS
     assert other.score(at, priced(BTC="50001")) == book.score(at, priced(BTC="50001")) != ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.domain.storable import encode
 
 NOW_NS = 1_700_000_000 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
@@ -195,7 +197,7 @@ def test_batches_survive_being_stored() -> None:
     for batch in batches_of(
         made(holding("0.04", "1000", "500")), RebalanceMode.DCA_24H, KRAKEN_OFFLINE_DEFAULTS, SETTINGS, NOW_NS
     ):
-        assert RebalanceBatch.from_json(batch.to_json()) == batch
+        assert msgspec.json.decode(encode(batch), type=RebalanceBatch) == batch
 
 
 amounts = st.decimals(0, 20_000, places=2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.book import RebalanceBook, RebalanceClaim
@@ -19,6 +20,7 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import Limit, Market, Side, TimeInForce
 from triplegain.domain.proposal import Intent
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.domain.storable import encode
 from triplegain.domain.verdict import RiskApproved
 
 NOW_NS = 1_700_000_000 * SECOND_NS
@@ -74,9 +76,8 @@ def fill(book: RebalanceBook, claim: RebalanceClaim, share: str = "1") -> None:
 
 
 def restarted(book: RebalanceBook) -> RebalanceBook:
-    other = a_book()
-    other.restore(json.loads(json.dumps(book.state(), sort_keys=True)))
-    assert other.state() == book.state()
+    other = taken_up(kept(book), a_book())
+    assert rows_of(other) == rows_of(book)
     return other
 
 
@@ -310,4 +311,4 @@ def test_it_says_when_it_has_something_to_say(book: RebalanceBook) -> None:
 def test_an_order_survives_being_stored() -> None:
     for terms in (Market(), Limit(Decimal("0.5"))):
         order = RebalanceOrder("tg-rb-1-0-1", 0, BUY_XRP, terms, NOW_NS)
-        assert RebalanceOrder.from_json(json.loads(json.dumps(order.to_json()))) == order
+        assert msgspec.json.decode(encode(order), type=RebalanceOrder) == order

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import pytest
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
@@ -94,9 +95,8 @@ def test_over_a_day_the_account_comes_to_its_targets_with_a_restart_between_any_
         now_ns = NOW_NS + minute * 60 * SECOND_NS
         session.fill_all()
         over += rebalance.step(now_ns).batch_over
-        stored = json.loads(json.dumps(rebalance.state(), sort_keys=True))
-        rebalance = rebalancing(session)
-        rebalance.restore(stored)
+        before, rebalance = kept(rebalance.book), rebalancing(session)
+        taken_up(before, rebalance.book)
     assert (over, len(session.orders), rebalance.book.is_active) == (6, 12, False)
     values = {
         "BTC": session.amounts["BTC"] * 50_000,

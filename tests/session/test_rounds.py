@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
+
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round, Rounds
 from triplegain.domain.clock import NEVER, SECOND_NS
@@ -107,6 +108,7 @@ def test_what_was_delivered_out_of_order_is_taken_in_order_of_arrival() -> None:
 
 def test_a_round_is_asked_once_in_a_run_and_again_after_a_restart_for_those_who_have_not_answered() -> None:
     rounds = Rounds()
+    parts = kept(rounds)
     rounds.open(a_round(models=("gpt", "grok", "opus")))
     assert [each.round_id for each in rounds.take_unasked()] == ["decision-1"]
     assert rounds.take_unasked() == ()
@@ -115,7 +117,7 @@ def test_a_round_is_asked_once_in_a_run_and_again_after_a_restart_for_those_who_
     rounds.deliver("decision-1", "opus", answer("sell"), ASKED + 2 * SECOND_NS)
 
     again = Rounds()
-    again.restore(json.loads(json.dumps(rounds.state())))
+    taken_up(parts, again).go_on()
     (asked,) = again.take_unasked()
     assert list(asked.prompts) == ["grok"]
     assert asked.request_id("grok") == "decision-1/grok"
@@ -131,13 +133,14 @@ def test_a_round_is_asked_once_in_a_run_and_again_after_a_restart_for_those_who_
 
 def test_round_ids_go_on_after_a_restart() -> None:
     rounds = Rounds()
+    parts = kept(rounds)
     assert [rounds.next_id("decision"), rounds.next_id("regime"), rounds.next_id("decision")] == [
         "decision-1",
         "regime-1",
         "decision-2",
     ]
     again = Rounds()
-    again.restore(json.loads(json.dumps(rounds.state())))
+    taken_up(parts, again).go_on()
     assert again.next_id("decision") == "decision-3"
 
 
@@ -153,19 +156,20 @@ def test_a_round_that_is_over_before_anybody_was_asked_is_not_asked_any_more() -
 
 def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
     rounds, again = Rounds(), Rounds()
+    parts = kept(rounds)
     rounds.open(a_round(models=("gpt", "grok")))
     rounds.take_unasked()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
-    again.restore(json.loads(json.dumps(rounds.state())))
+    taken_up(parts, again).go_on()
     assert finished(again, ASKED + 30 * SECOND_NS).unasked == {"grok"}
 
 
 def test_a_question_that_many_models_are_asked_is_stored_once() -> None:
     rounds, again = Rounds(), Rounds()
+    parts = kept(rounds)
     prompt, short = Prompt("you decide", "a market " * 1000), Prompt("you decide", "in short")
     prompts = {**dict.fromkeys(("gpt", "grok", "opus"), prompt), "tiny": short}
     rounds.open(replace(a_round(), prompts=prompts))
-    stored = json.dumps(rounds.state())
-    assert stored.count("a market " * 1000) == 1
-    again.restore(json.loads(stored))
+    taken_up(parts, again).go_on()
+    assert b"".join(parts.rows.values()).count(b"a market " * 1000) == 1
     assert again.take_unasked() == rounds.take_unasked()

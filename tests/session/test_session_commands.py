@@ -132,9 +132,9 @@ async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any,
         assert session.mind.schedule.tallies["regime"].forced == 0
 
     batches = await play(open_session, market, act)
-    asked = part(stored_by([with_audit(batches)]), "decision.engine")["schedule"]["tasks"]["regime"]
+    asked = part(stored_by([with_audit(batches)]), "decision.schedule")["tasks"]["regime"]
     assert int(asked["asked_ns"]) == with_audit(batches).market_time_ns
-    assert part(stored_by(batches), "decision.engine")["schedule"]["tasks"]["regime"]["forced"] == 1
+    assert part(stored_by(batches), "decision.schedule")["tasks"]["regime"]["tally"]["forced"] == 1
 
 
 async def test_a_task_nobody_can_do_is_unknown(open_session: Any, market: Any) -> None:

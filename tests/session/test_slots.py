@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.slots import Slots
@@ -82,6 +81,5 @@ def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tu
         for waiting in slots.waiting:
             name = waiting.partition("-")[0]
             assert len(slots.open) == 5 or of_task[name] == LIMITS[name]
-        again = Slots.for_tasks(AGENTS.tasks)
-        again.restore(json.loads(json.dumps(slots.state(), sort_keys=True)))
+        again = taken_up(kept(slots), Slots.for_tasks(AGENTS.tasks))
         assert (again.open, again.waiting) == (slots.open, slots.waiting)

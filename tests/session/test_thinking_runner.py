@@ -10,7 +10,7 @@ import pytest
 from tests.session.crash_day import crash_settings, warm
 from tests.session.crash_market import crash_events
 from tests.session.scripted_models import LATENCY_S, scripted_answer
-from tests.session.stored_parts import part, stored_by
+from tests.session.stored_parts import stored_by
 
 from triplegain.decision.rounds import Round
 from triplegain.domain.clock import SECOND_NS, ManualClock
@@ -104,7 +104,7 @@ async def test_a_run_that_is_stopped_while_models_think_goes_on_as_if_it_had_not
     ending, runner = await run(opened(market), market[1], first, Port(stops_at))
     assert ending is Ending.STOPPED
     parts = stored_by(first.batches)
-    assert part(parts, "decision.engine")["rounds"]["open"]
+    assert any(name == "decision.round" for name, _ in parts)
     again = opened(market, market[1][: runner.position])
     again.restore(parts)
     await run(again, market[1][runner.position :], second, Port())

@@ -12,7 +12,7 @@ import pytest
 from tests.session.crash_day import CAST, WITHOUT_REBALANCE, Played, crash_settings, play, warm
 from tests.session.crash_market import FROM_NS, HOUR_NS, TO_NS, crash_events
 from tests.session.scripted_models import LATENCY_S, SIX, ScriptedModels
-from tests.session.stored_parts import stored
+from tests.session.stored_parts import part, stored
 
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.clock import SECOND_NS
@@ -52,7 +52,7 @@ def test_every_task_ran_exactly_as_often_as_it_is_scheduled(day: Played) -> None
 @pytest.mark.slow
 def test_every_run_asked_for_every_market(day: Played) -> None:
     asked = Counter((each.kind, each.subject) for each in day.models.asked if each.kind != "conflict")
-    strong = len(day.session.mind.state()["strong_ns"])
+    strong = len(part(stored(day.session), "decision.engine")["strong_ns"])
     assert strong == 0  # the script's signals are never strong
     assert asked == {
         **{("technical", symbol): 1440 for symbol in SYMBOLS},

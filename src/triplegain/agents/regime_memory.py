@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.regime import RegimeAnswer
@@ -12,7 +10,7 @@ from triplegain.domain.proposal import Regime
 
 
 @dataclass(slots=True)
-class _Held:
+class HeldRegime:
     """`candidate` was seen in the last `runs` looks; times are the snapshots'."""
 
     regime: Regime = Regime.UNKNOWN
@@ -32,7 +30,7 @@ class RegimeMemory:
     def __init__(self, runs_agreeing: int = 2, model_confidence_min_pct: int = 70) -> None:
         self._runs_agreeing = runs_agreeing
         self._model_confidence_min_pct = model_confidence_min_pct
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, HeldRegime] = {}
 
     def current(self, symbol: str) -> Regime:
         return self._held[symbol].regime if symbol in self._held else Regime.UNKNOWN
@@ -45,7 +43,7 @@ class RegimeMemory:
         """Take one look; `time_ns` is its snapshot's. The regime that holds from here on."""
         if isinstance(answer, Abstain):
             return self.current(symbol)
-        held = self._held.setdefault(symbol, _Held())
+        held = self._held.setdefault(symbol, HeldRegime())
         if time_ns <= held.looked_at_ns:
             return held.regime
         held.looked_at_ns = time_ns
@@ -61,26 +59,8 @@ class RegimeMemory:
             held.confirmed_at_ns = time_ns
         return held.regime
 
-    def state(self) -> dict[str, Any]:
-        return {
-            symbol: {
-                "regime": held.regime.value,
-                "confirmed_at_ns": str(held.confirmed_at_ns),
-                "candidate": held.candidate.value,
-                "runs": held.runs,
-                "looked_at_ns": str(held.looked_at_ns),
-            }
-            for symbol, held in self._held.items()
-        }
+    def state(self) -> dict[str, HeldRegime]:
+        return self._held
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._held = {
-            symbol: _Held(
-                Regime(each["regime"]),
-                int(each["confirmed_at_ns"]),
-                Regime(each["candidate"]),
-                each["runs"],
-                int(each["looked_at_ns"]),
-            )
-            for symbol, each in state.items()
-        }
+    def restore(self, state: dict[str, HeldRegime]) -> None:
+        self._held = state

@@ -17,13 +17,13 @@ could succeed: each failing dependency is therefore probed once in a while.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, assert_never
+from typing import assert_never
 
 from triplegain.agents.spec import Importance
 from triplegain.domain.configured import AtOddsError, key
+from triplegain.domain.parts import Parts
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.reply import FailureKind
 
@@ -183,19 +183,8 @@ class Degradation:
             self._courses[name].probed_ns = now_ns
         return tuple(due)
 
-    def state(self) -> dict[str, Any]:
-        return {
-            name: {
-                "failures": course.failures,
-                "successes": course.successes,
-                "probed_ns": str(course.probed_ns),
-                "reason": course.reason,
-            }
-            for name, course in self._courses.items()
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.degradation", dict[str, _Course], lambda: self._courses, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._courses = {
-            name: _Course(stored["failures"], stored["successes"], int(stored["probed_ns"]), stored["reason"])
-            for name, stored in state.items()
-        }
+    def _restore(self, stored: dict[str, _Course]) -> None:
+        self._courses = stored

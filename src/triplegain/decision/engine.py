@@ -6,9 +6,11 @@ replies back is none of its business. An answer that does not come is an abstent
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol, assert_never
+
+import msgspec
 
 from triplegain.agents.conflict import CONFLICT
 from triplegain.agents.decision import DECISION
@@ -30,6 +32,7 @@ from triplegain.decision.slots import Slots
 from triplegain.decision.voting import Account, Voting
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import Parts
 from triplegain.llm.reply import ModelAnswer
 from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.snapshot import NoSnapshot
@@ -48,6 +51,16 @@ class Host(Account, Protocol):
     def may_trade(self) -> Skip | None:
         """None while new trades may be decided on; else why not."""
         ...
+
+
+class EngineState(msgspec.Struct, frozen=True):
+    """`running`: rounds of the runs in progress, by task; `waiting`: those without a slot, by agent and subject."""
+
+    running: dict[str, list[str]]
+    waiting: dict[str, tuple[str, str]]
+    owed: list[str]
+    ran_ns: int
+    strong_ns: dict[str, int]
 
 
 class Mind:
@@ -365,34 +378,23 @@ class Mind:
         due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
         self.due_ns = NEVER if self.is_asleep else due_ns
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "opinions": self.opinions.state(),
-            "rounds": self.rounds.state(),
-            "schedule": self.schedule.state(),
-            "slots": self._slots.state(),
-            "degradation": self.degradation.state(),
-            "voting": self.voting.state(),
-            "rebalance": None if self._rebalance is None else self._rebalance.state(),
-            "running": {task: list(rounds) for task, rounds in self._running.items()},
-            "waiting": {round_id: list(part) for round_id, part in self._waiting.items()},
-            "owed": sorted(self._owed),
-            "ran_ns": str(self._ran_ns),
-            "strong_ns": {symbol: str(at_ns) for symbol, at_ns in self._strong_ns.items()},
-        }
+    def register(self, parts: Parts) -> None:
+        """What a restart needs. The engine's own part comes last: what is due next follows from all of them."""
+        self.opinions.register(parts, self._agents)
+        self.rounds.register(parts)
+        self.schedule.register(parts)
+        self._slots.register(parts)
+        self.degradation.register(parts)
+        self.voting.register(parts)
+        if self._rebalance is not None:
+            self._rebalance.register(parts)
+        parts.single("decision.engine", EngineState, self._state, self._restore)
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self.opinions.restore(stored["opinions"], self._agents)
-        self.rounds.restore(stored["rounds"])
-        self.schedule.restore(stored["schedule"])
-        self._slots.restore(stored["slots"])
-        self.degradation.restore(stored["degradation"])
-        self.voting.restore(stored["voting"])
-        if self._rebalance is not None and stored["rebalance"] is not None:
-            self._rebalance.restore(stored["rebalance"])
-        self._running = {task: list(rounds) for task, rounds in stored["running"].items()}
-        self._waiting = {round_id: (part[0], part[1]) for round_id, part in stored["waiting"].items()}
-        self._owed = set(stored["owed"])
-        self._ran_ns = int(stored["ran_ns"])
-        self._strong_ns = {symbol: int(at_ns) for symbol, at_ns in stored["strong_ns"].items()}
+    def _state(self) -> EngineState:
+        return EngineState(self._running, self._waiting, sorted(self._owed), self._ran_ns, self._strong_ns)
+
+    def _restore(self, stored: EngineState) -> None:
+        self._running, self._waiting, self._owed = stored.running, stored.waiting, set(stored.owed)
+        self._ran_ns, self._strong_ns = stored.ran_ns, stored.strong_ns
+        self.rounds.go_on()
         self._plan()

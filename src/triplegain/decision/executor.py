@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from triplegain.agents.answer import Answer
@@ -23,6 +24,7 @@ from triplegain.decision.cycle import (
 from triplegain.decision.record import MindRecord
 from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.orders import OrderRequest
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
@@ -33,6 +35,15 @@ from triplegain.risk.views import MarketView, PortfolioView
 
 _SHOWN = 8
 _NUMBER = re.compile(r"\d+")
+
+
+class ExecutorState(msgspec.Struct, frozen=True):
+    """`last_words` by symbol: what was told last, so that it is not told again."""
+
+    number: int
+    last_words: dict[str, str]
+    counts: dict[Outcome, int]
+    refused_by_risk: int
 
 
 class DecisionDesk:
@@ -125,16 +136,12 @@ class DecisionDesk:
             self.last.append(noted)
         return noted
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "number": self._number,
-            "last_words": dict(self._last_words),
-            "counts": dict(self.counts),
-            "refused_by_risk": self.refused_by_risk,
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.executor", ExecutorState, self._state, self._restore)
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self._number = stored["number"]
-        self._last_words = dict(stored["last_words"])
-        self.counts = {outcome: stored["counts"][outcome] for outcome in Outcome}
-        self.refused_by_risk = stored["refused_by_risk"]
+    def _state(self) -> ExecutorState:
+        return ExecutorState(self._number, self._last_words, self.counts, self.refused_by_risk)
+
+    def _restore(self, stored: ExecutorState) -> None:
+        self._number, self._last_words = stored.number, stored.last_words
+        self.counts, self.refused_by_risk = dict.fromkeys(Outcome, 0) | stored.counts, stored.refused_by_risk

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import ValidationError
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.decision import DECISION
 from triplegain.agents.regime import REGIME, RegimeAnswer
-from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.regime_memory import HeldRegime, RegimeMemory
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
 from triplegain.agents.spec import AgentSpec, Registry, Subject, TaskSpec
 from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer
@@ -29,12 +30,20 @@ from triplegain.decision.agreement import (
     regime_direction,
     sentiment_direction,
 )
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime
 
 _Typed = TypeVar("_Typed", bound=TypedAnswer)
 #: Those whom the context of a decision names by itself.
 _NAMED = (TECHNICAL, REGIME, SOCIAL, NEWS)
 _DIRECTIONS = {Bias.LONG: Direction.UP, Bias.SHORT: Direction.DOWN, Bias.NEUTRAL: None}
+
+
+class OpinionsState(msgspec.Struct):
+    """`latest` by agent and subject: the time of its material and the answer as JSON."""
+
+    regimes: dict[str, HeldRegime]
+    latest: dict[str, dict[str, tuple[int, dict[str, Any]]]]
 
 
 @dataclass(slots=True)
@@ -130,19 +139,24 @@ class Opinions:
             )
         return views
 
-    def state(self) -> dict[str, Any]:
+    def register(self, parts: Parts, agents: Registry) -> None:
+        """`agents` are those whose answers are taken back."""
+
+        def restore(stored: OpinionsState) -> None:
+            self.regimes.restore(stored.regimes)
+            self._latest = {}
+            for agent in agents:
+                for subject, (at_ns, said) in stored.latest.get(agent.name, {}).items():
+                    # An answer of an earlier form, or of an agent that is gone, is no opinion: the next is not far.
+                    with suppress(ValidationError):
+                        answer = agent.answer.model_validate(said)
+                        self._latest.setdefault(agent.name, {})[subject] = (at_ns, answer)
+
+        parts.single("decision.opinions", OpinionsState, self._state, restore)
+
+    def _state(self) -> OpinionsState:
         latest = {
-            agent: {name: [str(at_ns), answer.model_dump(mode="json")] for name, (at_ns, answer) in said.items()}
+            agent: {subject: (at_ns, answer.model_dump(mode="json")) for subject, (at_ns, answer) in said.items()}
             for agent, said in self._latest.items()
         }
-        return {"regimes": self.regimes.state(), **latest}
-
-    def restore(self, stored: Mapping[str, Any], agents: Registry) -> None:
-        """An answer of an earlier form, or of an agent that is gone, is no opinion: the next one is not far."""
-        self.regimes.restore(stored["regimes"])
-        self._latest = {}
-        for agent in agents:
-            for subject, (at_ns, said) in stored.get(agent.name, {}).items():
-                with suppress(ValidationError):
-                    answer = agent.answer.model_validate(said)
-                    self._latest.setdefault(agent.name, {})[subject] = (int(at_ns), answer)
+        return OpinionsState(self.regimes.state(), latest)

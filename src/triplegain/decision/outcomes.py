@@ -18,19 +18,20 @@ if none comes within the grace period, nothing is known, and that is what is rec
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+
+import msgspec
 
 from triplegain.agents.answer import Action
 from triplegain.domain.agent_records import OutcomeRecord, VoteRecord
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.configured import key
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.money import EXACT, divide, text
+from triplegain.domain.money import EXACT, divide
 from triplegain.domain.orders import Side
+from triplegain.domain.parts import Parts
 from triplegain.domain.written import HOURS, integer, listing
 
 _HOUR_NS = 3600 * SECOND_NS
@@ -74,12 +75,21 @@ class _Waiting:
     cost: Decimal
 
 
+class VoteCounts(msgspec.Struct):
+    """By model."""
+
+    votes: dict[str, int]
+    abstentions: dict[str, int]
+
+
 class OutcomeBook:
     """Votes go in as they are cast; `score` gives what is known of those whose horizon has come."""
 
     def __init__(self, settings: OutcomeSettings | None = None) -> None:
         self._settings = settings = settings or OutcomeSettings()
-        self._waiting: dict[int, deque[_Waiting]] = {horizon: deque() for horizon in settings.horizons_ns}
+        #: By horizon and vote's number, in order of time.
+        self._waiting: dict[int, dict[int, _Waiting]] = {horizon: {} for horizon in settings.horizons_ns}
+        self._touch: Callable[[str], None] = lambda _: None
         self._votes: dict[str, int] = {}
         self._abstentions: dict[str, int] = {}
 
@@ -97,16 +107,18 @@ class OutcomeBook:
         sign = _sign(vote.action, held)
         self._votes[vote.model] = self._votes.get(vote.model, 0) + 1
         for horizon, waiting in self._waiting.items():
-            waiting.append(_Waiting(vote.time_ns + horizon, vote.number, vote.symbol, vote.price, sign, cost))
+            due_ns = vote.time_ns + horizon
+            waiting[vote.number] = _Waiting(due_ns, vote.number, vote.symbol, vote.price, sign, cost)
+            self._touch(f"{horizon}/{vote.number}")
 
     @property
     def next_due_ns(self) -> int:
         """When `score` may have something to say; far in the future while nothing waits."""
-        return min((waiting[0].due_ns for waiting in self._waiting.values() if waiting), default=NEVER)
+        return min((_first(waiting).due_ns for waiting in self._waiting.values() if waiting), default=NEVER)
 
     def due(self, now_ns: int) -> int:
         """How many outcomes are due."""
-        return sum(each.due_ns <= now_ns for waiting in self._waiting.values() for each in waiting)
+        return sum(each.due_ns <= now_ns for waiting in self._waiting.values() for each in waiting.values())
 
     def score(self, now_ns: int, price_of: Callable[[str], Decimal | None]) -> tuple[OutcomeRecord, ...]:
         """What is known by now, by horizon and then in order of the votes. `price_of` gives a fresh price or None.
@@ -116,16 +128,15 @@ class OutcomeBook:
         """
         records: list[OutcomeRecord] = []
         for horizon, waiting in self._waiting.items():
-            staying: list[_Waiting] = []
-            while waiting and (waiting[0].due_ns <= now_ns or len(waiting) > self._settings.votes_max):
-                vote = waiting.popleft()
+            for left, vote in zip(range(len(waiting), 0, -1), tuple(waiting.values()), strict=True):
+                if vote.due_ns > now_ns and left <= self._settings.votes_max:
+                    break
                 late = now_ns > vote.due_ns + self._settings.grace_ns
                 price = None if late or now_ns < vote.due_ns else price_of(vote.symbol)
-                if price is None and vote.due_ns <= now_ns and not late:
-                    staying.append(vote)
-                else:
+                if price is not None or vote.due_ns > now_ns or late:
+                    del waiting[vote.vote_number]
+                    self._touch(f"{horizon}/{vote.vote_number}")
                     records.append(_outcome(vote, horizon, now_ns, price))
-            waiting.extendleft(reversed(staying))
         return tuple(records)
 
     @property
@@ -138,20 +149,32 @@ class OutcomeBook:
         """Abstentions by model."""
         return dict(self._abstentions)
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "votes": dict(self._votes),
-            "abstentions": dict(self._abstentions),
-            "waiting": {str(horizon): [_stored(vote) for vote in each] for horizon, each in self._waiting.items()},
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.votes", VoteCounts, self._counts, self._restore_counts)
+        self._touch = parts.keyed("decision.outcome", _Waiting, self._read, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._votes, self._abstentions = dict(state["votes"]), dict(state["abstentions"])
-        stored = state["waiting"]
-        self._waiting = {
-            horizon: deque(_restored(row) for row in stored.get(str(horizon), ()))
-            for horizon in self._settings.horizons_ns
-        }
+    def _counts(self) -> VoteCounts:
+        return VoteCounts(self._votes, self._abstentions)
+
+    def _restore_counts(self, stored: VoteCounts) -> None:
+        self._votes, self._abstentions = stored.votes, stored.abstentions
+
+    def _read(self, key: str) -> _Waiting | None:
+        horizon, _, number = key.partition("/")
+        return self._waiting[int(horizon)].get(int(number))
+
+    def _restore(self, stored: dict[str, _Waiting]) -> None:
+        """Votes of a horizon that is not scored any more are forgotten."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+        for name, vote in sorted(stored.items(), key=lambda each: (each[1].due_ns, each[1].vote_number)):
+            waiting_for = self._waiting.get(int(name.partition("/")[0]))
+            if waiting_for is not None:
+                waiting_for[vote.vote_number] = vote
+
+
+def _first(waiting: Mapping[int, _Waiting]) -> _Waiting:
+    return next(iter(waiting.values()))
 
 
 def _sign(action: str, held: Side | None) -> int:
@@ -176,12 +199,3 @@ def _outcome(vote: _Waiting, horizon_ns: int, now_ns: int, price: Decimal | None
     move = divide(EXACT.subtract(price, vote.price), vote.price).quantize(_STEP, ROUND_HALF_EVEN)
     net = EXACT.subtract(EXACT.multiply(move, vote.sign), vote.cost) if vote.sign else _ZERO
     return OutcomeRecord(vote.vote_number, horizon_ns, now_ns, price, move, net)
-
-
-def _stored(vote: _Waiting) -> list[Any]:
-    return [str(vote.due_ns), vote.vote_number, vote.symbol, text(vote.price), vote.sign, text(vote.cost)]
-
-
-def _restored(row: list[Any]) -> _Waiting:
-    due, number, symbol, price, sign, cost = row
-    return _Waiting(int(due), number, symbol, Decimal(price), sign, Decimal(cost))

@@ -7,14 +7,15 @@ again, under the same request ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from triplegain.decision.stored_reply import reply_from_json, reply_to_json
+import msgspec
+
 from triplegain.domain.clock import NEVER
-from triplegain.domain.money import text
+from triplegain.domain.parts import Parts
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
 from triplegain.llm.request import Prompt, Tool
 
@@ -66,16 +67,46 @@ class LateAnswer:
     answer: ModelAnswer
 
 
+class OpenRound(msgspec.Struct, frozen=True):
+    """`number` counts the rounds in the order they were opened. Most models are asked in the same words, which are
+    long: each text stands once, and `prompts` says which is whose."""
+
+    number: int
+    round: Round
+    texts: tuple[Prompt, ...]
+    prompts: tuple[tuple[str, int], ...]
+
+
+class RoundReply(msgspec.Struct, frozen=True):
+    """A reply that has come to a round that is open."""
+
+    round_id: str
+    model: str
+    reply: ModelReply
+
+
+class RoundsState(msgspec.Struct, frozen=True):
+    """`arriving`: when, to which round, from whom, and what."""
+
+    counters: dict[str, int]
+    opened: int
+    arriving: tuple[tuple[int, str, str, ModelReply], ...]
+
+
 class Rounds:
     """The open rounds of a session."""
 
     def __init__(self) -> None:
         self._open: dict[str, Round] = {}
+        self._numbers: dict[str, int] = {}
+        self._opened = 0
         self._replies: dict[str, dict[str, ModelReply]] = {}
         self._arriving: list[tuple[int, str, str, ModelReply]] = []
         self._over: dict[str, Round] = {}
         self._unasked: list[Round] = []
         self._counters: dict[str, int] = {}
+        self._touch_round: Callable[[str], None] = lambda _: None
+        self._touch_reply: Callable[[str], None] = lambda _: None
         self.due_ns = NEVER
 
     def next_id(self, kind: str) -> str:
@@ -84,7 +115,10 @@ class Rounds:
         return f"{kind}-{self._counters[kind]}"
 
     def open(self, opened: Round) -> None:
+        self._opened += 1
         self._open[opened.round_id] = opened
+        self._numbers[opened.round_id] = self._opened
+        self._touch_round(opened.round_id)
         self._replies[opened.round_id] = {}
         self._unasked.append(opened)
         self._plan()
@@ -135,16 +169,21 @@ class Rounds:
         opened = self._open.get(round_id)
         if opened is not None and model in opened.prompts:
             self._replies[round_id].setdefault(model, reply)
+            self._touch_reply(opened.request_id(model))
             return None
         over = self._over.get(round_id)
         return LateAnswer(over, model, reply) if over is not None and isinstance(reply, ModelAnswer) else None
 
     def _close(self, opened: Round) -> FinishedRound:
         del self._open[opened.round_id]
+        del self._numbers[opened.round_id]
+        self._touch_round(opened.round_id)
         self._over[opened.round_id] = opened
         while len(self._over) > _REMEMBERED:
             del self._over[next(iter(self._over))]
         replies = self._replies.pop(opened.round_id)
+        for model in replies:
+            self._touch_reply(opened.request_id(model))
         late = [each for each in self._unasked if each.round_id == opened.round_id]
         for each in late:
             # Time has passed it by with nobody there to ask: now an answer would be of no use.
@@ -158,39 +197,52 @@ class Rounds:
         arriving = self._arriving[0][0] if self._arriving else NEVER
         self.due_ns = min([arriving, *(opened.deadline_ns for opened in self._open.values())])
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "open": [_round_to_json(each) for each in self._open.values()],
-            "replies": {
-                round_id: {model: reply_to_json(reply) for model, reply in replies.items()}
-                for round_id, replies in self._replies.items()
-            },
-            "arriving": [
-                [str(due_ns), round_id, model, reply_to_json(reply)]
-                for due_ns, round_id, model, reply in self._arriving
-            ],
-            "counters": dict(self._counters),
-        }
+    def register(self, parts: Parts) -> None:
+        """Each open round and each reply to one is a part's row of its own: prompts are long, and never change."""
+        parts.single("decision.rounds", RoundsState, self._state, self._restore_state)
+        self._touch_round = parts.keyed("decision.round", OpenRound, self._read_open, self._restore_open)
+        self._touch_reply = parts.keyed("decision.reply", RoundReply, self._read_reply, self._restore_replies)
 
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        """Go on; models whose reply is not among those stored are asked again."""
-        rounds = [_round_from_json(each) for each in stored["open"]]
-        self._open = {each.round_id: each for each in rounds}
-        self._replies = {
-            round_id: {model: reply_from_json(reply) for model, reply in replies.items()}
-            for round_id, replies in stored["replies"].items()
+    def _state(self) -> RoundsState:
+        return RoundsState(self._counters, self._opened, tuple(self._arriving))
+
+    def _restore_state(self, stored: RoundsState) -> None:
+        self._counters, self._opened, self._arriving = stored.counters, stored.opened, list(stored.arriving)
+
+    def _read_reply(self, request_id: str) -> RoundReply | None:
+        round_id, _, model = request_id.partition("/")
+        reply = self._replies.get(round_id, {}).get(model)
+        return None if reply is None else RoundReply(round_id, model, reply)
+
+    def _read_open(self, round_id: str) -> OpenRound | None:
+        opened = self._open.get(round_id)
+        if opened is None:
+            return None
+        texts = tuple(dict.fromkeys(opened.prompts.values()))
+        prompts = tuple((model, texts.index(prompt)) for model, prompt in opened.prompts.items())
+        return OpenRound(self._numbers[round_id], replace(opened, prompts={}), texts, prompts)
+
+    def _restore_open(self, stored: dict[str, OpenRound]) -> None:
+        found = sorted(stored.values(), key=lambda each: each.number)
+        self._numbers = {each.round.round_id: each.number for each in found}
+        self._open = {
+            each.round.round_id: replace(each.round, prompts={model: each.texts[n] for model, n in each.prompts})
+            for each in found
         }
-        self._arriving = [
-            (int(due_ns), round_id, model, reply_from_json(reply))
-            for due_ns, round_id, model, reply in stored["arriving"]
-        ]
-        self._counters = dict(stored["counters"])
+        self._replies = {round_id: {} for round_id in self._open}
+
+    def _restore_replies(self, stored: dict[str, RoundReply]) -> None:
+        for each in stored.values():
+            self._replies[each.round_id][each.model] = each.reply
+
+    def go_on(self) -> None:
+        """After a restart: models whose reply is not among those stored are asked again."""
         here = {(round_id, model) for _, round_id, model, _ in self._arriving}
-        for each in rounds:
-            known = self._replies[each.round_id]
-            asked = {m: p for m, p in each.prompts.items() if m not in known and (each.round_id, m) not in here}
+        for round_id, opened in self._open.items():
+            known = self._replies[round_id]
+            asked = {m: p for m, p in opened.prompts.items() if m not in known and (round_id, m) not in here}
             if asked:
-                self._unasked.append(replace(each, prompts=asked))
+                self._unasked.append(replace(opened, prompts=asked))
         self._plan()
 
 
@@ -200,39 +252,3 @@ def _nothing(opened: Round, *, asked: bool) -> ModelFailure:
         return ModelFailure(FailureKind.UNAVAILABLE, "not asked: its time was over before anybody could")
     seconds = (opened.deadline_ns - opened.asked_at_ns) / 1e9
     return ModelFailure(FailureKind.TIMEOUT, f"no answer within {seconds:g} s")
-
-
-def _round_to_json(opened: Round) -> dict[str, Any]:
-    # Most models are asked in the same words, which are long and stored with every commit: each once.
-    texts = list(dict.fromkeys(opened.prompts.values()))
-    return {
-        "round_id": opened.round_id,
-        "kind": opened.kind,
-        "subject": opened.subject,
-        "texts": [[prompt.system, prompt.user] for prompt in texts],
-        "prompts": {model: texts.index(prompt) for model, prompt in opened.prompts.items()},
-        "asked_at_ns": str(opened.asked_at_ns),
-        "deadline_ns": str(opened.deadline_ns),
-        "echo": dict(opened.echo),
-        "tools": sorted(opened.tools),
-        "snapshot_hash": opened.snapshot_hash,
-        "price": None if opened.price is None else text(opened.price),
-        "notes": dict(opened.notes),
-    }
-
-
-def _round_from_json(stored: Mapping[str, Any]) -> Round:
-    texts = [Prompt(system, user) for system, user in stored["texts"]]
-    return Round(
-        round_id=stored["round_id"],
-        kind=stored["kind"],
-        subject=stored["subject"],
-        prompts={model: texts[number] for model, number in stored["prompts"].items()},
-        asked_at_ns=int(stored["asked_at_ns"]),
-        deadline_ns=int(stored["deadline_ns"]),
-        echo=dict(stored["echo"]),
-        tools=frozenset(Tool(word) for word in stored["tools"]),
-        snapshot_hash=stored["snapshot_hash"],
-        price=None if stored["price"] is None else Decimal(stored["price"]),
-        notes=dict(stored["notes"]),
-    )

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+
+import msgspec
 
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import TaskSpec
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.configured import AtOddsError, Part, each, key
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import Parts
 from triplegain.domain.written import AT_LEAST_ONE
 
 
@@ -84,6 +86,11 @@ class _Course:
     @property
     def due_ns(self) -> int:
         return self.next_ns if self.asked_ns is None else min(self.next_ns, self.asked_ns)
+
+
+class ScheduleState(msgspec.Struct):
+    start_ns: int | None
+    tasks: dict[str, _Course]
 
 
 class Schedule:
@@ -203,22 +210,18 @@ class Schedule:
             ready_ns[name] = latest
         self.next_due_ns = min(ready_ns.values(), default=NEVER)
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "start_ns": None if self.start_ns is None else str(self.start_ns),
-            "tasks": {name: _course_state(course) for name, course in self._courses.items()},
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.schedule", ScheduleState, self._state, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken. A task it does not know never ran, and is due at once."""
-        if state["start_ns"] is None:
-            return
-        self.start_ns = start_ns = int(state["start_ns"])
-        stored = state["tasks"]
-        self._courses = {
-            name: _restored_course(stored[name]) if name in stored else _Course(start_ns) for name in self.specs
-        }
-        self._look_ahead()
+    def _state(self) -> ScheduleState:
+        return ScheduleState(self.start_ns, self._courses)
+
+    def _restore(self, stored: ScheduleState) -> None:
+        """A task it does not know never ran, and is due at once."""
+        if stored.start_ns is not None:
+            start_ns = self.start_ns = stored.start_ns
+            self._courses = {name: stored.tasks.get(name) or _Course(start_ns) for name in self.specs}
+            self._look_ahead()
 
 
 def _in_order(specs: tuple[TaskSpec, ...]) -> list[TaskSpec]:
@@ -241,26 +244,3 @@ def _in_order(specs: tuple[TaskSpec, ...]) -> list[TaskSpec]:
         ordered.append(fitting)
         waiting.remove(fitting)
     return ordered
-
-
-def _course_state(course: _Course) -> dict[str, Any]:
-    tally = course.tally
-    return {
-        "next_ns": str(course.next_ns),
-        "asked_ns": None if course.asked_ns is None else str(course.asked_ns),
-        "run": None if course.run is None else [str(each) for each in course.run],
-        "ran": tally.ran,
-        "forced": tally.forced,
-        "missed": tally.missed,
-        "skipped": dict(tally.skipped),
-    }
-
-
-def _restored_course(stored: Mapping[str, Any]) -> _Course:
-    asked, run = stored["asked_ns"], stored["run"]
-    return _Course(
-        next_ns=int(stored["next_ns"]),
-        asked_ns=None if asked is None else int(asked),
-        run=None if run is None else (int(run[0]), int(run[1])),
-        tally=Tally(stored["ran"], stored["forced"], stored["missed"], dict(stored["skipped"])),
-    )

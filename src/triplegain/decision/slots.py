@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+
+import msgspec
 
 from triplegain.agents.decision import DECISION
 from triplegain.agents.spec import TaskSpec
 from triplegain.decision.schedule import ROUNDS_AT_ONCE
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import Parts
+
+
+class SlotsState(msgspec.Struct):
+    """Round and task, in the order they asked."""
+
+    open: tuple[tuple[str, str], ...]
+    waiting: tuple[tuple[str, str], ...]
 
 
 class Slots:
@@ -66,9 +75,11 @@ class Slots:
         # Restored rounds may be of a task this session does not run any more: they leave, so that they are over.
         return len(self._open) < self._total and of_task < self._limits.get(task, self._total)
 
-    def state(self) -> dict[str, Any]:
-        return {"open": list(self._open.items()), "waiting": list(self._waiting.items())}
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.slots", SlotsState, self._state, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._open = dict(state["open"])
-        self._waiting = dict(state["waiting"])
+    def _state(self) -> SlotsState:
+        return SlotsState(tuple(self._open.items()), tuple(self._waiting.items()))
+
+    def _restore(self, stored: SlotsState) -> None:
+        self._open, self._waiting = dict(stored.open), dict(stored.waiting)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
+
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.conflict import CONFLICT, ConflictKind, DecidedTrade, Ruling, conflict_prompt
 from triplegain.agents.consensus import Consensus, consensus
@@ -31,11 +33,11 @@ from triplegain.decision.record import MindRecord
 from triplegain.decision.replies import answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
 from triplegain.decision.settings import MindSettings
-from triplegain.decision.stored_answer import answer_from_json, answer_to_json
 from triplegain.decision.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Side
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import Outcome
 from triplegain.domain.verdict import RiskRefused
 from triplegain.llm.reply import ModelAnswer, ModelReply
@@ -245,13 +247,13 @@ class Voting:
             deadline_ns=now_ns + self._settings.conflicts.timeout_ns,
             snapshot_hash=seen.hash,
             price=seen.price.mark,
-            notes={"answer": answer_to_json(answer), "conflict": [conflicts[0].kind.value, conflicts[0].words]},
+            notes={"answer": msgspec.to_builtins(answer), "conflict": [conflicts[0].kind.value, conflicts[0].words]},
         )
 
     def ruled(self, finished: FinishedRound, now_ns: int) -> None:
         """A model has said what to do about a conflict, or has not. The trade is judged anew, as things are now."""
         asked = finished.round
-        answer = answer_from_json(asked.notes["answer"])
+        answer = msgspec.convert(asked.notes["answer"], AgentAnswer)
         situation = self._account.look(asked.subject, MODELS)
         outcome = self._account.decisions.plan(answer, situation)
         conflicts = self._conflicts(outcome, situation)
@@ -338,17 +340,10 @@ class Voting:
     def _price(self, symbol: str) -> Decimal | None:
         return self._account.look(symbol, MODELS).mark
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "outcomes": self.outcomes.state(),
-            "waiting": self.waiting.state(),
-            "decided": dict(self._decided),
-        }
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self.outcomes.restore(stored["outcomes"])
-        self.waiting.restore(stored["waiting"])
-        self._decided = dict(stored["decided"])
+    def register(self, parts: Parts) -> None:
+        self.outcomes.register(parts)
+        self.waiting.register(parts)
+        parts.single("decision.decided", dict[str, int], lambda: self._decided, self._decided.update)
 
 
 def _details(asked: Round, counted: Consensus, votes: Mapping[str, VoteAnswer | Abstain]) -> dict[str, Any]:

@@ -6,14 +6,12 @@ limits of that moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from triplegain.agents.answer import Action, AgentAnswer
-from triplegain.decision.stored_answer import answer_from_json, answer_to_json
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +83,11 @@ class WaitingTrades:
     def __len__(self) -> int:
         return len(self._trades)
 
-    def state(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "symbol": trade.symbol,
-                "decision_number": trade.decision_number,
-                "answer": answer_to_json(trade.answer),
-                "reason": trade.reason,
-                "since_ns": str(trade.since_ns),
-                "until_ns": str(trade.until_ns),
-            }
-            for trade in self._trades.values()
-        ]
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.waiting_trades", tuple[WaitingTrade, ...], self._state, self._restore)
 
-    def restore(self, state: list[Mapping[str, Any]]) -> None:
-        self._trades = {
-            stored["symbol"]: WaitingTrade(
-                symbol=stored["symbol"],
-                decision_number=stored["decision_number"],
-                answer=answer_from_json(stored["answer"]),
-                reason=stored["reason"],
-                since_ns=int(stored["since_ns"]),
-                until_ns=int(stored["until_ns"]),
-            )
-            for stored in state
-        }
+    def _state(self) -> tuple[WaitingTrade, ...]:
+        return tuple(self._trades.values())
+
+    def _restore(self, stored: tuple[WaitingTrade, ...]) -> None:
+        self._trades = {trade.symbol: trade for trade in stored}

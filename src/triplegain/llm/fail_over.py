@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.spec import ModelSpec
@@ -35,10 +37,10 @@ class FailOver:
             reply = await self._port.complete(replace(request, model=spec.name, timeout_s=share_s))
             usage = _together(usage, reply.usage)
             if isinstance(reply, ModelAnswer):
-                return replace(reply, usage=usage)
+                return structs.replace(reply, usage=usage)
             last = reply
             failures.append(f"{spec.name}: {reply.reason}")
-        return replace(last, usage=usage, reason="; ".join(failures) or last.reason)
+        return structs.replace(last, usage=usage, reason="; ".join(failures) or last.reason)
 
 
 def _together(one: Usage, other: Usage) -> Usage:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
+
 from triplegain.llm.request import ModelRequest
 
 
@@ -41,8 +43,7 @@ class Usage:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ModelAnswer:
+class ModelAnswer(msgspec.Struct, frozen=True, tag="answer"):
     """`value` is the answer's type as JSON, validated and finite. `model_id` is the id the provider answered with."""
 
     value: dict[str, Any]
@@ -51,8 +52,7 @@ class ModelAnswer:
     prompt_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFailure:
+class ModelFailure(msgspec.Struct, frozen=True, tag="failure"):
     """`reason` is one sentence for the user, without secrets."""
 
     kind: FailureKind

@@ -388,7 +388,7 @@ class TradingSession:
         """Every part of the session that no record says, in the order in which they are restored."""
         single = self.parts.single
         single(STANDING, Standing, self._standing, self._take_up)
-        single("decision.executor", dict, self.decisions.state, self.decisions.restore)
+        self.decisions.register(self.parts)
         self.risk.register(self.parts)
         single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
         single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
@@ -402,7 +402,7 @@ class TradingSession:
         else:
             self.trader.register(self.parts)
         single("session.record", RecordState, self.record.state, self.record.restore)
-        single("decision.engine", dict, self.mind.state, self.mind.restore)
+        self.mind.register(self.parts)
         self.watch.register(self.parts)
         if self.hodl is not None:
             self.hodl.register(self.parts)

@@ -6,11 +6,10 @@ least the share of purchases, so that no purchase waits for a sale of a later ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import Leg, RebalancePlan, RebalanceSettings
@@ -30,25 +29,6 @@ class RebalanceBatch:
     until_ns: int
     sells: tuple[Leg, ...]
     buys: tuple[Leg, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "due_ns": str(self.due_ns),
-            "until_ns": str(self.until_ns),
-            "sells": [leg.to_json() for leg in self.sells],
-            "buys": [leg.to_json() for leg in self.buys],
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> RebalanceBatch:
-        return cls(
-            number=stored["number"],
-            due_ns=int(stored["due_ns"]),
-            until_ns=int(stored["until_ns"]),
-            sells=tuple(Leg.from_json(leg) for leg in stored["sells"]),
-            buys=tuple(Leg.from_json(leg) for leg in stored["buys"]),
-        )
 
 
 def batches_of(

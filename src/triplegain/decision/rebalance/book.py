@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+
+import msgspec
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.batches import RebalanceBatch, batches_of
@@ -32,6 +33,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.ids import Family, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import Limit, Market, OrderTerms, Side
+from triplegain.domain.parts import Parts
 from triplegain.domain.quote import Quote
 
 
@@ -55,6 +57,20 @@ class _Money:
     @property
     def left(self) -> Fraction:
         return max(Fraction(0), self.cash + self.per_sale * self.sold - self.spent)
+
+
+class BookState(msgspec.Struct, frozen=True):
+    """`money` are the fractions of the plan's money as text; they are exact, and no decimal is."""
+
+    plans: int
+    begun_ns: int | None
+    mode: RebalanceMode
+    money: tuple[str, str, str, str]
+    batches: tuple[RebalanceBatch, ...]
+    next_buys: tuple[Leg, ...]
+    until_ns: int
+    batch: int
+    open: tuple[RebalanceOrder, ...]
 
 
 class RebalanceBook:
@@ -281,31 +297,29 @@ class RebalanceBook:
                 self._money.spent += Fraction(order.leg.notional)
         return orders
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "plans": self._plans,
-            "begun_ns": None if self._begun_ns is None else str(self._begun_ns),
-            "mode": self._mode.value,
-            "money": [
-                str(part) for part in (self._money.cash, self._money.per_sale, self._money.sold, self._money.spent)
-            ],
-            "batches": [batch.to_json() for batch in self._batches],
-            "next_buys": [leg.to_json() for leg in self._next_buys],
-            "until_ns": str(self._until_ns),
-            "batch": self._batch,
-            "open": [order.to_json() for order in self._open.values()],
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("decision.rebalance", BookState, self._state, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._plans = state["plans"]
-        self._begun_ns = None if state["begun_ns"] is None else int(state["begun_ns"])
-        self._mode = RebalanceMode(state["mode"])
-        self._money = _Money(*(Fraction(part) for part in state["money"]))
-        self._batches = deque(RebalanceBatch.from_json(batch) for batch in state["batches"])
-        self._next_buys = tuple(Leg.from_json(leg) for leg in state["next_buys"])
-        self._until_ns, self._batch = int(state["until_ns"]), state["batch"]
-        orders = (RebalanceOrder.from_json(order) for order in state["open"])
-        self._open = {order.client_order_id: order for order in orders}
+    def _state(self) -> BookState:
+        money = self._money
+        return BookState(
+            plans=self._plans,
+            begun_ns=self._begun_ns,
+            mode=self._mode,
+            money=(str(money.cash), str(money.per_sale), str(money.sold), str(money.spent)),
+            batches=tuple(self._batches),
+            next_buys=self._next_buys,
+            until_ns=self._until_ns,
+            batch=self._batch,
+            open=tuple(self._open.values()),
+        )
+
+    def _restore(self, stored: BookState) -> None:
+        self._plans, self._begun_ns, self._mode = stored.plans, stored.begun_ns, stored.mode
+        self._money = _Money(*map(Fraction, stored.money))
+        self._batches, self._next_buys = deque(stored.batches), stored.next_buys
+        self._until_ns, self._batch = stored.until_ns, stored.batch
+        self._open = {order.client_order_id: order for order in stored.open}
 
 
 def _sum(legs: Iterable[Leg]) -> Fraction:

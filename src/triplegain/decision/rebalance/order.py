@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 from triplegain.decision.rebalance.plan import Leg
 from triplegain.domain.ids import Origin
-from triplegain.domain.money import text
-from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, TimeInForce
+from triplegain.domain.orders import OrderRequest, OrderTerms, TimeInForce
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
 
@@ -47,24 +43,4 @@ class RebalanceOrder:
             expires_at_ns=self.expires_at_ns if resting else None,
             purpose=REBALANCE_PURPOSE,
             origin=Origin.REBALANCE,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "client_order_id": self.client_order_id,
-            "batch": self.batch,
-            "leg": self.leg.to_json(),
-            "limit": None if self.terms.limit is None else text(self.terms.limit),
-            "expires_at_ns": str(self.expires_at_ns),
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> RebalanceOrder:
-        limit = stored["limit"]
-        return cls(
-            client_order_id=stored["client_order_id"],
-            batch=stored["batch"],
-            leg=Leg.from_json(stored["leg"]),
-            terms=Market() if limit is None else Limit(Decimal(limit)),
-            expires_at_ns=int(stored["expires_at_ns"]),
         )

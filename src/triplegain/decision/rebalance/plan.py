@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.domain.clock import SECOND_NS
@@ -96,19 +95,6 @@ class Leg:
     side: Side
     quantity: Decimal
     notional: Decimal
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "symbol": self.symbol,
-            "side": self.side.value,
-            "quantity": text(self.quantity),
-            "notional": text(self.notional),
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Leg:
-        numbers = (Decimal(stored["quantity"]), Decimal(stored["notional"]))
-        return cls(stored["symbol"], Side.parse(stored["side"]), *numbers)
 
 
 @dataclass(frozen=True, slots=True)

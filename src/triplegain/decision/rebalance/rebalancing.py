@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
+
 from triplegain.agents.rebalance import PlannedTrade, RebalanceMode
 from triplegain.decision.rebalance.book import RebalanceBook
 from triplegain.decision.rebalance.plan import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of
@@ -140,12 +142,6 @@ class Rebalancing:
             spread_bps=spread,
         )
 
-    def state(self) -> dict[str, Any]:
-        return self.book.state()
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self.book.restore(stored)
-
 
 def plan_to_json(planned: RebalancePlan) -> dict[str, Any]:
     """A plan for the record."""
@@ -153,7 +149,7 @@ def plan_to_json(planned: RebalancePlan) -> dict[str, Any]:
         "total_usd": text(planned.total_usd),
         "moved_usd": text(planned.moved_usd),
         "shares": {asset: text(share) for asset, share in planned.shares.items()},
-        "trades": [leg.to_json() for leg in _legs(planned)],
+        "trades": [msgspec.to_builtins(leg) for leg in _legs(planned)],
         "left_out": list(planned.left_out),
     }
 

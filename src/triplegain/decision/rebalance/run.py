@@ -22,6 +22,7 @@ from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.situation import SituationRoom
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import DecisionRecord, Outcome
@@ -161,8 +162,5 @@ class RebalanceRun:
             return None if self._desk.is_pending(client_order_id) else Decimal(0)
         return record.filled_quantity if record.status.is_final else None
 
-    def state(self) -> dict[str, Any]:
-        return self._rebalancing.state()
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self._rebalancing.restore(stored)
+    def register(self, parts: Parts) -> None:
+        self._rebalancing.book.register(parts)
