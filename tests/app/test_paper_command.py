@@ -95,7 +95,7 @@ def test_a_session_stopped_half_way_and_resumed_ends_like_one_run(
 def test_a_session_of_another_version_is_refused_in_words_and_keeps_its_record(shared_home: PaperHome) -> None:
     first = shared_home.paper("--session", "older", "--duration", "5s")
     with database_of(shared_home) as url:
-        ask(url, "UPDATE paper_session_state SET state = state - 'form' WHERE session_id = 'older'")
+        ask(url, "UPDATE paper_session_state SET state = '{\"form\": 1}' WHERE session_id = 'older'")
         refused = shared_home.run("paper", "--feed", "demo", "--speed", "max", "--session", "older")
         kept = ask(url, "SELECT count(*) FROM paper_order_events WHERE session_id = 'older'")[0][0]
     assert refused.code == 2 and "another version" in refused.stderr and "--reset" in refused.stderr

@@ -33,7 +33,6 @@ from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candles.candle_length import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
 from triplegain.session.runner import MarketEvents
-from triplegain.session.settings import STATE_FORM
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
@@ -250,7 +249,6 @@ class SessionOpening:
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:
         record, spec = stored.session, self._options.feed
-        _check_form(stored)
         if spec is not None and spec != record.feed:
             named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed)).source.name
             if named != record.feed:
@@ -321,15 +319,6 @@ def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored
         raise FeedError(
             f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
             f"{stored.feed_position}: put the original recording back"
-        )
-
-
-def _check_form(stored: StoredSession) -> None:
-    """Raises InvalidValueError for a session that another version of the program has left."""
-    if stored.form not in (0, STATE_FORM):
-        raise InvalidValueError(
-            f"the session {stored.session.session_id} was left by another version of TripleGain and cannot go on: its "
-            "record stays and can be read; start a new one with --reset, or with another --session"
         )
 
 

@@ -105,6 +105,7 @@ class AlertKind(StrEnum):
     HODL_WAITING = "hodl_waiting"
     HODL_FAILED = "hodl_failed"
     HODL_SLIPPAGE = "hodl_slippage"
+    SESSION_CONVERTED = "session_converted"
 
 
 class AlertRecord(msgspec.Struct, frozen=True):

@@ -17,6 +17,9 @@ from triplegain.domain.storable import encode
 
 T = TypeVar("T")
 
+#: Which form the parts of a session have: raised with every change of them, or of what a feed tells by itself, together
+#: with a converter from the form before.
+FORM = 3
 #: The part in which a session keeps whether it is paused or halted; a report reads it.
 STANDING = "session.standing"
 #: The key of a part that is one value.

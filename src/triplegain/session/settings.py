@@ -19,9 +19,6 @@ from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits
 
-#: Which form a session's stored parts have: raised with every change of them, or of what a feed tells by itself.
-STATE_FORM = 3
-
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:

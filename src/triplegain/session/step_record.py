@@ -6,7 +6,7 @@ import msgspec
 
 from triplegain.decision.prices import SessionPrices
 from triplegain.decision.record import MindRecord
-from triplegain.domain.parts import PartChange
+from triplegain.domain.parts import FORM, PartChange
 from triplegain.domain.records import (
     CommitBatch,
     PortfolioSnapshot,
@@ -15,7 +15,6 @@ from triplegain.domain.records import (
 )
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.ledger.wallet import Wallet
-from triplegain.session.settings import STATE_FORM
 
 #: Snapshots and decisions that may wait for a commit; they happen again, identically, if they are lost.
 _WAITING_MAX = 256
@@ -105,7 +104,7 @@ class StepRecord:
             feed_position=feed_position,
             market_time_ns=market_time_ns,
             recorded_at_ns=recorded_at_ns,
-            form=STATE_FORM,
+            form=FORM,
             parts=parts,
             events=step.events,
             orders=step.orders,

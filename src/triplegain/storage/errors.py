@@ -39,6 +39,12 @@ class SessionEndedError(StorageError):
     exit_code = 2
 
 
+class SessionFormError(StorageError):
+    """A session that this version of the program cannot go on with. Nothing of it is changed."""
+
+    exit_code = 2
+
+
 class SessionLockedError(StorageError):
     """Another process is writing this session."""
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.clock import Clock, to_datetime
-from triplegain.domain.parts import STANDING
+from triplegain.domain.parts import STANDING, PartChange
 from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.storable import encode
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.encoding import batch_row, part_rows, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
     SessionEndedError,
+    SessionFormError,
     SessionNotFoundError,
     StorageError,
     explain,
     is_lost,
     outcome_unknown,
 )
+from triplegain.storage.forms import FORMS, Forms, Kept
 from triplegain.storage.security_log import insert_security_event
 from triplegain.storage.session_lock import SessionWriter, lock_session, take_over
 from triplegain.storage.stored_session import StoredSession
@@ -46,8 +50,9 @@ class SessionStore:
     session, SessionNotFoundError and SessionEndedError where they say so.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, forms: Forms = FORMS) -> None:
         self._database = database
+        self._forms = forms
         self._clock = clock
         self._writers: dict[str, SessionWriter] = {}
 
@@ -87,15 +92,17 @@ class SessionStore:
             raise StorageError(f"the session {session_id} is already open in this process")
         connection = await self._database.dedicated()
         try:
-            await lock_session(connection, session_id)
-            row = await _session_row(connection, session_id)
-            if row["status"] == SessionStatus.ENDED:
-                raise SessionEndedError(
-                    f"the session {session_id} has ended: its report can be read, but it cannot go on. "
-                    "Start a new one with another --session name"
-                )
-            await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
-            row = await _session_row(connection, session_id)
+            async with connection.transaction():
+                await lock_session(connection, session_id)
+                row = await _session_row(connection, session_id)
+                if row["status"] == SessionStatus.ENDED:
+                    raise SessionEndedError(
+                        f"the session {session_id} has ended: its report can be read, but it cannot go on. "
+                        "Start a new one with another --session name"
+                    )
+                await self._bring_up(connection, row)
+                await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
+                row = await _session_row(connection, session_id)
             stored = await _stored(connection, row)
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
@@ -143,6 +150,36 @@ class SessionStore:
             raise explain(error, f"reading how far the session {session_id} is stored") from error
         finally:
             await connection.close(timeout=1)
+
+    async def _bring_up(self, connection: AnyConnection, row: Any) -> None:
+        """Convert a session of an earlier form, as a step in which nothing but its form changes.
+
+        Raises SessionFormError for one of a newer form, or of one that there is no way from.
+        """
+        session_id, form = row["session_id"], _form(row)
+        if why := self._forms.refusal(form):
+            start = "start a new one with --reset, or with another --session"
+            raise SessionFormError(f"the session {session_id} {why}; {start}")
+        if form in (0, self._forms.current):
+            return
+        queries = {table: f"SELECT * FROM {table} WHERE session_id = $1" for table in self._forms.tables(form)}
+        rows = {
+            table: [dict(each) for each in await connection.fetch(query, session_id)]
+            for table, query in queries.items()
+        }
+        parts = {name: msgspec.json.decode(state) for name, state in (await _parts(connection, session_id)).items()}
+        kept = self._forms.convert(Kept(row, row["state"], parts, rows), form)
+        step = {
+            "step": row["step"] + 1,
+            "state": {"form": self._forms.current},
+            "feed_position": row["feed_position"],
+            "market_time_ns": row["market_time_ns"],
+            "recorded_at_ns": self._clock.now_ns(),
+            **({"alerts": kept.alerts} if kept.alerts else {}),
+        }
+        changes = [PartChange(*name, encode(state)) for name, state in kept.parts.items()]
+        changes += [PartChange(*name, None) for name in parts.keys() - kept.parts.keys()]
+        await connection.fetchval(_COMMIT, session_id, step, part_rows(changes))
 
     async def _reconnect(self, session_id: str, lost: SessionWriter) -> SessionWriter:
         """The lock again, on a new connection; what the old one was doing is over then."""
@@ -276,14 +313,21 @@ async def _set_status(connection: AnyConnection, session_id: str, status: Sessio
     )
 
 
+def _form(row: Any) -> int:
+    """0: nothing was ever stored of it. The first form did not say so."""
+    return int(row["state"].get("form", 1 if row["state"] else 0))
+
+
+async def _parts(connection: AnyConnection, session_id: str) -> dict[tuple[str, str], bytes]:
+    query = "SELECT part, key, state::text FROM paper_session_parts WHERE session_id = $1"
+    return {(each["part"], each["key"]): each["state"].encode() for each in await connection.fetch(query, session_id)}
+
+
 async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
-    parts = await connection.fetch(
-        "SELECT part, key, state::text FROM paper_session_parts WHERE session_id = $1", row["session_id"]
-    )
     return StoredSession(
         session=rows.read(SessionRecord, row),
-        form=row["state"].get("form", 0),
-        parts={(each["part"], each["key"]): each["state"].encode() for each in parts},
+        form=_form(row),
+        parts=await _parts(connection, row["session_id"]),
         feed_position=row["feed_position"],
         market_time_ns=row["market_time_ns"],
     )
