@@ -10,15 +10,19 @@ import msgspec
 
 from triplegain.domain.parts import WHOLE, Parts
 from triplegain.domain.records import CommitBatch
+from triplegain.domain.storable import encode
 from triplegain.session.trading_session import TradingSession
 
 Rows = dict[tuple[str, str], bytes]
 
 
 def stored(session: TradingSession) -> Rows:
-    """As after a commit now."""
+    """As after a commit now. Every part read whole is what is stored: nobody forgot to say that it has changed."""
     session.take_batch(0, 0)
-    return dict(session.parts.rows)
+    rows = dict(session.parts.rows)
+    for (name, key), state in rows.items():
+        assert encode(session.parts._parts[name].read(key)) == state, f"{name} {key} has changed unsaid"
+    return rows
 
 
 def stored_by(batches: Iterable[CommitBatch]) -> Rows:

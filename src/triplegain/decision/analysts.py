@@ -31,11 +31,11 @@ class Analysts:
         if not isinstance(agent.work, MarketAnalysis) or agent.work.rules is None:
             return
         if isinstance(seen, NoSnapshot):
-            self._record.analysis(analysis_record(agent.name, symbol, Abstain(seen.reason), now_ns))
+            self._record.put(analysis_record(agent.name, symbol, Abstain(seen.reason), now_ns))
             return
         answer = agent.work.rules(seen, self._settings.rules.get(agent.name))
         self._opinions.hear(agent, symbol, answer, now_ns, by_model=False)
-        self._record.analysis(analysis_record(agent.name, symbol, answer, now_ns))
+        self._record.put(analysis_record(agent.name, symbol, answer, now_ns))
 
     def market_round(
         self,
@@ -97,8 +97,8 @@ class Analysts:
         if not asked.notes.get("probe"):
             self._opinions.hear(agent, asked.subject, answer, asked.asked_at_ns, by_model=True)
         told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
-        self._record.analysis(analysis_record(agent.name, asked.subject, answer, now_ns, *told))
+        self._record.put(analysis_record(agent.name, asked.subject, answer, now_ns, *told))
 
     def could_not_ask(self, agent: AgentSpec, subject: str, model: str, reason: str, now_ns: int) -> None:
         """There was nothing to show the model."""
-        self._record.analysis(analysis_record(agent.name, subject, Abstain(reason), now_ns, model))
+        self._record.put(analysis_record(agent.name, subject, Abstain(reason), now_ns, model))

@@ -17,7 +17,7 @@ def conflict_reply(finished: FinishedRound, record: MindRecord, now_ns: int) -> 
     ((model, reply),) = finished.replies.items()
     answer = answered(ConflictAnswer, reply)
     told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
-    record.analysis(analysis_record(asked.kind, asked.subject, answer, now_ns, *told))
+    record.put(analysis_record(asked.kind, asked.subject, answer, now_ns, *told))
     if isinstance(answer, Abstain):
         return None
     return ModelRuling(model, answer.resolution, answer.reasoning, remaining_share(answer))

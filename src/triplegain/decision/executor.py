@@ -131,7 +131,7 @@ class DecisionDesk:
             return None
         self._last_words[decision.symbol] = words
         self._number = noted.number
-        self._record.decisions.append(noted)
+        self._record.put(noted)
         if noted.outcome in (Outcome.SENT, Outcome.REFUSED) or details:
             self.last.append(noted)
         return noted

@@ -1,23 +1,20 @@
-"""What agents, risk and hodl bag have left behind since the last commit, numbered as the store wants it."""
+"""What has been left behind since the last commit, numbered as the store wants it."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, TypeVar, get_args
 
+import msgspec
 from msgspec.structs import replace
 
-from triplegain.domain.agent_records import (
-    AlertRecord,
-    AnalysisRecord,
-    HodlRecord,
-    OutcomeRecord,
-    RiskRecord,
-    VoteRecord,
-)
-from triplegain.domain.records import DecisionRecord
+from triplegain.domain.agent_records import AlertRecord
+from triplegain.domain.records import CommitBatch
 
+Record = TypeVar("Record", bound=msgspec.Struct)
 _SHOWN = 8
+#: The list of a `CommitBatch` that holds each kind of record.
+_LISTS = {get_args(each.type)[0]: each.name for each in msgspec.structs.fields(CommitBatch) if get_args(each.type)}
 
 
 class MindRecord:
@@ -26,64 +23,30 @@ class MindRecord:
     def __init__(self) -> None:
         #: For whoever looks: the last alerts of this run.
         self.last_alerts: deque[AlertRecord] = deque(maxlen=_SHOWN)
-        #: Decisions, numbered by whoever decides.
-        self.decisions: list[DecisionRecord] = []
-        self._analyses: list[AnalysisRecord] = []
-        self._votes: list[VoteRecord] = []
-        self._outcomes: list[OutcomeRecord] = []
-        self._risk: list[RiskRecord] = []
-        self._alerts: list[AlertRecord] = []
-        self._hodl: list[HodlRecord] = []
+        #: The last number of each kind, by its list in a `CommitBatch`.
+        self.numbers: dict[str, int] = {}
+        self._waiting: dict[str, list[Any]] = {}
         self._count = 0
-        #: The last number of each kind.
-        self.numbers = {"analyses": 0, "votes": 0, "risk": 0, "alerts": 0, "hodl": 0}
 
     def __len__(self) -> int:
         """Records that wait for a commit."""
-        return self._count + len(self.decisions)
+        return self._count
 
-    def analysis(self, record: AnalysisRecord) -> AnalysisRecord:
-        record = replace(record, number=self._next("analyses"))
-        self._analyses.append(record)
-        return record
-
-    def vote(self, record: VoteRecord) -> VoteRecord:
-        record = replace(record, number=self._next("votes"))
-        self._votes.append(record)
-        return record
-
-    def outcome(self, record: OutcomeRecord) -> None:
+    def put(self, record: Record) -> Record:
+        """Keep it until the next commit. Returns it with its number, where its kind has one."""
+        name = _LISTS[type(record)]
+        if "number" in record.__struct_fields__:
+            self.numbers[name] = number = self.numbers.get(name, 0) + 1
+            record = replace(record, number=number)
+        self._waiting.setdefault(name, []).append(record)
         self._count += 1
-        self._outcomes.append(record)
-
-    def risk(self, record: RiskRecord) -> None:
-        self._risk.append(replace(record, number=self._next("risk")))
-
-    def alert(self, record: AlertRecord) -> None:
-        record = replace(record, number=self._next("alerts"))
-        self._alerts.append(record)
-        self.last_alerts.append(record)
-
-    def hodl(self, record: HodlRecord) -> None:
-        self._hodl.append(replace(record, number=self._next("hodl")))
-
-    def _next(self, kind: str) -> int:
-        self._count += 1
-        self.numbers[kind] += 1
-        return self.numbers[kind]
+        if isinstance(record, AlertRecord):
+            self.last_alerts.append(record)
+        return record
 
     def take(self) -> dict[str, Any]:
         """The fields of a `CommitBatch`; they are forgotten here."""
-        taken = {
-            "decisions": tuple(self.decisions),
-            "analyses": tuple(self._analyses),
-            "votes": tuple(self._votes),
-            "outcomes": tuple(self._outcomes),
-            "risk": tuple(self._risk),
-            "alerts": tuple(self._alerts),
-            "hodl": tuple(self._hodl),
-        }
-        for each in (self.decisions, self._analyses, self._votes, self._outcomes, self._risk, self._alerts, self._hodl):
-            each.clear()
+        taken = {name: tuple(records) for name, records in self._waiting.items()}
+        self._waiting.clear()
         self._count = 0
         return taken

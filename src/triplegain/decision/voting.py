@@ -137,7 +137,7 @@ class Voting:
         vote = answered(VoteAnswer, reply)
         usage = reply.usage
         given = isinstance(vote, VoteAnswer)
-        return self._record.vote(
+        return self._record.put(
             VoteRecord(
                 number=0,
                 time_ns=now_ns,
@@ -335,7 +335,7 @@ class Voting:
     def score(self, now_ns: int) -> None:
         """Votes whose hour has come are held against the market."""
         for record in self.outcomes.score(now_ns, self._price):
-            self._record.outcome(record)
+            self._record.put(record)
 
     def _price(self, symbol: str) -> Decimal | None:
         return self._account.look(symbol, MODELS).mark

@@ -56,7 +56,7 @@ class Aftermath:
             self._put_down(self.hodl, now_ns)
         if self._desk.alerts:
             for alert in self._desk.drain_alerts():
-                self._record.alert(alert)
+                self._record.put(alert)
         self._watch.put_down()
 
     def _put_down(self, hodl: HodlBag, now_ns: int) -> None:
@@ -64,9 +64,9 @@ class Aftermath:
             if record.kind is HodlStep.ALLOCATED and record.usd is not None:
                 # What is set aside is no loss: peak and openings go down with it.
                 self._risk.on_transferred(record.usd, now_ns)
-            self._record.hodl(record)
+            self._record.put(record)
         for alert in hodl.drain_alerts():
-            self._record.alert(alert)
+            self._record.put(alert)
 
     def doubt(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
         """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
@@ -74,4 +74,4 @@ class Aftermath:
         names = ", ".join(order.request.client_order_id for order in orders)
         words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
         told = f"{status.reason}; {words}"
-        self._record.alert(AlertRecord(0, now_ns, AlertKind.ORDERS_IN_DOUBT, status.symbol, "", told))
+        self._record.put(AlertRecord(0, now_ns, AlertKind.ORDERS_IN_DOUBT, status.symbol, "", told))

@@ -87,7 +87,7 @@ class RiskWatch:
                 words = f"drawdown breaker, everything is being closed: {reason}"
             case _:
                 assert_never(action)
-        self._record.alert(AlertRecord(0, now_ns, AlertKind.BREAKER, "", "", f"{words} ({len(done)} positions)"))
+        self._record.put(AlertRecord(0, now_ns, AlertKind.BREAKER, "", "", f"{words} ({len(done)} positions)"))
 
     def on_candles(self, closed: Sequence[Candle], now_ns: int) -> None:
         """Candles have closed: minutes tell how far a market moved, the primary ones how much it moves."""
@@ -111,4 +111,4 @@ class RiskWatch:
     def put_down(self) -> None:
         """Changes of the risk state go into the record of the step."""
         for change in self._engine.drain():
-            self._record.risk(change)
+            self._record.put(change)

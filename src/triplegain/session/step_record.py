@@ -21,11 +21,9 @@ _WAITING_MAX = 256
 
 
 class RecordState(msgspec.Struct, frozen=True):
-    """When the next snapshot is due, and the last number of each kind that the record numbers."""
+    """When the next snapshot is due, and the last number of each kind that is numbered here."""
 
     snapshot_due_ns: int
-    snapshots: int
-    position_snapshots: int
     numbers: dict[str, int]
 
 
@@ -45,29 +43,24 @@ class StepRecord:
         self._prices = prices
         self._interval_ns = interval_ns
         self.snapshot_due_ns = 0
-        self._snapshots = 0
-        self._position_snapshots = 0
         self.security_events: list[SecurityEvent] = []
         self.mind = MindRecord()
-        self._portfolios: list[PortfolioSnapshot] = []
-        self._positions: list[PositionSnapshot] = []
 
     @property
     def has_waiting(self) -> bool:
-        return bool(self._portfolios or len(self.mind))
+        return len(self.mind) > 0
 
     @property
     def is_full(self) -> bool:
-        return len(self._portfolios) + len(self._positions) + len(self.mind) > _WAITING_MAX
+        return len(self.mind) > _WAITING_MAX
 
     def snapshot(self, time_ns: int) -> PortfolioSnapshot:
         """Equity, balances and open positions as of now."""
         self.snapshot_due_ns = time_ns - time_ns % self._interval_ns + self._interval_ns
         summary = self._portfolio.take_statement(time_ns)
         positions = self._executor.positions.records()
-        self._snapshots += 1
         taken = PortfolioSnapshot(
-            number=self._snapshots,
+            number=0,
             time_ns=time_ns,
             equity=summary.equity,
             buy_and_hold=summary.buy_and_hold,
@@ -77,14 +70,13 @@ class StepRecord:
             fees_usd=summary.fees_usd,
             open_positions=len(positions),
         )
-        self._portfolios.append(taken)
+        taken = self.mind.put(taken)
         for position in positions:
             mark = self._prices.mark(position.symbol)
             unrealised = self._executor.positions.unrealised(position.position_id, mark)
-            self._position_snapshots += 1
-            self._positions.append(
+            self.mind.put(
                 PositionSnapshot(
-                    self._position_snapshots,
+                    0,
                     time_ns,
                     position.position_id,
                     position.symbol,
@@ -112,19 +104,15 @@ class StepRecord:
             entries=tuple(self._wallet.drain_entries()),
             balances=self._portfolio.balances(),
             positions=step.positions,
-            portfolio_snapshots=tuple(self._portfolios),
-            position_snapshots=tuple(self._positions),
             security_events=tuple(self.security_events),
             **self.mind.take(),
         )
-        for waiting in (self._portfolios, self._positions, self.security_events):
-            waiting.clear()
+        self.security_events.clear()
         return batch
 
     def state(self) -> RecordState:
-        return RecordState(self.snapshot_due_ns, self._snapshots, self._position_snapshots, self.mind.numbers)
+        return RecordState(self.snapshot_due_ns, self.mind.numbers)
 
     def restore(self, stored: RecordState) -> None:
         self.snapshot_due_ns = stored.snapshot_due_ns
-        self._snapshots, self._position_snapshots = stored.snapshots, stored.position_snapshots
         self.mind.numbers = dict(stored.numbers)

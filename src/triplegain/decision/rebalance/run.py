@@ -136,7 +136,7 @@ class RebalanceRun:
         )
 
     def _put_down(self, model: str | None, answer: RebalanceAnswer | Abstain, request_id: str, now_ns: int) -> None:
-        self._record.analysis(analysis_record(AGENT, "", answer, now_ns, model, request_id=request_id))
+        self._record.put(analysis_record(AGENT, "", answer, now_ns, model, request_id=request_id))
 
     # -- RebalanceHost -------------------------------------------------------------------------------------------
 
