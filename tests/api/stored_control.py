@@ -11,7 +11,7 @@ from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
 from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind
-from triplegain.api.control import SessionView, SnapshotText
+from triplegain.api.control import Moment, SessionView, SnapshotText
 from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.risk_resource import RiskState
 from triplegain.domain.commands import (
@@ -160,6 +160,9 @@ class StoredControl:
     def coordinator(self) -> CoordinatorState:
         counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
         return CoordinatorState(state="paused" if self.paused else "running", why="", decisions=counts)
+
+    def moment(self) -> Moment:
+        return Moment(self.session_id, "paper", START_NS, self.paused, self.halted)
 
     def view(self) -> SessionView:
         quote = Quote(

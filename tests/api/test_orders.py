@@ -140,6 +140,21 @@ async def test_an_order_is_amended_and_cancelled_once(bench: Bench, order: dict[
     assert [event.details["price"] for event in await bench.events("order_amend")] == ["905.5"]
 
 
+async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trading(
+    bench: Bench, order: dict[str, Any]
+) -> None:
+    async with bench.client("trader") as trader:
+        for number in range(30):
+            placed = await trader.post("/paper/trade", json={**order, "client_order_id": f"mine-{number}"})
+            assert placed.status_code == 201
+        # 30 a minute: nothing more may be placed, and no order cancelled alone.
+        assert (await trader.delete("/paper/orders/mine-0")).status_code == 429
+        answer = await trader.delete("/paper/orders")
+    assert answer.status_code == 200
+    assert (len(answer.json()["cancelled"]), answer.json()["kept"]) == (30, ["stop-1"])
+    assert {each.status for each in bench.control.orders.values()} == {OrderStatus.CANCELLED}
+
+
 async def test_a_command_that_takes_too_long_goes_on_and_its_id_finds_it(bench: Bench, order: dict[str, Any]) -> None:
     bench.app.state.services = type(bench.app.state.services)(bench.control, bench.reader, bench.clock, 0.0)
     bench.control.held_up = asyncio.Event()

@@ -20,6 +20,7 @@ PAPER = {
     "POST /paper/trade": "trader",
     "PATCH /paper/orders/{name}": "trader",
     "DELETE /paper/orders/{name}": "trader",
+    "DELETE /paper/orders": "trader",
     "POST /paper/positions/{name}/close": "trader",
     "POST /paper/flat": "trader",
     "POST /paper/pause": "admin",

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.api.conftest import Bench
 
+from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 
 
@@ -57,7 +58,7 @@ async def test_a_position_is_closed_by_the_market_and_never_at_a_price_of_the_ca
         unknown = await trader.post("/paper/positions/p-9/close")
         flat = await trader.post("/paper/flat", json={})
     assert (priced.status_code, closed.status_code, unknown.status_code) == (422, 202, 404)
-    assert closed.json() == {"mode": "paper", "positions": ["p-1"]}
+    assert closed.json() == {"mode": "paper", "positions": ["p-1"], "left": ["p-1"]}
     assert flat.json()["positions"] == ["p-1", "p-2"]
     assert [event.details for event in await bench.events("position_close")] == [{"position_id": "p-1"}]
 
@@ -83,10 +84,10 @@ async def test_a_reset_names_the_old_and_the_new_session_and_is_audited(bench: B
 async def test_a_session_that_stops_under_a_command_still_gets_an_answer_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def abandoned(audit: SecurityEvent) -> None:
+    async def abandoned(command: object, origin: Origin, audit: SecurityEvent) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(bench.control, "pause", abandoned)
+    monkeypatch.setattr(bench.control, "submit", abandoned)
     async with bench.client("admin") as admin:
         answer = await admin.post("/paper/pause")
     assert (answer.status_code, answer.json()["error_code"]) == (504, "outcome_unknown")

@@ -43,6 +43,17 @@ class MindView:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """The running session in a few words, at no cost. `halted` is the reason, empty while trading."""
+
+    session_id: str
+    mode: str
+    market_time_ns: int
+    paused: bool
+    halted: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView:
     """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay.
 
@@ -89,7 +100,11 @@ class SnapshotText:
 class SessionControl(Door, Protocol):
     """The views of a running session, and the one door for commands to it."""
 
-    def view(self) -> SessionView: ...
+    def moment(self) -> Moment: ...
+
+    def view(self) -> SessionView:
+        """Everything, valued at the prices of now."""
+        ...
 
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
         """Of a market as it stands now. Raises RefusedError, NO_SNAPSHOT with the reason where nothing can be shown."""

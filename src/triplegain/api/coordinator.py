@@ -26,12 +26,12 @@ async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> Emergen
     """Pause and begin to close everything, in one step: nothing can be opened in between."""
     audit = visit.audit("admin_override", {"act": "emergency"})
     closing = (await visit.carry_out(Emergency(), audit, "GET /coordinator/status")).record
-    view = visit.view()
+    now = visit.moment()
     return EmergencyBegun(
-        mode=view.mode,
-        session=view.session_id,
-        paused=view.paused,
-        halted=view.halted,
+        mode=now.mode,
+        session=now.session_id,
+        paused=now.paused,
+        halted=now.halted,
         positions=list(closing.positions),
         left=list(closing.left),
     )

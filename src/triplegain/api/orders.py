@@ -23,26 +23,26 @@ _FILLS_MAX = 1000
 
 
 async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> order_resource.OrderPages:
-    view = visit.view()
+    now = visit.moment()
     found = await visit.reader.orders(
-        view.session_id,
+        now.session_id,
         statuses=query.status or None,
         symbol=query.symbol,
         after=query.after,
         limit=query.limit + 1,
         newest_first=query.newest_first,
     )
-    items = [order_resource.order(record, view.mode) for record in found[: query.limit]]
+    items = [order_resource.order(record, now.mode) for record in found[: query.limit]]
     more = len(found) > query.limit
-    return order_resource.OrderPages(mode=view.mode, items=items, next=items[-1].order_number if more else None)
+    return order_resource.OrderPages(mode=now.mode, items=items, next=items[-1].order_number if more else None)
 
 
 async def show_order(visit: CurrentVisit, name: OrderName) -> order_resource.Order:
     """With its fills and the explanation of each."""
-    view = visit.view()
+    now = visit.moment()
     record = await _find(visit, name)
-    fills = await visit.reader.fills(view.session_id, order_number=record.order_number, limit=_FILLS_MAX)
-    return order_resource.order(record, view.mode, fills)
+    fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
+    return order_resource.order(record, now.mode, fills)
 
 
 async def place_order(
@@ -56,16 +56,16 @@ async def place_order(
     422 with Kraken's code if the exchange rejected it (the order is in `details.order`), 409 if the id belongs to a
     different order.
     """
-    view = visit.view()
+    now = visit.moment()
     client_order_id = _client_order_id(visit, body, idempotency_key)
-    request = body.order(client_order_id, view.market_time_ns)
+    request = body.order(client_order_id, now.market_time_ns)
     audit = visit.audit("paper_trade", _told(request, body))
     command = PlaceOrder(request, body.stop, body.target)
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
     record = done.record
     response.status_code = 200 if done.again else 201
     _same_order(record.request, request, body)
-    order = order_resource.order(record, view.mode)
+    order = order_resource.order(record, now.mode)
     if record.status is OrderStatus.REJECTED:
         details = {"order": order.model_dump(mode="json")}
         code = Code.of(record.code or "") or Code.REFUSED
@@ -81,13 +81,13 @@ async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> 
     audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
     command = AmendOrder(AmendRequest(client_order_id, body.quantity, body.price))
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
-    return order_resource.order(done.record, visit.view().mode)
+    return order_resource.order(done.record, visit.moment().mode)
 
 
 async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> order_resource.Order:
     """The order as it is after the cancel. One that was cancelled already is shown again; nothing is done."""
     record = await _find(visit, name)
-    mode = visit.view().mode
+    mode = visit.moment().mode
     if record.status is OrderStatus.CANCELLED:
         return order_resource.order(record, mode)
     client_order_id = record.request.client_order_id
@@ -101,10 +101,10 @@ async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | Non
 async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) -> Cancelled:
     """Every order that would open something, those on their way to the exchange included. What protects stays."""
     done = await visit.carry_out(CancelAll(), visit.audit("order_cancel", {"act": "all"}), "GET /paper/orders")
-    view = visit.view()
+    now = visit.moment()
     return Cancelled(
-        mode=view.mode,
-        session=view.session_id,
+        mode=now.mode,
+        session=now.session_id,
         cancelled=list(done.record.cancelled),
         kept=list(done.record.kept),
     )
@@ -112,7 +112,7 @@ async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) ->
 
 async def _find(visit: Visit, name: str) -> OrderRecord:
     """By the client's id, else by the exchange's."""
-    session = visit.view().session_id
+    session = visit.moment().session_id
     record = await visit.reader.order(session, client_order_id=name)
     if record is None:
         record = await visit.reader.order(session, order_id=name)

@@ -48,4 +48,4 @@ async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) 
 
 
 def _closing(visit: Visit, done: Done[commands.Closing]) -> Closing:
-    return Closing(mode=visit.view().mode, positions=list(done.record.positions), left=list(done.record.left))
+    return Closing(mode=visit.moment().mode, positions=list(done.record.positions), left=list(done.record.left))

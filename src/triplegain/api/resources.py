@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triplegain.api.control import SessionView
+from triplegain.api.control import Moment
 from triplegain.api.wire import Resource
 
 
@@ -43,5 +43,5 @@ class Health(Resource):
     status: str
 
 
-def acknowledged(view: SessionView) -> Acknowledged:
-    return Acknowledged(mode=view.mode, session=view.session_id, paused=view.paused, halted=view.halted)
+def acknowledged(now: Moment) -> Acknowledged:
+    return Acknowledged(mode=now.mode, session=now.session_id, paused=now.paused, halted=now.halted)

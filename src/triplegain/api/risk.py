@@ -15,13 +15,13 @@ async def show_risk(visit: CurrentVisit) -> risk_resource.RiskState:
 
 async def validate(visit: CurrentVisit, body: RiskQuestion) -> risk_resource.Verdict:
     """What risk would say to this trade now. Nothing is sent, counted or changed."""
-    view = visit.view()
-    return risk_resource.verdict(visit.control.judge(body), view.session_id, view.mode, view.paused)
+    now = visit.moment()
+    return risk_resource.verdict(visit.control.judge(body), now.session_id, now.mode, now.paused)
 
 
 async def reset_risk(visit: CurrentVisit, body: Nothing | None = None) -> risk_resource.RiskReset:
     """End every halt: equity as it is now becomes the peak and the opening of day and week. 409 while it is unknown."""
-    view = visit.view()
-    audit = visit.audit("risk_reset", {"session": view.session_id})
+    now = visit.moment()
+    audit = visit.audit("risk_reset", {"session": now.session_id})
     ended = await visit.carry_out(ResetRisk(), audit, "GET /risk/state")
-    return risk_resource.RiskReset(mode=view.mode, session=view.session_id, ended=list(ended.record))
+    return risk_resource.RiskReset(mode=now.mode, session=now.session_id, ended=list(ended.record))

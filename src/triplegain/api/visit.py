@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from triplegain.api.access import Role
-from triplegain.api.control import SessionControl, SessionView
+from triplegain.api.control import Moment, SessionControl, SessionView
 from triplegain.domain.clock import Clock
 from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
 from triplegain.domain.ids import Origin
@@ -54,6 +54,9 @@ class Visit:
     @property
     def reader(self) -> SessionReader:
         return self.services.reader
+
+    def moment(self) -> Moment:
+        return self.services.control.moment()
 
     def view(self) -> SessionView:
         return self.services.control.view()

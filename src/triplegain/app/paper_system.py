@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from triplegain.api.control import SessionView, SnapshotText
+from triplegain.api.control import Moment, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.mind_view import mind_view
@@ -191,6 +191,10 @@ class PaperSystem:
         from triplegain.app.agents_picture import coordinator
 
         return coordinator(self.opened.session)
+
+    def moment(self) -> Moment:
+        opened, session = self.opened, self.opened.session
+        return Moment(opened.record.session_id, "paper", session.now_ns, session.paused, session.halted)
 
     def view(self) -> SessionView:
         opened, session = self.opened, self.opened.session
