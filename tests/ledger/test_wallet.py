@@ -89,16 +89,20 @@ def test_a_purchase_is_one_balanced_transaction(wallet: Wallet) -> None:
     ("paid", "draw"),
     [(300, 501), (999, 0)],  # more than was reserved; 1000 - 999 - 2 < 0
 )
-def test_a_fill_that_would_break_the_books_is_a_fault(wallet: Wallet, paid: int, draw: int) -> None:
+def test_a_fill_that_would_break_the_books_is_a_fault_and_changes_nothing(wallet: Wallet, paid: int, draw: int) -> None:
     wallet.reserve(1, "USDT", 500)
+    before = wallet.state() | {"held": wallet.held("USDT")}
     with pytest.raises(LedgerError):
         wallet.book_fill(2, 1, 1, paid=("USDT", paid), received=("BTC", 3), fee=("USDT", 2), draw=draw)
+    assert wallet.state() | {"held": wallet.held("USDT")} == before
 
 
 def test_a_fill_may_not_spend_what_another_order_holds(wallet: Wallet) -> None:
     wallet.reserve(1, "USDT", 900)
+    before = wallet.state() | {"held": wallet.held("USDT")}
     with pytest.raises(LedgerError):
         wallet.book_fill(2, 2, 1, paid=("USDT", 101), received=("BTC", 3), fee=("USDT", 0), draw=0)
+    assert wallet.state() | {"held": wallet.held("USDT")} == before
 
 
 def test_state_and_back(wallet: Wallet) -> None:

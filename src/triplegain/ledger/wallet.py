@@ -122,24 +122,28 @@ class Wallet:
         """One execution: `paid` goes out, `received` comes in, `fee` goes out, as one balanced transaction.
 
         The account is the one the order has reserved in, the wallet for an order that has reserved nothing.
-        `draw` atoms of the order's reservation are used up. Raises LedgerError if a balance would turn negative.
+        `draw` atoms of the order's reservation are used up. Raises LedgerError if a balance would turn negative, and
+        then nothing has changed.
         """
         paid_asset, paid_amount = paid
         received_asset, received_amount = received
         fee_asset, fee_amount = fee
         reserved_asset, reserved, account = self._reservations.get(order_number, _NOTHING)
         total, held = self._totals[account], self._helds[account]
+        if draw > reserved:
+            raise LedgerError(f"order {order_number} draws {draw} of {reserved} reserved atoms")
+        after = {asset: total.get(asset, 0) for asset in (paid_asset, received_asset, fee_asset)}
+        after[paid_asset] -= paid_amount
+        after[received_asset] += received_amount
+        after[fee_asset] -= fee_amount
+        for asset in (paid_asset, fee_asset):
+            holds = held.get(asset, 0) - (draw if asset == reserved_asset else 0)
+            if after[asset] < holds:
+                raise LedgerError(f"order {order_number} would leave {after[asset]} atoms of {asset} under its holds")
         if draw:
-            if draw > reserved:
-                raise LedgerError(f"order {order_number} draws {draw} of {reserved} reserved atoms")
             self._reservations[order_number] = (reserved_asset, reserved - draw, account)
             held[reserved_asset] -= draw
-        total[paid_asset] = total.get(paid_asset, 0) - paid_amount
-        total[received_asset] = total.get(received_asset, 0) + received_amount
-        total[fee_asset] = total.get(fee_asset, 0) - fee_amount
-        for asset in (paid_asset, fee_asset):
-            if total[asset] < held.get(asset, 0):
-                raise LedgerError(f"order {order_number} would leave {total[asset]} atoms of {asset} under its holds")
+        total.update(after)
         self._transaction += 1
         trade, market = EntryKind.TRADE, LedgerAccount.MARKET
         self._post(time_ns, trade, account, paid_asset, -paid_amount, order_number, fill_number)
