@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -24,6 +23,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, OrderTerms, Side
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
@@ -42,6 +42,38 @@ def halve_all(desk: OrderDesk, now_ns: int) -> tuple[str, ...]:
     """Half of every position, as the weekly breaker does; the positions begun."""
     positions = [position.position_id for position in desk.open_positions()]
     return tuple(each for each in positions if desk.reduce(each, Decimal("0.5"), CloseReason.BREAKER, now_ns))
+
+
+def parts_of(desk: OrderDesk) -> Parts:
+    """What a session stores of a desk, its register and its positions."""
+    parts = Parts()
+    desk.register(parts)
+    parts.single("orders", dict, desk.orders.state, desk.orders.restore)
+    parts.single("positions", dict, desk.positions.state, desk.positions.restore)
+    return parts
+
+
+def restart(before: OrderDesk, parts: Parts, again: OrderDesk) -> Parts:
+    """`again` goes on from what `parts` have stored of `before`: nothing that has changed was forgotten."""
+    list(parts.changes())  # the commit
+    stored = parts_of(again)
+    stored.restore(dict(parts.rows))
+    assert _known(again) == _known(before)
+    return stored
+
+
+def _known(desk: OrderDesk) -> tuple[Any, ...]:
+    protections = [desk.protection(position.position_id) for position in desk.open_positions()]
+    prices = [(desk.next_price(symbol), desk._quotes.of(symbol)) for symbol in ("BTC/USDT", "XRP/USDT", "XRP/BTC")]
+    return (
+        protections,
+        prices,
+        desk.delays,
+        desk.next_due_ns(),
+        desk.orders.state(),
+        desk.positions.state(),
+        desk._state(),
+    )
 
 
 class ScriptedVenue:
@@ -65,6 +97,7 @@ class ScriptedVenue:
         self._quantity: dict[str, Decimal] = {}
         self._filled: dict[str, Decimal] = {}
         self.desk = self._new_desk()
+        self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC, XRP, CROSS), {"USDT": Decimal(1)}.get)
@@ -160,14 +193,8 @@ class ScriptedVenue:
         self.closed += [record for record in self.desk.positions.drain_changed() if not record.is_open]
         self.alerts += self.desk.drain_alerts()
         if self._restarts:
-            before = self.desk
-            kept = json.dumps([before.orders.state(), before.positions.state(), before.state()])
-            orders, positions, desk = json.loads(kept)
-            self.desk = self._new_desk()
-            self.desk.orders.restore(orders)
-            self.desk.positions.restore(positions)
-            self.desk.restore(desk)
-            assert json.dumps([self.desk.orders.state(), self.desk.positions.state(), self.desk.state()]) == kept
+            before, self.desk = self.desk, self._new_desk()
+            self._parts = restart(before, self._parts, self.desk)
 
     def drain_sent(self) -> list[str]:
         sent, self.sent = self.sent, []

@@ -6,14 +6,13 @@ desk asks for is checked against that: an order for coins that are not free, or 
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tests.execution.conftest import BTC, OPENING, START_NS
+from tests.execution.conftest import BTC, OPENING, START_NS, parts_of, restart
 
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
@@ -77,6 +76,7 @@ class ModelVenue:
         self.alerts: list[AlertRecord] = []
         self._sequence = self._fills = 0
         self.desk = self._new_desk()
+        self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC,), {"USDT": Decimal(1)}.get)
@@ -240,16 +240,8 @@ class ModelVenue:
         self.alerts += self.desk.drain_alerts()
         self.desk.forget_changes()
         if self.restarts:
-            before = self.desk
-            kept = json.dumps([before.orders.state(), before.positions.state(), before.state()])
-            orders, positions, desk = json.loads(kept)
-            self.desk = self._new_desk()
-            self.desk.restore(desk)
-            self.desk.orders.restore(orders)
-            self.desk.positions.restore(positions)
-            assert json.dumps([self.desk.orders.state(), self.desk.positions.state(), self.desk.state()]) == kept
-            assert self.desk.next_price("BTC/USDT") == before.next_price("BTC/USDT")
-            assert self.desk.next_due_ns() == before.next_due_ns()
+            before, self.desk = self.desk, self._new_desk()
+            self._parts = restart(before, self._parts, self.desk)
         if not self.commands and not self.answers:
             self.check_at_rest()
 

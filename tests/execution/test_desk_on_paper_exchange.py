@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from decimal import Decimal
 
 import pytest
-from tests.execution.conftest import halve_all
+from tests.execution.conftest import halve_all, parts_of, restart
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
@@ -50,6 +49,7 @@ class Session:
         self.portfolio = PaperPortfolio("s", OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
         self.portfolio.observe_opening(0)
         self.desk = self._new_desk()
+        self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
         positions = Positions((BTC,), {"USDT": Decimal(1)}.get)
@@ -130,12 +130,8 @@ class Session:
 
     def restart(self) -> None:
         """The desk dies and comes back from its stored state, in the middle of everything."""
-        kept = json.dumps([self.desk.orders.state(), self.desk.positions.state(), self.desk.state()])
-        orders, positions, desk = json.loads(kept)
-        self.desk = self._new_desk()
-        self.desk.orders.restore(orders)
-        self.desk.positions.restore(positions)
-        self.desk.restore(desk)
+        before, self.desk = self.desk, self._new_desk()
+        self._parts = restart(before, self._parts, self.desk)
 
 
 def run(seed: int, restarts: bool) -> Session:

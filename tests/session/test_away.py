@@ -75,5 +75,5 @@ def test_rounds_that_were_open_are_over_and_blame_nobody(market: Any) -> None:
 def test_risk_goes_on_looking(market: Any) -> None:
     session, parts, left_ns = away(market, ScriptedModels())
     assert session.mind.is_asleep
-    assert int(part(parts, "session.watch")["looked_ns"]) <= left_ns
-    assert int(session.watch.state()["looked_ns"]) > left_ns + 7 * HOUR_NS
+    assert part(parts, "session.watch")["looked_ns"] <= left_ns
+    assert session.watch._looked_ns > left_ns + 7 * HOUR_NS

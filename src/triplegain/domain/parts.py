@@ -51,11 +51,13 @@ class Parts:
     def keyed(
         self,
         name: str,
-        kind: type[T],
+        kind: Any,
         read: Callable[[str], T | None],
         restore: Callable[[dict[str, T]], None],
     ) -> Callable[[str], None]:
-        """A part with a value per key. `read` gives the value of a key now, None once it is gone; `restore` takes all.
+        """A part with a value per key, of a type or union that msgspec can decode.
+
+        `read` gives the value of a key now, None once it is gone; `restore` takes all.
 
         Returns what must be called with a key whenever its value may have changed.
         """
@@ -66,7 +68,7 @@ class Parts:
 
         return touch
 
-    def single(self, name: str, kind: type[T], read: Callable[[], T], restore: Callable[[T], None]) -> None:
+    def single(self, name: str, kind: Any, read: Callable[[], T], restore: Callable[[T], None]) -> None:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
         self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), watched=True)
 

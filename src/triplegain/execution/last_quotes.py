@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct
 
 from triplegain.domain.parts import Parts
 
@@ -58,10 +57,3 @@ class LastQuotes:
 
     def register(self, parts: Parts) -> None:
         self._changed = parts.keyed("execution.quote", LastQuote, self._quotes.get, self._quotes.update)
-
-    def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = to_builtins(self._quotes)
-        return state
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._quotes.update(convert(state, dict[str, LastQuote]))

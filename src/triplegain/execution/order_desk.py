@@ -23,6 +23,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import HODL_ORDERS
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Limit, OrderRequest, Side, TimeInForce
+from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
@@ -361,20 +362,17 @@ class OrderDesk:
         self._free.sent(request)
         self._broker.place(request)
 
-    def state(self) -> dict[str, Any]:
-        """The desk alone; register and positions have their own state. Alerts are drained, not kept."""
-        return {
-            "protections": self._protections.state(),
-            "counters": dict(self._counters),
-            "quotes": self._quotes.state(),
-            "now_ns": str(self._now_ns),
-            "free": self._free.state(),
-        }
+    def register(self, parts: Parts) -> None:
+        """The desk alone; register and positions have parts of their own. Alerts are drained, not kept."""
+        parts.single("execution.desk", dict, self._state, self._restore)
+        self._quotes.register(parts)
+        self._protections.register(parts)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._protections.restore(state["protections"])
+    def _state(self) -> dict[str, Any]:
+        return {"counters": dict(self._counters), "now_ns": str(self._now_ns), "free": self._free.state()}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self._counters = dict(state["counters"])
-        self._quotes.restore(state["quotes"])
         self._now_ns = int(state["now_ns"])
         self._free.restore(state["free"])
 

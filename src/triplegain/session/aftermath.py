@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from msgspec import convert, to_builtins
+from collections.abc import Iterable
 
 from triplegain.decision.record import MindRecord
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
@@ -13,7 +10,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord
-from triplegain.execution.hodl.bag import HodlBag, HodlState
+from triplegain.execution.hodl.bag import HodlBag
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.risk_watch import RiskWatch
@@ -78,10 +75,3 @@ class Aftermath:
         words = f"in doubt, nothing was filled: {names}" if names else "no order of yours was open"
         told = f"{status.reason}; {words}"
         self._record.alert(AlertRecord(0, now_ns, AlertKind.ORDERS_IN_DOUBT, status.symbol, "", told))
-
-    def state(self) -> dict[str, Any]:
-        return {"hodl": None if self.hodl is None else to_builtins(self.hodl.state)}
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        if self.hodl is not None and stored["hodl"] is not None:
-            self.hodl.restore(convert(stored["hodl"], HodlState))

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import Struct
+
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.baseline import Baseline
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, CandleClosed, MarketEvent, PastCandles, PublicTrade
-from triplegain.market.candles.candles import CandleBuilder
+from triplegain.domain.parts import Parts
+from triplegain.market.candles.candles import CandleBuilder, CandleProgress
+
+
+class TraderState(Struct, frozen=True):
+    """Of one symbol; trades up to `told_ns` are in the candles it was told."""
+
+    told_ns: int
+    candles: CandleProgress
+    agent: dict[str, Any]
 
 
 class BaselineTrader:
@@ -32,6 +43,7 @@ class BaselineTrader:
         self._told_ns: dict[str, int] = {}
         #: When the next candle from trades is over: before that, time passing closes nothing.
         self.due_ns = NEVER
+        self._changed: Callable[[str], None] = lambda symbol: None
 
     @property
     def name(self) -> str:
@@ -41,12 +53,14 @@ class BaselineTrader:
     def carried_out(self, symbol: str) -> None:
         """The last answer of this symbol's baseline was acted upon."""
         self._agents[symbol].carried_out()
+        self._changed(symbol)
 
     def on_event(self, event: MarketEvent) -> None:
         """A trade or a finer candle; everything else only lets time pass."""
         builder = self._builders.get(event.symbol)
         if builder is None:
             return
+        self._changed(event.symbol)
         if isinstance(event, PublicTrade):
             if event.exchange_time_ns <= self._told_ns.get(event.symbol, 0):
                 return
@@ -74,6 +88,7 @@ class BaselineTrader:
         """Candles that are over by now are answered, symbol by symbol."""
         for symbol, builder in self._builders.items():
             self._closed(symbol, builder.advance_to(time_ns))
+            self._changed(symbol)
         self._wait(time_ns)
 
     def _wait(self, time_ns: int) -> None:
@@ -84,18 +99,20 @@ class BaselineTrader:
         for candle in candles:
             self._decide(symbol, candle, self._agents[symbol].on_candle(candle))
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "due_ns": self.due_ns,
-            "told_ns": dict(self._told_ns),
-            "builders": {symbol: builder.state() for symbol, builder in self._builders.items()},
-            "agents": {symbol: agent.state() for symbol, agent in self._agents.items()},
-        }
+    def register(self, parts: Parts) -> None:
+        self._changed = parts.keyed("session.trader", TraderState, self._state, self._restore)
+        parts.single("session.trader_due", int, lambda: self.due_ns, self._restore_due)
 
-    def restore(self, stored: dict[str, Any]) -> None:
-        self.due_ns = stored["due_ns"]
-        self._told_ns = dict(stored.get("told_ns", {}))
-        for symbol, builder in self._builders.items():
-            builder.restore(stored["builders"][symbol])
-        for symbol, agent in self._agents.items():
-            agent.restore(stored["agents"][symbol])
+    def _state(self, symbol: str) -> TraderState:
+        return TraderState(
+            self._told_ns.get(symbol, 0), self._builders[symbol].state(), dict(self._agents[symbol].state())
+        )
+
+    def _restore(self, states: dict[str, TraderState]) -> None:
+        for symbol, state in states.items():
+            self._told_ns[symbol] = state.told_ns
+            self._builders[symbol].restore(state.candles)
+            self._agents[symbol].restore(state.agent)
+
+    def _restore_due(self, due_ns: int) -> None:
+        self.due_ns = due_ns

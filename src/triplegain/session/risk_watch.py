@@ -5,14 +5,17 @@ It runs on market time alone. No model, no schedule and no person has to be ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import assert_never
+
+from msgspec import Struct
 
 from triplegain.decision.record import MindRecord
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.market import Candle
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.market.snapshot.market_view import MarketView
@@ -20,6 +23,13 @@ from triplegain.risk.breakers import BreakerAction, CloseEverything, HalvePositi
 from triplegain.risk.engine import RiskEngine
 
 _MINUTE_NS = 60 * SECOND_NS
+
+
+class WatchTimes(Struct, frozen=True):
+    """When equity is looked at next, and when it was last."""
+
+    due_ns: int
+    looked_ns: int
 
 
 class RiskWatch:
@@ -92,11 +102,11 @@ class RiskWatch:
                     self._desk.set_atr(candle.symbol, Decimal(repr(fraction)))
         self.put_down()
 
-    def state(self) -> dict[str, str]:
-        return {"due_ns": str(self.due_ns), "looked_ns": str(self._looked_ns)}
+    def register(self, parts: Parts) -> None:
+        parts.single("session.watch", WatchTimes, lambda: WatchTimes(self.due_ns, self._looked_ns), self._restore)
 
-    def restore(self, stored: Mapping[str, str]) -> None:
-        self.due_ns, self._looked_ns = int(stored["due_ns"]), int(stored["looked_ns"])
+    def _restore(self, times: WatchTimes) -> None:
+        self.due_ns, self._looked_ns = times.due_ns, times.looked_ns
 
     def put_down(self) -> None:
         """Changes of the risk state go into the record of the step."""

@@ -29,7 +29,7 @@ from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
-from triplegain.domain.parts import STANDING, WHOLE, Parts
+from triplegain.domain.parts import STANDING, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
@@ -51,9 +51,6 @@ from triplegain.session.visible_events import VisibleEvents
 #: What a person or the trader sent to open something; all other orders take a position off, protect it, or belong to
 #: the hodl bag and the rebalance, which end by themselves.
 _OPENING = ("manual", "entry")
-
-
-RISK = "risk.state"
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -392,20 +389,21 @@ class TradingSession:
         single = self.parts.single
         single(STANDING, Standing, self._standing, self._take_up)
         single("decision.executor", dict, self.decisions.state, self.decisions.restore)
-        single(RISK, dict, self.risk.state, self.risk.restore)
+        self.risk.register(self.parts)
         single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
         single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
-        single("session.visible", list, self._visible.state, self._visible.restore)
+        self._visible.register(self.parts)
         single("execution.executor", dict, self.executor.state, self.executor.restore)
-        single("execution.desk", dict, self.desk.state, self.desk.restore)
+        self.desk.register(self.parts)
         single("execution.known_orders", dict, self.desk.orders.state, self.desk.orders.restore)
         single("execution.known_positions", dict, self.desk.positions.state, self.desk.positions.restore)
         if self.trader is not None:
-            single("session.trader", dict, self.trader.state, self.trader.restore)
+            self.trader.register(self.parts)
         single("session.record", RecordState, self.record.state, self.record.restore)
         single("decision.engine", dict, self.mind.state, self.mind.restore)
-        single("session.watch", dict, self.watch.state, self.watch.restore)
-        single("session.aftermath", dict, self.aftermath.state, self.aftermath.restore)
+        self.watch.register(self.parts)
+        if self.hodl is not None:
+            self.hodl.register(self.parts)
 
     def _standing(self) -> Standing:
         return Standing(self.now_ns, self._opened, self.paused, self.halted)
@@ -415,9 +413,8 @@ class TradingSession:
 
     def restore(self, parts: Mapping[tuple[str, str], bytes]) -> None:
         """Go on where `parts` were stored, on a fresh session that has observed the feed up to there."""
-        if (RISK, WHOLE) not in parts:
-            # Damaged: halted until somebody has looked.
-            self.risk.restore(None)
+        # What is missing halts until somebody has looked: only its own part says otherwise.
+        self.risk.restore(None)
         self.parts.restore(parts)
         self._aim()
         self._settle()

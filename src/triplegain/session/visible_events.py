@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any
-
-import msgspec
+from collections.abc import Callable
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
+from triplegain.domain.parts import Parts
 
 
 class VisibleEvents:
     """A queue by time of visibility, then by sequence."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, ExchangeEvent]] = []
+        self._heap: list[tuple[int, int]] = []
+        self._waiting: dict[str, ExchangeEvent] = {}
+        self._changed: Callable[[str], None] = lambda sequence: None
 
     @property
     def next_ns(self) -> int:
         return self._heap[0][0] if self._heap else NEVER
 
     def add(self, event: ExchangeEvent) -> None:
-        heapq.heappush(self._heap, (event.visible_at_ns, event.sequence, event))
+        key = str(event.sequence)
+        self._waiting[key] = event
+        heapq.heappush(self._heap, (event.visible_at_ns, event.sequence))
+        self._changed(key)
 
     def pop(self) -> ExchangeEvent:
-        return heapq.heappop(self._heap)[2]
+        key = str(heapq.heappop(self._heap)[1])
+        self._changed(key)
+        return self._waiting.pop(key)
 
-    def state(self) -> list[Any]:
-        waiting = [event for _, _, event in sorted(self._heap, key=lambda item: item[:2])]
-        return [msgspec.to_builtins(event, enc_hook=dict) for event in waiting]
+    def register(self, parts: Parts) -> None:
+        self._changed = parts.keyed("session.event", ExchangeEvent, self._waiting.get, self._restore)
 
-    def restore(self, stored: list[Any]) -> None:
-        for event in msgspec.convert(stored, list[ExchangeEvent]):
+    def _restore(self, waiting: dict[str, ExchangeEvent]) -> None:
+        for event in waiting.values():
             self.add(event)

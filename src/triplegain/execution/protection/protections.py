@@ -6,11 +6,11 @@ Nothing here waits for an agent, a model or a schedule: answers, prices and its 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import assert_never
 
-from msgspec import Struct, convert, field, to_builtins
+from msgspec import Struct, field
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted
@@ -329,7 +329,7 @@ class Protections:
         """What stands in no row: the protections, the ATR that trailing stops go by, and what is counted."""
         self._changed = parts.keyed("execution.protection", Protection, self._protections.get, self._restore)
         self._atr_changed = parts.keyed("execution.atr", Decimal, self._watch.atr.get, self._restore_atr)
-        parts.single("execution.protections", ProtectionTotals, lambda: self._totals, self._restore_totals)
+        parts.single("execution.protection_totals", ProtectionTotals, lambda: self._totals, self._restore_totals)
 
     def _restore(self, protections: dict[str, Protection]) -> None:
         for protection in sorted(protections.values(), key=lambda each: each.number):
@@ -344,15 +344,3 @@ class Protections:
     def _restore_totals(self, totals: ProtectionTotals) -> None:
         self._totals = totals
         self._actions.sent = totals.sent
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "protections": to_builtins(self._protections),
-            "atr": to_builtins(self._watch.atr),
-            "totals": to_builtins(self._totals),
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._restore(convert(state["protections"], dict[str, Protection]))
-        self._restore_atr(convert(state["atr"], dict[str, Decimal]))
-        self._restore_totals(convert(state["totals"], ProtectionTotals))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from decimal import Decimal
+
+from msgspec import Struct
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
@@ -26,6 +29,16 @@ def empty_candles(before: Candle, until_ns: int) -> list[Candle]:
         Candle(before.symbol, time, length, close, close, close, close, 0)
         for time in range(start, until_ns - length + 1, length)
     ]
+
+
+class CandleProgress(Struct, frozen=True):
+    """The unfinished candle (no prices before its first trade; volume in lots) and the last one that closed."""
+
+    open_time_ns: int
+    prices: tuple[int, int, int, int] | None
+    volume: Decimal
+    trades: int
+    last: Candle | None
 
 
 class CandleBuilder:
@@ -101,29 +114,12 @@ class CandleBuilder:
             self._prices = (unfinished.open, unfinished.high, unfinished.low, unfinished.close)
             self._volume, self._trades = unfinished.volume, unfinished.trades
 
-    def state(self) -> dict[str, Any]:
-        """The unfinished candle and the last close, for JSON; integers that may be large as text."""
-        last = self._last
-        return {
-            "open_time_ns": str(self._open_time_ns),
-            "prices": None if self._prices is None else [str(price) for price in self._prices],
-            "volume": str(self._volume),
-            "trades": self._trades,
-            "last": None if last is None else {"open_time_ns": str(last.open_time_ns), "close": str(last.close)},
-        }
+    def state(self) -> CandleProgress:
+        # Only time and close of the last one matter to the candles that follow.
+        last = None if self._last is None else replace(self._last, volume=0)
+        return CandleProgress(self._open_time_ns, self._prices, Decimal(self._volume), self._trades, last)
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: CandleProgress) -> None:
         """Go on where `state` was taken."""
-        self._open_time_ns = int(state["open_time_ns"])
-        self._prices = None
-        if state["prices"] is not None:
-            opened, high, low, close = map(int, state["prices"])
-            self._prices = (opened, high, low, close)
-        self._volume = int(state["volume"])
-        self._trades = int(state["trades"])
-        last = state["last"]
-        self._last = None
-        if last is not None:
-            # Only its time and close matter to the candles that follow.
-            at = int(last["close"])
-            self._last = Candle(self.symbol, int(last["open_time_ns"]), self.length_ns, at, at, at, at, 0)
+        self._open_time_ns, self._prices, self._last = state.open_time_ns, state.prices, state.last
+        self._volume, self._trades = int(state.volume), state.trades
