@@ -156,7 +156,7 @@ async def test_a_trade_is_judged_approved_with_a_near_stop_and_refused_with_a_fa
 async def test_a_question_changes_nothing_even_when_a_day_has_passed_unseen(steered: Steered) -> None:
     session = steered.session
     # The next real look would begin a new day, and write that down.
-    session.risk.restore({**session.risk.state(), "day_start_ns": "0"})
+    session.risk.restore({**session.risk.state(), "day_start_ns": 0})
     before = stored(session)
     question = RiskQuestion.model_validate({"symbol": "BTC/USDT", "side": "buy", "stop": "50000"})
     assert steered.system.judge(question).decided_at_ns == session.now_ns
