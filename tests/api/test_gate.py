@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.api.conftest import Bench
+from tests.storage.revoked import revoke_api_key
 
 from triplegain.api.doorkeeper import FAILURES_PER_ADDRESS
 from triplegain.domain.records import SecurityEvent
@@ -69,7 +70,7 @@ async def test_a_revoked_key_is_out_at_once(bench: Bench) -> None:
 
     async with bench.client("trader") as trader:
         assert (await trader.get("/paper/mode")).status_code == 200
-        await bench.security.revoke_api_key(key_hash("key-of-trader"))
+        await revoke_api_key(bench.security, key_hash("key-of-trader"))
         assert (await trader.get("/paper/mode")).status_code == 401
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.conftest import Bench
+from tests.storage.revoked import revoke_api_key
 
 from triplegain.api.keys import KeyFileError, ensure_admin_key, key_hash, read_admin_key
 
@@ -27,7 +28,7 @@ async def test_a_revoked_key_is_replaced_and_open_permissions_are_closed(bench: 
     (tmp_path / "admin.key").chmod(0o644)
     assert await ensure_admin_key(tmp_path, bench.security) == first
     assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
-    await bench.security.revoke_api_key(key_hash(first))
+    await revoke_api_key(bench.security, key_hash(first))
     assert await ensure_admin_key(tmp_path, bench.security) != first
 
 

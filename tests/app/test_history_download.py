@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.app.silent import Silent
 from tests.venues.tape_server import TapeServer
 
-from triplegain.app.history_download import SOURCE, Downloaded, HistoryDownload, Silent
+from triplegain.app.history_download import SOURCE, Downloaded, HistoryDownload
 from triplegain.app.market_data import MarketData
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.errors import InvalidValueError

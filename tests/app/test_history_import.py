@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.app.silent import Silent
 
 from triplegain.app.historical_prices import StoredPrices
-from triplegain.app.history_download import Silent
 from triplegain.app.history_feed import load_history_feed, parse_history
 from triplegain.app.history_import import Imported, import_files
 from triplegain.domain.candle_time import MINUTE_NS

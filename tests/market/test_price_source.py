@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import logging
 from decimal import Decimal
 
@@ -10,7 +9,8 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.prices.price_source import MockPriceSource, PaperPriceSource, PriceStatistics
+from triplegain.market.prices.mock_prices import MockPriceSource
+from triplegain.market.prices.price_source import PaperPriceSource, PriceStatistics
 
 NOW = 1_000_000 * SECOND_NS
 BTC = "BTC/USDT"
@@ -39,18 +39,14 @@ def _status(state: FeedState, at: int) -> FeedStatus:
 
 
 class _Stored:
-    """A database that counts how often it is asked and how."""
+    """A database that counts how often it is asked."""
 
     def __init__(self, quote: Quote | None) -> None:
         self.quote = quote
-        self.asked: list[str] = []
+        self.asked = 0
 
     async def latest(self, symbol: str, now_ns: int) -> Quote | None:
-        self.asked.append("async")
-        return self.quote
-
-    def latest_blocking(self, symbol: str, now_ns: int) -> Quote | None:
-        self.asked.append("blocking")
+        self.asked += 1
         return self.quote
 
 
@@ -101,7 +97,8 @@ def test_a_feed_out_of_sync_has_no_fresh_price_until_it_is_back(state: FeedState
 def test_with_a_tape_an_old_trade_is_fresh() -> None:
     prices = _feed(MarketDepth.TAPE)
     prices.update_price(_quote(bid=None, ask=None, last="100"))
-    assert prices.get_price(BTC, NOW + 86_400 * SECOND_NS) == Decimal("100")
+    quote = prices.quote(BTC, NOW + 86_400 * SECOND_NS)
+    assert quote is not None and quote.mark == Decimal("100")
 
 
 def test_with_candles_a_price_is_fresh_for_two_candles() -> None:
@@ -122,61 +119,34 @@ def test_a_price_alone_is_fresh_for_a_minute(prices: PaperPriceSource) -> None:
     assert prices.quote(BTC, NOW + 60 * SECOND_NS + 1) is None
 
 
-def test_the_chain_is_feed_then_historical_then_mock() -> None:
+async def test_the_chain_is_feed_then_historical_then_mock() -> None:
     stored = _Stored(_quote(last="50", bid=None, ask=None, at=NOW - 30 * SECOND_NS, source=QuoteSource.HISTORICAL))
     mock = MockPriceSource({BTC: Decimal("7")})
-    prices = PaperPriceSource(QuoteSource.REPLAY, {BTC: MarketDepth.BOOK}, blocking=stored, mock=mock)
+    prices = PaperPriceSource(QuoteSource.REPLAY, {BTC: MarketDepth.BOOK}, historical=stored, mock=mock)
     prices.update_price(_quote(at=NOW - 20 * SECOND_NS))
 
-    def source(now_ns: int) -> QuoteSource | None:
+    async def source(now_ns: int) -> QuoteSource | None:
+        await prices.look_up(BTC, now_ns)
         quote = prices.quote(BTC, now_ns)
         return quote.source if quote else None
 
-    assert source(NOW - 15 * SECOND_NS) is QuoteSource.REPLAY and stored.asked == []
-    assert source(NOW) is QuoteSource.HISTORICAL  # the feed has been silent for 20 s
-    assert source(NOW + 31 * SECOND_NS) is QuoteSource.MOCK  # and the stored price is 61 s old
-    assert not QuoteSource.MOCK.may_fill
+    assert await source(NOW - 15 * SECOND_NS) is QuoteSource.REPLAY and stored.asked == 0
+    assert await source(NOW) is QuoteSource.HISTORICAL  # the feed has been silent for 20 s
+    assert await source(NOW + 31 * SECOND_NS) is QuoteSource.MOCK  # and the stored price is 61 s old
     assert prices.statistics().database_reads == 2
 
 
-def test_inside_an_event_loop_the_database_is_only_read_without_blocking() -> None:
+async def test_what_is_stored_is_seen_once_it_was_looked_up_and_counts() -> None:
     stored = _Stored(_quote(source=QuoteSource.HISTORICAL))
-    prices = PaperPriceSource(historical=stored, blocking=stored)
-
-    async def ask() -> list[Decimal | None]:
-        before = prices.get_price(BTC, NOW)
-        read = await prices.get_price_async(BTC, NOW)
-        return [before, read, prices.get_price(BTC, NOW)]
-
-    assert asyncio.run(ask()) == [None, Decimal("100.1"), Decimal("100.1")]
-    assert stored.asked == ["async"]
+    prices = PaperPriceSource(historical=stored)
+    before = prices.quote(BTC, NOW)
+    await prices.look_up(BTC, NOW)
+    await prices.look_up(BTC, NOW)
+    after = prices.quote(BTC, NOW)
+    assert (before, after, stored.asked) == (None, stored.quote, 1)
     statistics = prices.statistics()
-    assert (statistics.hits, statistics.misses, statistics.database_reads) == (2, 1, 1)
+    assert (statistics.hits, statistics.misses, statistics.database_reads) == (1, 1, 1)
     assert statistics.source is QuoteSource.HISTORICAL
-
-
-def test_an_asset_is_valued_directly_or_through_a_cross() -> None:
-    prices = PaperPriceSource()
-    prices.update_prices([_quote("XRP/BTC", "0.00002", "0.00002"), _quote(BTC, "60000", "60000")])
-    assert prices.price_usd("USDT", NOW) == prices.price_usd("usd", NOW) == 1
-    assert prices.price_usd("BTC", NOW) == 60_000
-    assert prices.price_usd("XRP", NOW) == Decimal("1.2")  # 0.00002 BTC of 60000
-    prices.update_price(_quote("XRP/USDT", "1.3", "1.3"))
-    assert prices.price_usd("xrp", NOW) == Decimal("1.3")  # the direct pair wins
-
-
-def test_a_cross_may_be_walked_backwards() -> None:
-    prices = PaperPriceSource()
-    prices.update_prices([_quote("BTC/EUR", "50000", "50000"), _quote(BTC, "60000", "60000")])
-    # One EUR is 1/50000 BTC, which is worth 60000/50000 USD.
-    assert prices.price_usd("EUR", NOW) == Decimal("1.2")
-
-
-def test_what_has_no_fresh_price_stays_unknown() -> None:
-    prices = PaperPriceSource()
-    prices.update_prices([_quote("XRP/BTC", "0.00002", "0.00002"), _quote(BTC, at=NOW - 61 * SECOND_NS)])
-    assert prices.price_usd("XRP", NOW) is None
-    assert prices.price_usd("DOGE", NOW) is None
 
 
 def test_a_mock_price_must_be_a_price() -> None:

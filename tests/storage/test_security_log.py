@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.storage.revoked import revoke_api_key
+
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SecurityEvent
 from triplegain.storage.database import Database
@@ -14,7 +16,7 @@ async def test_a_key_has_its_role_until_it_is_revoked(database: Database, clock:
     await log.add_api_key("hash", "admin", "somebody else")
     assert await log.api_key_role("hash") == "trader"
     assert await log.api_key_role("other") is None
-    await log.revoke_api_key("hash")
+    await revoke_api_key(log, "hash")
     assert await log.api_key_role("hash") is None
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.session.trading_session import TradingSession
+from triplegain.storage.errors import StorageError
 from triplegain.storage.market_history import MarketHistory
+
+_LOOK_UP_S = 5.0
 
 
 class StoredPrices:
@@ -20,3 +26,18 @@ class StoredPrices:
             return None
         time = found.stands_until_ns
         return Quote(symbol, None, None, found.price, None, None, time, time, QuoteSource.HISTORICAL)
+
+
+async def look_up_prices(session: TradingSession, history: MarketHistory) -> None:
+    """Until cancelled: where a live market has no fresh price, what is stored of it stands in, as long as that is
+    fresh. A market that is played back has all its prices in itself, and the same ones at every run."""
+    chain = session.prices.chain
+    chain.historical = StoredPrices(history)
+    while True:
+        for symbol in session.exchange.markets:
+            try:
+                await chain.look_up(symbol, session.now_ns)
+            except StorageError:
+                # The runner meets it too, and halts with its words.
+                return
+        await asyncio.sleep(_LOOK_UP_S)

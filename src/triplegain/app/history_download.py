@@ -50,16 +50,6 @@ class Progress(Protocol):
     def waits(self, reason: str, seconds: float) -> None: ...
 
 
-class Silent:
-    """Nobody watches."""
-
-    def begin(self, name: str, span: Span) -> None: ...
-
-    def reached(self, name: str, time_ns: int, rows: int) -> None: ...
-
-    def waits(self, reason: str, seconds: float) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Downloaded:
     """What one instrument got. `holes` are numbers of trades that Kraken does not tell, first and last of each."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from triplegain.api.control import SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.mind_view import mind_view
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
@@ -17,6 +18,7 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
+from triplegain.domain.quote import QuoteSource
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
@@ -26,6 +28,7 @@ from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
+from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -58,6 +61,7 @@ class PaperSystem:
         self._opening = SessionOpening(options, config, home, database, store, clock, tell, self.models)
         self._store = store
         self._reader = reader
+        self._history = MarketHistory(database)
         self._clock = clock
         self._on_progress = on_progress
         self._opened: OpenedSession | None = None
@@ -110,7 +114,7 @@ class PaperSystem:
     async def run(self) -> Ending:
         """Until the feed is over, the duration has passed, or `stop`. The session is left paused, or ended."""
         try:
-            ending = await self.runner.run()
+            ending = await self._played()
             while self._successor is not None and not self._stopping:
                 await self.opened.opened_feed.aclose()
                 following = await self._opening.succeed(self.opened.record, self._reset_audit)
@@ -120,7 +124,7 @@ class PaperSystem:
                 self._successor = None
                 if self._stopping:
                     self.runner.stop()
-                ending = await self.runner.run()
+                ending = await self._played()
             status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
             await self._store.set_status(self.opened.record.session_id, status)
         finally:
@@ -130,6 +134,16 @@ class PaperSystem:
             if self._successor is not None:
                 self._successor.set_result(None)
         return ending
+
+    async def _played(self) -> Ending:
+        """One session, with what is stored of its markets beside a live feed."""
+        if self.opened.feed.source is not QuoteSource.LIVE:
+            return await self.runner.run()
+        looking = asyncio.create_task(look_up_prices(self.opened.session, self._history), name="stored prices")
+        try:
+            return await self.runner.run()
+        finally:
+            looking.cancel()
 
     # -- SessionControl ------------------------------------------------------------------------------------------
 

@@ -16,10 +16,6 @@ class QuoteSource(StrEnum):
     HISTORICAL = "historical"
     MOCK = "mock"
 
-    @property
-    def may_fill(self) -> bool:
-        return self is not QuoteSource.MOCK
-
 
 @dataclass(frozen=True, slots=True)
 class Quote:

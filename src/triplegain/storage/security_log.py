@@ -65,11 +65,3 @@ class SecurityLog:
             "checking an API key", "SELECT role FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL", key_hash
         )
         return None if row is None else str(row["role"])
-
-    async def revoke_api_key(self, key_hash: str) -> None:
-        async with self._database.transaction("revoking an API key") as connection:
-            await connection.execute(
-                "UPDATE api_keys SET revoked_at = $2 WHERE key_hash = $1 AND revoked_at IS NULL",
-                key_hash,
-                to_datetime(self._clock.now_ns()),
-            )

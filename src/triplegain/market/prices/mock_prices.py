@@ -18,10 +18,6 @@ class MockPriceSource:
                 raise InvalidValueError(f"the mock price of {symbol} must be above zero, this is {price}")
         self._prices = dict(prices)
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return tuple(self._prices)
-
     def quote(self, symbol: str, now_ns: int) -> Quote | None:
         """The price as last trade, without bid and ask, marked MOCK."""
         price = self._prices.get(symbol)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
 from triplegain.domain.errors import InvalidValueError
@@ -14,7 +12,6 @@ from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.market.prices.feed_health import ALIVE_WITHIN_NS, LONE_PRICE_NS, FeedHealth
 from triplegain.market.prices.mock_prices import MockPriceSource
-from triplegain.market.prices.usd_price import usd_price
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +22,6 @@ class HistoricalPrices(Protocol):
     async def latest(self, symbol: str, now_ns: int) -> Quote | None:
         """The last stored price not after that market time, source HISTORICAL."""
         ...
-
-
-class BlockingHistoricalPrices(Protocol):
-    """The same for programs without an event loop."""
-
-    def latest_blocking(self, symbol: str, now_ns: int) -> Quote | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +49,18 @@ class PaperPriceSource:
         depth: Mapping[str, MarketDepth] | None = None,
         candle_length_ns: Mapping[str, int] | None = None,
         historical: HistoricalPrices | None = None,
-        blocking: BlockingHistoricalPrices | None = None,
         mock: MockPriceSource | None = None,
         alive_within_ns: int = ALIVE_WITHIN_NS,
         lone_price_ns: int = LONE_PRICE_NS,
     ) -> None:
         self._feed = feed
-        self._historical = historical
-        self._blocking = blocking
+        self.historical = historical
         self._mock = mock
         self._health = FeedHealth(depth or {}, candle_length_ns or {}, alive_within_ns, lone_price_ns)
         self._quotes: dict[str, Quote] = {}
         self._stored: dict[str, Quote] = {}
         self._complained: set[str] = set()
         self._hits = self._misses = self._updates = self._rejected_stale = self._database_reads = 0
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Every symbol a quote was ever seen for."""
-        mocked = self._mock.symbols if self._mock else ()
-        return tuple(dict.fromkeys((*self._quotes, *self._stored, *mocked)))
 
     def observe(self, event: MarketEvent) -> None:
         """Every event of the feed, in order: signs of life, gaps and resynchronisation."""
@@ -108,40 +91,17 @@ class PaperPriceSource:
         return sum([self.update_price(quote) for quote in quotes])
 
     def quote(self, symbol: str, now_ns: int) -> Quote | None:
-        """The freshest quote there is, None if all are too old.
+        """The freshest quote there is, None if all are too old. Of what is stored it sees what was looked up before."""
+        return self._counted(self._fresh(symbol, now_ns) or self._from_mock(symbol, now_ns))
 
-        Never reads the database inside an event loop: there it sees what `quote_async` has read before.
-        """
-        found = self._fresh(symbol, now_ns)
-        if found is None and self._blocking is not None and not _in_event_loop():
+    async def look_up(self, symbol: str, now_ns: int) -> None:
+        """Read the stored price of a market for which nothing fresh is known."""
+        if self.historical is not None and self._fresh(symbol, now_ns) is None:
             self._database_reads += 1
-            found = self._keep(self._blocking.latest_blocking(symbol, now_ns), now_ns)
-        return self._counted(found or self._from_mock(symbol, now_ns))
-
-    async def quote_async(self, symbol: str, now_ns: int) -> Quote | None:
-        """As `quote`, reading the stored prices where the feed has none."""
-        found = self._fresh(symbol, now_ns)
-        if found is None and self._historical is not None:
-            self._database_reads += 1
-            found = self._keep(await self._historical.latest(symbol, now_ns), now_ns)
-        return self._counted(found or self._from_mock(symbol, now_ns))
-
-    def get_price(self, symbol: str, now_ns: int) -> Decimal | None:
-        """Price to value with: the middle of bid and ask, else the last trade."""
-        quote = self.quote(symbol, now_ns)
-        return quote.mark if quote else None
-
-    async def get_price_async(self, symbol: str, now_ns: int) -> Decimal | None:
-        quote = await self.quote_async(symbol, now_ns)
-        return quote.mark if quote else None
-
-    def price_usd(self, asset: str, now_ns: int) -> Decimal | None:
-        """USD for one unit of an asset, directly or through crosses; USDT counts as USD; None if unknown."""
-        return usd_price(asset.upper(), self.symbols, lambda symbol: self.get_price(symbol, now_ns))
+            self._keep(await self.historical.latest(symbol, now_ns), now_ns)
 
     def statistics(self) -> PriceStatistics:
-        stored = self._historical is not None or self._blocking is not None
-        source = self._feed or (QuoteSource.HISTORICAL if stored else QuoteSource.MOCK if self._mock else None)
+        source = self._feed or (QuoteSource.HISTORICAL if self.historical else QuoteSource.MOCK if self._mock else None)
         return PriceStatistics(
             self._hits, self._misses, self._updates, self._rejected_stale, self._database_reads, source
         )
@@ -171,24 +131,3 @@ class PaperPriceSource:
         else:
             self._hits += 1
         return quote
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-#: The name without the word that every session of today carries.
-PriceSource = PaperPriceSource
-
-__all__ = [
-    "BlockingHistoricalPrices",
-    "HistoricalPrices",
-    "MockPriceSource",
-    "PaperPriceSource",
-    "PriceSource",
-    "PriceStatistics",
-]

@@ -1,0 +1,44 @@
+"""What is stored of a market stands in where a live feed has no fresh price."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from tests.session.conftest import START_NS, demo, settings_for
+
+from triplegain.app.historical_prices import look_up_prices
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.quote import QuoteSource
+from triplegain.session.trading_session import TradingSession
+from triplegain.storage.database import Database
+from triplegain.storage.market_history import MarketHistory
+from triplegain.storage.market_records import StoredPrice
+
+
+class _History(MarketHistory):
+    """Knows one price of BTC/USDT, ten seconds old."""
+
+    async def latest_price(self, symbol: str, *, venue: str = "kraken", at_ns: int | None = None) -> StoredPrice | None:
+        then_ns = START_NS - 10 * SECOND_NS
+        return StoredPrice(Decimal(60_000), then_ns, then_ns) if symbol == "BTC/USDT" else None
+
+
+async def test_a_stored_price_stands_in_until_it_is_a_minute_old(database_url: str) -> None:
+    session = TradingSession(settings_for(demo()))
+    session.now_ns = session.exchange.now_ns = START_NS
+    assert session.prices.mark("BTC/USDT") is None
+    database = await Database.connect(database_url)
+    looking = asyncio.create_task(look_up_prices(session, _History(database)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    quote = session.prices.quote("BTC/USDT")
+    assert quote is not None and (quote.source, quote.mark) == (QuoteSource.HISTORICAL, Decimal(60_000))
+    assert session.prices.quote("XRP/USDT") is None
+    # Ten seconds and fifty: a minute is fresh, a nanosecond more is not.
+    fresh = []
+    for session.exchange.now_ns in (START_NS + 50 * SECOND_NS, START_NS + 50 * SECOND_NS + 1):
+        fresh.append(session.prices.mark("BTC/USDT"))
+    assert fresh == [60_000, None]
+    looking.cancel()
+    await database.close()
