@@ -1,4 +1,4 @@
-"""Our exchange on W2: book, queue, matching, accounting, every event of every order.
+"""Our exchange on W2 by the way that sessions take, `on_event`: book, queue, matching, accounting, every event.
 
 usage: engine_triplegain.py WORKLOAD.npz RESTING
 """
@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from measure import LATENCY_NS, ORDER_LOTS, Stopwatch, renewal_every
-from workload import read
+from workload import Columns, read
 
 from triplegain import __version__
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
-from triplegain.domain.market import MarketDepth
+from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.domain.orders import Limit, OrderRequest, Side
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -41,7 +41,8 @@ class Trader:
         )
         instruments = {self._instrument: MarketDepth.BOOK}
         self.exchange = PaperExchange("bench", instruments, self._wallet, settings)
-        self.market = self.exchange.market(self._instrument.symbol)
+        self.symbol = self._instrument.symbol
+        self.market = self.exchange.market(self.symbol)
         self._live: list[str] = []
         self.orders = 0
         self.fills = 0
@@ -70,28 +71,38 @@ class Trader:
         self.exchange.place(OrderRequest(client_order_id, self._instrument.symbol, side, self._quantity, Limit(price)))
 
 
+def market_events(columns: Columns, symbol: str) -> list[MarketEvent]:
+    """The rows as a feed tells them: kind 0 and 1 are levels of bid and ask, 2 and 3 prints of buyers and sellers."""
+    events: list[MarketEvent] = []
+    for time_ns, kind, price, lots in zip(columns.ts, columns.kind, columns.px, columns.qty, strict=True):
+        if kind >= 2:
+            events.append(PublicTrade(symbol, time_ns, time_ns, price, lots, (Side.BUY, Side.SELL)[kind - 2]))
+        elif kind == 0:
+            events.append(BookUpdate(symbol, time_ns, time_ns, ((price, lots),), ()))
+        else:
+            events.append(BookUpdate(symbol, time_ns, time_ns, (), ((price, lots),)))
+    return events
+
+
 def main(path: Path, resting: int) -> None:
     columns = read(path)
-    rows = list(zip(columns.ts, columns.kind, columns.px, columns.qty, strict=True))
     trader = Trader(resting, columns.ts[0])
-    on_level, on_trade = trader.market.on_level, trader.market.on_trade
+    events = market_events(columns, trader.symbol)
+    on_event = trader.exchange.on_event
     every = renewal_every(resting)
     due = every
     # The loaded market is the benchmark's, not the exchange's: the collector need not look at it.
     gc.collect()
     gc.freeze()
     watch = Stopwatch()
-    for number, (time_ns, kind, price, lots) in enumerate(rows, start=1):
-        if kind < 2:
-            on_level(time_ns, kind, price, lots)
-        else:
-            on_trade(time_ns, kind - 2, price, lots)
+    for number, event in enumerate(events, start=1):
+        on_event(event)
         if number == due:
             due += every
-            trader.renew(time_ns)
+            trader.renew(event.exchange_time_ns)
     trader.collect()
     watch.stop()
-    watch.report("triplegain", __version__, len(rows), trader.orders, trader.fills)
+    watch.report("triplegain", __version__, len(events), trader.orders, trader.fills)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
-from tests.session.conftest import demo, settings_for
 from tests.session.scripted_models import SIX
+from tests.session.sessions import demo, settings_for
 
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer

@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 
 from tests.app.live_audit import Books, CommandJournal, LagTable, TapeAudit
-from tests.session.conftest import WITHOUT_COOLDOWNS
+from tests.session.sessions import WITHOUT_COOLDOWNS
 
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from tests.session.conftest import START_NS, demo, settings_for
+from tests.session.sessions import START_NS, demo, settings_for
 
 from triplegain.app.historical_prices import look_up_prices
 from triplegain.domain.clock import SECOND_NS

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from tests.cli.sample_view import view
-from tests.session.conftest import START_NS, demo, settings_for
+from tests.session.sessions import START_NS, demo, settings_for
 from tests.storage.scripted_session import session_record
 
 from triplegain.api.control import SessionView

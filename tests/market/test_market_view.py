@@ -212,10 +212,7 @@ def test_flags_say_what_is_missing_in_a_young_session() -> None:
         "missing:1d",
     )
     assert json.loads(found.json)["timeframes"]["1h"] is None
-<<<<<<< HEAD
-=======
     assert found.primary not in found.timeframes
->>>>>>> e97a6ec (Stored prices stand in where a live market has none; dead code is looked for in CI)
 
 
 def test_a_price_from_candles_says_so(crashed: MarketView, crash: list[Candle]) -> None:

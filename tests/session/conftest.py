@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.session.sessions import demo, settings_for
 
-from triplegain.agents.ema_baseline import BaselineSettings
-from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketEvent
-from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings
 from triplegain.feeds.demo.demo import DemoMarket
-from triplegain.risk.limits import CoolDownKind, RiskLimits
-from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession
-
-#: A trader on candles of a second trades more in a minute than the cool-downs would let through in an hour.
-WITHOUT_COOLDOWNS = RiskLimits(cooldowns_ns=dict.fromkeys(CoolDownKind, 0))
-START_NS = 1_767_225_600 * SECOND_NS
-
-
-def demo(seed: int = 3, seconds: int = 150) -> DemoMarket:
-    return DemoMarket(seed, START_NS, duration_ns=seconds * SECOND_NS)
-
-
-def settings_for(feed: Any, **changes: Any) -> SessionSettings:
-    usual = SessionSettings(
-        session_id="test",
-        created_at_ns=0,
-        instruments={instrument: feed.depth[instrument.symbol] for instrument in feed.instruments},
-        source=feed.source,
-        initial_balances={"USDT": Decimal(10_000), "BTC": Decimal(0), "XRP": Decimal(0)},
-        exchange=ExchangeSettings(jitter_ns=30_000_000),
-        desk=DeskSettings(),
-        limits=WITHOUT_COOLDOWNS,
-        baseline=BaselineSettings(),
-        candle_ns=SECOND_NS,
-    )
-    return replace(usual, **changes)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.session.conftest import settings_for
 from tests.session.crash_market import HOUR_NS, crash_feed
 from tests.session.scripted_models import SIX, ScriptedModels
+from tests.session.sessions import settings_for
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.settings import Cast, MindSettings

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.session.conftest import demo, settings_for
+from tests.session.sessions import demo, settings_for
 
 from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.ledger_entry import EntryKind
