@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.session.conftest import START_NS
+from tests.session.sessions import START_NS
 from tests.session.scripted_models import ScriptedModels
 
 from triplegain.agents.evidence import EvidenceSource, FoundText, NoEvidence, bundle
