@@ -19,8 +19,9 @@ HEAVY = {
 }  # fmt: skip
 MAY_LOAD: dict[str, set[str]] = {
     "--version": set(),
-    "session": {"asyncpg", "pydantic", "rich"},
-    "report": {"asyncpg", "pydantic", "rich"},
+    # The configuration's schema comes from the agents' own files, which know the figures of a market.
+    "session": {"asyncpg", "pydantic", "rich", "numpy", "talib"},
+    "report": {"asyncpg", "pydantic", "rich", "numpy", "talib"},
     "paper": {"asyncpg", "pydantic", "rich", "numpy", "talib"},
 }
 _RUN = """

@@ -212,6 +212,7 @@ def test_flags_say_what_is_missing_in_a_young_session() -> None:
         "missing:1d",
     )
     assert json.loads(found.json)["timeframes"]["1h"] is None
+    assert found.primary not in found.timeframes
 
 
 def test_a_price_from_candles_says_so(crashed: MarketView, crash: list[Candle]) -> None:

@@ -22,6 +22,7 @@ from triplegain.cli.tables import (
     percent,
     signed_percent,
     signed_usd,
+    traded_by,
     usd,
 )
 
@@ -106,10 +107,14 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
         str(summary.get("trade_count", 0)),
         ("  Win rate ", QUIET),
         wins,
-        ("  Drawdown ", QUIET),
-        percent(summary.get("max_drawdown_percent")),
     )
-    return [_line(first), _line(second)]
+    third = Text.assemble(
+        ("Drawdown ", QUIET),
+        percent(summary.get("max_drawdown_percent")),
+        ("  Traded by ", QUIET),
+        traded_by(view.traded),
+    )
+    return [_line(first), _line(second), _line(third)]
 
 
 def mind_lines(view: SessionView) -> list[str]:
