@@ -17,7 +17,7 @@ from triplegain.domain.market import FeedState, FeedStatus, MarketEvent, PublicT
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.settings import DeskSettings
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.settings import SessionSettings

@@ -10,8 +10,9 @@ from tests.database_fixtures import run_apart
 from tests.storage.mind_steps import call
 
 from triplegain.domain.clock import SystemClock, to_datetime
+from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.storage.database import Database
-from triplegain.storage.model_ledger import ModelLedger, SpendingLimits
+from triplegain.storage.model_ledger import ModelLedger
 
 DAY_NS = 86_400 * 10**9
 

@@ -27,9 +27,10 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.order_desk import DeskSettings, OrderDesk
+from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
+from triplegain.execution.settings import DeskSettings
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("0.5"), Decimal("0.5"))
 XRP = Instrument("XRP/USDT", Decimal("0.1"), Decimal("0.1"), Decimal("1"), Decimal("0.5"))

@@ -31,10 +31,11 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.order_desk import DeskSettings, OrderDesk
+from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import Protected
+from triplegain.execution.settings import DeskSettings
 
 ZERO = Decimal(0)
 

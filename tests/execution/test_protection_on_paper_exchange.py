@@ -22,12 +22,13 @@ from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings, OrderDesk
+from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.execution.protection.trailing import ProtectionSettings, TrailingStop
+from triplegain.execution.settings import DeskSettings
 from triplegain.ledger.wallet import Wallet
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)

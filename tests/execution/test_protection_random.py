@@ -12,8 +12,8 @@ from tests.execution.model_venue import ModelVenue
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason
-from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
+from triplegain.execution.settings import DeskSettings
 
 _PLAIN = DeskSettings(protection=ProtectionSettings(max_holding_ns=3600 * SECOND_NS))
 _FOLLOWING = DeskSettings(

@@ -12,8 +12,8 @@ from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import AmendRequest
 from triplegain.domain.records import CloseReason
-from triplegain.execution.order_desk import DeskSettings
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop, TrailMode
+from triplegain.execution.settings import DeskSettings
 
 Venue = Any
 

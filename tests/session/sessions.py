@@ -9,7 +9,7 @@ from typing import Any
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.settings import DeskSettings
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.session.settings import SessionSettings

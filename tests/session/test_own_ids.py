@@ -14,7 +14,7 @@ from triplegain.domain.orders import Limit, Market, OrderRequest, Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.settings import DeskSettings
 from triplegain.risk.limits import RiskLimits
 from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession

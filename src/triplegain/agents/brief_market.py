@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.snapshot_figures import distance_bps, figure
 from triplegain.domain.money import text
 from triplegain.market.snapshot.figures import fixed
-from triplegain.market.snapshot.frame import ClosedFrame
 from triplegain.market.snapshot.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from triplegain.market.snapshot.frame import ClosedFrame
 
 
 def brief_lines(snapshot: Snapshot, context: DecisionContext) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from triplegain.market.snapshot.frame import ClosedFrame
+if TYPE_CHECKING:
+    from triplegain.market.snapshot.frame import ClosedFrame
+
 
 _BPS = 10_000
 _DISTANCE_BPS_MAX = 9_999

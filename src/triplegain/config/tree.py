@@ -16,16 +16,16 @@ from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
 from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.written import BOOLEAN, Fault, Wrong, listing, text
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.settings import DeskSettings
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.llm.settings import ModelSettings
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits
-from triplegain.storage.model_ledger import SpendingLimits
 from triplegain.venues.kraken.settings import FeedSettings
 
 #: The files, in the order in which they are told, and what each is about.

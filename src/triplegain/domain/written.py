@@ -18,7 +18,8 @@ from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.frozen_mapping import FrozenMapping
-from triplegain.domain.money import parse, plain
+from triplegain.domain.money import atoms, parse, plain
+from triplegain.domain.values import INTEGER_MAX, is_usable
 
 HOUR_NS = 60 * MINUTE_NS
 
@@ -97,6 +98,8 @@ def _bounded(value: Any, written: Any, bounds: Mapping[str, Any]) -> Any:
 def integer(unit: int = 1, **bounds: int) -> Kind:
     """A whole number, within `ge` and `le`; for the room `unit` times as much."""
 
+    bounds = {"le": INTEGER_MAX // unit, **bounds}
+
     def read(written: Any) -> int:
         if isinstance(written, int) and not isinstance(written, bool):
             return int(_bounded(written, written, bounds))
@@ -120,6 +123,8 @@ def exact(**bounds: int) -> Kind:
             raise Wrong(Fault(str(error))) from None
         except (ArithmeticError, TypeError, ValueError):
             raise _refuse("Input should be an exact number", written) from None
+        if not is_usable(value):
+            raise _refuse("a number of this size or precision cannot be computed with", written)
         return Decimal(_bounded(value, written, bounds))
 
     return Kind(read)
@@ -141,7 +146,7 @@ def as_percent(fraction: Decimal) -> str:
 
 def exact_hours(**bounds: int) -> Kind:
     """Written in hours and parts of them; nanoseconds for the room."""
-    return exact(**bounds).into(lambda hours: int(hours * HOUR_NS))
+    return exact(**{"le": INTEGER_MAX // HOUR_NS, **bounds}).into(lambda hours: int(hours * HOUR_NS))
 
 
 def boolean() -> Kind:
@@ -175,6 +180,8 @@ def text() -> Kind:
     def read(written: Any) -> str:
         if not isinstance(written, str):
             raise _refuse("Input should be a valid string", written)
+        if "\0" in written:
+            raise Wrong(Fault("a text cannot contain NUL"))
         return written
 
     return Kind(read)
@@ -261,6 +268,11 @@ def _asset(raw: str) -> str:
     return asset
 
 
+def _of_atoms(amount: Decimal) -> Decimal:
+    atoms(amount)
+    return amount
+
+
 SYMBOL = text().where(_symbol)
 ASSET = text().where(_asset)
 AMOUNT = exact(ge=0)
@@ -278,4 +290,4 @@ MINUTES = integer(MINUTE_NS, ge=1)
 HOURS = integer(HOUR_NS, ge=1)
 ANY_HOURS = integer(HOUR_NS, ge=0)
 BOOLEAN = boolean()
-BALANCES = table(ASSET, AMOUNT)
+BALANCES = table(ASSET, AMOUNT.where(_of_atoms))

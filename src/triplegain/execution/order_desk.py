@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from triplegain.domain.agent_records import AlertRecord
-from triplegain.domain.configured import key, part
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
 from triplegain.domain.ids import Family, Origin, is_reserved, own_id
@@ -27,7 +26,6 @@ from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.domain.written import ANY_HOURS
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
@@ -35,17 +33,7 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
 from triplegain.execution.protection.protections import ProtectionDelays, Protections
-from triplegain.execution.protection.trailing import ProtectionSettings
-
-
-@dataclass(frozen=True, slots=True)
-class DeskSettings:
-    """`entry_expiry_ns` ends a resting limit entry (0: never); it never touches protection."""
-
-    entry_expiry_ns: int = key(
-        "orders.limit_expiry_hours", 24, ANY_HOURS, "a resting limit order ends after this; 0: never"
-    )
-    protection: ProtectionSettings = part(ProtectionSettings, "positions")
+from triplegain.execution.settings import DeskSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_desk import DeskSettings
+from triplegain.execution.settings import DeskSettings
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.risk.limits import RiskLimits

@@ -7,17 +7,15 @@ callers cannot each see room that is there only once.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
-from triplegain.domain.configured import key
 from triplegain.domain.money import EXACT
+from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.storable import storable
-from triplegain.domain.written import AMOUNT
 from triplegain.storage.database import AnyConnection, Database
 
 _log = logging.getLogger(__name__)
@@ -32,15 +30,6 @@ INSERT INTO model_spending AS s VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (call_id) DO UPDATE SET cost_usd = excluded.cost_usd WHERE s.cost_usd IS NULL RETURNING true
 """
 _CALL = f"INSERT INTO model_calls VALUES ({', '.join(f'${n}' for n in range(1, 21))}) ON CONFLICT DO NOTHING"
-
-
-@dataclass(frozen=True, slots=True)
-class SpendingLimits:
-    """`per_day_usd` is of the UTC day, `per_decision_usd` of all questions of one round; `warn_usd` a day is told."""
-
-    per_day_usd: Decimal = key("per_day_usd", 5, AMOUNT, "of a UTC day; then paid models rest until 00:00 UTC")
-    per_decision_usd: Decimal = key("per_decision_usd", "0.50", AMOUNT, "of all the questions of one decision")
-    warn_usd: Decimal = key("warn_usd", 4, AMOUNT, "from here on it is told")
 
 
 class ModelLedger:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.market.snapshot.book_features import BookFeatures
 from triplegain.market.snapshot.figures import NULL, fixed, significant
-from triplegain.market.snapshot.frame import ClosedFrame
 from triplegain.market.snapshot.snapshot import Snapshot
 from triplegain.market.snapshot.tokens import tokens_at_most
+
+if TYPE_CHECKING:
+    from triplegain.market.snapshot.frame import ClosedFrame
 
 #: Candles are cut in so many equal steps, each timeframe in proportion.
 _SHARES = 64

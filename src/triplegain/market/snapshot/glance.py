@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from triplegain.market.snapshot.frame import ClosedFrame
 from triplegain.market.snapshot.snapshot import SnapshotPrice
+
+if TYPE_CHECKING:
+    # Frames bring the indicators' libraries; whoever only says what an agent looks at does not need them.
+    from triplegain.market.snapshot.frame import ClosedFrame
 
 
 class MarketSeen(Protocol):

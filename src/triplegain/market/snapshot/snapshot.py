@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.snapshot.book_features import BookFeatures
-from triplegain.market.snapshot.frame import ClosedFrame, FrameSnapshot
+
+if TYPE_CHECKING:
+    from triplegain.market.snapshot.frame import ClosedFrame, FrameSnapshot
 
 
 @dataclass(frozen=True, slots=True)
