@@ -151,7 +151,7 @@ async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trad
         assert (await trader.delete("/paper/orders/mine-0")).status_code == 429
         answer = await trader.delete("/paper/orders")
     assert answer.status_code == 200
-    assert (len(answer.json()["cancelled"]), answer.json()["kept"]) == (30, ["stop-1"])
+    assert (len(answer.json()["cancelled"]), answer.json()["kept"]) == (30, ["tg-stop-1"])
     assert {each.status for each in bench.control.orders.values()} == {OrderStatus.CANCELLED}
 
 

@@ -67,7 +67,7 @@ class WatchedDesk:
     def next_number(self) -> int:
         return self.real.next_number
 
-    def carry_out(self, outcome: CycleOutcome, details: Mapping[str, Any] | None = None) -> None:
+    def carry_out(self, outcome: CycleOutcome, *how: object) -> None:
         self.outcome = outcome
 
     def put_aside(self, *words: Any) -> None:

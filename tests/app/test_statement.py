@@ -6,11 +6,11 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from tests.cli.sample_view import view
 from tests.session.sessions import START_NS, demo, settings_for
