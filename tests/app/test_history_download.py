@@ -29,8 +29,7 @@ from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.market_records import TAPE
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.venues.kraken import rest as kraken_rest
-from triplegain.venues.kraken.patient_rest import PatientRest
-from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.rest import KrakenRest, PatientRest
 
 BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 FOLDER = "kraken_trades_btcusdt_2023-11"

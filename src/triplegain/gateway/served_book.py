@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from triplegain.domain.market import BestQuote, BookUpdate, Level
 from triplegain.gateway.book_side import BookSide, Window
-from triplegain.venues.kraken.checksum import CHECKED_LEVELS, checksum_of
+from triplegain.venues.kraken.book import CHECKED_LEVELS, checksum_of
 
 
 @dataclass(frozen=True, slots=True)
