@@ -39,8 +39,7 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.indicators.columns import CandleColumns
-from triplegain.market.indicators.indicator import Unit
+from triplegain.market.indicators.indicator import CandleColumns, Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.market_view import MarketView

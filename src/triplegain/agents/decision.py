@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.brief_market import brief_lines
 from triplegain.agents.decision_context import DecisionContext, context_json
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places, form_text
+from triplegain.agents.prompt_template import answer_places, filled, form_text
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
 from triplegain.domain.clock import SECOND_NS

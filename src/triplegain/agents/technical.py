@@ -9,8 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places
+from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.snapshot_figures import distance_bps, figure, percent
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole

@@ -14,15 +14,14 @@ from triplegain.config import Config
 from triplegain.decision.settings import Cast
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.llm.client import ModelClient
-from triplegain.llm.fail_over import FailOver
-from triplegain.llm.local.weights import LOCAL_TINY
+from triplegain.llm.fail_over import FailOver, StandIns
+from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import Plan, Roster, keys_of, only_these
 from triplegain.llm.settings import ModelOptions
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.spending import Spending
-from triplegain.llm.stand_ins import StandIns
 
 #: Under this name the models that resolve conflicts are asked: the first, and those who stand in for it.
 RESOLVERS = "resolvers"

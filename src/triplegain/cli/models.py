@@ -79,8 +79,8 @@ async def _ping(name: str | None) -> list[Ping]:
     from triplegain.cli.database import open_database
     from triplegain.config import home_dir, load_config, read_environment
     from triplegain.domain.clock import SteadyClock
+    from triplegain.llm.local.installation import LOCAL_TINY
     from triplegain.llm.local.supervisor import LocalModel
-    from triplegain.llm.local.weights import LOCAL_TINY
     from triplegain.storage.model_ledger import ModelLedger
 
     config, environ = load_config(), read_environment()

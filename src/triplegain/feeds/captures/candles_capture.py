@@ -19,8 +19,8 @@ from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEv
 from triplegain.feeds.captures.capture import Capture, VerifyReport
 from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, symbol_of, venue_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
-from triplegain.market.candles.candle_length import candle_length_text
 from triplegain.market.candles.candles import empty_candles
+from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
 from triplegain.market.timestamps import csv_time_ns

@@ -10,8 +10,7 @@ from types import MappingProxyType
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
-from triplegain.market.candles.candle_history import CandleHistory
-from triplegain.market.candles.candle_series import CandleSeries
+from triplegain.market.candles.candle_series import CandleHistory, CandleSeries
 from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.figures import NULL, Steps, fixed, significant

@@ -16,8 +16,7 @@ from triplegain.domain.market import Candle
 from triplegain.domain.span import Span
 from triplegain.market.candles.candles import empty_candles
 from triplegain.market.feed import FeedError
-from triplegain.market.fitting_tick import with_fitting_tick
-from triplegain.market.scaling import Scale
+from triplegain.market.scaling import Scale, with_fitting_tick
 from triplegain.venues.kraken.wire.rest import CandleRow, Candles, read_candles, read_reply
 
 #: Lengths in minutes that can be asked for.
