@@ -22,8 +22,8 @@ from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer, technical_rules
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
+from triplegain.market.snapshot.compact import tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,7 @@ from triplegain.domain.configured import key
 from triplegain.domain.proposal import Regime
 from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.request import Prompt
-from triplegain.market.snapshot.glance import MarketSeen
-from triplegain.market.snapshot.snapshot import Snapshot
+from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 _RSI_MIDDLE = 50
 

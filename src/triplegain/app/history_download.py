@@ -17,8 +17,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, without
 from triplegain.market.feed import FeedError
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import TAPE, CandlesStored, TradesStored
+from triplegain.storage.market_history import TAPE, CandlesStored, MarketHistory, TradesStored
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.venues.kraken.candles import OHLC_MINUTES, closed_candles
 from triplegain.venues.kraken.pairs import instruments_of

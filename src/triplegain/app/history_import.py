@@ -17,7 +17,7 @@ from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
 from triplegain.storage.database import Database
 from triplegain.storage.market_audit import MarketAudit
-from triplegain.storage.market_records import CandlesStored, TradesStored
+from triplegain.storage.market_history import CandlesStored, TradesStored
 from triplegain.storage.market_writer import MarketWriter
 
 _SHARED = (

@@ -12,8 +12,7 @@ from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.money import text
 from triplegain.market.snapshot.compact import compact
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 
 
 class Analysts:

@@ -31,8 +31,7 @@ from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.parts import Parts
 from triplegain.llm.reply import ModelAnswer
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot
 
 _AGAIN_NS = SECOND_NS
 

@@ -35,8 +35,7 @@ from triplegain.domain.refusals import Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskState
 from triplegain.session.aftermath import Aftermath
