@@ -24,7 +24,7 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Candle, CandleClosed, PastCandles
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.market.indicators.columns import CandleColumns, bar_of
+from triplegain.market.indicators.indicator import CandleColumns, bar_of
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels

@@ -30,7 +30,7 @@ from tests.app.thinking_models import SIX, ThinkingPaper, ThinkingServer, leans,
 
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.market import MarketEvent
-from triplegain.market.snapshot.tokens import tokens_at_most
+from triplegain.market.snapshot.compact import tokens_at_most
 from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.migrations import migrate
 

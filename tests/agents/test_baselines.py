@@ -11,11 +11,16 @@ from typing import Any
 import pytest
 
 from triplegain.agents.answer import Action, AgentAnswer, Answer, TargetWeights
-from triplegain.agents.baselines.baseline import Baseline
-from triplegain.agents.baselines.buy_and_hold import BuyAndHold, BuyAndHoldSettings
+from triplegain.agents.baselines.baseline import (
+    Baseline,
+    BuyAndHold,
+    BuyAndHoldSettings,
+    EqualWeight,
+    EqualWeightSettings,
+    RandomSettings,
+    RandomTrader,
+)
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
-from triplegain.agents.baselines.equal_weight import EqualWeight, EqualWeightSettings
-from triplegain.agents.baselines.random_trader import RandomSettings, RandomTrader
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError

@@ -17,13 +17,13 @@ from tests.market.viewed_market import BINANCE_BTC, as_event, fed, new_view, of_
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.decision import VoteAnswer, as_answer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext, Held, context_json
-from triplegain.agents.schema_text import form_text, schema_text
+from triplegain.agents.prompt_template import form_text, schema_text
 from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer, technical_rules
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
+from triplegain.market.snapshot.compact import tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 
 @pytest.fixture(scope="module")

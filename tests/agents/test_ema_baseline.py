@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
-from triplegain.agents.moving_average import ExponentialAverage
-from triplegain.agents.true_range import AverageTrueRange
+from triplegain.agents.ema_baseline import AverageTrueRange, BaselineSettings, EmaBaseline, ExponentialAverage
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.agents.injection_corpus import Attack, corpus
 
-from triplegain.agents.plain_text import mixed_words, plain_text
+from triplegain.agents.evidence import mixed_words, plain_text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.regime import KnownRegime, RegimeAnswer
-from triplegain.agents.regime_memory import HeldRegime, RegimeMemory
+from triplegain.agents.regime import HeldRegime, KnownRegime, RegimeAnswer, RegimeMemory
 from triplegain.domain.proposal import Regime
 
 BTC, XRP = "BTC/USDT", "XRP/USDT"

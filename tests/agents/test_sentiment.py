@@ -13,7 +13,7 @@ from triplegain.agents.answer import Abstain, Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, DecidedTrade, conflict_prompt
 from triplegain.agents.decision import decision_prompt
 from triplegain.agents.evidence import FoundText, bundle
-from triplegain.agents.schema_text import schema_text
+from triplegain.agents.prompt_template import schema_text
 from triplegain.agents.sentiment import (
     NewsAnswer,
     Sentiment,

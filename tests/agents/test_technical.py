@@ -6,7 +6,7 @@ import pytest
 from tests.agents.made_answers import changed, snapshot_with
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.schema_text import schema_text
+from triplegain.agents.prompt_template import schema_text
 from triplegain.agents.technical import (
     Bias,
     TechnicalAnswer,

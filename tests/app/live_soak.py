@@ -26,7 +26,7 @@ from tests.app.live_customer import Customer
 from tests.app.live_session import SYMBOLS, LiveSession, feed_settings
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.gateway.fault_schedule import FaultSchedule
+from triplegain.gateway.fault_desk import FaultSchedule
 from triplegain.venues.kraken.rest import KrakenRest
 from triplegain.venues.kraken.wire.frames import BOOK_START, read_book_frame
 from triplegain.venues.kraken.wire.rest import read_reply, read_trade_page

@@ -12,9 +12,8 @@ import asyncpg
 from tests.app.paper_process import PaperHome
 from tests.database_fixtures import run_apart
 
-from triplegain.storage.embedded import DATABASE, USER, EmbeddedCluster
+from triplegain.storage.embedded import DATABASE, USER, EmbeddedCluster, read_postmaster
 from triplegain.storage.home_database import cluster_folder
-from triplegain.storage.postmaster import read_postmaster
 
 #: No more than this is held for fees: 1 % is above every rate of Kraken.
 _FEE_MAX = Decimal("0.01")

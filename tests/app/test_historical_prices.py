@@ -12,8 +12,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import QuoteSource
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import StoredPrice
+from triplegain.storage.market_history import MarketHistory, StoredPrice
 
 
 class _History(MarketHistory):

@@ -25,12 +25,10 @@ from triplegain.feeds.captures.trades_capture import FEATHER_FORMAT, TradesCaptu
 from triplegain.market.candles.candles import CandleBuilder
 from triplegain.market.feed import FeedError
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import TAPE
+from triplegain.storage.market_history import TAPE, MarketHistory
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.venues.kraken import rest as kraken_rest
-from triplegain.venues.kraken.patient_rest import PatientRest
-from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.rest import KrakenRest, PatientRest
 
 BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 FOLDER = "kraken_trades_btcusdt_2023-11"

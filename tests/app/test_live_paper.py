@@ -14,7 +14,7 @@ from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, check_record, database_of
 
 from triplegain.feeds.recording.folder import load_manifest
-from triplegain.feeds.recording.lines import RecordedLines
+from triplegain.feeds.recording.recording import RecordedLines
 from triplegain.venues.kraken.feed_line import FrameLine, read_line
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"

@@ -17,15 +17,12 @@ from tests.app.injected_decisions import FLAT, HELD, TECHNICAL, VOTES, Decisions
 from tests.app.paper_process import PaperHome, eventually
 from tests.app.stored_record import ask, check_record, database_of
 
-from triplegain.agents.evidence import FoundText, bundle
-from triplegain.agents.plain_text import plain_text
+from triplegain.agents.evidence import FoundText, bundle, plain_text
 from triplegain.agents.sentiment import SocialAnswer, social_prompt
 from triplegain.domain.clock import SteadyClock
 from triplegain.llm.client import ModelClient
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.installation import find_installation
+from triplegain.llm.local.installation import LOCAL_TINY, NOTICE, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelAnswer, ModelReply
 from triplegain.llm.request import ModelRequest, Prompt
 from triplegain.llm.settings import ClientSettings

@@ -10,7 +10,7 @@ from tests.llm.asked import NOON_NS
 from triplegain.app.models import RESOLVERS, build_models, calls_per_day, model_specs
 from triplegain.config.tree import Config
 from triplegain.domain.clock import ManualClock
-from triplegain.llm.local.weights import LOCAL_TINY
+from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import ModelsError

@@ -17,13 +17,11 @@ from triplegain.domain.clock import SECOND_NS, ManualClock, SteadyClock
 from triplegain.domain.market import BookUpdate, MarketEvent
 from triplegain.feeds.captures.captures import list_captures
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.feeds.recording.check import verify_recording
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.recording import RecordedFeed
+from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
-from triplegain.gateway.local_kraken import LocalKraken
-from triplegain.gateway.sent_log import SentLog
-from triplegain.gateway.serving import ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken, SentLog
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.settings import FeedSettings
 

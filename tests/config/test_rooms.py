@@ -9,22 +9,19 @@ from typing import Any
 import pytest
 from tests.config.written_config import configured
 
-from triplegain.agents.baselines.buy_and_hold import BuyAndHoldSettings
-from triplegain.agents.baselines.equal_weight import EqualWeightSettings
-from triplegain.agents.baselines.random_trader import RandomSettings
+from triplegain.agents.baselines.baseline import BuyAndHoldSettings, EqualWeightSettings, RandomSettings
 from triplegain.agents.consensus import ConsensusSettings
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.agents.regime import KnownRegime, RegimeAnswer, RegimeRules
-from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.regime import KnownRegime, RegimeAnswer, RegimeMemory, RegimeRules
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.technical import TechnicalRules
 from triplegain.config import Config, check_config
 from triplegain.decision.outcomes import OutcomeSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
+from triplegain.decision.schedule import Slots
 from triplegain.decision.settings import Cast
-from triplegain.decision.slots import Slots
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.proposal import Regime
 from triplegain.execution.hodl.settings import HodlSettings

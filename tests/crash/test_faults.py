@@ -15,9 +15,8 @@ import pytest
 from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, check_record, database_of
 
-from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.embedded import EmbeddedCluster, read_postmaster
 from triplegain.storage.home_database import cluster_folder
-from triplegain.storage.postmaster import read_postmaster
 
 pytestmark = pytest.mark.crash
 

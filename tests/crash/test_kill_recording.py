@@ -13,9 +13,9 @@ from tests.feeds.recorded_lines import START_NS, some_lines
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.feeds.recording.folder import load_manifest
-from triplegain.feeds.recording.lines import RecordedLines
 from triplegain.feeds.recording.manifest import read_manifest
 from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.recording import RecordedLines
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import FeedLine
 

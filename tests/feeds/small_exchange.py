@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from triplegain.domain.market import Level
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.checksum import book_checksum
+from triplegain.venues.kraken.book import book_checksum
 from triplegain.venues.kraken.feed_line import FrameLine, ReplyLine
 
 SECOND = 10**9

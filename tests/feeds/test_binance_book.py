@@ -5,8 +5,7 @@ import pytest
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.feeds.captures.binance_book import BinanceBook
-from triplegain.feeds.captures.binance_messages import BookTicker, DepthDiff, DepthSnapshot, TradeMessage
+from triplegain.feeds.captures.binance_capture import BinanceBook, BookTicker, DepthDiff, DepthSnapshot, TradeMessage
 from triplegain.feeds.captures.instruments import capture_instrument
 
 MS = 1_000_000

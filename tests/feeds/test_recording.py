@@ -14,12 +14,10 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.captures.capture import VerifyReport
 from triplegain.feeds.captures.captures import list_captures, verify_capture
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.feeds.recording.check import verify_recording
 from triplegain.feeds.recording.folder import load_manifest
-from triplegain.feeds.recording.lines import RecordedLines
 from triplegain.feeds.recording.manifest import Manifest, write_manifest
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.recording import RecordedFeed
+from triplegain.feeds.recording.recording import RecordedFeed, RecordedLines, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.market.feed import CaptureError
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, write_line

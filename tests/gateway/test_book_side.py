@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triplegain.domain.market import Level
-from triplegain.gateway.book_side import BookSide, Window
+from triplegain.gateway.served_book import BookSide, Window
 
 # Few prices, small sizes and a narrow window: levels leave and come back all the time.
 DEPTH = 3

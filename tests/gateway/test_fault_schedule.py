@@ -6,10 +6,10 @@ from itertools import islice
 import pytest
 from tests.gateway.small_market import SmallFeed, changes, client_of
 
-from triplegain.gateway.fault_schedule import FaultSchedule
+from triplegain.gateway.fault_desk import FaultSchedule
 from triplegain.gateway.faults import Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
-from triplegain.gateway.serving import ServingSettings
+from triplegain.gateway.pacing import ServingSettings
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT")
 

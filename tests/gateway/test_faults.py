@@ -12,7 +12,7 @@ from tests.gateway.small_market import Client, SmallFeed, changes, client_of, ge
 
 from triplegain.gateway.faults import GARBAGE, Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
-from triplegain.gateway.serving import ServingSettings
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 #: The market moves when a test says so; heartbeats come quickly.

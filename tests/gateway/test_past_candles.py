@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.gateway.small_market import START, at
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.gateway.past_candles import ROWS, DayFigures, PastCandles
+from triplegain.gateway.served_market import ROWS, DayFigures, PastCandles
 from triplegain.venues.kraken.wire.writer import TapeTrade
 
 MINUTE = 60 * SECOND_NS

@@ -9,7 +9,7 @@ from tests.venues.test_checksum import BIDS as DOCUMENTED_BIDS
 from triplegain.domain.market import BestQuote, BookUpdate, Level
 from triplegain.gateway.served_book import ServedBook, SideChange
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.checksum import book_checksum
+from triplegain.venues.kraken.book import book_checksum
 
 DEPTH = 10
 level = st.tuples(st.integers(1, 40), st.integers(0, 3))

@@ -6,7 +6,7 @@ from tests.gateway.small_market import at, trade
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.orders import Side
-from triplegain.gateway.tape import Tape
+from triplegain.gateway.served_market import Tape
 
 LAP = 100 * SECOND_NS
 #: Three trades, two of them at the same time.

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.gateway.small_market import BTC
 
-from triplegain.gateway.thin_book import LEVELS, ThinBook
+from triplegain.gateway.served_market import LEVELS, ThinBook
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**7), st.booleans())

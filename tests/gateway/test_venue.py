@@ -13,9 +13,8 @@ from tests.gateway.small_market import ASKS, BIDS, BTC, SNAPSHOT, SmallFeed, at,
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import Heartbeat, MarketDepth
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.gateway.derived_market import DERIVATIONS
 from triplegain.gateway.served_market import Outgoing
-from triplegain.gateway.venue import Venue
+from triplegain.gateway.venue import DERIVATIONS, Venue
 from triplegain.market.feed import FeedError
 from triplegain.market.scaling import Scale
 from triplegain.venues.kraken.frames import KrakenFrameDecoder

@@ -7,11 +7,10 @@ from decimal import Decimal
 
 from tests.llm.asked import GOOD, ask
 
-from triplegain.llm.fail_over import FailOver
+from triplegain.llm.fail_over import FailOver, StandIns
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Usage
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.stand_ins import StandIns
 
 DEEPSEEK = ModelSpec("deepseek", Provider.DEEPSEEK, "d")
 SONNET, OPUS = ModelSpec("sonnet", Provider.ANTHROPIC, "s"), ModelSpec("opus", Provider.ANTHROPIC, "o")

@@ -17,10 +17,8 @@ import httpx
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.installation import find_installation
+from triplegain.llm.local.installation import LOCAL_TINY, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.local.weights import LOCAL_TINY
 
 pytestmark = pytest.mark.slow
 

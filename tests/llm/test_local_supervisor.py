@@ -16,10 +16,8 @@ import pytest
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.llm.local import server_process, supervisor
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.installation import SERVER, Installation, find_installation
+from triplegain.llm.local.installation import LOCAL_TINY, SERVER, Installation, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LOGS_KEPT, LocalModel
-from triplegain.llm.local.weights import LOCAL_TINY
 from triplegain.llm.spec import Provider
 
 #: Listens, tells its address, is healthy; while there is a file `broken` beside its weights it refuses.

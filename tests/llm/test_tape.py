@@ -20,8 +20,18 @@ from pydantic import BaseModel
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
 from triplegain.llm.request import ModelRequest, Prompt
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.tape import Live, Player, Recorder, TapeMode, open_tape, read_reply, write_reply
-from triplegain.llm.tape_file import TapeError, TapeFile, read_entries
+from triplegain.llm.tape import (
+    Live,
+    Player,
+    Recorder,
+    TapeError,
+    TapeFile,
+    TapeMode,
+    open_tape,
+    read_entries,
+    read_reply,
+    write_reply,
+)
 
 SPECS = {name: ModelSpec(name, Provider.OPENAI, f"{name}-2026") for name in ("gpt", "grok")}
 

@@ -4,7 +4,7 @@ import pytest
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.candles.candle_length import auto_candle_length, candle_length_text, parse_candle_length
+from triplegain.market.candles.timeframe import auto_candle_length, candle_length_text, parse_candle_length
 
 
 def test_a_length_is_read_and_written() -> None:

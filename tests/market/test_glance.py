@@ -8,10 +8,9 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.market.indicators.settings import IndicatorSettings
-from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 
 START_NS = 1_767_225_600 * SECOND_NS
 

@@ -39,14 +39,13 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.indicators.columns import CandleColumns
-from triplegain.market.indicators.indicator import Unit
+from triplegain.market.indicators.indicator import CandleColumns, Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
+from triplegain.market.snapshot.frame import trend
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import NoSnapshot
-from triplegain.market.snapshot.trend import trend
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.prices.mock_prices import MockPriceSource
-from triplegain.market.prices.price_source import PaperPriceSource, PriceStatistics
+from triplegain.market.prices.price_source import MockPriceSource, PaperPriceSource, PriceStatistics
 
 NOW = 1_000_000 * SECOND_NS
 BTC = "BTC/USDT"

@@ -10,10 +10,9 @@ from tests.market.indicators.recorded import BTC_USDT, between, candles_of
 from tests.market.viewed_market import BINANCE_BTC, as_event, fed, new_view, of_crash
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.compact import compact, tokens_at_most
 from triplegain.market.snapshot.settings import SnapshotSettings
 from triplegain.market.snapshot.snapshot import Snapshot
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.domain.money import text
+from triplegain.market.snapshot.compact import tokens_at_most
 from triplegain.market.snapshot.figures import Steps, fixed, significant
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 _steps = st.sampled_from(["0.1", "0.01", "0.00001", "1e-8", "1", "0.5", "0.25", "10"])
 

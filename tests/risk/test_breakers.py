@@ -21,9 +21,9 @@ from tests.risk.base_case import (
 
 from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved, RiskRefused
-from triplegain.risk.breakers import CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
+from triplegain.risk.standing import CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.state import RiskState, decode
 
 

@@ -16,11 +16,11 @@ from triplegain.decision.conflicts import (
     ConflictSettings,
     ModelRuling,
     Resolution,
+    WaitingTrades,
     find_conflicts,
     reduced,
     resolve,
 )
-from triplegain.decision.waiting_trades import WaitingTrades
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS

@@ -19,8 +19,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.llm.request import Prompt
-from triplegain.market.snapshot.glance import MarketSeen
-from triplegain.market.snapshot.snapshot import Snapshot
+from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 
 class FundingAnswer(TypedAnswer):

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.decision.rebalance.batches import RebalanceBatch, batches_of
 from triplegain.decision.rebalance.plan import (
     NoRebalance,
+    RebalanceBatch,
     RebalancePlan,
     RebalanceSettings,
+    batches_of,
     plan,
 )
 from triplegain.domain.clock import SECOND_NS

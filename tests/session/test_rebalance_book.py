@@ -11,8 +11,7 @@ import pytest
 from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.decision.rebalance.book import RebalanceBook, RebalanceClaim
-from triplegain.decision.rebalance.order import RebalanceOrder
+from triplegain.decision.rebalance.book import RebalanceBook, RebalanceClaim, RebalanceOrder
 from triplegain.decision.rebalance.plan import Leg, RebalancePlan, RebalanceSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError

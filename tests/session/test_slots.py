@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
-from triplegain.decision.slots import Slots
+from triplegain.decision.schedule import Slots
 from triplegain.domain.errors import InvalidValueError
 
 LIMITS = {spec.name: spec.concurrency for spec in AGENTS.tasks}

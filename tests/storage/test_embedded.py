@@ -17,10 +17,9 @@ from tests.storage.scripted_session import START_NS, ScriptedSession, session_re
 from triplegain.domain.clock import ManualClock
 from triplegain.storage import server_identity
 from triplegain.storage.database import Database
-from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.embedded import EmbeddedCluster, read_postmaster, serves
 from triplegain.storage.errors import StorageError
 from triplegain.storage.migrations import migrate
-from triplegain.storage.postmaster import read_postmaster, serves
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 

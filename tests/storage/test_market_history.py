@@ -16,8 +16,7 @@ from triplegain.domain.orders import Side
 from triplegain.domain.span import Span
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import CandlesStored, StoredPrice, TradesStored
+from triplegain.storage.market_history import CandlesStored, MarketHistory, StoredPrice, TradesStored
 from triplegain.storage.market_writer import MarketWriter
 
 BTC, XRP, _ = KRAKEN_OFFLINE_DEFAULTS

@@ -17,8 +17,7 @@ from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.llm.spending import Spending
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
-from triplegain.storage.model_costs import read_model_calls, read_model_costs
-from triplegain.storage.model_ledger import ModelLedger, round_of
+from triplegain.storage.model_ledger import ModelLedger, read_model_calls, read_model_costs, round_of
 
 #: START_NS is 2023-11-14, 22:13:20 UTC; 6400 s later the next day begins.
 TODAY = date(2023, 11, 14)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.book import KrakenBook, depth_of_snapshot
-from triplegain.venues.kraken.checksum import book_checksum
+from triplegain.venues.kraken.book import KrakenBook, book_checksum, depth_of_snapshot
 from triplegain.venues.kraken.wire.frames import WireLevel
 
 INSTRUMENT = Instrument("BTC/USD", Decimal("0.1"), Decimal("1e-8"), Decimal("0.0001"), Decimal("0.5"))

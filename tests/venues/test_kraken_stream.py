@@ -34,7 +34,7 @@ from triplegain.domain.market import (
 )
 from triplegain.venues.kraken.feed_line import DownLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_requests import BookWanted, StreamRequest, TradesWanted
+from triplegain.venues.kraken.stream_clock import BookWanted, StreamRequest, TradesWanted
 
 SYMBOL, OTHER = "BTC/USD", "ETH/USD"
 MS = 10**6

@@ -30,7 +30,7 @@ from triplegain.venues.kraken.feed_line import (
     write_line,
 )
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_requests import BookWanted
+from triplegain.venues.kraken.stream_clock import BookWanted
 
 SYMBOL = "BTC/USD"
 MS = 10**6

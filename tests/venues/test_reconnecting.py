@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from triplegain.venues.kraken.reconnecting import ConnectBudget, Reconnecting
+from triplegain.venues.kraken.connection import ConnectBudget, Reconnecting
 
 
 def _most(bound: float) -> float:

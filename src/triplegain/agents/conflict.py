@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 
 from triplegain.agents.answer import Action
 from triplegain.agents.decision_context import DecisionContext, context_json
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places
+from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Flow
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
 from triplegain.llm.request import Prompt

@@ -10,16 +10,14 @@ from pydantic import Field, model_validator
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.brief_market import brief_lines
 from triplegain.agents.decision_context import DecisionContext, context_json
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places, form_text
+from triplegain.agents.prompt_template import answer_places, filled, form_text
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.request import Prompt
-from triplegain.market.snapshot.compact import compact
+from triplegain.market.snapshot.compact import compact, tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 TOKEN_BUDGET = 8000
 _ECHO_DIGITS = 12
@@ -64,7 +62,7 @@ def as_answer(vote: VoteAnswer) -> AgentAnswer:
 
 
 def decision_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: int = TOKEN_BUDGET) -> Prompt:
-    """The question, system and user part together within `token_budget` (counted as tokens.py counts).
+    """The question, system and user part together within `token_budget` (as `tokens_at_most` counts).
 
     With room for it the market is the compact snapshot; below that the prompt is short altogether, with as many of the
     primary figures as fit. Raises InvalidValueError for a budget that holds not even the question.

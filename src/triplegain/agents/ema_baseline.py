@@ -12,12 +12,74 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.moving_average import ExponentialAverage
-from triplegain.agents.true_range import AverageTrueRange
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
 from triplegain.domain.written import AT_LEAST_ONE, FRACTION, LOSS_PERCENT, POSITIVE
+
+
+class ExponentialAverage:
+    """One value in, one average out. Plain floats; JSON keeps them exactly."""
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        self._count = 0
+        self._sum = 0.0
+        self._value = 0.0
+
+    @property
+    def value(self) -> float | None:
+        """None until `period` values have come."""
+        return self._value if self._count >= self.period else None
+
+    def add(self, value: float) -> float | None:
+        self._count = min(self._count + 1, self.period + 1)
+        if self._count <= self.period:
+            self._sum += value
+            self._value = self._sum / self._count
+        else:
+            self._value += (value - self._value) * (2 / (self.period + 1))
+        return self.value
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self._count, "sum": self._sum, "value": self._value}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._count, self._sum, self._value = state["count"], state["sum"], state["value"]
+
+
+class AverageTrueRange:
+    """One candle in, one average out. The first candle has no true range: it lacks a close before it."""
+
+    def __init__(self, period: int) -> None:
+        self.period = period
+        self._count = 0
+        self._value = 0.0
+        self._close: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """None until `period` + 1 candles have come."""
+        return self._value if self._count >= self.period else None
+
+    def add(self, high: float, low: float, close: float) -> float | None:
+        before, self._close = self._close, close
+        if before is None:
+            return None
+        true_range = max(high, before) - min(low, before)
+        if self._count < self.period:
+            self._count += 1
+            self._value += (true_range - self._value) / self._count
+        else:
+            self._value += (true_range - self._value) / self.period
+        return self.value
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self._count, "value": self._value, "close": self._close}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._count, self._value, self._close = state["count"], state["value"], state["close"]
+
 
 _STEP = Decimal("0.000001")
 

@@ -10,8 +10,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places
+from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
 from triplegain.domain.clock import SECOND_NS

@@ -14,8 +14,7 @@ from pydantic import Field
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.evidence import EvidenceBundle
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places
+from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Importance, TaskSpec, TextAnalysis
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most
 from triplegain.domain.clock import SECOND_NS, iso

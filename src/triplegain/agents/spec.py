@@ -19,8 +19,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.request import Prompt, Tool
 from triplegain.llm.roster import Role
-from triplegain.market.snapshot.glance import MarketSeen
-from triplegain.market.snapshot.snapshot import Snapshot
+from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 
 class Subject(StrEnum):

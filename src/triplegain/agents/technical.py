@@ -9,8 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import filled
-from triplegain.agents.schema_text import answer_places
+from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.snapshot_figures import distance_bps, figure, percent
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole
@@ -18,11 +17,10 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.request import Prompt
-from triplegain.market.snapshot.glance import MarketSeen
-from triplegain.market.snapshot.snapshot import Snapshot
+from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 _SIGNALS_MAX = 5
-#: Of three signs (market/snapshot/trend.py) at least two in the same direction, or one and no other.
+#: Of three signs (market/snapshot/frame.py) at least two in the same direction, or one and no other.
 _TREND_LEAST = 0.3
 
 

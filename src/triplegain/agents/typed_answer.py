@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from triplegain.agents.plain_text import plain_text
+from triplegain.agents.evidence import plain_text
 
 REASONING_MAX = 300
 _SHORT_MAX = 80

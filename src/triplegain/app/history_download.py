@@ -17,13 +17,11 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, without
 from triplegain.market.feed import FeedError
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import TAPE, CandlesStored, TradesStored
+from triplegain.storage.market_history import TAPE, CandlesStored, MarketHistory, TradesStored
 from triplegain.storage.market_writer import MarketWriter
-from triplegain.venues.kraken.ohlc_candles import OHLC_MINUTES, closed_candles
+from triplegain.venues.kraken.candles import OHLC_MINUTES, closed_candles
 from triplegain.venues.kraken.pairs import instruments_of
-from triplegain.venues.kraken.patient_rest import PatientRest
-from triplegain.venues.kraken.rest import KrakenRest
+from triplegain.venues.kraken.rest import KrakenRest, PatientRest
 from triplegain.venues.kraken.trade_pages import trade_pages
 from triplegain.venues.kraken.wire.rest import read_reply, read_server_time
 

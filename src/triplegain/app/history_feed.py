@@ -19,10 +19,8 @@ from triplegain.domain.span import Span, without
 from triplegain.feeds.captures.instruments import symbol_of
 from triplegain.market.feed import FeedError
 from triplegain.market.timestamps import moment_ns
-from triplegain.storage.candle_plan import plan_candles
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import TAPE
+from triplegain.storage.market_history import TAPE, MarketHistory, plan_candles
 
 _PREFIX = "history:"
 _USAGE = (

@@ -10,14 +10,14 @@ from triplegain.app.history_download import Progress
 from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns
 from triplegain.domain.span import Span
 from triplegain.feeds.captures.candles_capture import CandlesCapture
-from triplegain.feeds.captures.formats import recognise
 from triplegain.feeds.captures.history_batches import CandleBatch, candle_batches, trade_batches
+from triplegain.feeds.captures.replay import recognise
 from triplegain.feeds.captures.trades_capture import TradesCapture
-from triplegain.market.candles.candle_length import candle_length_text
+from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
 from triplegain.storage.database import Database
 from triplegain.storage.market_audit import MarketAudit
-from triplegain.storage.market_records import CandlesStored, TradesStored
+from triplegain.storage.market_history import CandlesStored, TradesStored
 from triplegain.storage.market_writer import MarketWriter
 
 _SHARED = (

@@ -12,8 +12,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, merged, within, without
 from triplegain.storage.database import Database
 from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit, NumberHole
-from triplegain.storage.market_history import MarketHistory
-from triplegain.storage.market_records import TAPE, Coverage
+from triplegain.storage.market_history import TAPE, Coverage, MarketHistory
 from triplegain.storage.market_writer import MarketWriter
 
 DAY_NS = 1440 * MINUTE_NS

@@ -25,7 +25,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
 from triplegain.llm.roster import NOBODY, only_these
-from triplegain.market.candles.candle_length import parse_candle_length
+from triplegain.market.candles.timeframe import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
 from triplegain.session.baseline_trader import TRADER_PARTS
 from triplegain.session.runner import MarketEvents

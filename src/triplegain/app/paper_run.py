@@ -18,7 +18,7 @@ from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import home_database
-from triplegain.storage.model_costs import session_cost
+from triplegain.storage.model_ledger import session_cost
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 

@@ -17,8 +17,8 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.numbers import RISK_CONTEXT
 from triplegain.risk.objections import confidence_least
+from triplegain.risk.sizing import RISK_CONTEXT
 from triplegain.risk.standing import Standing, standing
 from triplegain.risk.state import HaltKind
 from triplegain.session.trading_session import TradingSession

@@ -13,7 +13,7 @@ from triplegain.decision.settings import Cast
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.quote import QuoteSource
-from triplegain.llm.local.weights import LOCAL_TINY, NOTICE
+from triplegain.llm.local.installation import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import AUTO, NOBODY, only_these
 from triplegain.llm.spec import ModelSpec

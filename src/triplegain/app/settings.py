@@ -10,8 +10,7 @@ from triplegain.config.infrastructure import PriceSourceName
 from triplegain.decision.settings import Cast
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import QuoteSource
-from triplegain.market.candles.candle_length import auto_candle_length, parse_candle_length
-from triplegain.market.candles.timeframe import timeframe
+from triplegain.market.candles.timeframe import auto_candle_length, parse_candle_length, timeframe
 from triplegain.market.feed import MarketSource
 from triplegain.session.settings import SessionSettings
 

@@ -14,7 +14,7 @@ from triplegain.cli.client import JsonOption
 if TYPE_CHECKING:
     from triplegain.feeds.captures.capture import VerifyReport
     from triplegain.feeds.captures.captures import CaptureSummary
-    from triplegain.feeds.recording.check import RecordingReport
+    from triplegain.feeds.recording.recording import RecordingReport
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
@@ -75,7 +75,7 @@ def verify(
     from triplegain.cli.tables import print_json
     from triplegain.feeds.captures.captures import verify_capture
     from triplegain.feeds.captures.replay import find_recording
-    from triplegain.feeds.recording.check import verify_recording
+    from triplegain.feeds.recording.recording import verify_recording
 
     path = _named(path)
     recording = find_recording(path)

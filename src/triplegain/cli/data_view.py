@@ -12,7 +12,7 @@ from rich.text import Text
 
 from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, duration, listing, moment
 from triplegain.domain.span import Span
-from triplegain.storage.market_records import TAPE
+from triplegain.storage.market_history import TAPE
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

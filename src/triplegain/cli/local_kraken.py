@@ -11,9 +11,8 @@ from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from triplegain.gateway.local_kraken import LocalKraken
-    from triplegain.gateway.sent_log import SentLog
-    from triplegain.gateway.serving import ServingSettings
+    from triplegain.gateway.local_kraken import LocalKraken, SentLog
+    from triplegain.gateway.pacing import ServingSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +40,8 @@ def serve(
     import asyncio
     from contextlib import nullcontext
 
-    from triplegain.gateway.sent_log import SentLog
-    from triplegain.gateway.serving import ServingSettings
+    from triplegain.gateway.local_kraken import SentLog
+    from triplegain.gateway.pacing import ServingSettings
 
     settings = ServingSettings(
         port=port,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from triplegain.storage.database import Database
-    from triplegain.storage.model_costs import ModelCosts
+    from triplegain.storage.model_ledger import ModelCosts
 
 
 def register(models: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def cost(
     from triplegain.cli.tables import print_json
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock, to_datetime
-    from triplegain.storage.model_costs import read_model_costs
+    from triplegain.storage.model_ledger import read_model_costs
 
     async def read(database: Database) -> ModelCosts:
         return await read_model_costs(database, to_datetime(SystemClock().now_ns()).date(), days)

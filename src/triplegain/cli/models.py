@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from triplegain.app.model_ping import Ping
+    from triplegain.app.models import Ping
     from triplegain.llm.roster import Roster
     from triplegain.llm.spec import ModelSpec
 
@@ -74,13 +74,13 @@ def ping(
 async def _ping(name: str | None) -> list[Ping]:
     from contextlib import AsyncExitStack
 
-    from triplegain.app.model_ping import ping as ask
     from triplegain.app.models import build_models
+    from triplegain.app.models import ping as ask
     from triplegain.cli.database import open_database
     from triplegain.config import home_dir, load_config, read_environment
     from triplegain.domain.clock import SteadyClock
+    from triplegain.llm.local.installation import LOCAL_TINY
     from triplegain.llm.local.supervisor import LocalModel
-    from triplegain.llm.local.weights import LOCAL_TINY
     from triplegain.storage.model_ledger import ModelLedger
 
     config, environ = load_config(), read_environment()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from triplegain.config.display import config_as_dict
-from triplegain.config.environment import read_environment
-from triplegain.config.errors import ConfigurationError, Problem
-from triplegain.config.home import home_dir
+from triplegain.config.environment import home_dir, read_environment
 from triplegain.config.loader import check_config, load_config
 from triplegain.config.tree import Config
+from triplegain.config.yaml_text import ConfigurationError, Problem
 
 __all__ = [
     "Config",

@@ -9,9 +9,8 @@ from typing import Any
 
 from triplegain import resources
 from triplegain.config.environment import read_environment, substitute
-from triplegain.config.errors import ConfigurationError, Problem
 from triplegain.config.tree import FILES, KEYS, Config, config_of
-from triplegain.config.yaml_text import Node, YamlText, read_yaml
+from triplegain.config.yaml_text import ConfigurationError, Node, Problem, YamlText, read_yaml
 from triplegain.domain.written import Fault
 
 CONFIG_VARIABLE = "TRIPLEGAIN_CONFIG_DIR"

@@ -6,16 +6,13 @@ from triplegain.agents.answer import Abstain
 from triplegain.agents.evidence import bundle
 from triplegain.agents.regime import REGIME, regime_prompt
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TextAnalysis
-from triplegain.decision.analysis_record import analysis_record
 from triplegain.decision.opinions import Opinions
-from triplegain.decision.record import MindRecord
-from triplegain.decision.replies import answered
+from triplegain.decision.record import MindRecord, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.settings import MindSettings
 from triplegain.domain.money import text
 from triplegain.market.snapshot.compact import compact
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 
 
 class Analysts:

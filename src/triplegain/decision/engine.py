@@ -15,27 +15,23 @@ import msgspec
 from triplegain.agents.conflict import CONFLICT
 from triplegain.agents.decision import DECISION
 from triplegain.agents.rebalance import REBALANCE
-from triplegain.agents.regime import REGIME
-from triplegain.agents.regime_memory import RegimeMemory
+from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
 from triplegain.decision.analysts import Analysts
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.rebalance.run import RebalanceRun
-from triplegain.decision.record import MindRecord
-from triplegain.decision.replies import fitting
+from triplegain.decision.record import MindRecord, fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds
-from triplegain.decision.schedule import Schedule, Skip
+from triplegain.decision.schedule import Schedule, Skip, Slots
 from triplegain.decision.settings import MindSettings
-from triplegain.decision.slots import Slots
 from triplegain.decision.voting import Account, Voting
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.parts import Parts
 from triplegain.llm.reply import ModelAnswer
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot
 
 _AGAIN_NS = SECOND_NS
 

@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.decision import DECISION
-from triplegain.agents.regime import REGIME, RegimeAnswer
-from triplegain.agents.regime_memory import HeldRegime, RegimeMemory
+from triplegain.agents.regime import REGIME, HeldRegime, RegimeAnswer, RegimeMemory
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
 from triplegain.agents.spec import AgentSpec, Registry, Subject, TaskSpec
 from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer

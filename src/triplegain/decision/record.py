@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
+from pydantic import BaseModel, ValidationError
 
-from triplegain.domain.agent_records import AlertRecord
+from triplegain.agents.answer import Abstain
+from triplegain.agents.spec import AgentSpec
+from triplegain.agents.typed_answer import TypedAnswer
+from triplegain.domain.agent_records import AlertRecord, AnalysisRecord
 from triplegain.domain.records import CommitBatch
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 _SHOWN = 8
@@ -50,3 +56,51 @@ class MindRecord:
         self._waiting.clear()
         self._count = 0
         return taken
+
+
+def analysis_record(
+    task: str,
+    subject: str,
+    answer: TypedAnswer | Abstain,
+    time_ns: int,
+    model: str | None = None,
+    snapshot_hash: str = "",
+    request_id: str = "",
+    latency_ns: int = 0,
+) -> AnalysisRecord:
+    """Not numbered yet. `subject` is a symbol, an asset or empty; without a `model` the rules answered."""
+    return AnalysisRecord(
+        number=0,
+        time_ns=time_ns,
+        task=task,
+        symbol=subject,
+        model=model,
+        abstained=isinstance(answer, Abstain),
+        confidence=None if isinstance(answer, Abstain) else Decimal(answer.confidence_pct) / 100,
+        answer={} if isinstance(answer, Abstain) else answer.model_dump(mode="json"),
+        reason=answer.reason if isinstance(answer, Abstain) else answer.reasoning,
+        snapshot_hash=snapshot_hash,
+        request_id=request_id,
+        latency_ns=latency_ns,
+    )
+
+
+TypedReply = TypeVar("TypedReply", bound=BaseModel)
+
+
+def fitting(agent: AgentSpec, reply: ModelReply) -> ModelReply:
+    """The reply, or that it is invalid: what a tape or a stored session has kept may be of an earlier form."""
+    if isinstance(reply, ModelAnswer):
+        try:
+            agent.answer.model_validate(reply.value)
+        except ValidationError as error:
+            reason = f"not an answer to a {agent.name} question: {error.error_count()} faults"
+            return ModelFailure(FailureKind.INVALID, reason, reply.usage, reply.prompt_hash, reply.model_id)
+    return reply
+
+
+def answered(answer: type[TypedReply], reply: ModelReply) -> TypedReply | Abstain:
+    """What a `fitting` reply says in its type; a failure says nothing, and why."""
+    if isinstance(reply, ModelAnswer):
+        return answer.model_validate(reply.value)
+    return Abstain(f"{reply.kind}: {reply.reason}")

@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
 from triplegain.decision.cycle import Situation
-from triplegain.decision.prices import SessionPrices
+from triplegain.decision.opinions import Opinions
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
-from triplegain.domain.money import EXACT
+from triplegain.domain.market import MarketDepth
+from triplegain.domain.money import EXACT, divide
 from triplegain.domain.proposal import Regime
+from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.domain.records import PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.paper_portfolio import PaperPortfolio
+from triplegain.market.prices.price_source import PaperPriceSource
+from triplegain.risk.engine import RiskEngine
 from triplegain.risk.views import MarketView, PortfolioView
+
+
+class SessionPrices:
+    """Quotes are made when somebody asks: a market that moves a thousand times between two looks costs nothing."""
+
+    def __init__(
+        self,
+        exchange: PaperExchange,
+        source: QuoteSource,
+        depth: Mapping[str, MarketDepth],
+        chain: PaperPriceSource,
+    ) -> None:
+        self._exchange = exchange
+        self._source = source
+        self._depth = depth
+        self.chain = chain
+        self.observe = chain.observe
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The quote of now (market time), None if there is no fresh one."""
+        self._take_from_exchange(symbol)
+        return self.chain.quote(symbol, self._exchange.now_ns)
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """Price to value with, None if it is not fresh."""
+        quote = self.quote(symbol)
+        return None if quote is None else quote.mark
+
+    def _take_from_exchange(self, symbol: str) -> None:
+        market = self._exchange.markets.get(symbol)
+        if market is None:
+            return
+        instrument, book = market.instrument, market.book
+        bid, ask = market.quotes()
+        has_book = self._depth[symbol] is MarketDepth.BOOK
+        at_ns = max(book.time_ns, market.last_at_ns)
+        if at_ns <= 0 or (bid is None and ask is None and market.last is None):
+            return
+        self.chain.update_price(
+            Quote(
+                symbol,
+                None if bid is None or not has_book else instrument.price(bid),
+                None if ask is None or not has_book else instrument.price(ask),
+                None if market.last is None else instrument.price(market.last),
+                None if bid is None or not has_book else instrument.quantity(book.displayed(0, bid)),
+                None if ask is None or not has_book else instrument.quantity(book.displayed(1, ask)),
+                at_ns,
+                max(at_ns, market.received_at_ns),
+                self._source,
+            )
+        )
 
 
 class SituationRoom:
@@ -104,3 +163,59 @@ class SituationRoom:
             taker_fee=EXACT.divide(Decimal(tier.taker_ppm), RATE_UNIT),
             stale=stale,
         )
+
+
+_BPS = 10_000
+
+
+def decision_context(
+    situation: Situation, positions: Sequence[PositionRecord], opinions: Opinions, risk: RiskEngine
+) -> DecisionContext:
+    """Numbers and closed words only. `positions` are the open ones of the symbol, oldest first."""
+    symbol, now_ns, portfolio = situation.symbol, situation.time_ns, situation.portfolio
+    held = sum((position.quantity for position in positions), Decimal(0))
+    entry = _average_entry(positions, held)
+    mark = situation.mark
+    unrealised = None if entry is None or mark is None else int(divide(mark - entry, entry) * _BPS)
+    free = None
+    quote_usd = situation.market.quote_usd
+    if portfolio.equity and portfolio.equity > 0 and quote_usd is not None:
+        share = int(divide(portfolio.free_quote * quote_usd * 100, portfolio.equity))
+        free = max(0, min(100, share))
+    return DecisionContext(
+        held=Held.LONG if held > 0 else Held.FLAT,
+        limits=_trade_limits(situation, risk),
+        open_positions=portfolio.open_positions,
+        open_in_symbol=portfolio.open_in_symbol,
+        may_open=not (situation.paused or portfolio.halted or risk.halted(now_ns)),
+        entry=entry,
+        unrealised_bps=unrealised,
+        held_min=None if not positions else (now_ns - positions[0].opened_at_ns) // (60 * SECOND_NS),
+        free_pct=free,
+        technical=opinions.technical(symbol, now_ns),
+        regime=situation.regime,
+        sentiment=opinions.sentiment(symbol.partition("/")[0], now_ns),
+        others=opinions.others(symbol, now_ns),
+    )
+
+
+def _average_entry(positions: Sequence[PositionRecord], held: Decimal) -> Decimal | None:
+    if held <= 0:
+        return None
+    cost = sum((position.quantity * position.average_entry for position in positions), Decimal(0))
+    return divide(cost, held)
+
+
+def _trade_limits(situation: Situation, risk: RiskEngine) -> TradeLimits:
+    symbol, limits = situation.symbol, risk.limits
+    widest = min(limits.stop_max, limits.stop_max_by_symbol.get(symbol, limits.stop_max))
+    least = risk.confidence_least(symbol, situation.regime, situation.time_ns)
+    return TradeLimits(
+        stop_min_bps=int(limits.stop_min * _BPS),
+        stop_max_bps=int(widest * _BPS),
+        confidence_min_pct=-int(-least * 100 // 1),
+        reward_risk_min=limits.reward_risk_min,
+        positions_max=limits.positions_max,
+        positions_per_symbol_max=limits.positions_per_symbol_max,
+        cost_bps=int(situation.round_trip_cost * _BPS),
+    )

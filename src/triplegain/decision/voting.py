@@ -10,7 +10,15 @@ from typing import Any, Protocol
 import msgspec
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.conflict import CONFLICT, ConflictKind, DecidedTrade, Ruling, conflict_prompt
+from triplegain.agents.conflict import (
+    CONFLICT,
+    ConflictAnswer,
+    ConflictKind,
+    DecidedTrade,
+    Ruling,
+    conflict_prompt,
+    remaining_share,
+)
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
@@ -23,17 +31,23 @@ from triplegain.decision.agreement import (
     combine_confidence,
     fresh_views,
 )
-from triplegain.decision.conflict_round import conflict_reply
-from triplegain.decision.conflicts import Conflict, Resolution, find_conflicts, reduced, resolve
+from triplegain.decision.conflicts import (
+    Conflict,
+    DroppedTrade,
+    ModelRuling,
+    Resolution,
+    WaitingTrades,
+    find_conflicts,
+    reduced,
+    resolve,
+)
 from triplegain.decision.cycle import CycleOutcome, OpenTrade, Situation, refused_details
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.outcomes import OutcomeBook
-from triplegain.decision.record import MindRecord
-from triplegain.decision.replies import answered
+from triplegain.decision.record import MindRecord, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
 from triplegain.decision.settings import MindSettings
-from triplegain.decision.waiting_trades import DroppedTrade, WaitingTrades
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Side
@@ -43,6 +57,19 @@ from triplegain.domain.verdict import RiskRefused
 from triplegain.llm.reply import ModelAnswer, ModelReply
 from triplegain.market.snapshot.compact import compact
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+
+
+def conflict_reply(finished: FinishedRound, record: MindRecord, now_ns: int) -> ModelRuling | None:
+    """What the asked model ruled; None if it did not."""
+    asked = finished.round
+    ((model, reply),) = finished.replies.items()
+    answer = answered(ConflictAnswer, reply)
+    told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
+    record.put(analysis_record(asked.kind, asked.subject, answer, now_ns, *told))
+    if isinstance(answer, Abstain):
+        return None
+    return ModelRuling(model, answer.resolution, answer.reasoning, remaining_share(answer))
+
 
 #: The agent's name in the record of a decision.
 MODELS = "models"

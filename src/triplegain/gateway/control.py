@@ -11,7 +11,7 @@ from aiohttp import web
 
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
-from triplegain.gateway.audience import Audience
+from triplegain.gateway.connection import Audience
 from triplegain.gateway.fault_desk import FaultDesk
 from triplegain.gateway.faults import ArmedFault, Fault
 from triplegain.gateway.pacing import Player

@@ -12,21 +12,40 @@ from aiohttp import WSMsgType, web
 
 from triplegain.domain.clock import SECOND_NS, Clock, SystemClock
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.gateway.audience import Audience
-from triplegain.gateway.connection import Connection
+from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.control import ControlDesk
-from triplegain.gateway.fault_desk import FaultDesk
-from triplegain.gateway.fault_schedule import FaultSchedule
+from triplegain.gateway.fault_desk import FaultDesk, FaultSchedule
 from triplegain.gateway.faults import FaultKind
-from triplegain.gateway.pacing import Player
+from triplegain.gateway.pacing import Player, ServingSettings
 from triplegain.gateway.requests import RequestDesk
 from triplegain.gateway.rest_desk import RestDesk
-from triplegain.gateway.serving import ServingSettings
 from triplegain.gateway.venue import Venue
 from triplegain.market.feed import Feed, FeedError
-from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, ReplyLine, write_line
 from triplegain.venues.kraken.wire.rest import write_errors
 from triplegain.venues.kraken.wire.writer import status
+
+
+class SentLog:
+    """A file of lines, each written when its frame or reply went out. Raises FeedError where it cannot be."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("wb")
+        except OSError as error:
+            raise FeedError(f"{path} cannot be written: {error.strerror}") from error
+
+    def __call__(self, line: FeedLine) -> None:
+        self._file.write(write_line(line))
+
+    def __enter__(self) -> SentLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
 
 #: Only programs on this machine can reach it.
 HOST = "127.0.0.1"

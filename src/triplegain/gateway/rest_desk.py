@@ -8,9 +8,8 @@ from typing import Any
 
 from triplegain.domain.clock import SECOND_NS, iso, to_datetime
 from triplegain.domain.market import Level
-from triplegain.gateway.asset_pairs import asset_pair
-from triplegain.gateway.past_candles import INTERVALS
-from triplegain.gateway.served_market import ServedMarket
+from triplegain.gateway.requests import asset_pair
+from triplegain.gateway.served_market import INTERVALS, ServedMarket
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.wire.names import asset_id, kraken_altname, kraken_symbol, pair_id
 from triplegain.venues.kraken.wire.rest import CandleRow, Candles, TradeRow, Trades, write_errors, write_reply

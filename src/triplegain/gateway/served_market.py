@@ -2,18 +2,232 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import assert_never
+from zlib import crc32
 
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import BestQuote, BookUpdate, PublicTrade
+from triplegain.domain.market import BestQuote, BookUpdate, Level, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.gateway.past_candles import INTERVALS, DayFigures, OpenCandle, PastCandles
 from triplegain.gateway.served_book import ServedBook, SideChange
-from triplegain.gateway.tape import Tape
-from triplegain.gateway.thin_book import ThinBook
 from triplegain.market.scaling import Scale
 from triplegain.venues.kraken.wire.writer import CandleFigures, PairWriter, TapeTrade, TickerFigures, fixed
+
+#: Levels a side.
+LEVELS = 25
+
+#: The distance between two levels is this share of the first price: half a basis point.
+_STEPS_IN_PRICE = 20_000
+
+#: A level is worth one to eight times this many minimum costs.
+_COST_MINIMA = 1000
+
+
+class ThinBook:
+    """Levels on a fixed grid of prices, whose sizes depend on the price alone; the trade stands at its own side's best.
+
+    A trade that bought took the best ask, so the best ask is its price; one that sold makes the best bid.
+    """
+
+    def __init__(self, instrument: Instrument, first_price: int) -> None:
+        self._step = max(1, first_price // _STEPS_IN_PRICE)
+        cost = instrument.cost_min * _COST_MINIMA
+        self._size = max(1, int(cost / (instrument.price(first_price) * instrument.lot)))
+
+    def around(self, price: int, *, bought: bool) -> tuple[list[Level], list[Level]]:
+        """Bids from high to low and asks from low to high."""
+        step = self._step
+        below = (price - 1) // step * step
+        above = (price // step + 1) * step
+        bids = [below - step * number for number in range(LEVELS)]
+        asks = [above + step * number for number in range(LEVELS)]
+        if bought:
+            asks = [price, *asks[:-1]]
+        else:
+            bids = [price, *bids[:-1]]
+        return [self._level(one) for one in bids if one > 0], [self._level(one) for one in asks]
+
+    def _level(self, price: int) -> Level:
+        return price, self._size * (1 + crc32(b"%d" % price) % 8)
+
+
+class Tape:
+    """Numbers trades without holes and gives each a nanosecond of its own, as Kraken does.
+
+    Only the first lap is kept: a later one is the same trades, later. `lap_ns` is the length of a lap, known once the
+    first has ended.
+    """
+
+    def __init__(self) -> None:
+        self._first_number = 0
+        self._times: list[int] = []
+        self._rows: list[tuple[int, int, str]] = []
+        self._lap_ns = 0
+        #: Trades so far.
+        self.count = 0
+
+    def add(self, trade: PublicTrade) -> TapeTrade:
+        """The next recorded trade as it is told."""
+        number = int(trade.trade_id) if trade.trade_id.isdecimal() else 1
+        side = "buy" if trade.side is Side.BUY else "sell"
+        return self.take(TapeTrade(trade.exchange_time_ns, trade.price, trade.quantity, side, number))
+
+    def take(self, trade: TapeTrade) -> TapeTrade:
+        """The next trade with its own number and time."""
+        if not self._lap_ns:
+            if not self._times:
+                self._first_number = trade.number
+            self._times.append(max(trade.time_ns, self._times[-1] + 1 if self._times else 0))
+            self._rows.append((trade.price, trade.quantity, trade.side))
+        self.count += 1
+        return self[self.count - 1]
+
+    def close_lap(self, lap_ns: int) -> None:
+        """The recording starts again, `lap_ns` after its last start."""
+        if not self._lap_ns and self._times:
+            self._lap_ns = lap_ns
+
+    def __getitem__(self, index: int) -> TapeTrade:
+        """The trade of this index, counted from the first of all."""
+        lap, place = divmod(index, len(self._times))
+        price, quantity, side = self._rows[place]
+        time_ns = self._times[place] + lap * self._lap_ns
+        return TapeTrade(time_ns, price, quantity, side, self._first_number + index)
+
+    def last(self, count: int) -> list[TapeTrade]:
+        """The newest trades, oldest first."""
+        return [self[index] for index in range(max(0, self.count - count), self.count)]
+
+    def after(self, since_ns: int, count: int) -> list[TapeTrade]:
+        """Trades later than a time, oldest first, as many as a page holds."""
+        if not self.count:
+            return []
+        laps = max(0, (since_ns - self._times[0]) // self._lap_ns) if self._lap_ns else 0
+        first = laps * len(self._times) + bisect_right(self._times, since_ns - laps * self._lap_ns)
+        return [self[index] for index in range(first, min(first + count, self.count))]
+
+
+#: Minutes of a candle that Kraken offers.
+INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
+
+#: Closed candles that one reply holds at most.
+ROWS = 720
+
+_MINUTE_NS = 60 * SECOND_NS
+_DAY_MINUTES = 1440
+
+
+@dataclass(slots=True)
+class OpenCandle:
+    """Prices in ticks, `volume` in lots, `cost` the sum of price times volume; it opened at `time_ns`."""
+
+    time_ns: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int = 0
+    cost: int = 0
+    trades: int = 0
+
+    @property
+    def vwap(self) -> int:
+        """In ticks, cut down; 0 without volume."""
+        return self.cost // self.volume if self.volume else 0
+
+    def add(self, trade: TapeTrade) -> None:
+        self.high = max(self.high, trade.price)
+        self.low = min(self.low, trade.price)
+        self.close = trade.price
+        self.volume += trade.quantity
+        self.cost += trade.price * trade.quantity
+        self.trades += 1
+
+
+class PastCandles:
+    """Candles of one interval that had trades, the newest 721."""
+
+    __slots__ = ("_candles", "length_ns")
+
+    def __init__(self, minutes: int) -> None:
+        self.length_ns = minutes * _MINUTE_NS
+        self._candles: deque[OpenCandle] = deque(maxlen=ROWS + 1)
+
+    def add(self, trade: TapeTrade) -> OpenCandle:
+        """The candle the trade belongs to."""
+        start = trade.time_ns // self.length_ns * self.length_ns
+        if not self._candles or self._candles[-1].time_ns != start:
+            price = trade.price
+            self._candles.append(OpenCandle(start, price, price, price, price))
+        self._candles[-1].add(trade)
+        return self._candles[-1]
+
+    def rows(self, now_ns: int) -> list[OpenCandle]:
+        """Up to 720 closed candles without holes and the open one, oldest first."""
+        open_ns = now_ns // self.length_ns * self.length_ns
+        oldest = open_ns - ROWS * self.length_ns
+        return [candle for candle in self._filled(open_ns) if candle.time_ns >= oldest]
+
+    def _filled(self, open_ns: int) -> Iterator[OpenCandle]:
+        close, wanted = 0, 0
+        for candle in self._candles:
+            wanted = max(wanted, open_ns - ROWS * self.length_ns)
+            while wanted and close and wanted < candle.time_ns:
+                yield OpenCandle(wanted, close, close, close, close)
+                wanted += self.length_ns
+            yield replace(candle)
+            close, wanted = candle.close, candle.time_ns + self.length_ns
+        wanted = max(wanted, open_ns - ROWS * self.length_ns)
+        while close and wanted <= open_ns:
+            yield OpenCandle(wanted, close, close, close, close)
+            wanted += self.length_ns
+
+
+class DayFigures:
+    """The last 24 hours by the minute: volume, cost, number of trades, extremes, first price."""
+
+    def __init__(self) -> None:
+        self._minutes: deque[OpenCandle] = deque()
+        self.volume = 0
+        self.cost = 0
+        self.trades = 0
+        self.low = 0
+        self.high = 0
+
+    @property
+    def open(self) -> int:
+        """Price 24 hours ago, or the first there is."""
+        return self._minutes[0].open if self._minutes else 0
+
+    @property
+    def vwap(self) -> int:
+        return self.cost // self.volume if self.volume else 0
+
+    def add(self, trade: TapeTrade) -> None:
+        minute = trade.time_ns // _MINUTE_NS * _MINUTE_NS
+        if not self._minutes or self._minutes[-1].time_ns != minute:
+            self._turn(minute, trade.price)
+        self._minutes[-1].add(trade)
+        self.volume += trade.quantity
+        self.cost += trade.price * trade.quantity
+        self.trades += 1
+        self.low = min(self.low, trade.price)
+        self.high = max(self.high, trade.price)
+
+    def _turn(self, minute: int, price: int) -> None:
+        while self._minutes and self._minutes[0].time_ns <= minute - _DAY_MINUTES * _MINUTE_NS:
+            gone = self._minutes.popleft()
+            self.volume -= gone.volume
+            self.cost -= gone.cost
+            self.trades -= gone.trades
+        self._minutes.append(OpenCandle(minute, price, price, price, price))
+        self.low = min(one.low for one in self._minutes)
+        self.high = max(one.high for one in self._minutes)
+
 
 #: What a subscription listens to: channel, symbol, and depth, interval or trigger where the channel has one.
 Topic = tuple[str, str, int | str]

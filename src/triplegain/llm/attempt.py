@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -17,12 +18,46 @@ from triplegain.domain.values import count_within, cut_text
 from triplegain.llm.answer_check import Fault, check_answer
 from triplegain.llm.fingerprint import canonical
 from triplegain.llm.prices import cost_usd, worst_case_usd
-from triplegain.llm.redaction import Redactor
 from triplegain.llm.reply import FailureKind
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.spending import Spending
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError
+
+_MASK = "********"
+#: What looks like a key even if it is none of ours: providers repeat a wrong one in part.
+_KEY_LIKE = re.compile(r"\b(?:sk|xai|pk)-[A-Za-z0-9_*.-]{6,}|\b[Bb]earer\s+[A-Za-z0-9_*.~+/=-]{12,}")
+#: Shorter secrets are no secrets, and masking them would tear words apart.
+_LENGTH_MIN = 6
+
+
+class Redactor:
+    """Knows the secrets of the process."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = sorted({each for each in secrets if len(each) >= _LENGTH_MIN}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """Words that came from outside, without our secrets and without what looks like a key."""
+        return _KEY_LIKE.sub(_MASK, self._own(text))
+
+    def tree(self, value: Any) -> Any:
+        """JSON-able values without our secrets; nothing else of them changes."""
+        match value:
+            case str():
+                return self._own(value)
+            case dict():
+                return {key: self.tree(item) for key, item in value.items()}
+            case list():
+                return [self.tree(item) for item in value]
+            case _:
+                return value
+
+    def _own(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        return text
+
 
 ANSWERED = "answered"
 _UNDER_WAY = "under way"

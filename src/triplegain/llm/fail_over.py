@@ -51,3 +51,15 @@ def _together(one: Usage, other: Usage) -> Usage:
         cost_usd=one.cost_usd + other.cost_usd,
         attempts=one.attempts + other.attempts,
     )
+
+
+class StandIns:
+    """Asks `together` for requests to `name`, and `port` for all others; implements `ModelPort`."""
+
+    def __init__(self, port: ModelPort, name: str, together: FailOver) -> None:
+        self._port = port
+        self._name = name
+        self._together = together
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        return await (self._together if request.model == self._name else self._port).complete(request)

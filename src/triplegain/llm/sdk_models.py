@@ -6,21 +6,56 @@ the retry budget is ours.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from triplegain.domain.errors import TripleGainError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
 import importlib
 import ssl
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import httpx2
+import httpx
 from anthropic import AsyncAnthropic
 from anthropic.types.beta import BetaMessage
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
 from pydantic_ai.direct import model_request
-from pydantic_ai.models import Model
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelRequestRejectedError,
+    ModelRequestTimeout,
+    ModelServerError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    UserError,
+)
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    NativeToolReturnPart,
+    TextPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.native_tools import WebSearchTool
+from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.profiles.grok import grok_model_profile
 from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer, OpenAIModelProfile
@@ -29,11 +64,198 @@ from pydantic_ai.providers.deepseek import DeepSeekProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from triplegain.llm.response_cap import capped
-from triplegain.llm.sdk_errors import wire_error
-from triplegain.llm.sdk_messages import answer_of, messages_of, parameters_of, settings_of
-from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.wire import Question, WireAnswer
+from triplegain.llm.reply import FailureKind
+from triplegain.llm.request import Tool
+from triplegain.llm.spec import ModelSpec, Provider, Thinking
+from triplegain.llm.wire import Finish, Question, Role, WireAnswer, WireError
+
+
+class OversizedResponseError(TripleGainError):
+    """The server sent more than an answer can be."""
+
+
+def capped(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """A hook for the responses of an HTTP client: reading more than `bytes_max` raises OversizedResponseError."""
+
+    async def hook(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _CappedStream(response.stream, bytes_max)
+
+    return hook
+
+
+class _CappedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, bytes_max: int) -> None:
+        self._stream = stream
+        self._bytes_max = bytes_max
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        chunks: AsyncIterable[bytes] = self._stream
+        async for chunk in chunks:
+            read += len(chunk)
+            if read > self._bytes_max:
+                raise OversizedResponseError(f"more than {self._bytes_max:,} bytes were sent")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+_MESSAGE_LENGTH_MAX = 300
+_RESPONSE_LENGTH_MAX = 4000
+#: In these phases of a connection the question had not been sent.
+_UNSENT = ("pool", "connect")
+
+
+def wire_error(error: Exception, provider: Provider) -> WireError:
+    """`error` in our terms. Whatever is not known to be free counts as charged."""
+    if isinstance(error, WireError):
+        return error
+    found = _classified(error, provider.value)
+    if isinstance(error, ModelAPIError):
+        found.retry_after_s = error.retry_after
+        found.response = "" if error.body is None else str(error.body)[:_RESPONSE_LENGTH_MAX]
+    return found
+
+
+def _classified(error: Exception, name: str) -> WireError:
+    said = _said(error)
+    for cause in _causes(error):
+        if isinstance(cause, OversizedResponseError):
+            return WireError(FailureKind.OVERSIZED, f"{name} sent no end: {cause}", charged=True)
+    match error:
+        case ModelRateLimitError():
+            return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
+        case ModelQuotaExceededError():
+            return WireError(FailureKind.REJECTED, f"the account at {name} is used up{said}")
+        case ModelAuthenticationError():
+            return WireError(FailureKind.REJECTED, f"{name} does not accept the key{said}")
+        case ModelContextWindowExceededError():
+            return WireError(FailureKind.REJECTED, f"the prompt is too long for the model at {name}{said}")
+        case ModelRequestRejectedError():
+            return WireError(FailureKind.REJECTED, f"{name} rejected the request{said}")
+        case ModelUnavailableError() | ModelServerError():
+            return WireError(FailureKind.SERVER_ERROR, f"{name} has a failure of its own{said}")
+        case ModelTimeoutError():
+            return WireError(FailureKind.TIMEOUT, f"{name} did not answer in time", charged=error.phase not in _UNSENT)
+        case ModelRequestTimeout():
+            return WireError(FailureKind.TIMEOUT, f"{name} did not answer in time", charged=True)
+        case ModelConnectionError():
+            phase = f" ({error.phase})" if error.phase else ""
+            unsent = error.phase in _UNSENT
+            return WireError(FailureKind.CONNECTION, f"the connection to {name} failed{phase}", charged=not unsent)
+        case ModelHTTPError():
+            return _by_status(error.status_code, name, said)
+        case ContentFilterError():
+            return WireError(FailureKind.REFUSAL, f"{name} filtered the answer", charged=True)
+        case UserError():
+            return WireError(FailureKind.UNAVAILABLE, f"this model cannot be asked like this: {error}")
+        case _:
+            reason = f"{name} sent something that is no response ({type(error).__name__})"
+            return WireError(FailureKind.SERVER_ERROR, reason, charged=True)
+
+
+def _by_status(status: int, name: str, said: str) -> WireError:
+    if status == 429:
+        return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
+    if status >= 500 or status in (408, 409):
+        return WireError(FailureKind.SERVER_ERROR, f"{name} has a failure of its own{said}")
+    return WireError(FailureKind.REJECTED, f"{name} rejected the request{said}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _said(error: Exception) -> str:
+    """`: 429 slow down`, from the response; empty where there is none."""
+    status = str(error.status_code) if isinstance(error, ModelHTTPError) else ""
+    body = error.body if isinstance(error, ModelAPIError) else None
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    message = inner.get("message", "") if isinstance(inner, dict) else ""
+    words = " ".join(f"{status} {message}".split())[:_MESSAGE_LENGTH_MAX]
+    return f": {words}" if words else ""
+
+
+_THINKING = {Thinking.OFF: False, Thinking.LOW: "low", Thinking.MEDIUM: "medium", Thinking.HIGH: "high"}
+
+
+def messages_of(question: Question) -> list[ModelMessage]:
+    """The turns, each of ours under the same instructions."""
+    messages: list[ModelMessage] = []
+    for turn in question.turns:
+        if turn.role is Role.USER:
+            messages.append(ModelRequest(parts=[UserPromptPart(turn.text)], instructions=question.system))
+        else:
+            messages.append(ModelResponse(parts=[TextPart(turn.text)]))
+    return messages
+
+
+def parameters_of(question: Question) -> ModelRequestParameters:
+    """The schema as strictly as the provider takes it: a grammar, or for DeepSeek any JSON object."""
+    spec = question.spec
+    form = OutputObjectDefinition(question.schema, name=question.schema_name, strict=True)
+    if spec.provider is Provider.DEEPSEEK:
+        return ModelRequestParameters(output_mode="prompted", prompted_output_template=False, output_object=form)
+    search = []
+    if Tool.WEB_SEARCH in question.tools:
+        # Only Anthropic lets us say how often.
+        uses = spec.searches_max if spec.provider is Provider.ANTHROPIC else None
+        search = [WebSearchTool(max_uses=uses)]
+    return ModelRequestParameters(output_mode="native", output_object=form, native_tools=list(search))
+
+
+def settings_of(question: Question, time_left_s: float, connect_s: float) -> Any:
+    """Settings of one send. Providers keep nothing of it."""
+    spec = question.spec
+    settings: dict[str, Any] = {
+        "max_tokens": spec.max_output_tokens,
+        "max_retries": 0,
+        "timeout": httpx.Timeout(time_left_s, connect=min(connect_s, time_left_s)),
+        "framing_announcement": "never",
+    }
+    if spec.temperature is not None:
+        settings["temperature"] = spec.temperature
+    if spec.thinking is not Thinking.PROVIDER:
+        settings["thinking"] = _THINKING[spec.thinking]
+    if question.tools and spec.provider in (Provider.OPENAI, Provider.XAI):
+        settings["openai_store"] = False
+        if Tool.X_SEARCH in question.tools:
+            settings["openai_native_tools"] = [{"type": "x_search"}]
+        if spec.provider is Provider.OPENAI:
+            settings["extra_body"] = {"max_tool_calls": spec.searches_max}
+    return settings
+
+
+def answer_of(response: ModelResponse, question: Question) -> WireAnswer:
+    """What the model said. Words before its last search are not its answer. Raises WireError if it broke off."""
+    text: list[str] = []
+    for part in response.parts:
+        if isinstance(part, NativeToolReturnPart):
+            text.clear()
+        elif isinstance(part, TextPart):
+            text.append(part.content)
+    if response.finish_reason == "error":
+        raise WireError(FailureKind.SERVER_ERROR, "the provider broke off while answering", charged=True)
+    finish = {"length": Finish.LENGTH, "content_filter": Finish.REFUSAL}.get(response.finish_reason or "", Finish.DONE)
+    usage, known = response.usage, response.usage.input_tokens > 0
+    searches = usage.details.get("web_search_requests", 0)
+    if Tool.X_SEARCH in question.tools:
+        # Nobody reports how often X was searched: as often as the reservation thinks, at least.
+        searches = max(searches, question.spec.searches_max)
+    return WireAnswer(
+        text="".join(text),
+        model_id=response.model_name or question.spec.model,
+        finish=finish,
+        tokens_in=usage.input_tokens if known else None,
+        tokens_out=usage.output_tokens if known else None,
+        searches=searches,
+    )
+
 
 _CONNECT_S = 5.0
 #: The deadline is the caller's; this only keeps a lost connection from being kept for ever.

@@ -19,14 +19,22 @@ from triplegain.domain.money import text
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.risk.breakers import BreakerAction, orders, trips
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CoolDownKind, RiskLimits
-from triplegain.risk.market_memory import with_atr, with_prices
-from triplegain.risk.numbers import RISK_CONTEXT, known
 from triplegain.risk.objections import confidence_least
-from triplegain.risk.standing import standing
-from triplegain.risk.state import DAY_NS, CoolDown, HaltKind, MarketMemory, RiskState, decode, encode
+from triplegain.risk.sizing import RISK_CONTEXT, known
+from triplegain.risk.standing import BreakerAction, orders, standing, trips
+from triplegain.risk.state import (
+    DAY_NS,
+    CoolDown,
+    HaltKind,
+    MarketMemory,
+    RiskState,
+    decode,
+    encode,
+    with_atr,
+    with_prices,
+)
 from triplegain.risk.views import MarketView, PortfolioView
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.decision.executor import DecisionDesk
-from triplegain.decision.prices import SessionPrices
 from triplegain.decision.rebalance.run import RebalanceRun
-from triplegain.decision.situation import SituationRoom
+from triplegain.decision.situation import SessionPrices, SituationRoom
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange

@@ -19,8 +19,8 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.market.snapshot.market_view import MarketView
-from triplegain.risk.breakers import BreakerAction, CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.engine import RiskEngine
+from triplegain.risk.standing import BreakerAction, CloseEverything, HalvePositions, TightenStops
 
 _MINUTE_NS = 60 * SECOND_NS
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from triplegain.decision.asking import Asking
+from triplegain.decision.rounds import Asking
 from triplegain.domain.clock import Clock
 from triplegain.domain.exchange_events import (
     CommandRefused,

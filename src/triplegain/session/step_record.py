@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from triplegain.decision.prices import SessionPrices
 from triplegain.decision.record import MindRecord
+from triplegain.decision.situation import SessionPrices
 from triplegain.domain.parts import FORM, PartChange
 from triplegain.domain.records import (
     CommitBatch,

@@ -19,12 +19,12 @@ import msgspec
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.decision.account_context import decision_context
 from triplegain.decision.cycle import Situation
 from triplegain.decision.engine import Mind
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
+from triplegain.decision.situation import decision_context
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
@@ -35,8 +35,7 @@ from triplegain.domain.refusals import Refusal
 from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
-from triplegain.market.snapshot.glance import Glance
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskState
 from triplegain.session.aftermath import Aftermath

@@ -2,17 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.candle_time import candle_open_ns, timeframe_ns
+from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns, timeframe_ns
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.domain.span import Span, merged
-from triplegain.storage.candle_plan import Segment, last_run, plan_candles
+from triplegain.domain.span import Span, merged, whole_candles, within, without
 from triplegain.storage.database import Database
-from triplegain.storage.market_records import TAPE, Coverage, StoredPrice, StoredTape
+
+#: The `length_ns` under which coverage of the tape stands.
+TAPE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A span that is whole: every trade (`length_ns` 0) or every candle of the length that had one is stored.
+
+    `numbered` is false for trades without the exchange's own number.
+    """
+
+    venue: str
+    symbol: str
+    length_ns: int
+    span: Span
+    source: str
+    numbered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTape:
+    """How many trades of an instrument are stored, and the first and last time among them."""
+
+    venue: str
+    symbol: str
+    trades: int
+    first_time_ns: int
+    last_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrice:
+    """The last price known of a symbol, when it was made, and until when nothing else is known to have happened."""
+
+    price: Decimal
+    time_ns: int
+    stands_until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradesStored:
+    """Of the trades handed in: new ones, those that were there, and those that are there with other figures.
+
+    `candles_changed` are minutes that were known from elsewhere and disagreed with their trades, which now hold.
+    """
+
+    stored: int = 0
+    known: int = 0
+    different: int = 0
+    candles_built: int = 0
+    candles_changed: int = 0
+
+    def __add__(self, other: TradesStored) -> TradesStored:
+        return TradesStored(
+            self.stored + other.stored,
+            self.known + other.known,
+            self.different + other.different,
+            self.candles_built + other.candles_built,
+            self.candles_changed + other.candles_changed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesStored:
+    """Of the candles handed in: new ones, those that were known, and those known to be something else."""
+
+    stored: int = 0
+    known: int = 0
+    different: int = 0
+
+    def __add__(self, other: CandlesStored) -> CandlesStored:
+        return CandlesStored(self.stored + other.stored, self.known + other.known, self.different + other.different)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Complete candles from `span`, made of stored ones of `base_ns`, which are known back to `known_from_ns`."""
+
+    base_ns: int
+    span: Span
+    known_from_ns: int
+
+
+def plan_candles(known: Mapping[int, Sequence[Span]], length_ns: int, limits: Span) -> list[Segment]:
+    """The segments of complete candles within the limits, oldest first; what is in none of them is not known.
+
+    `known` are the whole spans by the length of the stored candles. Minutes come first, then candles of the very
+    length asked for, then the longest shorter ones that divide it; one candle is never made of two kinds.
+    """
+    shorter = sorted((base for base in known if base < length_ns and length_ns % base == 0), reverse=True)
+    order = dict.fromkeys(base for base in (MINUTE_NS, length_ns, *shorter) if base in known)
+    segments: list[Segment] = []
+    taken: list[Span] = []
+    for base in order:
+        for span in merged(known[base]):
+            for part in without(within(whole_candles([span], length_ns), limits), taken):
+                segments.append(Segment(base, part, span.from_ns))
+                taken.append(part)
+    return sorted(segments, key=lambda segment: segment.span)
+
+
+def last_run(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments at the end that follow each other without a hole."""
+    run: list[Segment] = []
+    for segment in reversed(segments):
+        if run and segment.span.to_ns != run[0].span.from_ns:
+            break
+        run.insert(0, segment)
+    return run
+
 
 #: Prices as whole ticks, half a tick up: a tick that has become coarser since must not stop a reader.
 _CANDLES = """

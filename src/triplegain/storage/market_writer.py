@@ -9,7 +9,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.span import Span
 from triplegain.storage.database import Database
-from triplegain.storage.market_records import CandlesStored, TradesStored
+from triplegain.storage.market_history import CandlesStored, TradesStored
 
 _INSTRUMENT = """
 INSERT INTO market_instruments AS m VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from triplegain.domain.market import Candle, CandleClosed
-from triplegain.feeds.captures.formats import recognise
+from triplegain.feeds.captures.replay import recognise
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import csv_time_ns
 

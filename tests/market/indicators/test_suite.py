@@ -26,7 +26,7 @@ from tests.market.indicators.recorded import (
 )
 
 from triplegain.domain.market import Candle
-from triplegain.market.indicators.columns import Array, CandleColumns
+from triplegain.market.indicators.indicator import Array, CandleColumns
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 

@@ -8,7 +8,7 @@ from tests.market.timeframes.market_steps import MINUTE, SYMBOL, candle
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
-from triplegain.market.candles.candle_history import CandleHistory
+from triplegain.market.candles.candle_series import CandleHistory
 from triplegain.market.candles.timeframe import TIMEFRAMES
 
 KEEP = 10

@@ -9,7 +9,7 @@ from tests.market.timeframes.market_steps import DAY, MINUTE, SYMBOL, candle, fl
 from triplegain.domain.market import Candle
 from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.candles.timeframe import TIMEFRAMES
-from triplegain.market.indicators.columns import CandleColumns
+from triplegain.market.indicators.indicator import CandleColumns
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 

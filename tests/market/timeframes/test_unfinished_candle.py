@@ -3,8 +3,8 @@ from __future__ import annotations
 from tests.market.timeframes.market_steps import DAY, HOUR, MINUTE, SYMBOL, candle, flat, trade
 
 from triplegain.domain.market import Candle, PublicTrade
+from triplegain.market.candles.symbol_candles import UnfinishedCandle
 from triplegain.market.candles.timeframe import TIMEFRAMES
-from triplegain.market.candles.unfinished_candle import UnfinishedCandle
 
 
 def _begun(name: str = "1m", at_ns: int = 0) -> UnfinishedCandle:

@@ -9,10 +9,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from triplegain.agents.baselines.baseline import Baseline
-from triplegain.agents.baselines.buy_and_hold import BuyAndHold, BuyAndHoldSettings
-from triplegain.agents.baselines.equal_weight import EqualWeight, EqualWeightSettings
-from triplegain.agents.baselines.random_trader import RandomSettings, RandomTrader
+from triplegain.agents.baselines.baseline import (
+    Baseline,
+    BuyAndHold,
+    BuyAndHoldSettings,
+    EqualWeight,
+    EqualWeightSettings,
+    RandomSettings,
+    RandomTrader,
+)
 from triplegain.agents.ema_baseline import BaselineSettings, EmaBaseline
 from triplegain.domain.configured import AtOddsError, Key, key, part
 from triplegain.domain.money import floor_to

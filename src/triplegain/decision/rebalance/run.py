@@ -9,17 +9,14 @@ from typing import Any
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.rebalance import REBALANCE, RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
-from triplegain.decision.analysis_record import analysis_record
 from triplegain.decision.cycle import refused_details
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.opinions import Opinions
-from triplegain.decision.prices import SessionPrices
 from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
 from triplegain.decision.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
-from triplegain.decision.record import MindRecord
-from triplegain.decision.replies import answered
+from triplegain.decision.record import MindRecord, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
-from triplegain.decision.situation import SituationRoom
+from triplegain.decision.situation import SessionPrices, SituationRoom
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.parts import Parts

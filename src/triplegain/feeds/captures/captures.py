@@ -8,13 +8,10 @@ from pathlib import Path
 from triplegain.domain.market import MarketDepth
 from triplegain.feeds.captures.binance_capture import BinanceCapture
 from triplegain.feeds.captures.capture import Capture, VerifyReport
-from triplegain.feeds.captures.formats import KNOWN_FORMATS, recognise
-from triplegain.feeds.captures.parts import joined
-from triplegain.feeds.captures.replay import find_captures, find_recording
-from triplegain.feeds.recording.check import verify_recording
+from triplegain.feeds.captures.replay import KNOWN_FORMATS, find_captures, find_recording, joined, recognise
 from triplegain.feeds.recording.folder import is_being_recorded, is_recording
 from triplegain.feeds.recording.plain import is_plain_log
-from triplegain.feeds.recording.recording import manifest_at
+from triplegain.feeds.recording.recording import manifest_at, verify_recording
 from triplegain.market.feed import CaptureError
 
 RECORDING_FORMAT = "recording"

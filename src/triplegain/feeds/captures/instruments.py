@@ -1,12 +1,16 @@
-"""Instruments of recorded markets: a capture carries its own tick and lot, whatever the exchange uses today."""
+"""Instruments of recorded markets: a capture carries its own tick and lot, whatever the exchange uses today; many name
+their pair and venue nowhere but in the file's name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
+from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import is_near_step
 
 #: How many prices of a file are looked at to choose its tick.
@@ -93,3 +97,25 @@ def symbol_of(name: str) -> str | None:
     if not (quote and base.isalnum() and quote.isalnum()):
         return None
     return f"{_KRAKEN_NAMES.get(base, base)}/{_KRAKEN_NAMES.get(quote, quote)}"
+
+
+_PAIR = re.compile(r"[A-Za-z]{3,5}[_-][A-Za-z]{3,5}(?![A-Za-z])|[A-Za-z]{6,9}")
+
+
+def symbol_in_name(path: Path) -> str:
+    """BASE/QUOTE in names like `BTC_USDT-1m.json`, `XBTUSDT_60.csv`, `binance_btcusdt_day_2020.csv`."""
+    for word in (path.name.split(".")[0], *re.split(r"[^A-Za-z]+", path.name)):
+        for found in _PAIR.findall(word):
+            symbol = symbol_of(found)
+            if symbol and symbol.partition("/")[2] in _QUOTE_ASSETS:
+                return symbol
+    raise CaptureError(path, "its name does not say which pair it holds: call it BASE_QUOTE, like BTC_USDT-1m.json")
+
+
+_QUOTE_ASSETS = frozenset({"USDT", "USDC", "USD", "EUR", "GBP", "CHF", "BTC", "ETH"})
+
+
+def venue_in_name(path: Path) -> str:
+    """The venue a file's or folder's name speaks of; kraken where none is named."""
+    names = f"{path.parent.name}/{path.name}".lower()
+    return "binance" if "binance" in names else "kraken"

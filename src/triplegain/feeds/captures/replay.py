@@ -2,21 +2,214 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import zip_longest
 from pathlib import Path
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.market import (
+    BestQuote,
+    BookUpdate,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    MarketDepth,
+    MarketEvent,
+)
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.captures.capture import Capture
-from triplegain.feeds.captures.formats import KNOWN_FORMATS, recognise
-from triplegain.feeds.captures.parts import joined
-from triplegain.feeds.captures.period import within
+from triplegain.feeds.captures.binance_capture import BinanceCapture, recognise_binance
+from triplegain.feeds.captures.candles_capture import recognise_candles
+from triplegain.feeds.captures.capture import Capture, Recogniser, VerifyReport
+from triplegain.feeds.captures.kraken_capture import recognise_kraken
+from triplegain.feeds.captures.trades_capture import recognise_trades
 from triplegain.feeds.recording.folder import is_recording
 from triplegain.feeds.recording.recording import RecordedFeed, open_recording, recording_at
+from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
+
+
+def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:
+    """Events of one instrument from `span_ns[0]` to `span_ns[1]`, both included.
+
+    A book that was there before comes in as a snapshot at the start, with the state of the feed as it stood then;
+    earlier trades and candles are left out.
+    """
+    start, end = span_ns
+    before = _Before()
+    opened = False
+    for event in events:
+        if event.exchange_time_ns > end:
+            break
+        if not opened:
+            if event.exchange_time_ns < start:
+                before.take(event)
+                continue
+            opened = True
+            yield from before.told_at(start)
+        yield event
+    if not opened:
+        yield from before.told_at(start)
+
+
+class _Before:
+    """What is known of an instrument when the period begins."""
+
+    def __init__(self) -> None:
+        self._book: DepthBook | None = None
+        self._symbol = ""
+        self._status: FeedStatus | None = None
+
+    def take(self, event: MarketEvent) -> None:
+        if isinstance(event, BookUpdate):
+            if self._book is None:
+                self._book = DepthBook()
+            self._symbol = event.symbol
+            self._book.depth = event.depth
+            if event.snapshot:
+                self._book.replace(event.bids, event.asks)
+            else:
+                self._book.apply(event.bids, event.asks)
+        elif isinstance(event, BestQuote) and self._book is not None:
+            self._book.trim(event.bid, event.ask)
+        elif isinstance(event, FeedStatus):
+            self._status = event
+
+    def told_at(self, time_ns: int) -> Iterator[MarketEvent]:
+        if self._book is not None:
+            bids, asks = self._book.levels()
+            yield BookUpdate(self._symbol, time_ns, time_ns, bids, asks, True, self._book.depth)
+        if self._status is not None and self._status.state is not FeedState.SYNCED:
+            yield replace(self._status, exchange_time_ns=time_ns, received_at_ns=time_ns)
+
+
+class CaptureParts:
+    """Two captures one after the other; where they overlap they have been found equal."""
+
+    def __init__(self, first: Capture, second: Capture) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return self._first.paths + self._second.paths
+
+    @property
+    def format(self) -> str:
+        return self._first.format
+
+    @property
+    def instrument(self) -> Instrument:
+        return self._first.instrument
+
+    @property
+    def depth(self) -> MarketDepth:
+        return self._first.depth
+
+    @property
+    def candle_length_ns(self) -> int | None:
+        return self._first.candle_length_ns
+
+    @property
+    def rows(self) -> int:
+        return self._first.rows + self._second.rows
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        return self._first.span_ns[0], max(self._first.span_ns[1], self._second.span_ns[1])
+
+    def events(self) -> Iterator[MarketEvent]:
+        end = self._first.span_ns[1]
+        yield from self._first.events()
+        for event in self._second.events():
+            if event.exchange_time_ns > end:
+                yield event
+
+    def verify(self) -> VerifyReport:
+        one, two = self._first.verify(), self._second.verify()
+        return VerifyReport(one.updates + two.updates, one.mismatches + two.mismatches, one.gaps + two.gaps)
+
+
+def joined(captures: list[Capture]) -> Capture:
+    """One capture of many files of an instrument. Raises CaptureError where they contradict each other."""
+    different: dict[str, Capture] = {}
+    for capture in captures:
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in capture.paths)).hexdigest()
+        different.setdefault(digest, capture)
+    parts = list(different.values())
+    if len(parts) == 1:
+        return parts[0]
+    recordings = [part for part in parts if isinstance(part, BinanceCapture)]
+    if len(recordings) == len(parts):
+        return reduce(_join_recordings, sorted(recordings, key=lambda part: part.first_line_ns))
+    return reduce(_join, sorted(parts, key=lambda part: part.span_ns))
+
+
+def _join_recordings(earlier: BinanceCapture, later: BinanceCapture) -> BinanceCapture:
+    if later.first_line_ns < earlier.last_line_ns:
+        _refuse(earlier, later)
+    return earlier.joined(later)
+
+
+def _join(earlier: Capture, later: Capture) -> Capture:
+    if earlier.instrument != later.instrument:
+        _refuse(earlier, later)
+    if later.span_ns[0] > earlier.span_ns[1]:
+        return CaptureParts(earlier, later)
+    if earlier.depth is MarketDepth.BOOK:
+        _refuse(earlier, later)
+    start, end = later.span_ns[0], min(earlier.span_ns[1], later.span_ns[1])
+    ours, theirs = _between(earlier, start, end), _between(later, start, end)
+    if any(one != other for one, other in zip_longest(ours, theirs)):
+        _refuse(earlier, later)
+    return CaptureParts(earlier, later) if later.span_ns[1] > earlier.span_ns[1] else earlier
+
+
+def _between(capture: Capture, start: int, end: int) -> Iterator[MarketEvent]:
+    """Events of a period; the number of trades in a candle is left out, not every format has it."""
+    for event in capture.events():
+        if event.exchange_time_ns > end:
+            return
+        if event.exchange_time_ns >= start:
+            yield replace(event, candle=replace(event.candle, trades=0)) if isinstance(event, CandleClosed) else event
+
+
+def _refuse(one: Capture, other: Capture) -> None:
+    symbol = one.instrument.symbol
+    names = " and ".join(str(path) for path in (one.paths[-1], other.paths[0]))
+    raise CaptureError(one.paths[0].parent, f"two different recordings of {symbol} overlap: {names}; keep one of them")
+
+
+#: What is looked for, as told to somebody whose file is none of these.
+KNOWN_FORMATS = (
+    "Kraken WebSocket v2 books (JSON or one frame a line), Binance depth, best quotes and trades (.gz), "
+    "trades (feather, freqtrade JSON), candles (feather, freqtrade JSON, CSV)"
+)
+
+_RECOGNISERS: tuple[Recogniser, ...] = (recognise_kraken, recognise_binance, recognise_trades, recognise_candles)
+_HEAD_BYTES = 65_536
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def recognise(path: Path) -> Capture | None:
+    """The capture in a file, or None if it holds none. Raises CaptureError for a file that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        if head.startswith(_GZIP_MAGIC):
+            head = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, _HEAD_BYTES)
+    except (OSError, zlib.error) as error:
+        raise CaptureError(path, f"cannot be read ({error})") from error
+    for recogniser in _RECOGNISERS:
+        capture = recogniser(path, head)
+        if capture is not None:
+            return capture
+    return None
+
 
 _RICHEST_FIRST = (MarketDepth.BOOK, MarketDepth.TAPE, MarketDepth.CANDLES)
 

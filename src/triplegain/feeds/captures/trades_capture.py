@@ -19,10 +19,8 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.feeds.captures.capture import Capture, VerifyReport
-from triplegain.feeds.captures.feather import MAGIC, column_names, read_columns
-from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument
-from triplegain.feeds.captures.json_rows import JsonRows
-from triplegain.feeds.captures.names import symbol_in_name, venue_in_name
+from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, venue_in_name
+from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
 

@@ -15,9 +15,8 @@ from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent, PastCa
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.demo.book import FINE, DemoBook
-from triplegain.feeds.demo.draws import TABLE_BITS, exponential
-from triplegain.feeds.demo.pair import pair_of
 from triplegain.feeds.demo.past import past_candles
+from triplegain.feeds.demo.path import TABLE_BITS, exponential, pair_of
 from triplegain.feeds.demo.values import DemoValues
 
 _SIDES = (Side.BUY, Side.SELL)

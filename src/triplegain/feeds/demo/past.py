@@ -15,9 +15,18 @@ import numpy as np
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PastCandles
-from triplegain.feeds.demo.draws import Array, draws, lognormal, random_words
-from triplegain.feeds.demo.pair import OPENING_VALUES, pair_of
-from triplegain.feeds.demo.path import ORDINARY, STEPS_PER_HOUR, UNIT, ValuePaths
+from triplegain.feeds.demo.path import (
+    OPENING_VALUES,
+    ORDINARY,
+    STEPS_PER_HOUR,
+    UNIT,
+    Array,
+    ValuePaths,
+    draws,
+    lognormal,
+    pair_of,
+    random_words,
+)
 
 #: Candle lengths in minutes that are told; longer timeframes are made of them.
 _LENGTHS = (1, 5, 15, 60, 240, 1440)

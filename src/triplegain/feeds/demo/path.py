@@ -6,12 +6,55 @@ but for noise that is back at zero at the end, so that values stay near the open
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
+from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
-from triplegain.feeds.demo.draws import TABLE_BITS, Array, bell, draws, exponential, random_words
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.instrument import Instrument
+
+TABLE_BITS = 10
+TABLE_MASK = (1 << TABLE_BITS) - 1
+_QUANTILES = tuple((index + 0.5) / (1 << TABLE_BITS) for index in range(1 << TABLE_BITS))
+
+Table = tuple[int, ...]
+Array = npt.NDArray[np.int64]
+
+
+def exponential(mean: int, at_least: int = 0) -> Table:
+    """Waiting times and distances of the given mean, cut at about seven means."""
+    return tuple(max(at_least, round(-mean * math.log1p(-quantile))) for quantile in _QUANTILES)
+
+
+def bell(deviation: int) -> Table:
+    """Steps up and down of this standard deviation, cut at 3.3 of them."""
+    normal = NormalDist()
+    return tuple(round(deviation * normal.inv_cdf(quantile)) for quantile in _QUANTILES)
+
+
+def lognormal(median: int, sigma: float, at_least: int = 1) -> Table:
+    """Sizes with many small and few large ones; the largest is about `median * exp(3.3 * sigma)`."""
+    normal = NormalDist()
+    return tuple(max(at_least, round(median * math.exp(sigma * normal.inv_cdf(quantile)))) for quantile in _QUANTILES)
+
+
+def random_words(random: Random, count: int) -> Array:
+    """So many numbers of 32 random bits, as an array."""
+    drawn = random.getrandbits(32 * count) if count else 0
+    return np.frombuffer(drawn.to_bytes(4 * count, "little"), dtype="<u4").astype(np.int64)
+
+
+def draws(table: Table, words: Array) -> Array:
+    """One draw for each word, by its lowest ten bits."""
+    drawn: Array = np.array(table, dtype=np.int64)[words & TABLE_MASK]
+    return drawn
+
 
 #: The opening value; paths are told in billionths of it.
 UNIT = 1_000_000_000
@@ -110,3 +153,52 @@ def _moods(random: Random, steps: int) -> tuple[Array, Array, Array]:
                 break
     lengths, moves, livelinesses = np.array(rows[::-1], dtype=np.int64).reshape(-1, 3).T
     return lengths, moves, livelinesses
+
+
+#: Opening value of an asset in USDT; every pair is quoted around the quotient of two of them.
+OPENING_VALUES: Mapping[str, Decimal] = {"BTC": Decimal(60_000), "XRP": Decimal("0.6"), "USDT": Decimal(1)}
+
+#: A price of fewer ticks leaves no room for the levels of a book.
+_FEWEST_TICKS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPair:
+    """Character of one pair.
+
+    `half_spread` and `level_gap` (mean distance between levels) in the quote currency, `level_size` and `trade_size`
+    (medians) in base; `share` of the market's activity in 64ths; a burst takes `deepest_sweep` levels at most.
+    `minute_trades` and `minute_volume` (in base) are what this makes of an ordinary minute, for the past.
+    """
+
+    half_spread: Decimal
+    level_gap: Decimal
+    level_size: Decimal
+    trade_size: Decimal
+    share: int
+    deepest_sweep: int
+    minute_trades: int
+    minute_volume: Decimal
+
+
+PAIRS: Mapping[str, DemoPair] = {
+    "BTC/USDT": DemoPair(
+        Decimal("0.12"), Decimal("0.2"), Decimal("0.13"), Decimal("0.0020"), 36, 12, 260, Decimal("5.3")
+    ),
+    "XRP/USDT": DemoPair(
+        Decimal("0.00003"), Decimal("0.00004"), Decimal(1500), Decimal(120), 18, 8, 200, Decimal(120_000)
+    ),
+    "XRP/BTC": DemoPair(
+        Decimal("0.000000003"), Decimal("0.00000001"), Decimal(2500), Decimal(90), 10, 2, 100, Decimal(49_000)
+    ),
+}
+
+
+def pair_of(instrument: Instrument) -> DemoPair:
+    """The character of this instrument. Raises InvalidValueError for a pair or a tick it cannot be quoted in."""
+    pair = PAIRS.get(instrument.symbol)
+    if pair is None:
+        raise InvalidValueError(f"the demo market has {', '.join(PAIRS)}, not {instrument.symbol}")
+    if OPENING_VALUES[instrument.base] < _FEWEST_TICKS * instrument.tick * OPENING_VALUES[instrument.quote]:
+        raise InvalidValueError(f"{instrument.symbol}: a tick of {instrument.tick} is too coarse for the demo market")
+    return pair

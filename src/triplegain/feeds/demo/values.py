@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from triplegain.feeds.demo.draws import TABLE_BITS, lognormal
-from triplegain.feeds.demo.pair import OPENING_VALUES
+from triplegain.feeds.demo.path import OPENING_VALUES, TABLE_BITS, lognormal
 
 #: Values are whole numbers of this part of one USDT, so that a billionth of any of them still moves it.
 UNIT_DECIMALS = 10

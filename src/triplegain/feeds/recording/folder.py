@@ -21,7 +21,7 @@ from triplegain.feeds.recording.manifest import (
     read_manifest,
 )
 from triplegain.feeds.recording.reader import FileReader, read_header
-from triplegain.feeds.recording.scan import scan_file
+from triplegain.feeds.recording.tally import scan_file
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.feed_line import ReplyLine, read_line
 from triplegain.venues.kraken.pairs import instruments_of

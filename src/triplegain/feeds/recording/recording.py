@@ -3,19 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.recording.folder import MISSING, is_recording, load_manifest
-from triplegain.feeds.recording.lines import RecordedLines
-from triplegain.feeds.recording.manifest import Manifest, Run, is_file_name
+from triplegain.feeds.captures.capture import VerifyReport
+from triplegain.feeds.recording.folder import MISSING, is_being_recorded, is_recording, load_manifest
+from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
 from triplegain.feeds.recording.plain import is_plain_log, plain_manifest
-from triplegain.feeds.recording.reader import read_header
+from triplegain.feeds.recording.reader import FileReader, PlainReader, read_header
+from triplegain.feeds.recording.tally import hashed
 from triplegain.market.feed import CaptureError
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, OverrunLine, read_line
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLines:
+    """Reads one file after the other; nothing is kept.
+
+    What is cut off at the end of a run ends that run. Raises CaptureError where something is wrong before that.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    def of_run(self, run: int) -> Iterator[FeedLine]:
+        """From the first line that is still there. Where older files were removed, a preamble stands for them."""
+        files = [file for file in self.manifest.files if file.run == run]
+        for position, file in enumerate(files):
+            if position and file_number(file.name) != file_number(files[position - 1].name) + 1:
+                raise CaptureError(self.folder, f"a file between {files[position - 1].name} and {file.name} is missing")
+            skipped = _header_lines(file) + (file.preamble if position else 0)
+            yield from self._of_file(file, skipped, is_last=file is files[-1])
+
+    def between(self, since_rx_ns: int, until_rx_ns: int) -> Iterator[FeedLine]:
+        """Lines received in [since, until), without what came before: only the parts of files they are in are read."""
+        for file in self.manifest.files:
+            if file.last_rx_ns < since_rx_ns or file.first_rx_ns >= until_rx_ns:
+                continue
+            earlier = [point for point in file.seek if point.rx_ns < since_rx_ns]
+            at_byte, skipped = (earlier[-1].byte, 0) if earlier else (0, _header_lines(file) + file.preamble)
+            for line in self._of_file(file, skipped, is_last=True, at_byte=at_byte):
+                if line.received_at_ns >= until_rx_ns:
+                    break
+                if line.received_at_ns >= since_rx_ns:
+                    yield line
+
+    def _of_file(self, file: RecordedFile, skipped: int, *, is_last: bool, at_byte: int = 0) -> Iterator[FeedLine]:
+        path = self.folder / file.name
+        if file.cut == MISSING:
+            raise CaptureError(path, f"{MISSING}: put it back")
+        ends_early = bool(file.cut) and is_last
+        reader = FileReader(path, at_byte) if is_file_name(file.name) else PlainReader(path)
+        for texts in reader.blocks():
+            number = reader.lines - len(texts)
+            for text in texts:
+                number += 1
+                if number <= skipped:
+                    continue
+                try:
+                    line = read_line(text)
+                except (ValueError, RecursionError) as error:
+                    if ends_early:
+                        return
+                    raise CaptureError(path, f"is no line of a feed ({error})", number) from error
+                yield line
+        if reader.cut and not ends_early:
+            raise CaptureError(path, f"is {reader.cut}: get the file again")
+
+
+def _header_lines(file: RecordedFile) -> int:
+    """Lines that say what the file is; a plain log has none."""
+    return int(is_file_name(file.name))
+
 
 #: Lines among which the reply to AssetPairs must be.
 _OPENING_LINES = 100
@@ -120,3 +183,75 @@ def _instruments(folder: Path, lines: RecordedLines, run: Run) -> tuple[Instrume
         if all(symbol in known for symbol in run.symbols):
             return tuple(known[symbol] for symbol in run.symbols)
     raise CaptureError(folder, f"run {run.run} does not begin with the exchange's list of pairs (AssetPairs)")
+
+
+@dataclass(slots=True)
+class RecordingReport:
+    """What was found. `mismatches` are wrong checksums of books, `trade_gaps` holes in the numbers of trades.
+
+    `damaged` names what is wrong with files, `cut_off` the runs whose last lines are missing.
+    """
+
+    runs: int = 0
+    lines: int = 0
+    updates: int = 0
+    trades: int = 0
+    mismatches: int = 0
+    trade_gaps: int = 0
+    disconnects: int = 0
+    overruns: int = 0
+    dropped: int = 0
+    removed_files: int = 0
+    cut_off: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def gaps(self) -> int:
+        """Places where something is missing."""
+        return self.trade_gaps + self.disconnects + self.overruns
+
+    @property
+    def summary(self) -> VerifyReport:
+        return VerifyReport(self.updates, self.mismatches, self.gaps)
+
+
+def verify_recording(path: Path) -> RecordingReport:
+    """Reads everything. Raises CaptureError only where the recording cannot be opened at all."""
+    folder, manifest = manifest_at(path)
+    report = RecordingReport(removed_files=len(manifest.removed))
+    _check_files(folder, manifest, report)
+    lines = RecordedLines(folder, manifest)
+    for run in kept_runs(manifest):
+        report.runs += 1
+        stream = stream_of(run)
+        try:
+            for line in lines.of_run(run.run):
+                report.lines += 1
+                stream.on_line(line)
+                if isinstance(line, DownLine):
+                    report.disconnects += 1
+                elif isinstance(line, OverrunLine):
+                    report.overruns += 1
+                    report.dropped += line.dropped
+        except CaptureError as error:
+            if str(error) not in report.damaged:
+                report.damaged.append(str(error))
+        report.updates += stream.counters.book_updates
+        report.trades += stream.counters.trades
+        report.mismatches += stream.counters.mismatches
+        report.trade_gaps += stream.counters.gaps
+    return report
+
+
+def _check_files(folder: Path, manifest: Manifest, report: RecordingReport) -> None:
+    written = read_manifest(folder)
+    listed = {file.name: file for file in written.files} if written else {}
+    last = manifest.files[-1].name if manifest.files else ""
+    for file in manifest.files:
+        path = folder / file.name
+        if file.cut == MISSING:
+            report.damaged.append(f"{path}: {MISSING}")
+        elif file.name in listed and hashed(path)[1] != listed[file.name].sha256:
+            report.damaged.append(f"{path}: its SHA-256 is not the manifest's ({file.cut or 'changed'})")
+        elif file.cut and not (file.name == last and is_being_recorded(folder)):
+            report.cut_off.append(f"{path}: {file.cut}")

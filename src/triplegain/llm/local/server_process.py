@@ -14,8 +14,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.installation import Installation
+from triplegain.llm.local.installation import Installation, LocalModelError
 
 STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.05

@@ -12,10 +12,8 @@ from types import TracebackType
 
 from triplegain.domain.clock import SECOND_NS, Clock, SteadyClock
 from triplegain.domain.ids import api_key
-from triplegain.llm.local.errors import LocalModelError
-from triplegain.llm.local.installation import Installation, find_installation
+from triplegain.llm.local.installation import LOCAL_TINY, Installation, LocalModelError, Weights, find_installation
 from triplegain.llm.local.server_process import ServerProcess, ServingOrder
-from triplegain.llm.local.weights import LOCAL_TINY, Weights
 from triplegain.llm.spec import ModelSpec
 
 LOAD_TIMEOUT_S = 60

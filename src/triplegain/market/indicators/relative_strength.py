@@ -12,10 +12,8 @@ from collections import deque
 import numpy as np
 import talib
 
-from triplegain.market.indicators.columns import Array, Bar, CandleColumns
-from triplegain.market.indicators.indicator import Indicator, Stream, Unit, filled
+from triplegain.market.indicators.indicator import Array, Bar, CandleColumns, Handle, Indicator, Stream, Unit, filled
 from triplegain.market.indicators.settings import IndicatorSettings
-from triplegain.market.indicators.talib_stream import Handle
 
 NEUTRAL = 50.0
 #: A range of the RSI below this is rounding, not movement.

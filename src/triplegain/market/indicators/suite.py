@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from triplegain.market.indicators.catalogue import catalogue
-from triplegain.market.indicators.columns import Array, Bar, CandleColumns
-from triplegain.market.indicators.indicator import Stream, Unit
+from triplegain.market.indicators.indicator import Array, Bar, CandleColumns, Stream, Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 
 #: Values at one candle by name, in ticks, lots and plain numbers; None is not known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,23 @@ from triplegain.domain.money import text
 from triplegain.market.snapshot.book_features import BookFeatures
 from triplegain.market.snapshot.figures import NULL, fixed, significant
 from triplegain.market.snapshot.snapshot import Snapshot
-from triplegain.market.snapshot.tokens import tokens_at_most
 
 if TYPE_CHECKING:
     from triplegain.market.snapshot.frame import ClosedFrame
+
+
+_LETTERS = re.compile(r"[A-Za-z]")
+
+
+def tokens_at_most(text: str) -> int:
+    """A token for every byte that is no letter, and one for every two letters.
+
+    Some models take each digit for a token of its own, so a share of the bytes alone would be far too low for tables.
+    The sum over parts of a text is not less than the whole.
+    """
+    letters = len(_LETTERS.findall(text))
+    return len(text.encode()) - letters + (letters + 1) // 2
+
 
 #: Candles are cut in so many equal steps, each timeframe in proportion.
 _SHARES = 64

@@ -24,9 +24,8 @@ from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels
-from triplegain.market.snapshot.glance import Glance
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.market.snapshot.symbol_view import SymbolView
 
 #: An average that has seen fewer times its period still shows where it began.

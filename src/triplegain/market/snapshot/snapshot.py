@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.snapshot.book_features import BookFeatures
 
 if TYPE_CHECKING:
+    # Frames bring the indicators' libraries; whoever only says what an agent looks at does not need them.
     from triplegain.market.snapshot.frame import ClosedFrame, FrameSnapshot
 
 
@@ -75,3 +76,40 @@ class NoSnapshot:
     time_ns: int
     code: str
     reason: str
+
+
+class MarketSeen(Protocol):
+    """What rules look at, of a snapshot or of a glance."""
+
+    @property
+    def symbol(self) -> str: ...
+
+    @property
+    def price(self) -> SnapshotPrice: ...
+
+    @property
+    def primary(self) -> str:
+        """The timeframe decisions are made on."""
+        ...
+
+    @property
+    def primary_frame(self) -> ClosedFrame | None:
+        """Its closed candles; None before the first."""
+        ...
+
+    @property
+    def alignment(self) -> float | None:
+        """-1..1, None with fewer than two known trends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The same figures as in a snapshot of the same moment; only the primary timeframe is written out, and no hash."""
+
+    symbol: str
+    time_ns: int
+    price: SnapshotPrice
+    primary: str
+    primary_frame: ClosedFrame | None
+    alignment: float | None

@@ -3,25 +3,179 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus
-from triplegain.domain.quote import Quote
+from triplegain.domain.money import text
+from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.candles.symbol_candles import SymbolCandles
+from triplegain.market.candles.timeframe import DAY_NS
 from triplegain.market.indicators.suite import IndicatorSuite
-from triplegain.market.snapshot.book_features import BookLevels, book_features
-from triplegain.market.snapshot.day import Day, last_day
-from triplegain.market.snapshot.document import document
-from triplegain.market.snapshot.figures import NULL
-from triplegain.market.snapshot.flags import book_flags, day_flags, frame_flags, price_flags
-from triplegain.market.snapshot.frame import CandleText, FrameSnapshot, FrameWriter
-from triplegain.market.snapshot.glance import Glance
+from triplegain.market.snapshot.book_features import BookFeatures, BookLevels, book_features
+from triplegain.market.snapshot.figures import NULL, Steps, fixed
+from triplegain.market.snapshot.frame import CandleText, FrameSnapshot, FrameWriter, alignment
 from triplegain.market.snapshot.settings import SnapshotSettings
-from triplegain.market.snapshot.snapshot import DayFigures, NoSnapshot, Snapshot, SnapshotPrice
-from triplegain.market.snapshot.trend import alignment
+from triplegain.market.snapshot.snapshot import DayFigures, Glance, NoSnapshot, Snapshot, SnapshotPrice
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """24 hours up to the last closed candle of `timeframe`, the finest that has them all, in ticks and lots."""
+
+    timeframe: str
+    end_ns: int
+    open: int
+    high: int
+    low: int
+    volume: int
+
+    def change_pct(self, instrument: Instrument, price: Decimal) -> float:
+        """From the first price of the day to this one."""
+        return (float(price / instrument.price(self.open)) - 1) * 100
+
+
+def last_day(series: Iterable[CandleSeries]) -> Day | None:
+    """From the finest timeframe that has 24 hours of candles; None if none has."""
+    for each in sorted(series, key=lambda one: one.timeframe.length_ns):
+        frame, history = each.timeframe, each.history
+        count = DAY_NS // frame.length_ns
+        if frame.length_ns < DAY_NS and len(history) >= count:
+            return Day(frame.name, history.end_ns, *history.window(count))
+    return None
+
+
+_LIVE_ENOUGH = (QuoteSource.LIVE, QuoteSource.REPLAY, QuoteSource.DEMO)
+
+
+def price_flags(source: QuoteSource, synthetic: bool, state: FeedState, from_candles: bool) -> list[str]:
+    """`synthetic`: no real market; `price_source`: not from the session's feed; `feed`: its state, unless synced;
+
+    `price_is_close`: the feed has candles only, so that the price is the close of the last one.
+    """
+    flags = []
+    if synthetic:
+        flags.append("synthetic")
+    if source not in _LIVE_ENOUGH:
+        flags.append(f"price_source:{source.value}")
+    if state is not FeedState.SYNCED:
+        flags.append(f"feed:{state.value}")
+    if from_candles:
+        flags.append("price_is_close")
+    return flags
+
+
+def book_flags(book: BookFeatures | None, settings: SnapshotSettings) -> list[str]:
+    """`no_book`; `book_reach`: the book is seen to so many percent only, less than the greatest distance asked for."""
+    if book is None:
+        return ["no_book"]
+    reach = min(book.bids_reach_pct, book.asks_reach_pct)
+    return [f"book_reach:{fixed(reach)}"] if reach < settings.depth_pcts[-1] else []
+
+
+def day_flags(day: Day | None) -> list[str]:
+    """`no_day`: there are no candles of the last 24 hours."""
+    return ["no_day"] if day is None else []
+
+
+def frame_flags(
+    writers: Mapping[str, FrameWriter],
+    frames: Mapping[str, FrameSnapshot],
+    now_ns: int,
+    settings: SnapshotSettings,
+    candles_needed: int,
+    quiet_after: int,
+) -> list[str]:
+    """Per timeframe: `missing`: no candle; `few`: so many of those wanted; `late`: the next candle should be there;
+
+    `doubtful`: so many of those shown may lack trades; `quiet`: so many of the latest have no trade.
+    """
+    flags = []
+    for name, writer in writers.items():
+        frame = frames.get(name)
+        if frame is None:
+            flags.append(f"missing:{name}")
+            continue
+        closed, length = frame.closed, writer.series.timeframe.length_ns
+        wanted = max(candles_needed, writer.look_back)
+        if closed.history_candles < wanted:
+            flags.append(f"few:{name}:{closed.history_candles}/{wanted}")
+        if now_ns - closed.close_time_ns >= length + settings.late_after_ns:
+            flags.append(f"late:{name}")
+        if doubtful := writer.series.doubtful(writer.look_back):
+            flags.append(f"doubtful:{name}:{doubtful}")
+        if closed.quiet_candles >= quiet_after:
+            flags.append(f"quiet:{name}:{closed.quiet_candles}")
+    return flags
+
+
+#: Of this layout. A number, so that stored snapshots can be told apart.
+VERSION = 1
+
+
+def document(
+    instrument: Instrument,
+    time_ns: int,
+    price: SnapshotPrice,
+    day: DayFigures | None,
+    frames: Mapping[str, FrameSnapshot],
+    names: Iterable[str],
+    primary: str,
+    book: BookFeatures | None,
+    alignment: float | None,
+    flags: Iterable[str],
+) -> str:
+    """Keys sorted, no blanks. A timeframe of `names` without candles is null."""
+    parts = [f'"{name}":{frames[name].json(time_ns) if name in frames else NULL}' for name in sorted(names)]
+    return (
+        f'{{"alignment":{NULL if alignment is None else fixed(alignment)},"book":{book_json(book, instrument)},'
+        f'"day":{day_json(day)},"flags":{json.dumps(list(flags), separators=(",", ":"))},'
+        f'"price":{price_json(price, time_ns)},"primary":"{primary}","symbol":"{instrument.symbol}",'
+        f'"time":"{iso(time_ns)}","timeframes":{{{",".join(parts)}}},"version":{VERSION}}}'
+    )
+
+
+def price_json(price: SnapshotPrice, now_ns: int) -> str:
+    age = fixed((now_ns - price.time_ns) / SECOND_NS)
+    return (
+        f'{{"age_s":{age},"ask":{_money(price.ask)},"bid":{_money(price.bid)},"last":{_money(price.last)},'
+        f'"mark":{_money(price.mark)},"source":"{price.source.value}","time":"{iso(price.time_ns)}"}}'
+    )
+
+
+def day_json(day: DayFigures | None) -> str:
+    if day is None:
+        return NULL
+    return (
+        f'{{"change_pct":{fixed(day.change_pct)},"high":{_money(day.high)},"low":{_money(day.low)},'
+        f'"timeframe":"{day.timeframe}","volume":{_money(day.volume)}}}'
+    )
+
+
+def book_json(book: BookFeatures | None, instrument: Instrument) -> str:
+    if book is None:
+        return NULL
+    asks = ",".join(f'"{text(depth.pct)}":{_money(depth.ask_quantity)}' for depth in book.depths)
+    bids = ",".join(f'"{text(depth.pct)}":{_money(depth.bid_quantity)}' for depth in book.depths)
+    weighted = Steps(instrument.tick).rounded(book.weighted_mid / float(instrument.tick))
+    return (
+        f'{{"ask":{_money(book.ask)},"ask_depth":{{{asks}}},"asks_reach_pct":{fixed(book.asks_reach_pct)},'
+        f'"bid":{_money(book.bid)},"bid_depth":{{{bids}}},"bids_reach_pct":{fixed(book.bids_reach_pct)},'
+        f'"imbalance":{fixed(book.imbalance)},"imbalance_pct":{fixed(book.imbalance_pct)},"mid":{_money(book.mid)},'
+        f'"spread_bps":{fixed(book.spread_bps)},"weighted_mid":{weighted}}}'
+    )
+
+
+def _money(value: Decimal | None) -> str:
+    return NULL if value is None else f'"{text(value)}"'
+
 
 #: Trades may be missing.
 _BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED)

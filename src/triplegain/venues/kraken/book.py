@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
+from triplegain.market.depth_book import DepthBook
 from triplegain.market.scaling import Scale
-from triplegain.venues.kraken.checksum import CHECKED_LEVELS
 from triplegain.venues.kraken.wire.frames import WireLevel
+
+#: The ten best levels of each side are covered, whatever depth is subscribed.
+CHECKED_LEVELS = 10
+
+
+def book_checksum(book: DepthBook) -> int:
+    """Kraken's CRC32 of a book."""
+    return checksum_of(*book.best(CHECKED_LEVELS))
+
+
+def checksum_of(bids: Sequence[Level], asks: Sequence[Level]) -> int:
+    """Kraken's CRC32 of the best levels of a book, best first.
+
+    Its text is price and size without point and leading zeros, asks first: with prices in ticks and sizes in lots of
+    the precision Kraken writes, that is the plain whole number, also where a file has lost trailing zeros.
+    """
+    return crc32("".join([f"{price}{quantity}" for price, quantity in (*asks, *bids)]).encode())
+
 
 #: Depths that can be subscribed; a snapshot without an acknowledgement has the smallest that holds it.
 BOOK_DEPTHS = (10, 25, 100, 500, 1000)
@@ -123,7 +142,7 @@ class KrakenBook:
             self._asks.set(asks, self.depth)
 
     def checksum(self) -> int:
-        """Kraken's CRC32 of the book as it stands (venues/kraken/checksum.py); unchanged halves are kept."""
+        """Kraken's CRC32 of the book as it stands (venues/kraken/book.py); unchanged halves are kept."""
         if self._asks.changed:
             self._asks_sum = crc32(self._asks.text())
         if self._bids.changed:

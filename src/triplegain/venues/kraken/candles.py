@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
+import msgspec
+
+from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
+from triplegain.domain.span import Span
 from triplegain.market.candles.candles import empty_candles
-from triplegain.market.scaling import Scale
-from triplegain.venues.kraken.wire.rest import CandleRow, Candles
+from triplegain.market.feed import FeedError
+from triplegain.market.scaling import Scale, with_fitting_tick
+from triplegain.venues.kraken.wire.rest import CandleRow, Candles, read_candles, read_reply
 
 #: Lengths in minutes that can be asked for.
 KRAKEN_INTERVALS = (1, 5, 15, 30, 60, 240, 1440)
@@ -36,7 +42,7 @@ def past_candles(
     if length_ns % step_ns:
         raise InvalidValueError(f"candles of {interval} min do not add up to {length_ns // SECOND_NS} s")
     price, quantity = Scale(instrument.tick), Scale(instrument.lot)
-    rows = [_candle(row, instrument.symbol, step_ns, price, quantity) for row in told.rows]
+    rows = [_past_candle(row, instrument.symbol, step_ns, price, quantity) for row in told.rows]
     if not rows:
         return (), None
     candles = [_whole(part, length_ns) for part in _grouped(_without_gaps(rows), length_ns)]
@@ -46,7 +52,7 @@ def past_candles(
     return tuple(candles[:-1]), candles[-1] if candles else None
 
 
-def _candle(row: CandleRow, symbol: str, length_ns: int, price: Scale, quantity: Scale) -> Candle:
+def _past_candle(row: CandleRow, symbol: str, length_ns: int, price: Scale, quantity: Scale) -> Candle:
     opened, high, low, close = map(price.nearest, (row.open, row.high, row.low, row.close))
     open_ns = row.time * SECOND_NS
     if not (opened and high and low and close) or open_ns % length_ns:
@@ -79,4 +85,58 @@ def _whole(part: list[Candle], length_ns: int) -> Candle:
         part[-1].close,
         sum(row.volume for row in part),
         sum(row.trades for row in part),
+    )
+
+
+#: Intervals in minutes that Kraken offers and that add up to ours. Its weeks do not begin on Monday.
+OHLC_MINUTES = (1, 5, 15, 30, 60, 240, 1440)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCandles:
+    """Candles that are over, oldest first, their volume-weighted prices as written, and the span they are whole in.
+
+    `instrument` has a finer tick than today's where old prices need one.
+    """
+
+    instrument: Instrument
+    length_ns: int
+    candles: tuple[Candle, ...]
+    weighted_prices: tuple[str, ...]
+    span: Span
+
+
+def closed_candles(reply: bytes, instrument: Instrument, minutes: int) -> ClosedCandles:
+    """The candles of an OHLC reply without the one that is still open. Raises FeedError if it is none."""
+    length = minutes * MINUTE_NS
+    try:
+        page = read_candles(read_reply(reply).result)
+        rows = [row for row in page.rows if row.time <= page.last]
+        instrument = with_fitting_tick(
+            instrument, [text for row in rows for text in (row.open, row.high, row.low, row.close)]
+        )
+        candles = _candles(instrument, length, rows)
+    except (msgspec.DecodeError, InvalidValueError) as error:
+        raise FeedError(f"Kraken's candles of {instrument.symbol} cannot be read: {error}") from error
+    if any(candle.open_time_ns % length for candle in candles):
+        raise FeedError(f"Kraken's candles of {instrument.symbol} do not begin where those of {minutes} minutes do")
+    span = Span(candles[0].open_time_ns, candles[-1].close_time_ns) if candles else Span(0, 0)
+    return ClosedCandles(instrument, length, candles, tuple(row.vwap for row in rows), span)
+
+
+def _candles(instrument: Instrument, length: int, rows: list[CandleRow]) -> tuple[Candle, ...]:
+    price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
+    return tuple(
+        Candle(
+            instrument.symbol,
+            row.time * SECOND_NS,
+            length,
+            price(row.open),
+            price(row.high),
+            price(row.low),
+            price(row.close),
+            quantity(row.volume),
+            row.count,
+        )
+        for row in rows
     )

@@ -17,14 +17,11 @@ import msgspec
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Heartbeat, MarketEvent, TimePassed
-from triplegain.venues.kraken.condition import exchange_state
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
-from triplegain.venues.kraken.market import KrakenMarket
+from triplegain.venues.kraken.market import KrakenMarket, exchange_state
 from triplegain.venues.kraken.pairs import instrument_of, instruments_of, pairs_of
-from triplegain.venues.kraken.stream_clock import StreamClock
-from triplegain.venues.kraken.stream_counters import StreamCounters
-from triplegain.venues.kraken.stream_requests import StreamRequest
+from triplegain.venues.kraken.stream_clock import StreamClock, StreamCounters, StreamRequest
 from triplegain.venues.kraken.wire.frames import (
     BOOK_START,
     TRADE_START,

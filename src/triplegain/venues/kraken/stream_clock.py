@@ -1,8 +1,82 @@
-"""Market time of a live stream: the exchange's own where a message says it, carried on by the local clock elsewhere."""
+"""What all instruments of a live stream share: its clock, its counters, and what it asks of its connection."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from triplegain.domain.clock import SECOND_NS
+
+
+@dataclass(frozen=True, slots=True)
+class BookWanted:
+    """A new snapshot of an instrument's book: subscribe to it, after unsubscribing where it was subscribed."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradesWanted:
+    """Public trades after that time, by REST: the tape has a hole."""
+
+    symbol: str
+    since_ns: int
+
+
+StreamRequest = BookWanted | TradesWanted
+
+
+@dataclass(slots=True)
+class StreamCounters:
+    """Counts; every one of them but the first three should stay small."""
+
+    frames: int = 0
+    book_updates: int = 0
+    trades: int = 0
+    #: Books whose checksum was wrong.
+    mismatches: int = 0
+    #: Books that were crossed though their checksum was right.
+    crossed: int = 0
+    #: Messages that cannot be read, or hold numbers that cannot be.
+    garbage: int = 0
+    #: Messages of a kind or of an instrument nobody asked for.
+    unknown: int = 0
+    #: Messages and trades that had been told before.
+    duplicates: int = 0
+    #: Book messages older than the one before.
+    reordered: int = 0
+    #: Holes in the numbers of trades, trades that came late and filled one, trades that never came.
+    gaps: int = 0
+    late_trades: int = 0
+    lost_trades: int = 0
+    #: Book updates that came while the book waited for a snapshot.
+    skipped: int = 0
+    #: Book updates left out because the session was too slow, and how often that was.
+    dropped: int = 0
+    overruns: int = 0
+    #: Connections that ended.
+    reconnects: int = 0
+    #: Connections that fell silent.
+    silences: int = 0
+    #: Subscriptions Kraken refused.
+    refusals: int = 0
+    #: Messages from too far in the future.
+    leaps: int = 0
+
+    def words(self) -> str:
+        """The connection in a few words: how much came, and what was wrong, where anything was."""
+        troubles = (
+            (self.reconnects, "reconnect", "reconnects"),
+            (self.mismatches, "wrong checksum", "wrong checksums"),
+            (self.crossed, "crossed book", "crossed books"),
+            (self.silences, "silence", "silences"),
+            (self.garbage, "unreadable message", "unreadable messages"),
+            (self.gaps, "hole in the tape", "holes in the tape"),
+            (self.lost_trades, "trade lost", "trades lost"),
+            (self.dropped, "book update dropped", "book updates dropped"),
+        )
+        told = [f"{count:,} {one if count == 1 else many}" for count, one, many in troubles if count]
+        return ", ".join([f"{self.frames:,} messages", *told])
+
 
 #: A message may be this far ahead of what the local clock lets expect, plus what a faster market gains meanwhile.
 LEAP_NS = 60 * SECOND_NS

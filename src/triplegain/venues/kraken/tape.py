@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from triplegain.domain.orders import Side
-from triplegain.venues.kraken.stream_counters import StreamCounters
+from triplegain.venues.kraken.stream_clock import StreamCounters
 
 #: REST rounds times to tenths of a microsecond, WebSocket cuts them to whole ones.
 _ROUNDING_NS = 1000

@@ -20,8 +20,7 @@ from triplegain.domain.market import PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.span import Span
 from triplegain.market.feed import FeedError
-from triplegain.market.fitting_tick import with_fitting_tick
-from triplegain.market.scaling import Scale
+from triplegain.market.scaling import Scale, with_fitting_tick
 from triplegain.venues.kraken.rest import TRADES_PER_PAGE
 from triplegain.venues.kraken.wire.rest import TradeRow, Trades, read_reply, read_trade_page
 
