@@ -10,10 +10,6 @@ from msgspec.structs import replace
 from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
-from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind
-from triplegain.api.control import Moment, SessionView, SnapshotText
-from triplegain.api.risk_requests import RiskQuestion
-from triplegain.api.risk_resource import RiskState
 from triplegain.domain.commands import (
     AmendOrder,
     Answer,
@@ -38,10 +34,20 @@ from triplegain.domain.commands import (
 )
 from triplegain.domain.ids import Origin, order_id
 from triplegain.domain.orders import Limit, OrderStatus
+from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.verdict import RiskVerdict
+from triplegain.domain.views import (
+    AgentsView,
+    CoordinatorView,
+    DecisionCounts,
+    Moment,
+    RiskState,
+    SessionView,
+    SnapshotText,
+)
 from triplegain.storage.session_store import SessionStore
 
 
@@ -57,7 +63,7 @@ class StoredControl:
         self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
         self.paused = False
         self.halted = ""
-        self.asked: RiskQuestion | None = None
+        self.asked: tuple[TradeProposal, Decimal | None, Regime | None] | None = None
         self.held_up: asyncio.Event | None = None
         self.stored = asyncio.Event()
 
@@ -148,18 +154,18 @@ class StoredControl:
     def risk(self) -> RiskState:
         return told.risk_state(self.session_id, "halted" if self.halted else "running")
 
-    def judge(self, question: RiskQuestion) -> RiskVerdict:
-        self.asked = question
-        if question.symbol != "BTC/USDT":
-            raise RefusedError(Code.UNKNOWN_SYMBOL, f"{question.symbol} is not traded in this session")
-        return told.verdict(question)
+    def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
+        self.asked = asked, notional, regime
+        if asked.symbol != "BTC/USDT":
+            raise RefusedError(Code.UNKNOWN_SYMBOL, f"{asked.symbol} is not traded in this session")
+        return told.verdict(asked, regime)
 
-    def agents(self) -> Mind:
+    def agents(self) -> AgentsView:
         return told.mind()
 
-    def coordinator(self) -> CoordinatorState:
+    def coordinator(self) -> CoordinatorView:
         counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
-        return CoordinatorState(state="paused" if self.paused else "running", why="", decisions=counts)
+        return CoordinatorView(state="paused" if self.paused else "running", why="", decisions=counts)
 
     def moment(self) -> Moment:
         return Moment(self.session_id, "paper", START_NS, self.paused, self.halted)

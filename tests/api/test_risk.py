@@ -9,6 +9,7 @@ import pytest
 from tests.api import told
 from tests.api.conftest import Bench
 
+from triplegain.domain.orders import Limit
 from triplegain.domain.proposal import Regime
 
 
@@ -47,10 +48,10 @@ async def test_a_question_arrives_as_it_was_asked(bench: Bench) -> None:
     asked = {"symbol": "BTC/USDT", "side": "buy", "notional": "500.5", "entry_price": "990", "leverage": 3}
     async with bench.client("viewer") as viewer:
         await viewer.post("/api/v1/risk/validate", json={**asked, "regime": "ranging", "stop": "970"})
-    question = bench.control.asked
-    assert question is not None
-    assert (question.notional, question.price, question.leverage) == (Decimal("500.5"), Decimal(990), 3)
-    assert (question.confidence, question.regime) == (Decimal("0.75"), Regime.RANGING)
+    assert bench.control.asked is not None
+    proposal, notional, regime = bench.control.asked
+    assert (notional, proposal.terms, proposal.leverage) == (Decimal("500.5"), Limit(Decimal(990)), 3)
+    assert (proposal.confidence, regime) == (Decimal("0.75"), Regime.RANGING)
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,33 @@ from decimal import Decimal
 
 from tests.storage.scripted_session import START_NS
 
-from triplegain.api.agents_resource import Mind, Model, Standing, Task
-from triplegain.api.risk_requests import RiskQuestion
-from triplegain.api.risk_resource import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.orders import Market, Side
-from triplegain.domain.proposal import Intent, Regime, TradeProposal
+from triplegain.domain.orders import Side
+from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
+from triplegain.domain.views import (
+    AgentsView,
+    Breaker,
+    CoolDown,
+    Halt,
+    Limits,
+    MarketLimits,
+    Model,
+    RiskState,
+    Standing,
+    Task,
+)
 
 HALT = "drawdown: -20.00 % from the peak; no new trades until an ADMIN reset"
 
 
 def risk_state(session: str, state: str) -> RiskState:
-    halts = [Halt(kind="drawdown", until=None, reason=HALT)] if state == "halted" else []
+    halts = (Halt("drawdown", None, HALT),) if state == "halted" else ()
     return RiskState(
-        session=session,
-        market_time=START_NS,
+        session_id=session,
+        market_time_ns=START_NS,
         state=state,
-        words=[f"trading is halted: {HALT}"] if halts else ["cool-down after a loss until 22:23:20 UTC"],
+        words=(f"trading is halted: {HALT}",) if halts else ("cool-down after a loss until 22:23:20 UTC",),
         equity=Decimal(8000),
         peak_equity=Decimal(10_000),
         drawdown_percent=Decimal(20),
@@ -32,13 +41,13 @@ def risk_state(session: str, state: str) -> RiskState:
         week_percent=None,
         losses_in_a_row=3,
         next_size_halved=False,
-        leverage_one_until=None,
+        leverage_one_until_ns=None,
         halts=halts,
-        cooldowns=[CoolDown(kind="loss", symbol=None, until=START_NS + 600 * SECOND_NS)],
-        breakers=[
-            Breaker(kind="daily", loss_percent=Decimal(5), measured_from=Decimal(8000), acts_at=Decimal(7600)),
-            Breaker(kind="weekly", loss_percent=Decimal(10), measured_from=None, acts_at=None),
-        ],
+        cooldowns=(CoolDown("loss", None, START_NS + 600 * SECOND_NS),),
+        breakers=(
+            Breaker("daily", Decimal(5), Decimal(8000), Decimal(7600)),
+            Breaker("weekly", Decimal(10), None, None),
+        ),
         limits=Limits(
             position_max_usd=Decimal(1600),
             loss_at_stop_max_usd=Decimal(160),
@@ -49,7 +58,7 @@ def risk_state(session: str, state: str) -> RiskState:
             positions_per_symbol_max=2,
             reward_risk_min=Decimal("1.5"),
         ),
-        markets=[
+        markets=(
             MarketLimits(
                 symbol="BTC/USDT",
                 regime="ranging",
@@ -59,26 +68,15 @@ def risk_state(session: str, state: str) -> RiskState:
                 stop_min_percent=Decimal("0.5"),
                 stop_max_percent=Decimal(3),
                 open_positions=0,
-            )
-        ],
+            ),
+        ),
     )
 
 
-def verdict(question: RiskQuestion) -> RiskVerdict:
+def verdict(asked: TradeProposal, regime: Regime | None) -> RiskVerdict:
     """A buy needs a stop; what is approved is cut to a tenth of a coin."""
-    proposal = TradeProposal(
-        symbol=question.symbol,
-        side=Side.parse(question.side),
-        intent=Intent.OPEN if question.side == "buy" else Intent.CLOSE,
-        terms=Market(),
-        quantity=question.quantity,
-        entry=Decimal(1000),
-        stop=question.stop,
-        target=question.target,
-        confidence=question.confidence,
-        regime=question.regime or Regime.RANGING,
-    )
-    if question.side == "buy" and question.stop is None:
+    proposal = replace(asked, entry=Decimal(1000), regime=regime or Regime.RANGING)
+    if asked.side is Side.BUY and asked.stop is None:
         return RiskRefused(proposal, (Reason(Rule.STOP_REQUIRED, "a stop-loss is required"),), (), START_NS)
     cut = Clamp(Rule.SIZE_MAX, Decimal("0.5"), Decimal("0.1"))
     near = Reason(Rule.EXPOSURE_MAX, "exposure is at 72 % of equity")
@@ -86,7 +84,7 @@ def verdict(question: RiskQuestion) -> RiskVerdict:
     return RiskApproved(sized, (cut,), (near,), START_NS)
 
 
-def mind() -> Mind:
+def mind() -> AgentsView:
     task = Task(
         name="technical",
         interval_s=60,
@@ -94,7 +92,7 @@ def mind() -> Mind:
         asked_for=2,
         missed=1,
         skipped={"paused": 3},
-        next_due=START_NS + 60 * SECOND_NS,
+        next_due_ns=START_NS + 60 * SECOND_NS,
         in_progress=False,
     )
     regime = Task(
@@ -104,16 +102,16 @@ def mind() -> Mind:
         asked_for=0,
         missed=0,
         skipped={},
-        next_due=None,
+        next_due_ns=None,
         in_progress=True,
     )
-    return Mind(
+    return AgentsView(
         level="reduced",
         failing="ollama failed 3 times: timeout",
         trader="ema_baseline",
-        tasks=[task, regime],
-        models=[Model(name="qwen", provider="ollama", roles=["decision", "regime"])],
-        markets=[
+        tasks=(task, regime),
+        models=(Model("qwen", "ollama", ("decision", "regime")),),
+        markets=(
             Standing(
                 symbol="BTC/USDT",
                 regime="ranging",
@@ -121,5 +119,5 @@ def mind() -> Mind:
                 sentiment=None,
             ),
             Standing(symbol="XRP/USDT", regime="unknown", technical=None, sentiment={"overall_pct": -40}),
-        ],
+        ),
     )

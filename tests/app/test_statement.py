@@ -16,14 +16,14 @@ from tests.cli.sample_view import view
 from tests.session.sessions import START_NS, demo, settings_for
 from tests.storage.scripted_session import session_record
 
-from triplegain.api.control import SessionView
-from triplegain.api.portfolio_resource import portfolio
+from triplegain.api.resources import portfolio
 from triplegain.cli.dashboard import dashboard
 from triplegain.cli.report_json import report_as_json
 from triplegain.cli.report_view import report_view
 from triplegain.cli.view import plain_line
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.statement import AccountSummary
+from triplegain.domain.views import SessionView
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.session_report import SessionReport, read_report

@@ -159,7 +159,7 @@ async def test_a_question_changes_nothing_even_when_a_day_has_passed_unseen(stee
     session.risk.restore({**session.risk.state(), "day_start_ns": 0})
     before = stored(session)
     question = RiskQuestion.model_validate({"symbol": "BTC/USDT", "side": "buy", "stop": "50000"})
-    assert steered.system.judge(question).decided_at_ns == session.now_ns
+    assert steered.system.judge(question.proposal(), question.notional, question.regime).decided_at_ns == session.now_ns
     assert steered.system.risk().state == "running"
     assert stored(session) == before
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from triplegain.api.control import MindView, SessionView
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
 from triplegain.domain.statement import AccountSummary, Drawdown
+from triplegain.domain.views import MindView, SessionView
 
 NOON_NS = 1_722_513_600 * 10**9
 

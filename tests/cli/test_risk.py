@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 import typer
 from tests.api import told
 from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
+
+from triplegain.domain.orders import Limit, Side
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 
 CHECK = ("risk", "check", "BTC/USDT")
 
@@ -49,12 +54,16 @@ def test_a_check_of_a_paused_session_says_that_nothing_would_be_opened(tg: Tg, s
 
 def test_a_check_asks_what_was_typed_and_leaves_the_rest_to_the_session(tg: Tg, system: StoredControl) -> None:
     tg(*CHECK, "--stop", "970", "--notional", "250", "--limit", "990", "--regime", "choppy", "--leverage", "2")
-    asked = system.asked
-    assert asked is not None
-    assert asked.model_dump(mode="json", exclude_defaults=True) == {
-        "symbol": "BTC/USDT", "side": "buy", "notional": "250", "price": "990", "stop": "970", "leverage": 2,
-        "regime": "choppy",
-    }  # fmt: skip
+    proposal = TradeProposal(
+        "BTC/USDT",
+        Side.BUY,
+        Intent.OPEN,
+        Limit(Decimal(990)),
+        stop=Decimal(970),
+        leverage=2,
+        confidence=Decimal("0.75"),
+    )
+    assert system.asked == (proposal, Decimal(250), Regime.CHOPPY)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
 
-from triplegain.api import order_resource
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
-from triplegain.api.resources import Cancelled
+from triplegain.api.resources import Cancelled, Order, OrderPages, order
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import Name
 from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
@@ -22,27 +21,19 @@ OrderName = Annotated[str, Path(pattern=NAME, description="client order id or or
 _FILLS_MAX = 1000
 
 
-async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> order_resource.OrderPages:
+async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> OrderPages:
     now = visit.moment()
-    found = await visit.reader.orders(
-        now.session_id,
-        statuses=query.status or None,
-        symbol=query.symbol,
-        after=query.after,
-        limit=query.limit + 1,
-        newest_first=query.newest_first,
-    )
-    items = [order_resource.order(record, now.mode) for record in found[: query.limit]]
-    more = len(found) > query.limit
-    return order_resource.OrderPages(mode=now.mode, items=items, next=items[-1].order_number if more else None)
+    found = await visit.reader.orders(now.session_id, statuses=query.status or None, **query.asked("status"))
+    shown, following = query.shown(found, lambda each: each.order_number)
+    return OrderPages(mode=now.mode, items=[order(each, now.mode) for each in shown], next=following)
 
 
-async def show_order(visit: CurrentVisit, name: OrderName) -> order_resource.Order:
+async def show_order(visit: CurrentVisit, name: OrderName) -> Order:
     """With its fills and the explanation of each."""
     now = visit.moment()
     record = await _find(visit, name)
     fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
-    return order_resource.order(record, now.mode, fills)
+    return order(record, now.mode, fills)
 
 
 async def place_order(
@@ -50,7 +41,7 @@ async def place_order(
     body: Trade,
     response: Response,
     idempotency_key: Annotated[Name | None, Header(description="the client order id, if the body has none")] = None,
-) -> order_resource.Order:
+) -> Order:
     """201 with the order as the exchange answered; 200 with the order as it is now for an id the session knows.
 
     422 with Kraken's code if the exchange rejected it (the order is in `details.order`), 409 if the id belongs to a
@@ -65,49 +56,44 @@ async def place_order(
     record = done.record
     response.status_code = 200 if done.again else 201
     _same_order(record.request, request, body)
-    order = order_resource.order(record, now.mode)
+    placed = order(record, now.mode)
     if record.status is OrderStatus.REJECTED:
-        details = {"order": order.model_dump(mode="json")}
+        details = {"order": placed.model_dump(mode="json", by_alias=True)}
         code = Code.of(record.code or "") or Code.REFUSED
         raise RefusedError(code, record.reason or "the exchange rejected the order", details)
     response.headers["Location"] = f"/api/v1/paper/orders/{client_order_id}"
-    return order
+    return placed
 
 
-async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> order_resource.Order:
+async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> Order:
     """Change a resting order in place."""
     client_order_id = (await _find(visit, name)).request.client_order_id
     changes = {field: text(value) for field, value in body.changes().items()}
     audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
     command = AmendOrder(AmendRequest(client_order_id, body.quantity, body.price))
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
-    return order_resource.order(done.record, visit.moment().mode)
+    return order(done.record, visit.moment().mode)
 
 
-async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> order_resource.Order:
+async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> Order:
     """The order as it is after the cancel. One that was cancelled already is shown again; nothing is done."""
     record = await _find(visit, name)
     mode = visit.moment().mode
     if record.status is OrderStatus.CANCELLED:
-        return order_resource.order(record, mode)
+        return order(record, mode)
     client_order_id = record.request.client_order_id
     if record.status.is_final:
         raise RefusedError(Code.ORDER_FINAL, f"order {client_order_id} is {record.status}: there is nothing to cancel")
     audit = visit.audit("order_cancel", {"client_order_id": client_order_id})
     done = await visit.carry_out(CancelOrder(client_order_id), audit, f"GET /paper/orders/{client_order_id}")
-    return order_resource.order(done.record, mode)
+    return order(done.record, mode)
 
 
 async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) -> Cancelled:
     """Every order that would open something, those on their way to the exchange included. What protects stays."""
     done = await visit.carry_out(CancelAll(), visit.audit("order_cancel", {"act": "all"}), "GET /paper/orders")
     now = visit.moment()
-    return Cancelled(
-        mode=now.mode,
-        session=now.session_id,
-        cancelled=list(done.record.cancelled),
-        kept=list(done.record.kept),
-    )
+    return Cancelled.of(done.record, mode=now.mode, session=now.session_id)
 
 
 async def _find(visit: Visit, name: str) -> OrderRecord:

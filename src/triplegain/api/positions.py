@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from triplegain.api import position_resource
 from triplegain.api.requests import Nothing, PositionPage
-from triplegain.api.resources import Closing
+from triplegain.api.resources import Closing, Position, PositionPages
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.domain import commands
 from triplegain.domain.commands import ClosePosition, Done, Flat
@@ -17,24 +16,13 @@ from triplegain.domain.values import NAME
 PositionName = Annotated[str, Path(pattern=NAME)]
 
 
-async def list_positions(
-    visit: CurrentVisit, query: Annotated[PositionPage, Query()]
-) -> position_resource.PositionPages:
+async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Query()]) -> PositionPages:
     view = visit.view()
-    found = await visit.reader.positions(
-        view.session_id,
-        open_only=not query.closed,
-        symbol=query.symbol,
-        after=query.after,
-        limit=query.limit + 1,
-        newest_first=query.newest_first,
-    )
-    shown, unrealised = found[: query.limit], view.unrealised or {}
-    return position_resource.PositionPages(
-        mode=view.mode,
-        items=[position_resource.position(each, view.mode, unrealised.get(each.position_id)) for each in shown],
-        next=shown[-1].entry_order_number if len(found) > query.limit else None,
-    )
+    found = await visit.reader.positions(view.session_id, open_only=not query.closed, **query.asked("closed"))
+    shown, following = query.shown(found, lambda each: each.entry_order_number)
+    gains = view.unrealised or {}
+    items = [Position.of(each, mode=view.mode, unrealised=gains.get(each.position_id)) for each in shown]
+    return PositionPages(mode=view.mode, items=items, next=following)
 
 
 async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> Closing:
@@ -48,4 +36,4 @@ async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) 
 
 
 def _closing(visit: Visit, done: Done[commands.Closing]) -> Closing:
-    return Closing(mode=visit.moment().mode, positions=list(done.record.positions), left=list(done.record.left))
+    return Closing.of(done.record, mode=visit.moment().mode)

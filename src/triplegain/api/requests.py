@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -27,6 +28,7 @@ from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WO
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_R = TypeVar("_R")
 
 
 def lower(raw: Any) -> Any:
@@ -122,6 +124,15 @@ class Page(BaseModel):
 
     after: Annotated[int, Field(ge=0, le=INTEGER_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+    def asked(self, *without: str) -> dict[str, Any]:
+        """What a reader is asked for: one more than is shown, which tells whether there is another page."""
+        return {name: value for name, value in self if name not in without} | {"limit": self.limit + 1}
+
+    def shown(self, found: Sequence[_R], number: Callable[[_R], int]) -> tuple[Sequence[_R], int | None]:
+        """What belongs on this page, and `after` of the next one."""
+        rows = found[: self.limit]
+        return rows, number(rows[-1]) if len(found) > self.limit else None
 
 
 class HistoryPage(Page):

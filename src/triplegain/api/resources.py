@@ -1,17 +1,23 @@
-"""Answers to commands, and the health of the session."""
+"""What the API answers: the records of the domain, and here only where the answer differs from the record."""
 
 from __future__ import annotations
 
-from triplegain.api.control import Moment
-from triplegain.api.wire import Resource
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from triplegain.api.wire import Amount, Part, Plain, Resource, Time, tells
+from triplegain.domain import agent_records, records, statement, views
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.orders import OrderRequest
+from triplegain.domain.proposal import TradeProposal
+from triplegain.domain.quote import Quote
+from triplegain.domain.verdict import RiskApproved, RiskVerdict
 
 
+@tells(views.Moment, without={"market_time_ns"})
 class Acknowledged(Resource):
     """A command that takes no time was carried out and stored."""
-
-    session: str
-    paused: bool
-    halted: str
 
 
 class Closing(Resource):
@@ -43,5 +49,208 @@ class Health(Resource):
     status: str
 
 
-def acknowledged(now: Moment) -> Acknowledged:
-    return Acknowledged(mode=now.mode, session=now.session_id, paused=now.paused, halted=now.halted)
+class RunRequested(Resource):
+    """The run is stored as wanted and takes place with the market's next move."""
+
+    session: str
+    task: str
+
+
+class RiskReset(Resource):
+    """A reset that is stored. `ended` are the halts it ended, in words."""
+
+    session: str
+    ended: list[str]
+
+
+@tells(OrderFilled, only=("fill_id", "fill_number", "time_ns", "price", "quantity", "notional", "fee", "fee_asset"))
+class Fill(Part):
+    """One execution; `explanation` says why at this price."""
+
+    maker: bool
+    explanation: Plain
+
+
+@tells(OrderRequest, without={"quantity", "terms", "leverage", "self_trade", "origin"})
+@tells(records.OrderRecord, without={"request"})
+class Order(Resource):
+    """`price` is the limit or the trigger, null for a market order. `code` and `reason` tell why it was rejected."""
+
+    order_type: str
+    post_only: bool
+    average_price: Amount | None
+    fills: list[Fill] | None = None
+
+
+class OrderPages(Resource):
+    items: list[Order]
+    next: int | None
+
+
+@tells(records.PositionRecord, without={"entry_order_number"})
+class Position(Resource):
+    """`quantity` is signed, 0 once closed. P&L in the quote currency, net of fees."""
+
+    is_open: bool
+    unrealised: Amount | None
+
+
+class PositionPages(Resource):
+    items: list[Position]
+    next: int | None
+
+
+@tells(views.SessionView, only=("feed", "source", "synthetic", "started_at_ns", "market_time_ns"))
+class Mode(Acknowledged):
+    pass
+
+
+@tells(records.BalanceRecord)
+class Balance(Part):
+    available: Amount
+
+
+@tells(Quote, without={"symbol"})
+class Price(Part):
+    pass
+
+
+@tells(statement.HaltPeriod)
+class HaltTime(Part):
+    """Nothing new was opened from `began_at` to `ends_at`; null: it holds until an administrator resets risk."""
+
+
+@tells(statement.Traded, without={"candle_ns"})
+@tells(views.SessionView, only=("events", "events_per_s", "progress", "conditions", "feed_notes", "last_decisions"))
+class Portfolio(Mode):
+    """`summary` is the statement of the account; what has no fresh price is null, never zero. USDT counts as USD."""
+
+    halts: list[HaltTime]
+    candle_s: float
+    balances: list[Balance]
+    summary: Plain
+    prices: dict[str, Price | None]
+    alerts: list[str]
+
+
+@tells(records.PortfolioSnapshot, without={"balances"})
+class HistoryPoint(Part):
+    """A point of the equity curve; the balances behind it stay inside."""
+
+
+class HistoryPages(Resource):
+    items: list[HistoryPoint]
+    next: int | None
+
+
+@tells(agent_records.AnalysisRecord, without={"request_id"})
+class Analysis(Part):
+    """One answer or abstention of an analyst. `model` is null for rules; an abstention's `reason` says why."""
+
+
+@tells(views.AgentsView)
+class Agents(Resource):
+    """`latest` is what each analyst has stored last of each market, abstentions included."""
+
+    session: str
+    market_time: Time
+    latest: list[Analysis]
+
+
+class AnalysisPages(Resource):
+    items: list[Analysis]
+    next: int | None
+
+
+@tells(agent_records.VoteRecord, only=("model", "model_id", "action", "reasoning", "failure", "latency_ns", "cost_usd"))
+class Vote(Part):
+    confidence: Amount | None
+
+
+@tells(records.DecisionRecord)
+class Decision(Resource):
+    """`outcome` is sent, refused, held or abstained; `details` has levels, clamps and rules."""
+
+    votes: list[Vote]
+
+
+class DecisionPages(Resource):
+    items: list[Decision]
+    next: int | None
+
+
+@tells(views.CoordinatorView)
+@tells(views.AgentsView, only=("level", "failing", "tasks"))
+class Coordinator(Mode):
+    """How the session as a whole stands. `halted` is the reason of a session that has ended in a failure."""
+
+    last_decisions: list[str]
+
+
+@tells(views.RiskState)
+class RiskState(Resource):
+    __doc__ = views.RiskState.__doc__
+
+
+class Objection(Part):
+    """The rule for machines, its words for people."""
+
+    rule: str
+    words: str
+
+
+class Reduction(Part):
+    """A rule brought a number, the quantity or the leverage, down."""
+
+    rule: str
+    before: Amount = Field(serialization_alias="from")
+    after: Amount = Field(serialization_alias="to")
+
+
+@tells(TradeProposal, without={"terms"})
+class Verdict(Resource):
+    """What risk says to a trade that nobody sent. `outcome` is approved, modified, rejected or halted.
+
+    Quantity, entry and leverage are what would be sent; where it is refused, what was asked for.
+    """
+
+    session: str
+    market_time: Time
+    outcome: str
+    approved: bool
+    paused: bool
+    reasons: list[Objection]
+    warnings: list[Objection]
+    clamps: list[Reduction]
+
+
+def order(record: records.OrderRecord, mode: str, fills: Iterable[OrderFilled] | None = None) -> Order:
+    terms = record.request.terms
+    return Order.of(
+        record.request,
+        record,
+        mode=mode,
+        order_type=terms.kind,
+        post_only=terms.post_only,
+        price=record.price_now,
+        fills=None if fills is None else list(fills),
+    )
+
+
+def portfolio(view: views.SessionView, halts: Iterable[statement.HaltPeriod] = ()) -> Portfolio:
+    candle_s = view.traded.candle_ns / 10**9
+    return Portfolio.of(view, view.traded, halts=list(halts), candle_s=candle_s, prices=view.quotes)
+
+
+def verdict(found: RiskVerdict, now: views.Moment) -> Verdict:
+    approved = isinstance(found, RiskApproved)
+    return Verdict.of(
+        found.proposal,
+        found,
+        now,
+        session=now.session_id,
+        market_time=found.decided_at_ns,
+        approved=approved,
+        reasons=() if isinstance(found, RiskApproved) else found.objections,
+        warnings=found.warnings if isinstance(found, RiskApproved) else (),
+    )

@@ -10,7 +10,8 @@ from pydantic import AliasChoices, BeforeValidator, Field, WithJsonSchema, model
 
 from triplegain.api.requests import Body, lower
 from triplegain.api.wire import Money, Symbol
-from triplegain.domain.proposal import Regime
+from triplegain.domain.orders import Side, terms_of
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 
 _FRACTION = r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"
 
@@ -53,3 +54,18 @@ class RiskQuestion(Body):
         if self.side == "sell" and (self.stop is not None or self.target is not None):
             raise ValueError("a sell takes off what is held: it has no stop and no target (there are no shorts)")
         return self
+
+    def proposal(self) -> TradeProposal:
+        """The trade as far as it is said here."""
+        side = Side.parse(self.side)
+        return TradeProposal(
+            symbol=self.symbol,
+            side=side,
+            intent=Intent.OPEN if side is Side.BUY else Intent.CLOSE,
+            terms=terms_of(None, self.price),
+            quantity=self.quantity,
+            stop=self.stop,
+            target=self.target,
+            leverage=self.leverage,
+            confidence=self.confidence,
+        )

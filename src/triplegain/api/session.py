@@ -6,43 +6,48 @@ from typing import Annotated
 
 from fastapi import Query
 
-from triplegain.api import portfolio_resource
 from triplegain.api.requests import HistoryPage, Nothing
-from triplegain.api.resources import Acknowledged, Health, NewSession, acknowledged
+from triplegain.api.resources import (
+    Acknowledged,
+    Health,
+    HistoryPages,
+    HistoryPoint,
+    Mode,
+    NewSession,
+    Portfolio,
+    portfolio,
+)
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.commands import Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
 
 
-async def show_mode(visit: CurrentVisit) -> portfolio_resource.Mode:
-    return portfolio_resource.mode(visit.view())
+async def show_mode(visit: CurrentVisit) -> Mode:
+    return Mode.of(visit.view())
 
 
-async def show_portfolio(visit: CurrentVisit) -> portfolio_resource.Portfolio:
+async def show_portfolio(visit: CurrentVisit) -> Portfolio:
     view = visit.view()
-    return portfolio_resource.portfolio(view, await visit.reader.halts(view.session_id))
+    return portfolio(view, await visit.reader.halts(view.session_id))
 
 
-async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> portfolio_resource.HistoryPages:
+async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> HistoryPages:
     """The equity curve as it was stored, one point a minute of market time."""
     now = visit.moment()
-    found = await visit.reader.portfolio_snapshots(
-        now.session_id, after=query.after, limit=query.limit + 1, newest_first=query.newest_first
-    )
-    items = [portfolio_resource.history_point(each) for each in found[: query.limit]]
-    more = len(found) > query.limit
-    return portfolio_resource.HistoryPages(mode=now.mode, items=items, next=items[-1].number if more else None)
+    found = await visit.reader.portfolio_snapshots(now.session_id, **query.asked())
+    shown, following = query.shown(found, lambda each: each.number)
+    return HistoryPages(mode=now.mode, items=[HistoryPoint.of(each) for each in shown], next=following)
 
 
 async def pause(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
     """No new decisions; protection goes on."""
     await visit.carry_out(Pause(), visit.audit("trading_paused"), "GET /paper/mode")
-    return acknowledged(visit.moment())
+    return Acknowledged.of(visit.moment())
 
 
 async def resume(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
     await visit.carry_out(Resume(), visit.audit("trading_resumed"), "GET /paper/mode")
-    return acknowledged(visit.moment())
+    return Acknowledged.of(visit.moment())
 
 
 async def reset(visit: CurrentVisit, body: Nothing | None = None) -> NewSession:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from triplegain.api.access import Role
-from triplegain.api.control import Moment, SessionControl, SessionView
+from triplegain.api.control import SessionControl
 from triplegain.domain.clock import Clock
 from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.views import Moment, SessionView
 from triplegain.storage.session_reader import SessionReader
 
 #: Commands that outlived the request that brought them.

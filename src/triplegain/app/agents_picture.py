@@ -6,33 +6,33 @@ from collections.abc import Iterator
 
 from triplegain.agents.decision import DECISION
 from triplegain.agents.decision_context import sentiment_numbers
-from triplegain.api.agents_resource import CoordinatorState, DecisionCounts, Mind, Model, Standing, Task
 from triplegain.app.models import RESOLVERS
 from triplegain.app.trading_state import trading_state
 from triplegain.decision.schedule import Tally
 from triplegain.decision.settings import Cast
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.views import AgentsView, CoordinatorView, DecisionCounts, Model, Standing, Task
 from triplegain.session.trading_session import TradingSession
 
 
-def agents(session: TradingSession) -> Mind:
+def agents(session: TradingSession) -> AgentsView:
     """As of now."""
     mind = session.mind
     symbols = [instrument.symbol for instrument in session.settings.instruments]
-    return Mind(
+    return AgentsView(
         level=mind.level.label,
         failing=mind.degradation.reason,
         trader=None if session.trader is None else session.trader.name,
-        tasks=list(_tasks(session)),
-        models=list(_models(session.settings.mind.cast)),
-        markets=[_standing(session, symbol) for symbol in symbols],
+        tasks=tuple(_tasks(session)),
+        models=tuple(_models(session.settings.mind.cast)),
+        markets=tuple(_standing(session, symbol) for symbol in symbols),
     )
 
 
-def coordinator(session: TradingSession) -> CoordinatorState:
+def coordinator(session: TradingSession) -> CoordinatorView:
     state, why = trading_state(session)
     decisions = DecisionCounts(**{outcome.value: count for outcome, count in session.decisions.counts.items()})
-    return CoordinatorState(state=state, why=why, decisions=decisions)
+    return CoordinatorView(state, why, decisions)
 
 
 def _tasks(session: TradingSession) -> Iterator[Task]:
@@ -47,7 +47,7 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
             asked_for=tally.forced,
             missed=tally.missed,
             skipped={str(why): count for why, count in tally.skipped.items()},
-            next_due=schedule.due_ns(name),
+            next_due_ns=schedule.due_ns(name),
             in_progress=schedule.is_running(name),
         )
 
@@ -59,7 +59,7 @@ def _models(cast: Cast) -> Iterator[Model]:
         for model in models if agent != DECISION.name else ():
             played.setdefault(model, []).append(agent)
     for name in sorted(played, key=lambda name: (name == RESOLVERS, name)):
-        yield Model(name=name, provider=cast.providers.get(name, ""), roles=played[name])
+        yield Model(name, cast.providers.get(name, ""), tuple(played[name]))
 
 
 def _standing(session: TradingSession, symbol: str) -> Standing:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from triplegain.api.control import MindView
 from triplegain.decision.degradation import Level
 from triplegain.domain.clock import iso
+from triplegain.domain.views import MindView
 from triplegain.session.trading_session import TradingSession
 
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from triplegain.api.control import MindView, SessionView
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
 from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
+from triplegain.domain.views import MindView, SessionView
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import home_database
 from triplegain.storage.model_ledger import session_cost

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from triplegain.api.control import Moment, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.mind_view import mind_view
@@ -18,11 +17,13 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
+from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
+from triplegain.domain.views import AgentsView, CoordinatorView, Moment, RiskState, SessionView, SnapshotText
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.session.commands import SessionCommands
@@ -31,11 +32,6 @@ from triplegain.storage.database import Database
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
-
-if TYPE_CHECKING:
-    from triplegain.api.agents_resource import CoordinatorState, Mind
-    from triplegain.api.risk_requests import RiskQuestion
-    from triplegain.api.risk_resource import RiskState
 
 
 class PaperSystem:
@@ -177,17 +173,17 @@ class PaperSystem:
 
         return risk_state(self.opened.session)
 
-    def judge(self, question: RiskQuestion) -> RiskVerdict:
+    def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         from triplegain.app.risk_picture import judge
 
-        return judge(self.opened.session, question)
+        return judge(self.opened.session, asked, notional, regime)
 
-    def agents(self) -> Mind:
+    def agents(self) -> AgentsView:
         from triplegain.app.agents_picture import agents
 
         return agents(self.opened.session)
 
-    def coordinator(self) -> CoordinatorState:
+    def coordinator(self) -> CoordinatorView:
         from triplegain.app.agents_picture import coordinator
 
         return coordinator(self.opened.session)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from math import prod
 
-from triplegain.api.risk_requests import RiskQuestion
-from triplegain.api.risk_resource import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.app.trading_state import trading_state
 from triplegain.decision.cycle import Situation
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide, floor_to
-from triplegain.domain.orders import Limit, Market, OrderTerms, Side
-from triplegain.domain.proposal import Intent, TradeProposal
+from triplegain.domain.orders import Side
+from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
+from triplegain.domain.views import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.objections import confidence_least
 from triplegain.risk.sizing import RISK_CONTEXT
@@ -38,10 +38,10 @@ def risk_state(session: TradingSession) -> RiskState:
         markets = [_market(session, look, pasts[look.symbol]) for look in looks]
     until_ns = memory.leverage_one_until_ns
     return RiskState(
-        session=session.settings.session_id,
-        market_time=now_ns,
+        session_id=session.settings.session_id,
+        market_time_ns=now_ns,
         state=trading_state(session)[0],
-        words=list(dict.fromkeys(_words(session, equity, pasts))),
+        words=tuple(dict.fromkeys(_words(session, equity, pasts))),
         equity=equity,
         peak_equity=peak,
         drawdown_percent=None if drawdown is None else -drawdown,
@@ -49,55 +49,37 @@ def risk_state(session: TradingSession) -> RiskState:
         week_percent=_percent(memory.week_equity, equity),
         losses_in_a_row=memory.losses(now_ns, session.risk.limits.streak_memory_ns),
         next_size_halved=memory.halve_next,
-        leverage_one_until=until_ns if until_ns > now_ns else None,
-        halts=[
-            Halt(kind=halt.kind.value, until=halt.until_ns, reason=halt.reason)
-            for halt in memory.halts_in_force(now_ns)
-        ],
-        cooldowns=[
-            CoolDown(kind=each.kind.value, symbol=each.symbol or None, until=each.until_ns)
+        leverage_one_until_ns=until_ns if until_ns > now_ns else None,
+        halts=tuple(Halt(each.kind.value, each.until_ns, each.reason) for each in memory.halts_in_force(now_ns)),
+        cooldowns=tuple(
+            CoolDown(each.kind.value, each.symbol or None, each.until_ns)
             for each in memory.cooldowns
             if each.until_ns > now_ns
-        ],
-        breakers=list(_breakers(session)),
+        ),
+        breakers=tuple(_breakers(session)),
         limits=_limits(session, looks[0], equity),
-        markets=markets,
+        markets=tuple(markets),
     )
 
 
-def judge(session: TradingSession, question: RiskQuestion) -> RiskVerdict:
+def judge(
+    session: TradingSession, asked: TradeProposal, notional: Decimal | None, regime: Regime | None
+) -> RiskVerdict:
     """The verdict of an engine with the same memory that nobody asks again, so that not even a count changes.
 
-    Raises RefusedError for a symbol the session does not watch.
+    `notional` stands for the quantity. Raises RefusedError for a symbol the session does not watch.
     """
-    if question.symbol not in session.exchange.markets:
+    if asked.symbol not in session.exchange.markets:
         known = ", ".join(session.exchange.markets)
-        raise RefusedError(Code.UNKNOWN_SYMBOL, f"{question.symbol} is not traded in this session, it trades {known}")
-    look = _look(session, question.symbol)
+        raise RefusedError(Code.UNKNOWN_SYMBOL, f"{asked.symbol} is not traded in this session, it trades {known}")
+    look = _look(session, asked.symbol)
+    quantity, near = asked.quantity, look.market.ask if asked.side is Side.BUY else look.market.bid
+    price = asked.terms.price or near or look.market.last
+    if notional is not None and price:
+        quantity = floor_to(divide(notional, price), look.market.instrument.lot)
+    proposal = replace(asked, quantity=quantity, entry=price, regime=regime or look.regime)
     engine = RiskEngine(session.risk.limits, session.risk.memory)
-    return engine.assess(_proposal(question, look), look.portfolio, look.market, session.now_ns)
-
-
-def _proposal(question: RiskQuestion, look: Situation) -> TradeProposal:
-    buys = question.side == "buy"
-    terms: OrderTerms = Market() if question.price is None else Limit(question.price)
-    quantity, near = question.quantity, look.market.ask if buys else look.market.bid
-    price = question.price or near or look.market.last
-    if question.notional is not None and price:
-        quantity = floor_to(divide(question.notional, price), look.market.instrument.lot)
-    return TradeProposal(
-        symbol=question.symbol,
-        side=Side.BUY if buys else Side.SELL,
-        intent=Intent.OPEN if buys else Intent.CLOSE,
-        terms=terms,
-        quantity=quantity,
-        entry=price,
-        stop=question.stop,
-        target=question.target,
-        leverage=question.leverage,
-        confidence=question.confidence,
-        regime=question.regime or look.regime,
-    )
+    return engine.assess(proposal, look.portfolio, look.market, session.now_ns)
 
 
 def _look(session: TradingSession, symbol: str) -> Situation:
@@ -139,7 +121,7 @@ def _breakers(session: TradingSession) -> Iterator[Breaker]:
     )
     for kind, loss, base in rows:
         acts_at = None if base is None else round(base * (1 - loss), _PLACES)
-        yield Breaker(kind=kind.value, loss_percent=loss * 100, measured_from=base, acts_at=acts_at)
+        yield Breaker(kind.value, loss * 100, base, acts_at)
 
 
 def _limits(session: TradingSession, look: Situation, equity: Decimal | None) -> Limits:

@@ -11,7 +11,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from triplegain.api.control import SessionView
 from triplegain.cli import dashboard_tables as tables
 from triplegain.cli.tables import (
     ALARM,
@@ -25,6 +24,7 @@ from triplegain.cli.tables import (
     traded_by,
     usd,
 )
+from triplegain.domain.views import SessionView
 
 _WIDE = 120
 _HINT = "Ctrl-C stops cleanly: everything is stored, the next start goes on from here."

@@ -8,10 +8,10 @@ from typing import TypeVar
 from rich.table import Table
 from rich.text import Text
 
-from triplegain.api.control import SessionView
 from triplegain.cli.session_view import order_cells
 from triplegain.cli.tables import QUIET, WARNING, amount, brief, price, signed_amount
 from triplegain.domain.quote import Quote
+from triplegain.domain.views import SessionView
 
 _NONE = "none"
 _Row = TypeVar("_Row")

@@ -11,8 +11,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from triplegain.cli.hostile import tame
-from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, plain_json
+from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs
 from triplegain.domain.agent_records import VoteRecord
+from triplegain.domain.json_form import plain_json
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader

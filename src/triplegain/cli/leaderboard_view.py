@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from triplegain.cli.hostile import tame
-from triplegain.cli.tables import WARNING, duration, listing, percent, plain_json
+from triplegain.cli.tables import WARNING, duration, listing, percent
+from triplegain.domain.json_form import plain_json
 from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures
 from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from triplegain.cli.tables import plain_json
 from triplegain.domain.clock import iso
+from triplegain.domain.json_form import plain_json
 from triplegain.domain.statement import HaltPeriod, halted_for_ns
 from triplegain.storage.equity_history import EquityHistory
 from triplegain.storage.session_report import SessionReport

@@ -33,7 +33,8 @@ def list_sessions(
     from rich.console import Console
 
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import listing, moment, plain_json, print_json, signed_percent
+    from triplegain.cli.tables import listing, moment, print_json, signed_percent
+    from triplegain.domain.json_form import plain_json
     from triplegain.storage.session_reader import SessionReader
     from triplegain.storage.session_report import SessionResult, read_results
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable
 from decimal import Context, Decimal
-from enum import Enum
-from pathlib import Path
-from typing import Any
 
-import msgspec
 from rich import box
 from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from triplegain.domain.clock import iso, to_datetime
+from triplegain.domain.clock import to_datetime
+from triplegain.domain.json_form import plain_json
 from triplegain.domain.money import plain, text
 from triplegain.domain.statement import Traded
 
@@ -133,35 +129,6 @@ def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) 
 def print_json(value: object) -> None:
     """One JSON document, indented. Money is text, an unknown number null."""
     print(json.dumps(plain_json(value), indent=2, ensure_ascii=False))
-
-
-def plain_json(value: Any) -> Any:
-    """Records as JSON: exact amounts as text, `*_at_ns` and `*time_ns` as RFC 3339, other nanoseconds as seconds."""
-    match value:
-        case Decimal():
-            return text(value)
-        case Enum():
-            return value.name.lower() if isinstance(value, int) else value.value
-        case Path():
-            return str(value)
-        case Mapping():
-            return {str(plain_json(name)): plain_json(each) for name, each in value.items()}
-        case list() | tuple():
-            return [plain_json(each) for each in value]
-        case msgspec.Struct():
-            return dict(_field(name, getattr(value, name)) for name in value.__struct_fields__)
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return dict(_field(field.name, getattr(value, field.name)) for field in fields(value))
-        case _:
-            return value
-
-
-def _field(name: str, value: Any) -> tuple[str, Any]:
-    if not name.endswith("_ns") or not (value is None or isinstance(value, int)):
-        return name, plain_json(value)
-    if name.endswith(("_at_ns", "time_ns")):
-        return name.removesuffix("_ns"), iso(value) if value else None
-    return f"{name.removesuffix('_ns')}_s", None if value is None else value / 10**9
 
 
 def _coins(value: Decimal) -> str:

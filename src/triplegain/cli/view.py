@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from triplegain.api.control import SessionView
 from triplegain.cli.dashboard import dashboard, equity_lines, state
 from triplegain.cli.dashboard_tables import balances, positions
 from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed_usd, usd
+from triplegain.domain.views import SessionView
 
 _SCREEN_S = 0.2
 _LINE_S = 5.0

@@ -22,6 +22,7 @@ from triplegain.domain.agent_records import (
 )
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerEntry
+from triplegain.domain.money import divide
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 from triplegain.domain.parts import PartChange
 
@@ -88,11 +89,25 @@ class OrderRecord(msgspec.Struct, frozen=True):
     reason: str | None = None
     triggered: bool = False
 
+    @property
+    def price_now(self) -> Decimal | None:
+        """The limit or the trigger, as amended; None at market."""
+        return self.request.terms.price if self.price is None else self.price
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Of what has filled."""
+        return divide(self.filled_notional, self.filled_quantity) if self.filled_quantity else None
+
 
 class BalanceRecord(msgspec.Struct, frozen=True):
     asset: str
     total: Decimal
     held: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        return self.total - self.held
 
 
 class PositionRecord(msgspec.Struct, frozen=True):

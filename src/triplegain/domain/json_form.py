@@ -1,0 +1,60 @@
+"""Records as JSON, for whoever reads them outside: one rule for values and for the names of times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triplegain.domain.clock import iso
+from triplegain.domain.money import text
+
+#: Names that end like this, less `_ns`, are moments; other nanoseconds are lengths.
+_MOMENTS = ("_at_ns", "time_ns", "until_ns", "due_ns")
+
+
+def is_moment(name: str) -> bool:
+    """Whether a field of this name holds a time, and not a length."""
+    return name.endswith(_MOMENTS)
+
+
+def plain_json(value: Any) -> Any:
+    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds.
+
+    Beside its fields a record tells what its `derived` names: properties that are computed from them.
+    """
+    match value:
+        case Decimal():
+            return text(value)
+        case Enum():
+            return value.name.lower() if isinstance(value, int) else value.value
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(plain_json(name)): plain_json(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain_json(each) for each in value]
+        case msgspec.Struct():
+            return _record(value, value.__struct_fields__)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return _record(value, tuple(field.name for field in fields(value)))
+        case _:
+            return value
+
+
+def _record(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    told = (*names, *getattr(value, "derived", ()))
+    return dict(_field(name, getattr(value, name)) for name in told)
+
+
+def _field(name: str, value: Any) -> tuple[str, Any]:
+    if not name.endswith("_ns") or not (value is None or isinstance(value, int)):
+        return name, plain_json(value)
+    if is_moment(name):
+        return name.removesuffix("_ns"), iso(value) if value else None
+    return f"{name.removesuffix('_ns')}_s", None if value is None else value / 10**9
