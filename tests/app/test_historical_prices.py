@@ -28,7 +28,7 @@ async def test_a_stored_price_stands_in_until_it_is_a_minute_old(database_url: s
     session.now_ns = session.exchange.now_ns = START_NS
     assert session.prices.mark("BTC/USDT") is None
     database = await Database.connect(database_url)
-    looking = asyncio.create_task(look_up_prices(session, _History(database)))
+    looking = asyncio.create_task(look_up_prices(lambda: session, _History(database)))
     for _ in range(20):
         await asyncio.sleep(0)
     quote = session.prices.quote("BTC/USDT")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 from tests.storage.scripted_session import ScriptedSession, session_record
+from tests.storage.wire import Wire, wired
 
 from triplegain.domain.clock import ManualClock
 from triplegain.storage.database import Database
@@ -18,59 +16,21 @@ from triplegain.storage.errors import OutcomeUnknownError, StorageError
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
-_SOCKET = ".s.PGSQL.5432"
 
-
-class Wire:
-    """Between us and the server. `cut` is what happens to the next thing we say: it goes on as always, is lost on its
-    way, or is heard and its answer lost; `closed` lets nobody in any more."""
-
-    def __init__(self, server: Path) -> None:
-        self._server = server
-        self.cut = ""
-        self.closed = False
-
-    async def serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        if self.closed:
-            answers.close()
-            return
-        heard, server = await asyncio.open_unix_connection(self._server)
-        told = asyncio.create_task(self._answer(heard, answers))
-        while said := await client.read(2**16):
-            cut, self.cut = self.cut, ""
-            if cut == "request":
-                break
-            if cut == "answer":
-                told.cancel()
-                await asyncio.wait([told])
-                server.write(said)
-                await heard.read(2**16)
-                break
-            server.write(said)
-        told.cancel()
-        with suppress(OSError):
-            server.close()
-            answers.close()
-
-    async def _answer(self, heard: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        while said := await heard.read(2**16):
-            answers.write(said)
-        answers.close()
+@pytest.fixture
+async def wire_and_url(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Wire, str]]:
+    async with wired(database_url, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
-async def wire(database_url: str, tmp_path: Path) -> AsyncIterator[Wire]:
-    [folder] = parse_qs(urlsplit(database_url).query)["host"]
-    wire = Wire(Path(folder) / _SOCKET)
-    server = await asyncio.start_unix_server(wire.serve, tmp_path / _SOCKET)
-    yield wire
-    server.close()
+def wire(wire_and_url: tuple[Wire, str]) -> Wire:
+    return wire_and_url[0]
 
 
 @pytest.fixture
-async def store(wire: Wire, database_url: str, tmp_path: Path, clock: ManualClock) -> AsyncIterator[SessionStore]:
-    [folder] = parse_qs(urlsplit(database_url).query)["host"]
-    database = await Database.connect(database_url.replace(folder, str(tmp_path)))
+async def store(wire_and_url: tuple[Wire, str], clock: ManualClock) -> AsyncIterator[SessionStore]:
+    database = await Database.connect(wire_and_url[1])
     store = SessionStore(database, clock)
     yield store
     await store.close()

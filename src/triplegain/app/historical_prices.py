@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.session.trading_session import TradingSession
@@ -28,12 +29,14 @@ class StoredPrices:
         return Quote(symbol, None, None, found.price, None, None, time, time, QuoteSource.HISTORICAL)
 
 
-async def look_up_prices(session: TradingSession, history: MarketHistory) -> None:
+async def look_up_prices(current: Callable[[], TradingSession], history: MarketHistory) -> None:
     """Until cancelled: where a live market has no fresh price, what is stored of it stands in, as long as that is
     fresh. A market that is played back has all its prices in itself, and the same ones at every run."""
-    chain = session.prices.chain
-    chain.historical = StoredPrices(history)
+    stored = StoredPrices(history)
     while True:
+        session = current()
+        chain = session.prices.chain
+        chain.historical = stored
         for symbol in session.exchange.markets:
             try:
                 await chain.look_up(symbol, session.now_ns)

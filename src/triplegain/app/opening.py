@@ -281,7 +281,18 @@ class SessionOpening:
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
-        opened = await self._open_feed(record.feed, record.seed, record)
+        return self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+
+    async def again(self, opened: OpenedSession) -> OpenedSession:
+        """A running session, built again from what is stored as at a start; what is in memory is given up."""
+        await opened.opened_feed.aclose()
+        record = opened.record
+        async with self._closing_on_failure():
+            feed = await self._open_feed(record.feed, record.seed, record)
+            return self._taken_up(await self._store.stored(record.session_id), feed)
+
+    def _taken_up(self, stored: StoredSession, opened: OpenedFeed) -> OpenedSession:
+        record = stored.session
         session = self._build(record, opened.source)
         if record.feed == LIVE:
             return self._taken_up_live(stored, session, opened)

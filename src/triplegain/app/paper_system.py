@@ -100,7 +100,12 @@ class PaperSystem:
             position=opened.position,
             on_progress=self._on_progress,
             models=self.models.port,
+            rebuild=self._built_again,
         )
+
+    async def _built_again(self) -> OpenedSession:
+        self._opened = await self._opening.again(self.opened)
+        return self._opened
 
     def stop(self) -> None:
         """End the run for good: a reset that is under way does not start another session."""
@@ -135,7 +140,7 @@ class PaperSystem:
         """One session, with what is stored of its markets beside a live feed."""
         if self.opened.feed.source is not QuoteSource.LIVE:
             return await self.runner.run()
-        looking = asyncio.create_task(look_up_prices(self.opened.session, self._history), name="stored prices")
+        looking = asyncio.create_task(look_up_prices(lambda: self.opened.session, self._history), name="stored prices")
         try:
             return await self.runner.run()
         finally:

@@ -102,6 +102,7 @@ class AlertKind(StrEnum):
     CLOSED_WHOLE = "closed_whole"
     OVERDUE = "overdue"
     ORDERS_IN_DOUBT = "orders_in_doubt"
+    ORDER_TAKEN_OUT = "order_taken_out"
     HODL_WAITING = "hodl_waiting"
     HODL_FAILED = "hodl_failed"
     HODL_SLIPPAGE = "hodl_slippage"

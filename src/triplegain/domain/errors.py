@@ -20,6 +20,12 @@ class TripleGainError(Exception):
             cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
 
 
+class StepRefusedError(TripleGainError):
+    """What happened cannot be stored, and nothing of it is. `order_number`: of the order whose row is at fault."""
+
+    order_number: int | None = None
+
+
 class InvalidValueError(TripleGainError, ValueError):
     """A number or name that cannot be what it claims to be: not finite, off the tick, negative, unknown."""
 

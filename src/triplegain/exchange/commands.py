@@ -59,6 +59,12 @@ class Agenda:
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
         return due_ns, command
 
+    def remove(self, command: Command) -> None:
+        """A command that is not carried out after all."""
+        self._heap = [item for item in self._heap if item[3] != command]
+        heapq.heapify(self._heap)
+        self.next_due_ns = self._heap[0][0] if self._heap else NEVER
+
     def due_ns(self, command: Command) -> int:
         """When a command is due; 0 for one that is not under way."""
         return next((due_ns for due_ns, _, _, each in self._heap if each == command), 0)

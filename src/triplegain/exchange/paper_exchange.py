@@ -223,6 +223,20 @@ class PaperExchange:
         self.account.finish(order, reason)
         self._closed(order)
 
+    def take_out(self, number: int, reason: str) -> WorkingOrder | None:
+        """End an order that nothing can be done with, under way or open; None where there is no such order."""
+        order = self._numbers.get(number)
+        if order is None:
+            return None
+        if order.status is OrderStatus.PENDING:
+            self.agenda.remove(Place(number))
+            self.next_due_ns = self.agenda.next_due_ns
+            self._open[order.request.symbol] = self._open.get(order.request.symbol, 0) + 1
+        else:
+            self.markets[order.request.symbol].withdraw(order)
+        self.finish(order, OrderStatus.ERROR, reason)
+        return order
+
     def trigger(self, order: WorkingOrder, last: int) -> None:
         self.account.tell_triggered(order, last)
 

@@ -34,7 +34,7 @@ class OrderTransitionError(TripleGainError):
     """The venue's answers contradict each other. The session halts; its record shows the last order that was sound."""
 
 
-_ENDINGS = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+_ENDINGS = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.ERROR})
 
 #: From which status an order may go where. A venue may refuse or drop only what it has not yet taken.
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {

@@ -40,6 +40,7 @@ from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.session.runner import SessionRunner
+from triplegain.session.trading_session import TradingSession
 
 _UNDER_WAY = "the session stopped before the exchange answered; what was sent is stored and goes on with the session"
 
@@ -59,18 +60,14 @@ class SessionCommands:
 
     def __init__(self, runner: SessionRunner) -> None:
         self._runner = runner
-        self._session = runner.session
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
         try:
             self._runner.check_open()
-            begun = self._begin(command)
+            begun = await self._runner.carry_out(lambda: self._begin(command, audit))
             if isinstance(begun, Refusal):
                 return NotDone(begun)
-            if not (isinstance(command, PlaceOrder) and begun.again):
-                self._session.record.security_events.append(replace(audit, details={**audit.details, **begun.details}))
-            await self._runner.commit()
             answer = await self._answered(command, begun)
         except TripleGainError as error:
             code = Code.of(error.code)
@@ -79,10 +76,17 @@ class SessionCommands:
             answer = Unknown(str(error)) if code is Code.OUTCOME_UNKNOWN else NotDone(Refusal(code, str(error)))
         return answer
 
-    def _begin(self, command: Command[Any]) -> _Begun | Refusal:
+    @property
+    def _session(self) -> TradingSession:
+        return self._runner.session
+
+    def _begin(self, command: Command[Any], audit: SecurityEvent) -> _Begun | Refusal:
         """What goes wrong within it halts the session: the step in memory is not sound any more."""
         try:
-            return self._carry_out(command)
+            begun = self._carry_out(command)
+            if isinstance(begun, _Begun) and not (isinstance(command, PlaceOrder) and begun.again):
+                self._session.record.security_events.append(replace(audit, details={**audit.details, **begun.details}))
+            return begun
         except RefusedError as error:
             return error.refusal
         except BaseException as error:

@@ -1,15 +1,21 @@
-"""Runs a trading session on a feed: paces it, stores each step before anybody hears of it, and takes commands."""
+"""Runs a trading session on a feed: paces it, stores each step before anybody hears of it, and takes commands.
+
+A step that the store refuses is undone: the session is built again from what is stored, the market's messages since
+then are taken again, and the commands of that time one by one, each in a step of its own. The one that is refused again
+is answered so, and the others are done. Where no command is in the step, the order that the store names is taken out.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from triplegain.decision.rounds import Asking
 from triplegain.domain.clock import Clock
+from triplegain.domain.errors import StepRefusedError
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
@@ -47,7 +53,22 @@ class Ending(StrEnum):
 class BatchStore(Protocol):
     """Where steps go. When `commit` returns the step is on disk; when it raises nothing of it is."""
 
-    async def commit(self, session_id: str, batch: CommitBatch) -> None: ...
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        """Raises StepRefusedError for a step that can never be stored."""
+        ...
+
+
+class Built(Protocol):
+    """A session as it is stored; `events` goes on after the first `position` messages of its life."""
+
+    @property
+    def session(self) -> TradingSession: ...
+
+    @property
+    def events(self) -> MarketEvents: ...
+
+    @property
+    def position(self) -> int: ...
 
 
 class SessionRunner:
@@ -65,8 +86,12 @@ class SessionRunner:
         position: int = 0,
         on_progress: Callable[[], None] | None = None,
         models: ModelPort | None = None,
+        rebuild: Callable[[], Awaitable[Built]] | None = None,
     ) -> None:
-        """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines."""
+        """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines.
+
+        `rebuild` builds the session again from what is stored; None: a step that is refused ends the run.
+        """
         self.session = session
         self.position = position
         self.events_seen = 0
@@ -86,6 +111,17 @@ class SessionRunner:
         self._asked = self._stored = self._tried = 0
         self._failure: BaseException | None = None
         self._closed = False
+        self._rebuild = rebuild
+        #: Commands that are carried out in memory and not stored; those that are to be done again, and the one that is.
+        self._acts: list[_Act] = []
+        self._again: list[_Act] = []
+        self._doing: _Act | None = None
+        #: Where in the feed they are done again, and whether an order was taken out on the way there.
+        self._again_at = 0
+        self._has_taken_out = False
+        self._refused: StepRefusedError | None = None
+        self._refusals = 0
+        self._had_commands = False
 
     def stop(self) -> None:
         """Finish the step in flight, store everything, end the run."""
@@ -111,10 +147,12 @@ class SessionRunner:
         Raises StorageError when a step cannot be stored and whatever the feed raises; what was stored stays.
         """
         try:
-            ending = await self._follow_feed()
-            self._closed = True
-            self.session.close_run()
-            await self.commit()
+            ending: Ending | None = None
+            while ending is None:
+                try:
+                    ending = await self._play()
+                except StepRefusedError as refused:
+                    await self._build_again(refused)
         except BaseException as error:
             self.fail(error)
             if self._failure is not error and self._failure is not None:
@@ -128,10 +166,18 @@ class SessionRunner:
                 await self._asking.aclose()
         return ending
 
+    async def _play(self) -> Ending:
+        ending = await self._follow_feed()
+        self._closed = True
+        self.session.close_run()
+        await self.commit()
+        return ending
+
     async def _follow_feed(self) -> Ending:
         if isinstance(self._events, AsyncIterator):
             return await self._follow_live(self._events)
         for event in self._events:
+            await self._do_again()
             if self._is_over(event):
                 return Ending.DURATION
             await self._wait_for(event.exchange_time_ns)
@@ -141,6 +187,7 @@ class SessionRunner:
             if self._must_stop():
                 return Ending.STOPPED
             await self._take(event)
+        await self._do_again()
         return Ending.FEED_OVER
 
     async def _follow_live(self, batches: AsyncIterator[Sequence[MarketEvent]]) -> Ending:
@@ -151,6 +198,7 @@ class SessionRunner:
         """
         has_begun = False
         async for batch in batches:
+            await self._do_again()
             for event in batch:
                 if self._must_stop():
                     return Ending.STOPPED
@@ -177,6 +225,8 @@ class SessionRunner:
     def _must_stop(self) -> bool:
         if self._failure is not None:
             raise self._failure
+        if self._refused is not None:
+            raise self._refused
         return self._stop.is_set()
 
     async def _take(self, event: MarketEvent) -> None:
@@ -208,7 +258,7 @@ class SessionRunner:
         What a model needed to think is charged in market time all the same: its reply arrives that much later.
         """
         asking.ask(self.session.take_unasked())
-        while asking.is_busy and not self._stop.is_set():
+        while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
             await self._breathe(0)
 
@@ -222,7 +272,7 @@ class SessionRunner:
             if self.events_seen % _BREATH == 0:
                 await self._breathe(0)
             return
-        while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._stop.is_set():
+        while (wait_s := self._pace.wait_s(time_ns)) > 0 and not self._must_stop():
             await self._breathe(min(wait_s, _TICK_S))
             until_ns = min(self._pace.market_now_ns(), time_ns - 1)
             await self._think(until_ns + 1)
@@ -254,24 +304,118 @@ class SessionRunner:
         was, and RefusedError to those who came after.
         """
         self._asked += 1
-        number = self._asked
+        number, refusals = self._asked, self._refusals
         async with self._turn:
             if number <= self._stored:
                 return
+            if refusals != self._refusals:
+                raise self._refused or StepRefusedError("what was in memory is done again")
             if self._failure is not None:
                 if number <= self._tried:
                     raise self._failure
                 raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}") from self._failure
             self._tried = self._asked
+            acts, self._acts = self._acts, []
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 await self._store.commit(self.session.settings.session_id, batch)
+            except StepRefusedError as error:
+                if self._rebuild is None:
+                    self.fail(error)
+                else:
+                    self._give_back(acts, error)
+                raise
             except BaseException as error:
                 self.fail(error)
                 raise
             self._stored = self._tried
+            if not self._is_behind:
+                self._has_taken_out = False
             if self._answers:
                 self._tell_answers(batch)
+
+    # -- steps that cannot be stored -----------------------------------------------------------------------------
+
+    @property
+    def _is_behind(self) -> bool:
+        """What happened before a refused step is not done again yet."""
+        return self._refused is not None or self._doing is not None or self.position < self._again_at
+
+    async def carry_out(self, act: Callable[[], Any | Refusal]) -> Any | Refusal:
+        """What `act` does to the session and returns, once it is stored. A Refusal has done nothing.
+
+        Where the step cannot be stored it is done again in the session that is built in its place, in a step of its
+        own. Raises StepRefusedError where that cannot be stored either, and what the store raises otherwise.
+        """
+        waiting = _Act(act)
+        if self._is_behind or self._again:
+            self._again.append(waiting)
+            return await waiting.answer
+        if isinstance(done := act(), Refusal):
+            return done
+        self._acts.append(waiting)
+        try:
+            await self.commit()
+        except StepRefusedError:
+            if not waiting.is_given_back:
+                raise
+            return await waiting.answer
+        return done
+
+    def _give_back(self, acts: list[_Act], refused: StepRefusedError) -> None:
+        """The step is undone, and with it what was done in memory while the store looked at it."""
+        self._refused = refused
+        self._refusals += 1
+        given_back, self._acts = [*acts, *self._acts], []
+        for act in given_back:
+            act.is_given_back = True
+        self._again[:0] = given_back
+        self._had_commands = bool(given_back)
+
+    async def _build_again(self, refused: StepRefusedError) -> None:
+        """Raises what the store has refused where there is nothing to leave out, or something was already."""
+        if self._rebuild is None:
+            raise refused
+        doing, self._doing = self._doing, None
+        taken_out = None
+        if doing is not None:
+            doing.tell(refused)
+        elif not self._had_commands:
+            if self._has_taken_out:
+                raise type(refused)(f"{refused}; and again after an order had been taken out") from refused
+            if (taken_out := refused.order_number) is None:
+                raise refused
+        if self._asking is not None:
+            await self._asking.aclose()
+        position = self.position
+        built = await self._rebuild()
+        self.session, self._events, self.position = built.session, built.events, built.position
+        self.events_seen -= position - self.position
+        self._again_at = self.position if isinstance(built.events, AsyncIterator) else max(position, self._again_at)
+        self._refused, self._closed = None, False
+        if taken_out is not None:
+            if not self.session.take_out(taken_out, str(refused)):
+                raise refused
+            await self.commit()
+            self._has_taken_out = True
+
+    async def _do_again(self) -> None:
+        """Commands of a refused step, each in a step of its own, once the market is back where they came."""
+        if not self._again or self.position < self._again_at:
+            return
+        if self.session.must_commit or self.session.has_waiting:
+            await self.commit()
+        while self._again and not self._must_stop():
+            act = self._doing = self._again.pop(0)
+            try:
+                done = act.act()
+            except BaseException as error:
+                act.tell(error)
+                raise
+            if not isinstance(done, Refusal):
+                await self.commit()
+            self._doing = None
+            act.tell(done)
 
     def _tell_answers(self, batch: CommitBatch) -> None:
         """Whoever waits for an answer in this batch gets the order as the batch leaves it, or the refusal."""
@@ -308,6 +452,28 @@ class SessionRunner:
             else:
                 waiting.answer.set_result(waiting.stored)
         self._answers.clear()
+        undone = RefusedError(Code.STOPPED, "the session stopped before this was done")
+        for act in self._again:
+            act.tell(undone)
+        if self._doing is not None:
+            self._doing.tell(self._failure or undone)
+
+
+@dataclass(slots=True)
+class _Act:
+    """A command on its way to the store; `answer` is what comes of it where it is done again."""
+
+    act: Callable[[], Any | Refusal]
+    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    is_given_back: bool = False
+
+    def tell(self, done: Any) -> None:
+        if self.answer.done():
+            return
+        if isinstance(done, BaseException):
+            self.answer.set_exception(done)
+        else:
+            self.answer.set_result(done)
 
 
 @dataclass(slots=True)

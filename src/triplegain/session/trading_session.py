@@ -24,7 +24,11 @@ from triplegain.decision.engine import Mind
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
+<<<<<<< HEAD
 from triplegain.decision.situation import decision_context
+=======
+from triplegain.domain.agent_records import AlertKind, AlertRecord
+>>>>>>> w-door
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
@@ -361,6 +365,19 @@ class TradingSession:
         closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)
         self._settle()
         return closing
+
+    def take_out(self, order_number: int, why: str) -> bool:
+        """End an order that cannot be stored as it stands, with an alert. False where it is not open."""
+        order = self.exchange.take_out(order_number, f"taken out: {why}")
+        if order is None:
+            return False
+        request = order.request
+        told = f"{request.client_order_id} was taken out: {why}"
+        position_id = request.position_id or ""
+        kind = AlertKind.ORDER_TAKEN_OUT
+        self.record.mind.put(AlertRecord(0, self.now_ns, kind, request.symbol, position_id, told))
+        self._settle()
+        return True
 
     def positions_left(self) -> tuple[str, ...]:
         """Positions that are not closed, with entries under way."""

@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 
-from triplegain.domain.errors import TripleGainError
+from triplegain.domain.errors import StepRefusedError, TripleGainError
 
 
 class StorageError(TripleGainError):
@@ -15,8 +15,8 @@ class StorageError(TripleGainError):
     exit_code = 5
 
 
-class CommitRefusedError(StorageError):
-    """What does not continue what is stored: replayed, skipped, out of balance, out of range. Always a bug: halt."""
+class CommitRefusedError(StorageError, StepRefusedError):
+    """What cannot be stored: replayed, skipped, out of balance, out of range, too long. Always a bug."""
 
 
 class OutcomeUnknownError(StorageError):
@@ -66,8 +66,8 @@ _CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
 
 _NO_SPACE = "53100"
 _OURS = "TG"
-#: A key that is there already, a row that is not, a value out of its range.
-_INTEGRITY = "23"
+#: A key that is there already, a row that is not, a value that no column takes or that is too long for any.
+_NOT_STORABLE = ("22", "23", "54")
 _WHAT_NOW = "What was acknowledged before is safe; start the session again to go on from there."
 
 
@@ -80,7 +80,7 @@ def is_lost(error: BaseException) -> bool:
 def explain(error: BaseException, doing: str) -> StorageError:
     """The error to raise for a failure of the driver or the server while `doing` something."""
     state = getattr(error, "sqlstate", None) or ""
-    if state.startswith(_INTEGRITY):
+    if state.startswith(_NOT_STORABLE):
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {type(error).__name__}: {error}")
     if state.startswith(_OURS):
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")

@@ -17,6 +17,7 @@ from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.encoding import batch_row, part_rows, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
+    CommitRefusedError,
     SessionEndedError,
     SessionFormError,
     SessionNotFoundError,
@@ -130,16 +131,25 @@ class SessionStore:
                 await writer.connection.fetchval(_COMMIT, *arguments)
             except DRIVER_ERRORS as error:
                 if not is_lost(error):
-                    raise explain(error, doing) from error
+                    raise _refused(error, doing, batch) from error
                 try:
                     writer = self._writers[session_id] = await self._reconnect(session_id, writer)
                     if await _last_step(writer.connection, session_id) < step:
                         await writer.connection.fetchval(_COMMIT, *arguments)
                 except (*DRIVER_ERRORS, StorageError) as again:
                     if isinstance(again, DRIVER_ERRORS) and not is_lost(again):
-                        raise explain(again, doing) from again
+                        raise _refused(again, doing, batch) from again
                     raise outcome_unknown(again, doing) from again
             writer.step = step
+
+    async def stored(self, session_id: str) -> StoredSession:
+        """A session that is open for writing here, as its last commit left it."""
+        writer = self._writers[session_id]
+        async with writer.turn:
+            try:
+                return await _stored(writer.connection, await _session_row(writer.connection, session_id))
+            except DRIVER_ERRORS as error:
+                raise explain(error, f"reading the session {session_id} again") from error
 
     async def last_step(self, session_id: str) -> int:
         """The number of the last commit, read on a connection of its own; 0 before the first."""
@@ -323,6 +333,17 @@ async def _set_status(connection: AnyConnection, session_id: str, status: Sessio
         now if status is SessionStatus.ENDED else None,
         now,
     )
+
+
+def _refused(error: BaseException, doing: str, batch: CommitBatch) -> StorageError:
+    """Why a step is not stored, with the order at fault: the one that the refused row names, or the only one."""
+    told = explain(error, doing)
+    if isinstance(told, CommitRefusedError):
+        row = getattr(error, "detail", None) or ""
+        named = [order for order in batch.orders if f", {order.request.client_order_id}, " in row]
+        at_fault = {order.order_number for order in named or batch.orders}
+        told.order_number = at_fault.pop() if len(at_fault) == 1 else None
+    return told
 
 
 def _form(row: Any) -> int:

@@ -1,0 +1,235 @@
+"""A step that the store refuses is undone: the others are done, the one at fault is answered, the session goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from tests.session.stored_parts import stored_by
+
+from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.domain.agent_records import AlertKind
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.commands import AnyAnswer, Command, Done, NotDone, Pause, PlaceOrder
+from triplegain.domain.errors import StepRefusedError
+from triplegain.domain.ids import Origin
+from triplegain.domain.market import MarketEvent
+from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, Side
+from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
+from triplegain.domain.refusals import Code
+from triplegain.session.commands import SessionCommands
+from triplegain.session.runner import Ending, SessionRunner
+from triplegain.session.trading_session import TradingSession
+
+#: The order at fault in a batch, 0 where the store names none, None where nothing is wrong with it.
+Refuses = Callable[[CommitBatch], int | None]
+
+
+class CommitRefusedError(StepRefusedError):
+    """As the store raises it."""
+
+
+@dataclass
+class Store:
+    refuses: Refuses
+    #: Without it nothing else happens while a step is being stored.
+    takes_time: bool = True
+    batches: list[CommitBatch] = field(default_factory=list)
+    refused: int = 0
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        if self.takes_time:
+            await asyncio.sleep(0)
+        if (number := self.refuses(batch)) is not None:
+            self.refused += 1
+            error = CommitRefusedError("a row is out of range")
+            error.order_number = number or None
+            raise error
+        assert not self.batches or batch.feed_position >= self.batches[-1].feed_position
+        self.batches.append(batch)
+
+    def order(self, name: str) -> OrderRecord | None:
+        """The row."""
+        rows = (o for batch in reversed(self.batches) for o in batch.orders if o.request.client_order_id == name)
+        return next(rows, None)
+
+    def money(self) -> list[Any]:
+        kinds = "events", "fills", "entries"
+        return [row for kind in kinds for batch in self.batches for row in getattr(batch, kind)]
+
+
+@dataclass
+class Built:
+    session: TradingSession
+    events: Iterator[MarketEvent]
+    position: int
+
+
+def order(name: str, price: str | None = None, quantity: str = "0.01") -> OrderRequest:
+    terms = Market() if price is None else Limit(Decimal(price))
+    return OrderRequest(name, "BTC/USDT", Side.BUY, Decimal(quantity), terms)
+
+
+def names(*wanted: str, status: OrderStatus | None = None) -> Refuses:
+    """A store that cannot hold the orders of these names, or not in that status."""
+
+    def refuses(batch: CommitBatch) -> int | None:
+        for each in batch.orders:
+            if each.request.client_order_id in wanted and status in (None, each.status):
+                return each.order_number
+        return None
+
+    return refuses
+
+
+async def play(
+    open_session: Any, market: Any, store: Store, *commands: Command[Any], rebuilds: bool = True, **changes: Any
+) -> tuple[list[AnyAnswer], SessionRunner, Ending | Exception]:
+    """The commands come together at message 100 of a minute of market. Their answers, and how the run ended."""
+    feed = market(seconds=60)
+    tasks: list[asyncio.Task[AnyAnswer]] = []
+    changes = {"baseline": None, **changes}
+
+    def events() -> Iterator[MarketEvent]:
+        for number, event in enumerate(feed.events()):
+            if number == 100:
+                door = SessionCommands(runner)
+                for index, command in enumerate(commands):
+                    audit = SecurityEvent(type(command).__name__, "admin", "127.0.0.1", str(index), 0)
+                    asked = door.submit(command, Origin.HAND, audit)
+                    tasks.append(asyncio.get_running_loop().create_task(asked))
+            yield event
+
+    async def rebuild() -> Built:
+        session, again = open_session(feed, **changes), feed.events()
+        position = store.batches[-1].feed_position if store.batches else 0
+        for event in islice(again, position):
+            session.observe(event)
+        if store.batches:
+            session.restore(stored_by(store.batches))
+        return Built(session, again, position)
+
+    session = open_session(feed, **changes)
+    runner = SessionRunner(session, events(), store, ManualClock(), rebuild=rebuild if rebuilds else None)
+    try:
+        ended: Ending | Exception = await runner.run()
+    except Exception as error:
+        ended = error
+    return list(await asyncio.gather(*tasks)), runner, ended
+
+
+async def test_the_order_that_cannot_be_stored_is_answered_and_the_others_are_done(
+    open_session: Any, market: Any
+) -> None:
+    store = Store(names("wrong"))
+    commands = [PlaceOrder(order(name)) for name in ("first", "wrong", "last")]
+    answers, runner, ended = await play(open_session, market, store, *commands, Pause())
+    first, wrong, last, paused = answers
+    assert ended is Ending.FEED_OVER
+    # The step of the four, and the step of the wrong one alone.
+    assert store.refused == 2
+    assert isinstance(first, Done) and isinstance(last, Done) and isinstance(paused, Done)
+    assert first.record.status is last.record.status is OrderStatus.FILLED
+    assert isinstance(wrong, NotDone) and wrong.refusal.code is Code.COMMIT_REFUSED
+    assert wrong.refusal.reason == "a row is out of range"
+    assert store.order("wrong") is None and runner.session.paused
+    audited = [event.request_id for batch in store.batches for event in batch.security_events]
+    assert sorted(audited) == ["0", "2", "3"]
+
+
+async def test_it_leaves_nothing_behind(open_session: Any, market: Any) -> None:
+    """The record is that of a session which nobody asked for it."""
+    without, store = Store(names(), takes_time=False), Store(names("wrong"), takes_time=False)
+    right = [PlaceOrder(order("first")), PlaceOrder(order("last", "1000"))]
+    await play(open_session, market, without, *right)
+    await play(open_session, market, store, right[0], PlaceOrder(order("wrong")), right[1])
+    assert store.refused == 2
+    assert store.money() == without.money()
+    assert stored_by(store.batches) == stored_by(without.batches)
+
+
+async def test_what_a_trader_does_meanwhile_is_the_same(open_session: Any, market: Any) -> None:
+    baseline = BaselineSettings()
+    without, store = Store(names()), Store(names("wrong"))
+    await play(open_session, market, without, baseline=baseline)
+    await play(open_session, market, store, PlaceOrder(order("wrong")), baseline=baseline)
+    assert store.refused == 2 and any(batch.fills for batch in store.batches)
+    assert store.money() == without.money()
+
+
+async def test_without_a_command_in_the_step_the_order_that_the_store_names_is_taken_out(
+    open_session: Any, market: Any
+) -> None:
+    """It is stored as it was sent; that it is filled cannot be stored."""
+    store = Store(names("wrong", status=OrderStatus.FILLED))
+    held, wrong, last = await_all = [PlaceOrder(order("held")), PlaceOrder(order("wrong")), PlaceOrder(order("last"))]
+    answers, runner, ended = await play(open_session, market, store, *await_all)
+    assert ended is Ending.FEED_OVER and runner.session.halted == ""
+    row = store.order(wrong.request.client_order_id)
+    assert row is not None and row.status is OrderStatus.ERROR and not row.filled_quantity
+    assert row.reason == "taken out: a row is out of range"
+    assert [a.message for batch in store.batches for a in batch.alerts if a.kind is AlertKind.ORDER_TAKEN_OUT] == [
+        "wrong was taken out: a row is out of range"
+    ]
+    for each in (held, last):
+        stored = store.order(each.request.client_order_id)
+        assert stored is not None and stored.status is OrderStatus.FILLED
+    # Nothing is held for it any more, and no position waits for it.
+    assert all(balance.held == 0 for balance in store.batches[-1].balances)
+    assert [p.position_id for p in runner.session.desk.open_positions()] == ["pos-1", "pos-3"]
+    assert isinstance(answers[1], Done) and answers[1].record.status is OrderStatus.ERROR
+
+
+async def test_a_resting_order_is_taken_out_of_the_book(open_session: Any, market: Any) -> None:
+    resting = PlaceOrder(order("wrong", "1000"))
+
+    def refuses(batch: CommitBatch) -> int | None:
+        seen = store.order("wrong") is not None and store.order("other") is not None
+        return 1 if seen and batch.fills and not _is_out(store) else None
+
+    store = Store(refuses)
+    _, runner, ended = await play(open_session, market, store, resting, PlaceOrder(order("other")))
+    assert ended is Ending.FEED_OVER and _is_out(store)
+    assert not list(runner.session.executor.orders.open_orders())
+
+
+def _is_out(store: Store) -> bool:
+    row = store.order("wrong")
+    return row is not None and row.status is OrderStatus.ERROR
+
+
+async def test_a_second_refusal_halts_in_words(open_session: Any, market: Any) -> None:
+    store = Store(names("wrong", "other", status=OrderStatus.FILLED))
+    _, runner, ended = await play(open_session, market, store, PlaceOrder(order("wrong")), PlaceOrder(order("other")))
+    assert isinstance(ended, CommitRefusedError)
+    assert runner.session.halted == "a row is out of range; and again after an order had been taken out"
+    assert store.refused == 2
+    assert sum(alert.kind is AlertKind.ORDER_TAKEN_OUT for batch in store.batches for alert in batch.alerts) == 1
+
+
+async def test_a_refused_step_with_no_order_to_leave_out_halts(open_session: Any, market: Any) -> None:
+    store = Store(lambda batch: 0 if batch.fills else None)
+    _, runner, ended = await play(open_session, market, store, PlaceOrder(order("a")))
+    assert isinstance(ended, CommitRefusedError) and store.refused == 1
+    assert runner.session.halted == "a row is out of range"
+
+
+async def test_commands_that_wait_when_the_session_halts_were_surely_not_done(open_session: Any, market: Any) -> None:
+    """The market's part of the step alone is refused, too."""
+    store = Store(lambda batch: 0)
+    answers, _, ended = await play(open_session, market, store, PlaceOrder(order("a")), Pause())
+    assert isinstance(ended, CommitRefusedError)
+    assert all(isinstance(answer, NotDone) for answer in answers), answers
+    assert store.refused == 2 and store.batches == []
+
+
+async def test_who_cannot_build_again_halts_at_the_first_refusal(open_session: Any, market: Any) -> None:
+    store = Store(names("wrong"))
+    commands = [PlaceOrder(order("wrong")), PlaceOrder(order("last"))]
+    answers, _, ended = await play(open_session, market, store, *commands, rebuilds=False)
+    assert isinstance(ended, CommitRefusedError) and store.refused == 1
+    assert all(isinstance(answer, NotDone) for answer in answers)
