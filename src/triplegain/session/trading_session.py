@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 
 import msgspec
 
@@ -24,11 +23,8 @@ from triplegain.decision.engine import Mind
 from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
-<<<<<<< HEAD
 from triplegain.decision.situation import decision_context
-=======
 from triplegain.domain.agent_records import AlertKind, AlertRecord
->>>>>>> w-door
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
@@ -36,7 +32,6 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.parts import STANDING, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
 from triplegain.domain.refusals import Refusal
-from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
@@ -406,8 +401,8 @@ class TradingSession:
         single(STANDING, Standing, self._standing, self._take_up)
         self.decisions.register(self.parts)
         self.risk.register(self.parts)
-        single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
-        single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
+        self.wallet.register(self.parts)
+        self.exchange.register(self.parts)
         self._visible.register(self.parts)
         single("execution.executor", dict, self.executor.state, self.executor.restore)
         self.desk.register(self.parts)
