@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from triplegain.storage.forms.form2_words import PartRows, time
+from triplegain.storage.forms.form2_words import PartRows, time, without
 
 _OUTCOMES = ("sent", "refused", "held", "abstained")
 
@@ -71,7 +71,7 @@ def _rounds(stored: Mapping[str, Any]) -> PartRows:
     for number, asked in enumerate(stored["open"], 1):
         texts = [{"system": system, "user": user} for system, user in asked["texts"]]
         times = {"asked_at_ns": int(asked["asked_at_ns"]), "deadline_ns": int(asked["deadline_ns"])}
-        opened = {name: value for name, value in asked.items() if name != "texts"} | times | {"prompts": {}}
+        opened = {**without("texts", asked), **times, "prompts": {}}
         yield (
             ("decision.round", asked["round_id"]),
             {
@@ -147,5 +147,4 @@ def _rebalance_orders(stored: Sequence[Mapping[str, Any]]) -> Iterator[dict[str,
     for order in stored:
         limit = order["limit"]
         terms = {"kind": "market"} if limit is None else {"kind": "limit", "price": limit, "post_only": False}
-        rest = {name: value for name, value in order.items() if name != "limit"}
-        yield {**rest, "terms": terms, "expires_at_ns": int(order["expires_at_ns"])}
+        yield {**without("limit", order), "terms": terms, "expires_at_ns": int(order["expires_at_ns"])}

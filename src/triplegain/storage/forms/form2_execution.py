@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from triplegain.storage.forms.form2_orders import record, request
-from triplegain.storage.forms.form2_words import PartRows, time
+from triplegain.storage.forms.form2_words import PartRows, time, without
 
 _LEGS = {
     "sent": "pending_new",
@@ -26,7 +26,7 @@ _DOLLARS = {"USD", "ZUSD", "USDT"}
 def execution_parts(state: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]) -> PartRows:
     """Orders and positions, and the portfolio's figures; `snapshots` are the rows of all that were taken of it."""
     stored, desk = state["executor"], state["desk"]
-    opening = stored["portfolio"]["opening"]
+    opening = without("prices", stored["portfolio"]["opening"])
     dollars = {asset for asset, held in opening["balances"].items() if Decimal(held)} <= _DOLLARS
     if opening["equity"] is None and dollars:
         # Dollars need no price.
@@ -197,5 +197,4 @@ def hodl_parts(stored: Mapping[str, Any] | None) -> PartRows:
 
 def _purchase(stored: Mapping[str, Any]) -> dict[str, Any]:
     asked = {name: stored["request"][name] for name in ("client_order_id", "symbol", "quantity")}
-    rest = {name: value for name, value in stored.items() if name != "request"}
-    return {**asked, **rest, "sent_at_ns": int(stored["sent_at_ns"])}
+    return {**asked, **without("request", stored), "sent_at_ns": int(stored["sent_at_ns"])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from triplegain.storage.forms.form2_words import PartRows, time
+from triplegain.storage.forms.form2_words import PartRows, time, without
 
 
 def request(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,5 +34,8 @@ def record(stored: Mapping[str, Any]) -> dict[str, Any]:
 def exchange_parts(state: Mapping[str, Any]) -> PartRows:
     yield ("ledger.wallet", ""), state["wallet"]
     exchange = state["exchange"]
-    orders = [{**order, "request": request(order["request"])} for order in exchange["orders"]]
+    orders = [
+        {"working": without("kind", order["working"]), "request": request(order["request"])}
+        for order in exchange["orders"]
+    ]
     yield ("exchange.all", ""), {**exchange, "orders": orders}

@@ -38,6 +38,10 @@ def amount(text: str | None) -> str | None:
     return None if text is None else str(Decimal(text))
 
 
+def without(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {each: value for each, value in stored.items() if each != name}
+
+
 def event(stored: list[Any], request: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """An answer of the exchange, its fields by name; `request` converts an order inside it."""
     kind, *values = stored
