@@ -87,14 +87,20 @@ class Home:
         self._clock = ManualClock(_WALL_NS)
         self.store = SessionStore(database, self._clock)
 
+    @property
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
     @asynccontextmanager
-    async def opened(self, session: str) -> AsyncIterator[OpenedSession]:
-        """Given up again in the end, nothing more of it stored."""
+    async def opened(
+        self, session: str, *, feed: str | None = None, seed: int | None = None
+    ) -> AsyncIterator[OpenedSession]:
+        """Taken up, or begun where there is none on `feed`. Given up again in the end, nothing more of it stored."""
         config = load_config(self._environ, self._folder)
-        choice = ModelChoice("auto" if session == "model-round" else "none", None, True)
+        choice = ModelChoice("gpt,grok,deepseek,sonnet,opus" if session == "model-round" else "none", None, True)
         place = (self._folder, self._database)
         models = SessionModels(choice, config, self._environ, *place, self._clock, lambda _: None)
-        options = PaperOptions(session=session)
+        options = PaperOptions(session=session, feed=feed, seed=seed, speed=None if feed is None else "max")
         opening = SessionOpening(options, config, *place, self.store, self._clock, lambda _: None, models)
         found = await opening.open()
         try:
