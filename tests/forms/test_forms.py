@@ -19,7 +19,6 @@ from tests.forms.stored_forms import Home, document, load, name_of, stored
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
-from triplegain.domain.storable import encode
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.serving import ServingSettings
 from triplegain.session.runner import Ending
@@ -107,7 +106,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(le
         check_as_it_was(here, known)
         if session != "live":
             # What the converter has stored is what the session itself would have.
-            assert decoded(whole(here)) == decoded(await parts_of(left.database, session))
+            assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
         assert await left.home.run(found, _SECONDS.get(session, 120)) is Ending.DURATION
     [alert] = [each for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
     assert alert.time_ns == known["now_ns"]
@@ -126,11 +125,6 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(le
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
         assert not await reader.positions(session, open_only=True)
-
-
-def whole(session: TradingSession) -> dict[tuple[str, str], bytes]:
-    list(session.parts.changes())
-    return {(name, key): encode(session.parts._parts[name].read(key)) for name, key in session.parts.rows}
 
 
 def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from triplegain.storage.forms.conversion import Kept
 from triplegain.storage.forms.form2_decision import decision_parts
 from triplegain.storage.forms.form2_execution import execution_parts, hodl_parts, protection_parts
-from triplegain.storage.forms.form2_orders import exchange_parts, request
+from triplegain.storage.forms.form2_orders import exchange_parts, ledger_parts, request
 from triplegain.storage.forms.form2_words import Parts, amount, event
 
 #: Whose rows say what the document does not.
@@ -41,7 +41,8 @@ def convert(kept: Kept) -> Kept:
     for each in (
         _session(state, int(kept.session["settings"]["candle_ns"])),
         _risk(state.get("risk")),
-        exchange_parts(state),
+        ledger_parts(state["wallet"]),
+        exchange_parts(state["exchange"]),
         execution_parts(state, kept.rows["paper_portfolio_snapshots"]),
         protection_parts(state["desk"]),
         hodl_parts(state["aftermath"]["hodl"]),

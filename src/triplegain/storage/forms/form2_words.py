@@ -38,6 +38,12 @@ def amount(text: str | None) -> str | None:
     return None if text is None else str(Decimal(text))
 
 
+def units(atoms: str) -> str:
+    """An amount that was counted in steps of 1e-18."""
+    whole, rest = divmod(int(atoms), 10**18)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
+
+
 def without(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {each: value for each, value in stored.items() if each != name}
 
