@@ -13,12 +13,18 @@ from msgspec.structs import replace
 
 from triplegain.storage.forms.conversion import Kept
 from triplegain.storage.forms.form2_decision import decision_parts
-from triplegain.storage.forms.form2_execution import execution_parts, hodl_parts, protection_parts
+from triplegain.storage.forms.form2_execution import (
+    hodl_parts,
+    order_parts,
+    portfolio_parts,
+    position_parts,
+    protection_parts,
+)
 from triplegain.storage.forms.form2_orders import exchange_parts, ledger_parts, request
 from triplegain.storage.forms.form2_words import Parts, amount, event
 
 #: Whose rows say what the document does not.
-TABLES = ("paper_decisions", "paper_portfolio_snapshots")
+TABLES = ("paper_decisions", "paper_portfolio_snapshots", "paper_trades")
 
 _WORDS = (
     "this session was left by an earlier version of TripleGain and goes on with all it had: orders, positions, "
@@ -43,7 +49,9 @@ def convert(kept: Kept) -> Kept:
         _risk(state.get("risk")),
         ledger_parts(state["wallet"]),
         exchange_parts(state["exchange"]),
-        execution_parts(state, kept.rows["paper_portfolio_snapshots"]),
+        portfolio_parts(state["executor"]["portfolio"], kept.rows["paper_portfolio_snapshots"]),
+        order_parts(state),
+        position_parts(state, kept.rows["paper_trades"]),
         protection_parts(state["desk"]),
         hodl_parts(state["aftermath"]["hodl"]),
         decision_parts(state, kept.rows["paper_decisions"]),

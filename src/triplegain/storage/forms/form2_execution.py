@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from triplegain.storage.forms.form2_orders import record, request
-from triplegain.storage.forms.form2_words import PartRows, time, without
+from triplegain.storage.forms.form2_words import PartRows, amount, time, without
 
 _LEGS = {
     "sent": "pending_new",
@@ -20,48 +21,119 @@ _LEGS = {
 }
 #: Ids that only the program gave; whatever else began a position was a person's.
 _OWN = re.compile(r"(entry|stop|exit)-\d+|hodl-.*")
+#: A position whose entry is under way.
+_ENTERING: dict[str, Any] = {
+    "stop_reason": "stop_loss", "asked": None, "entry_order_number": 0, "opened_by": 0, "opened_at_ns": 0,
+    "updated_at_ns": 0, "entry_over": False, "live_exits": [], "bought": "0", "bought_notional": "0", "sold": "0",
+    "sold_notional": "0", "fees": "0", "entry_fees": "0", "realised": "0", "realised_usd": "0", "closed_at_ns": None,
+    "close_reason": None,
+}  # fmt: skip
 _DOLLARS = {"USD", "ZUSD", "USDT"}
 
 
-def execution_parts(state: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]) -> PartRows:
-    """Orders and positions, and the portfolio's figures; `snapshots` are the rows of all that were taken of it."""
-    stored, desk = state["executor"], state["desk"]
-    opening = without("prices", stored["portfolio"]["opening"])
-    dollars = {asset for asset, held in opening["balances"].items() if Decimal(held)} <= _DOLLARS
-    if opening["equity"] is None and dollars:
-        # Dollars need no price.
-        opening = {**opening, "equity": str(sum(map(Decimal, opening["balances"].values()), Decimal(0)))}
+def portfolio_parts(stored: Mapping[str, Any], snapshots: Sequence[Mapping[str, Any]]) -> PartRows:
+    """`snapshots` are the rows of all that were taken of it."""
+    wins, losses = stored["direct_results"]
     yield (
-        ("execution.executor", ""),
+        ("execution.portfolio", ""),
         {
-            "orders": _register(stored["orders"]),
-            "positions": _positions(stored["positions"]),
-            "portfolio": {**stored["portfolio"], "opening": opening, "equity_so_far": _equity_so_far(snapshots)},
+            "updated_at_ns": int(stored["updated_at_ns"]),
+            **{name: stored[name] for name in ("trade_count", "fees_paid", "fees_usd")},
+            "equity_so_far": _equity_so_far(snapshots),
+            "direct": {"wins": wins, "losses": losses},
         },
     )
-    yield ("execution.known_orders", ""), _register(state["known_orders"])
-    yield ("execution.known_positions", ""), _positions(state["known_positions"])
-    protections = desk["protections"]["protections"]
+    for symbol, pool in stored["cost_book"].items():
+        names = ("quantity", "cost", "realised", "realised_usd", "fees")
+        yield ("ledger.cost", symbol), dict(zip(names, pool, strict=True))
+    opening = without("prices", stored["opening"])
+    if (
+        opening["equity"] is None
+        and {asset for asset, held in opening["balances"].items() if Decimal(held)} <= _DOLLARS
+    ):
+        # Dollars need no price.
+        opening["equity"] = str(sum(map(Decimal, opening["balances"].values()), Decimal(0)))
+    yield ("ledger.opening", ""), {**opening, "time_ns": time(opening["time_ns"])}
+
+
+def order_parts(state: Mapping[str, Any]) -> PartRows:
+    """Orders as the exchange knows them and, where answers are on their way, as we were told of them."""
+    present, known = state["executor"]["orders"], state["known_orders"]
+    for order in present["open"]:
+        yield ("execution.order", str(order["order_number"])), record(order)
+    told = {order["order_number"]: order for order in (*known["final"], *known["open"])}
+    pending = Counter(answer[4] for answer in _answers(state))
+    for number, count in pending.items():
+        last = record(told[number]) if number in told else None
+        yield ("execution.told_order", str(number)), {"record": last, "pending": count}
+    desk, is_over = state["desk"], known["final"]
     yield (
         ("execution.desk", ""),
         {
             "counters": desk["counters"],
-            "now_ns": desk["now_ns"],
-            "free": {**desk["free"], "sent": [request(each) for each in desk["free"]["sent"]]},
-            "by_hand": sorted(each["position_id"] for each in protections if not _OWN.fullmatch(each["entry_id"])),
+            "now_ns": int(desk["now_ns"]),
+            "sent": [request(each) for each in desk["free"]["sent"]],
+            "allocated": {
+                order["request"]["client_order_id"]: order["filled_quantity"]
+                for order in is_over
+                if order["request"]["purpose"] == "rebalance"
+            },
         },
     )
 
 
-def _register(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: [record(order) for order in orders] for name, orders in stored.items()}
+def _answers(state: Mapping[str, Any]) -> list[Any]:
+    """Answers on their way that are about an order; a refused command changes none."""
+    return [answer for answer in state["visible"] if answer[0] != "CommandRefused"]
 
 
-def _positions(stored: Mapping[str, Any]) -> dict[str, Any]:
+def position_parts(state: Mapping[str, Any], fills: Sequence[Mapping[str, Any]]) -> PartRows:
+    """Positions and entries under way, as they are and, where answers are on their way, as we were told of them.
+
+    `fills` are the rows of all fills: they say with which answer a position began.
+    """
+    orders, known = state["executor"]["orders"], state["known_positions"]
+    began: dict[int, int] = {}
+    for row in fills:
+        number, sequence = row["order_number"], row["sequence"]
+        began[number] = min(began.get(number, sequence), sequence)
+    here = {each["position_id"]: each for each in state["executor"]["positions"]["open"]}
+    there = {each["position_id"]: each for each in known["open"]}
+    under_way = {each["request"]["client_order_id"] for each in orders["open"]}
+    under_way |= {each["client_order_id"] for each in state["desk"]["free"]["sent"]}
+    entering = {}
+    for each in state["desk"]["protections"]["protections"]:
+        name, level_ = each["position_id"], each["wanted"]
+        stop, target = known["plans"].get(name, (level_ and level_[0], each["target"]))
+        entering[name] = {**_ENTERING, "position_id": name, "symbol": each["symbol"], "stop": stop, "target": target}
+        if name not in here and each["entry_id"] in under_way:
+            yield ("execution.position", name), entering[name]
+    for name, position in here.items():
+        yield ("execution.position", name), _position(position, known["moves"].get(name), began)
+    results = {name: state["executor"]["positions"][name] for name in ("wins", "losses")}
+    yield ("execution.results", ""), results
+    owner = {each["order_number"]: each["request"]["position_id"] for part in orders.values() for each in part}
+    for name, count in Counter(owner.get(answer[4]) for answer in _answers(state)).items():
+        if name is None:
+            continue
+        told = entering[name] if name in known["plans"] else None
+        if name in there:
+            told = _position(there[name], known["moves"].get(name), began, is_told=True)
+        yield ("execution.told_position", name), {"position": told, "pending": count}
+
+
+def _position(
+    stored: Mapping[str, Any], move: Sequence[str] | None, began: Mapping[int, int], *, is_told: bool = False
+) -> dict[str, Any]:
+    """`move` is where its stop was asked to stand, until we were told that it does."""
+    asked = move if move and (is_told or stored["stop"] != move[0]) else None
     return {
         **stored,
-        "orders": {number: request(order) for number, order in stored["orders"].items()},
-        "moves": {position_id: level(wanted) for position_id, wanted in stored["moves"].items() if wanted},
+        "asked": asked and level(asked),
+        "opened_by": began[stored["entry_order_number"]],
+        "opened_at_ns": int(stored["opened_at_ns"]),
+        "updated_at_ns": int(stored["updated_at_ns"]),
+        "closed_at_ns": None,
     }
 
 
@@ -91,7 +163,7 @@ def protection_parts(desk: Mapping[str, Any]) -> PartRows:
     for number, protection in enumerate(stored["protections"], 1):
         yield ("execution.protection", protection["position_id"]), _protection(protection, number)
     for symbol, fraction in stored["watch"]["atr"].items():
-        yield ("execution.atr", symbol), fraction
+        yield ("execution.atr", symbol), amount(fraction)
     count, total_ns, longest_ns = stored["delays"]
     yield (
         ("execution.protection_totals", ""),
@@ -111,6 +183,7 @@ def _protection(stored: Mapping[str, Any], number: int) -> dict[str, Any]:
         **stored,
         **{name: time(stored[name]) for name in times},
         "number": number,
+        "by_hand": not _OWN.fullmatch(stored["entry_id"]),
         "wanted": stored["wanted"] and level(stored["wanted"]),
         "entry": _LEGS[stored["entry"]],
         "stage": _stage(stored["stage"]),

@@ -53,7 +53,8 @@ def event(stored: list[Any], request: Callable[[Mapping[str, Any]], dict[str, An
     kind, *values = stored
     word, names = _EVENTS[kind]
     fields = {name: _plain(value, request) for name, value in zip(names, values, strict=True)}
-    return {"kind": word, **fields}
+    # Of an order that is cut to the lot it says how much can be traded; form 2 did not know.
+    return {"kind": word, **fields, **({"quantity": None} if word == "submitted" else {})}
 
 
 def _plain(value: Any, request: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
