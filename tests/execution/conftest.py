@@ -27,6 +27,7 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
+from triplegain.execution.blotter import Blotter
 from triplegain.execution.order_desk import OrderDesk
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
@@ -46,12 +47,32 @@ def halve_all(desk: OrderDesk, now_ns: int) -> tuple[str, ...]:
 
 
 def parts_of(desk: OrderDesk) -> Parts:
-    """What a session stores of a desk, its register and its positions."""
+    """What a session stores of a desk, its orders and its positions."""
     parts = Parts()
     desk.register(parts)
-    parts.single("orders", dict, desk.orders.state, desk.orders.restore)
-    parts.single("positions", dict, desk.positions.state, desk.positions.restore)
+    desk._blotter.register(parts)
     return parts
+
+
+class Purse:
+    """What a wallet would hold: the opening balances and every fill."""
+
+    def __init__(self) -> None:
+        self._totals = dict(OPENING)
+
+    def take(self, event: ExchangeEvent) -> None:
+        if isinstance(event, OrderFilled):
+            base, quote = event.symbol.split("/")
+            sign = 1 if event.side is Side.BUY else -1
+            for asset, amount in ((base, sign * event.quantity), (quote, -sign * event.notional - event.fee)):
+                self._totals[asset] = self.total(asset) + amount
+
+    def total(self, asset: str) -> Decimal:
+        return self._totals.get(asset, Decimal(0))
+
+
+def blotter_of(*instruments: Instrument) -> Blotter:
+    return Blotter(OrderRegister(), Positions(instruments, {"USDT": Decimal(1)}.get))
 
 
 def restart(before: OrderDesk, parts: Parts, again: OrderDesk) -> Parts:
@@ -71,8 +92,10 @@ def _known(desk: OrderDesk) -> tuple[Any, ...]:
         prices,
         desk.delays,
         desk.next_due_ns(),
-        desk.orders.state(),
-        desk.positions.state(),
+        desk.orders.open_orders(),
+        desk.positions.records(),
+        [(told.orders.open_orders(), sorted(told.positions.all(), key=str)) for told in (desk._blotter,)],
+        [desk.free(asset) for asset in ("USDT", "BTC", "XRP")],
         desk._state(),
     )
 
@@ -80,7 +103,7 @@ def _known(desk: OrderDesk) -> tuple[Any, ...]:
 class ScriptedVenue:
     """`sent` is what the desk asked for; `accept`, `fill`, ... make the venue act; `deliver` tells the desk.
 
-    With `restarts` the desk, its register and its positions go through JSON after every event.
+    With `restarts` the desk, its orders and its positions go through JSON after every event.
     """
 
     def __init__(self, restarts: bool, settings: DeskSettings | None = None) -> None:
@@ -97,12 +120,13 @@ class ScriptedVenue:
         self._requests: dict[str, OrderRequest] = {}
         self._quantity: dict[str, Decimal] = {}
         self._filled: dict[str, Decimal] = {}
+        self._purse = Purse()
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
-        positions = Positions((BTC, XRP, CROSS), {"USDT": Decimal(1)}.get)
-        return OrderDesk(self, (BTC, XRP, CROSS), OrderRegister(), positions, OPENING, self.settings)
+        self.blotter = blotter_of(BTC, XRP, CROSS)
+        return OrderDesk(self, (BTC, XRP, CROSS), self.blotter, self._purse.total, self.settings)
 
     # The Broker protocol
 
@@ -125,7 +149,10 @@ class ScriptedVenue:
 
     def _tell(self, kind: Callable[..., ExchangeEvent], *terms: Any) -> None:
         self._sequence += 1
-        self._outbox.append(kind(self._sequence, self.now_ns, self.now_ns, *terms))
+        event = kind(self._sequence, self.now_ns, self.now_ns, *terms)
+        self._purse.take(event)
+        self.blotter.happened(event)
+        self._outbox.append(event)
 
     def accept(self, cid: str) -> None:
         self._tell(OrderAccepted, self._numbers[cid], cid, self._requests[cid].symbol, "USDT", Decimal(0))

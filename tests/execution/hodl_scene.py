@@ -19,10 +19,12 @@ from triplegain.domain.exchange_events import (
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason, PositionRecord
+from triplegain.execution.blotter import Blotter
 from triplegain.execution.hodl.allocation import DAY_NS, SubBalance
 from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_register import OrderRegister
+from triplegain.execution.positions import Positions
 
 LOT = Decimal("0.001")
 BTC = Instrument("BTC/USDT", Decimal("0.1"), LOT, Decimal("0.05"), Decimal("0.5"))
@@ -46,7 +48,7 @@ class Scene:
         self.placed: list[OrderRequest] = []
         self.records: list[HodlRecord] = []
         self.alerts: list[AlertRecord] = []
-        self.orders = OrderRegister()
+        self.blotter = Blotter(OrderRegister(), Positions((), lambda asset: None))
         self._restarts = restarts
         self._requests: dict[str, OrderRequest] = {}
         self._filled: dict[str, Decimal] = {}
@@ -58,7 +60,7 @@ class Scene:
             self,
             self,
             (BTC, XRP, CROSS),
-            self.orders,
+            self.blotter.known_orders,
             self.settings,
             ask=self.prices.get,
             usd_price=self._usd,
@@ -95,7 +97,8 @@ class Scene:
     # What the venue does
 
     def _see(self, event: ExchangeEvent) -> None:
-        self.orders.apply(event)
+        self.blotter.happened(event)
+        self.blotter.told(event)
         self.bag.on_event(event, self.now_ns)
         self.settle()
 

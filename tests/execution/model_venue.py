@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tests.execution.conftest import BTC, OPENING, START_NS, parts_of, restart
+from tests.execution.conftest import BTC, START_NS, Purse, blotter_of, parts_of, restart
 
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
@@ -32,8 +32,6 @@ from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderSt
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.order_desk import OrderDesk
-from triplegain.execution.order_register import OrderRegister
-from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import Protected
 from triplegain.execution.settings import DeskSettings
 
@@ -76,12 +74,13 @@ class ModelVenue:
         self.log: list[str] = []
         self.alerts: list[AlertRecord] = []
         self._sequence = self._fills = 0
+        self._purse = Purse()
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
-        positions = Positions((BTC,), {"USDT": Decimal(1)}.get)
-        return OrderDesk(self, (BTC,), OrderRegister(), positions, OPENING, self.settings)
+        self.blotter = blotter_of(BTC)
+        return OrderDesk(self, (BTC,), self.blotter, self._purse.total, self.settings)
 
     # -- the Broker protocol -------------------------------------------------------------------------------------
 
@@ -105,7 +104,10 @@ class ModelVenue:
 
     def _tell(self, kind: Callable[..., ExchangeEvent], *terms: Any) -> None:
         self._sequence += 1
-        self.answers.append(kind(self._sequence, self.now_ns, self.now_ns, *terms))
+        event = kind(self._sequence, self.now_ns, self.now_ns, *terms)
+        self._purse.take(event)
+        self.blotter.happened(event)
+        self.answers.append(event)
 
     def _free(self, position_id: str) -> Decimal:
         """Coins of a position no sell order holds."""
@@ -239,7 +241,7 @@ class ModelVenue:
 
     def after_each(self) -> None:
         self.alerts += self.desk.drain_alerts()
-        self.desk.forget_changes()
+        self.desk.positions.drain_changed()
         if self.restarts:
             before, self.desk = self.desk, self._new_desk()
             self._parts = restart(before, self._parts, self.desk)

@@ -6,7 +6,7 @@ import random
 from decimal import Decimal
 
 import pytest
-from tests.execution.conftest import halve_all, parts_of, restart
+from tests.execution.conftest import blotter_of, halve_all, parts_of, restart
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
@@ -20,9 +20,7 @@ from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.order_desk import OrderDesk
-from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
-from triplegain.execution.positions import Positions
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.execution.settings import DeskSettings
 from triplegain.ledger.wallet import Wallet
@@ -53,14 +51,14 @@ class Session:
         self._parts = parts_of(self.desk)
 
     def _new_desk(self) -> OrderDesk:
-        positions = Positions((BTC,), {"USDT": Decimal(1)}.get)
+        self.blotter = blotter_of(BTC)
         protection = ProtectionSettings(
             max_holding_ns=60 * SECOND_NS,
             trailing=TrailingStop(activate=Decimal("0.002"), trail=Decimal("0.005")),
             break_even=BreakEven(),
         )
         settings = DeskSettings(entry_expiry_ns=20 * SECOND_NS, protection=protection)
-        return OrderDesk(self.exchange, (BTC,), OrderRegister(), positions, OPENING, settings)
+        return OrderDesk(self.exchange, (BTC,), self.blotter, self.total, settings)
 
     def total(self, asset: str) -> Decimal:
         return from_atoms(self.wallet.total(asset))
@@ -88,7 +86,9 @@ class Session:
     def deliver(self) -> None:
         """In the venue's order: one that is late makes those behind it late."""
         self.exchange.run_through(self.now_ns)
-        self.pending += self.exchange.drain_events()
+        for event in self.exchange.drain_events():
+            self.blotter.happened(event)
+            self.pending.append(event)
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):

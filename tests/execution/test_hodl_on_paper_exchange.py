@@ -66,7 +66,9 @@ class HodlSession(Session):
 
     def deliver(self) -> None:
         self.exchange.run_through(self.now_ns)
-        self.pending += self.exchange.drain_events()
+        for event in self.exchange.drain_events():
+            self.blotter.happened(event)
+            self.pending.append(event)
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):

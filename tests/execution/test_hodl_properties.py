@@ -59,7 +59,7 @@ def unfinished(scene: Scene) -> list[str]:
 def do(scene: Scene, step: tuple[str, str]) -> None:
     kind, word = step
     open_names = unfinished(scene)
-    known = [name for name in open_names if scene.orders.by_client_id(name) is not None]
+    known = [name for name in open_names if scene.blotter.known_orders.by_client_id(name) is not None]
     silent = [name for name in open_names if name not in known]
     match kind:
         case "close" | "small":

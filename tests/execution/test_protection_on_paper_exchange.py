@@ -23,7 +23,6 @@ from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_desk import OrderDesk
-from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
@@ -50,7 +49,7 @@ class Session:
         portfolio = PaperPortfolio("s", OPENING, (BTC,), mark, 0, wallet=wallet, positions=recorded)
         self.executor = PaperOrderExecutor(self.exchange, portfolio, recorded)
         settings = DeskSettings(protection=ProtectionSettings(trailing=TrailingStop()))
-        self.desk = OrderDesk(self.executor, (BTC,), OrderRegister(), Positions((BTC,), usd), OPENING, settings)
+        self.desk = OrderDesk(self.executor, (BTC,), self.executor.blotter, portfolio.total, settings)
         self.wallet = wallet
         self.events: list[ExchangeEvent] = []
         self._waiting: list[ExchangeEvent] = []
@@ -81,7 +80,7 @@ class Session:
                 self.desk.on_timer(self.now_ns)
 
     def _settle(self) -> None:
-        self._waiting += self.executor.settle(self.desk.positions)
+        self._waiting += self.executor.settle()
         while self._waiting and self._waiting[0].visible_at_ns <= self.now_ns:
             event = self._waiting.pop(0)
             self.events.append(event)

@@ -266,7 +266,7 @@ def test_a_trailing_stop_the_book_could_not_take_whole_is_finished_under_its_own
     venue.accept("tg-exit-1")
     venue.fill("tg-exit-1", "4", "100.2")
     venue.deliver()
-    assert venue.desk.orders.by_client_id("tg-exit-1").request.purpose == "trailing_stop"  # type: ignore[union-attr]
+    assert venue._requests["tg-exit-1"].purpose == "trailing_stop"
     assert venue.reason() is CloseReason.TRAILING_STOP
 
 

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
 from tests.database_fixtures import MIGRATIONS
 
+from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
+from triplegain.app.session_models import ModelChoice, SessionModels
+from triplegain.config import load_config
+from triplegain.domain.clock import SECOND_NS, ManualClock
+from triplegain.session.runner import Ending, SessionRunner
+from triplegain.storage.database import Database
 from triplegain.storage.migrations import migrate
+from triplegain.storage.session_store import SessionStore
 
 FOLDER = Path(__file__).resolve().parent
 #: Form -> the last migration of its time.
-LAST_MIGRATION = {2: "010"}
+LAST_MIGRATION = {2: "010", 3: "012"}
+#: Some time after all of them were stored.
+_WALL_NS = 1_800_000_000 * SECOND_NS
+
+#: Providers that nobody asks, so that a session may have models.
+_KEYS = dict.fromkeys(("OPENAI_API_KEY", "XAI_API_KEY", "DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY"), "none")
 
 
 def stored(form: int) -> list[Path]:
@@ -27,26 +42,82 @@ def name_of(file: Path) -> str:
     return file.name.removesuffix(".json.gz")
 
 
-async def load(url: str, form: int, file: Path, captures: Path | None, scratch: Path) -> None:
-    """Make an empty database what it was when the session was left: the schema of that time, and its rows.
+def document(form: int, session: str) -> Any:
+    """What form 2 kept of a session beside its rows."""
+    text = gzip.decompress((FOLDER / f"form{form}" / f"{session}.json.gz").read_bytes())
+    [row] = msgspec.json.decode(text)["paper_session_state"]
+    return row["state"]
 
-    `captures` takes the place of `@` in the name of a replayed feed. `scratch` is an empty folder.
+
+async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
+    """Make an empty database what it was when the sessions of a form were left, and bring it up to date.
+
+    That is the schema of that time and their rows. `captures` takes the place of `@` in the name of a replayed feed.
+    `scratch` is an empty folder.
     """
     for migration in MIGRATIONS.glob("*.sql"):
         if migration.name[:3] <= LAST_MIGRATION[form]:
             shutil.copy(migration, scratch)
     await migrate(url, scratch)
-    text = gzip.decompress(file.read_bytes()).decode()
-    # Each table stays text: Python would read numbers as floats.
-    tables = msgspec.json.decode(text.replace("replay:@", f"replay:{captures}/"), type=dict[str, msgspec.Raw])
     connection = await asyncpg.connect(url)
     try:
         # Every row is there in the end, so nothing is asked of their order.
         await connection.execute("SET session_replication_role = replica")
-        for table, rows in tables.items():
-            await connection.execute(
-                f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::text::json)",
-                bytes(rows).decode(),
-            )
+        for file in stored(form):
+            text = gzip.decompress(file.read_bytes()).decode()
+            # Each table stays text: Python would read numbers as floats.
+            tables = msgspec.json.decode(text.replace("replay:@", f"replay:{captures}/"), type=dict[str, msgspec.Raw])
+            for table, rows in tables.items():
+                await connection.execute(
+                    f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::text::json)",
+                    bytes(rows).decode(),
+                )
     finally:
         await connection.close()
+    await migrate(url, MIGRATIONS)
+
+
+class Home:
+    """Opens and runs the sessions of a database as `tg paper` does, in this process."""
+
+    def __init__(self, database: Database, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._database = database
+        self._folder = folder
+        self._environ = {"TRIPLEGAIN_HOME": str(folder), **_KEYS, **(environ or {})}
+        self._clock = ManualClock(_WALL_NS)
+        self.store = SessionStore(database, self._clock)
+
+    @property
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    @asynccontextmanager
+    async def opened(
+        self, session: str, *, feed: str | None = None, seed: int | None = None
+    ) -> AsyncIterator[OpenedSession]:
+        """Taken up, or begun where there is none on `feed`. Given up again in the end, nothing more of it stored."""
+        config = load_config(self._environ, self._folder)
+        choice = ModelChoice("gpt,grok,deepseek,sonnet,opus" if session == "model-round" else "none", None, True)
+        place = (self._folder, self._database)
+        models = SessionModels(choice, config, self._environ, *place, self._clock, lambda _: None)
+        options = PaperOptions(session=session, feed=feed, seed=seed, speed=None if feed is None else "max")
+        opening = SessionOpening(options, config, *place, self.store, self._clock, lambda _: None, models)
+        found = await opening.open()
+        try:
+            yield found
+        finally:
+            await found.opened_feed.aclose()
+            await models.aclose()
+            await self.store.close()
+
+    async def run(self, found: OpenedSession, seconds: int) -> Ending:
+        """So many seconds of its market."""
+        runner = SessionRunner(
+            found.session,
+            found.events,
+            self.store,
+            self._clock,
+            position=found.position,
+            duration_ns=seconds * SECOND_NS,
+        )
+        return await runner.run()

@@ -1,97 +1,149 @@
-"""Sessions that earlier programs left are found whole by today's schema, and go on."""
+"""Sessions that earlier programs left are taken up with everything they had, and go on."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from tests.app.paper_process import PaperHome, eventually
 from tests.app.stored_record import ask, check_record
-from tests.database_fixtures import MIGRATIONS, run_apart
-from tests.forms.stored_forms import load, name_of, stored
+from tests.database_fixtures import other_database, run_apart
+from tests.forms.as_it_was import check_as_it_was
+from tests.forms.stored_forms import Home, document, load, name_of, stored
 
-from triplegain.storage.migrations import migrate
+from triplegain.domain.agent_records import AlertKind
+from triplegain.domain.orders import OrderStatus
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.serving import ServingSettings
+from triplegain.session.runner import Ending
+from triplegain.session.trading_session import TradingSession
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
-_MARKET = "SELECT market_time_ns FROM paper_session_state WHERE session_id = $1"
-#: What is written once and never changed, in order, as text.
-_WRITTEN = {
-    "fills": "SELECT t::text FROM paper_trades t WHERE session_id = $1 ORDER BY 1",
-    "events": "SELECT t::text FROM paper_order_events t WHERE session_id = $1 ORDER BY 1",
-    "entries": "SELECT t::text FROM paper_ledger_entries t WHERE session_id = $1 ORDER BY 1",
-}
-_OPEN_ORDERS = "SELECT client_order_id FROM paper_orders WHERE session_id = $1 AND NOT is_final(status)"
-_OPEN_POSITIONS = "SELECT position_id FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL"
-_ORDERS = "SELECT client_order_id FROM paper_orders WHERE session_id = $1"
-_POSITIONS = "SELECT position_id FROM paper_positions WHERE session_id = $1"
-_STATUSES = "SELECT client_order_id, status::text FROM paper_orders WHERE session_id = $1"
-_BOUGHT = "SELECT count(*) FROM paper_orders WHERE session_id = $1 AND side = 'buy'"
+#: What is written once and never changed, as text.
+_WRITTEN = ("paper_trades", "paper_order_events", "paper_ledger_entries", "paper_decisions", "paper_hodl")
+_LIVE_STATUSES = [status for status in OrderStatus if not status.is_final]
+#: For how long of its market a session goes on: a replay of candles sees one in 900.
+_SECONDS = {"replay": 7200, "live": 4}
+NAMES = [name_of(file) for file in stored(2)]
 
 
-def rows(url: str, query: str, session: str) -> set[str]:
-    return {str(row[0]) for row in ask(url, query, session)}
+@dataclass
+class Corpus:
+    """The sessions of a form in a database of today."""
+
+    database: Database
+    home: Home
+    reader: SessionReader
+    url: str
 
 
-def feed_of(url: str, session: str) -> str:
-    return str(ask(url, "SELECT feed FROM paper_sessions WHERE session_id = $1", session)[0][0])
+@pytest.fixture(scope="module")
+def form2_url(database_server: str, captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database in which every session of form 2 was left, brought up to date."""
+    yield from _database_with(2, database_server, captures, tmp_path_factory.mktemp("migrations"))
 
 
-@pytest.fixture(params=stored(2), ids=name_of)
-def left(request: pytest.FixtureRequest, empty_database_url: str, captures: Path, tmp_path: Path) -> tuple[str, str]:
-    """A session of form 2 in a database that was brought up to date: its URL and the session's name."""
-    old = tmp_path / "migrations"
-    old.mkdir()
-    run_apart(load(empty_database_url, 2, request.param, captures, old))
-    run_apart(migrate(empty_database_url, MIGRATIONS))
-    return empty_database_url, name_of(request.param)
+def _database_with(form: int, server: str, captures: Path, scratch: Path) -> Iterator[str]:
+    name = f"form{form}_{os.getpid()}"
+    ask(server, f"CREATE DATABASE {name}")
+    url = other_database(server, name)
+    run_apart(load(url, form, captures, scratch))
+    yield url
+    ask(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@asynccontextmanager
+async def _corpus(url: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[Corpus]:
+    database = await Database.connect(url)
+    yield Corpus(database, Home(database, folder, environ), SessionReader(database), url)
+    await database.close()
 
 
 @pytest.fixture
-def kraken(captures: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A local Kraken that serves the recording on which the live session was left; what points at it."""
-    home = PaperHome(tmp_path / "kraken")
-    with home.running("local-kraken", str(captures / _L2), "--json", "--speed", "4") as server:
-        said = eventually(lambda: server.said.partition("\n")[0], "the local Kraken")
-        environment: dict[str, str] = json.loads(said)["environment"]
-        yield environment
+async def left(form2_url: str, tmp_path: Path, kraken: Mapping[str, str]) -> AsyncIterator[Corpus]:
+    async with _corpus(form2_url, tmp_path, kraken) as corpus:
+        yield corpus
 
 
-def test_all_that_was_stored_adds_up_in_the_schema_of_today(left: tuple[str, str]) -> None:
-    check_record(*left)
+@pytest.fixture
+async def kraken(request: pytest.FixtureRequest, captures: Path) -> AsyncIterator[Mapping[str, str]]:
+    """For the live session a local Kraken that serves the recording it was left on; what points at it."""
+    if request.node.callspec.params["session"] != "live":
+        yield {}
+        return
+    async with LocalKraken(captures / _L2, ServingSettings(speed=4)) as server:
+        yield {
+            "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
+            "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,
+        }
 
 
-@pytest.mark.skip(reason="sessions of form 2 are not converted yet")
-def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
-    left: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    url, session = left
-    written = {name: rows(url, query, session) for name, query in _WRITTEN.items()}
-    orders, positions = rows(url, _OPEN_ORDERS, session), rows(url, _OPEN_POSITIONS, session)
-    before_ns, bought = int(ask(url, _MARKET, session)[0][0]), int(ask(url, _BOUGHT, session)[0][0])
-    environ: dict[str, Any] = {"TRIPLEGAIN_DATABASE_URL": url}
-    speed = ["--speed", "max"]
-    if feed_of(url, session) == "live":
-        environ |= request.getfixturevalue("kraken")
-        speed = []
-    home = PaperHome(tmp_path / "home", environ)
-    summary = home.run("paper", "--session", session, "--duration", "2m", "--json", *speed).answer
-    assert summary["session"] == session
-    assert bool(summary["halted"]) is False
+def orders_of(session: TradingSession) -> Mapping[int, Any]:
+    return {order.order_number: order for order in session.executor.orders.open_orders()}
+
+
+@pytest.mark.parametrize("session", NAMES)
+async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(left: Corpus, session: str) -> None:
+    known, reader = document(2, session), left.reader
+    orders = await reader.orders(session, statuses=_LIVE_STATUSES)
+    positions = await reader.positions(session, open_only=True)
+    balances = await reader.balances(session)
+    written, bought = await all_written(left, session), await purchases(left, session)
+    async with left.home.opened(session) as found:
+        here = found.session
+        # Who holds what, as the rows say it; the rest as the document said it.
+        assert orders_of(here) == {order.order_number: order for order in orders}
+        assert here.executor.positions.records() == tuple(positions)
+        assert list(here.portfolio.balances()) == balances
+        check_as_it_was(here, known)
+        if session != "live":
+            # What the converter has stored is what the session itself would have.
+            assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
+        assert await left.home.run(found, _SECONDS.get(session, 120)) is Ending.DURATION
+    [alert] = [each for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
+    assert alert.time_ns == known["now_ns"]
     # Nothing that was written has changed, and what was open is still the session's.
-    for name, query in _WRITTEN.items():
-        assert written[name] <= rows(url, query, session), name
-    assert orders <= rows(url, _ORDERS, session)
-    assert positions <= rows(url, _POSITIONS, session)
+    assert written <= await all_written(left, session)
+    found_orders = {order.order_number: order for order in await reader.orders(session)}
+    assert all(found_orders[order.order_number].request == order.request for order in orders)
+    assert {each.position_id for each in positions} <= {each.position_id for each in await reader.positions(session)}
     # Balances are the sums of their entries, holds those of open orders, fills what orders say is filled.
-    check_record(url, session)
-    assert int(ask(url, _MARKET, session)[0][0]) > before_ns
+    await asyncio.to_thread(check_record, left.url, session)
+    assert (await reader.session(session)).market_time_ns > known["now_ns"]
     if session in ("paused", "halted"):
-        assert int(ask(url, _BOUGHT, session)[0][0]) == bought
+        assert await purchases(left, session) == bought
     if session == "in-flight":
-        last = {row[0]: row[1] for row in ask(url, _STATUSES, session)}
+        last = {order.request.client_order_id: order.status for order in found_orders.values()}
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
-        assert not rows(url, _OPEN_POSITIONS, session)
+        assert not await reader.positions(session, open_only=True)
+
+
+def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
+    """A database may put the keys of an object in another order."""
+    return {name: msgspec.json.decode(state) for name, state in parts.items()}
+
+
+async def parts_of(database: Database, session: str) -> dict[tuple[str, str], bytes]:
+    query = "SELECT part, key, state::text FROM paper_session_parts WHERE session_id = $1"
+    return {(row["part"], row["key"]): row["state"].encode() for row in await database.rows("looking", query, session)}
+
+
+async def all_written(left: Corpus, session: str) -> set[str]:
+    found = [
+        await left.database.rows("looking", f"SELECT t::text FROM {table} t WHERE session_id = $1", session)
+        for table in _WRITTEN
+    ]
+    return {str(row[0]) for table in found for row in table}
+
+
+async def purchases(left: Corpus, session: str) -> int:
+    return sum(order.request.side == "buy" for order in await left.reader.orders(session))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
@@ -92,6 +92,7 @@ def test_realised_plus_unrealised_is_every_cash_flow_plus_the_coins_to_the_last_
     trades: list[tuple[bool, int, int, int]],
 ) -> None:
     book = CostBook()
+    parts = kept(book)
     cash, coins = Fraction(0), 0
     for is_buy, lots, price, fee in trades:
         lots = lots if is_buy else min(lots, coins)
@@ -104,6 +105,5 @@ def test_realised_plus_unrealised_is_every_cash_flow_plus_the_coins_to_the_last_
     realised, unrealised = book.realised("BTC/USDT"), book.unrealised("BTC/USDT", D(777))
     assert realised is not None and unrealised is not None
     assert Fraction(realised) + Fraction(unrealised) == cash + Fraction(coins, 10**8) * 777
-    again = CostBook()
-    again.restore(json.loads(json.dumps(book.state())))
-    assert again.state() == book.state()
+    again = taken_up(parts, CostBook())
+    assert (again.realised("BTC/USDT"), again.unrealised("BTC/USDT", D(777))) == (realised, unrealised)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
 import pytest
+from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.domain.usd import UsdPrices
 from triplegain.ledger.valuation import OpeningValuation, equity_usd
@@ -65,7 +65,6 @@ def test_an_opening_in_dollars_only_is_measured_against_buying_the_first_instrum
 def test_the_opening_survives_json() -> None:
     opening = OpeningValuation({"USDT": D(10_000)}, "BTC")
     opening.observe(UsdPrices(SYMBOLS, MARKS.get), 1)
-    again = OpeningValuation({}, "XRP")
-    again.restore(json.loads(json.dumps(opening.state())))
-    assert again.state() == opening.state()
+    again = taken_up(kept(opening), OpeningValuation({}, "XRP"))
+    assert rows_of(again) == rows_of(opening)
     assert again.buy_and_hold(prices(BTC_USDT=D(1))) == opening.buy_and_hold(prices(BTC_USDT=D(1)))

@@ -81,4 +81,4 @@ def test_what_a_person_called_like_ours_once_were_is_a_persons_and_takes_nothing
     for after_ms in (2000, 3000):
         time_ns = START_NS + after_ms * MS
         session.on_event(PublicTrade("BTC/USDT", time_ns, time_ns, 1_000_000, 1000, Side.BUY))
-    assert (session.portfolio.total("BTC"), session.desk.is_pending(name)) == (Decimal("0.5"), False)
+    assert (session.portfolio.total("BTC"), session.desk.allocated(name)) == (Decimal("0.5"), Decimal("0.5"))

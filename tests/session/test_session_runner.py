@@ -143,10 +143,10 @@ async def test_a_step_that_breaks_halts_the_session_unstored(open_session: Any, 
     runner, _ = running(open_session, market, store, nothing)
     settle = runner.session.executor.settle
 
-    def broken(known: Any) -> Any:
+    def broken() -> Any:
         if runner.events_seen > 400:
             raise ZeroDivisionError("a bug")
-        return settle(known)
+        return settle()
 
     runner.session.executor.settle = broken  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):

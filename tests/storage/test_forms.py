@@ -17,7 +17,7 @@ from triplegain.domain.clock import ManualClock
 from triplegain.storage import forms
 from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionFormError
-from triplegain.storage.forms import Converter, Forms, Kept
+from triplegain.storage.forms.conversion import Converter, Forms, Kept
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -108,4 +108,4 @@ def test_a_converter_knows_no_type_of_today() -> None:
                 else []
             )
         }
-        assert not {name for name in names if name.startswith("triplegain") and name != "triplegain.storage.forms"}
+        assert all(name.startswith("triplegain.storage.forms.") for name in names if name.startswith("triplegain"))

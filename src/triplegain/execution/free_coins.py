@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
 
-import msgspec
-
-from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
 from triplegain.domain.fees import RATE_UNIT
-from triplegain.domain.ids import Origin
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.records import OrderRecord
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 
@@ -24,9 +20,9 @@ _ZERO = Decimal(0)
 class FreeCoins:
     """Per asset: the total, less what open positions own, less what other open orders are about to spend.
 
-    The totals are what we know: the opening `balances` and the fills that have become visible. The wallet itself is
-    ahead of us by the response latency, and coins it has already got from a fill would look as if they were free.
-    `ask` gives the price a market order to buy is reckoned with, or None.
+    All of them are the present, not what we have been told: coins that a fill has just brought are in the wallet and
+    in their position. `total` gives what the wallet holds, `ask` the price a market order to buy is reckoned with, or
+    None.
     """
 
     def __init__(
@@ -34,22 +30,29 @@ class FreeCoins:
         instruments: Iterable[Instrument],
         orders: OrderRegister,
         positions: Positions,
-        balances: Mapping[str, Decimal],
+        total: Callable[[str], Decimal],
         ask: Callable[[str], Decimal | None],
     ) -> None:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self._orders = orders
         self._positions = positions
-        self._totals = {asset.upper(): amount for asset, amount in balances.items()}
+        self._total = total
         self._ask = ask
+        #: What left us and the venue has not named yet: the register does not know it.
         self._sent: dict[str, OrderRequest] = {}
+        #: By order what it is about to spend, and the sum by asset; beside them those whose price nobody knows before.
+        self._spends: dict[int, tuple[str, Decimal]] = {}
+        self._sums: dict[str, Decimal] = {}
+        self._unpriced: dict[int, OrderRecord] = {}
+        orders.on_change = self._changed
 
-    def sent(self, request: OrderRequest) -> None:
-        """An order left us; until the venue names it, the register does not know it."""
+    @property
+    def sent(self) -> tuple[OrderRequest, ...]:
+        """What the venue has not named yet."""
+        return tuple(self._sent.values())
+
+    def send(self, request: OrderRequest) -> None:
+        """An order leaves us."""
         self._sent[request.client_order_id] = request
-
-    def submitted(self, event: OrderSubmitted) -> None:
-        self._sent.pop(event.request.client_order_id, None)
 
     def pending(self, client_order_id: str) -> OrderRequest | None:
         """An order that was sent and that the venue has not named yet."""
@@ -58,8 +61,8 @@ class FreeCoins:
     def free(self, asset: str) -> Decimal:
         """Coins of `asset` that a new order may spend."""
         name = asset.upper()
-        free = EXACT.subtract(self._positions.free_base(name, self._total(name)), self._committed(name))
-        return max(_ZERO, free)
+        taken = EXACT.add(self._positions.owned(name), self._committed(name))
+        return max(_ZERO, EXACT.subtract(self._total(name), taken))
 
     def refusal(self, request: OrderRequest) -> str | None:
         """Why this order may not be sent: it would spend a position's coins. None where nothing speaks against it.
@@ -79,60 +82,51 @@ class FreeCoins:
             f"the rest belongs to open positions or orders; close the position instead"
         )
 
-    def cost(self, request: OrderRequest, quantity: Decimal | None = None) -> tuple[str, Decimal | None]:
+    def cost(self, request: OrderRequest) -> tuple[str, Decimal | None]:
         """The asset an order spends and how much of it, with the highest fee; None without a price."""
+        return self._cost(request, request.quantity, request.terms.price)
+
+    def _cost(self, request: OrderRequest, quantity: Decimal, price: Decimal | None) -> tuple[str, Decimal | None]:
         instrument = self._instruments[request.symbol]
-        quantity = request.quantity if quantity is None else quantity
         if request.side is Side.SELL:
             return instrument.base, quantity
-        price = request.terms.price or self._ask(request.symbol)
+        price = price or self._ask(request.symbol)
         if price is None:
             return instrument.quote, None
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
         return instrument.quote, EXACT.multiply(EXACT.multiply(quantity, price), rate)
 
-    def filled(self, event: OrderFilled, origin: Origin) -> None:
-        """A fill we have come to know of. What the hodl account pays and gets was never there to spend."""
-        if account_of(origin) is LedgerAccount.HODL:
+    def _changed(self, record: OrderRecord) -> None:
+        """An order is another than before, or new."""
+        number, request = record.order_number, record.request
+        self._sent.pop(request.client_order_id, None)
+        self._unpriced.pop(number, None)
+        if number in self._spends:
+            asset, amount = self._spends.pop(number)
+            self._sums[asset] = EXACT.subtract(self._sums[asset], amount)
+        if record.status.is_final or not _spends(request):
             return
-        instrument = self._instruments[event.symbol]
-        sign = 1 if event.side is Side.BUY else -1
-        moves = (
-            (instrument.base, sign * event.quantity),
-            (instrument.quote, -sign * event.notional),
-            (event.fee_asset, -event.fee),
-        )
-        for asset, amount in moves:
-            self.moved(asset, amount)
-
-    def moved(self, asset: str, amount: Decimal) -> None:
-        """Money came in, or left if `amount` is below zero."""
-        name = asset.upper()
-        self._totals[name] = EXACT.add(self._total(name), amount)
-
-    def _total(self, asset: str) -> Decimal:
-        return self._totals.get(asset, _ZERO)
+        if request.side is Side.BUY and record.price is None:
+            self._unpriced[number] = record
+            return
+        asset, spent = self._cost(request, EXACT.subtract(record.quantity, record.filled_quantity), record.price)
+        if spent is not None:
+            self._spends[number] = asset, spent
+            self._sums[asset] = EXACT.add(self._sums.get(asset, _ZERO), spent)
 
     def _committed(self, asset: str) -> Decimal:
-        resting = ((r.request, EXACT.subtract(r.quantity, r.filled_quantity)) for r in self._orders.open_orders())
-        leaving = ((request, request.quantity) for request in self._sent.values())
-        total = _ZERO
-        for request, rest in (*resting, *leaving):
-            if request.side is Side.SELL and request.position_id is not None:
-                continue
-            if account_of(request.origin) is LedgerAccount.HODL:
-                continue
-            spent, amount = self.cost(request, rest)
+        total = self._sums.get(asset, _ZERO)
+        unpriced = (
+            self._cost(r.request, EXACT.subtract(r.quantity, r.filled_quantity), None) for r in self._unpriced.values()
+        )
+        leaving = (self.cost(request) for request in self._sent.values() if _spends(request))
+        for spent, amount in (*unpriced, *leaving):
             if spent == asset and amount is not None:
                 total = EXACT.add(total, amount)
         return total
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "totals": {asset: text(amount) for asset, amount in self._totals.items()},
-            "sent": [msgspec.to_builtins(request) for request in self._sent.values()],
-        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._totals = {asset: Decimal(amount) for asset, amount in state["totals"].items()}
-        self._sent = {stored["client_order_id"]: msgspec.convert(stored, OrderRequest) for stored in state["sent"]}
+def _spends(request: OrderRequest) -> bool:
+    """Whether it spends free coins: the exit of a position spends its own, and the hodl account has its own money."""
+    is_exit = request.side is Side.SELL and request.position_id is not None
+    return not is_exit and account_of(request.origin) is not LedgerAccount.HODL

@@ -1,22 +1,21 @@
 """The order desk: opens positions, protects them and takes them off again, above any `Broker`.
 
 It is the same in paper and live, has no clock (`now_ns` is market time) and does no I/O. Feed it every exchange
-event when it becomes visible, every quote, and a timer at `next_due_ns`; it keeps the order register and the
-positions up to date and sends what the protections ask for. Positions are named `pos-N`.
+event when it becomes visible, every quote, and a timer at `next_due_ns`; it sends what the protections ask for.
+Positions are named `pos-N`. It acts on what we have been told; what may be spent is asked of the present.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.ids import Family, Origin, is_reserved, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
@@ -26,11 +25,10 @@ from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import RiskApproved
+from triplegain.execution.blotter import Blotter
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
-from triplegain.execution.order_register import OrderRegister
-from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
 from triplegain.execution.protection.protections import ProtectionDelays, Protections
 from triplegain.execution.settings import DeskSettings
@@ -57,29 +55,42 @@ class OpenPosition:
         return self.quantity if self.entry_over else max(self.quantity, self.ordered)
 
 
+#: Orders of rebalances that are over and whose result may still be asked for.
+_ALLOCATED_KEPT = 32
+
+
+class DeskState(msgspec.Struct, frozen=True):
+    """What the desk counts; what it sent and the venue has not named yet; what orders of rebalances have traded."""
+
+    counters: dict[str, int]
+    now_ns: int
+    sent: tuple[OrderRequest, ...]
+    allocated: dict[str, Decimal]
+
+
 class OrderDesk:
-    """One session's desk. `balances` are the session's opening balances."""
+    """One session's desk. `total` gives what the wallet holds of an asset."""
 
     def __init__(
         self,
         broker: Broker,
         instruments: Iterable[Instrument],
-        orders: OrderRegister,
-        positions: Positions,
-        balances: Mapping[str, Decimal],
+        blotter: Blotter,
+        total: Callable[[str], Decimal],
         settings: DeskSettings | None = None,
     ) -> None:
-        self.orders = orders
-        self.positions = positions
+        #: As we have been told of them.
+        self.orders, self.positions = blotter.known_orders, blotter.known
+        self._blotter = blotter
         self._settings = settings or DeskSettings()
         self._broker = broker
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._quotes = LastQuotes()
-        self._free = FreeCoins(self._instruments.values(), orders, positions, balances, self._quotes.offer)
-        self._protections = Protections(broker, self._instruments.values(), positions, self._settings.protection)
+        market = self._instruments.values()
+        self._free = FreeCoins(market, blotter.orders, blotter.positions, total, self._quotes.offer)
+        self._protections = Protections(broker, market, self.positions, self._settings.protection)
         self._counters = {"pos": 0, "entry": 0}
-        #: Positions that no agent opened.
-        self._by_hand: set[str] = set()
+        self._allocated: dict[str, Decimal] = {}
         self._now_ns = 0
 
     def open(self, approved: RiskApproved, now_ns: int, origin: Origin = Origin.STRATEGY) -> OrderRequest:
@@ -112,7 +123,7 @@ class OrderDesk:
 
         A client order id that is known already sends nothing and returns the first request.
         """
-        known = self.orders.by_client_id(request.client_order_id)
+        known = self._blotter.orders.by_client_id(request.client_order_id)
         first = self._free.pending(request.client_order_id) if known is None else known.request
         if first is not None:
             return first
@@ -126,9 +137,7 @@ class OrderDesk:
         if reason is not None:
             return _no(reason)
         if request.side is Side.BUY:
-            request = self._enter(request, stop, target)
-            self._by_hand.add(request.position_id or "")
-            return request
+            return self._enter(request, stop, target, by_hand=True)
         self._send(request)
         return request
 
@@ -140,9 +149,12 @@ class OrderDesk:
         self._send(request)
         return request
 
-    def is_pending(self, client_order_id: str) -> bool:
-        """Whether an order was sent that the venue has not named yet."""
-        return self._free.pending(client_order_id) is not None
+    def allocated(self, client_order_id: str) -> Decimal | None:
+        """What an order of a rebalance has traded; None while it is under way, 0 for one that was never sent."""
+        if (done := self._allocated.get(client_order_id)) is not None:
+            return done
+        is_there = self.orders.by_client_id(client_order_id) or self._free.pending(client_order_id)
+        return None if is_there else Decimal(0)
 
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
         """Start taking a position off. False if it is not there or already on its way out."""
@@ -231,15 +243,15 @@ class OrderDesk:
         return None if moved else _no(f"a stop is only moved up, this one is at {stands}: close the position instead")
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
-        """An answer of the venue has become visible. Updates register and positions, then does what is next."""
+        """An answer of the venue has become visible: does what is next."""
         self._now_ns = now_ns
-        record = self.orders.apply(event)
-        self.positions.apply(event)
-        if isinstance(event, OrderSubmitted):
-            self._free.submitted(event)
-        elif isinstance(event, OrderFilled) and record is not None:
-            self._free.filled(event, record.request.origin)
-        self._protections.on_event(event, record is not None and record.status.is_final, now_ns)
+        record = self._blotter.told(event)
+        is_over = record is not None and record.status.is_final
+        if record is not None and is_over and record.request.origin is Origin.REBALANCE:
+            self._allocated[record.request.client_order_id] = record.filled_quantity
+            if len(self._allocated) > _ALLOCATED_KEPT:
+                del self._allocated[next(iter(self._allocated))]
+        self._protections.on_event(event, is_over, now_ns)
 
     def on_quote(
         self, symbol: str, bid: Decimal | None, ask: Decimal | None, last: Decimal | None, now_ns: int
@@ -253,11 +265,6 @@ class OrderDesk:
         due_ns = self._protections.next_due_ns()
         if due_ns is not None and now_ns >= due_ns:
             self.on_timer(now_ns)
-
-    def forget_changes(self) -> None:
-        """What is stored is the executor's view; nobody asks what has changed in this one."""
-        self.orders.drain_changed()
-        self.positions.drain_changed()
 
     def on_timer(self, now_ns: int) -> None:
         """Time exits, retries, and the alarms for what is still unprotected or not done."""
@@ -292,7 +299,7 @@ class OrderDesk:
                 p.ordered,
                 entry_over=p.entry is LegState.DONE,
                 leaving=p.is_leaving,
-                by_hand=p.position_id in self._by_hand,
+                by_hand=p.by_hand,
             )
             for p in chosen
         )
@@ -304,10 +311,6 @@ class OrderDesk:
     def free(self, asset: str) -> Decimal:
         """Coins that belong to no position and no open order."""
         return self._free.free(asset)
-
-    def moved(self, asset: str, amount: Decimal) -> None:
-        """Money left without an order (`amount` below zero), like what is set aside for the hodl bag."""
-        self._free.moved(asset, amount)
 
     @property
     def delays(self) -> ProtectionDelays:
@@ -344,33 +347,32 @@ class OrderDesk:
             return f"a stop at {text(stop)} is not below the market and would fire at once"
         return None
 
-    def _enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> OrderRequest:
+    def _enter(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool = False
+    ) -> OrderRequest:
         _check_ticks(self._instruments[request.symbol], stop, target)
         request = msgspec.structs.replace(request, position_id=f"pos-{self._next('pos')}")
-        self._protections.enter(request, stop, target)
+        self._protections.enter(request, stop, target, by_hand)
         self._send(request)
         return request
 
     def _send(self, request: OrderRequest) -> None:
-        self._free.sent(request)
+        self._free.send(request)
         self._broker.place(request)
 
     def register(self, parts: Parts) -> None:
-        """The desk alone; register and positions have parts of their own. Alerts are drained, not kept."""
-        parts.single("execution.desk", dict, self._state, self._restore)
+        """The desk alone; the blotter has parts of its own. Alerts are drained, not kept."""
+        parts.single("execution.desk", DeskState, self._state, self._restore)
         self._quotes.register(parts)
         self._protections.register(parts)
 
-    def _state(self) -> dict[str, Any]:
-        by_hand = sorted(self._by_hand & {p.position_id for p in self._protections.all()})
-        free = self._free.state()
-        return {"counters": dict(self._counters), "now_ns": str(self._now_ns), "free": free, "by_hand": by_hand}
+    def _state(self) -> DeskState:
+        return DeskState(dict(self._counters), self._now_ns, self._free.sent, dict(self._allocated))
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        self._counters = dict(state["counters"])
-        self._now_ns = int(state["now_ns"])
-        self._free.restore(state["free"])
-        self._by_hand = set(state["by_hand"])
+    def _restore(self, state: DeskState) -> None:
+        self._counters, self._now_ns, self._allocated = dict(state.counters), state.now_ns, dict(state.allocated)
+        for request in state.sent:
+            self._free.send(request)
 
 
 def _no(reason: str) -> Refusal:

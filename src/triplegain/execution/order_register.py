@@ -6,11 +6,10 @@ reported as `OrderTransitionError` and never papered over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
@@ -27,6 +26,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderStatus
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import OrderRecord
 
 
@@ -51,28 +51,110 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 }
 
 
+OrderEvent = (
+    OrderSubmitted | OrderAccepted | OrderRejected | OrderFilled | OrderCancelled | OrderTriggered | OrderAmended
+)
+
+
+def after(record: OrderRecord | None, event: OrderEvent) -> OrderRecord:
+    """The order as it is after `event`; `record` is None before it is submitted. Raises OrderTransitionError."""
+    if isinstance(event, OrderSubmitted):
+        return _submitted(record, event)
+    if record is None or record.status.is_final:
+        state = "unknown" if record is None else f"already {record.status}"
+        raise OrderTransitionError(
+            f"{type(event).__name__} number {event.sequence} is for order {event.order_number}, which is {state}"
+        )
+    match event:
+        case OrderAccepted():
+            return _moved(record, event, OrderStatus.OPEN)
+        case OrderRejected():
+            return replace(_moved(record, event, OrderStatus.REJECTED), code=event.code, reason=event.reason)
+        case OrderFilled():
+            return _filled(record, event)
+        case OrderCancelled():
+            record = _moved(record, event, event.status)
+            _check_cumulative(record, event.cumulative_quantity)
+            return replace(record, reason=event.reason)
+        case OrderTriggered():
+            return replace(record, triggered=True, updated_at_ns=event.time_ns)
+        case OrderAmended():
+            return replace(record, quantity=event.quantity, price=event.price, updated_at_ns=event.time_ns)
+        case _:
+            assert_never(event)
+
+
+def _submitted(record: OrderRecord | None, event: OrderSubmitted) -> OrderRecord:
+    if record is not None:
+        name = event.request.client_order_id
+        raise OrderTransitionError(f"order {event.order_number} ({name}) was submitted twice")
+    return OrderRecord(
+        order_number=event.order_number,
+        order_id=event.order_id,
+        request=event.request,
+        status=OrderStatus.PENDING,
+        submitted_at_ns=event.time_ns,
+        updated_at_ns=event.time_ns,
+        quantity=event.request.quantity if event.quantity is None else event.quantity,
+        price=event.request.terms.price,
+    )
+
+
+def _moved(
+    record: OrderRecord, event: OrderAccepted | OrderRejected | OrderFilled | OrderCancelled, status: OrderStatus
+) -> OrderRecord:
+    if status not in TRANSITIONS[record.status]:
+        raise OrderTransitionError(f"order {record.order_number} cannot go from {record.status} to {status}")
+    return replace(record, status=status, updated_at_ns=event.time_ns)
+
+
+def _filled(record: OrderRecord, event: OrderFilled) -> OrderRecord:
+    record = replace(
+        _moved(record, event, event.status),
+        filled_quantity=EXACT.add(record.filled_quantity, event.quantity),
+        filled_notional=EXACT.add(record.filled_notional, event.notional),
+        fees=EXACT.add(record.fees, event.fee),
+    )
+    _check_cumulative(record, event.cumulative_quantity)
+    return record
+
+
 class OrderRegister:
-    """Open orders, and the `keep_final` last finished ones; older ones are in the database."""
+    """Open orders, and the `keep_final` last finished ones of this run; all of them are in the database.
+
+    `on_change` is told of each order that has become another.
+    """
 
     def __init__(self, keep_final: int = 1000) -> None:
+        self.on_change: Callable[[OrderRecord], None] = lambda record: None
         self._keep_final = keep_final
         self._open: dict[int, OrderRecord] = {}
         self._final: dict[int, OrderRecord] = {}
         self._by_client_id: dict[str, int] = {}
         self._changed: dict[int, OrderRecord] = {}
+        self._touch: Callable[[str], None] = lambda number: None
 
-    def open_orders(self) -> Iterator[OrderRecord]:
+    def open_orders(self) -> tuple[OrderRecord, ...]:
         """Orders that may still fill, in the order they were sent."""
-        return iter(tuple(self._open.values()))
+        return tuple(self._open.values())
 
     def recent(self) -> tuple[OrderRecord, ...]:
         """Every order still in memory, by number."""
         return tuple(sorted((self._open | self._final).values(), key=lambda record: record.order_number))
 
+    def get(self, number: int) -> OrderRecord | None:
+        """The order of that number, if it is still in memory."""
+        return self._open.get(number) or self._final.get(number)
+
     def by_client_id(self, client_order_id: str) -> OrderRecord | None:
         """The order of that name, if it is still in memory."""
         number = self._by_client_id.get(client_order_id)
-        return None if number is None else self._open.get(number) or self._final.get(number)
+        return None if number is None else self.get(number)
+
+    @property
+    def has_changed(self) -> bool:
+        """`drain_changed` has something to hand out."""
+        return bool(self._changed)
 
     def drain_changed(self) -> list[OrderRecord]:
         """Each order that changed since the last call, as it is now, by number."""
@@ -82,103 +164,39 @@ class OrderRegister:
 
     def apply(self, event: ExchangeEvent) -> OrderRecord | None:
         """The order as it is after `event`; None where no order changed. Raises OrderTransitionError."""
-        match event:
-            case CommandRefused():
-                return None
-            case OrderSubmitted():
-                return self._store(self._submitted(event))
-            case OrderAccepted():
-                return self._store(self._moved(event, OrderStatus.OPEN))
-            case OrderRejected():
-                record = self._moved(event, OrderStatus.REJECTED)
-                return self._store(replace(record, code=event.code, reason=event.reason))
-            case OrderFilled():
-                return self._store(self._filled(event))
-            case OrderCancelled():
-                record = self._moved(event, event.status)
-                _check_cumulative(record, event.cumulative_quantity)
-                return self._store(replace(record, reason=event.reason))
-            case OrderTriggered():
-                return self._store(replace(self._live(event), triggered=True, updated_at_ns=event.time_ns))
-            case OrderAmended():
-                record = replace(self._live(event), quantity=event.quantity, price=event.price)
-                return self._store(replace(record, updated_at_ns=event.time_ns))
-            case _:
-                assert_never(event)
-
-    def _submitted(self, event: OrderSubmitted) -> OrderRecord:
-        number = event.order_number
-        if number in self._open or number in self._final or event.request.client_order_id in self._by_client_id:
-            raise OrderTransitionError(f"order {number} ({event.request.client_order_id}) was submitted twice")
-        self._by_client_id[event.request.client_order_id] = number
-        return OrderRecord(
-            order_number=number,
-            order_id=event.order_id,
-            request=event.request,
-            status=OrderStatus.PENDING,
-            submitted_at_ns=event.time_ns,
-            updated_at_ns=event.time_ns,
-            quantity=event.request.quantity if event.quantity is None else event.quantity,
-            price=event.request.terms.price,
-        )
-
-    def _live(
-        self, event: OrderAccepted | OrderRejected | OrderFilled | OrderCancelled | OrderTriggered | OrderAmended
-    ) -> OrderRecord:
-        record = self._open.get(event.order_number)
-        if record is None:
-            known = self._final.get(event.order_number)
-            state = "unknown" if known is None else f"already {known.status}"
-            raise OrderTransitionError(
-                f"{type(event).__name__} number {event.sequence} is for order {event.order_number}, which is {state}"
-            )
-        return record
-
-    def _moved(
-        self, event: OrderAccepted | OrderRejected | OrderFilled | OrderCancelled, status: OrderStatus
-    ) -> OrderRecord:
-        record = self._live(event)
-        if status not in TRANSITIONS[record.status]:
-            raise OrderTransitionError(f"order {record.order_number} cannot go from {record.status} to {status}")
-        return replace(record, status=status, updated_at_ns=event.time_ns)
-
-    def _filled(self, event: OrderFilled) -> OrderRecord:
-        record = self._moved(event, event.status)
-        record = replace(
-            record,
-            filled_quantity=EXACT.add(record.filled_quantity, event.quantity),
-            filled_notional=EXACT.add(record.filled_notional, event.notional),
-            fees=EXACT.add(record.fees, event.fee),
-        )
-        _check_cumulative(record, event.cumulative_quantity)
-        return record
-
-    def _store(self, record: OrderRecord) -> OrderRecord:
+        if isinstance(event, CommandRefused):
+            return None
+        known = self.get(event.order_number)
+        if isinstance(event, OrderSubmitted):
+            known = known or self.by_client_id(event.request.client_order_id)
+        record = after(known, event)
         number = record.order_number
+        self._by_client_id[record.request.client_order_id] = number
         self._changed[number] = record
-        if not record.status.is_final:
+        self._touch(str(number))
+        if record.status.is_final:
+            self._open.pop(number, None)
+            self._final[number] = record
+            self._forget()
+        else:
             self._open[number] = record
-            return record
-        self._open.pop(number, None)
-        self._final[number] = record
+        self.on_change(record)
+        return record
+
+    def _forget(self) -> None:
         while len(self._final) > self._keep_final:
             oldest = self._final.pop(next(iter(self._final)))
             del self._by_client_id[oldest.request.client_order_id]
-        return record
 
-    def state(self) -> dict[str, Any]:
-        """The orders in memory, finished ones in the order they finished."""
-        return {
-            "open": [msgspec.to_builtins(record) for record in self._open.values()],
-            "final": [msgspec.to_builtins(record) for record in self._final.values()],
-        }
+    def register(self, parts: Parts) -> None:
+        """Open orders; finished ones are rows."""
+        self._touch = parts.keyed("execution.order", OrderRecord, lambda key: self._open.get(int(key)), self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._open = {record.order_number: record for record in msgspec.convert(state["open"], list[OrderRecord])}
-        self._final = {record.order_number: record for record in msgspec.convert(state["final"], list[OrderRecord])}
-        everything = self._open | self._final
-        self._by_client_id = {record.request.client_order_id: number for number, record in everything.items()}
-        self._changed.clear()
+    def _restore(self, stored: dict[str, OrderRecord]) -> None:
+        for record in sorted(stored.values(), key=lambda each: each.order_number):
+            self._open[record.order_number] = record
+            self._by_client_id[record.request.client_order_id] = record.order_number
+            self.on_change(record)
 
 
 def _check_cumulative(record: OrderRecord, cumulative: Decimal) -> None:

@@ -1,32 +1,25 @@
 """The paper executor: orders go in, and every answer of the exchange is followed in the step in which it happens.
 
-It is what the exchange knows, as it will be stored: orders, positions, fills and the portfolio at exchange time. The
-order desk keeps its own, later view of the same things: it learns of an answer only when it has travelled back.
+What happens goes into the blotter, the portfolio and the step that is stored, all at exchange time.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from triplegain.domain.exchange_events import (
-    ExchangeEvent,
-    OrderAmended,
-    OrderFilled,
-    OrderSubmitted,
-)
+from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.execution.blotter import Blotter
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 
 #: Finished orders kept here; the database has all of them.
-_FINAL_ORDERS = 8
+_FINAL_ORDERS = 32
 _SHOWN_FILLS = 8
 
 
@@ -46,6 +39,7 @@ class PaperOrderExecutor:
     def __init__(self, exchange: PaperExchange, portfolio: PaperPortfolio, positions: Positions) -> None:
         self.orders = OrderRegister(keep_final=_FINAL_ORDERS)
         self.positions = positions
+        self.blotter = Blotter(self.orders, positions)
         self.portfolio = portfolio
         #: The last fills of this run, for whoever looks.
         self.last_fills: deque[OrderFilled] = deque(maxlen=_SHOWN_FILLS)
@@ -70,37 +64,20 @@ class PaperOrderExecutor:
     @property
     def has_news(self) -> bool:
         """Something happened since the last `take_step`."""
-        return bool(self._events)
+        return bool(self._events) or self.positions.has_changed
 
-    def settle(self, known: Positions) -> list[ExchangeEvent]:
-        """Follow what the exchange did since the last call. `known` has what was planned for positions."""
+    def settle(self) -> list[ExchangeEvent]:
+        """Follow what the exchange did since the last call."""
         events = self._exchange.drain_events()
         for event in events:
             self._events.append(event)
-            match event:
-                case OrderSubmitted():
-                    if event.request.position_id is not None:
-                        self.positions.plan(event.request.position_id, *known.planned(event.request.position_id))
-                case OrderAmended():
-                    self._learn_reason(event, known)
-                case OrderFilled():
-                    self._fills.append(event)
-                    self.last_fills.append(event)
-                case _:
-                    pass
-            record = self.orders.apply(event)
-            self.positions.apply(event)
-            if isinstance(event, OrderFilled) and record is not None and record.request.origin is not Origin.HODL:
-                self.portfolio.on_fill(event)
+            record = self.blotter.happened(event)
+            if isinstance(event, OrderFilled):
+                self._fills.append(event)
+                self.last_fills.append(event)
+                if record is not None and record.request.origin is not Origin.HODL:
+                    self.portfolio.on_fill(event)
         return events
-
-    def _learn_reason(self, event: OrderAmended, known: Positions) -> None:
-        """Why a stop moved is only known to those who asked for it."""
-        order = self.orders.by_client_id(event.client_order_id)
-        position_id = None if order is None else order.request.position_id
-        move = None if position_id is None else known.planned_move(position_id)
-        if position_id is not None and move is not None:
-            self.positions.plan_move(position_id, move)
 
     def take_step(self) -> ExecutedStep:
         """Everything since the last call; it is forgotten here."""
@@ -117,16 +94,3 @@ class PaperOrderExecutor:
     def order(self, client_order_id: str) -> OrderRecord | None:
         """An open or just finished order, as the exchange knows it."""
         return self.orders.by_client_id(client_order_id)
-
-    def state(self) -> dict[str, Any]:
-        # The trades in memory are a copy of the database's: they are not carried in every commit.
-        return {
-            "orders": self.orders.state(),
-            "positions": self.positions.state(),
-            "portfolio": {**self.portfolio.state(), "history": []},
-        }
-
-    def restore(self, stored: Mapping[str, Any]) -> None:
-        self.orders.restore(stored["orders"])
-        self.positions.restore(stored["positions"])
-        self.portfolio.restore(stored["portfolio"])

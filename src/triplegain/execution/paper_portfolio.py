@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+from msgspec import Struct
 
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError, TripleGainError
@@ -22,12 +22,12 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import EXACT, atoms, ceil_to, from_atoms, text
 from triplegain.domain.orders import Side
-from triplegain.domain.parts import Parts, rows_of
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import BalanceRecord
 from triplegain.domain.statement import AccountSummary, EquitySoFar
 from triplegain.domain.usd import DOLLARS, UsdPrices
 from triplegain.execution.paper_trade import PaperTrade
-from triplegain.execution.positions import Positions
+from triplegain.execution.positions import Positions, Results
 from triplegain.ledger.realised import CostBook, add_known, in_usd
 from triplegain.ledger.valuation import OpeningValuation, equity_usd
 from triplegain.ledger.wallet import Wallet
@@ -60,6 +60,17 @@ class InsufficientBalanceError(PortfolioError):
         super().__init__(
             f"{text(needed)} {asset} are needed and {text(held)} are available: {text(self.missing)} are missing"
         )
+
+
+class PortfolioState(Struct, frozen=True):
+    """What is counted; `direct` are wins and losses of trades that were booked directly."""
+
+    updated_at_ns: int
+    trade_count: int
+    fees_paid: dict[str, Decimal]
+    fees_usd: Decimal | None
+    equity_so_far: EquitySoFar
+    direct: Results
 
 
 class PaperPortfolio:
@@ -96,7 +107,7 @@ class PaperPortfolio:
         self._positions = positions
         self._fees_usd: Decimal | None = _ZERO
         self.equity_so_far = EquitySoFar()
-        self._direct_results = [0, 0]
+        self._direct = Results()
         self._history: deque[PaperTrade] = deque(maxlen=max_trade_history)
         self._wallet = Wallet() if wallet is None else wallet
         if wallet is None:
@@ -175,7 +186,8 @@ class PaperPortfolio:
         self._wallet.book_fill(now_ns, 0, number, paid=paid, received=received, fee=fee_leg, draw=0)
         trade = self._follow(f"{base}/{quote}", side, quantity, price, notional, fee, now_ns, "")
         if side is Side.SELL and trade.realised:
-            self._direct_results[trade.realised < 0] += 1
+            won, lost = trade.realised > 0, trade.realised < 0
+            self._direct = Results(self._direct.wins + won, self._direct.losses + lost)
         return trade
 
     def _fee(self, symbol: str, notional: Decimal) -> Decimal:
@@ -220,11 +232,11 @@ class PaperPortfolio:
 
     @property
     def wins(self) -> int:
-        return self._direct_results[0] + (self._positions.wins if self._positions else 0)
+        return self._direct.wins + (self._positions.results.wins if self._positions else 0)
 
     @property
     def losses(self) -> int:
-        return self._direct_results[1] + (self._positions.losses if self._positions else 0)
+        return self._direct.losses + (self._positions.results.losses if self._positions else 0)
 
     @property
     def realised_pnl(self) -> dict[str, Decimal | None]:
@@ -274,67 +286,26 @@ class PaperPortfolio:
 
     # Keeping
 
-    def state(self) -> dict[str, Any]:
-        """Everything but wallet and positions, whose owners keep them."""
-        return {
-            "updated_at_ns": str(self.updated_at_ns),
-            "cost_book": self.cost_book.state(),
-            "opening": self.opening.state(),
-            "trade_count": self.trade_count,
-            "fees_paid": {asset: text(fee) for asset, fee in self.fees_paid.items()},
-            "fees_usd": None if self._fees_usd is None else text(self._fees_usd),
-            "equity_so_far": msgspec.to_builtins(self.equity_so_far),
-            "direct_results": list(self._direct_results),
-            "history": [trade.to_dict() for trade in self._history],
-        }
+    def register(self, parts: Parts) -> None:
+        """All but wallet and positions, whose owners keep them, and the trades in memory, which are rows."""
+        parts.single("execution.portfolio", PortfolioState, self._state, self._restore)
+        self.cost_book.register(parts)
+        self.opening.register(parts)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.updated_at_ns = int(state["updated_at_ns"])
-        self.cost_book.restore(state["cost_book"])
-        self.opening.restore(state["opening"])
-        self.trade_count = state["trade_count"]
-        self.fees_paid = {asset: Decimal(fee) for asset, fee in state["fees_paid"].items()}
-        self._fees_usd = None if state["fees_usd"] is None else Decimal(state["fees_usd"])
-        self.equity_so_far = msgspec.convert(state["equity_so_far"], EquitySoFar)
-        self._direct_results = list(state["direct_results"])
-        self._history = deque(map(PaperTrade.from_dict, state["history"]), maxlen=self.max_trade_history)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The whole portfolio, wallet included, JSON-able and without loss."""
-        return {
-            "session_id": self.session_id,
-            "initial_balances": {asset: text(amount) for asset, amount in self.initial_balances.items()},
-            "created_at_ns": str(self.created_at_ns),
-            "max_trade_history": self.max_trade_history,
-            "wallet": [[*name, state.decode()] for name, state in rows_of(self._wallet).items()],
-            **self.state(),
-        }
-
-    @classmethod
-    def from_dict(
-        cls,
-        stored: Mapping[str, Any],
-        instruments: Iterable[Instrument],
-        mark: Mark,
-        *,
-        positions: Positions | None = None,
-    ) -> PaperPortfolio:
-        wallet = Wallet()
-        parts = Parts()
-        wallet.register(parts)
-        parts.restore({(part, key): state.encode() for part, key, state in stored["wallet"]})
-        portfolio = cls(
-            stored["session_id"],
-            {asset: Decimal(amount) for asset, amount in stored["initial_balances"].items()},
-            instruments,
-            mark,
-            int(stored["created_at_ns"]),
-            wallet=wallet,
-            positions=positions,
-            max_trade_history=stored["max_trade_history"],
+    def _state(self) -> PortfolioState:
+        return PortfolioState(
+            updated_at_ns=self.updated_at_ns,
+            trade_count=self.trade_count,
+            fees_paid=dict(self.fees_paid),
+            fees_usd=self._fees_usd,
+            equity_so_far=self.equity_so_far,
+            direct=self._direct,
         )
-        portfolio.restore(stored)
-        return portfolio
+
+    def _restore(self, stored: PortfolioState) -> None:
+        self.updated_at_ns, self.trade_count = stored.updated_at_ns, stored.trade_count
+        self.fees_paid, self._fees_usd = dict(stored.fees_paid), stored.fees_usd
+        self.equity_so_far, self._direct = stored.equity_so_far, stored.direct
 
     def to_dict_public(self) -> dict[str, Any]:
         """What a viewer may see: no ledger state, no reservations by order."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
-from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.money import EXACT, divide, text
-from triplegain.domain.orders import Side
+from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderSubmitted
+from triplegain.domain.money import EXACT, divide
+from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.records import CloseReason, PositionRecord
+from triplegain.execution.protection.protection import StopLevel
 from triplegain.ledger.realised import add_known, cost_share, in_usd
 
 _ZERO = Decimal(0)
@@ -21,22 +22,28 @@ class PositionError(TripleGainError):
     """Fills that cannot belong to this position. Always a bug or a damaged record: the session halts."""
 
 
-@dataclass(slots=True)
-class Position:
-    """One entry order and its exits. Money in the quote currency, quantities in base.
+class Position(Struct, frozen=True):
+    """One entry order and its exits, from the moment the entry is asked for. Money in the quote currency.
 
     Realised P&L is a function of the sums alone: exit notional - average entry x exit quantity - all fees paid. So
     realised + (mark - average entry) x quantity is always what the position earned, in whatever order fills came.
-    `stop` is where its stop order stands, `stop_reason` what the position closes with if it fires there.
+    `stop` is where its stop order stands (before the first fill: is to stand), `stop_reason` what the position closes
+    with if it fires there, `asked` the move of it that the venue has not answered: the answer tells the price and not
+    the reason. `opened_by` is the sequence of the first fill, 0 before. `live_exits` are numbers of orders.
     """
 
     position_id: str
     symbol: str
-    entry_order_number: int
-    opened_at_ns: int
-    updated_at_ns: int
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    stop_reason: CloseReason = CloseReason.STOP_LOSS
+    asked: StopLevel | None = None
+    entry_order_number: int = 0
+    opened_by: int = 0
+    opened_at_ns: int = 0
+    updated_at_ns: int = 0
     entry_over: bool = False
-    live_exits: set[int] = field(default_factory=set)
+    live_exits: tuple[int, ...] = ()
     bought: Decimal = _ZERO
     bought_notional: Decimal = _ZERO
     sold: Decimal = _ZERO
@@ -45,16 +52,17 @@ class Position:
     entry_fees: Decimal = _ZERO
     realised: Decimal = _ZERO
     realised_usd: Decimal | None = _ZERO
-    stop: Decimal | None = None
-    stop_reason: CloseReason = CloseReason.STOP_LOSS
-    target: Decimal | None = None
     closed_at_ns: int | None = None
     close_reason: CloseReason | None = None
-    dust: bool = False
 
     @property
     def quantity(self) -> Decimal:
         return EXACT.subtract(self.bought, self.sold)
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more will come of it."""
+        return self.closed_at_ns is not None or (self.entry_over and not self.bought)
 
     @property
     def average_entry(self) -> Decimal:
@@ -65,32 +73,81 @@ class Position:
         """The average entry with the fees of buying."""
         return divide(EXACT.add(self.bought_notional, self.entry_fees), self.bought)
 
-    def fill(self, side: Side, purpose: str, event: OrderFilled, quote_usd: Decimal | None) -> None:
-        """Take one fill in. `purpose` of an exit is its close reason; `quote_usd` prices what was realised."""
-        if side is Side.BUY:
-            self.bought = EXACT.add(self.bought, event.quantity)
-            self.bought_notional = EXACT.add(self.bought_notional, event.notional)
-            self.entry_fees = EXACT.add(self.entry_fees, event.fee)
-        else:
-            self.sold = EXACT.add(self.sold, event.quantity)
-            self.sold_notional = EXACT.add(self.sold_notional, event.notional)
-            self.close_reason = CloseReason(purpose)
-        if self.quantity < 0:
-            raise PositionError(f"position {self.position_id} has sold {-self.quantity} more than it ever bought")
-        self.fees = EXACT.add(self.fees, event.fee)
-        self.updated_at_ns = event.time_ns
-        sold_cost = cost_share(self.bought_notional, self.sold, self.bought)
-        realised = EXACT.subtract(EXACT.subtract(self.sold_notional, sold_cost), self.fees)
-        gain = EXACT.subtract(realised, self.realised)
-        self.realised = realised
-        self.realised_usd = add_known(self.realised_usd, in_usd(gain, quote_usd))
+    def submitted(self, event: OrderSubmitted) -> Position:
+        """An order of it is on its way to the venue."""
+        request = event.request
+        if request.side is not Side.SELL or not self.bought:
+            return self
+        leaving = replace(self, live_exits=(*self.live_exits, event.order_number))
+        trigger = request.terms.trigger
+        if trigger is None:
+            return leaving
+        return replace(leaving, stop=trigger, stop_reason=CloseReason(request.purpose))
 
-    def end(self, time_ns: int) -> None:
+    def amended(self, request: OrderRequest, event: OrderAmended) -> Position:
+        """An order of it stands elsewhere."""
+        is_stop = request.side is Side.SELL and request.terms.trigger is not None
+        if not is_stop or self.stop == event.price:
+            return self
+        moved = replace(self, stop=event.price, updated_at_ns=event.time_ns)
+        if self.asked is None or self.asked.trigger != event.price:
+            return moved
+        return replace(moved, stop_reason=self.asked.reason, asked=None)
+
+    def filled(self, request: OrderRequest, event: OrderFilled, quote_usd: Decimal | None) -> Position:
+        """One fill taken in; `quote_usd` prices what was realised. Raises PositionError: it sells what is not there."""
+        if not self.opened_by:
+            number, time_ns = event.order_number, event.time_ns
+            opened = replace(self, entry_order_number=number, opened_by=event.sequence, opened_at_ns=time_ns)
+        else:
+            opened = self
+        if request.side is Side.BUY:
+            after = replace(
+                opened,
+                bought=EXACT.add(self.bought, event.quantity),
+                bought_notional=EXACT.add(self.bought_notional, event.notional),
+                entry_fees=EXACT.add(self.entry_fees, event.fee),
+            )
+        else:
+            fired = request.terms.trigger is not None
+            after = replace(
+                opened,
+                sold=EXACT.add(self.sold, event.quantity),
+                sold_notional=EXACT.add(self.sold_notional, event.notional),
+                # The purpose of an exit is its close reason; of a stop it is that of its last move.
+                close_reason=self.stop_reason if fired else CloseReason(request.purpose),
+            )
+        if after.quantity < 0:
+            raise PositionError(f"position {self.position_id} has sold {-after.quantity} more than it ever bought")
+        fees = EXACT.add(self.fees, event.fee)
+        sold_cost = cost_share(after.bought_notional, after.sold, after.bought)
+        realised = EXACT.subtract(EXACT.subtract(after.sold_notional, sold_cost), fees)
+        gain = EXACT.subtract(realised, self.realised)
+        return replace(
+            after,
+            fees=fees,
+            updated_at_ns=event.time_ns,
+            realised=realised,
+            realised_usd=add_known(self.realised_usd, in_usd(gain, quote_usd)),
+        )
+
+    def order_over(self, order_number: int, side: Side, minimum: Decimal, time_ns: int) -> Position:
+        """No more comes of an order of it. The position ends where nothing is left that could be sold."""
+        after = replace(
+            self,
+            entry_over=self.entry_over or side is Side.BUY,
+            live_exits=tuple(number for number in self.live_exits if number != order_number),
+        )
+        ends = after.bought and after.entry_over and not after.live_exits and after.quantity < minimum
+        return after.ended(time_ns) if ends else after
+
+    def ended(self, time_ns: int) -> Position:
         """Over for trading; a rest is dust."""
-        self.closed_at_ns = self.updated_at_ns = time_ns
-        self.dust = self.quantity > 0
+        return replace(self, closed_at_ns=time_ns, updated_at_ns=time_ns)
 
     def record(self) -> PositionRecord:
+        """As it is stored. It must have bought something."""
+        is_closed = self.closed_at_ns is not None
         return PositionRecord(
             position_id=self.position_id,
             symbol=self.symbol,
@@ -107,61 +164,6 @@ class Position:
             stop=self.stop,
             target=self.target,
             closed_at_ns=self.closed_at_ns,
-            close_reason=self.close_reason if self.closed_at_ns is not None else None,
-            dust=self.dust,
-        )
-
-    def state(self) -> dict[str, Any]:
-        def known(value: Decimal | None) -> str | None:
-            return None if value is None else text(value)
-
-        return {
-            "position_id": self.position_id,
-            "symbol": self.symbol,
-            "entry_order_number": self.entry_order_number,
-            "opened_at_ns": str(self.opened_at_ns),
-            "updated_at_ns": str(self.updated_at_ns),
-            "entry_over": self.entry_over,
-            "live_exits": sorted(self.live_exits),
-            "bought": text(self.bought),
-            "bought_notional": text(self.bought_notional),
-            "sold": text(self.sold),
-            "sold_notional": text(self.sold_notional),
-            "fees": text(self.fees),
-            "entry_fees": text(self.entry_fees),
-            "realised": text(self.realised),
-            "realised_usd": known(self.realised_usd),
-            "stop": known(self.stop),
-            "stop_reason": self.stop_reason.value,
-            "target": known(self.target),
-            "close_reason": None if self.close_reason is None else self.close_reason.value,
-        }
-
-    @classmethod
-    def restore(cls, state: Mapping[str, Any]) -> Position:
-        """An open position as it stood. Ended ones are not part of any state."""
-
-        def known(value: str | None) -> Decimal | None:
-            return None if value is None else Decimal(value)
-
-        return cls(
-            position_id=state["position_id"],
-            symbol=state["symbol"],
-            entry_order_number=state["entry_order_number"],
-            opened_at_ns=int(state["opened_at_ns"]),
-            updated_at_ns=int(state["updated_at_ns"]),
-            entry_over=state["entry_over"],
-            live_exits=set(state["live_exits"]),
-            bought=Decimal(state["bought"]),
-            bought_notional=Decimal(state["bought_notional"]),
-            sold=Decimal(state["sold"]),
-            sold_notional=Decimal(state["sold_notional"]),
-            fees=Decimal(state["fees"]),
-            entry_fees=Decimal(state["entry_fees"]),
-            realised=Decimal(state["realised"]),
-            realised_usd=known(state["realised_usd"]),
-            stop=known(state["stop"]),
-            stop_reason=CloseReason(state["stop_reason"]),
-            target=known(state["target"]),
-            close_reason=None if state["close_reason"] is None else CloseReason(state["close_reason"]),
+            close_reason=self.close_reason if is_closed else None,
+            dust=is_closed and self.quantity > 0,
         )

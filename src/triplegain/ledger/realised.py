@@ -8,14 +8,15 @@ Gains on the quote currency itself (holding BTC while trading XRP/BTC) show in e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
-from typing import Any
+
+from msgspec import Struct
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.money import EXACT, plain, text
+from triplegain.domain.money import EXACT, plain
 from triplegain.domain.orders import Side
+from triplegain.domain.parts import Parts
 
 #: Asset to USD, or None where there is no fresh price.
 UsdPrice = Callable[[str], Decimal | None]
@@ -45,8 +46,7 @@ def add_known(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return None if one is None or other is None else EXACT.add(one, other)
 
 
-@dataclass(slots=True)
-class _Pool:
+class Pool(Struct):
     """Coins of one symbol: how many, what they cost in the quote currency (None: unknown), what they earned."""
 
     quantity: Decimal = _ZERO
@@ -60,11 +60,13 @@ class CostBook:
     """Average cost and realised P&L per symbol, in its quote currency and in USD at the time of each execution."""
 
     def __init__(self) -> None:
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[str, Pool] = {}
+        self._touch: Callable[[str], None] = lambda symbol: None
 
     def open_with(self, symbol: str, quantity: Decimal, price: Decimal | None) -> None:
         """Coins that were there before the first trade, at the opening price; None leaves their cost unknown."""
-        pool = self._pools.setdefault(symbol, _Pool())
+        pool = self._pools.setdefault(symbol, Pool())
+        self._touch(symbol)
         pool.quantity = EXACT.add(pool.quantity, quantity)
         pool.cost = add_known(pool.cost, None if price is None else EXACT.multiply(quantity, price))
 
@@ -83,7 +85,8 @@ class CostBook:
         """
         if quantity <= 0:
             raise InvalidValueError(f"{symbol}: an execution needs a quantity above zero, this is {quantity}")
-        pool = self._pools.setdefault(symbol, _Pool())
+        pool = self._pools.setdefault(symbol, Pool())
+        self._touch(symbol)
         pool.fees = EXACT.add(pool.fees, fee)
         if side is Side.BUY:
             pool.quantity = EXACT.add(pool.quantity, quantity)
@@ -96,7 +99,7 @@ class CostBook:
         return gain
 
     @staticmethod
-    def _sell(pool: _Pool, quantity: Decimal, proceeds: Decimal) -> Decimal | None:
+    def _sell(pool: Pool, quantity: Decimal, proceeds: Decimal) -> Decimal | None:
         if quantity > pool.quantity:
             pool.quantity, pool.cost = _ZERO, _ZERO
             return None
@@ -132,27 +135,12 @@ class CostBook:
 
     def unrealised(self, symbol: str, mark: Decimal | None) -> Decimal | None:
         """Value of the coins at `mark` less their cost, in the quote currency."""
-        pool = self._pools.get(symbol, _Pool())
+        pool = self._pools.get(symbol, Pool())
         if not pool.quantity:
             return _ZERO
         if mark is None or pool.cost is None:
             return None
         return EXACT.subtract(EXACT.multiply(pool.quantity, mark), pool.cost)
 
-    def state(self) -> dict[str, Any]:
-        def known(value: Decimal | None) -> str | None:
-            return None if value is None else text(value)
-
-        return {
-            symbol: [text(p.quantity), known(p.cost), known(p.realised), known(p.realised_usd), text(p.fees)]
-            for symbol, p in self._pools.items()
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        def known(value: str | None) -> Decimal | None:
-            return None if value is None else Decimal(value)
-
-        self._pools = {
-            symbol: _Pool(Decimal(quantity), known(cost), known(realised), known(usd), Decimal(fees))
-            for symbol, (quantity, cost, realised, usd, fees) in state.items()
-        }
+    def register(self, parts: Parts) -> None:
+        self._touch = parts.keyed("ledger.cost", Pool, self._pools.get, self._pools.update)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal, localcontext
-from typing import Any
 
-from triplegain.domain.money import plain, text
+from msgspec import Struct
+
+from triplegain.domain.money import plain
+from triplegain.domain.parts import Parts
 from triplegain.domain.usd import DOLLARS, cash_usd
 from triplegain.ledger.realised import UsdPrice, add_known, in_usd
 
@@ -20,6 +22,16 @@ def equity_usd(balances: Mapping[str, Decimal], usd_price: UsdPrice) -> Decimal 
         if amount:
             total = add_known(total, in_usd(amount, usd_price(asset)))
     return total
+
+
+class Opening(Struct, frozen=True):
+    """What the session began with; `held` is what the yardstick holds, from `time_ns` on."""
+
+    balances: dict[str, Decimal]
+    benchmark_asset: str
+    time_ns: int | None
+    equity: Decimal | None
+    held: dict[str, Decimal]
 
 
 class OpeningValuation:
@@ -69,18 +81,12 @@ class OpeningValuation:
         """The yardstick's value now; None before the opening is valued or where a price is missing."""
         return equity_usd(self._held, usd_price) if self.is_frozen else None
 
-    def state(self) -> dict[str, Any]:
-        return {
-            "balances": {asset: text(amount) for asset, amount in self.balances.items()},
-            "benchmark_asset": self.benchmark_asset,
-            "time_ns": None if self.time_ns is None else str(self.time_ns),
-            "equity": None if self.equity is None else text(self.equity),
-            "held": {asset: text(amount) for asset, amount in self._held.items()},
-        }
+    def register(self, parts: Parts) -> None:
+        parts.single("ledger.opening", Opening, self._state, self._restore)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.balances = {asset: Decimal(amount) for asset, amount in state["balances"].items()}
-        self.benchmark_asset = state["benchmark_asset"]
-        self.time_ns = None if state["time_ns"] is None else int(state["time_ns"])
-        self.equity = None if state["equity"] is None else Decimal(state["equity"])
-        self._held = {asset: Decimal(amount) for asset, amount in state["held"].items()}
+    def _state(self) -> Opening:
+        return Opening(self.balances, self.benchmark_asset, self.time_ns, self.equity, self._held)
+
+    def _restore(self, stored: Opening) -> None:
+        self.balances, self.benchmark_asset = stored.balances, stored.benchmark_asset
+        self.time_ns, self.equity, self._held = stored.time_ns, stored.equity, stored.held

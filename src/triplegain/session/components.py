@@ -16,7 +16,6 @@ from triplegain.execution.hodl.allocation import PaperHodlAccount
 from triplegain.execution.hodl.bag import HodlBag
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_desk import OrderDesk
-from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
@@ -26,8 +25,6 @@ from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import StepRecord
-
-_DESK_FINAL_ORDERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,7 @@ def open_rooms(settings: SessionSettings) -> SessionRooms:
         max_trade_history=settings.max_trade_history,
     )
     executor = PaperOrderExecutor(exchange, portfolio, positions)
-    orders = OrderRegister(keep_final=_DESK_FINAL_ORDERS)
-    known = Positions(instruments, usd)
-    desk = OrderDesk(executor, instruments, orders, known, portfolio.initial_balances, settings.desk)
+    desk = OrderDesk(executor, instruments, executor.blotter, portfolio.total, settings.desk)
     synthetic = settings.source is QuoteSource.DEMO
     return SessionRooms(
         wallet=wallet,

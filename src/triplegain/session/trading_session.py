@@ -213,7 +213,7 @@ class TradingSession:
     def _settle(self) -> None:
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
         while True:
-            for event in self.executor.settle(self.desk.positions):
+            for event in self.executor.settle():
                 self._visible.add(event)
             if self._visible.next_ns > self.now_ns:
                 break
@@ -392,7 +392,6 @@ class TradingSession:
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
         """Everything since the last batch, with the parts of the session that have changed."""
-        self.desk.forget_changes()
         return self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
 
     def _register(self) -> None:
@@ -404,10 +403,9 @@ class TradingSession:
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)
         self._visible.register(self.parts)
-        single("execution.executor", dict, self.executor.state, self.executor.restore)
+        self.portfolio.register(self.parts)
+        self.executor.blotter.register(self.parts)
         self.desk.register(self.parts)
-        single("execution.known_orders", dict, self.desk.orders.state, self.desk.orders.restore)
-        single("execution.known_positions", dict, self.desk.positions.state, self.desk.positions.restore)
         if self.trader is None:
             self.parts.retire(*TRADER_PARTS)
         else:

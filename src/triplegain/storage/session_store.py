@@ -26,7 +26,8 @@ from triplegain.storage.errors import (
     is_lost,
     outcome_unknown,
 )
-from triplegain.storage.forms import FORMS, Forms, Kept
+from triplegain.storage.forms import FORMS
+from triplegain.storage.forms.conversion import Forms, Kept
 from triplegain.storage.security_log import insert_security_event
 from triplegain.storage.session_lock import SessionWriter, lock_session, take_over
 from triplegain.storage.stored_session import StoredSession

@@ -154,10 +154,7 @@ class RebalanceRun:
         return sent.reason if isinstance(sent, Refusal) else ""
 
     def filled(self, client_order_id: str) -> Decimal | None:
-        record = self._desk.orders.by_client_id(client_order_id)
-        if record is None:
-            return None if self._desk.is_pending(client_order_id) else Decimal(0)
-        return record.filled_quantity if record.status.is_final else None
+        return self._desk.allocated(client_order_id)
 
     def register(self, parts: Parts) -> None:
         self._rebalancing.book.register(parts)

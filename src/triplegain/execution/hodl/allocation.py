@@ -40,7 +40,7 @@ class HodlAccount(Protocol):
 
 
 class PaperHodlAccount:
-    """The wallet's hodl account. The desk is told what left, so that it does not spend it."""
+    """The wallet's hodl account."""
 
     def __init__(self, wallet: Wallet, desk: OrderDesk) -> None:
         self._wallet = wallet
@@ -51,10 +51,7 @@ class PaperHodlAccount:
         return min(from_atoms(self._wallet.available(asset)), self._desk.free(asset))
 
     def set_aside(self, asset: str, amount: Decimal, now_ns: int) -> bool:
-        if self.free(asset) < amount or not self._wallet.set_aside(asset, atoms(amount), now_ns):
-            return False
-        self._desk.moved(asset, EXACT.minus(amount))
-        return True
+        return self.free(asset) >= amount and self._wallet.set_aside(asset, atoms(amount), now_ns)
 
 
 class SubBalance(Struct):

@@ -19,12 +19,12 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import PositionRecord
+from triplegain.execution.blotter import KnownOrders
 from triplegain.execution.broker import Broker
 from triplegain.execution.hodl.allocation import DAY_NS, Allocation, HodlAccount, HodlAllocator, UncountedProfit
 from triplegain.execution.hodl.buyer import Ask, HodlBuyer, Purchases
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_register import OrderRegister
 from triplegain.ledger.realised import UsdPrice, in_usd
 
 
@@ -54,7 +54,7 @@ class HodlBag:
         broker: Broker,
         account: HodlAccount,
         instruments: Iterable[Instrument],
-        orders: OrderRegister,
+        orders: KnownOrders,
         settings: HodlSettings,
         *,
         ask: Ask,

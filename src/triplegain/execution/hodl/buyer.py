@@ -18,11 +18,11 @@ from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, divide, floor_to, text
 from triplegain.domain.orders import Market, OrderRequest, Side
+from triplegain.execution.blotter import KnownOrders
 from triplegain.execution.broker import Broker
 from triplegain.execution.hodl.allocation import HodlAllocator
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_register import OrderRegister
 
 #: Symbol to the price a market order to buy is reckoned with, or None where it is not fresh.
 Ask = Callable[[str], Decimal | None]
@@ -105,7 +105,7 @@ class HodlBuyer:
         self,
         broker: Broker,
         instruments: Iterable[Instrument],
-        orders: OrderRegister,
+        orders: KnownOrders,
         settings: HodlSettings,
         ask: Ask,
         allocator: HodlAllocator,

@@ -19,8 +19,8 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason
+from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.broker import Broker
-from triplegain.execution.positions import Positions
 from triplegain.execution.protection.protection import (
     Closed,
     Entering,
@@ -54,7 +54,7 @@ class ProtectionActions:
         self,
         broker: Broker,
         instruments: Mapping[str, Instrument],
-        positions: Positions,
+        positions: KnownPositions,
         sent: OrderCounts,
         by_order: dict[str, str],
         alert: Callable[[Protection, AlertKind, str, int], None],
@@ -119,7 +119,7 @@ class ProtectionActions:
         wanted = protection.wanted
         if wanted is None or not protection.move_is_due or now_ns < protection.move_at_ns:
             return False
-        self._positions.plan_move(protection.position_id, wanted)
+        self._positions.ask_move(protection.position_id, wanted)
         protection.stage = replace(stage, asked=Move(wanted))
         self._broker.amend(AmendRequest(stage.stop_id, price=wanted.trigger))
         return True

@@ -165,7 +165,7 @@ class Protection(Struct):
     refused is asked for again at `move_at_ns`. `tighten` is a distance from the bid, as a fraction, that waits for a
     price. `unprotected_since_ns`: since when coins have had no stop. `cancel_at_ns`: no cancel before this.
     `stops_lost` counts stops that were taken away from outside. `owing_since_ns`: since when something that was begun
-    (a way out, a sale of a part, a higher stop) is not done. Times are market time.
+    (a way out, a sale of a part, a higher stop) is not done. `by_hand`: a person opened it. Times are market time.
     """
 
     position_id: str
@@ -190,6 +190,7 @@ class Protection(Struct):
     stops_lost: int = 0
     owing_since_ns: int | None = None
     overdue: bool = False
+    by_hand: bool = False
 
     # -- what is so ----------------------------------------------------------------------------------------------
 

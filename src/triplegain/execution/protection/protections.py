@@ -19,8 +19,8 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
+from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.broker import Broker
-from triplegain.execution.positions import Positions
 from triplegain.execution.protection.actions import OrderCounts, ProtectionActions
 from triplegain.execution.protection.protection import (
     Closed,
@@ -67,7 +67,7 @@ class Protections:
     """Every position and entry under way, oldest first. One that is over leaves memory."""
 
     def __init__(
-        self, broker: Broker, instruments: Iterable[Instrument], positions: Positions, settings: ProtectionSettings
+        self, broker: Broker, instruments: Iterable[Instrument], positions: KnownPositions, settings: ProtectionSettings
     ) -> None:
         self.alerts: deque[AlertRecord] = deque(maxlen=_ALERTS_KEPT)
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
@@ -115,8 +115,8 @@ class Protections:
 
     # -- what is asked of a position -----------------------------------------------------------------------------
 
-    def enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> None:
-        """Follow an entry from before it is sent; `request` carries its position id."""
+    def enter(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool) -> None:
+        """Follow an entry from before it is sent; `request` carries its position id. `by_hand`: a person's."""
         position_id = request.position_id or ""
         self._totals.begun += 1
         self._protections[position_id] = Protection(
@@ -127,10 +127,11 @@ class Protections:
             None if stop is None else StopLevel(stop),
             target,
             number=self._totals.begun,
+            by_hand=by_hand,
         )
         self._by_order[request.client_order_id] = position_id
         self._changed(position_id)
-        self._positions.plan(position_id, stop, target)
+        self._positions.begin(position_id, request.symbol, stop, target)
 
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
         """Start the way out. False if the position is not there or already on it."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import floor_to
 from triplegain.domain.records import CloseReason
-from triplegain.execution.positions import Positions
+from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.protection.protection import (
     Exiting,
     LegState,
@@ -28,7 +28,7 @@ class PriceWatch:
     """
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], positions: Positions, settings: ProtectionSettings
+        self, instruments: Mapping[str, Instrument], positions: KnownPositions, settings: ProtectionSettings
     ) -> None:
         self.atr: dict[str, Decimal] = {}
         self._instruments = instruments
