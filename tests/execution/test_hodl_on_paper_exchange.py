@@ -61,13 +61,15 @@ class HodlSession(Session):
         due = self.bag.next_due_ns()
         if due is not None and due <= self.now_ns:
             self.bag.on_timer(self.now_ns)
-        self.check()
+            self.check()
 
     def deliver(self) -> None:
         self.exchange.run_through(self.now_ns)
         for event in self.exchange.drain_events():
             self.blotter.happened(event)
             self.pending.append(event)
+            if isinstance(event, OrderFilled):
+                self._booked.append(event)
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):
@@ -93,15 +95,15 @@ class HodlSession(Session):
             self.desk.place(OrderRequest(name, "BTC/USDT", Side.SELL, max(quantity, Decimal("0.05")), Market()))
 
     def restart(self) -> None:
-        super().restart()
         self.wallet.restore(json.loads(json.dumps(self.wallet.state())))
+        super().restart()
         bag = msgspec.json.decode(msgspec.json.encode(self.bag.state), type=HodlState)
         self.bag = self._new_bag()
         self.bag.restore(bag)
 
-    def check(self) -> None:
+    def check(self) -> list[LedgerEntry]:
         """What must hold after every message."""
-        entries = self.wallet.drain_entries()
+        entries = super().check()
         check_balanced(entries)
         for entry in entries:
             self.sums[entry.account, entry.asset] += entry.amount_atoms
@@ -119,6 +121,7 @@ class HodlSession(Session):
             amount * (Decimal(self.price) / 10 if asset == "BTC" else 1)
             for asset, amount in (("BTC", self.total("BTC")), ("USDT", self.total("USDT")))
         )
+        return entries
 
     def set_aside(self) -> Decimal:
         moved = (e.amount_atoms for e in self.entries if e.kind is EntryKind.TRANSFER and e.account is HODL)
