@@ -11,9 +11,10 @@ from tests.execution.conftest import blotter_of, halve_all, parts_of, restart
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, from_atoms
-from triplegain.domain.orders import Limit, Market, OrderRequest, Side
+from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
@@ -24,6 +25,7 @@ from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.execution.settings import DeskSettings
 from triplegain.ledger.wallet import Wallet
+from triplegain.session.reconciliation import Reconciliation
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
 OPENING = {"USDT": Decimal(1_000_000), "BTC": Decimal(2)}
@@ -45,10 +47,13 @@ class Session:
         self.records: dict[str, PositionRecord] = {}
         self.fills: list[OrderFilled] = []
         self.rejected: list[OrderRejected] = []
+        self.by_hand: set[str] = set()
+        self._booked: list[OrderFilled] = []
         self.portfolio = PaperPortfolio("s", OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
         self.portfolio.observe_opening(0)
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)
+        self.reconciliation = Reconciliation(wallet, self.blotter)
 
     def _new_desk(self) -> OrderDesk:
         self.blotter = blotter_of(BTC)
@@ -82,6 +87,15 @@ class Session:
         due = self.desk.next_due_ns()
         if due is not None and due <= self.now_ns:
             self.desk.on_timer(self.now_ns)
+        self.check()
+
+    def check(self) -> list[LedgerEntry]:
+        """The books agree now; the entries since the last call."""
+        self.deliver()
+        entries, fills = self.wallet.drain_entries(), self._booked
+        self._booked = []
+        self.reconciliation.follow(entries, fills, self.blotter.orders.drain_changed(), self.now_ns)
+        return entries
 
     def deliver(self) -> None:
         """In the venue's order: one that is late makes those behind it late."""
@@ -89,6 +103,8 @@ class Session:
         for event in self.exchange.drain_events():
             self.blotter.happened(event)
             self.pending.append(event)
+            if isinstance(event, OrderFilled):
+                self._booked.append(event)
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):
@@ -129,10 +145,28 @@ class Session:
             name = f"mine-{self.random.randint(0, 10**9)}"
             self.desk.place(OrderRequest(name, "BTC/USDT", Side.SELL, quantity, Market()))
 
+    def act_by_hand(self) -> None:
+        """A person acts at any moment, also between a fill and our sight of it: purchases without a stop, sales of more
+        than there is, at market or resting, names like those the program has given."""
+        quantity = Decimal(self.random.randint(50, 4000)) / 1000
+        family = self.random.choice(("mine", "entry", "stop", "exit", "rb", "hodl", "tg", "tg-exit"))
+        side = self.random.choice((Side.BUY, Side.SELL))
+        price = Decimal(self.price + self.random.randint(-6, 6)) / 10
+        terms = self.random.choice((Market(), Market(), Limit(price), StopLoss(price)))
+        name = f"{family}-{self.random.randint(1, 10**6)}"
+        sent = self.desk.place(OrderRequest(name, "BTC/USDT", side, quantity, terms))
+        if isinstance(sent, OrderRequest):
+            self.by_hand.add(name)
+        for resting in self.blotter.orders.open_orders():
+            if resting.request.client_order_id in self.by_hand and self.random.random() < 0.3:
+                self.desk.cancel(resting.request.client_order_id)
+
     def restart(self) -> None:
         """The desk dies and comes back from its stored state, in the middle of everything."""
         before, self.desk = self.desk, self._new_desk()
         self._parts = restart(before, self._parts, self.desk)
+        self.reconciliation = Reconciliation(self.wallet, self.blotter)
+        self.reconciliation.begin()
 
 
 def run(seed: int, restarts: bool) -> Session:
@@ -154,7 +188,7 @@ def test_wallet_positions_and_cost_book_agree_after_a_wild_market(seed: int) -> 
     session = run(seed, restarts=False)
     records, fills = session.records.values(), session.fills
     assert len(records) > 15 and len({record.close_reason for record in records}) >= 3
-    own = [event for event in session.rejected if event.client_order_id.startswith(("stop", "exit"))]
+    own = [event for event in session.rejected if event.client_order_id.startswith(("tg-stop", "tg-exit"))]
     # Never coins that another order holds or that are not there: only rests too cheap for the exchange.
     assert {event.code for event in own} <= {"EOrder:Cost minimum not met"}
     assert session.desk.open_positions() == () and list(session.desk.orders.open_orders()) == []
@@ -179,3 +213,27 @@ def test_wallet_positions_and_cost_book_agree_after_a_wild_market(seed: int) -> 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_desk_restarted_again_and_again_trades_exactly_as_one_that_never_stopped(seed: int) -> None:
     assert run(seed, restarts=True).fills == run(seed, restarts=False).fills
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_a_person_does_at_whatever_moment_positions_keep_their_coins_and_close(seed: int) -> None:
+    session = Session(seed)
+    refused = 0
+    for number in range(600):
+        session.step()
+        if number % 7 == 0:
+            session.act()
+        if number % 3 == 0:
+            before = len(session.by_hand)
+            session.act_by_hand()
+            refused += len(session.by_hand) == before
+        session.check()
+        if number % 50 == 0:
+            session.restart()
+    for _ in range(400):
+        session.desk.close_all(CloseReason.MANUAL, session.now_ns)
+        session.step()
+    assert len(session.by_hand) > 20 and refused > 20
+    assert session.desk.open_positions() == () and session.blotter.positions.all() == ()
+    own = [event for event in session.rejected if event.client_order_id.startswith(("tg-stop", "tg-exit"))]
+    assert {event.code for event in own} <= {"EOrder:Cost minimum not met"}

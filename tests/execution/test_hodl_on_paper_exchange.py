@@ -62,13 +62,15 @@ class HodlSession(Session):
         due = self.bag.next_due_ns()
         if due is not None and due <= self.now_ns:
             self.bag.on_timer(self.now_ns)
-        self.check()
+            self.check()
 
     def deliver(self) -> None:
         self.exchange.run_through(self.now_ns)
         for event in self.exchange.drain_events():
             self.blotter.happened(event)
             self.pending.append(event)
+            if isinstance(event, OrderFilled):
+                self._booked.append(event)
         while self.pending and self.pending[0].visible_at_ns <= self.now_ns:
             event = self.pending.pop(0)
             if isinstance(event, OrderFilled):
@@ -103,9 +105,9 @@ class HodlSession(Session):
         self.bag = self._new_bag()
         self.bag.restore(bag)
 
-    def check(self) -> None:
+    def check(self) -> list[LedgerEntry]:
         """What must hold after every message."""
-        entries = self.wallet.drain_entries()
+        entries = super().check()
         check_balanced(entries)
         for entry in entries:
             self.sums[entry.account, entry.asset] += entry.amount_atoms
@@ -123,6 +125,7 @@ class HodlSession(Session):
             amount * (Decimal(self.price) / 10 if asset == "BTC" else 1)
             for asset, amount in (("BTC", self.total("BTC")), ("USDT", self.total("USDT")))
         )
+        return entries
 
     def set_aside(self) -> Decimal:
         moved = (e.amount_atoms for e in self.entries if e.kind is EntryKind.TRANSFER and e.account is HODL)

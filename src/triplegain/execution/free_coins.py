@@ -15,6 +15,7 @@ from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 
 _ZERO = Decimal(0)
+_HODL = LedgerAccount.HODL
 
 
 class FreeCoins:
@@ -34,6 +35,7 @@ class FreeCoins:
         ask: Callable[[str], Decimal | None],
     ) -> None:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._orders = orders
         self._positions = positions
         self._total = total
         self._ask = ask
@@ -67,20 +69,41 @@ class FreeCoins:
     def refusal(self, request: OrderRequest) -> str | None:
         """Why this order may not be sent: it would spend a position's coins. None where nothing speaks against it.
 
-        An order the whole wallet could not pay is let through: the venue refuses it with its own code.
+        Coins count that entries under way may yet bring: they may be there before this order is. What could not be
+        paid even then is let through: the venue refuses it with its own code.
         """
         asset, needed = self.cost(request)
-        if not self._positions.owned(asset):
-            return None
         if needed is None:
+            if not self._positions.owned(asset):
+                return None
             return f"no price for {request.symbol}: cannot tell whether it would spend coins of an open position"
         free = self.free(asset)
-        if needed <= free or needed > self._total(asset):
+        if needed <= free:
+            return None
+        coming, for_positions, is_bounded = self._coming(asset)
+        if not self._positions.owned(asset) and not for_positions:
+            return None
+        if is_bounded and needed > EXACT.add(self._total(asset), coming):
             return None
         return (
             f"it needs {text(needed)} {asset}, of which only {text(free)} are free: "
             f"the rest belongs to open positions or orders; close the position instead"
         )
+
+    def _coming(self, asset: str) -> tuple[Decimal, bool, bool]:
+        """What orders under way may yet bring of an asset, whether positions get any of it, and whether that is all:
+        what a sale may bring nobody can say."""
+        coming, for_positions, is_bounded = _ZERO, False, True
+        named = (
+            (each.request, EXACT.subtract(each.quantity, each.filled_quantity)) for each in self._orders.open_orders()
+        )
+        for request, rest in (*named, *((each, each.quantity) for each in self._sent.values())):
+            instrument = self._instruments[request.symbol]
+            if request.side is Side.BUY and instrument.base == asset and account_of(request.origin) is not _HODL:
+                coming, for_positions = EXACT.add(coming, rest), for_positions or request.position_id is not None
+            elif request.side is Side.SELL and instrument.quote == asset:
+                is_bounded = False
+        return coming, for_positions, is_bounded
 
     def cost(self, request: OrderRequest) -> tuple[str, Decimal | None]:
         """The asset an order spends and how much of it, with the highest fee; None without a price."""
@@ -129,4 +152,4 @@ class FreeCoins:
 def _spends(request: OrderRequest) -> bool:
     """Whether it spends free coins: the exit of a position spends its own, and the hodl account has its own money."""
     is_exit = request.side is Side.SELL and request.position_id is not None
-    return not is_exit and account_of(request.origin) is not LedgerAccount.HODL
+    return not is_exit and account_of(request.origin) is not _HODL

@@ -41,6 +41,7 @@ from triplegain.session.aftermath import Aftermath
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import open_hodl_bag, open_rebalance, open_rooms
 from triplegain.session.order_by_hand import refusal
+from triplegain.session.reconciliation import Reconciliation
 from triplegain.session.risk_watch import RiskWatch
 from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import RecordState
@@ -88,6 +89,7 @@ class TradingSession:
         )
         self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
         self.aftermath = Aftermath(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
+        self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
         self._opened = False
@@ -170,7 +172,9 @@ class TradingSession:
         self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
 
     def close_run(self) -> None:
-        """The run ends here: one more snapshot, so that the record's last equity is the last one seen."""
+        """The run ends here: one more snapshot, so that the record's last equity is the last one seen, and one more
+        look at all the books."""
+        self.reconciliation.due_ns = 0
         if self._opened:
             self.record.snapshot(self.now_ns)
 
@@ -391,8 +395,13 @@ class TradingSession:
         return self.record.has_waiting
 
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
-        """Everything since the last batch, with the parts of the session that have changed."""
-        return self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
+        """Everything since the last batch, with the parts of the session that have changed.
+
+        Raises ReconcileError where the books do not agree.
+        """
+        batch = self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
+        self.reconciliation.take(batch)
+        return batch
 
     def _register(self) -> None:
         """Every part of the session that no record says, in the order in which they are restored."""
@@ -427,5 +436,6 @@ class TradingSession:
         # What is missing halts until somebody has looked: only its own part says otherwise.
         self.risk.restore(None)
         self.parts.restore(parts)
+        self.reconciliation.begin()
         self._aim()
         self._settle()

@@ -1,0 +1,130 @@
+"""The books of a session compared: at each commit what it touches, from running sums; all of them each minute."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
+from triplegain.domain.money import EXACT, from_atoms
+from triplegain.domain.orders import OrderStatus, Side
+from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.execution.blotter import Blotter
+from triplegain.ledger import reconcile
+from triplegain.ledger.wallet import Wallet
+
+_MINUTE_NS = 60 * SECOND_NS
+_OURS = (LedgerAccount.WALLET, LedgerAccount.HODL)
+_ZERO = Decimal(0)
+
+#: An account of ours and an asset in it.
+Pot = tuple[LedgerAccount, str]
+
+
+class Reconciliation:
+    """`begin` where the session starts, `take` at each commit. Both raise ReconcileError."""
+
+    def __init__(self, wallet: Wallet, blotter: Blotter) -> None:
+        #: When everything is compared next, in market time.
+        self.due_ns = 0
+        self._wallet = wallet
+        self._blotter = blotter
+        self._entries: Counter[Pot] = Counter()
+        self._reserved: Counter[Pot] = Counter()
+        self._by_order: dict[int, int] = {}
+        self._fills: dict[int, Decimal] = {}
+
+    def begin(self) -> None:
+        """Go on from what the components have been given."""
+        for account in _OURS:
+            for asset in self._wallet.assets(account):
+                self._entries[account, asset] = self._wallet.total(asset, account)
+        for order in self._blotter.orders.open_orders():
+            self._fills[order.order_number] = order.filled_quantity
+            self._reserve(order)
+        reconcile.check(self._whole())
+
+    def take(self, batch: CommitBatch) -> None:
+        """Everything since the last call: all is settled, and nothing of it is stored yet."""
+        self.follow(batch.entries, batch.fills, batch.orders, batch.market_time_ns)
+
+    def follow(
+        self,
+        entries: Iterable[LedgerEntry],
+        fills: Iterable[OrderFilled],
+        orders: Iterable[OrderRecord],
+        now_ns: int,
+    ) -> None:
+        """The same, of what a batch holds; `orders` are those that have changed, as they are now."""
+        reconcile.check(self._changed(entries, fills, orders))
+        if now_ns >= self.due_ns:
+            self.due_ns = now_ns - now_ns % _MINUTE_NS + _MINUTE_NS
+            reconcile.check(self._whole())
+
+    def _changed(
+        self, entries: Iterable[LedgerEntry], fills: Iterable[OrderFilled], orders: Iterable[OrderRecord]
+    ) -> Iterator[str]:
+        pots: dict[Pot, None] = {}
+        positions: dict[str, None] = {}
+        for entry in entries:
+            if entry.account in _OURS:
+                self._entries[entry.account, entry.asset] += entry.amount_atoms
+                pots[entry.account, entry.asset] = None
+        for fill in fills:
+            number = fill.order_number
+            self._fills[number] = EXACT.add(self._fills.get(number, _ZERO), fill.quantity)
+        for order in orders:
+            pots[self._reserve(order)] = None
+            if order.request.position_id is not None:
+                positions[order.request.position_id] = None
+            yield from self._filled(order)
+        for pot in pots:
+            yield from self._pot(*pot)
+        for position_id in positions:
+            yield from self._on_sale(position_id)
+
+    def _whole(self) -> Iterator[str]:
+        for account in _OURS:
+            for asset in self._wallet.assets(account):
+                yield from self._pot(account, asset)
+        for position in self._blotter.positions.all():
+            yield from self._on_sale(position.position_id)
+
+    def _reserve(self, order: OrderRecord) -> Pot:
+        """What an order holds from now on, and where."""
+        base, _, quote = order.request.symbol.partition("/")
+        pot = account_of(order.request.origin), quote if order.request.side is Side.BUY else base
+        number = order.order_number
+        reserved = self._wallet.reserved(number)
+        self._reserved[pot] += reserved - self._by_order.pop(number, 0)
+        if reserved:
+            self._by_order[number] = reserved
+        return pot
+
+    def _filled(self, order: OrderRecord) -> Iterator[str]:
+        number = order.order_number
+        yield from reconcile.filled(number, order.filled_quantity, self._fills.get(number, _ZERO))
+        if order.status.is_final:
+            self._fills.pop(number, None)
+
+    def _pot(self, account: LedgerAccount, asset: str) -> Iterator[str]:
+        pot, total = (account, asset), self._wallet.total(asset, account)
+        yield from reconcile.balance(asset, account, total, self._entries[pot])
+        yield from reconcile.holds(asset, account, self._wallet.held(asset, account), self._reserved[pot], total)
+        if account is LedgerAccount.WALLET:
+            yield from reconcile.owned(asset, self._blotter.positions.owned(asset), from_atoms(total))
+
+    def _on_sale(self, position_id: str) -> Iterator[str]:
+        position = self._blotter.positions.get(position_id)
+        if position is None:
+            return
+        sales = _ZERO
+        for number in position.live_exits:
+            order = self._blotter.orders.get(number)
+            # One still on its way may find that the coins have gone another way, and is rejected then.
+            if order is not None and order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
+                sales = EXACT.add(sales, EXACT.subtract(order.quantity, order.filled_quantity))
+        yield from reconcile.on_sale(position_id, sales, position.quantity)
