@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.session.stored_parts import rows_of
 
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import Config, config_as_dict, load_config
 from triplegain.config.kept import changes, kept_config
 from triplegain.domain.clock import SystemClock
-from triplegain.domain.parts import rows_of
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore

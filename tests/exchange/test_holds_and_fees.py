@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.session.stored_parts import rows_of
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled
@@ -17,7 +18,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, text
 from triplegain.domain.orders import Market, OrderRequest, Side, TimeInForce
-from triplegain.domain.parts import Parts, rows_of
+from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.exchange.volume_tier import VolumeTier

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from tests.execution.test_desk_on_paper_exchange import BTC, OPENING, Session
+from tests.session.stored_parts import rows_of
 
 from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.exchange_events import OrderFilled, OrderSubmitted
@@ -15,7 +16,7 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Market, OrderRequest, Side
-from triplegain.domain.parts import Parts, rows_of
+from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.hodl.allocation import PaperHodlAccount
 from triplegain.execution.hodl.bag import HodlBag, HodlState

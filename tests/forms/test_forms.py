@@ -16,11 +16,11 @@ from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
 from tests.forms.stored_forms import Home, document, load, name_of, stored
-from triplegain.gateway.serving import ServingSettings
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
 from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.session.runner import Ending
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database

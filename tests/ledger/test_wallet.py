@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from tests.session.stored_parts import rows_of
 
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
-from triplegain.domain.parts import Parts, rows_of
+from triplegain.domain.parts import Parts
 from triplegain.ledger.entries import LedgerError
 from triplegain.ledger.wallet import Wallet
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import msgspec
@@ -50,6 +51,13 @@ def kept(component: HasParts) -> Parts:
     parts = Parts()
     component.register(parts)
     return parts
+
+
+def rows_of(component: HasParts) -> Rows:
+    """What would be stored of a component now; whoever keeps it goes on hearing of its changes."""
+    parts = Parts()
+    deepcopy(component).register(parts)
+    return parts.whole()
 
 
 def taken_up(parts: Parts, other: Kept) -> Kept:

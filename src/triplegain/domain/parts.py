@@ -7,7 +7,6 @@ owns it says when a key has changed; what is small and changes anywhere is looke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -158,10 +157,3 @@ class HasParts(Protocol):
     """Whatever a session keeps parts of."""
 
     def register(self, parts: Parts) -> None: ...
-
-
-def rows_of(component: HasParts) -> dict[tuple[str, str], bytes]:
-    """What would be stored of a component now; whoever keeps it goes on hearing of its changes."""
-    parts = Parts()
-    deepcopy(component).register(parts)
-    return parts.whole()
