@@ -15,6 +15,7 @@ from triplegain.app.paper_system import PaperSystem
 from triplegain.config import Config, config_as_dict, load_config
 from triplegain.config.kept import changes, kept_config
 from triplegain.domain.clock import SystemClock
+from triplegain.domain.parts import rows_of
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -77,11 +78,11 @@ async def test_a_changed_key_is_named_and_taken_only_when_asked_for(database_url
 async def test_another_trader_begins_afresh_on_the_same_account(database_url: str, tmp_path: Path) -> None:
     async with opened(database_url, tmp_path, []) as system:
         await system.run()
-        before = system.opened.session.wallet.state()
+        before = rows_of(system.opened.session.wallet)
     (tmp_path / "agents.yaml").write_text("trader: random\n")
     told: list[str] = []
     async with opened(database_url, tmp_path, told, apply_config=True) as system:
-        assert system.opened.session.wallet.state() == before
+        assert rows_of(system.opened.session.wallet) == before
         await system.run()
     assert told[1:] == ["  agents.trader: auto -> random"]
 

@@ -33,6 +33,7 @@ from triplegain.domain.orders import (
     StopLoss,
     TimeInForce,
 )
+from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 from triplegain.ledger.wallet import Wallet
@@ -119,11 +120,16 @@ def settings_of(delay: tuple[int, int, int, int], model: QueueModel = QueueModel
     )
 
 
-def new_exchange(opening: tuple[str, str], settings: ExchangeSettings, depth: MarketDepth) -> PaperExchange:
+def new_exchange(
+    opening: tuple[str, str], settings: ExchangeSettings, depth: MarketDepth, parts: Parts
+) -> PaperExchange:
     wallet = Wallet()
+    exchange = PaperExchange("stream", {INSTRUMENT: depth}, wallet, settings)
+    wallet.register(parts)
+    exchange.register(parts)
     base, quote = opening
     wallet.deposit({"BTC": atoms(Decimal(base)), "USDT": atoms(Decimal(quote))}, 0)
-    return PaperExchange("stream", {INSTRUMENT: depth}, wallet, settings)
+    return exchange
 
 
 class PublicBook:

@@ -19,14 +19,28 @@ from tests.exchange.streams import (
     settings_of,
     streams,
 )
+from tests.session.stored_parts import Rows, all_said
 
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
-from triplegain.exchange.checkpoint import exchange_state, restore_exchange
+from triplegain.domain.parts import Parts, rows_of
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
 
 OPENING = ("10", "1000")
+#: What is stored, and how many orders the trader has sent.
+State = tuple[Rows, int]
+
+
+class Kept(Trader):
+    """A trader whose exchange and wallet are kept."""
+
+    def __init__(self, exchange: PaperExchange, parts: Parts) -> None:
+        super().__init__(exchange)
+        self.parts = parts
+
+    def state(self) -> State:
+        return all_said(self.parts), self.sent
 
 
 class Run:
@@ -41,15 +55,16 @@ class Run:
         if depth is MarketDepth.TAPE:
             self.steps = [step for step in self.steps if isinstance(step, (PublicTrade, tuple))]
 
-    def exchange(self) -> PaperExchange:
-        return new_exchange(OPENING, self.settings, self.depth)
+    def trader(self) -> Kept:
+        parts = Parts()
+        return Kept(new_exchange(OPENING, self.settings, self.depth, parts), parts)
 
-    def play(self, trader: Trader, start: int, states: list[str] | None = None) -> list[str]:
+    def play(self, trader: Kept, start: int, states: list[State] | None = None) -> list[str]:
         """Answers as text from step `start` on; `states` collects the state before each step."""
         told: list[str] = []
         for step in self.steps[start:]:
             if states is not None:
-                states.append(state_text(trader))
+                states.append(trader.state())
             if isinstance(step, tuple):
                 trader.act(step)
                 trader.exchange.run_through(trader.exchange.now_ns)
@@ -58,16 +73,14 @@ class Run:
             told += [as_text(event) for event in trader.exchange.drain_events()]
         return told
 
-    def resumed(self, position: int, state: str) -> Trader:
+    def resumed(self, position: int, state: State) -> Kept:
         """A fresh exchange that has seen the market up to `position` and then takes over `state`."""
-        trader = Trader(self.exchange())
+        trader = self.trader()
         for step in self.steps[:position]:
             if not isinstance(step, tuple):
                 trader.exchange.on_event(step)
-        stored: list[Any] = json.loads(state)
-        trader.exchange.wallet.restore(stored[1])
-        restore_exchange(trader.exchange, stored[0])
-        trader.sent = stored[2]
+        rows, trader.sent = state
+        trader.parts.restore(shuffled(rows))
         return trader
 
 
@@ -75,22 +88,22 @@ def as_text(event: ExchangeEvent) -> str:
     return json.dumps(msgspec.to_builtins(event, enc_hook=dict))
 
 
-def state_text(trader: Trader) -> str:
-    return json.dumps([exchange_state(trader.exchange), trader.exchange.wallet.state(), trader.sent])
+def shuffled(rows: Rows) -> Rows:
+    """As a database gives them back: rows and the keys of their values in any order."""
+    return {name: json.dumps(json.loads(state), sort_keys=True).encode() for name, state in reversed(rows.items())}
 
 
 def check(stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth, every: int) -> None:
     run = Run(stream, settings_, depth)
-    states: list[str] = []
-    whole = Trader(run.exchange())
+    states: list[State] = []
+    whole = run.trader()
     told = run.play(whole, 0, states)
     for position in range(0, len(run.steps), every):
         resumed = run.resumed(position, states[position])
-        assert state_text(resumed) == states[position]
+        assert resumed.state() == states[position]
         rest = run.play(resumed, position)
         assert rest == told[len(told) - len(rest) :]
-        assert resumed.exchange.wallet.state() == whole.exchange.wallet.state()
-        assert exchange_state(resumed.exchange) == exchange_state(whole.exchange)
+        assert resumed.state() == whole.state()
 
 
 _quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -117,8 +130,10 @@ def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, 
     usual.book(bids="100.0x2", at=50)
     again = bench()
     again.book(bids="100.0x2", asks="100.1x1 100.2x10", snapshot=True, at=50)
-    again.wallet.restore(usual.wallet.state())
-    restore_exchange(again.exchange, json.loads(json.dumps(exchange_state(usual.exchange))))
+    for kept, rows in ((again.wallet, rows_of(usual.wallet)), (again.exchange, rows_of(usual.exchange))):
+        parts = Parts()
+        kept.register(parts)
+        parts.restore(shuffled(rows))
     for b in (usual, again):
         b.book(bids="100.0x2", at=50)
         b.trade("sell", "3.0", "100.0", at=50)  # what the first change has shown: 2.0 stay in front

@@ -17,6 +17,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, text
 from triplegain.domain.orders import Market, OrderRequest, Side, TimeInForce
+from triplegain.domain.parts import Parts, rows_of
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.exchange.volume_tier import VolumeTier
@@ -147,8 +148,9 @@ def test_the_opening_volume_leaves_with_its_thirty_days_and_does_not_come_back()
         assert volume.volume_usd(31 * DAY_NS) == 0
     volume.add(31 * DAY_NS, atoms(Decimal(5)))
     assert volume.volume_usd(31 * DAY_NS) == 5
-    again = VolumeTier(Decimal(50_000))
-    again.restore(volume.state())
+    again, parts = VolumeTier(Decimal(50_000)), Parts()
+    again.register(parts)
+    parts.restore(rows_of(volume))
     assert again.volume_usd(31 * DAY_NS) == 5
 
 

@@ -21,11 +21,13 @@ from tests.exchange.streams import (
     settings_of,
     streams,
 )
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import atoms
+from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
 
@@ -33,8 +35,8 @@ from triplegain.exchange.settings import ExchangeSettings, QueueModel
 class Auditor:
     """Adds up everything the exchange ever said and compares it with what the exchange believes."""
 
-    def __init__(self, exchange: PaperExchange) -> None:
-        self.exchange = exchange
+    def __init__(self, exchange: PaperExchange, parts: Parts) -> None:
+        self.exchange, self.parts = exchange, parts
         self.entries: list[LedgerEntry] = []
         self.events: list[ExchangeEvent] = []
 
@@ -45,6 +47,7 @@ class Auditor:
         self._balances()
         self._reservations()
         self._sequence(answers)
+        all_said(self.parts)
         if isinstance(event, PublicTrade):
             self._one_trade(event, answers)
         return answers
@@ -95,8 +98,9 @@ class Auditor:
 def play(
     stream: list[Action], opening: tuple[str, str], settings_: ExchangeSettings, depth: MarketDepth = MarketDepth.BOOK
 ) -> Auditor:
-    exchange = new_exchange(opening, settings_, depth)
-    auditor, public, trader = Auditor(exchange), PublicBook(), Trader(exchange)
+    parts = Parts()
+    exchange = new_exchange(opening, settings_, depth, parts)
+    auditor, public, trader = Auditor(exchange, parts), PublicBook(), Trader(exchange)
     judged = depth is MarketDepth.BOOK and settings_.queue_model is QueueModel.BACK_OF_QUEUE
     oracle = BookOracle(INSTRUMENT) if judged else None
     opening_messages = public.opening() if depth is MarketDepth.BOOK else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from decimal import Decimal
 
@@ -16,11 +15,13 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Market, OrderRequest, Side
+from triplegain.domain.parts import Parts, rows_of
 from triplegain.domain.records import CloseReason
 from triplegain.execution.hodl.allocation import PaperHodlAccount
 from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.ledger.entries import check_balanced
+from triplegain.ledger.wallet import Wallet
 
 HODL, WALLET = LedgerAccount.HODL, LedgerAccount.WALLET
 HALF = Decimal("0.5")
@@ -92,7 +93,10 @@ class HodlSession(Session):
 
     def restart(self) -> None:
         super().restart()
-        self.wallet.restore(json.loads(json.dumps(self.wallet.state())))
+        again, parts, rows = Wallet(), Parts(), rows_of(self.wallet)
+        again.register(parts)
+        parts.restore(rows)
+        assert rows_of(again) == rows
         bag = msgspec.json.decode(msgspec.json.encode(self.bag.state), type=HodlState)
         self.bag = self._new_bag()
         self.bag.restore(bag)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
 
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
+from triplegain.domain.parts import Parts, rows_of
 from triplegain.ledger.entries import LedgerError
 from triplegain.ledger.wallet import Wallet
 
@@ -17,6 +17,13 @@ def wallet() -> Wallet:
     opened = Wallet()
     opened.deposit({"USDT": 1000, "BTC": 50}, 1)
     return opened
+
+
+def restored(rows: dict[tuple[str, str], bytes]) -> Wallet:
+    again, parts = Wallet(), Parts()
+    again.register(parts)
+    parts.restore(rows)
+    return again
 
 
 def test_a_deposit_is_capital_coming_in(wallet: Wallet) -> None:
@@ -91,35 +98,35 @@ def test_a_purchase_is_one_balanced_transaction(wallet: Wallet) -> None:
 )
 def test_a_fill_that_would_break_the_books_is_a_fault_and_changes_nothing(wallet: Wallet, paid: int, draw: int) -> None:
     wallet.reserve(1, "USDT", 500)
-    before = wallet.state() | {"held": wallet.held("USDT")}
+    before = rows_of(wallet), wallet.held("USDT")
     with pytest.raises(LedgerError):
         wallet.book_fill(2, 1, 1, paid=("USDT", paid), received=("BTC", 3), fee=("USDT", 2), draw=draw)
-    assert wallet.state() | {"held": wallet.held("USDT")} == before
+    assert (rows_of(wallet), wallet.held("USDT")) == before
 
 
 def test_a_fill_may_not_spend_what_another_order_holds(wallet: Wallet) -> None:
     wallet.reserve(1, "USDT", 900)
-    before = wallet.state() | {"held": wallet.held("USDT")}
+    before = rows_of(wallet), wallet.held("USDT")
     with pytest.raises(LedgerError):
         wallet.book_fill(2, 2, 1, paid=("USDT", 101), received=("BTC", 3), fee=("USDT", 0), draw=0)
-    assert wallet.state() | {"held": wallet.held("USDT")} == before
+    assert (rows_of(wallet), wallet.held("USDT")) == before
 
 
 def test_state_and_back(wallet: Wallet) -> None:
     wallet.reserve(3, "BTC", 20)
     wallet.drain_entries()
-    again = Wallet()
-    again.restore(wallet.state())
-    assert again.state() == wallet.state()
+    again = restored(rows_of(wallet))
+    assert rows_of(again) == rows_of(wallet)
     assert (again.held("BTC"), again.reserved(3)) == (20, 20)
     again.deposit({"BTC": 1}, 9)
     assert again.drain_entries()[0].sequence == 5  # four entries before
 
 
 def test_a_stored_state_that_holds_more_than_it_has_is_refused(wallet: Wallet) -> None:
-    broken = wallet.state() | {"reservations": {"1": ["USDT", "1001"]}}
+    # 1001 atoms of the 1000 there are.
+    held = b'{"asset": "USDT", "amount": "0.000000000000001001", "account": "wallet"}'
     with pytest.raises(LedgerError):
-        Wallet().restore(broken)
+        restored({**rows_of(wallet), ("ledger.reservation", "1"): held})
 
 
 HODL = LedgerAccount.HODL
@@ -164,8 +171,7 @@ def test_both_accounts_survive_a_restart(wallet: Wallet) -> None:
     wallet.set_aside("USDT", 300, 5)
     wallet.reserve(1, "USDT", 600)
     wallet.reserve(2, "USDT", 250, HODL)
-    again = Wallet()
-    again.restore(json.loads(json.dumps(wallet.state())))
-    assert again.state() == wallet.state()
+    again = restored(rows_of(wallet))
+    assert rows_of(again) == rows_of(wallet)
     assert (again.held("USDT"), again.held("USDT", HODL)) == (600, 250)
     assert (again.available("USDT"), again.available("USDT", HODL)) == (100, 50)

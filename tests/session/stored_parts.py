@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from triplegain.domain.parts import WHOLE, Parts
+from triplegain.domain.parts import WHOLE, HasParts, Parts
 from triplegain.domain.records import CommitBatch
-from triplegain.domain.storable import encode
 from triplegain.session.trading_session import TradingSession
 
 Rows = dict[tuple[str, str], bytes]
@@ -19,9 +18,16 @@ Rows = dict[tuple[str, str], bytes]
 def stored(session: TradingSession) -> Rows:
     """As after a commit now. Every part read whole is what is stored: nobody forgot to say that it has changed."""
     session.take_batch(0, 0)
-    rows = dict(session.parts.rows)
-    for (name, key), state in rows.items():
-        assert encode(session.parts._parts[name].read(key)) == state, f"{name} {key} has changed unsaid"
+    return all_said(session.parts)
+
+
+def all_said(parts: Parts) -> Rows:
+    """What is stored once the changes so far are, which is all that there is."""
+    list(parts.changes())
+    rows = dict(parts.rows)
+    whole = parts.whole()
+    for name in whole.keys() | rows.keys():
+        assert whole.get(name) == rows.get(name), f"{' '.join(name)} has changed unsaid"
     return rows
 
 
@@ -36,10 +42,6 @@ def stored_by(batches: Iterable[CommitBatch]) -> Rows:
     return rows
 
 
-class HasParts(Protocol):
-    def register(self, parts: Parts) -> None: ...
-
-
 Kept = TypeVar("Kept", bound=HasParts)
 
 
@@ -48,11 +50,6 @@ def kept(component: HasParts) -> Parts:
     parts = Parts()
     component.register(parts)
     return parts
-
-
-def rows_of(component: HasParts) -> Rows:
-    """Its small parts as they would be stored now."""
-    return {(change.part, change.key): change.state for change in kept(component).changes() if change.state}
 
 
 def taken_up(parts: Parts, other: Kept) -> Kept:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from tests.session.stored_parts import kept, rows_of, taken_up
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, Ruling
@@ -25,6 +25,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import Market, Side
+from triplegain.domain.parts import rows_of
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, Rule
 

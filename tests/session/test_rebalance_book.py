@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.session.stored_parts import kept, rows_of, taken_up
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.book import RebalanceBook, RebalanceClaim
@@ -18,6 +18,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import Limit, Market, Side, TimeInForce
+from triplegain.domain.parts import rows_of
 from triplegain.domain.proposal import Intent
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.storable import encode

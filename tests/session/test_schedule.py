@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.session.stored_parts import kept, rows_of, taken_up
+from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import TaskSpec
 from triplegain.decision.schedule import Schedule, Skip
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.parts import rows_of
 
 START_NS = 1_621_382_400 * SECOND_NS + 123
 HOUR_S = 3600

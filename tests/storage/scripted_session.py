@@ -207,6 +207,10 @@ class ScriptedSession:
             for asset in self.wallet.assets()
         )
 
+    def kept_wallet(self) -> dict[str, dict[str, str]]:
+        """A part of this session, in atoms as text."""
+        return {"total": {asset: str(self.wallet.total(asset)) for asset in self.wallet.assets()}}
+
     def _batch(self, *, balances: bool = True, **changed: tuple[object, ...]) -> CommitBatch:
         now = self._now
         self.steps += 1
@@ -215,7 +219,7 @@ class ScriptedSession:
             market_time_ns=now,
             recorded_at_ns=START_NS + self.steps * 1000,
             form=3,
-            parts=(PartChange("wallet", "", encode(self.wallet.state())), PartChange("steps", str(self.steps), b"1")),
+            parts=(PartChange("wallet", "", encode(self.kept_wallet())), PartChange("steps", str(self.steps), b"1")),
             entries=tuple(self.wallet.drain_entries()),
             balances=self._balances() if balances else (),
             **changed,  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ async def test_a_restored_backup_is_the_same_session_and_goes_on(
     assert await copied.orders("s") == await reader.orders("s")
     found = await copy.resume("s")
     assert found is not None
-    assert msgspec.json.decode(found.parts["wallet", ""]) == script.wallet.state()
+    assert msgspec.json.decode(found.parts["wallet", ""]) == script.kept_wallet()
     assert len(found.parts) == 1 + 3
     await copy.commit("s", script.buy())
     await copy.close()

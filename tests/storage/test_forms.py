@@ -56,7 +56,7 @@ async def test_it_has_the_parts_of_the_present_form_and_goes_on(
     assert found is not None
     parts = {name: msgspec.json.decode(state) for name, state in found.parts.items()}
     # 10000 - 100.4 = 9899.6 USDT, in atoms of 1e-18 as text.
-    assert parts["wallet.asset", "USDT"] == {"total": left.wallet.state()["total"]["USDT"]}
+    assert parts["wallet.asset", "USDT"] == {"total": left.kept_wallet()["total"]["USDT"]}
     assert {name for name, _ in parts} == {"wallet.asset"}
     assert (found.form, await store.last_step("a")) == (4, 4)
     [alert] = await reader.alerts("a")

@@ -89,7 +89,7 @@ async def test_resume_gives_back_the_state_and_what_is_open(database: Database, 
     assert (found.feed_position, found.market_time_ns) == (batch.feed_position, batch.market_time_ns)
     assert found.form == 3
     assert {name: msgspec.json.decode(state) for name, state in found.parts.items()} == {
-        ("wallet", ""): script.wallet.state(),
+        ("wallet", ""): script.kept_wallet(),
         **{("steps", str(step)): 1 for step in (1, 2, 3)},
     }
     reader = SessionReader(database)

@@ -6,9 +6,10 @@ owns it says when a key has changed; what is small and changes anywhere is looke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +26,13 @@ STANDING = "session.standing"
 #: The key of a part that is one value.
 WHOLE = ""
 
+#: Takes the key of a value that may have changed.
+Touch = Callable[[str], None]
+
+
+def nobody(key: str) -> None:
+    """The `Touch` of what no session keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartChange:
@@ -40,6 +48,7 @@ class _Part:
     decoder: msgspec.json.Decoder[Any]
     read: Callable[[str], Any]
     restore: Callable[[dict[str, Any]], None]
+    keys: Callable[[], Iterable[str]] | None
     changed: dict[str, None]
     watched: bool
 
@@ -58,23 +67,19 @@ class Parts:
         kind: Any,
         read: Callable[[str], T | None],
         restore: Callable[[dict[str, T]], None],
-    ) -> Callable[[str], None]:
+        keys: Callable[[], Iterable[str]] | None = None,
+    ) -> Touch:
         """A part with a value per key, of a type or union that msgspec can decode.
 
-        `read` gives the value of a key now, None once it is gone; `restore` takes all.
+        `read` gives the value of a key now, None once it is gone; `restore` takes all; `keys` says which there are.
 
         Returns what must be called with a key whenever its value may have changed.
         """
-        changed = self._add(name, kind, read, restore, watched=False)
-
-        def touch(key: str) -> None:
-            changed[key] = None
-
-        return touch
+        return self._add(name, kind, read, restore, keys, watched=False).setdefault
 
     def single(self, name: str, kind: Any, read: Callable[[], T], restore: Callable[[T], None]) -> None:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
-        self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), watched=True)
+        self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), lambda: (WHOLE,), watched=True)
 
     def retire(self, *names: str) -> None:
         """Parts that this session does not have although another may have left them: the next commit deletes them."""
@@ -86,19 +91,30 @@ class Parts:
         kind: Any,
         read: Callable[[str], Any],
         restore: Callable[[dict[str, Any]], None],
+        keys: Callable[[], Iterable[str]] | None,
         *,
         watched: bool,
     ) -> dict[str, None]:
         if name in self._parts:
             raise ValueError(f"there are two parts called {name}")
         changed: dict[str, None] = {}
-        self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, changed, watched)
+        self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, keys, changed, watched)
         return changed
 
     @property
     def rows(self) -> Mapping[tuple[str, str], bytes]:
         """Everything as it was last handed out or restored: what is stored, once that is committed."""
         return self._stored
+
+    def whole(self) -> dict[tuple[str, str], bytes]:
+        """Everything as it is now, whoever said that it has changed: what a commit now would leave."""
+        rows = {}
+        for name, part in self._parts.items():
+            stored = (key for each, key in self._stored if each == name)
+            for key in part.keys() if part.keys is not None else stored:
+                if (value := part.read(key)) is not None:
+                    rows[name, key] = encode(value)
+        return rows
 
     def changes(self) -> Iterator[PartChange]:
         """What has changed since the last call, as rows."""
@@ -136,3 +152,16 @@ class Parts:
             if values[name]:
                 part.restore(values[name])
             part.changed.clear()
+
+
+class HasParts(Protocol):
+    """Whatever a session keeps parts of."""
+
+    def register(self, parts: Parts) -> None: ...
+
+
+def rows_of(component: HasParts) -> dict[tuple[str, str], bytes]:
+    """What would be stored of a component now; whoever keeps it goes on hearing of its changes."""
+    parts = Parts()
+    deepcopy(component).register(parts)
+    return parts.whole()

@@ -19,7 +19,7 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderStatus
-from triplegain.domain.refusals import Code
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
 from triplegain.exchange.admission import check_market, ticks_or_refusal
@@ -28,16 +28,6 @@ from triplegain.exchange.explanation import FillExplanation
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
-from triplegain.exchange.refusal import (
-    COST_MINIMUM,
-    INSUFFICIENT_FUNDS,
-    INVALID_ARGUMENTS,
-    ORDER_MINIMUM,
-    POST_ONLY,
-    RATE_LIMIT,
-    UNAVAILABLE,
-    Refusal,
-)
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
@@ -94,7 +84,9 @@ class Account:
         instrument = order.instrument
         asset = instrument.quote if order.side == 0 else instrument.base
         held = from_atoms(self._wallet.reserved(order.number))
-        self.tell(OrderAccepted(*self.answer(), order.number, order.client_order_id, instrument.symbol, asset, held))
+        stamp = self.answer()
+        order.place = self.sequence
+        self.tell(OrderAccepted(*stamp, order.number, order.client_order_id, instrument.symbol, asset, held))
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
         instrument = order.instrument
@@ -125,7 +117,7 @@ class Account:
         """Move the worst case from available to held. The fee ceiling is the taker rate of the tier at acceptance."""
         instrument, account = order.instrument, account_of(order.request.origin)
         if account is LedgerAccount.HODL and order.side == 1:
-            return Refusal(INVALID_ARGUMENTS, "the hodl bag is never sold")
+            return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
         if order.side == 1:
             asset, amount = instrument.base, order.left * instrument.atoms_per_lot
@@ -133,11 +125,11 @@ class Account:
             asset = instrument.quote
             worst = self._worst_purchase(order, market)
             if worst is None:
-                return Refusal(UNAVAILABLE, f"no price of {instrument.symbol} yet")
+                return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
             amount = worst
         if not self._wallet.reserve(order.number, asset, amount, account):
             needed, there = text(from_atoms(amount)), text(from_atoms(self._wallet.available(asset, account)))
-            return Refusal(INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {there} is available")
+            return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {there} is available")
         return None
 
     def _worst_purchase(self, order: WorkingOrder, market: VenueMarket) -> int | None:
@@ -256,23 +248,23 @@ class Account:
         """
         now_ns = self._engine.now_ns
         age_ns = now_ns - order.touched_ns
-        if not market.rate.charge(AMEND_COST, now_ns):
-            return Refusal(RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
+        if not market.charge(AMEND_COST, now_ns):
+            return Refusal(Code.RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
         terms = _new_terms(order, request) if not (refusal := check_market(order, market)) else refusal
         if isinstance(terms, Refusal):
             return terms
         lots, price = terms
         filled = order.lots - order.left
         if lots <= filled:
-            market.rate.charge(cancel_cost(age_ns), now_ns)
+            market.charge(cancel_cost(age_ns), now_ns)
             market.withdraw(order)
             self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
             return None
         if order.post_only and _would_take(order, price, market):
-            return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
+            return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
         if refusal := self._reserve_again(market, order, lots - filled, price):
             return refusal
-        market.rate.charge(amend_penalty(age_ns), now_ns)
+        market.charge(amend_penalty(age_ns), now_ns)
         self._apply(market, order, lots, price)
         return None
 
@@ -287,7 +279,7 @@ class Account:
         asset = instrument.base if order.side == 1 else instrument.quote
         there = text(from_atoms(self._wallet.available(asset)))
         return Refusal(
-            INSUFFICIENT_FUNDS, f"needs {text(from_atoms(amount))} {asset} in all, {there} more is available"
+            Code.INSUFFICIENT_FUNDS, f"needs {text(from_atoms(amount))} {asset} in all, {there} more is available"
         )
 
     def _apply(self, market: VenueMarket, order: WorkingOrder, lots: int, price: int) -> None:
@@ -298,6 +290,7 @@ class Account:
         order.lots = lots
         order.price = price
         order.touched_ns = self._engine.now_ns
+        self._engine.touch(order.key)
         stamp = self.answer()
         self.tell(
             OrderAmended(
@@ -311,6 +304,7 @@ class Account:
             )
         )
         if not queue_kept:
+            order.place = self.sequence
             market.admit(order)
 
 
@@ -333,10 +327,10 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
         if filled < lots < instrument.lots_min:
-            return Refusal(ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
+            return Refusal(Code.ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
     cost = price * lots * instrument.atoms_per_tick_lot
     if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:
-        return Refusal(COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
+        return Refusal(Code.COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
     return lots, price
 
 

@@ -9,20 +9,9 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, MarketDepth
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import TimeInForce
-from triplegain.domain.refusals import Code
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.values import is_usable
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.refusal import (
-    CANCEL_ONLY_MODE,
-    COST_MINIMUM,
-    MARGIN_ALLOWANCE,
-    ORDER_MINIMUM,
-    POST_ONLY,
-    POST_ONLY_MODE,
-    TICK_SIZE,
-    UNAVAILABLE,
-    Refusal,
-)
 from triplegain.exchange.venue_market import VenueMarket
 
 
@@ -55,20 +44,22 @@ def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
     try:
         return instrument.ticks(price)
     except InvalidValueError:
-        return Refusal(TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}")
+        return Refusal(
+            Code.TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}"
+        )
 
 
 def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     """Is this instrument open for this kind of order, and is there a market to trade on?"""
     symbol, state = market.instrument.symbol, market.state
     if state is FeedState.CANCEL_ONLY:
-        return Refusal(CANCEL_ONLY_MODE, f"{symbol} only takes cancels at the moment")
+        return Refusal(Code.CANCEL_ONLY_MODE, f"{symbol} only takes cancels at the moment")
     if state is FeedState.POST_ONLY and not order.post_only:
-        return Refusal(POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
+        return Refusal(Code.POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
     if state not in (FeedState.SYNCED, FeedState.POST_ONLY):
-        return Refusal(UNAVAILABLE, f"matching of {symbol} is paused: {market.condition}")
+        return Refusal(Code.UNAVAILABLE, f"matching of {symbol} is paused: {market.condition}")
     if market.depth is MarketDepth.BOOK and market.book.time_ns < 0:
-        return Refusal(UNAVAILABLE, f"no order book of {symbol} yet")
+        return Refusal(Code.UNAVAILABLE, f"no order book of {symbol} yet")
     return None
 
 
@@ -76,19 +67,21 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
     """Margin, minimum quantity, minimum cost, time in force, post-only."""
     request, instrument = order.request, order.instrument
     if request.leverage > 1:
-        return Refusal(MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
+        return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
     if request.leverage < 1:
         return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
     if order.lots < max(instrument.lots_min, 1):
         quantity, minimum = text(request.quantity), text(instrument.quantity_min)
-        return Refusal(ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}")
+        return Refusal(
+            Code.ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}"
+        )
     price: int | None = order.price or market.quotes()[1 - order.side]
     if price is None:
-        return Refusal(UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
+        return Refusal(Code.UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
     cost = price * order.lots * instrument.atoms_per_tick_lot
     if cost < instrument.cost_min_atoms:
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
-        return Refusal(COST_MINIMUM, below)
+        return Refusal(Code.COST_MINIMUM, below)
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")
     if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:
@@ -96,5 +89,5 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
     if request.time_in_force is TimeInForce.IOC and order.post_only:
         return Refusal(Code.INVALID_TIME_IN_FORCE, "post-only contradicts immediate or cancel")
     if order.post_only and market.would_take(order):
-        return Refusal(POST_ONLY, "a post-only order at this price would take liquidity")
+        return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
     return None

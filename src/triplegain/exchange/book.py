@@ -11,7 +11,7 @@ Sides are 0 (bids) and 1 (asks); prices are ticks, sizes lots. Three overlays ke
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from triplegain.domain.market import Level
 
@@ -23,13 +23,18 @@ _UNSWEPT = (_NO_TIME, 0)
 class OrderBook:
     """Integer order book. `time_ns` is the exchange time of the last update, -1 before the first one."""
 
-    __slots__ = ("_known", "_printed_at_ns", "_swept", "levels", "prices", "prints", "taken", "time_ns", "unsettled")
+    __slots__ = (
+        "_known", "_printed_at_ns", "_swept", "levels", "prices", "prints", "taken", "time_ns", "touch_taken",
+        "unsettled",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         #: Rising prices of both sides: the best bid is last, the best ask first.
         self.prices: tuple[list[int], list[int]] = ([], [])
         self.taken: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        #: Takes side and price of a level of which another quantity is taken.
+        self.touch_taken: Callable[[int, int], None] = lambda side, price: None
         #: Price -> [(time_ns, lots)] of trades not yet seen in the depth channel.
         self.prints: tuple[dict[int, list[tuple[int, int]]], dict[int, list[tuple[int, int]]]] = ({}, {})
         self._swept: list[tuple[int, int]] = [_UNSWEPT, _UNSWEPT]
@@ -82,6 +87,7 @@ class OrderBook:
                 taken[price] = size
             else:
                 del taken[price]
+            self.touch_taken(side, price)
         return before
 
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int) -> None:
@@ -101,6 +107,7 @@ class OrderBook:
                     taken[price] = levels[price]
                 elif self.in_sight(side, price):
                     del taken[price]
+                self.touch_taken(side, price)
             self.prints[side].clear()
             self._swept[side] = _UNSWEPT
         self.unsettled = False
@@ -166,9 +173,12 @@ class OrderBook:
         return max(size, 0)
 
     def walk(self, side: int, limit: int | None) -> Iterator[tuple[int, int]]:
-        """(price, available lots) of `side` from the best price to `limit` (None: to the last visible level)."""
+        """(price, available lots) of `side` from the best price to `limit` (None: to the last visible level).
+
+        Liquidity may be taken on the way; levels must stay as they are.
+        """
         prices = reversed(self.prices[BID]) if side == BID else iter(self.prices[ASK])
-        for price in list(prices):
+        for price in prices:
             if limit is not None and (price < limit if side == BID else price > limit):
                 return
             size = self.available(side, price)
@@ -178,3 +188,4 @@ class OrderBook:
     def take(self, side: int, price: int, lots: int) -> None:
         """This account used up `lots` of a level."""
         self.taken[side][price] = self.taken[side].get(price, 0) + lots
+        self.touch_taken(side, price)

@@ -20,10 +20,11 @@ from triplegain.exchange.stops import StopOrders
 MISSED_TRADE = "missed_trade"
 
 
-def lose_places(resting: RestingOrders) -> None:
+def lose_places(resting: RestingOrders, engine: Engine) -> None:
     """Nobody knows any more who stands in front."""
     for order in resting.all():
         order.ahead = order.ahead_before = UNKNOWN_AHEAD
+        engine.touch(order.key)
 
 
 def meet_missed_trade(

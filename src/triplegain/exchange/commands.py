@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+
+import msgspec
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.orders import AmendRequest
+from triplegain.domain.parts import Touch, nobody
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, tag="place"):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     client_order_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Amend:
+class Amend(msgspec.Struct, frozen=True, tag="amend"):
     request: AmendRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Expire:
+class Expire(msgspec.Struct, frozen=True, tag="expire"):
     """A timer: the order's good-till date."""
 
     number: int
@@ -35,78 +31,50 @@ class Expire:
 
 Command = Place | Cancel | Amend | Expire
 
+
+class Due(msgspec.Struct, frozen=True):
+    """A command and when it is due."""
+
+    due_ns: int
+    command: Command
+
+
 _COMMAND, _TIMER = 0, 1
 
 
 class Agenda:
     """Commands and timers in the order they are due; at equal times commands first, each in the order they came."""
 
-    __slots__ = ("_added", "_heap", "next_due_ns")
+    __slots__ = ("_heap", "added", "next_due_ns", "touch", "waiting")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int, Command]] = []
-        self._added = 0
+        self._heap: list[tuple[int, int, int]] = []
+        self.waiting: dict[str, Due] = {}
+        #: Takes the key of what has come or gone.
+        self.touch: Touch = nobody
+        #: How many there have been; each is kept under its number.
+        self.added = 0
         self.next_due_ns = NEVER
 
     def add(self, due_ns: int, command: Command) -> None:
-        self._added += 1
-        kind = _TIMER if isinstance(command, Expire) else _COMMAND
-        heapq.heappush(self._heap, (due_ns, kind, self._added, command))
+        self.added += 1
+        key = str(self.added)
+        self._put(key, Due(due_ns, command))
+        self.touch(key)
+
+    def restore(self, stored: dict[str, Due]) -> None:
+        """Put back what was under way. `added` goes on as its owner says."""
+        for key, due in stored.items():
+            self._put(key, due)
+
+    def _put(self, key: str, due: Due) -> None:
+        self.waiting[key] = due
+        kind = _TIMER if isinstance(due.command, Expire) else _COMMAND
+        heapq.heappush(self._heap, (due.due_ns, kind, int(key)))
         self.next_due_ns = self._heap[0][0]
 
-    def pop(self) -> tuple[int, Command]:
-        due_ns, _, _, command = heapq.heappop(self._heap)
+    def pop(self) -> Due:
+        key = str(heapq.heappop(self._heap)[2])
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
-        return due_ns, command
-
-    def due_ns(self, command: Command) -> int:
-        """When a command is due; 0 for one that is not under way."""
-        return next((due_ns for due_ns, _, _, each in self._heap if each == command), 0)
-
-    def pending(self) -> list[tuple[int, Command]]:
-        """In the order they would be popped."""
-        return [(due_ns, command) for due_ns, _, _, command in sorted(self._heap, key=lambda item: item[:3])]
-
-    def state(self) -> list[list[Any]]:
-        return [[due_ns, *_encode(command)] for due_ns, command in self.pending()]
-
-    def restore(self, stored: list[list[Any]]) -> None:
-        for due_ns, *command in stored:
-            self.add(due_ns, _decode(command))
-
-
-def _encode(command: Command) -> list[Any]:
-    match command:
-        case Place(number=number):
-            return ["place", number]
-        case Cancel(client_order_id=client_order_id):
-            return ["cancel", client_order_id]
-        case Amend(request=request):
-            quantity, price = request.quantity, request.price
-            return [
-                "amend",
-                request.client_order_id,
-                None if quantity is None else str(quantity),
-                None if price is None else str(price),
-            ]
-        case Expire(number=number):
-            return ["expire", number]
-
-
-def _decode(stored: list[Any]) -> Command:
-    match stored:
-        case ["place", int(number)]:
-            return Place(number)
-        case ["cancel", str(client_order_id)]:
-            return Cancel(client_order_id)
-        case ["amend", str(client_order_id), quantity, price]:
-            return Amend(
-                AmendRequest(
-                    client_order_id,
-                    None if quantity is None else Decimal(quantity),
-                    None if price is None else Decimal(price),
-                )
-            )
-        case ["expire", int(number)]:
-            return Expire(number)
-    raise ValueError(f"not a stored command: {stored!r}")
+        self.touch(key)
+        return self.waiting.pop(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from triplegain.domain.orders import OrderStatus
+from triplegain.domain.parts import Touch
 from triplegain.exchange.order import WorkingOrder
 
 
@@ -13,6 +14,10 @@ class Engine(Protocol):
 
     next_due_ns: int
     now_ns: int
+    #: Takes the key of an order that may have changed, its place in a queue included.
+    touch: Touch
+    #: Takes the symbol of a market whose last trade, condition or rate counter may have changed.
+    touch_market: Touch
 
     def run_before(self, time_ns: int) -> None:
         """Commands and timers due strictly before `time_ns`."""

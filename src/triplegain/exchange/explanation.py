@@ -8,10 +8,8 @@ from typing import Any
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import StopLoss
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
-
-Quotes = tuple[int | None, int | None]
 
 
 class FillExplanation(Mapping[str, Any]):

@@ -84,8 +84,9 @@ class Matcher:
         """
         explained = self._book.explain(side, price, time_ns) if self._book.unsettled else 0
         cancelled = before - explained - after
-        ahead_after = self._queue.ahead_after
+        ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
+            touch(order.key)
             if tape_ns > order.shrunk_ns:
                 order.ahead_before = order.ahead
             if after < before:
@@ -105,6 +106,7 @@ class Matcher:
             if not (order.price > price if side == 0 else order.price < price):
                 break
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
+            self._engine.touch(order.key)
             if remaining:
                 remaining -= self._fill_maker(order, order.price, remaining, "trade_through", ahead, cause)
         level = self._resting.levels[side].get(price)
@@ -121,6 +123,7 @@ class Matcher:
             remaining -= passing
             order.ahead_before = max(order.ahead_before - public_gone, 0)
             order.ahead = min(order.ahead, order.ahead_before) if late else max(order.ahead - public_gone, 0)
+            self._engine.touch(order.key)
             if remaining:
                 remaining -= self._fill_maker(order, order.price, remaining, "queue", ahead, cause)
 

@@ -6,29 +6,44 @@ a live feed or as fast as a capture can be read.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, TimeInForce
+from triplegain.domain.parts import Parts, Touch, nobody
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
-from triplegain.exchange.commands import Agenda, Amend, Cancel, Command, Expire, Place
+from triplegain.exchange.commands import Agenda, Amend, Cancel, Command, Due, Expire, Place
 from triplegain.exchange.latency import Latency
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.rate_limit import PLACE_COST, cancel_cost
-from triplegain.exchange.refusal import ORDERS_LIMIT, RATE_LIMIT, UNKNOWN_ORDER, UNKNOWN_PAIR, Refusal
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.exchange.venue_market import VenueMarket
+from triplegain.exchange.venue_market import MarketStanding, VenueMarket
 from triplegain.ledger.wallet import Wallet
 
 #: How many final client order ids are remembered here; the session's record remembers all of them.
 _RECENT_IDS = 256
+
+
+class ExchangeNumbers(msgspec.Struct, frozen=True):
+    """Time and the last number of everything that is counted; `answered_ns`: when the last answer reaches us."""
+
+    now_ns: int
+    orders: int
+    commands: int
+    events: int
+    fills: int
+    answered_ns: int
+    latency_draws: int
+    queue_draws: int
 
 
 class PaperExchange:
@@ -46,8 +61,12 @@ class PaperExchange:
         self.settings = settings
         self.now_ns = 0
         self.orders: dict[str, WorkingOrder] = {}
-        self._numbers: dict[int, WorkingOrder] = {}
-        self.recent: OrderedDict[str, int] = OrderedDict()
+        self._orders_by_key: dict[str, WorkingOrder] = {}
+        #: Client order ids of orders that are over -> number of the last event then, oldest first.
+        self._recent: dict[str, int] = {}
+        self.touch: Touch = nobody
+        self.touch_market: Touch = nobody
+        self._touch_recent: Touch = nobody
         self.agenda = Agenda()
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
@@ -87,9 +106,9 @@ class PaperExchange:
         self.now_ns = max(self.now_ns, time_ns)
 
     def _run_next(self) -> None:
-        due_ns, command = self.agenda.pop()
-        self.now_ns = max(self.now_ns, due_ns)
-        self._execute(command)
+        due = self.agenda.pop()
+        self.now_ns = max(self.now_ns, due.due_ns)
+        self._execute(due.command)
 
     def drain_events(self) -> list[ExchangeEvent]:
         return self.account.drain()
@@ -98,7 +117,7 @@ class PaperExchange:
 
     def place(self, request: OrderRequest) -> None:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""
-        if request.client_order_id in self.orders or request.client_order_id in self.recent:
+        if request.client_order_id in self.orders or request.client_order_id in self._recent:
             return
         self.order_count += 1
         number = self.order_count
@@ -110,20 +129,20 @@ class PaperExchange:
         quantity = None if cut == request.quantity else cut
         self.account.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns, quantity))
         if market is None:
-            refusal = Refusal(UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
+            refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
             self._reject(number, request, refusal)
             return
-        order = WorkingOrder(number, order_id, request, market.instrument, self.now_ns)
+        order = WorkingOrder(number, order_id, request, market.instrument, self.now_ns, arrives_ns)
         order.quote_at_decision = market.quotes()
-        self.orders[request.client_order_id] = order
-        self._numbers[number] = order
+        self._keep(order)
+        self.touch(order.key)
         self._schedule(arrives_ns, Place(number))
 
     def cancel(self, client_order_id: str) -> None:
         """It never overtakes the order that it cancels: both go the same way."""
         arrives_ns, order = self.now_ns + self.latency.cancel(), self.orders.get(client_order_id)
         if order is not None and order.status is OrderStatus.PENDING:
-            arrives_ns = max(arrives_ns, self.agenda.due_ns(Place(order.number)))
+            arrives_ns = max(arrives_ns, order.arrived_ns)
         self._schedule(arrives_ns, Cancel(client_order_id))
 
     def amend(self, request: AmendRequest) -> None:
@@ -138,13 +157,13 @@ class PaperExchange:
     def _execute(self, command: Command) -> None:
         match command:
             case Place(number=number):
-                self._arrive(self._numbers[number])
+                self._arrive(self._orders_by_key[str(number)])
             case Cancel(client_order_id=client_order_id):
                 self._cancel_now(client_order_id)
             case Amend(request=request):
                 self._amend_now(request)
             case Expire(number=number):
-                order = self._numbers.get(number)
+                order = self._orders_by_key.get(str(number))
                 if order is not None:
                     self.markets[order.request.symbol].withdraw(order)
                     self.finish(order, OrderStatus.EXPIRED, "the order's good-till date passed")
@@ -153,6 +172,7 @@ class PaperExchange:
         market = self.markets[order.request.symbol]
         order.arrived_ns = order.touched_ns = self.now_ns
         order.quote_at_arrival = market.quotes()
+        self.touch(order.key)
         refusal = self._examine(order, market)
         if refusal is not None:
             self._forget(order)
@@ -169,14 +189,14 @@ class PaperExchange:
     def _examine(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Every check in the exchange's order; the last one reserves the funds."""
         symbol = market.instrument.symbol
-        within_rate = market.rate.charge(PLACE_COST, self.now_ns)
+        within_rate = market.charge(PLACE_COST, self.now_ns)
         refusal = read_terms(order) or check_market(order, market) or check_rules(order, market, self.now_ns)
         if refusal is not None:
             return refusal
         if not within_rate:
-            return Refusal(RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
+            return Refusal(Code.RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
         if not market.rate.allows_another(self._open.get(symbol, 0)):
-            return Refusal(ORDERS_LIMIT, f"too many open orders on {symbol}")
+            return Refusal(Code.ORDERS_LIMIT, f"too many open orders on {symbol}")
         return self.account.reserve(order, market)
 
     def _reject(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
@@ -184,22 +204,24 @@ class PaperExchange:
         self.account.tell(
             OrderRejected(*stamp, number, request.client_order_id, request.symbol, refusal.code, refusal.reason)
         )
-        self._remember(request.client_order_id, number)
+        self._remember(request.client_order_id)
 
     def _cancel_now(self, client_order_id: str) -> None:
         order = self.orders.get(client_order_id)
         if order is None or order.status is OrderStatus.PENDING:
-            self.refuse_command(client_order_id, "cancel", Refusal(UNKNOWN_ORDER, "no open order has this id"))
+            self.refuse_command(
+                client_order_id, "cancel", Refusal(Code.UNKNOWN_OPEN_ORDER, "no open order has this id")
+            )
             return
         market = self.markets[order.request.symbol]
-        market.rate.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
+        market.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
         market.withdraw(order)
         self.finish(order, OrderStatus.CANCELLED, "User requested")
 
     def _amend_now(self, request: AmendRequest) -> None:
         order = self.orders.get(request.client_order_id)
         if order is None or order.status is OrderStatus.PENDING:
-            refusal: Refusal | None = Refusal(UNKNOWN_ORDER, "no open order has this id")
+            refusal: Refusal | None = Refusal(Code.UNKNOWN_OPEN_ORDER, "no open order has this id")
         else:
             refusal = self.account.amend(self.markets[order.request.symbol], order, request)
         if refusal is not None:
@@ -215,6 +237,7 @@ class PaperExchange:
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         self.account.fill(order, price, lots, maker, model, cause)
+        self.touch(order.key)
         if order.status is OrderStatus.FILLED:
             self._closed(order)
 
@@ -225,6 +248,7 @@ class PaperExchange:
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
         self.account.tell_triggered(order, last)
+        self.touch(order.key)
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
         return self.account.affordable(order, price, lots)
@@ -232,21 +256,101 @@ class PaperExchange:
     def _closed(self, order: WorkingOrder) -> None:
         self._open[order.request.symbol] -= 1
         self._forget(order)
-        self._remember(order.client_order_id, order.number)
+        self._remember(order.client_order_id)
 
-    def adopt(self, order: WorkingOrder, is_open: bool) -> None:
-        """Take over an order from a stored state."""
+    def _keep(self, order: WorkingOrder) -> None:
         self.orders[order.client_order_id] = order
-        self._numbers[order.number] = order
-        if is_open:
-            symbol = order.request.symbol
-            self._open[symbol] = self._open.get(symbol, 0) + 1
+        self._orders_by_key[order.key] = order
 
     def _forget(self, order: WorkingOrder) -> None:
         del self.orders[order.client_order_id]
-        del self._numbers[order.number]
+        del self._orders_by_key[order.key]
+        self.touch(order.key)
 
-    def _remember(self, client_order_id: str, number: int) -> None:
-        self.recent[client_order_id] = number
-        if len(self.recent) > _RECENT_IDS:
-            self.recent.popitem(last=False)
+    def _remember(self, client_order_id: str) -> None:
+        self._recent[client_order_id] = self.account.sequence
+        self._touch_recent(client_order_id)
+        if len(self._recent) > _RECENT_IDS:
+            oldest = next(iter(self._recent))
+            del self._recent[oldest]
+            self._touch_recent(oldest)
+
+    # -- what a session keeps ------------------------------------------------------------------------------------
+
+    def register(self, parts: Parts) -> None:
+        """Everything but the public books, which the feed rebuilds: to be restored when it has been played, without
+        orders, up to where they were stored. The wallet is its owner's."""
+        parts.single("exchange.numbers", ExchangeNumbers, self._counted, self._restore_numbers)
+        self.touch_market = parts.keyed(
+            "exchange.market", MarketStanding, lambda symbol: self.markets[symbol].standing(), self._restore_markets,
+            self.markets.keys,
+        )  # fmt: skip
+        self.touch = parts.keyed(
+            "exchange.order", StoredOrder, self._stored_order, self._restore_orders, self._orders_by_key.keys
+        )
+        self._touch_recent = parts.keyed(
+            "exchange.recent", int, self._recent.get, self._restore_recent, self._recent.keys
+        )
+        self.agenda.touch = parts.keyed(
+            "exchange.command", Due, self.agenda.waiting.get, self._restore_commands, self.agenda.waiting.keys
+        )
+        self.account.volume.register(parts)
+        touch_taken = parts.keyed("exchange.taken", int, self._taken, self._restore_taken, self._taken_keys)
+        for symbol, market in self.markets.items():
+            market.book.touch_taken = _named(symbol, touch_taken)
+
+    def _counted(self) -> ExchangeNumbers:
+        account = self.account
+        return ExchangeNumbers(
+            self.now_ns, self.order_count, self.agenda.added, account.sequence, account.fill_count,
+            account.answered_ns, self.latency.draws, self.queue.draws,
+        )  # fmt: skip
+
+    def _restore_numbers(self, stored: ExchangeNumbers) -> None:
+        self.now_ns = max(self.now_ns, stored.now_ns)
+        self.order_count, self.agenda.added = stored.orders, stored.commands
+        self.account.sequence, self.account.fill_count = stored.events, stored.fills
+        self.account.answered_ns = stored.answered_ns
+        self.latency.draws, self.queue.draws = stored.latency_draws, stored.queue_draws
+
+    def _restore_markets(self, stored: Mapping[str, MarketStanding]) -> None:
+        for symbol, standing in stored.items():
+            self.markets[symbol].restore(standing)
+
+    def _stored_order(self, key: str) -> msgspec.Struct | None:
+        order = self._orders_by_key.get(key)
+        return None if order is None else stored_order(order)
+
+    def _restore_orders(self, stored: Mapping[str, Any]) -> None:
+        for each in sorted(stored.values(), key=lambda order: (order.place, order.number)):
+            symbol: str = each.request.symbol
+            order = working_order(each, self.markets[symbol].instrument)
+            self._keep(order)
+            if order.status is not OrderStatus.PENDING:
+                self._open[symbol] = self._open.get(symbol, 0) + 1
+                self.markets[symbol].wait(order)
+
+    def _restore_commands(self, stored: dict[str, Due]) -> None:
+        self.agenda.restore(stored)
+        self.next_due_ns = self.agenda.next_due_ns
+
+    def _restore_recent(self, stored: Mapping[str, int]) -> None:
+        self._recent.update(sorted(stored.items(), key=lambda each: each[1]))
+
+    def _taken_keys(self) -> Iterator[str]:
+        for symbol, market in self.markets.items():
+            for side, levels in enumerate(market.book.taken):
+                yield from (f"{symbol} {side} {price}" for price in levels)
+
+    def _taken(self, key: str) -> int | None:
+        symbol, side, price = key.split(" ")
+        return self.markets[symbol].book.taken[int(side)].get(int(price))
+
+    def _restore_taken(self, stored: Mapping[str, int]) -> None:
+        for key, lots in stored.items():
+            symbol, side, price = key.split(" ")
+            self.markets[symbol].book.taken[int(side)][int(price)] = lots
+
+
+def _named(symbol: str, touch: Touch) -> Callable[[int, int], None]:
+    return lambda side, price: touch(f"{symbol} {side} {price}")

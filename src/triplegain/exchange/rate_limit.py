@@ -47,32 +47,26 @@ def cancel_cost(age_ns: int) -> int:
 class RateCounter:
     """The counter of one pair. A command is refused when the counter, before it, stands at the threshold or above."""
 
-    __slots__ = ("_at_ns", "_limits", "value")
+    __slots__ = ("_limits", "at_ns", "value")
 
     def __init__(self, tier: AccountTier) -> None:
         self._limits = LIMITS.get(tier)
         self.value = 0
-        self._at_ns = 0
+        self.at_ns = 0
 
     def charge(self, cost: int, now_ns: int) -> bool:
         """Add `cost`; False if the limit had been reached. Cancels are charged but never refused."""
         limits = self._limits
         if limits is None:
             return True
-        decayed = (now_ns - self._at_ns) * limits.decay_per_s // SECOND_NS
+        decayed = (now_ns - self.at_ns) * limits.decay_per_s // SECOND_NS
         # Only whole thousandths decay; the clock moves on by just the time they took.
         if decayed > 0:
             self.value = max(0, self.value - decayed)
-            self._at_ns = now_ns if self.value == 0 else self._at_ns + decayed * SECOND_NS // limits.decay_per_s
+            self.at_ns = now_ns if self.value == 0 else self.at_ns + decayed * SECOND_NS // limits.decay_per_s
         allowed = self.value < limits.threshold
         self.value += cost
         return allowed
 
     def allows_another(self, open_orders: int) -> bool:
         return self._limits is None or open_orders < self._limits.open_orders
-
-    def state(self) -> list[int]:
-        return [self.value, self._at_ns]
-
-    def restore(self, state: list[int]) -> None:
-        self.value, self._at_ns = state

@@ -6,7 +6,6 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, assert_never
 
 from triplegain.domain.fees import RATE_UNIT
@@ -23,35 +22,18 @@ IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
 class SimpleFills:
     """Orders of one instrument that wait for the next trade or candle. Deterministic, in order of order numbers."""
 
-    __slots__ = ("_engine", "_fresh", "_orders", "_settings")
+    __slots__ = ("_engine", "_orders", "_settings")
 
     def __init__(self, engine: Engine, settings: ExchangeSettings) -> None:
         self._engine = engine
         self._settings = settings
         self._orders: dict[int, WorkingOrder] = {}
-        #: Limit orders that have not met a price yet: the first one may still be taken instead of waited for.
-        self._fresh: set[int] = set()
 
-    def admit(self, order: WorkingOrder) -> None:
+    def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
-        if order.request.terms.rests and not order.post_only:
-            self._fresh.add(order.number)
-
-    def readmit(self, order: WorkingOrder, fresh: bool) -> None:
-        """An order from a stored state."""
-        self._orders[order.number] = order
-        if fresh:
-            self._fresh.add(order.number)
 
     def remove(self, order: WorkingOrder) -> None:
         self._orders.pop(order.number, None)
-        self._fresh.discard(order.number)
-
-    def all(self) -> Iterator[WorkingOrder]:
-        yield from list(self._orders.values())
-
-    def fresh(self) -> list[int]:
-        return sorted(self._fresh)
 
     def slipped(self, side: int, price: int) -> int:
         """`price` moved against the trader by the slippage, rounded to the tick against the trader."""
@@ -66,7 +48,7 @@ class SimpleFills:
         """The next trade of the tape: market orders fill at it plus slippage, limits if it went through them."""
         cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
         remaining = lots
-        for order in self.all():
+        for order in list(self._orders.values()):
             before = order.left
             terms = order.request.terms
             match terms:
@@ -99,7 +81,9 @@ class SimpleFills:
             "price": candle.open,
             "quantity": candle.volume,
         }
-        for order in sorted(self.all(), key=lambda waiting: (waiting.request.terms.trigger is None, waiting.number)):
+        for order in sorted(
+            self._orders.values(), key=lambda waiting: (waiting.request.terms.trigger is None, waiting.number)
+        ):
             before = order.left
             self._meet_candle(order, candle, budget, cause)
             budget -= before - order.left
@@ -141,8 +125,9 @@ class SimpleFills:
         self, order: WorkingOrder, first: int, extreme: int, lots: int, model: str, cause: dict[str, Any]
     ) -> None:
         """Marketable at its first price, slippage included: a taker there. Else it waits for a trade through."""
-        if order.number in self._fresh:
-            self._fresh.discard(order.number)
+        if order.fresh:
+            order.fresh = False
+            self._engine.touch(order.key)
             price = self.slipped(order.side, first)
             if price <= order.price if order.side == 0 else price >= order.price:
                 before = order.left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, insort
 
 from triplegain.exchange.order import WorkingOrder
 
@@ -10,29 +10,34 @@ from triplegain.exchange.order import WorkingOrder
 class StopOrders:
     """Stop-loss orders of one instrument: a sell waits for a trade at or below its trigger, a buy at or above."""
 
-    __slots__ = ("_orders", "count")
+    __slots__ = ("_orders", "_triggers", "count")
 
     def __init__(self) -> None:
         self._orders: dict[int, WorkingOrder] = {}
+        #: Rising triggers of buys and of sells.
+        self._triggers: tuple[list[int], list[int]] = ([], [])
         self.count = 0
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
+        insort(self._triggers[order.side], order.price)
         self.count += 1
 
     def remove(self, order: WorkingOrder) -> bool:
         if self._orders.pop(order.number, None) is None:
             return False
+        triggers = self._triggers[order.side]
+        del triggers[bisect_left(triggers, order.price)]
         self.count -= 1
         return True
 
     def reached(self, last: int) -> list[WorkingOrder]:
-        """Triggered by this trade, in order of their numbers."""
+        """Triggered by this trade, in the order in which they came."""
+        buys, sells = self._triggers
+        if not (buys and buys[0] <= last) and not (sells and sells[-1] >= last):
+            return []
         return [
             order
             for order in self._orders.values()
             if (last >= order.price if order.side == 0 else last <= order.price)
         ]
-
-    def all(self) -> Iterator[WorkingOrder]:
-        yield from list(self._orders.values())

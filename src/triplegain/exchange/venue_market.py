@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any, assert_never
 
+import msgspec
+
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
     BestQuote,
@@ -24,7 +26,7 @@ from triplegain.exchange.book import ASK, BID, OrderBook
 from triplegain.exchange.catch_up import MISSED_TRADE, lose_places, meet_missed_trade
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders
@@ -43,6 +45,20 @@ _UNTIL_SNAPSHOT = (
     FeedState.CATCH_UP,
     FeedState.MISSED,
 )
+
+
+class MarketStanding(msgspec.Struct, frozen=True):
+    """What is stored of a market: its feed rebuilds the book, and in a replay the last trade and the condition too."""
+
+    last: int | None = None
+    last_at_ns: int = 0
+    state: FeedState = FeedState.SYNCED
+    state_reason: str = ""
+    rate: int = 0
+    rate_at_ns: int = 0
+
+
+_UNTOUCHED = MarketStanding()
 
 
 class VenueMarket:
@@ -154,15 +170,15 @@ class VenueMarket:
 
     def _set_state(self, state: FeedState, reason: str) -> None:
         self.state, self.state_reason = state, reason
+        self._engine.touch_market(self.instrument.symbol)
         if state in (FeedState.CATCH_UP, FeedState.MISSED):
-            lose_places(self.resting)
+            lose_places(self.resting, self._engine)
         self._check_crossed()
 
     def _check_crossed(self) -> None:
         """A crossed book stops matching; a market that is closed anyway stays closed for its own reason."""
         if self.state is FeedState.SYNCED and self.book.is_crossed():
-            self.state = FeedState.CROSSED
-            self.state_reason = f"the public book of {self.instrument.symbol} is crossed"
+            self._set_state(FeedState.CROSSED, f"the public book of {self.instrument.symbol} is crossed")
 
     def _match_quotes(self, time_ns: int) -> None:
         if self.state is FeedState.SYNCED:
@@ -184,11 +200,15 @@ class VenueMarket:
         """A new snapshot keeps queue estimates, capped at the new size; out of sight they stay as they were."""
         self.book.replace(update.bids, update.asks, update.depth)
         for order in self.resting.all():
+            ahead = order.ahead
             if self.book.in_sight(order.side, order.price):
-                order.ahead = min(order.ahead, self.book.displayed(order.side, order.price))
-            order.ahead_before = order.ahead
+                ahead = min(ahead, self.book.displayed(order.side, order.price))
+            if not ahead == order.ahead == order.ahead_before:
+                order.ahead = order.ahead_before = ahead
+                self._engine.touch(order.key)
         if self.state in _UNTIL_SNAPSHOT:
             self.state, self.state_reason = FeedState.SYNCED, ""
+            self._engine.touch_market(self.instrument.symbol)
 
     def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
         """Newer than the depth: levels better than it are gone, its own have these sizes."""
@@ -201,7 +221,7 @@ class VenueMarket:
         self._after_book(time_ns)
 
     def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
-        self.last, self.last_at_ns = price, time_ns
+        self._set_last(price, time_ns)
         if self.state is FeedState.CATCH_UP:
             cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
             meet_missed_trade(self._matcher, self.stops, self.simple, self._engine, 1 - taker_side, cause)
@@ -223,7 +243,11 @@ class VenueMarket:
         candle = event.candle
         if self.state is FeedState.SYNCED:
             self.simple.on_candle(candle)
-        self.last, self.last_at_ns = candle.close, time_ns
+        self._set_last(candle.close, time_ns)
+
+    def _set_last(self, price: int, time_ns: int) -> None:
+        self.last, self.last_at_ns = price, time_ns
+        self._engine.touch_market(self.instrument.symbol)
 
     # -- triggers ------------------------------------------------------------------------------------------------
 
@@ -246,13 +270,12 @@ class VenueMarket:
         terms = order.request.terms
         match terms:
             case StopLoss():
-                if self.depth is MarketDepth.CANDLES:
-                    self.simple.admit(order)
-                    return
-                self.stops.add(order)
-                self._trigger_stops(order.arrived_ns)
+                self.wait(order)
+                if self.depth is not MarketDepth.CANDLES:
+                    self._trigger_stops(order.arrived_ns)
             case Market() | Limit() if self.depth is not MarketDepth.BOOK:
-                self.simple.admit(order)
+                order.fresh = terms.rests and not order.post_only
+                self.wait(order)
             case Market():
                 self.execute_market(order, cause)
             case Limit():
@@ -283,7 +306,20 @@ class VenueMarket:
             return
         order.ahead = 0 if crossed else self.queue_ahead(order)
         order.ahead_before = order.ahead_at_arrival = order.ahead
-        self.resting.add(order)
+        self.wait(order)
+
+    def wait(self, order: WorkingOrder) -> None:
+        """Put the order, last, where it waits: among stops, in the queue at its price, or for the next price."""
+        terms = order.request.terms
+        match terms:
+            case StopLoss() if self.depth is not MarketDepth.CANDLES:
+                self.stops.add(order)
+            case Limit() if self.depth is MarketDepth.BOOK:
+                self.resting.add(order)
+            case Market() | Limit() | StopLoss():
+                self.simple.add(order)
+            case _:
+                assert_never(terms)
 
     def queue_ahead(self, order: WorkingOrder) -> int:
         """Lots displayed at the order's price; unknown where the book cannot be seen."""
@@ -306,9 +342,31 @@ class VenueMarket:
         if not (self.resting.remove(order) or self.stops.remove(order)):
             self.simple.remove(order)
 
-    def quotes(self) -> tuple[int | None, int | None]:
+    def quotes(self) -> Quotes:
         """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
         if self.depth is not MarketDepth.BOOK:
             return self.last, self.last
         bids, asks = self._bids, self._asks
         return bids[-1] if bids else None, asks[0] if asks else None
+
+    def charge(self, cost: int, now_ns: int) -> bool:
+        """Count a command against the rate limit; False where it had been reached."""
+        self._engine.touch_market(self.instrument.symbol)
+        return self.rate.charge(cost, now_ns)
+
+    # -- what a session keeps ------------------------------------------------------------------------------------
+
+    def standing(self) -> MarketStanding | None:
+        """None for a market of which nothing has been heard and nothing been asked."""
+        now = MarketStanding(
+            self.last, self.last_at_ns, self.state, self.state_reason, self.rate.value, self.rate.at_ns
+        )
+        return None if now == _UNTOUCHED else now
+
+    def restore(self, stored: MarketStanding) -> None:
+        """What the feed has told already stays as the feed left it."""
+        if self.last is None:
+            self.last, self.last_at_ns = stored.last, stored.last_at_ns
+        if self.book.time_ns < 0:
+            self.state, self.state_reason = stored.state, stored.state_reason
+        self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

@@ -22,6 +22,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import EXACT, atoms, ceil_to, from_atoms, text
 from triplegain.domain.orders import Side
+from triplegain.domain.parts import Parts, rows_of
 from triplegain.domain.records import BalanceRecord
 from triplegain.domain.statement import AccountSummary, EquitySoFar
 from triplegain.domain.usd import DOLLARS, UsdPrices
@@ -305,7 +306,7 @@ class PaperPortfolio:
             "initial_balances": {asset: text(amount) for asset, amount in self.initial_balances.items()},
             "created_at_ns": str(self.created_at_ns),
             "max_trade_history": self.max_trade_history,
-            "wallet": self._wallet.state(),
+            "wallet": [[*name, state.decode()] for name, state in rows_of(self._wallet).items()],
             **self.state(),
         }
 
@@ -319,7 +320,9 @@ class PaperPortfolio:
         positions: Positions | None = None,
     ) -> PaperPortfolio:
         wallet = Wallet()
-        wallet.restore(stored["wallet"])
+        parts = Parts()
+        wallet.register(parts)
+        parts.restore({(part, key): state.encode() for part, key, state in stored["wallet"]})
         portfolio = cls(
             stored["session_id"],
             {asset: Decimal(amount) for asset, amount in stored["initial_balances"].items()},

@@ -9,16 +9,35 @@ reserves there pays from there and is paid there, so no other order can touch it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
 
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
+from triplegain.domain.money import atoms, from_atoms
+from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.ledger.entries import LedgerError
 
 _WALLET, _HODL = LedgerAccount.WALLET, LedgerAccount.HODL
 
 #: The reservation of an order that has none.
 _NOTHING = ("", 0, _WALLET)
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """What is held for one order, as it is stored."""
+
+    asset: str
+    amount: Decimal
+    account: LedgerAccount
+
+
+class LedgerNumbers(msgspec.Struct, frozen=True):
+    """The last number of an entry and of a transaction."""
+
+    sequence: int
+    transaction: int
 
 
 class Wallet:
@@ -34,6 +53,8 @@ class Wallet:
         self._entries: list[LedgerEntry] = []
         self._sequence = 0
         self._transaction = 0
+        self._touch_balance: Touch = nobody
+        self._touch_reservation: Touch = nobody
 
     def total(self, asset: str, account: LedgerAccount = _WALLET) -> int:
         return self._totals[account].get(asset, 0)
@@ -63,6 +84,7 @@ class Wallet:
         self._transaction += 1
         for asset, amount in amounts.items():
             self._totals[_WALLET][asset] = self._totals[_WALLET].get(asset, 0) + amount
+            self._touch_balance(_key(_WALLET, asset))
             self._post(time_ns, EntryKind.DEPOSIT, _WALLET, asset, amount, 0, 0)
             self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.CAPITAL, asset, -amount, 0, 0)
 
@@ -75,6 +97,8 @@ class Wallet:
         wallet, hodl = self._totals[_WALLET], self._totals[_HODL]
         wallet[asset] -= amount
         hodl[asset] = hodl.get(asset, 0) + amount
+        self._touch_balance(_key(_WALLET, asset))
+        self._touch_balance(_key(_HODL, asset))
         self._transaction += 1
         self._post(time_ns, EntryKind.TRANSFER, _WALLET, asset, -amount, 0, 0)
         self._post(time_ns, EntryKind.TRANSFER, _HODL, asset, amount, 0, 0)
@@ -89,6 +113,7 @@ class Wallet:
         held = self._helds[account]
         held[asset] = held.get(asset, 0) + amount
         self._reservations[order_number] = (asset, amount, account)
+        self._touch_reservation(str(order_number))
         return True
 
     def release(self, order_number: int) -> int:
@@ -96,6 +121,7 @@ class Wallet:
         asset, amount, account = self._reservations.pop(order_number, _NOTHING)
         if amount:
             self._helds[account][asset] -= amount
+        self._touch_reservation(str(order_number))
         return amount
 
     def resize(self, order_number: int, amount: int) -> bool:
@@ -106,6 +132,7 @@ class Wallet:
             return False
         self._helds[account][asset] += more
         self._reservations[order_number] = (asset, amount, account)
+        self._touch_reservation(str(order_number))
         return True
 
     def book_fill(
@@ -143,7 +170,10 @@ class Wallet:
         if draw:
             self._reservations[order_number] = (reserved_asset, reserved - draw, account)
             held[reserved_asset] -= draw
+            self._touch_reservation(str(order_number))
         total.update(after)
+        for asset in after:
+            self._touch_balance(_key(account, asset))
         self._transaction += 1
         trade, market = EntryKind.TRADE, LedgerAccount.MARKET
         self._post(time_ns, trade, account, paid_asset, -paid_amount, order_number, fill_number)
@@ -167,31 +197,48 @@ class Wallet:
         entries, self._entries = self._entries, []
         return entries
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on after a restart, JSON-able (amounts as text: they exceed 2^53)."""
-        return {
-            "total": {asset: str(amount) for asset, amount in self._totals[_WALLET].items()},
-            "hodl": {asset: str(amount) for asset, amount in self._totals[_HODL].items()},
-            "reservations": {
-                str(number): [asset, str(amount), account.value]
-                for number, (asset, amount, account) in self._reservations.items()
-            },
-            "sequence": self._sequence,
-            "transaction": self._transaction,
-        }
+    # -- what a session keeps ------------------------------------------------------------------------------------
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over a stored state, in place. Raises LedgerError if its reservations exceed its balances."""
-        self._totals = {
-            account: {asset: int(amount) for asset, amount in state.get(name, {}).items()}
-            for account, name in ((_WALLET, "total"), (_HODL, "hodl"))
-        }
-        self._helds = {_WALLET: {}, _HODL: {}}
-        self._reservations = {}
-        self._entries = []
-        self._sequence = state["sequence"]
-        self._transaction = state["transaction"]
-        for number, (asset, amount, *account) in state["reservations"].items():
-            where = LedgerAccount(account[0]) if account else _WALLET
-            if not self.reserve(int(number), asset, int(amount), where):
-                raise LedgerError(f"the stored reservations of {asset} exceed its balance")
+    def register(self, parts: Parts) -> None:
+        """Restoring raises LedgerError if the reservations exceed the balances."""
+        parts.single("ledger.numbers", LedgerNumbers, self._numbers, self._restore_numbers)
+        self._touch_balance = parts.keyed(
+            "ledger.balance", Decimal, self._balance, self._restore_balances, self._balance_keys
+        )
+        self._touch_reservation = parts.keyed(
+            "ledger.reservation", Reservation, self._reservation, self._restore_reservations,
+            lambda: map(str, self._reservations),
+        )  # fmt: skip
+
+    def _numbers(self) -> LedgerNumbers:
+        return LedgerNumbers(self._sequence, self._transaction)
+
+    def _restore_numbers(self, stored: LedgerNumbers) -> None:
+        self._sequence, self._transaction = stored.sequence, stored.transaction
+
+    def _balance_keys(self) -> Iterator[str]:
+        return (_key(account, asset) for account, total in self._totals.items() for asset in total)
+
+    def _balance(self, key: str) -> Decimal | None:
+        account, _, asset = key.partition(" ")
+        total = self._totals[LedgerAccount(account)].get(asset)
+        return None if total is None else from_atoms(total)
+
+    def _restore_balances(self, stored: Mapping[str, Decimal]) -> None:
+        for key, amount in stored.items():
+            account, _, asset = key.partition(" ")
+            self._totals[LedgerAccount(account)][asset] = atoms(amount)
+
+    def _reservation(self, key: str) -> Reservation | None:
+        asset, amount, account = self._reservations.get(int(key), _NOTHING)
+        return Reservation(asset, from_atoms(amount), account) if asset else None
+
+    def _restore_reservations(self, stored: Mapping[str, Reservation]) -> None:
+        for key, kept in stored.items():
+            if not self.reserve(int(key), kept.asset, atoms(kept.amount), kept.account):
+                raise LedgerError(f"the stored reservations of {kept.asset} exceed its balance")
+
+
+def _key(account: LedgerAccount, asset: str) -> str:
+    """Under which a balance is stored."""
+    return f"{account} {asset}"

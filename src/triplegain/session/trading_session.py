@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 
 import msgspec
 
@@ -32,7 +31,6 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.parts import STANDING, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, Outcome
 from triplegain.domain.refusals import Refusal
-from triplegain.exchange.checkpoint import exchange_state, restore_exchange
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.glance import Glance
@@ -390,8 +388,8 @@ class TradingSession:
         single(STANDING, Standing, self._standing, self._take_up)
         self.decisions.register(self.parts)
         self.risk.register(self.parts)
-        single("ledger.wallet", dict, self.wallet.state, self.wallet.restore)
-        single("exchange.all", dict, partial(exchange_state, self.exchange), partial(restore_exchange, self.exchange))
+        self.wallet.register(self.parts)
+        self.exchange.register(self.parts)
         self._visible.register(self.parts)
         single("execution.executor", dict, self.executor.state, self.executor.restore)
         self.desk.register(self.parts)
