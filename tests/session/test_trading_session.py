@@ -96,7 +96,7 @@ def test_after_every_step_the_books_balance(market: Any, open_session: Any) -> N
         assert all(wallet.total(asset) == total for asset, total in sums.items())
         reserved: dict[str, int] = {}
         for order in session.exchange.orders.values():
-            asset = order.instrument.quote if order.side is Side.BUY else order.instrument.base
+            asset = order.instrument.quote if order.request.side is Side.BUY else order.instrument.base
             reserved[asset] = reserved.get(asset, 0) + wallet.reserved(order.number)
         assert all(wallet.held(asset) == reserved.get(asset, 0) for asset in wallet.assets())
         assert all(wallet.available(asset) >= 0 for asset in wallet.assets())

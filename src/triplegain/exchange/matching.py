@@ -5,6 +5,8 @@ Every function works on one market's book and our own resting orders, in integer
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from heapq import merge
 from typing import Any
 
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
@@ -35,33 +37,44 @@ class Matcher:
 
         Stops at our own orders: self-trade prevention ends the newer, the older, or both, never fills.
         """
-        book, opposite = self._book, 1 - order.side
-        displayed = dict(book.walk(opposite, limit))
+        opposite = 1 - order.side
         own = self._resting.levels[opposite]
-        prices = sorted(displayed.keys() | {p for p in own if limit is None or _reaches(order.side, limit, p)})
-        for price in prices if opposite else reversed(prices):
+        for price in self._prices(opposite, limit):
             while own.get(price):
                 first = own[price][0]
-                reach = max(min(displayed.get(price, 0), first.ahead), 0)
-                self._take_level(order, price, reach, displayed, cause)
+                self._take_level(order, price, first.ahead, cause)
                 if not order.left or not self._prevent_self_trade(order, first):
                     return
-            self._take_level(order, price, displayed.get(price, 0), displayed, cause)
+            self._take_level(order, price, order.left, cause)
             if not order.left or order.status.is_final:
                 return
 
-    def _take_level(
-        self, order: WorkingOrder, price: int, lots: int, displayed: dict[int, int], cause: dict[str, Any]
-    ) -> None:
-        lots = min(lots, order.left)
-        if order.side == 0:
+    def _prices(self, side: int, limit: int | None) -> Iterator[int]:
+        """Where the book or one of our own orders stands on `side`, from the best price to `limit` (None: to the last).
+
+        Our own may be cancelled on the way.
+        """
+        public, own = self._book.prices[side], list(self._resting.prices[side])
+        prices = merge(public, own) if side else merge(reversed(public), reversed(own), reverse=True)
+        before = None
+        for price in prices:
+            if limit is not None and not _reaches(1 - side, limit, price):
+                return
+            if price != before:
+                yield price
+            before = price
+
+    def _take_level(self, order: WorkingOrder, price: int, most: int, cause: dict[str, Any]) -> None:
+        """Up to `most` lots of what is there."""
+        opposite = 1 - order.side
+        available = self._book.available(opposite, price)
+        lots = min(available, most, order.left)
+        if lots > 0 and order.side == 0:
             lots = self._engine.affordable(order, price, lots)
         if lots <= 0:
             return
-        opposite = 1 - order.side
-        level = {"displayed": self._book.displayed(opposite, price), "available": displayed[price]}
+        level = {"displayed": self._book.displayed(opposite, price), "available": available}
         self._book.take(opposite, price, lots)
-        displayed[price] -= lots
         self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
 
     def _prevent_self_trade(self, order: WorkingOrder, resting: WorkingOrder) -> bool:

@@ -11,13 +11,16 @@ _NONE = (-1, 1 << 62)
 
 
 class RestingOrders:
-    """`best[side]` is our best price (-1 bids, 2^62 asks when there is none), for one cheap comparison per event."""
+    """`best[side]` is our best price (-1 bids, 2^62 asks when there is none), for one cheap comparison per event.
 
-    __slots__ = ("_prices", "best", "count", "levels")
+    `prices[side]` are all our prices, rising.
+    """
+
+    __slots__ = ("best", "count", "levels", "prices")
 
     def __init__(self) -> None:
         self.levels: tuple[dict[int, list[WorkingOrder]], dict[int, list[WorkingOrder]]] = ({}, {})
-        self._prices: tuple[list[int], list[int]] = ([], [])
+        self.prices: tuple[list[int], list[int]] = ([], [])
         self.best: list[int] = list(_NONE)
         self.count = 0
 
@@ -26,8 +29,8 @@ class RestingOrders:
         level = self.levels[side].get(price)
         if level is None:
             self.levels[side][price] = [order]
-            insort(self._prices[side], price)
-            self.best[side] = self._prices[side][0 if side else -1]
+            insort(self.prices[side], price)
+            self.best[side] = self.prices[side][0 if side else -1]
         else:
             level.append(order)
         self.count += 1
@@ -42,14 +45,14 @@ class RestingOrders:
         self.count -= 1
         if not level:
             del self.levels[side][price]
-            prices = self._prices[side]
+            prices = self.prices[side]
             del prices[bisect_left(prices, price)]
             self.best[side] = prices[0 if side else -1] if prices else _NONE[side]
         return True
 
     def in_priority(self, side: int) -> Iterator[WorkingOrder]:
         """Best price first, then order of arrival. Safe while orders are removed."""
-        prices = self._prices[side]
+        prices = self.prices[side]
         for price in list(prices) if side else prices[::-1]:
             yield from list(self.levels[side].get(price, ()))
 
