@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import (
     CommandRefused,
@@ -21,6 +22,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, from_atoms, text
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
+from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
@@ -52,11 +54,14 @@ class Bench:
         instrument: Instrument = INSTRUMENT,
     ) -> None:
         self.wallet = Wallet()
-        opening = balances or {"USDT": "1000000", "BTC": "1000"}
-        self.wallet.deposit({asset: atoms(Decimal(amount)) for asset, amount in opening.items()}, 0)
         self.instrument = instrument
         self.settings = settings
         self.exchange = PaperExchange("bench", {instrument: depth}, self.wallet, settings)
+        self.parts = Parts()
+        self.wallet.register(self.parts)
+        self.exchange.register(self.parts)
+        opening = balances or {"USDT": "1000000", "BTC": "1000"}
+        self.wallet.deposit({asset: atoms(Decimal(amount)) for asset, amount in opening.items()}, 0)
         self.events: list[ExchangeEvent] = []
         self.now = 1
 
@@ -109,7 +114,8 @@ class Bench:
         self.exchange.run_through(self.exchange.now_ns)
 
     def drain(self) -> list[ExchangeEvent]:
-        """Everything so far."""
+        """Everything so far; what would be stored of it is all there."""
+        all_said(self.parts)
         self.events += self.exchange.drain_events()
         return self.events
 

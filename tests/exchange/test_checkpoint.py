@@ -23,7 +23,7 @@ from tests.session.stored_parts import Rows, all_said
 
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
-from triplegain.domain.parts import Parts, rows_of
+from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
 
@@ -130,10 +130,7 @@ def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, 
     usual.book(bids="100.0x2", at=50)
     again = bench()
     again.book(bids="100.0x2", asks="100.1x1 100.2x10", snapshot=True, at=50)
-    for kept, rows in ((again.wallet, rows_of(usual.wallet)), (again.exchange, rows_of(usual.exchange))):
-        parts = Parts()
-        kept.register(parts)
-        parts.restore(shuffled(rows))
+    again.parts.restore(shuffled(all_said(usual.parts)))
     for b in (usual, again):
         b.book(bids="100.0x2", at=50)
         b.trade("sell", "3.0", "100.0", at=50)  # what the first change has shown: 2.0 stay in front
