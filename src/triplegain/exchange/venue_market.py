@@ -221,7 +221,8 @@ class VenueMarket:
         self._after_book(time_ns)
 
     def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
-        self._set_last(price, time_ns)
+        self.last, self.last_at_ns = price, time_ns
+        self._engine.touch_market(self.instrument.symbol)
         if self.state is FeedState.CATCH_UP:
             cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
             meet_missed_trade(self._matcher, self.stops, self.simple, self._engine, 1 - taker_side, cause)
@@ -243,10 +244,7 @@ class VenueMarket:
         candle = event.candle
         if self.state is FeedState.SYNCED:
             self.simple.on_candle(candle)
-        self._set_last(candle.close, time_ns)
-
-    def _set_last(self, price: int, time_ns: int) -> None:
-        self.last, self.last_at_ns = price, time_ns
+        self.last, self.last_at_ns = candle.close, time_ns
         self._engine.touch_market(self.instrument.symbol)
 
     # -- triggers ------------------------------------------------------------------------------------------------
