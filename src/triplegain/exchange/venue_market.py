@@ -120,7 +120,9 @@ class VenueMarket:
     def on_event(self, event: MarketEvent) -> None:
         """One message of the feed: what is due before it, the event itself with its matching, what is due with it."""
         engine = self._engine
-        time_ns = max(event.exchange_time_ns, engine.now_ns)
+        time_ns = event.exchange_time_ns
+        if time_ns < engine.now_ns:
+            time_ns = engine.now_ns
         if engine.next_due_ns < time_ns:
             engine.run_before(time_ns)
         engine.now_ns = time_ns
@@ -193,7 +195,8 @@ class VenueMarket:
                 self._set_level(time_ns, BID, price, size)
             for price, size in update.asks:
                 self._set_level(time_ns, ASK, price, size)
-            self.book.truncate(update.depth)
+            if update.depth:
+                self.book.truncate(update.depth)
         self._after_book(time_ns)
 
     def _resynchronise(self, update: BookUpdate) -> None:
