@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus
 from triplegain.domain.orders import TimeInForce
+from triplegain.exchange.queue import UNKNOWN_AHEAD
 
 
 def away(b: Any, state: FeedState = FeedState.CATCH_UP, reason: str = "catching up") -> None:
@@ -49,6 +52,13 @@ def test_a_missed_trade_that_reaches_a_stop_fills_it_at_the_worse_of_both_plus_s
     waiting.trade("sell", "0.1", "98.5")
     assert waiting.fills() == ["1 @ 98.4 taker"]
     assert explained(waiting)["model"] == "tape_stop"
+
+
+def test_that_a_place_in_the_queue_is_lost_is_stored(usual: Any) -> None:
+    usual.order("bid", "buy", "1", "100.0")
+    assert json.loads(all_said(usual.parts)["exchange.order", "1"])["ahead"] == "500000000"  # 5 in lots of 1e-8
+    away(usual)
+    assert json.loads(all_said(usual.parts)["exchange.order", "1"])["ahead"] == str(UNKNOWN_AHEAD)
 
 
 def test_nothing_new_is_taken_meanwhile(waiting: Any) -> None:

@@ -139,6 +139,15 @@ def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, 
         assert b.fills() == ["0.4 @ 100 maker"]
 
 
+def test_of_orders_that_are_over_the_last_256_are_remembered(usual: Any) -> None:
+    for number in range(260):
+        usual.order(f"bid-{number}", "buy", "1", "99.0")
+        usual.cancel(f"bid-{number}")
+        usual.drain()
+    kept = [key for part, key in usual.parts.rows if part == "exchange.recent"]
+    assert sorted(kept) == sorted(f"bid-{number}" for number in range(4, 260))
+
+
 @pytest.mark.slow
 @settings(_quick, max_examples=60, derandomize=False)
 @given(streams, delays, queue_models)

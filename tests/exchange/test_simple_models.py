@@ -282,6 +282,14 @@ def test_a_stop_gets_the_worse_of_stop_and_open(candles: Callable[..., Any], pri
     assert b.fills() == ([f"1 @ {price} taker"] if price else [])
 
 
+def test_a_stop_that_a_candle_reaches_and_cannot_fill_is_stored_as_triggered(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.stop("stop", "sell", "1", "99.0")
+    assert b.fills() == []
+    candle(b, "100 100 98 99", "1", 100)  # a tenth of the 1 that was traded is not the whole order
+    assert b.fills() == [] and b.exchange.orders["stop"].triggered
+
+
 def test_a_stop_purchase_gets_the_worse_of_stop_and_open(candles: Callable[..., Any]) -> None:
     b = candles()
     b.stop("gapped", "buy", "1", "101.0")

@@ -48,7 +48,7 @@ class Agenda:
     __slots__ = ("_heap", "added", "next_due_ns", "touch", "waiting")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int]] = []
+        self._heap: list[tuple[int, int, int, str]] = []
         self.waiting: dict[str, Due] = {}
         #: Takes the key of what has come or gone.
         self.touch: Touch = nobody
@@ -59,22 +59,22 @@ class Agenda:
     def add(self, due_ns: int, command: Command) -> None:
         self.added += 1
         key = str(self.added)
-        self._put(key, Due(due_ns, command))
+        self._put(self.added, key, Due(due_ns, command))
         self.touch(key)
 
     def restore(self, stored: dict[str, Due]) -> None:
         """Put back what was under way. `added` goes on as its owner says."""
         for key, due in stored.items():
-            self._put(key, due)
+            self._put(int(key), key, due)
 
-    def _put(self, key: str, due: Due) -> None:
+    def _put(self, number: int, key: str, due: Due) -> None:
         self.waiting[key] = due
         kind = _TIMER if isinstance(due.command, Expire) else _COMMAND
-        heapq.heappush(self._heap, (due.due_ns, kind, int(key)))
+        heapq.heappush(self._heap, (due.due_ns, kind, number, key))
         self.next_due_ns = self._heap[0][0]
 
     def pop(self) -> Due:
-        key = str(heapq.heappop(self._heap)[2])
+        key = heapq.heappop(self._heap)[3]
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
         self.touch(key)
         return self.waiting.pop(key)
@@ -83,7 +83,7 @@ class Agenda:
         """A command that is not carried out after all."""
         for key in [key for key, due in self.waiting.items() if due.command == command]:
             del self.waiting[key]
-            self._heap = [item for item in self._heap if item[2] != int(key)]
+            self._heap = [item for item in self._heap if item[3] != key]
             self.touch(key)
         heapq.heapify(self._heap)
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER

@@ -6,6 +6,7 @@ a live feed or as fast as a capture can be read.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ class PaperExchange:
         self.orders: dict[str, WorkingOrder] = {}
         self._orders_by_key: dict[str, WorkingOrder] = {}
         #: Client order ids of orders that are over -> number of the last event then, oldest first.
-        self._recent: dict[str, int] = {}
+        self._recent: OrderedDict[str, int] = OrderedDict()
         self.touch: Touch = nobody
         self.touch_market: Touch = nobody
         self._touch_recent: Touch = nobody
@@ -285,9 +286,7 @@ class PaperExchange:
         self._recent[client_order_id] = self.account.sequence
         self._touch_recent(client_order_id)
         if len(self._recent) > _RECENT_IDS:
-            oldest = next(iter(self._recent))
-            del self._recent[oldest]
-            self._touch_recent(oldest)
+            self._touch_recent(self._recent.popitem(last=False)[0])
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 

@@ -120,7 +120,9 @@ class VenueMarket:
     def on_event(self, event: MarketEvent) -> None:
         """One message of the feed: what is due before it, the event itself with its matching, what is due with it."""
         engine = self._engine
-        time_ns = max(event.exchange_time_ns, engine.now_ns)
+        time_ns = event.exchange_time_ns
+        if time_ns < engine.now_ns:
+            time_ns = engine.now_ns
         if engine.next_due_ns < time_ns:
             engine.run_before(time_ns)
         engine.now_ns = time_ns
@@ -193,7 +195,8 @@ class VenueMarket:
                 self._set_level(time_ns, BID, price, size)
             for price, size in update.asks:
                 self._set_level(time_ns, ASK, price, size)
-            self.book.truncate(update.depth)
+            if update.depth:
+                self.book.truncate(update.depth)
         self._after_book(time_ns)
 
     def _resynchronise(self, update: BookUpdate) -> None:
@@ -221,7 +224,8 @@ class VenueMarket:
         self._after_book(time_ns)
 
     def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
-        self._set_last(price, time_ns)
+        self.last, self.last_at_ns = price, time_ns
+        self._engine.touch_market(self.instrument.symbol)
         if self.state is FeedState.CATCH_UP:
             cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
             meet_missed_trade(self._matcher, self.stops, self.simple, self._engine, 1 - taker_side, cause)
@@ -243,10 +247,7 @@ class VenueMarket:
         candle = event.candle
         if self.state is FeedState.SYNCED:
             self.simple.on_candle(candle)
-        self._set_last(candle.close, time_ns)
-
-    def _set_last(self, price: int, time_ns: int) -> None:
-        self.last, self.last_at_ns = price, time_ns
+        self.last, self.last_at_ns = candle.close, time_ns
         self._engine.touch_market(self.instrument.symbol)
 
     # -- triggers ------------------------------------------------------------------------------------------------

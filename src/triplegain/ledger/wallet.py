@@ -241,4 +241,4 @@ class Wallet:
 
 def _key(account: LedgerAccount, asset: str) -> str:
     """Under which a balance is stored."""
-    return f"{account} {asset}"
+    return account + " " + asset
