@@ -15,8 +15,10 @@ from tests.database_fixtures import MIGRATIONS
 
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels
-from triplegain.config import load_config
+from triplegain.config import Config, load_config
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import SECOND_NS, ManualClock
+from triplegain.domain.quote import QuoteSource
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
 from triplegain.storage.migrations import migrate
@@ -27,9 +29,6 @@ FOLDER = Path(__file__).resolve().parent
 LAST_MIGRATION = {2: "010", 3: "012"}
 #: Some time after all of them were stored.
 _WALL_NS = 1_800_000_000 * SECOND_NS
-
-#: Providers that nobody asks, so that a session may have models.
-_KEYS = dict.fromkeys(("OPENAI_API_KEY", "XAI_API_KEY", "DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY"), "none")
 
 
 def stored(form: int) -> list[Path]:
@@ -77,13 +76,21 @@ async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
     await migrate(url, MIGRATIONS)
 
 
+class SilentModels(SessionModels):
+    """Two models play their parts, and nobody carries the questions to them."""
+
+    async def open(self, config: Config, source: QuoteSource, symbols: tuple[str, ...]) -> None:
+        parts = {"decision": ("gpt", "grok"), "social": ("grok",), "news": ("gpt",)}
+        self.cast = Cast(parts, providers={"gpt": "openai", "grok": "xai"})
+
+
 class Home:
     """Opens and runs the sessions of a database as `tg paper` does, in this process."""
 
     def __init__(self, database: Database, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         self._database = database
         self._folder = folder
-        self._environ = {"TRIPLEGAIN_HOME": str(folder), **_KEYS, **(environ or {})}
+        self._environ = {"TRIPLEGAIN_HOME": str(folder), **(environ or {})}
         self._clock = ManualClock(_WALL_NS)
         self.store = SessionStore(database, self._clock)
 
@@ -97,9 +104,10 @@ class Home:
     ) -> AsyncIterator[OpenedSession]:
         """Taken up, or begun where there is none on `feed`. Given up again in the end, nothing more of it stored."""
         config = load_config(self._environ, self._folder)
-        choice = ModelChoice("gpt,grok,deepseek,sonnet,opus" if session == "model-round" else "none", None, True)
+        choice = ModelChoice("none", None, True)
         place = (self._folder, self._database)
-        models = SessionModels(choice, config, self._environ, *place, self._clock, lambda _: None)
+        kind = SilentModels if session == "model-round" else SessionModels
+        models = kind(choice, config, self._environ, *place, self._clock, lambda _: None)
         options = PaperOptions(session=session, feed=feed, seed=seed, speed=None if feed is None else "max")
         opening = SessionOpening(options, config, *place, self.store, self._clock, lambda _: None, models)
         found = await opening.open()

@@ -75,7 +75,7 @@ async def left(
     url, environ = url_of(form), dict[str, str]()
     async with AsyncExitStack() as stack:
         if session == "live":
-            server = await stack.enter_async_context(LocalKraken(captures / _L2, ServingSettings(speed=4)))
+            server = await stack.enter_async_context(LocalKraken(captures / _L2, ServingSettings(speed=20)))
             environ = {
                 "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
                 "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,
