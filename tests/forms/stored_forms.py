@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from triplegain.storage.session_store import SessionStore
 
 FOLDER = Path(__file__).resolve().parent
 #: Form -> the last migration of its time.
-LAST_MIGRATION = {2: "010", 3: "012"}
+LAST_MIGRATION = {2: "010", 3: "013"}
 #: Some time after all of them were stored.
 _WALL_NS = 1_800_000_000 * SECOND_NS
 
@@ -48,11 +48,13 @@ def document(form: int, session: str) -> Any:
     return row["state"]
 
 
-async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
+async def load(
+    url: str, form: int, captures: Path, scratch: Path, *, only: str = "", changed: Callable[[str], str] = str
+) -> None:
     """Make an empty database what it was when the sessions of a form were left, and bring it up to date.
 
     That is the schema of that time and their rows. `captures` takes the place of `@` in the name of a replayed feed.
-    `scratch` is an empty folder.
+    `scratch` is an empty folder. `only` this session, what was stored of it `changed`.
     """
     for migration in MIGRATIONS.glob("*.sql"):
         if migration.name[:3] <= LAST_MIGRATION[form]:
@@ -63,7 +65,9 @@ async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
         # Every row is there in the end, so nothing is asked of their order.
         await connection.execute("SET session_replication_role = replica")
         for file in stored(form):
-            text = gzip.decompress(file.read_bytes()).decode()
+            if only not in ("", name_of(file)):
+                continue
+            text = changed(gzip.decompress(file.read_bytes()).decode())
             # Each table stays text: Python would read numbers as floats.
             tables = msgspec.json.decode(text.replace("replay:@", f"replay:{captures}/"), type=dict[str, msgspec.Raw])
             for table, rows in tables.items():

@@ -25,6 +25,7 @@ from triplegain.gateway.serving import ServingSettings
 from triplegain.session.runner import Ending
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
+from triplegain.storage.forms.form2_orders import request
 from triplegain.storage.session_reader import SessionReader
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -128,6 +129,20 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
         assert not await reader.positions(session, open_only=True)
+
+
+async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_path: Path) -> None:
+    """By its row and by its part alike; an exit that a person asked for is the desk's."""
+
+    def by_hand(tables: str) -> str:
+        return tables.replace('"purpose":"signal"', '"purpose":"manual"')
+
+    await load(empty_database_url, 2, Path("nowhere"), tmp_path, only="traded", changed=by_hand)
+    rows = ask(empty_database_url, "SELECT client_order_id, purpose, side, position_id, origin FROM paper_orders")
+    origins = {row["client_order_id"].partition("-")[0]: row["origin"] for row in rows}
+    assert origins == {"entry": "agent", "stop": "protection", "exit": "protection"}
+    assert {row["purpose"] for row in rows if row["client_order_id"].startswith("exit")} == {"manual"}
+    assert all(request({**row, "expires_at_ns": None})["origin"] == row["origin"] for row in rows)
 
 
 def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
