@@ -22,6 +22,7 @@ _STAGES = {
 def check_as_it_was(here: TradingSession, known: Any) -> None:
     """What no row says. Takes the questions that models have not been asked yet."""
     check_standing(here, known)
+    check_told(here, known)
     check_queue(here, known["exchange"])
     check_protections(here, known["desk"])
     check_hodl(here, known["aftermath"]["hodl"])
@@ -47,6 +48,33 @@ def check_standing(here: TradingSession, known: Any) -> None:
     assert here.portfolio.opening.equity == Decimal(opening["equity"])
 
 
+def check_told(here: TradingSession, known: Any) -> None:
+    """Orders and positions as we have been told of them, behind what the exchange knows."""
+    assert [
+        (order.order_number, order.status, order.filled_quantity, order.price)
+        for order in here.desk.orders.open_orders()
+    ] == [
+        (each["order_number"], each["status"], Decimal(each["filled_quantity"]), optional(each["price"]))
+        for each in sorted(known["known_orders"]["open"], key=lambda each: each["order_number"])
+    ]
+    assert [
+        (each.position_id, each.quantity, each.stop, each.target, each.fees) for each in here.desk.positions.records()
+    ] == [
+        (
+            each["position_id"],
+            Decimal(each["bought"]) - Decimal(each["sold"]),
+            optional(each["stop"]),
+            optional(each["target"]),
+            Decimal(each["fees"]),
+        )
+        for each in known["known_positions"]["open"]
+    ]
+
+
+def optional(amount: str | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
+
+
 def check_queue(here: TradingSession, known: Any) -> None:
     """Each order at the exchange: how far it has come, and how much stands before it in its level."""
     asked = {each["request"]["client_order_id"]: each["working"] for each in known["orders"]}
@@ -70,9 +98,8 @@ def check_protections(here: TradingSession, desk: Any) -> None:
         assert now is not None
         kind, *rest = was["stage"]
         assert type(now.stage).__name__ == _STAGES[kind]
-        level = None if was["wanted"] is None else Decimal(was["wanted"][0])
-        target = None if was["target"] is None else Decimal(was["target"])
-        assert (now.stop, now.target, now.entry) == (level, target, _LEGS[was["entry"]])
+        level = optional(was["wanted"] and was["wanted"][0])
+        assert (now.stop, now.target, now.entry) == (level, optional(was["target"]), _LEGS[was["entry"]])
         stop_id = rest[1] if kind == "leaving" else rest[0] if rest else None
         assert getattr(now.stage, "stop_id", None) == stop_id
         assert now.is_trailing == was["is_trailing"]

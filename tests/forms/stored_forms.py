@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from tests.database_fixtures import MIGRATIONS
 
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels
-from triplegain.config import load_config
+from triplegain.config import Config, load_config
+from triplegain.decision.settings import Cast
 from triplegain.domain.clock import SECOND_NS, ManualClock
+from triplegain.domain.quote import QuoteSource
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.storage.database import Database
 from triplegain.storage.migrations import migrate
@@ -24,12 +26,9 @@ from triplegain.storage.session_store import SessionStore
 
 FOLDER = Path(__file__).resolve().parent
 #: Form -> the last migration of its time.
-LAST_MIGRATION = {2: "010", 3: "012"}
+LAST_MIGRATION = {2: "010", 3: "013"}
 #: Some time after all of them were stored.
 _WALL_NS = 1_800_000_000 * SECOND_NS
-
-#: Providers that nobody asks, so that a session may have models.
-_KEYS = dict.fromkeys(("OPENAI_API_KEY", "XAI_API_KEY", "DEEPSEEK_API_KEY", "ANTHROPIC_API_KEY"), "none")
 
 
 def stored(form: int) -> list[Path]:
@@ -49,11 +48,13 @@ def document(form: int, session: str) -> Any:
     return row["state"]
 
 
-async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
+async def load(
+    url: str, form: int, captures: Path, scratch: Path, *, only: str = "", changed: Callable[[str], str] = str
+) -> None:
     """Make an empty database what it was when the sessions of a form were left, and bring it up to date.
 
     That is the schema of that time and their rows. `captures` takes the place of `@` in the name of a replayed feed.
-    `scratch` is an empty folder.
+    `scratch` is an empty folder. `only` this session, what was stored of it `changed`.
     """
     for migration in MIGRATIONS.glob("*.sql"):
         if migration.name[:3] <= LAST_MIGRATION[form]:
@@ -64,7 +65,9 @@ async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
         # Every row is there in the end, so nothing is asked of their order.
         await connection.execute("SET session_replication_role = replica")
         for file in stored(form):
-            text = gzip.decompress(file.read_bytes()).decode()
+            if only not in ("", name_of(file)):
+                continue
+            text = changed(gzip.decompress(file.read_bytes()).decode())
             # Each table stays text: Python would read numbers as floats.
             tables = msgspec.json.decode(text.replace("replay:@", f"replay:{captures}/"), type=dict[str, msgspec.Raw])
             for table, rows in tables.items():
@@ -77,13 +80,21 @@ async def load(url: str, form: int, captures: Path, scratch: Path) -> None:
     await migrate(url, MIGRATIONS)
 
 
+class SilentModels(SessionModels):
+    """Two models play their parts, and nobody carries the questions to them."""
+
+    async def open(self, config: Config, source: QuoteSource, symbols: tuple[str, ...]) -> None:
+        parts = {"decision": ("gpt", "grok"), "social": ("grok",), "news": ("gpt",)}
+        self.cast = Cast(parts, providers={"gpt": "openai", "grok": "xai"})
+
+
 class Home:
     """Opens and runs the sessions of a database as `tg paper` does, in this process."""
 
     def __init__(self, database: Database, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         self._database = database
         self._folder = folder
-        self._environ = {"TRIPLEGAIN_HOME": str(folder), **_KEYS, **(environ or {})}
+        self._environ = {"TRIPLEGAIN_HOME": str(folder), **(environ or {})}
         self._clock = ManualClock(_WALL_NS)
         self.store = SessionStore(database, self._clock)
 
@@ -97,9 +108,10 @@ class Home:
     ) -> AsyncIterator[OpenedSession]:
         """Taken up, or begun where there is none on `feed`. Given up again in the end, nothing more of it stored."""
         config = load_config(self._environ, self._folder)
-        choice = ModelChoice("gpt,grok,deepseek,sonnet,opus" if session == "model-round" else "none", None, True)
+        choice = ModelChoice("none", None, True)
         place = (self._folder, self._database)
-        models = SessionModels(choice, config, self._environ, *place, self._clock, lambda _: None)
+        kind = SilentModels if session == "model-round" else SessionModels
+        models = kind(choice, config, self._environ, *place, self._clock, lambda _: None)
         options = PaperOptions(session=session, feed=feed, seed=seed, speed=None if feed is None else "max")
         opening = SessionOpening(options, config, *place, self.store, self._clock, lambda _: None, models)
         found = await opening.open()

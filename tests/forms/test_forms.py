@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ import pytest
 from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
-from tests.forms.stored_forms import Home, document, load, name_of, stored
+from tests.forms.stored_forms import LAST_MIGRATION, Home, document, load, name_of, stored
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
+from triplegain.domain.parts import FORM
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
 from triplegain.session.runner import Ending
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
+from triplegain.storage.forms.form2_orders import request
 from triplegain.storage.session_reader import SessionReader
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -32,7 +34,8 @@ _WRITTEN = ("paper_trades", "paper_order_events", "paper_ledger_entries", "paper
 _LIVE_STATUSES = [status for status in OrderStatus if not status.is_final]
 #: For how long of its market a session goes on: a replay of candles sees one in 900.
 _SECONDS = {"replay": 7200, "live": 4}
-NAMES = [name_of(file) for file in stored(2)]
+#: Every stored session, with its form.
+SESSIONS = [(form, name_of(file)) for form in LAST_MIGRATION for file in stored(form)]
 
 
 @dataclass
@@ -46,70 +49,71 @@ class Corpus:
 
 
 @pytest.fixture(scope="module")
-def form2_url(database_server: str, captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database in which every session of form 2 was left, brought up to date."""
-    yield from _database_with(2, database_server, captures, tmp_path_factory.mktemp("migrations"))
+def url_of(
+    database_server: str, captures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], str]]:
+    """The URL of a database in which every session of a form was left, brought up to date."""
+    made: dict[int, str] = {}
 
+    def url_of(form: int) -> str:
+        if form not in made:
+            name = f"form{form}_{os.getpid()}"
+            ask(database_server, f"CREATE DATABASE {name}")
+            made[form] = other_database(database_server, name)
+            run_apart(load(made[form], form, captures, tmp_path_factory.mktemp("migrations")))
+        return made[form]
 
-def _database_with(form: int, server: str, captures: Path, scratch: Path) -> Iterator[str]:
-    name = f"form{form}_{os.getpid()}"
-    ask(server, f"CREATE DATABASE {name}")
-    url = other_database(server, name)
-    run_apart(load(url, form, captures, scratch))
-    yield url
-    ask(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@asynccontextmanager
-async def _corpus(url: str, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[Corpus]:
-    database = await Database.connect(url)
-    yield Corpus(database, Home(database, folder, environ), SessionReader(database), url)
-    await database.close()
-
-
-@pytest.fixture
-async def left(form2_url: str, tmp_path: Path, kraken: Mapping[str, str]) -> AsyncIterator[Corpus]:
-    async with _corpus(form2_url, tmp_path, kraken) as corpus:
-        yield corpus
+    yield url_of
+    for form in made:
+        ask(database_server, f"DROP DATABASE form{form}_{os.getpid()} WITH (FORCE)")
 
 
 @pytest.fixture
-async def kraken(request: pytest.FixtureRequest, captures: Path) -> AsyncIterator[Mapping[str, str]]:
-    """For the live session a local Kraken that serves the recording it was left on; what points at it."""
-    if request.node.callspec.params["session"] != "live":
-        yield {}
-        return
-    async with LocalKraken(captures / _L2, ServingSettings(speed=4)) as server:
-        yield {
-            "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
-            "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,
-        }
+async def left(
+    form: int, session: str, url_of: Callable[[int], str], tmp_path: Path, captures: Path
+) -> AsyncIterator[Corpus]:
+    """For the live session there is a local Kraken that serves the recording it was left on."""
+    url, environ = url_of(form), dict[str, str]()
+    async with AsyncExitStack() as stack:
+        if session == "live":
+            server = await stack.enter_async_context(LocalKraken(captures / _L2, ServingSettings(speed=20)))
+            environ = {
+                "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
+                "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,
+            }
+        database = await Database.connect(url)
+        yield Corpus(database, Home(database, tmp_path, environ), SessionReader(database), url)
+        await database.close()
 
 
 def orders_of(session: TradingSession) -> Mapping[int, Any]:
     return {order.order_number: order for order in session.executor.orders.open_orders()}
 
 
-@pytest.mark.parametrize("session", NAMES)
-async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(left: Corpus, session: str) -> None:
-    known, reader = document(2, session), left.reader
+@pytest.mark.parametrize(("form", "session"), SESSIONS)
+async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
+    left: Corpus, form: int, session: str
+) -> None:
+    reader = left.reader
     orders = await reader.orders(session, statuses=_LIVE_STATUSES)
     positions = await reader.positions(session, open_only=True)
     balances = await reader.balances(session)
+    before_ns = (await reader.session(session)).market_time_ns
     written, bought = await all_written(left, session), await purchases(left, session)
     async with left.home.opened(session) as found:
         here = found.session
-        # Who holds what, as the rows say it; the rest as the document said it.
+        # Who holds what, as the rows say it.
         assert orders_of(here) == {order.order_number: order for order in orders}
         assert here.executor.positions.records() == tuple(positions)
         assert list(here.portfolio.balances()) == balances
-        check_as_it_was(here, known)
+        if form == 2:
+            check_as_it_was(here, document(2, session))
         if session != "live":
-            # What the converter has stored is what the session itself would have.
+            # What is stored of it, converted or not, is what the session itself would have stored.
             assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
         assert await left.home.run(found, _SECONDS.get(session, 120)) is Ending.DURATION
-    [alert] = [each for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
-    assert alert.time_ns == known["now_ns"]
+    told = [each.time_ns for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
+    assert told == ([] if form == FORM else [before_ns])
     # Nothing that was written has changed, and what was open is still the session's.
     assert written <= await all_written(left, session)
     found_orders = {order.order_number: order for order in await reader.orders(session)}
@@ -117,7 +121,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(le
     assert {each.position_id for each in positions} <= {each.position_id for each in await reader.positions(session)}
     # Balances are the sums of their entries, holds those of open orders, fills what orders say is filled.
     await asyncio.to_thread(check_record, left.url, session)
-    assert (await reader.session(session)).market_time_ns > known["now_ns"]
+    assert (await reader.session(session)).market_time_ns > before_ns
     if session in ("paused", "halted"):
         assert await purchases(left, session) == bought
     if session == "in-flight":
@@ -125,6 +129,20 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(le
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
         assert not await reader.positions(session, open_only=True)
+
+
+async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_path: Path) -> None:
+    """By its row and by its part alike; an exit that a person asked for is the desk's."""
+
+    def by_hand(tables: str) -> str:
+        return tables.replace('"purpose":"signal"', '"purpose":"manual"')
+
+    await load(empty_database_url, 2, Path("nowhere"), tmp_path, only="traded", changed=by_hand)
+    rows = ask(empty_database_url, "SELECT client_order_id, purpose, side, position_id, origin FROM paper_orders")
+    origins = {row["client_order_id"].partition("-")[0]: row["origin"] for row in rows}
+    assert origins == {"entry": "agent", "stop": "protection", "exit": "protection"}
+    assert {row["purpose"] for row in rows if row["client_order_id"].startswith("exit")} == {"manual"}
+    assert all(request({**row, "expires_at_ns": None})["origin"] == row["origin"] for row in rows)
 
 
 def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
