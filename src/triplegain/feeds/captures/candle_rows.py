@@ -12,6 +12,7 @@ import msgspec
 
 from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.values import TIME_NS_MAX
 from triplegain.feeds.captures.feather import read_columns
 from triplegain.feeds.captures.instruments import symbol_of
 from triplegain.feeds.captures.json_rows import JsonRows
@@ -126,10 +127,12 @@ def _csv_rows(path: Path) -> Iterator[CandleRow]:
 
 
 def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
-    """The rows, each later than the one before. Raises CaptureError otherwise."""
+    """The rows, each later than the one before and before the year 2201. Raises CaptureError otherwise."""
     before = -1
     for number, row in enumerate(rows, 1):
         if row.open_time_ns <= before:
             raise CaptureError(path, "is not later than the candle before it", number)
+        if row.open_time_ns > TIME_NS_MAX:
+            raise CaptureError(path, "lies after the year 2200: is its time in another unit?", number)
         before = row.open_time_ns
         yield row
