@@ -27,6 +27,7 @@ from triplegain.domain.commands import (
     Pause,
     PlaceOrder,
     R,
+    ReducePosition,
     ResetRisk,
     ResetSession,
     Resume,
@@ -130,9 +131,9 @@ class StoredControl:
             case CancelAll():
                 is_open = (name for name, order in self.orders.items() if order.status is OrderStatus.OPEN)
                 return Cancelling(tuple(is_open), ("tg-stop-1",))
-            case ClosePosition(position_id) if position_id != "p-1":
+            case ClosePosition(position_id) | ReducePosition(position_id) if position_id != "p-1":
                 return Refusal(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
-            case ClosePosition():
+            case ClosePosition() | ReducePosition():
                 return Closing(("p-1",), ("p-1",))
             case Flat() | Emergency():
                 self.paused = self.paused or isinstance(command, Emergency)

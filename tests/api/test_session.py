@@ -56,11 +56,17 @@ async def test_a_position_is_closed_by_the_market_and_never_at_a_price_of_the_ca
         priced = await trader.post("/paper/positions/p-1/close", json={"exit_price": "9000000"})
         closed = await trader.post("/paper/positions/p-1/close")
         unknown = await trader.post("/paper/positions/p-9/close")
+        part = await trader.post("/paper/positions/p-1/close", json={"quantity": "0.5"})
+        wrong = [await trader.post("/paper/positions/p-1/close", json={"quantity": q}) for q in ("0", "-1", "1e3", 1)]
         flat = await trader.post("/paper/flat", json={})
     assert (priced.status_code, closed.status_code, unknown.status_code) == (422, 202, 404)
+    assert (part.status_code, {each.status_code for each in wrong}) == (202, {422})
     assert closed.json() == {"mode": "paper", "positions": ["p-1"], "left": ["p-1"]}
     assert flat.json()["positions"] == ["p-1", "p-2"]
-    assert [event.details for event in await bench.events("position_close")] == [{"position_id": "p-1"}]
+    assert [event.details for event in await bench.events("position_close")] == [
+        {"position_id": "p-1"},
+        {"position_id": "p-1", "quantity": "0.5"},
+    ]
 
 
 @pytest.mark.parametrize("room", ["/paper", "/api/v1/paper", "/api/v1/coordinator"])

@@ -193,3 +193,11 @@ async def test_a_period_whose_trades_are_all_stored_is_told_by_trades(database: 
 def test_a_name_that_is_no_stored_history_is_refused(name: str) -> None:
     with pytest.raises(InvalidValueError):
         parse_history(name)
+
+
+async def test_times_of_january_1970_are_no_history(database: Database, tmp_path: Path) -> None:
+    """Seconds where milliseconds should be: 2023 becomes the 20th of January 1970."""
+    path = tmp_path / "BTC_USDT-1m.json"
+    path.write_text(json.dumps([[START_S + 60_000 * n, 1, 1, 1, 1, 1] for n in range(3)]))
+    with pytest.raises(CaptureError, match="begins in January 1970"):
+        await take(database, path)

@@ -106,7 +106,8 @@ async def test_a_reset_ends_the_halt_and_is_stored_with_its_audit_in_one_transac
     assert change.state["peak_equity"] == "10000" and change.state["halts"] == []
     event = await steered.event("risk_reset")
     assert event.actor.startswith("admin:")
-    assert event.details == {"session": session_id, "equity": "10000", "ended": ["risk state is missing: ADMIN reset"]}
+    ended = ["risk state is missing: ADMIN reset"]
+    assert event.details == {"session": session_id, "equity": "10000", "ended": ended, "origin": "hand"}
     wrote = [
         await steered.transaction("SELECT xmin::text FROM paper_risk_history WHERE kind = 'reset'"),
         await steered.transaction("SELECT xmin::text FROM security_events WHERE kind = 'risk_reset'"),
@@ -138,7 +139,7 @@ async def test_a_task_runs_beside_its_schedule_and_the_wish_is_audited(steered: 
     asked = await steered.post("/agents/regime/run")
     assert (asked.status_code, asked.json()["task"]) == (202, "regime")
     await steered.until(lambda: forced.forced == 1)
-    assert (await steered.event("agent_run")).details == {"task": "regime"}
+    assert (await steered.event("agent_run")).details == {"task": "regime", "origin": "hand"}
     tasks = {task["name"]: task for task in (await steered.get("/agents"))["tasks"]}
     assert (tasks["regime"]["asked_for"], tasks["regime"]["interval_s"]) == (1, 300)
     assert (await steered.post("/coordinator/tasks/technical/run")).status_code == 202
@@ -174,7 +175,7 @@ async def test_an_emergency_pauses_and_closes_in_one_audited_step(steered: Steer
     [position] = answer.json()["positions"]
     assert answer.json()["paused"] is True
     event = await steered.event("admin_override")
-    assert event.details == {"act": "emergency", "positions": [position]}
+    assert event.details == {"act": "emergency", "positions": [position], "origin": "hand"}
     await steered.until(lambda: not steered.session.desk.open_positions())
     status = await steered.get("/coordinator/status")
     assert (status["state"], status["paused"], status["halted"]) == ("paused", True, "")

@@ -47,3 +47,34 @@ def test_nothing_to_verify_is_an_error(tmp_path: Path) -> None:
         verify_capture(tmp_path)
     with pytest.raises(CaptureError, match="does not exist"):
         list_captures(tmp_path / "nowhere")
+
+
+#: One good trade, and another.
+_TRADE = '[[1704538800000,"1",null,"buy",1,1,1],[T]]'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("BTC_USDT-1m.json", "[[1700000040000,1,1,1,1,1],[1700000100000,1,1,1,1,{}]]", "is more than can be kept"),
+        ("BTC_USDT-1m.json", "[[1700000040000,1,1,1,1,1],[1700000100000,1,1e18,1,1,1]]", "is more than can be kept"),
+        # The year 55,983: a time in microseconds where milliseconds should be.
+        ("BTC_USDT-1m.json", "[[1704538800000,1,1,1,1,1],[1704538800000000,1,1,1,1,1]]", "after the year 2200"),
+        (
+            "BTC_USDT-trades.json",
+            '[[1704538800000,"1",null,"buy",1,1,1],[1704538800001,"2",null,"buy",1,1e18,1]]',
+            "kept",
+        ),
+        (
+            "BTC_USDT-trades.json",
+            '[[1704538800000,"1",null,"buy",1,1,1],[1704538800000000,"2",null,"buy",1,1,1]]',
+            "2200",
+        ),
+    ],
+)
+def test_what_no_row_can_hold_is_refused_with_file_and_record(tmp_path: Path, name: str, text: str, words: str) -> None:
+    file = tmp_path / name
+    file.write_text(text.replace("{}", "1" + "0" * 18))
+    with pytest.raises(CaptureError, match=words) as caught:
+        verify_capture(file)
+    assert name in str(caught.value) and "2" in str(caught.value)

@@ -41,11 +41,6 @@ def test_a_persons_order_is_refused_with_the_reason(
     assert said is None or words in said.reason
 
 
-def test_ids_of_the_sessions_own_kind_are_refused() -> None:
-    said = refusal(order(name="tg-stop-1"), NOW_NS, True, "", "", False)
-    assert said is not None and "tg-" in said.reason
-
-
 @pytest.mark.parametrize(
     ("expires_ns", "is_refused"),
     [

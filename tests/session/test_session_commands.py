@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,10 @@ from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.commands import Closing, Emergency, ResetRisk, RunTask
+from triplegain.domain.commands import Closing, Done, Emergency, PlaceOrder, ReducePosition, ResetRisk, RunTask
+from triplegain.domain.ids import Origin
 from triplegain.domain.market import MarketEvent
+from triplegain.domain.orders import Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CommitBatch, SecurityEvent
 from triplegain.domain.refusals import RefusedError
 from triplegain.session.commands import SessionCommands
@@ -39,12 +42,18 @@ class Store:
 
 
 async def play(
-    open_session: Any, market: Any, act: Callable[[SessionCommands, TradingSession], Awaitable[None]], **changes: Any
+    open_session: Any,
+    market: Any,
+    act: Callable[[SessionCommands, TradingSession], Awaitable[None]],
+    beside: bool = False,
+    **changes: Any,
 ) -> list[CommitBatch]:
-    """A demo market of ten seconds, at whose 300th message `act` happens; what was stored."""
+    """A demo market of ten seconds, at whose 300th message `act` happens; what was stored. `beside`: the market goes
+    on meanwhile."""
     feed = market(seconds=10)
     session: TradingSession = open_session(feed, baseline=None, **changes)
     store = Store()
+    acting: list[asyncio.Task[None]] = []
 
     async def acted() -> None:
         await act(SessionCommands(runner), session)
@@ -62,7 +71,9 @@ async def play(
         async def __anext__(self) -> list[MarketEvent]:
             self._number += 1
             if self._number == 300:
-                await acted()
+                acting.append(asyncio.get_running_loop().create_task(acted()))
+                if not beside:
+                    await acting[0]
             try:
                 return [next(self._events)]
             except StopIteration:
@@ -70,6 +81,7 @@ async def play(
 
     runner = SessionRunner(session, Waking(), store, ManualClock())
     await runner.run()
+    await acting[0]
     return store.batches
 
 
@@ -94,7 +106,7 @@ async def test_a_reset_and_its_audit_are_one_step(open_session: Any, market: Any
     assert [change.kind for change in step.risk] == ["reset"]
     assert part(stored_by([step]), "risk.state")["halts"] == []
     told = {"by": "hand", "equity": "10000", "ended": ["risk state is missing: ADMIN reset"]}
-    assert step.security_events == (replace(AUDIT, details=told),)
+    assert step.security_events == (replace(AUDIT, details={**told, "origin": "hand"}),)
 
 
 async def test_no_reset_without_a_known_equity_above_zero(
@@ -121,7 +133,7 @@ async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, mar
 
     step = with_audit(await play(open_session, market, act))
     assert part(stored_by([step]), "session.standing")["paused"] is True
-    assert step.security_events[0].details == {"by": "hand", "positions": []}
+    assert step.security_events[0].details == {"by": "hand", "positions": [], "origin": "hand"}
 
 
 async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any, market: Any) -> None:
@@ -168,3 +180,43 @@ async def test_before_the_market_starts_no_task_runs(open_session: Any, market: 
     session = open_session(market(), baseline=None)
     runner = SessionRunner(session, iter(()), Store(), ManualClock())
     await refused(by_hand(SessionCommands(runner), RunTask("regime"), AUDIT), "not_ready", "has not started yet")
+
+
+async def test_a_part_of_a_position_is_sold_and_the_rest_keeps_its_stop(open_session: Any, market: Any) -> None:
+    """0.01 BTC are bought; 0.00333333 are to be sold, to the lot. Of the rest nobody can sell more than there is."""
+    left = Decimal("0.00666667")
+
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        quote = session.prices.quote("BTC/USDT")
+        assert quote is not None and quote.bid is not None
+        stop = quote.bid.quantize(Decimal(1)) * Decimal("0.9")
+        bought = OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market())
+        await by_hand(commands, PlaceOrder(bought, stop=stop), AUDIT)
+        [position] = session.desk.open_positions()
+        for quantity, words in (("0.01", "sell less"), ("5", "sell less"), ("0.000001", "minimum 0.0")):
+            command = ReducePosition(position.position_id, Decimal(quantity))
+            await refused(by_hand(commands, command, AUDIT), "refused", words)
+        await refused(by_hand(commands, ReducePosition("pos-9", left), AUDIT), "unknown_position", "pos-9 is not open")
+        reduced = await by_hand(commands, ReducePosition("pos-1", Decimal("0.003333339")), AUDIT)
+        assert reduced == Closing(("pos-1",), ("pos-1",))
+        await refused(by_hand(commands, ReducePosition("pos-1", left), AUDIT), "not_now", "or a part of it is")
+
+    batches = await play(open_session, market, act, beside=True)
+    [sale] = [fill for batch in batches for fill in batch.fills if fill.side is Side.SELL]
+    assert sale.quantity == Decimal("0.00333333")
+    last = {order.request.client_order_id: order for batch in batches for order in batch.orders}
+    stop = next(order for order in last.values() if order.request.terms.trigger is not None)
+    assert (stop.status, stop.quantity) == (OrderStatus.OPEN, left)
+    assert [batch.positions[-1].quantity for batch in batches if batch.positions][-1] == left
+
+
+async def test_who_asked_for_it_is_stored_with_an_order_and_with_the_act(open_session: Any, market: Any) -> None:
+    async def act(commands: SessionCommands, session: TradingSession) -> None:
+        for origin in (Origin.HAND, Origin.GATEWAY):
+            order = OrderRequest(origin.value, "BTC/USDT", Side.BUY, Decimal("0.01"), Market())
+            assert isinstance(await commands.submit(PlaceOrder(order), origin, AUDIT), Done)
+
+    batches = await play(open_session, market, act, beside=True)
+    rows = {order.request.client_order_id: order.request.origin for batch in batches for order in batch.orders}
+    assert rows == {"hand": Origin.HAND, "gateway": Origin.GATEWAY}
+    assert [event.details["origin"] for batch in batches for event in batch.security_events] == ["hand", "gateway"]

@@ -76,7 +76,9 @@ async def test_an_order_is_answered_when_it_is_stored(open_session: Any, market:
     stored = {o.request.client_order_id for batch in store.batches for o in batch.orders}
     assert "a" in stored
     assert record.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED)
-    assert [event for batch in store.batches for event in batch.security_events] == [AUDIT]
+    assert [event for batch in store.batches for event in batch.security_events] == [
+        msgspec.structs.replace(AUDIT, details={"origin": "hand"})
+    ]
 
 
 async def test_a_repeated_order_is_not_answered_before_the_first_is_stored(open_session: Any, market: Any) -> None:

@@ -249,6 +249,30 @@ async def test_reset_archives_the_old_session_and_audits_it_in_the_same_transact
     assert [each for _, each in await SecurityLog(database, clock).security_events()] == [event]
 
 
+async def test_a_reset_without_a_successor_ends_nothing(
+    store: SessionStore, reader: SessionReader, database: Database
+) -> None:
+    script = await opened(store)
+    await database.rows("forbidding", "ALTER TABLE paper_sessions ADD CONSTRAINT no_seed CHECK (seed <> 77)")
+    with pytest.raises(StorageError, match="no_seed"):
+        await store.reset(SESSION, replace(session_record(), seed=77))
+    assert (await reader.session(SESSION)).status is SessionStatus.ACTIVE
+    await store.commit(SESSION, script.buy())
+
+
+async def test_after_a_reset_the_old_lock_is_free_and_the_new_one_is_held(
+    store: SessionStore, database: Database, clock: ManualClock
+) -> None:
+    other_store = SessionStore(database, clock)
+    await opened(store)
+    successor = await store.reset(SESSION, session_record())
+    with pytest.raises(SessionEndedError):
+        await other_store.resume(SESSION)
+    with pytest.raises(SessionLockedError):
+        await other_store.resume(successor.session_id)
+    await store.commit(successor.session_id, ScriptedSession(successor.session_id).opening())
+
+
 async def test_security_events_of_a_step_are_stored_with_it(
     store: SessionStore, database: Database, clock: ManualClock
 ) -> None:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from triplegain.api.requests import Nothing, PositionPage
+from triplegain.api.requests import Nothing, PositionClose, PositionPage
 from triplegain.api.resources import Closing, Position, PositionPages
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.domain import commands
-from triplegain.domain.commands import ClosePosition, Done, Flat
+from triplegain.domain.commands import ClosePosition, Done, Flat, ReducePosition
+from triplegain.domain.money import text
 from triplegain.domain.values import NAME
 
 PositionName = Annotated[str, Path(pattern=NAME)]
@@ -25,9 +26,15 @@ async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Que
     return PositionPages(mode=view.mode, items=items, next=following)
 
 
-async def close_position(visit: CurrentVisit, name: PositionName, body: Nothing | None = None) -> Closing:
-    audit = visit.audit("position_close", {"position_id": name})
-    return _closing(visit, await visit.carry_out(ClosePosition(name), audit, "GET /paper/positions"))
+async def close_position(visit: CurrentVisit, name: PositionName, body: PositionClose | None = None) -> Closing:
+    """All of it, or the `quantity` that is named; what stays keeps its stop."""
+    command: ClosePosition | ReducePosition = ClosePosition(name)
+    details = {"position_id": name}
+    if body is not None and body.quantity is not None:
+        command = ReducePosition(name, body.quantity)
+        details["quantity"] = text(body.quantity)
+    audit = visit.audit("position_close", details)
+    return _closing(visit, await visit.carry_out(command, audit, "GET /paper/positions"))
 
 
 async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> Closing:

@@ -117,6 +117,12 @@ class Amendment(Body):
         return {name: value for name, value in self if value is not None}
 
 
+class PositionClose(Body):
+    """All of it, or `quantity`."""
+
+    quantity: Money | None = None
+
+
 class Page(BaseModel):
     """`after` is the `next` of the page before."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triplegain.app.history_download import Progress
 from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.span import Span
 from triplegain.feeds.captures.candles_capture import CandlesCapture
 from triplegain.feeds.captures.history_batches import CandleBatch, candle_batches, trade_batches
@@ -19,6 +20,9 @@ from triplegain.storage.database import Database
 from triplegain.storage.market_audit import MarketAudit
 from triplegain.storage.market_history import CandlesStored, TradesStored
 from triplegain.storage.market_writer import MarketWriter
+
+#: The candles of a week in which a trade lies before this begin before time does.
+_FIRST_NS = 31 * 86_400 * SECOND_NS
 
 _SHARED = (
     "trades (feather, freqtrade JSON, Kraken's CSV) or candles (feather, freqtrade JSON, CSV, Kraken's OHLCVT CSV)"
@@ -78,6 +82,8 @@ async def import_files(paths: Sequence[Path], database: Database, progress: Prog
     writer, audit = MarketWriter(database), MarketAudit(database)
     done = []
     for capture in captures:
+        if _span(capture).from_ns < _FIRST_NS:
+            raise CaptureError(capture.paths[0], "begins in January 1970, before there were markets to trade on", 1)
         await writer.remember(capture.instrument)
         progress.begin(capture.paths[0].name, _span(capture))
         if isinstance(capture, TradesCapture):

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from msgspec import structs
+
+from triplegain.api.control import Moment, SessionView, SnapshotText
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.mind_view import mind_view
@@ -151,7 +154,7 @@ class PaperSystem:
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
         if isinstance(command, ResetSession):
-            answer = await self._reset(audit)
+            answer = await self._reset(structs.replace(audit, details={**audit.details, "origin": origin.value}))
         elif isinstance(command, PlaceOrder) and (stored := await self._stored_order(command.request.client_order_id)):
             answer = Done(stored, again=True)
         else:

@@ -35,6 +35,7 @@ def show_list(
 @positions.command("close")
 def close(
     name: Annotated[str, typer.Argument(metavar="ID", help="The position, like pos-1.", show_default=False)],
+    quantity: Annotated[str | None, typer.Option(help="Only so much of it; the rest keeps its stop.")] = None,
     as_json: JsonOption = False,
     session: SessionOption = None,
 ) -> None:
@@ -44,10 +45,12 @@ def close(
     from triplegain.cli.tables import print_json
 
     with running_system(session) as api:
-        answer = api.post(f"/paper/positions/{quote(name, safe='')}/close")
+        body = None if quantity is None else {"quantity": quantity}
+        answer = api.post(f"/paper/positions/{quote(name, safe='')}/close", body)
         if as_json:
             return print_json(answer)
-        return print(f"PAPER  closing {', '.join(answer['positions'])}: `position list --all` shows when it is over")
+        what = ", ".join(answer["positions"]) if quantity is None else f"{quantity} of {name}"
+        return print(f"PAPER  closing {what}: `position list --all` shows when it is over")
 
 
 def _table(found: list[dict[str, Any]], title: str, session: str) -> None:

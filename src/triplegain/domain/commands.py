@@ -65,6 +65,13 @@ class ClosePosition(Command[Closing], frozen=True):
     position_id: str
 
 
+class ReducePosition(Command[Closing], frozen=True):
+    """Sell `quantity` of a position, tried until done. Its entry buys no more, and what stays keeps its stop."""
+
+    position_id: str
+    quantity: Decimal
+
+
 class Flat(Command[Closing], frozen=True):
     """Close every position; entries that have not filled are cancelled."""
 
@@ -132,6 +139,7 @@ AnyCommand = (
     | CancelOrder
     | CancelAll
     | ClosePosition
+    | ReducePosition
     | Flat
     | Emergency
     | Pause

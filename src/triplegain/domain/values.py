@@ -25,8 +25,6 @@ NAME = r"^[A-Za-z0-9._:-]{1,64}$"
 SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
 PAIR_OR_ASSET = r"^[A-Za-z0-9.]{1,16}(/[A-Za-z0-9.]{1,16})?$"
 WORD = r"^[a-z_]{1,32}$"
-#: Client order ids that begin so are ours; no door lets them in from outside.
-OWN_PREFIX = "tg-"
 
 _AMOUNT = re.compile(AMOUNT)
 #: Decimal exponents of the largest and the finest amount that an order may name: no asset comes near either.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 
 import msgspec
 
@@ -202,6 +202,24 @@ class OrderDesk:
         _check_fraction(fraction)
         return self._protections.reduce(position_id, fraction, reason, now_ns)
 
+    def reduce_by(
+        self, position_id: str, quantity: Decimal, held: Decimal, reason: CloseReason, now_ns: int
+    ) -> Refusal | None:
+        """Sell so much of the `held` coins of an open position, as `reduce`; why not, where it cannot be."""
+        protection = self._protections.get(position_id)
+        if protection is None or protection.is_leaving or protection.reduction is not None:
+            return Refusal(Code.NOT_NOW, f"{position_id} is on its way out, or a part of it is")
+        instrument = self._instruments[protection.symbol]
+        part, base = instrument.quantity(instrument.whole_lots(quantity)), instrument.base
+        if part >= held:
+            return _no(f"{position_id} holds {text(held)} {base}: close all of it, or sell less")
+        if part < instrument.quantity_min:
+            return _no(f"{text(part)} {base} is below {protection.symbol}'s minimum {text(instrument.quantity_min)}")
+        # Above the exact fraction by so little that cutting to the lot gives the part again.
+        if not self.reduce(position_id, _fraction(part, held), reason, now_ns):
+            return _no(f"{text(part)} {base} is below {protection.symbol}'s minimum cost")
+        return None
+
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
         """The average true range of a symbol as a fraction of its price: what a trailing stop of mode `atr` goes by.
 
@@ -393,6 +411,12 @@ def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal |
     for price in (stop, target):
         if price is not None:
             instrument.ticks(price)
+
+
+def _fraction(part: Decimal, whole: Decimal) -> Decimal:
+    """Rounded up where no quantity of lots can tell."""
+    with localcontext(prec=60):
+        return (part / whole).quantize(Decimal("1e-20"), ROUND_UP)
 
 
 def _check_fraction(fraction: Decimal) -> None:

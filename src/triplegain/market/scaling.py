@@ -8,6 +8,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.values import INTEGER_MAX
 
 #: A decimal that has been through binary floats and a few sums is off by less than this share of itself.
 _DUST = Decimal("1e-14")
@@ -26,6 +27,12 @@ _REMEMBERED = 65_536
 def is_near_step(steps: Decimal) -> bool:
     """Whether a number of steps means a whole one."""
     return steps.is_finite() and abs(steps - steps.to_integral_value()) <= _NEAR
+
+
+def _countable(count: int, text: str) -> int:
+    if count > INTEGER_MAX:
+        raise InvalidValueError(f"{text[:40]} is more than can be kept")
+    return count
 
 
 class Scale:
@@ -81,20 +88,20 @@ class Scale:
         """Steps in a number from an archive: a thousandth of a step is forgiven, more is refused."""
         plain = self._plain(text)
         if plain >= 0:
-            return plain
+            return _countable(plain, text)
         value = self._steps(text)
         count = value.to_integral_value(ROUND_HALF_EVEN)
         if not is_near_step(value):
             raise InvalidValueError(f"{text} is not a multiple of {self.step}")
-        return int(count)
+        return _countable(int(count), text)
 
     def floor(self, text: str) -> int:
         """Whole steps in `text`, cut down; binary dust just under a step counts as that step."""
         plain = self._plain(text)
         if plain >= 0:
-            return plain
+            return _countable(plain, text)
         value = self._steps(text)
-        return int((value + min(value * _DUST, _MOST_DUST)).to_integral_value(ROUND_FLOOR))
+        return _countable(int((value + min(value * _DUST, _MOST_DUST)).to_integral_value(ROUND_FLOOR)), text)
 
     def _plain(self, text: str) -> int:
         """Steps in digits with at most the step's places, -1 for everything else."""

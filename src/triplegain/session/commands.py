@@ -27,6 +27,7 @@ from triplegain.domain.commands import (
     Pause,
     PlaceOrder,
     R,
+    ReducePosition,
     ResetRisk,
     ResetSession,
     Resume,
@@ -65,7 +66,7 @@ class SessionCommands:
         answer: AnyAnswer
         try:
             self._runner.check_open()
-            begun = await self._runner.carry_out(lambda: self._begin(command, audit))
+            begun = await self._runner.carry_out(lambda: self._begin(command, origin, audit))
             if isinstance(begun, Refusal):
                 return NotDone(begun)
             answer = await self._answered(command, begun)
@@ -80,12 +81,13 @@ class SessionCommands:
     def _session(self) -> TradingSession:
         return self._runner.session
 
-    def _begin(self, command: Command[Any], audit: SecurityEvent) -> _Begun | Refusal:
+    def _begin(self, command: Command[Any], origin: Origin, audit: SecurityEvent) -> _Begun | Refusal:
         """What goes wrong within it halts the session: the step in memory is not sound any more."""
         try:
-            begun = self._carry_out(command)
+            begun = self._carry_out(command, origin)
             if isinstance(begun, _Begun) and not (isinstance(command, PlaceOrder) and begun.again):
-                self._session.record.security_events.append(replace(audit, details={**audit.details, **begun.details}))
+                details = {**audit.details, **begun.details, "origin": origin.value}
+                self._session.record.security_events.append(replace(audit, details=details))
             return begun
         except RefusedError as error:
             return error.refusal
@@ -93,11 +95,11 @@ class SessionCommands:
             self._runner.fail(error)
             raise
 
-    def _carry_out(self, command: Any) -> _Begun | Refusal:
+    def _carry_out(self, command: Any, origin: Origin) -> _Begun | Refusal:
         session = self._session
         match command:
             case PlaceOrder():
-                return self._place(command)
+                return self._place(command, origin)
             case AmendOrder(request):
                 self._order(request.client_order_id)
                 return session.amend(request) or self._wait("amend", request.client_order_id)
@@ -115,6 +117,8 @@ class SessionCommands:
                     return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
                 begun = session.close_position(position_id)
                 return _Begun(Closing((position_id,), (position_id,)), again=not begun)
+            case ReducePosition():
+                return self._reduce(command)
             case Flat():
                 closing = session.flat()
                 return _Begun(Closing(closing, session.positions_left()))
@@ -140,11 +144,18 @@ class SessionCommands:
             case _:
                 assert_never(command)
 
-    def _place(self, command: PlaceOrder) -> _Begun | Refusal:
+    def _reduce(self, command: ReducePosition) -> _Begun | Refusal:
+        position_id = command.position_id
+        if position_id not in self._session.positions_left():
+            return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
+        refused = self._session.reduce_position(position_id, command.quantity)
+        return refused or _Begun(Closing((position_id,), (position_id,)))
+
+    def _place(self, command: PlaceOrder, origin: Origin) -> _Begun | Refusal:
         name = command.request.client_order_id
         known = self._session.executor.order(name)
         if known is None:
-            sent = self._session.place(command.request, command.stop, command.target)
+            sent = self._session.place(replace(command.request, origin=origin), command.stop, command.target)
             if isinstance(sent, Refusal):
                 return sent
         elif known.status is not OrderStatus.PENDING:

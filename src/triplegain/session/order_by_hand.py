@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.refusals import Code, Refusal
-from triplegain.domain.values import EXPIRY_NS_MAX, OWN_PREFIX
+from triplegain.domain.values import EXPIRY_NS_MAX
 
 
 def refusal(
@@ -14,8 +14,6 @@ def refusal(
 
     `must_be_flat`: the drawdown breaker closes whatever is bought, so nothing is; selling and cancelling go on.
     """
-    if request.client_order_id.startswith(OWN_PREFIX):
-        return Refusal(Code.REFUSED, f"ids that begin with {OWN_PREFIX} are the session's own: choose another")
     if not has_begun:
         return Refusal(Code.NOT_READY, "the market has not started yet: wait for the first prices")
     if halted:

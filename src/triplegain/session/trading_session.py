@@ -359,6 +359,12 @@ class TradingSession:
         self._settle()
         return closing
 
+    def reduce_position(self, position_id: str, quantity: Decimal) -> Refusal | None:
+        held = self.executor.positions.quantity(position_id)
+        refused = self.desk.reduce_by(position_id, quantity, held, CloseReason.MANUAL, self.now_ns)
+        self._settle()
+        return refused
+
     def flat(self) -> tuple[str, ...]:
         """Start closing every position; the ids of those begun."""
         closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)

@@ -45,6 +45,11 @@ async def lock_session(connection: AnyConnection, session_id: str, *, for_transa
         )
 
 
+async def unlock_session(connection: AnyConnection, session_id: str) -> None:
+    """Give up the lock of one session, on a connection that goes on with another."""
+    await connection.execute(f"SELECT pg_advisory_unlock({_KEY})", session_id)
+
+
 async def take_over(connection: AnyConnection, session_id: str, lost_pid: int) -> None:
     """The lock of a connection of ours that was lost: its server process may not have noticed, and is ended first.
 

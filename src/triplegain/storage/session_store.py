@@ -30,7 +30,7 @@ from triplegain.storage.errors import (
 from triplegain.storage.forms import FORMS
 from triplegain.storage.forms.conversion import Forms, Kept
 from triplegain.storage.security_log import insert_security_event
-from triplegain.storage.session_lock import SessionWriter, lock_session, take_over
+from triplegain.storage.session_lock import SessionWriter, lock_session, take_over, unlock_session
 from triplegain.storage.stored_session import StoredSession
 
 #: A session and where it stands; `standing` says whether it is paused or halted.
@@ -64,12 +64,7 @@ class SessionStore:
         connection = await self._database.dedicated()
         try:
             async with connection.transaction():
-                record, suffix = session, 1
-                while not await _insert(connection, record):
-                    suffix += 1
-                    record = replace(session, session_id=f"{session.session_id}_{suffix}")
-                await lock_session(connection, record.session_id)
-            created = rows.read(SessionRecord, await _session_row(connection, record.session_id))
+                created = await _create(connection, session)
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
             raise explain(error, "creating the session") from error
@@ -239,10 +234,19 @@ class SessionStore:
     async def reset(
         self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
     ) -> SessionRecord:
-        """Archive a session as ended, with every row it has, and open `successor` in its place."""
-        await self.set_status(session_id, SessionStatus.ENDED, audit=audit)
-        await self.release(session_id)
-        return await self.create(successor)
+        """End a session of ours, which keeps every row it has, and open `successor` in its place: both or none."""
+        writer = self._writers[session_id]
+        async with writer.turn:
+            try:
+                async with writer.connection.transaction():
+                    await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
+                    created = await _create(writer.connection, successor)
+                await unlock_session(writer.connection, session_id)
+            except DRIVER_ERRORS as error:
+                raise explain(error, f"opening a session after {session_id}") from error
+        del self._writers[session_id]
+        self._writers[created.session_id] = SessionWriter(writer.connection)
+        return created
 
     async def release(self, session_id: str) -> None:
         """Give up the lock; the session stays as it is."""
@@ -286,6 +290,16 @@ class SessionStore:
         if audit is not None:
             await insert_security_event(connection, audit, session_id)
         return rows.read(SessionRecord, await _session_row(connection, session_id))
+
+
+async def _create(connection: AnyConnection, session: SessionRecord) -> SessionRecord:
+    """With its lock; an id that exists gets a suffix."""
+    record, suffix = session, 1
+    while not await _insert(connection, record):
+        suffix += 1
+        record = replace(session, session_id=f"{session.session_id}_{suffix}")
+    await lock_session(connection, record.session_id)
+    return rows.read(SessionRecord, await _session_row(connection, record.session_id))
 
 
 async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:

@@ -16,6 +16,7 @@ from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEvent
+from triplegain.domain.values import TIME_NS_MAX
 from triplegain.feeds.captures.capture import Capture, VerifyReport
 from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, symbol_of, venue_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
@@ -133,11 +134,13 @@ def _csv_rows(path: Path) -> Iterator[CandleRow]:
 
 
 def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
-    """The rows, each later than the one before. Raises CaptureError otherwise."""
+    """The rows, each later than the one before and before the year 2201. Raises CaptureError otherwise."""
     before = -1
     for number, row in enumerate(rows, 1):
         if row.open_time_ns <= before:
             raise CaptureError(path, "is not later than the candle before it", number)
+        if row.open_time_ns > TIME_NS_MAX:
+            raise CaptureError(path, "lies after the year 2200: is its time in another unit?", number)
         before = row.open_time_ns
         yield row
 

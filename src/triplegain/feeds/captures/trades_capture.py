@@ -18,6 +18,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
+from triplegain.domain.values import TIME_NS_MAX
 from triplegain.feeds.captures.capture import Capture, VerifyReport
 from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, venue_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
@@ -92,6 +93,8 @@ class TradesCapture:
                 ticks, lots, taker = price(price_text), quantity(quantity_text), Side.parse(side)
                 if not ticks:
                     raise InvalidValueError("a trade at price 0")
+                if not 0 <= time_ns <= TIME_NS_MAX:
+                    raise InvalidValueError("lies before 1970 or after the year 2200: is its time in another unit?")
             except ValueError as error:
                 raise CaptureError(path, str(error), number) from error
             yield PublicTrade(symbol, last_ns, last_ns, ticks, lots, taker, trade_id)
