@@ -15,8 +15,7 @@ from triplegain.app.session_recording import recorder_for_session, recordings_di
 from triplegain.config import load_config
 from triplegain.domain.clock import SECOND_NS, ManualClock, SteadyClock
 from triplegain.domain.market import BookUpdate, MarketEvent
-from triplegain.feeds.captures.captures import list_captures
-from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.captures.replay import list_captures, open_replay
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triplegain.app.history_download import HistoryDownload
+from triplegain.app.history_import import HistoryDownload
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import Clock
 from triplegain.domain.instrument import Instrument

@@ -30,10 +30,6 @@ class Direction(StrEnum):
     UP = "up"
     DOWN = "down"
 
-    @property
-    def opposite(self) -> Direction:
-        return Direction.DOWN if self is Direction.UP else Direction.UP
-
 
 class Viewer(StrEnum):
     """Whose view it is."""
@@ -92,11 +88,6 @@ class Agreement:
     agreeing: int
     fresh: int
     multiplier: Decimal
-
-    @property
-    def ratio(self) -> Decimal | None:
-        """r to 28 digits; None: no view is fresh."""
-        return divide(Decimal(self.agreeing), Decimal(self.fresh)) if self.fresh else None
 
 
 def regime_direction(regime: Regime) -> Direction | None:

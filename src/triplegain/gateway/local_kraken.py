@@ -13,8 +13,7 @@ from aiohttp import WSMsgType, web
 from triplegain.domain.clock import SECOND_NS, Clock, SystemClock
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.connection import Audience, Connection
-from triplegain.gateway.control import ControlDesk
-from triplegain.gateway.fault_desk import FaultDesk, FaultSchedule
+from triplegain.gateway.fault_desk import ControlDesk, FaultDesk, FaultSchedule
 from triplegain.gateway.faults import FaultKind
 from triplegain.gateway.pacing import Player, ServingSettings
 from triplegain.gateway.requests import RequestDesk

@@ -13,8 +13,8 @@ from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.served_market import INTERVALS, ServedMarket, Topic
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.book import BOOK_DEPTHS
+from triplegain.venues.kraken.wire.frames import Params, Request, read_params, read_request
 from triplegain.venues.kraken.wire.names import asset_id, kraken_altname, kraken_symbol
-from triplegain.venues.kraken.wire.requests import Params, Request, read_params, read_request
 from triplegain.venues.kraken.wire.rest import AssetPair, FeeRow
 from triplegain.venues.kraken.wire.writer import PairRules, TimeText, acknowledgement, fixed, instruments, pong, refusal
 

@@ -8,16 +8,14 @@ from decimal import Decimal
 
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.llm.attempt import Attempts, Outcome, Redactor
-from triplegain.llm.fingerprint import fingerprint
+from triplegain.llm.attempt import Attempts, Outcome, Redactor, Spending
 from triplegain.llm.ollama_wire import OllamaWire
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Usage
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.sdk_wire import SdkWire
 from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.spending import Spending
-from triplegain.llm.wire import Question, Wire
+from triplegain.llm.wire import Question, Wire, fingerprint
 
 #: Failures that say something about all models of a provider, not about one.
 _OF_PROVIDER = frozenset(

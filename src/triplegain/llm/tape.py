@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from triplegain.domain.errors import TripleGainError
-from triplegain.llm.fingerprint import fingerprint
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
 from triplegain.llm.request import ModelRequest
 from triplegain.llm.spec import ModelSpec
+from triplegain.llm.wire import fingerprint
 
 VERSION = 1
 _HEADER = {"tape": "triplegain model answers", "version": VERSION}

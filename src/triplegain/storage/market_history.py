@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns, timeframe_ns
+from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
@@ -115,16 +115,6 @@ def plan_candles(known: Mapping[int, Sequence[Span]], length_ns: int, limits: Sp
     return sorted(segments, key=lambda segment: segment.span)
 
 
-def last_run(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments at the end that follow each other without a hole."""
-    run: list[Segment] = []
-    for segment in reversed(segments):
-        if run and segment.span.to_ns != run[0].span.from_ns:
-            break
-        run.insert(0, segment)
-    return run
-
-
 #: Prices as whole ticks, half a tick up: a tick that has become coarser since must not stop a reader.
 _CANDLES = """
 SELECT open_time_ns, round(open / $7)::bigint AS open, round(high / $7)::bigint AS high, round(low / $7)::bigint AS low,
@@ -223,26 +213,6 @@ class MarketHistory:
     async def candles(self, instrument: Instrument, length_ns: int, span: Span) -> list[Candle]:
         """All complete candles that lie in the span, oldest first; where something is not known there is a hole."""
         return await self._read(instrument, length_ns, await self._plan(instrument, length_ns, span))
-
-    async def recent_candles(
-        self, instrument: Instrument, timeframe: str, count: int, before_ns: int | None = None
-    ) -> list[Candle]:
-        """The last `count` complete candles of `1m` to `1w` that closed by a time, oldest first, without a hole.
-
-        Fewer where less is known. They end with the last complete candle: how old it is says its `close_time_ns`.
-        """
-        length = timeframe_ns(timeframe)
-        end = candle_open_ns(_END_OF_TIME_NS if before_ns is None else before_ns, length)
-        run = last_run(await self._plan(instrument, length, Span(0, end)))
-        if not run:
-            return []
-        start = max(run[0].span.from_ns, run[-1].span.to_ns - count * length)
-        wanted = [
-            Segment(each.base_ns, Span(max(each.span.from_ns, start), each.span.to_ns), each.known_from_ns)
-            for each in run
-            if each.span.to_ns > start
-        ]
-        return await self._read(instrument, length, wanted)
 
     async def trades(self, instrument: Instrument, span: Span) -> list[PublicTrade]:
         """The stored trades of a span, oldest first. `received_at_ns` is the exchange's time."""

@@ -19,7 +19,6 @@ from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.storable import storable
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.report_figures import exact_sum
-from triplegain.storage.rows import read
 
 _log = logging.getLogger(__name__)
 #: Any constant: one reservation at a time in a database.
@@ -160,10 +159,6 @@ SELECT day, model, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) A
        coalesce(sum(reserved_usd) FILTER (WHERE cost_usd IS NULL), 0) AS reserved_usd
 FROM model_spending WHERE day > $1 AND day <= $2 GROUP BY day, model ORDER BY day DESC, model
 """
-_CALLS = """
-SELECT * FROM model_calls WHERE ($1::text IS NULL OR session_id = $1) AND ($2::text IS NULL OR request_id = $2)
-ORDER BY started_at DESC, call_id LIMIT $3
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +203,3 @@ async def session_cost(database: Database, session_id: str) -> Decimal:
     query = "SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd FROM model_spending WHERE session_id = $1"
     found = await database.row("reading what a session's models cost", query, session_id)
     return Decimal(0) if found is None else found["usd"]
-
-
-async def read_model_calls(
-    database: Database, *, session_id: str | None = None, request_id: str | None = None, limit: int = 100
-) -> list[ModelCall]:
-    """Calls that are over, the latest first."""
-    found = await database.rows("reading the calls of models", _CALLS, session_id, request_id, limit)
-    return [read(ModelCall, row) for row in found]

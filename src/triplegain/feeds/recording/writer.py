@@ -13,8 +13,13 @@ import zstandard
 
 from triplegain import __version__
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.feeds.recording.disk import DiskBudget
-from triplegain.feeds.recording.folder import RecordingError, load_manifest, recorded_instruments, with_files
+from triplegain.feeds.recording.folder import (
+    DiskBudget,
+    RecordingError,
+    load_manifest,
+    recorded_instruments,
+    with_files,
+)
 from triplegain.feeds.recording.manifest import (
     VERSION,
     RecordedFile,
@@ -25,8 +30,8 @@ from triplegain.feeds.recording.manifest import (
     file_number,
     write_manifest,
 )
-from triplegain.feeds.recording.plain import ASSET_PAIRS
 from triplegain.feeds.recording.reader import FileHeader
+from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.feeds.recording.tally import LineTally
 from triplegain.market.feed import FeedError

@@ -96,11 +96,6 @@ class KrakenStream:
     def markets(self) -> Collection[KrakenMarket]:
         return self._markets.values()
 
-    @property
-    def waiting(self) -> tuple[str, ...]:
-        """Instruments whose book is not in sync."""
-        return tuple(symbol for symbol, market in self._markets.items() if not market.is_synced)
-
     def is_waiting(self, symbol: str) -> bool:
         """Whether its book is not in sync."""
         return symbol in self._markets and not self._markets[symbol].is_synced
