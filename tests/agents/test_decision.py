@@ -17,9 +17,9 @@ from tests.market.viewed_market import BINANCE_BTC, as_event, fed, new_view, of_
 from triplegain.agents.answer import Action
 from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext, Held, context_json
-from triplegain.agents.prompt_template import form_text, schema_text
 from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer, technical_rules
+from triplegain.agents.typed_answer import form_text, schema_text
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
 from triplegain.market.snapshot.compact import tokens_at_most

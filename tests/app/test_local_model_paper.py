@@ -24,8 +24,7 @@ from triplegain.domain.clock import SteadyClock
 from triplegain.llm.client import ModelClient
 from triplegain.llm.local.installation import LOCAL_TINY, NOTICE, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.reply import ModelAnswer, ModelReply
-from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.reply import ModelAnswer, ModelReply, ModelRequest, Prompt
 from triplegain.llm.settings import ClientSettings
 
 #: What CI gives a cycle from the command to the prompt after it.

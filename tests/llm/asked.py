@@ -14,7 +14,7 @@ from tests.llm.spending_memory import MemorySpending
 
 from triplegain.domain.clock import Clock, ManualClock
 from triplegain.llm.client import ModelClient
-from triplegain.llm.request import ModelRequest, Prompt, Tool
+from triplegain.llm.reply import ModelRequest, Prompt, Tool
 from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spec import ModelSpec, Provider
 

@@ -18,8 +18,7 @@ from tests.llm.spending_memory import MemorySpending
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.errors import InvalidValueError
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Prompt, Tool
 from triplegain.llm.spec import Provider, Thinking
 
 DAY_NS = 86_400 * SECOND_NS

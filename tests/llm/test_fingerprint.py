@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 from tests.llm.asked import ask
 
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
 from triplegain.llm.wire import fingerprint
 

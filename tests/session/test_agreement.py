@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.decision.agreement import (
+from triplegain.decision.conflicts import (
     Agreement,
     AgreementSettings,
     Direction,

@@ -28,8 +28,7 @@ from triplegain.feeds.captures.candles_capture import CandlesCapture
 from triplegain.feeds.captures.history_batches import trade_batches
 from triplegain.feeds.captures.trades_capture import FEATHER_FORMAT, TradesCapture
 from triplegain.storage.database import Database
-from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit
-from triplegain.storage.market_history import MarketHistory
+from triplegain.storage.market_history import LONGER_TIMEFRAMES, MarketAudit, MarketHistory
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.storage.migrations import migrate
 

@@ -23,8 +23,7 @@ from triplegain.feeds.captures.trades_capture import TradesCapture
 from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.storage.database import Database
-from triplegain.storage.market_audit import MarketAudit
-from triplegain.storage.market_history import TAPE, CandlesStored, MarketHistory, TradesStored
+from triplegain.storage.market_history import TAPE, CandlesStored, MarketAudit, MarketHistory, TradesStored
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.venues.kraken.candles import OHLC_MINUTES, closed_candles
 from triplegain.venues.kraken.pairs import instruments_of

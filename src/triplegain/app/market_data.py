@@ -11,8 +11,7 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, merged, within, without
 from triplegain.storage.database import Database
-from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit, NumberHole
-from triplegain.storage.market_history import TAPE, Coverage, MarketHistory
+from triplegain.storage.market_history import LONGER_TIMEFRAMES, TAPE, Coverage, MarketAudit, MarketHistory, NumberHole
 from triplegain.storage.market_writer import MarketWriter
 
 DAY_NS = 1440 * MINUTE_NS

@@ -24,8 +24,7 @@ from triplegain.llm.client import ModelClient
 from triplegain.llm.fail_over import FailOver
 from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
-from triplegain.llm.reply import ModelAnswer, ModelPort
-from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.reply import ModelAnswer, ModelPort, ModelRequest, Prompt
 from triplegain.llm.roster import Plan, Roster, keys_of, only_these
 from triplegain.llm.settings import ModelOptions
 from triplegain.llm.spec import ModelSpec, Provider

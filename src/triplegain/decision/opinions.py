@@ -22,7 +22,7 @@ from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, Sentiment, Sen
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, Subject, TaskSpec, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
-from triplegain.decision.agreement import (
+from triplegain.decision.conflicts import (
     AgreementSettings,
     Direction,
     View,

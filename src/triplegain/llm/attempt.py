@@ -19,8 +19,7 @@ from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import Clock
 from triplegain.domain.values import count_within, cut_text
 from triplegain.llm.prices import cost_usd, worst_case_usd
-from triplegain.llm.reply import FailureKind
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import FailureKind, ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError, canonical
 

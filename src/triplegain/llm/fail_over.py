@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec
 
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from triplegain.domain.errors import TripleGainError
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec
 from triplegain.llm.wire import fingerprint
 

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from triplegain.domain.errors import TripleGainError
-from triplegain.llm.reply import FailureKind
-from triplegain.llm.request import ModelRequest, Tool
+from triplegain.llm.reply import FailureKind, ModelRequest, Tool
 from triplegain.llm.schema import shape, strict_schema, strict_schema_text
 from triplegain.llm.spec import ModelSpec, Provider
 

@@ -18,8 +18,7 @@ from triplegain.agents.rebalance import (
     chosen_mode,
     rebalance_prompt,
 )
-from triplegain.decision.cycle import refused_details
-from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.cycle import DecisionDesk, refused_details
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.rebalance.book import RebalanceBook
 from triplegain.decision.rebalance.plan import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of

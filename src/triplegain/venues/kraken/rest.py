@@ -13,8 +13,7 @@ import aiohttp
 import msgspec
 
 from triplegain.market.feed import FeedError
-from triplegain.venues.kraken.wire.names import kraken_altname
-from triplegain.venues.kraken.wire.rest import read_reply
+from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply
 
 #: Requests Kraken takes at once before it counts them one a second.
 _BURST = 5
