@@ -1,4 +1,7 @@
-"""The base of every answer of a model: the schema in the prompt, the parser and the stored record are one type."""
+"""The base of every answer of a model: the schema in the prompt, the parser and the stored record are one type.
+
+A prompt's text is a file in `prompts/`, one per agent, whose places are filled with that schema.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,11 @@ class AgreementSettings:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`agreeing` of `fresh` views look the decision's way; `multiplier` is what that makes of its confidence."""
+    """`agreeing` of `fresh` views look the decision's way; `multiplier` is what that makes of its confidence.
+
+    The ratio r is the share of fresh views that look the decision's way. Whoever has no view (a ranging market, a neutral
+    bias, a sentiment near zero) is not counted; with no view at all r is unknown and changes nothing.
+    """
 
     agreeing: int
     fresh: int
@@ -365,7 +369,11 @@ class DroppedTrade:
 
 
 class WaitingTrades:
-    """At most one for each symbol: a later decision speaks for the earlier one too."""
+    """At most one for each symbol: a later decision speaks for the earlier one too.
+
+    They are answers, not orders: each try goes through the whole cycle again, with the market, the portfolio and the
+    limits of that moment.
+    """
 
     def __init__(self, wait_max_ns: int = 3600 * SECOND_NS) -> None:
         self._wait_max_ns = wait_max_ns

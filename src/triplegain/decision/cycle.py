@@ -1,4 +1,4 @@
-"""One run of the cycle: answer -> proposal -> risk -> what to do. Pure; whoever calls it does what it says.
+"""One run of the cycle: answer -> proposal -> risk -> what to do, which is pure; and `DecisionDesk`, which does it.
 
 Whatever happens, a `DecisionRecord` comes out of it, with every reason for what was not traded.
 """

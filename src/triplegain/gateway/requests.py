@@ -1,4 +1,4 @@
-"""What the local Kraken answers to WebSocket requests."""
+"""What the local Kraken answers to WebSocket and REST requests."""
 
 from __future__ import annotations
 

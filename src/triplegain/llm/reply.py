@@ -1,4 +1,4 @@
-"""What comes back from a model: an answer that has passed every check, or a failure with its kind."""
+"""What a model is asked, and what comes back: an answer that has passed every check, or a failure with its kind."""
 
 from __future__ import annotations
 

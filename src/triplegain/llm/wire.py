@@ -21,6 +21,8 @@ def fingerprint(request: ModelRequest, spec: ModelSpec) -> str:
     """Hex SHA-256 over messages, settings, schema and model: the prompt's hash, and the key on the tape.
 
     Two entries of one model under two names are two models: each has its own answers.
+
+    Not in it: who asks, when, under which id, how long it may take, and where the model's server stands.
     """
     return _sha256(canonical(request, spec))
 

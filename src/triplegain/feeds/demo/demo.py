@@ -76,7 +76,12 @@ class _Leg:
 
 
 class DemoValues:
-    """Values of BTC, XRP and USDT in 10^-10 USDT. `advance` moves them; `of` reads one."""
+    """Values of BTC, XRP and USDT in 10^-10 USDT. `advance` moves them; `of` reads one.
+
+    A value moves in legs that alternate in direction (tens of seconds, uneven in slope and length), with noise per step
+    on top, so that busy stretches are also the volatile ones. Legs towards the opening value are steeper: the market
+    wanders by a few percent and never leaves the realistic range, however long it runs. XRP follows BTC in part.
+    """
 
     def __init__(self, random: Random) -> None:
         self._bits = random.getrandbits

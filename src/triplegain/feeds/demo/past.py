@@ -2,6 +2,12 @@
 
 As synthetic as the market itself. Candles of every length are cut from the same path and agree with each other, those
 of different pairs are made of the same two values, and the last price is the one the market opens at.
+
+Tables hold 1024 quantiles of a distribution as integers, to be indexed with ten random bits; a bell-shaped step is the
+number of ones among fair bits, or comes from a table too. No floating-point value survives the building of a table.
+
+A value goes through moods of a day or so: quiet, choppy, rising, falling. They are made of legs of some hours, straight
+but for noise that is back at zero at the end, so that values stay near the opening one and arrive exactly there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A live market as a function of its feed lines: lines in, market events out.
+"""A live market as a function of its feed lines: lines in, market events out, and its state as lines again.
 
 Nothing here reads a clock or waits, so that a recording of the lines gives the same events again. What the connection
 has to do about it stands in `take_requests`. No line stops a stream: what cannot be read is counted, and the
