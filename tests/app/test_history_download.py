@@ -208,7 +208,7 @@ async def test_what_a_file_lacks_is_found_and_loaded(
     instrument = recorded_tape(captures).instrument
     await writer.remember(instrument)
     for batch in trade_batches(recorded_tape(captures)):
-        await writer.store_trades(instrument, batch.trades, batch.spans, "trades-feather")
+        await writer.store_trades(instrument, batch.rows, batch.spans, "trades-feather")
     (check,) = await data.verify()
     assert len(check.tape_gaps) == 26
     assert [(hole.first, hole.told) for hole in check.holes][:2] == [(5505896, False), (5506896, False)]

@@ -15,9 +15,10 @@ from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import Candle
 from triplegain.domain.span import Span, without
 from triplegain.feeds.captures.candles_capture import CandlesCapture
-from triplegain.feeds.captures.history_batches import CandleBatch, candle_batches, trade_batches
+from triplegain.feeds.captures.history_batches import Batch, candle_batches, trade_batches
 from triplegain.feeds.captures.replay import recognise
 from triplegain.feeds.captures.trades_capture import TradesCapture
 from triplegain.market.candles.timeframe import candle_length_text
@@ -253,17 +254,17 @@ async def _import_trades(capture: TradesCapture, writer: MarketWriter, progress:
     path, instrument = capture.paths[0], capture.instrument
     stored, rows = TradesStored(), 0
     for batch in trade_batches(capture):
-        source = capture.format if not batch.trades or batch.trades[0].trade_id else f"{capture.format}, no numbers"
-        stored += await writer.store_trades(instrument, batch.trades, batch.spans, source)
-        rows += len(batch.trades)
-        if batch.trades:
-            progress.reached(path.name, batch.trades[-1].exchange_time_ns, len(batch.trades))
+        source = capture.format if not batch.rows or batch.rows[0].trade_id else f"{capture.format}, no numbers"
+        stored += await writer.store_trades(instrument, batch.rows, batch.spans, source)
+        rows += len(batch.rows)
+        if batch.rows:
+            progress.reached(path.name, batch.rows[-1].exchange_time_ns, len(batch.rows))
     return Imported(path, instrument.venue, instrument.symbol, "trades", _span(capture), rows, trades=stored)
 
 
 async def _import_candles(
     capture: CandlesCapture,
-    batches: Iterator[CandleBatch],
+    batches: Iterator[Batch[Candle]],
     writer: MarketWriter,
     audit: MarketAudit,
     progress: Progress,
@@ -278,9 +279,9 @@ async def _import_candles(
         raise CaptureError(path, f"its candles of {candle_length_text(length)} do not begin where ours do")
     stored, rows = CandlesStored(), 0
     for batch in batches:
-        stored += await writer.store_candles(instrument, length, batch.candles, batch.spans, capture.format)
-        rows += len(batch.candles)
-        progress.reached(path.name, batch.candles[-1].close_time_ns, len(batch.candles))
+        stored += await writer.store_candles(instrument, length, batch.rows, batch.spans, capture.format)
+        rows += len(batch.rows)
+        progress.reached(path.name, batch.rows[-1].close_time_ns, len(batch.rows))
     unlike: list[int] = []
     if length > MINUTE_NS:
         unlike = await audit.candles_unlike_minutes(instrument.venue, instrument.symbol, length, _span(capture))

@@ -97,8 +97,8 @@ class AgreementSettings:
 class Agreement:
     """`agreeing` of `fresh` views look the decision's way; `multiplier` is what that makes of its confidence.
 
-    The ratio r is the share of fresh views that look the decision's way. Whoever has no view (a ranging market, a neutral
-    bias, a sentiment near zero) is not counted; with no view at all r is unknown and changes nothing.
+    The ratio r is the share of fresh views that look the decision's way. Whoever has no view (a ranging market, a
+    neutral bias, a sentiment near zero) is not counted; with no view at all r is unknown and changes nothing.
     """
 
     agreeing: int

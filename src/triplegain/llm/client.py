@@ -26,8 +26,8 @@ from triplegain.llm.wire import Wire, fingerprint
 class SdkWire:
     """One HTTP client for all providers. `keys` are what they know us by; no response is longer than `bytes_max`.
 
-    pydantic-ai is used as a client and nothing else: one message list in, one response out; no agent, no loop, no retry.
-    Importing it takes seconds, so it is imported by `load`, in a thread beside the event loop.
+    pydantic-ai is used as a client and nothing else: one message list in, one response out; no agent, no loop, no
+    retry. Importing it takes seconds, so it is imported by `load`, in a thread beside the event loop.
     """
 
     def __init__(self, keys: Mapping[Provider, str], bytes_max: int) -> None:

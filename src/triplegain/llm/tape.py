@@ -49,8 +49,8 @@ class TapeFile:
 
     `entries` is what it holds. `append` may be called from any thread; close it when done.
 
-    JSON lines, each sealed with a hash over everything before it, on disk before it counts. A line that was cut off by a
-    crash was never acknowledged and is dropped; any other change breaks the chain of seals.
+    JSON lines, each sealed with a hash over everything before it, on disk before it counts. A line that was cut off by
+    a crash was never acknowledged and is dropped; any other change breaks the chain of seals.
     """
 
     def __init__(self, path: Path) -> None:

@@ -20,17 +20,13 @@ TAPE = 0
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A span that is whole: every trade (`length_ns` 0) or every candle of the length that had one is stored.
-
-    `numbered` is false for trades without the exchange's own number.
-    """
+    """A span that is whole: every trade (`length_ns` 0) or every candle of the length that had one is stored."""
 
     venue: str
     symbol: str
     length_ns: int
     span: Span
     source: str
-    numbered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,31 +171,13 @@ class MarketHistory:
         found = await self._database.rows(
             "reading instruments", "SELECT * FROM market_instruments ORDER BY venue, symbol"
         )
-        return [
-            Instrument(
-                row["symbol"],
-                row["tick"],
-                row["lot"],
-                row["quantity_min"],
-                row["cost_min"],
-                fee_decimals=row["fee_decimals"],
-                venue=row["venue"],
-            )
-            for row in found
-        ]
+        return [Instrument(**row) for row in found]
 
     async def coverage(self, venue: str | None = None, symbol: str | None = None) -> list[Coverage]:
         """The spans that are whole, of everything or of one venue or instrument."""
         found = await self._database.rows("reading what is known", _COVERAGE, venue, symbol)
         return [
-            Coverage(
-                row["venue"],
-                row["symbol"],
-                row["length_ns"],
-                Span(row["from_ns"], row["to_ns"]),
-                row["source"],
-                row["numbered"],
-            )
+            Coverage(row["venue"], row["symbol"], row["length_ns"], Span(row["from_ns"], row["to_ns"]), row["source"])
             for row in found
         ]
 

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import EXACT
@@ -128,29 +130,11 @@ def _reservation(call: ModelCall, day: date) -> tuple[Any, ...]:
 
 
 async def _store_call(connection: AnyConnection, call: ModelCall) -> None:
-    await connection.execute(
-        _CALL,
-        call.call_id,
-        call.session_id,
-        call.request_id,
-        call.agent,
-        call.provider,
-        call.model,
-        storable(call.model_id),
-        call.status,
-        storable(call.reason),
-        call.prompt_hash,
-        call.request,
-        storable(call.response),
-        call.latency_ns,
-        call.tokens_in,
-        call.tokens_out,
-        call.reserved_usd,
-        call.cost_usd,
-        call.attempts,
-        call.asked_at_ns,
-        to_datetime(call.started_at_ns),
+    kept = structs.replace(
+        call, model_id=storable(call.model_id), reason=storable(call.reason), response=storable(call.response)
     )
+    *values, started_at_ns = structs.astuple(kept)
+    await connection.execute(_CALL, *values, to_datetime(started_at_ns))
 
 
 _COSTS = """

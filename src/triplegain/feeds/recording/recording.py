@@ -60,20 +60,7 @@ def plain_manifest(path: Path) -> Manifest:
                 raise CaptureError(path, f"is no line of a feed ({error})", number) from error
     counts = tally.counts
     symbols = tuple(symbol for symbol in pairs_of(pairs.reply) if symbol in counts and counts[symbol].book_updates)
-    file = RecordedFile(
-        path.name,
-        1,
-        lines=tally.lines,
-        size_bytes=path.stat().st_size,
-        plain_bytes=reader.plain_bytes,
-        first_rx_ns=tally.first_rx_ns,
-        last_rx_ns=tally.last_rx_ns,
-        first_exchange_ns=tally.first_exchange_ns,
-        last_exchange_ns=tally.last_exchange_ns,
-        counts=counts,
-        disconnects=tally.disconnects,
-        cut=reader.cut,
-    )
+    file = tally.of_file(path.name, 1, 0, (), reader.plain_bytes, path.stat().st_size, "", reader.cut)
     run = Run(1, tally.first_rx_ns, symbols, _BOOK_DEPTH, _STALE_AFTER_NS, "")
     return with_files(Manifest(instruments=recorded_instruments(pairs.reply, symbols), runs=(run,)), [file])
 

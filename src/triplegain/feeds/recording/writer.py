@@ -90,9 +90,8 @@ class RecordingFile:
         finally:
             self._file.close()
         sha256 = self._hash.hexdigest()
-        return self._tally.of_file(
-            self.path.name, self._header, tuple(self._seek), self._plain_bytes, self.size_bytes, sha256
-        )
+        run, seek = (self._header.run, self._header.preamble), tuple(self._seek)
+        return self._tally.of_file(self.path.name, *run, seek, self._plain_bytes, self.size_bytes, sha256)
 
     def abandon(self) -> None:
         """Leave it as it is."""
