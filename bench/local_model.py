@@ -25,8 +25,8 @@ from typing import Any
 import httpx
 
 from triplegain.agents.decision import VoteAnswer
-from triplegain.agents.prompt_template import filled, form_text
-from triplegain.llm.answer_check import check_answer
+from triplegain.agents.typed_answer import filled, form_text
+from triplegain.llm.attempt import check_answer
 from triplegain.llm.local.supervisor import LocalModel
 from triplegain.llm.schema import strict_schema
 

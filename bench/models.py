@@ -27,12 +27,12 @@ import httpx
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.llm.asked import GOOD_TEXT, NOON_NS, SECRETS, ask, spec_of
 from tests.llm.fake_provider import FakeProvider
+from tests.llm.spending_memory import MemorySpending
 
 from triplegain.domain.clock import ManualClock
 from triplegain.llm.client import ModelClient
 from triplegain.llm.reply import ModelAnswer
 from triplegain.llm.spec import Provider
-from triplegain.llm.spending_memory import MemorySpending
 
 TICK_S = 0.01
 

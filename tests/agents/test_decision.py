@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.agents.made_answers import context, snapshot_with, vote
+from tests.agents.made_answers import context, snapshot_with
 from tests.market.indicators.recorded import BTC_USDT, between, candles_of
 from tests.market.viewed_market import BINANCE_BTC, as_event, fed, new_view, of_crash
 
-from triplegain.agents.answer import Action, AgentAnswer
-from triplegain.agents.decision import VoteAnswer, as_answer, decision_prompt, echo_of
+from triplegain.agents.answer import Action
+from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext, Held, context_json
-from triplegain.agents.prompt_template import form_text, schema_text
 from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer, technical_rules
+from triplegain.agents.typed_answer import form_text, schema_text
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
 from triplegain.market.snapshot.compact import tokens_at_most
@@ -45,14 +45,6 @@ ANSWERED: dict[str, Any] = {
     "snapshot": "0123456789ab", "symbol": "BTC/USDT", "action": "buy", "confidence_pct": 70, "stop_bps": 200,
     "target_bps": 400, "size_pct": 50, "reasoning": "clear trend",
 }  # fmt: skip
-
-
-def test_a_vote_becomes_an_answer_in_fractions() -> None:
-    assert as_answer(VoteAnswer.model_validate(ANSWERED)) == AgentAnswer(
-        Action.BUY, Decimal("0.7"), "clear trend", Decimal("0.02"), Decimal("0.04"), Decimal("0.5")
-    )
-    hold = as_answer(vote(Action.HOLD, 0))
-    assert (hold.action, hold.confidence, hold.stop_fraction) == (Action.HOLD, Decimal(0), None)
 
 
 @pytest.mark.parametrize(

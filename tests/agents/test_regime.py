@@ -4,8 +4,8 @@ import pytest
 from tests.agents.made_answers import changed, snapshot_with
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import schema_text
 from triplegain.agents.regime import KnownRegime, RegimeAnswer, RegimeRules, regime_prompt, regime_rules
+from triplegain.agents.typed_answer import schema_text
 from triplegain.domain.proposal import Regime
 
 

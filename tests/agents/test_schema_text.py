@@ -13,11 +13,10 @@ from pydantic import ValidationError
 
 from triplegain.agents.conflict import ConflictAnswer
 from triplegain.agents.decision import VoteAnswer
-from triplegain.agents.prompt_template import answer_places, form_text, schema_text, template
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
-from triplegain.agents.typed_answer import Reasoning, TypedAnswer
+from triplegain.agents.typed_answer import Reasoning, TypedAnswer, answer_places, form_text, schema_text, template
 
 ANSWERS: tuple[type[TypedAnswer], ...] = (
     TechnicalAnswer, RegimeAnswer, SocialAnswer, NewsAnswer, VoteAnswer, ConflictAnswer,

@@ -13,7 +13,6 @@ from triplegain.agents.answer import Abstain, Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, DecidedTrade, conflict_prompt
 from triplegain.agents.decision import decision_prompt
 from triplegain.agents.evidence import FoundText, bundle
-from triplegain.agents.prompt_template import schema_text
 from triplegain.agents.sentiment import (
     NewsAnswer,
     Sentiment,
@@ -25,6 +24,7 @@ from triplegain.agents.sentiment import (
     social_prompt,
     with_sentiment,
 )
+from triplegain.agents.typed_answer import schema_text
 from triplegain.domain.errors import InvalidValueError
 
 NOON = 1_700_000_000 * 10**9

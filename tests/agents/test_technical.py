@@ -6,7 +6,6 @@ import pytest
 from tests.agents.made_answers import changed, snapshot_with
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import schema_text
 from triplegain.agents.technical import (
     Bias,
     TechnicalAnswer,
@@ -15,6 +14,7 @@ from triplegain.agents.technical import (
     technical_prompt,
     technical_rules,
 )
+from triplegain.agents.typed_answer import schema_text
 
 
 @pytest.mark.parametrize(

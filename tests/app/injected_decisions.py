@@ -15,8 +15,7 @@ from tests.session.sessions import demo, settings_for
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TECHNICAL as TECHNICAL_AGENT
 from triplegain.agents.technical import Bias, TechnicalAnswer
-from triplegain.decision.cycle import ClosePositions, CycleOutcome, OpenTrade
-from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.cycle import ClosePositions, CycleOutcome, DecisionDesk, OpenTrade
 from triplegain.decision.record import MindRecord
 from triplegain.decision.rounds import FinishedRound
 from triplegain.decision.settings import Cast, MindSettings

@@ -12,7 +12,7 @@ import pytest
 from tests.app.silent import Silent
 from tests.venues.tape_server import TapeServer
 
-from triplegain.app.history_download import SOURCE, Downloaded, HistoryDownload
+from triplegain.app.history_import import SOURCE, Downloaded, HistoryDownload
 from triplegain.app.market_data import MarketData
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
@@ -28,7 +28,7 @@ from triplegain.storage.database import Database
 from triplegain.storage.market_history import TAPE, MarketHistory
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.venues.kraken import rest as kraken_rest
-from triplegain.venues.kraken.rest import KrakenRest, PatientRest
+from triplegain.venues.kraken.rest import PatientRest
 
 BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 FOLDER = "kraken_trades_btcusdt_2023-11"
@@ -70,8 +70,8 @@ async def no_pause(_: float) -> None:
 async def load(
     server: TapeServer, database: Database, span: Span | None = None, *, kind: str = "trades"
 ) -> list[Downloaded]:
-    async with server.serving() as url, KrakenRest(url, 5, requests_per_s=100_000) as rest:
-        loader = HistoryDownload(PatientRest(rest, pause=no_pause), database, Silent())
+    async with server.serving() as url, PatientRest(url, 5, 100_000, pause=no_pause) as rest:
+        loader = HistoryDownload(rest, database, Silent())
         since, until = span if span is not None else (None, None)
         return await loader.load(["BTC/USDT"], kind, since, until)
 
@@ -142,8 +142,8 @@ async def test_killed_between_any_two_pages_it_goes_on_and_every_trade_is_there_
     while True:
         # Dies after two to five requests: between pages, or while it asks again for a missing number.
         server = TapeServer(BTC, part, page=100, faults=[*[None] * (2 + times_killed % 4), "kill"])
-        async with server.serving() as url, KrakenRest(url, 5, requests_per_s=100_000) as rest:
-            loader = HistoryDownload(_Mortal(rest, server), database, Silent())
+        async with server.serving() as url, _Mortal(url, server) as rest:
+            loader = HistoryDownload(rest, database, Silent())
             try:
                 await loader.trades(BTC, span)
                 break
@@ -164,8 +164,8 @@ async def test_killed_between_any_two_pages_it_goes_on_and_every_trade_is_there_
 class _Mortal(PatientRest):
     """Ends where the server says kill, as if the process were gone."""
 
-    def __init__(self, rest: KrakenRest, server: TapeServer) -> None:
-        super().__init__(rest, pause=no_pause)
+    def __init__(self, url: str, server: TapeServer) -> None:
+        super().__init__(url, 5, 100_000, pause=no_pause)
         self._server = server
 
     async def trades_page(self, symbol: str, since_ns: int, count: int = 1000) -> bytes:
@@ -208,7 +208,7 @@ async def test_what_a_file_lacks_is_found_and_loaded(
     instrument = recorded_tape(captures).instrument
     await writer.remember(instrument)
     for batch in trade_batches(recorded_tape(captures)):
-        await writer.store_trades(instrument, batch.trades, batch.spans, "trades-feather")
+        await writer.store_trades(instrument, batch.rows, batch.spans, "trades-feather")
     (check,) = await data.verify()
     assert len(check.tape_gaps) == 26
     assert [(hole.first, hole.told) for hole in check.holes][:2] == [(5505896, False), (5506896, False)]
@@ -220,8 +220,8 @@ async def test_what_a_file_lacks_is_found_and_loaded(
         )
     full.sort(key=lambda each: int(each.trade_id))
     server = TapeServer(BTC, full)
-    async with server.serving() as url, KrakenRest(url, 5, requests_per_s=100_000) as rest:
-        loader = HistoryDownload(PatientRest(rest, pause=no_pause), database, Silent())
+    async with server.serving() as url, PatientRest(url, 5, 100_000, pause=no_pause) as rest:
+        loader = HistoryDownload(rest, database, Silent())
         assert await data.mend(check, loader) == 26
     (mended,) = await data.verify()
     assert (mended.tape_gaps, mended.holes, mended.contradictions) == ((), (), 0)
@@ -277,12 +277,12 @@ async def test_candles_of_every_length_warm_up_a_new_start_and_never_the_open_on
         ("1d", 1440, 700),
         ("1w", 10080, 90),
     ):
-        found = await history.recent_candles(BTC, name, count)
+        found = (await history.candles(BTC, minutes * MINUTE_NS, Span(0, 2**61)))[-count:]
         assert len(found) == count, name
         length = minutes * MINUTE_NS
         assert [after.open_time_ns - before.open_time_ns for before, after in pairwise(found)] == [length] * (count - 1)
         assert found[-1].close_time_ns <= end_s * 10**9
-    minutes_of_it = await history.recent_candles(BTC, "1m", 4)
+    minutes_of_it = (await history.candles(BTC, MINUTE_NS, Span(0, 2**61)))[-4:]
     assert [bool(each.volume) for each in minutes_of_it] == [row[7] != 0 for row in ohlc[1][-5:-1]]
     (row,) = await database.rows("", "SELECT vwap FROM candles_1m ORDER BY open_time_ns DESC LIMIT 1")
     assert row["vwap"] is not None
@@ -321,8 +321,8 @@ async def test_a_pair_that_kraken_does_not_have_and_an_empty_period_are_refused(
     database: Database, tape: tuple[PublicTrade, ...]
 ) -> None:
     server = TapeServer(BTC, tape[:10])
-    async with server.serving() as url, KrakenRest(url, 5) as rest:
-        loader = HistoryDownload(PatientRest(rest, pause=no_pause), database, Silent())
+    async with server.serving() as url, PatientRest(url, 5, pause=no_pause) as rest:
+        loader = HistoryDownload(rest, database, Silent())
         with pytest.raises(FeedError, match="does not list DOGE/USDT"):
             await loader.instruments(["DOGE/USDT"])
         with pytest.raises(InvalidValueError, match="since"):

@@ -16,6 +16,7 @@ from tests.agents.injection_corpus import Attack, corpus
 from tests.app.injected_decisions import FLAT, HELD, TECHNICAL, VOTES, Decisions, check_only_smaller
 from tests.app.paper_process import PaperHome, eventually
 from tests.app.stored_record import ask, check_record, database_of
+from tests.llm.spending_memory import MemorySpending
 
 from triplegain.agents.evidence import FoundText, bundle, plain_text
 from triplegain.agents.sentiment import SocialAnswer, social_prompt
@@ -23,10 +24,8 @@ from triplegain.domain.clock import SteadyClock
 from triplegain.llm.client import ModelClient
 from triplegain.llm.local.installation import LOCAL_TINY, NOTICE, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.reply import ModelAnswer, ModelReply
-from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.reply import ModelAnswer, ModelReply, ModelRequest, Prompt
 from triplegain.llm.settings import ClientSettings
-from triplegain.llm.spending_memory import MemorySpending
 
 #: What CI gives a cycle from the command to the prompt after it.
 _CYCLE_S = 60.0

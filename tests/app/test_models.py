@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 from tests.llm.asked import NOON_NS
+from tests.llm.spending_memory import MemorySpending
 
 from triplegain.app.models import RESOLVERS, build_models, calls_per_day, model_specs
 from triplegain.config.tree import Config
@@ -15,7 +16,6 @@ from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import ModelsError
 from triplegain.llm.spec import ModelSpec
-from triplegain.llm.spending_memory import MemorySpending
 
 CONFIG = Config()
 KEYS = {"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b", "DEEPSEEK_API_KEY": "c", "XAI_BEARER_API_KEY": "d"}

@@ -15,13 +15,11 @@ from triplegain.app.session_recording import recorder_for_session, recordings_di
 from triplegain.config import load_config
 from triplegain.domain.clock import SECOND_NS, ManualClock, SteadyClock
 from triplegain.domain.market import BookUpdate, MarketEvent
-from triplegain.feeds.captures.captures import list_captures
-from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.captures.replay import list_captures, open_replay
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
-from triplegain.gateway.local_kraken import LocalKraken, SentLog
-from triplegain.gateway.pacing import ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken, SentLog, ServingSettings
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.settings import FeedSettings
 

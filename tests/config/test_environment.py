@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from triplegain.config.environment import read_environment, substitute
+from triplegain.config.loader import read_environment, substitute
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from tests.plain_checksum import book_checksum
+
 from triplegain.domain.market import Level
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.book import book_checksum
 from triplegain.venues.kraken.feed_line import FrameLine, ReplyLine
 
 SECOND = 10**9

@@ -6,7 +6,7 @@ import pytest
 
 from triplegain.domain.market import MarketDepth
 from triplegain.feeds.captures.capture import VerifyReport
-from triplegain.feeds.captures.captures import list_captures, verify_capture
+from triplegain.feeds.captures.replay import list_captures, verify_capture
 from triplegain.market.feed import CaptureError
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from tests.feeds.recorded_lines import recorded_books
+from tests.plain_checksum import book_checksum
 
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.feeds.captures.captures import verify_capture
 from triplegain.feeds.captures.instruments import capture_instrument
-from triplegain.feeds.captures.replay import recognise
+from triplegain.feeds.captures.replay import recognise, verify_capture
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
-from triplegain.venues.kraken.book import book_checksum
 from triplegain.venues.kraken.feed_line import ReplyLine, TickLine, write_line
 from triplegain.venues.kraken.frames import KrakenFrameDecoder
 

@@ -14,7 +14,7 @@ import zstandard
 from tests.feeds.recorded_lines import START_NS, asset_pairs, recorded_books, some_lines
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
-from triplegain.feeds.recording import disk as recording_disk
+from triplegain.feeds.recording import folder as recording_folder
 from triplegain.feeds.recording import recorder as recorder_module
 from triplegain.feeds.recording import writer as recording_writer
 from triplegain.feeds.recording.folder import RecordingError, load_manifest
@@ -372,7 +372,7 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(
 
 
 def test_recording_stops_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_disk, "free_bytes", lambda folder: 100_000_000)
+    monkeypatch.setattr(recording_folder, "free_bytes", lambda folder: 100_000_000)
     recorder = Recorder(tmp_path, replace(SETTINGS, disk_bytes_free_min=512_000_000), ManualClock(START_NS))
     recorder.take(asset_pairs())
     recorder.flush()

@@ -12,12 +12,11 @@ from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.captures.capture import VerifyReport
-from triplegain.feeds.captures.captures import list_captures, verify_capture
-from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.captures.replay import list_captures, open_replay, verify_capture
 from triplegain.feeds.recording.folder import load_manifest
 from triplegain.feeds.recording.manifest import Manifest, write_manifest
 from triplegain.feeds.recording.recorder import Recorder
-from triplegain.feeds.recording.recording import RecordedFeed, RecordedLines, verify_recording
+from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.market.feed import CaptureError
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, write_line
@@ -198,16 +197,6 @@ def test_recordings_are_listed_beside_captures(captures: Path, tmp_path: Path) -
     assert (recording.symbol, recording.rows, recording.note) == ("BTC/USD, MINA/GBP", 50, "being recorded")
     held.close()
     assert list_captures(tmp_path / "recordings")[0].note == ""
-
-
-def test_a_period_is_read_without_the_rest(tmp_path: Path) -> None:
-    lines = some_lines(4000, step_ns=SECOND_NS)  # an hour and more, in two files with a frame a minute
-    record(tmp_path, lines)
-    since, until = START_NS + 2000 * SECOND_NS, START_NS + 2100 * SECOND_NS
-    reader = RecordedLines(tmp_path, load_manifest(tmp_path))
-    assert [write_line(line) for line in reader.between(since, until)] == [
-        write_line(line) for line in lines[2000:2100]
-    ]
 
 
 def test_what_does_not_begin_as_a_recording_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from triplegain.domain.market import BookUpdate, Level, MarketDepth, MarketEvent
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.gateway.local_kraken import LocalKraken
-from triplegain.venues.kraken.wire.requests import Params, write_request
+from triplegain.venues.kraken.wire.frames import Params, write_request
 
 BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), fee_decimals=5)
 ETH = Instrument("ETH/USDT", Decimal("0.01"), Decimal("1e-8"), Decimal("0.001"), Decimal("0.5"), fee_decimals=5)

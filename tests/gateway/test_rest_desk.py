@@ -10,7 +10,7 @@ from tests.gateway.small_market import ASKS, BIDS, SNAPSHOT, START, SmallFeed, a
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import Side
-from triplegain.gateway.rest_desk import PAGE, RestDesk
+from triplegain.gateway.requests import PAGE, RestDesk
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.pairs import instruments_of
 from triplegain.venues.kraken.wire.rest import read_candles, read_pairs, read_reply, read_trade_page

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gateway.small_market import ASKS, BIDS, BTC, book
+from tests.plain_checksum import book_checksum
 from tests.venues.test_checksum import ASKS as DOCUMENTED_ASKS
 from tests.venues.test_checksum import BIDS as DOCUMENTED_BIDS
 
 from triplegain.domain.market import BestQuote, BookUpdate, Level
 from triplegain.gateway.served_book import ServedBook, SideChange
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.book import book_checksum
 
 DEPTH = 10
 level = st.tuples(st.integers(1, 40), st.integers(0, 3))

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from tests.llm.fake_provider import FakeProvider
+from tests.llm.spending_memory import MemorySpending
 
 from triplegain.domain.clock import Clock, ManualClock
 from triplegain.llm.client import ModelClient
-from triplegain.llm.request import ModelRequest, Prompt, Tool
+from triplegain.llm.reply import ModelRequest, Prompt, Tool
 from triplegain.llm.settings import ClientSettings
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.spending_memory import MemorySpending
 
 #: 2026-11-25 12:00 UTC.
 NOON_NS = 1_795_608_000 * 10**9

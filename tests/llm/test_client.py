@@ -14,13 +14,12 @@ from msgspec.structs import asdict
 from pydantic import BaseModel
 from tests.llm.asked import GOOD, GOOD_TEXT, NOON_NS, SECRETS, Vote, ask, client_of, good_but, spec_of
 from tests.llm.fake_provider import Do, FakeProvider
+from tests.llm.spending_memory import MemorySpending
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.errors import InvalidValueError
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Prompt, Tool
 from triplegain.llm.spec import Provider, Thinking
-from triplegain.llm.spending_memory import MemorySpending
 
 DAY_NS = 86_400 * SECOND_NS
 

@@ -7,9 +7,8 @@ from decimal import Decimal
 
 from tests.llm.asked import GOOD, ask
 
-from triplegain.llm.fail_over import FailOver, StandIns
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.fail_over import FailOver
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec, Provider
 
 DEEPSEEK = ModelSpec("deepseek", Provider.DEEPSEEK, "d")
@@ -35,14 +34,14 @@ class Scripted:
 
 async def test_the_first_that_answers_answers() -> None:
     port = Scripted("deepseek", "sonnet")
-    reply = await FailOver(port, [DEEPSEEK, SONNET]).complete(ask("resolvers"))
+    reply = await FailOver(port, "resolvers", [DEEPSEEK, SONNET]).complete(ask("resolvers"))
     assert isinstance(reply, ModelAnswer)
     assert (reply.model_id, [name for name, _ in port.asked]) == ("deepseek", ["deepseek"])
 
 
 async def test_one_of_another_provider_stands_in_and_both_are_paid_for() -> None:
     port = Scripted("opus")
-    reply = await FailOver(port, [SONNET, OPUS, DEEPSEEK]).complete(ask("resolvers"))
+    reply = await FailOver(port, "resolvers", [SONNET, OPUS, DEEPSEEK]).complete(ask("resolvers"))
     assert isinstance(reply, ModelFailure)
     assert [name for name, _ in port.asked] == ["sonnet", "deepseek"]
     assert reply.reason == "sonnet: out of order; deepseek: out of order"
@@ -51,7 +50,7 @@ async def test_one_of_another_provider_stands_in_and_both_are_paid_for() -> None
 
 async def test_the_time_is_shared_so_that_one_that_hangs_leaves_some() -> None:
     port = Scripted("sonnet", slow="deepseek")
-    reply = await FailOver(port, [DEEPSEEK, SONNET]).complete(ask("resolvers", timeout_s=0.2))
+    reply = await FailOver(port, "resolvers", [DEEPSEEK, SONNET]).complete(ask("resolvers", timeout_s=0.2))
     assert isinstance(reply, ModelAnswer)
     (_, first_s), (_, second_s) = port.asked
     assert abs(first_s - 0.1) < 0.01
@@ -59,14 +58,14 @@ async def test_the_time_is_shared_so_that_one_that_hangs_leaves_some() -> None:
 
 
 async def test_nobody_to_ask_is_a_failure() -> None:
-    reply = await FailOver(Scripted(), []).complete(ask("resolvers"))
+    reply = await FailOver(Scripted(), "resolvers", []).complete(ask("resolvers"))
     assert isinstance(reply, ModelFailure)
     assert reply.kind is FailureKind.UNAVAILABLE
 
 
 async def test_a_name_for_several_models_leaves_the_others_alone() -> None:
     port = Scripted("sonnet", "gpt")
-    both = StandIns(port, "resolvers", FailOver(port, [DEEPSEEK, SONNET]))
+    both = FailOver(port, "resolvers", [DEEPSEEK, SONNET])
     await both.complete(ask("gpt"))
     await both.complete(ask("resolvers"))
     assert [name for name, _ in port.asked] == ["gpt", "deepseek", "sonnet"]

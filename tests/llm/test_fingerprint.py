@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel, Field
 from tests.llm.asked import ask
 
-from triplegain.llm.fingerprint import fingerprint
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
+from triplegain.llm.wire import fingerprint
 
 SPEC = ModelSpec("gpt", Provider.OPENAI, "gpt-1", temperature=0.0)
 

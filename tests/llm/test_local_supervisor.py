@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
-from triplegain.llm.local import server_process, supervisor
+from triplegain.llm.local import supervisor
 from triplegain.llm.local.installation import LOCAL_TINY, SERVER, Installation, LocalModelError, find_installation
 from triplegain.llm.local.supervisor import LOGS_KEPT, LocalModel
 from triplegain.llm.spec import Provider
@@ -209,15 +209,15 @@ async def test_a_server_that_does_not_start_is_a_sentence(tmp_path: Path, progra
 
 async def test_one_that_hangs_is_ended_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "LOAD_TIMEOUT_S", 0)
-    monkeypatch.setattr(server_process, "STOP_TIMEOUT_S", 0)
+    monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0)
     processes = []
-    spawn = server_process._spawn
+    spawn = supervisor._spawn
 
     async def noted(*words: object) -> asyncio.subprocess.Process:
         processes.append(await spawn(*words))  # type: ignore[arg-type]
         return processes[-1]
 
-    monkeypatch.setattr(server_process, "_spawn", noted)
+    monkeypatch.setattr(supervisor, "_spawn", noted)
     with pytest.raises(LocalModelError, match="was not ready within 0 s"):
         await LocalModel.start(
             tmp_path, installation=installation(tmp_path, "import signal\nwhile True: signal.pause()")

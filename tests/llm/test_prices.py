@@ -8,7 +8,7 @@ from decimal import Decimal
 from tests.llm.asked import ask
 
 from triplegain.llm.prices import cost_usd, worst_case_usd
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.wire import Question
 

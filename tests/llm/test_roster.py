@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from triplegain.llm.request import Tool
+from triplegain.llm.reply import Tool
 from triplegain.llm.roster import ModelsError, Plan, Role, Roster, keys_of, only_these
 from triplegain.llm.spec import ModelSpec, Provider
 

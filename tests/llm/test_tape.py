@@ -17,8 +17,16 @@ import pytest
 from msgspec import structs
 from pydantic import BaseModel
 
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
-from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.reply import (
+    FailureKind,
+    ModelAnswer,
+    ModelFailure,
+    ModelPort,
+    ModelReply,
+    ModelRequest,
+    Prompt,
+    Usage,
+)
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.tape import (
     Live,

@@ -10,12 +10,14 @@ from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, Ruling
-from triplegain.decision.agreement import Direction, View, Viewer
 from triplegain.decision.conflicts import (
     Conflict,
     ConflictSettings,
+    Direction,
     ModelRuling,
     Resolution,
+    View,
+    Viewer,
     WaitingTrades,
     find_conflicts,
     reduced,

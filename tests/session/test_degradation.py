@@ -57,8 +57,6 @@ def test_each_dependency_is_counted_for_itself_and_the_worst_holds() -> None:
     assert (degradation.level_of("ollama"), degradation.level_of("xai")) == (Level.REDUCED, Level.NORMAL)
     assert levels(degradation, "sss", "anthropic") == "RRR", "the success of one is not that of another"
     assert levels(degradation, "ffff", "xai") == "RRRL"
-    degradation.forget("xai")
-    assert degradation.level is Level.REDUCED
 
 
 def test_it_says_who_is_to_blame() -> None:

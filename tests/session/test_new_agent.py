@@ -17,8 +17,7 @@ from triplegain.agents.typed_answer import Percent, Reasoning, SignedPercent, Ty
 from triplegain.decision.settings import Cast, MindSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.llm.reply import ModelAnswer, Usage
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import ModelAnswer, Prompt, Usage
 from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 

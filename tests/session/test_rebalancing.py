@@ -11,7 +11,7 @@ from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
-from triplegain.decision.rebalance.rebalancing import RebalanceStep, Rebalancing, plan_to_json
+from triplegain.decision.rebalance.run import RebalanceStep, Rebalancing, plan_to_json
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import OrderRequest, Side

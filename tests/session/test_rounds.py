@@ -9,8 +9,7 @@ from tests.session.stored_parts import kept, taken_up
 
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round, Rounds
 from triplegain.domain.clock import NEVER, SECOND_NS
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, Usage
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, Prompt, Usage
 
 ASKED = 1_700_000_000 * SECOND_NS
 

@@ -16,8 +16,7 @@ from triplegain.decision.rounds import Round
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch
-from triplegain.llm.reply import ModelAnswer, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import ModelAnswer, ModelReply, ModelRequest, Usage
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.trading_session import TradingSession
 

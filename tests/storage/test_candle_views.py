@@ -28,8 +28,7 @@ from triplegain.feeds.captures.candles_capture import CandlesCapture
 from triplegain.feeds.captures.history_batches import trade_batches
 from triplegain.feeds.captures.trades_capture import FEATHER_FORMAT, TradesCapture
 from triplegain.storage.database import Database
-from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit
-from triplegain.storage.market_history import MarketHistory
+from triplegain.storage.market_history import LONGER_TIMEFRAMES, MarketAudit, MarketHistory
 from triplegain.storage.market_writer import MarketWriter
 from triplegain.storage.migrations import migrate
 
@@ -164,8 +163,8 @@ async def test_the_weighted_price_is_over_all_trades_or_not_known(either: Databa
     trades = [event for event in capture.events() if isinstance(event, PublicTrade)]
     writer = MarketWriter(either)
     for batch in trade_batches(capture):
-        whole = [Span(batch.trades[0].exchange_time_ns, batch.trades[-1].exchange_time_ns)]
-        await writer.store_trades(capture.instrument, batch.trades, whole, "recorded")
+        whole = [Span(batch.rows[0].exchange_time_ns, batch.rows[-1].exchange_time_ns)]
+        await writer.store_trades(capture.instrument, batch.rows, whole, "recorded")
     hours: dict[int, list[PublicTrade]] = defaultdict(list)
     for trade in trades:
         hours[trade.exchange_time_ns // TIMEFRAMES["1h"] * TIMEFRAMES["1h"]].append(trade)

@@ -115,31 +115,15 @@ async def test_a_stored_longer_candle_stands_in_where_minutes_are_not_known(
     assert await candles(history, 120) == [two]
 
 
-async def test_recent_candles_follow_each_other_to_the_last_complete_one(
-    history: MarketHistory, writer: MarketWriter
-) -> None:
-    await writer.store_candles(
-        BTC, MINUTE_NS, [candle(0, 1001), candle(10, 1002), candle(12, 1003)], [minutes(0, 4), minutes(9, 14)], "kraken"
-    )
-    recent = await history.recent_candles(BTC, "1m", 3)
-    assert recent == [flat(11, 1002), candle(12, 1003), flat(13, 1003)]
-    # more are not known without a hole; minute 9 is quiet at a price nobody knows
-    assert await history.recent_candles(BTC, "1m", 100) == [candle(10, 1002), *recent]
-    # of a candle that is not over nothing is told
-    assert await history.recent_candles(BTC, "1m", 1, 12 * MINUTE_NS + 1) == [flat(11, 1002)]
-    assert await history.recent_candles(BTC, "5m", 5) == []
-    assert await history.recent_candles(XRP, "1m", 5) == []
-
-
 async def test_every_timeframe_is_read_and_a_week_begins_on_monday(
     history: MarketHistory, writer: MarketWriter
 ) -> None:
     monday = 4 * 1440  # 1970-01-05
     await writer.store_candles(BTC, MINUTE_NS, [candle(monday, 1001)], [minutes(0, monday + 2 * 10_080)], "kraken")
-    for name, length in TIMEFRAMES.items():
-        last, *_ = reversed(await history.recent_candles(BTC, name, 2))
+    for length in TIMEFRAMES.values():
+        last = (await history.candles(BTC, length, Span(0, 2**61)))[-1]
         assert (last.length_ns, last.close_time_ns) == (length, (monday + 2 * 10_080) * MINUTE_NS)
-    assert [each.open_time_ns for each in await history.recent_candles(BTC, "1w", 9)] == [
+    assert [each.open_time_ns for each in await history.candles(BTC, TIMEFRAMES["1w"], Span(0, 2**61))] == [
         monday * MINUTE_NS,
         (monday + 10_080) * MINUTE_NS,
     ]

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from tests.storage.mind_steps import call
 from tests.storage.scripted_session import START_NS
 
-from triplegain.domain.agent_records import OverBudget
+from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.spending_limits import SpendingLimits
-from triplegain.llm.spending import Spending
+from triplegain.llm.attempt import Spending
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
-from triplegain.storage.model_ledger import ModelLedger, read_model_calls, read_model_costs, round_of
+from triplegain.storage.model_ledger import ModelLedger, read_model_costs, round_of
+from triplegain.storage.rows import read
 
 #: START_NS is 2023-11-14, 22:13:20 UTC; 6400 s later the next day begins.
 TODAY = date(2023, 11, 14)
@@ -38,6 +39,12 @@ async def second(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+async def calls(database: Database) -> list[ModelCall]:
+    """Those that are over, the latest first."""
+    found = await database.rows("", "SELECT * FROM model_calls ORDER BY started_at DESC, call_id")
+    return [read(ModelCall, row) for row in found]
+
+
 async def used(database: Database) -> Decimal:
     return (await read_model_costs(database, TODAY, 1)).used_today
 
@@ -53,7 +60,7 @@ async def test_a_reservation_becomes_the_cost(ledger: ModelLedger, database: Dat
     await ledger.settle(call(reserved="0.10", cost="0.0417"))
     assert await used(database) == Decimal("0.0417")
     # Times of the wall are kept to the microsecond.
-    assert await read_model_calls(database) == [call(reserved="0.10", cost="0.0417")]
+    assert await calls(database) == [call(reserved="0.10", cost="0.0417")]
 
 
 async def test_settling_twice_counts_and_stores_once(ledger: ModelLedger, database: Database) -> None:
@@ -61,7 +68,7 @@ async def test_settling_twice_counts_and_stores_once(ledger: ModelLedger, databa
     await asyncio.gather(*(ledger.settle(call(cost=cost)) for cost in ("0.04", "0.04", "0.04")))
     await ledger.settle(call(cost="0.09"))
     assert await used(database) == Decimal("0.04")
-    assert [each.cost_usd for each in await read_model_calls(database)] == [Decimal("0.04")]
+    assert [each.cost_usd for each in await calls(database)] == [Decimal("0.04")]
 
 
 async def test_asking_twice_for_one_call_sets_aside_once_and_never_pays_twice(
@@ -77,7 +84,7 @@ async def test_asking_twice_for_one_call_sets_aside_once_and_never_pays_twice(
 async def test_a_call_without_a_reservation_is_booked_all_the_same(ledger: ModelLedger, database: Database) -> None:
     await ledger.settle(call(cost="0.04"))
     assert await used(database) == Decimal("0.04")
-    assert len(await read_model_calls(database)) == 1
+    assert len(await calls(database)) == 1
 
 
 async def test_parallel_callers_of_two_processes_never_go_above_the_day(database: Database, second: Database) -> None:
@@ -183,7 +190,7 @@ async def test_the_user_is_warned_once_a_day(database: Database, caplog: pytest.
 
 async def test_a_call_keeps_an_answer_that_the_database_cannot_hold(ledger: ModelLedger, database: Database) -> None:
     await ledger.settle(replace(call(response="a\0\ud800"), request={"user": "\0"}))
-    (found,) = await read_model_calls(database, session_id="a", request_id="decision/1/gpt")
+    (found,) = await calls(database)
     assert (found.response, found.request) == ("a\ufffd\ufffd", {"user": "\ufffd"})
 
 

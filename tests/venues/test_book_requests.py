@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from triplegain.venues.kraken.book_requests import BookRequests
+from triplegain.venues.kraken.connection import BookRequests
 
 
 def test_a_wanted_book_is_asked_for_at_once_and_unsubscribed_first_the_next_time() -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from zlib import crc32
 
+from tests.plain_checksum import book_checksum
+
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.book import book_checksum
 
 # The worked example of Kraken's documentation, BTC/USD: prices in tenths, quantities in 1e-8.
 ASKS = (

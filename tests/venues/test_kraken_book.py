@@ -6,11 +6,12 @@ from zlib import crc32
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.plain_checksum import book_checksum
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.market.depth_book import DepthBook
-from triplegain.venues.kraken.book import KrakenBook, book_checksum, depth_of_snapshot
+from triplegain.venues.kraken.book import KrakenBook, depth_of_snapshot
 from triplegain.venues.kraken.wire.frames import WireLevel
 
 INSTRUMENT = Instrument("BTC/USD", Decimal("0.1"), Decimal("1e-8"), Decimal("0.0001"), Decimal("0.5"))

@@ -279,7 +279,7 @@ async def test_subscriptions_that_are_refused_or_not_answered_are_tried_again_an
 
 
 async def test_a_refused_connection_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triplegain.venues.kraken.reconnecting._AT_LEAST_S", 0.01)
+    monkeypatch.setattr("triplegain.venues.kraken.connection._AT_LEAST_S", 0.01)
     async with ScriptedKraken().serving() as kraken:
         session = await Session(kraken).start()
         await session.until(session.is_synced)

@@ -108,7 +108,7 @@ def test_a_book_is_asked_for_once_the_tape_is_known_and_then_told() -> None:
     assert snapshot.bids[0] == (999, LOT) and snapshot.asks[0] == (1001, LOT)
     (update,) = desk.frame(desk.exchange.update(bids=[(999, 0), (998, 5)]))
     assert isinstance(update, BookUpdate) and update.bids == ((999, 0), (998, 5)) and not update.snapshot
-    assert desk.stream.waiting == () and desk.stream.take_requests() == []
+    assert not desk.stream.is_waiting(SYMBOL) and desk.stream.take_requests() == []
 
 
 def test_every_recorded_frame_passes_through_the_stream(captures: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_late_snapshot_does_not_turn_the_book_back() -> None:
     snapshot = desk.exchange.snapshot()
     desk.frame(desk.exchange.update(bids=[(999, 5)]))
     assert desk.frame(snapshot) == []
-    assert desk.stream.waiting == ()
+    assert not desk.stream.is_waiting(SYMBOL)
     assert len(desk.frame(desk.exchange.update(bids=[(999, 6)]))) == 1
 
 
@@ -360,7 +360,7 @@ def test_after_a_hole_of_thousands_trades_wait_for_the_history() -> None:
         pages += 1
     assert told[:2] == [[], []]
     assert [number for page in told for number in page] == [str(number) for number in range(2, 6004)]
-    assert 6 <= pages <= 8 and desk.stream.waiting == ()
+    assert 6 <= pages <= 8 and not desk.stream.is_waiting(SYMBOL)
     assert numbers(desk.frame(desk.exchange.trade())) == ["6004"]
 
 

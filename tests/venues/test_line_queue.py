@@ -5,8 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, TickLine
-from triplegain.venues.kraken.line_queue import LineQueue
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, LineQueue, OverrunLine, TickLine
 
 
 def _book(symbol: str, number: int) -> FrameLine:

@@ -13,8 +13,7 @@ from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine
 from triplegain.venues.kraken.market import KrakenMarket
-from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_state import state_lines
+from triplegain.venues.kraken.stream import KrakenStream, StreamSettings, state_lines
 from triplegain.venues.kraken.wire.writer import PairRules, instruments, status
 
 SYMBOLS = ("BTC/USD", "MINA/GBP")

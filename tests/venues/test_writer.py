@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +16,8 @@ from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.wire.frames import (
     read_book,
     read_frame,
-    read_instruments,
     read_status,
     read_subscribed,
-    read_ticker,
     read_trades,
 )
 from triplegain.venues.kraken.wire.writer import (
@@ -42,6 +41,45 @@ NOON = 1_700_000_000_000_000_000
 
 levels = st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**14)), max_size=5)
 places = st.integers(0, 8)
+
+
+class TickerMessage(msgspec.Struct):
+    """`data[0]` of the ticker channel."""
+
+    symbol: str
+    bid: Any
+    bid_qty: Any
+    ask: Any
+    ask_qty: Any
+    last: Any
+    volume: Any
+    timestamp: str = ""
+
+
+class PairMessage(msgspec.Struct):
+    """One pair of the instrument channel: its rules and its `status` (online, cancel_only, post_only, ...)."""
+
+    symbol: str
+    base: str
+    quote: str
+    status: str
+    price_increment: Any
+    qty_increment: Any
+    qty_min: Any
+    cost_min: Any
+    price_precision: int
+    qty_precision: int
+    cost_precision: int = 0
+
+
+class InstrumentMessage(msgspec.Struct):
+    """`data` of the instrument channel: an object, not a list."""
+
+    pairs: list[PairMessage] = []
+
+
+read_ticker = msgspec.json.Decoder(list[TickerMessage], float_hook=str).decode
+read_instruments = msgspec.json.Decoder(InstrumentMessage, float_hook=str).decode
 
 
 def _scaled(raw: list[Any], price_places: int, quantity_places: int) -> list[Level]:
@@ -138,7 +176,7 @@ def test_a_ticker_has_the_fields_of_kraken_and_a_change_below_zero() -> None:
 
 
 def test_candles_say_when_they_opened_to_the_nanosecond() -> None:
-    text = PairWriter("BTC/USDT", 1, 8).candles("update", 5, [CandleFigures(NOON, 1, 4, 1, 2, 3, 10, 2)], NOON + 1)
+    text = PairWriter("BTC/USDT", 1, 8).candles("update", 5, [CandleFigures(NOON, 1, 4, 1, 2, 10, 20, 3)], NOON + 1)
     frame = json.loads(text)
     (row,) = frame["data"]
     assert (row["interval_begin"], row["timestamp"]) == (

@@ -11,10 +11,9 @@ from pydantic import Field, model_validator
 
 from triplegain.agents.answer import Action
 from triplegain.agents.decision_context import DecisionContext, context_json
-from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Flow
-from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
-from triplegain.llm.request import Prompt
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, whole
+from triplegain.llm.reply import Prompt
 from triplegain.market.snapshot.snapshot import Snapshot
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from triplegain.agents.answer import Action, AgentAnswer
-from triplegain.agents.brief_market import brief_lines
-from triplegain.agents.decision_context import DecisionContext, context_json
-from triplegain.agents.prompt_template import answer_places, filled, form_text
+from triplegain.agents.answer import Action
+from triplegain.agents.decision_context import DecisionContext, brief_lines, context_json
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
-from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, whole
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, form_text, whole
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import Prompt
 from triplegain.market.snapshot.compact import compact, tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
 
@@ -47,18 +44,6 @@ class VoteAnswer(TypedAnswer):
 def echo_of(snapshot: Snapshot) -> dict[str, str]:
     """What a vote on this snapshot must repeat; anything else answers another question."""
     return {"snapshot": snapshot.hash[:_ECHO_DIGITS], "symbol": snapshot.symbol}
-
-
-def as_answer(vote: VoteAnswer) -> AgentAnswer:
-    """The vote of a single model as an agent's answer."""
-    return AgentAnswer(
-        action=vote.action,
-        confidence=Decimal(vote.confidence_pct) / 100,
-        reasoning=vote.reasoning,
-        stop_fraction=None if vote.stop_bps is None else Decimal(vote.stop_bps) / 10_000,
-        target_fraction=None if vote.target_bps is None else Decimal(vote.target_bps) / 10_000,
-        size_fraction=Decimal(vote.size_pct) / 100,
-    )
 
 
 def decision_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: int = TOKEN_BUDGET) -> Prompt:

@@ -10,15 +10,14 @@ from enum import StrEnum
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
-from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Regime
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import Prompt
 
 
 class RebalanceMode(StrEnum):

@@ -8,15 +8,14 @@ from enum import StrEnum
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import answer_places, filled
-from triplegain.agents.snapshot_figures import figure
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
-from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import key
 from triplegain.domain.proposal import Regime
 from triplegain.domain.written import WHOLE_PERCENT, exact
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import Prompt
+from triplegain.market.snapshot.figures import figure
 from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 _RSI_MIDDLE = 50

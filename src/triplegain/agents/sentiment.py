@@ -14,14 +14,22 @@ from pydantic import Field
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
 from triplegain.agents.evidence import EvidenceBundle
-from triplegain.agents.prompt_template import answer_places, filled
 from triplegain.agents.spec import AgentSpec, Importance, TaskSpec, TextAnalysis
-from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most
+from triplegain.agents.typed_answer import (
+    Percent,
+    Reasoning,
+    Short,
+    SignedPercent,
+    TypedAnswer,
+    answer_places,
+    at_most,
+    filled,
+)
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.written import FRACTION, POSITIVE
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import Prompt, Tool
 
 _NARRATIVES_MAX = 3
 _EVENTS_MAX = 5

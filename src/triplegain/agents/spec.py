@@ -17,7 +17,7 @@ from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.domain.configured import key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
-from triplegain.llm.request import Prompt, Tool
+from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.roster import Role
 from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 

@@ -9,14 +9,23 @@ from typing import Annotated
 from pydantic import Field
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.prompt_template import answer_places, filled
-from triplegain.agents.snapshot_figures import distance_bps, figure, percent
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, TaskSpec
-from triplegain.agents.typed_answer import Percent, Reasoning, Short, SignedPercent, TypedAnswer, at_most, whole
+from triplegain.agents.typed_answer import (
+    Percent,
+    Reasoning,
+    Short,
+    SignedPercent,
+    TypedAnswer,
+    answer_places,
+    at_most,
+    filled,
+    whole,
+)
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.written import WHOLE_PERCENT, exact
-from triplegain.llm.request import Prompt
+from triplegain.llm.reply import Prompt
+from triplegain.market.snapshot.figures import distance_bps, figure, percent
 from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 _SIGNALS_MAX = 5

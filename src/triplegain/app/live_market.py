@@ -17,7 +17,7 @@ from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.feed_line import FeedLine
 from triplegain.venues.kraken.rest import KrakenRest
 from triplegain.venues.kraken.settings import FeedSettings
-from triplegain.venues.kraken.stream_state import state_lines
+from triplegain.venues.kraken.stream import state_lines
 
 #: Seconds the exchange has to answer when nobody asked for it by name.
 _PROBE_S = 3.0

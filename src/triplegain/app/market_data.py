@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triplegain.app.history_download import HistoryDownload
+from triplegain.app.history_import import HistoryDownload
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import Clock
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, merged, within, without
 from triplegain.storage.database import Database
-from triplegain.storage.market_audit import LONGER_TIMEFRAMES, MarketAudit, NumberHole
-from triplegain.storage.market_history import TAPE, Coverage, MarketHistory
+from triplegain.storage.market_history import LONGER_TIMEFRAMES, TAPE, Coverage, MarketAudit, MarketHistory, NumberHole
 from triplegain.storage.market_writer import MarketWriter
 
 DAY_NS = 1440 * MINUTE_NS

@@ -19,16 +19,15 @@ from triplegain.config import Config
 from triplegain.decision.settings import Cast
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.llm.attempt import Spending
 from triplegain.llm.client import ModelClient
-from triplegain.llm.fail_over import FailOver, StandIns
+from triplegain.llm.fail_over import FailOver
 from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
-from triplegain.llm.reply import ModelAnswer, ModelPort
-from triplegain.llm.request import ModelRequest, Prompt
+from triplegain.llm.reply import ModelAnswer, ModelPort, ModelRequest, Prompt
 from triplegain.llm.roster import Plan, Roster, keys_of, only_these
 from triplegain.llm.settings import ModelOptions
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.spending import Spending
 
 #: Under this name the models that resolve conflicts are asked: the first, and those who stand in for it.
 RESOLVERS = "resolvers"
@@ -81,7 +80,7 @@ async def build_models(
     port: ModelPort = client if through is None else through(client, specs)
     resolvers = [specs[name] for name in roster.roles[CONFLICT.name]]
     if resolvers:
-        port = StandIns(port, RESOLVERS, FailOver(port, resolvers))
+        port = FailOver(port, RESOLVERS, resolvers)
     banner = roster.banner(calls_per_day(config, symbols, assets))
     if taped is not None and roster.present:
         banner[-1] = "Their answers are on the tape: nobody is asked, and nothing is spent."

@@ -18,7 +18,7 @@ from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEv
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
-from triplegain.venues.kraken.stream_state import state_lines
+from triplegain.venues.kraken.stream import state_lines
 
 #: Seconds between two looks at how it goes.
 _LOOK_S = 0.25

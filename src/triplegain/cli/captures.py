@@ -13,7 +13,7 @@ from triplegain.cli.client import JsonOption
 
 if TYPE_CHECKING:
     from triplegain.feeds.captures.capture import VerifyReport
-    from triplegain.feeds.captures.captures import CaptureSummary
+    from triplegain.feeds.captures.replay import CaptureSummary
     from triplegain.feeds.recording.recording import RecordingReport
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
@@ -52,7 +52,7 @@ def list_all(
     from rich.console import Console
 
     from triplegain.cli.tables import print_json
-    from triplegain.feeds.captures.captures import list_captures
+    from triplegain.feeds.captures.replay import list_captures
 
     places = [root] if root else [captures_folder() or Path(), *_own_recordings()]
     found = [(place, list_captures(place)) for place in places]
@@ -73,8 +73,7 @@ def verify(
 ) -> None:
     """Read it to its end: checksums, hashes, sequence numbers, candles. Exit code 6 if something is wrong."""
     from triplegain.cli.tables import print_json
-    from triplegain.feeds.captures.captures import verify_capture
-    from triplegain.feeds.captures.replay import find_recording
+    from triplegain.feeds.captures.replay import find_recording, verify_capture
     from triplegain.feeds.recording.recording import verify_recording
 
     path = _named(path)

@@ -119,7 +119,7 @@ def running_system(session: str | None) -> Iterator[ApiClient]:
 
     from triplegain.api.address import find_running
     from triplegain.api.keys import read_admin_key
-    from triplegain.config.environment import home_dir
+    from triplegain.config.loader import home_dir
 
     home = home_dir(create=False)
     running = find_running(home, session)

@@ -10,8 +10,7 @@ import typer
 from triplegain.cli.client import JsonOption
 
 if TYPE_CHECKING:
-    from triplegain.app.history_download import Downloaded
-    from triplegain.app.history_import import Imported
+    from triplegain.app.history_import import Downloaded, Imported
     from triplegain.app.market_data import MarketCheck, StoredSeries
     from triplegain.storage.database import Database
 
@@ -56,7 +55,7 @@ def download(
     with watching(as_json) as progress:
 
         async def load(database: Database) -> list[Downloaded]:
-            from triplegain.app.history_download import HistoryDownload, kraken_history
+            from triplegain.app.history_import import HistoryDownload, kraken_history
             from triplegain.config import load_config
 
             async with kraken_history(load_config(), progress) as rest:
@@ -129,7 +128,7 @@ def verify(
     with watching(as_json) as progress:
 
         async def check(database: Database) -> list[MarketCheck]:
-            from triplegain.app.history_download import HistoryDownload, kraken_history
+            from triplegain.app.history_import import HistoryDownload, kraken_history
             from triplegain.app.market_data import MarketData, oldest_trade_ns
 
             data = MarketData(database)

@@ -17,8 +17,7 @@ from triplegain.storage.market_history import TAPE
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from triplegain.app.history_download import Downloaded
-    from triplegain.app.history_import import Imported
+    from triplegain.app.history_import import Downloaded, Imported
     from triplegain.app.market_data import MarketCheck, StoredSeries
 
 _SHOWN = 5

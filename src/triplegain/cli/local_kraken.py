@@ -11,8 +11,7 @@ from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from triplegain.gateway.local_kraken import LocalKraken, SentLog
-    from triplegain.gateway.pacing import ServingSettings
+    from triplegain.gateway.local_kraken import LocalKraken, SentLog, ServingSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -40,8 +39,7 @@ def serve(
     import asyncio
     from contextlib import nullcontext
 
-    from triplegain.gateway.local_kraken import SentLog
-    from triplegain.gateway.pacing import ServingSettings
+    from triplegain.gateway.local_kraken import SentLog, ServingSettings
 
     settings = ServingSettings(
         port=port,

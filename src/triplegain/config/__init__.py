@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from triplegain.config.display import config_as_dict
-from triplegain.config.environment import home_dir, read_environment
-from triplegain.config.loader import check_config, load_config
+from triplegain.config.loader import ConfigurationError, Problem, check_config, home_dir, load_config, read_environment
 from triplegain.config.tree import Config
-from triplegain.config.yaml_text import ConfigurationError, Problem
 
 __all__ = [
     "Config",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from triplegain.config.display import config_as_dict, written_values
+from triplegain.config.loader import ConfigurationError
 from triplegain.config.tree import KEYS, Config, config_of
-from triplegain.config.yaml_text import ConfigurationError
 from triplegain.domain.configured import Path
 
 #: Read at each start: where things are, what may be spent, how long things are stored, whether anything starts at all.

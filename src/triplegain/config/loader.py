@@ -1,17 +1,185 @@
-"""From a folder of YAML files to the frozen tree."""
+"""From a folder of YAML files and the environment to the frozen tree: texts and their lines, variables, the home."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+from dotenv import dotenv_values
+
 from triplegain import resources
-from triplegain.config.environment import read_environment, substitute
 from triplegain.config.tree import FILES, KEYS, Config, config_of
-from triplegain.config.yaml_text import ConfigurationError, Node, Problem, YamlText, read_yaml
+from triplegain.domain.errors import TripleGainError
 from triplegain.domain.written import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: the file (path or name), the line (0: unknown), the dotted key ("": the file), the fault."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigurationError(TripleGainError):
+    """The configuration cannot be used. `problems` lists every fault found, not only the first."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> ConfigurationError:
+        """One error that tells all of them, a line each."""
+        return cls("the configuration cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems), problems)
+
+
+#: A document: mappings, lists, text, and None for an empty value.
+Node = dict[str, "Node"] | list["Node"] | str | None
+
+_NULLS = ("", "~", "null", "Null", "NULL")
+
+
+@dataclass(slots=True)
+class YamlText:
+    """One file: its tree, the line on which each dotted path stands, and what is wrong with its writing."""
+
+    root: dict[str, Node] = field(default_factory=dict)
+    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_yaml(text: str, file: str) -> YamlText:
+    """Parse `text`. Broken syntax and repeated keys become problems; anchors are followed, tags mean nothing."""
+    document = YamlText()
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or "unreadable character"
+        document.problems.append(Problem(file, mark.line + 1 if mark else 0, "", f"not valid YAML: {reason}"))
+        return document
+    if node is None:
+        return document
+    if not isinstance(node, yaml.MappingNode):
+        document.problems.append(Problem(file, 1, "", "a configuration file is a list of `key: value` lines"))
+        return document
+    try:
+        root = _value(node, (), document, file)
+    except RecursionError:
+        document.problems.append(Problem(file, 1, "", "an anchor contains itself"))
+        return document
+    document.root = root if isinstance(root, dict) else {}
+    return document
+
+
+def _value(node: yaml.Node, path: tuple[str, ...], document: YamlText, file: str) -> Node:
+    if isinstance(node, yaml.MappingNode):
+        tree: dict[str, Node] = {}
+        for key_node, value_node in node.value:
+            key, line = str(key_node.value), key_node.start_mark.line + 1
+            here = (*path, key)
+            if key in tree:
+                first = document.lines[here]
+                document.problems.append(Problem(file, line, ".".join(here), f"stands here and on line {first}"))
+                continue
+            document.lines[here] = line
+            tree[key] = _value(value_node, here, document, file)
+        return tree
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, (*path, str(index)), document, file) for index, item in enumerate(node.value)]
+    text = str(node.value)
+    written_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    return None if written_plain and text in _NULLS else text
+
+
+HOME_VARIABLE = "TRIPLEGAIN_HOME"
+
+
+def home_dir(environ: Mapping[str, str] | None = None, *, platform: str = sys.platform, create: bool = True) -> Path:
+    """TRIPLEGAIN_HOME, else the platform's data folder for this user; absolute. Made with mode 0700 if absent.
+
+    Raises ConfigurationError if it is not a folder or cannot be made.
+    """
+    environ = os.environ if environ is None else environ
+    try:
+        folder = _named(environ, platform).absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"this user has no home folder ({error}): set {HOME_VARIABLE} to a folder") from None
+    if create:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot use {folder} as TripleGain's folder ({error.strerror}): set {HOME_VARIABLE} to another"
+            ) from error
+    return folder
+
+
+def _named(environ: Mapping[str, str], platform: str) -> Path:
+    chosen = environ.get(HOME_VARIABLE, "").strip()
+    if chosen:
+        return Path(chosen).expanduser()
+    user = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or user / "AppData" / "Local") / "triplegain"
+    if platform == "darwin":
+        return user / "Library" / "Application Support" / "triplegain"
+    shared = Path(environ.get("XDG_DATA_HOME") or "")
+    return (shared if shared.is_absolute() else user / ".local" / "share") / "triplegain"
+
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def dotenv_files(environ: Mapping[str, str]) -> list[Path]:
+    """The `.env` files that exist: the checkout's, then the one in TRIPLEGAIN_HOME. The first to name a value wins."""
+    folders = [folder for folder in (resources.checkout_dir(), home_dir(environ, create=False)) if folder]
+    return [file for file in (folder / ".env" for folder in folders) if file.is_file()]
+
+
+def read_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables of the process (default: os.environ), completed by the `.env` files. Nothing is exported or logged."""
+    own = os.environ if environ is None else environ
+    merged: dict[str, str] = {}
+    for file in reversed(dotenv_files(own)):
+        merged.update({name: value for name, value in dotenv_values(file, interpolate=False).items() if value})
+    return {**merged, **own}
+
+
+def substitute(text: str, environ: Mapping[str, str]) -> str:
+    """Fill `${VAR}` and `${VAR:-default}`; the default also stands in for an empty variable.
+
+    Raises KeyError with the name of a variable that is unset and has no default.
+    """
+
+    def fill(reference: re.Match[str]) -> str:
+        name, default = reference.groups()
+        value = environ.get(name, "")
+        if value or default is not None:
+            return value or default or ""
+        if name in environ:
+            return ""
+        raise KeyError(name)
+
+    return _REFERENCE.sub(fill, text)
+
 
 CONFIG_VARIABLE = "TRIPLEGAIN_CONFIG_DIR"
 

@@ -168,10 +168,6 @@ class Degradation:
         if level is Level.NORMAL:
             del self._courses[dependency]
 
-    def forget(self, dependency: str) -> None:
-        """Nobody depends on it any more: a provider that was taken out of the configuration."""
-        self._courses.pop(dependency, None)
-
     def take_probes(self, now_ns: int) -> tuple[str, ...]:
         """Dependencies in an emergency that may be tried once now, sorted; each at most once in the interval."""
         due = [

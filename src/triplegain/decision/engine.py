@@ -18,9 +18,8 @@ from triplegain.agents.rebalance import REBALANCE
 from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
-from triplegain.decision.analysts import Analysts
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
-from triplegain.decision.opinions import Opinions
+from triplegain.decision.opinions import Analysts, Opinions
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.record import MindRecord, fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds

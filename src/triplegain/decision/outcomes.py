@@ -116,10 +116,6 @@ class OutcomeBook:
         """When `score` may have something to say; far in the future while nothing waits."""
         return min((_first(waiting).due_ns for waiting in self._waiting.values() if waiting), default=NEVER)
 
-    def due(self, now_ns: int) -> int:
-        """How many outcomes are due."""
-        return sum(each.due_ns <= now_ns for waiting in self._waiting.values() for each in waiting.values())
-
     def score(self, now_ns: int, price_of: Callable[[str], Decimal | None]) -> tuple[OutcomeRecord, ...]:
         """What is known by now, by horizon and then in order of the votes. `price_of` gives a fresh price or None.
 

@@ -18,8 +18,16 @@ import msgspec
 from triplegain.agents.spec import AgentSpec, Registry
 from triplegain.domain.clock import NEVER
 from triplegain.domain.parts import Parts
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply
-from triplegain.llm.request import ModelRequest, Prompt, Tool
+from triplegain.llm.reply import (
+    FailureKind,
+    ModelAnswer,
+    ModelFailure,
+    ModelPort,
+    ModelReply,
+    ModelRequest,
+    Prompt,
+    Tool,
+)
 
 #: Rounds that are over are remembered, so that a reply that comes too late is still put down for what it was.
 _REMEMBERED = 64

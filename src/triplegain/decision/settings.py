@@ -15,8 +15,7 @@ from triplegain.agents.registry import AGENTS
 from triplegain.agents.sentiment import SentimentSettings
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Registry, TaskSpec, TextAnalysis
 from triplegain.agents.technical import TechnicalRules
-from triplegain.decision.agreement import AgreementSettings
-from triplegain.decision.conflicts import ConflictSettings
+from triplegain.decision.conflicts import AgreementSettings, ConflictSettings
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.outcomes import VOTES_OF_A_MODEL, OutcomeSettings
 from triplegain.decision.schedule import ScheduleSettings

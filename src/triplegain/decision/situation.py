@@ -131,11 +131,6 @@ class SituationRoom:
             exposure_by_symbol=by_symbol or {},
         )
 
-    def exposure(self) -> Decimal | None:
-        """Notional of positions and entries under way in USD; None if one of them has no price."""
-        by_symbol = self._exposure_by_symbol()
-        return None if by_symbol is None else sum(by_symbol.values(), Decimal(0))
-
     def _exposure_by_symbol(self) -> dict[str, Decimal] | None:
         by_symbol: dict[str, Decimal] = {}
         for position in self._desk.open_positions():

@@ -23,26 +23,23 @@ from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.agents.sentiment import with_sentiment
-from triplegain.decision.agreement import (
-    Agreement,
-    Direction,
-    Viewer,
-    agreement,
-    combine_confidence,
-    fresh_views,
-)
 from triplegain.decision.conflicts import (
+    Agreement,
     Conflict,
+    Direction,
     DroppedTrade,
     ModelRuling,
     Resolution,
+    Viewer,
     WaitingTrades,
+    agreement,
+    combine_confidence,
     find_conflicts,
+    fresh_views,
     reduced,
     resolve,
 )
-from triplegain.decision.cycle import CycleOutcome, OpenTrade, Situation, refused_details
-from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.cycle import CycleOutcome, DecisionDesk, OpenTrade, Situation, refused_details
 from triplegain.decision.opinions import Opinions
 from triplegain.decision.outcomes import OutcomeBook
 from triplegain.decision.record import MindRecord, analysis_record, answered

@@ -196,11 +196,6 @@ def _value(
 WRONG: Any = object()
 
 
-def nothing(made: Any) -> bool:
-    """Whether `built` could not build."""
-    return made is _NOTHING
-
-
 def section(settings: type[Any]) -> Kind:
     """The settings of a flat section that stands inside a table, once for each name."""
     known = {path: spec for path, spec, _ in keys(settings)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 from zlib import crc32
 
@@ -121,23 +121,8 @@ _MINUTE_NS = 60 * SECOND_NS
 _DAY_MINUTES = 1440
 
 
-@dataclass(slots=True)
-class OpenCandle:
-    """Prices in ticks, `volume` in lots, `cost` the sum of price times volume; it opened at `time_ns`."""
-
-    time_ns: int
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int = 0
-    cost: int = 0
-    trades: int = 0
-
-    @property
-    def vwap(self) -> int:
-        """In ticks, cut down; 0 without volume."""
-        return self.cost // self.volume if self.volume else 0
+class OpenCandle(CandleFigures):
+    """A candle that grows with its trades."""
 
     def add(self, trade: TapeTrade) -> None:
         self.high = max(self.high, trade.price)
@@ -342,7 +327,7 @@ class ServedMarket:
             candle = candles.add(trade)
             topic = ("ohlc", symbol, minutes)
             if topic in topics:
-                frames.append((topic, self.writer.candles("update", minutes, [self._figures(candle)], trade.time_ns)))
+                frames.append((topic, self.writer.candles("update", minutes, [candle], trade.time_ns)))
         topic = ("ticker", symbol, "trades")
         if topic in topics:
             frames.append((topic, self.ticker("update")))
@@ -357,19 +342,7 @@ class ServedMarket:
 
     def candle_snapshot(self, minutes: int, now_ns: int) -> bytes:
         rows = self.candles[minutes].rows(now_ns)
-        return self.writer.candles("snapshot", minutes, [self._figures(one) for one in rows], now_ns)
-
-    def _figures(self, candle: OpenCandle) -> CandleFigures:
-        return CandleFigures(
-            candle.time_ns,
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-            candle.trades,
-            candle.volume,
-            candle.vwap,
-        )
+        return self.writer.candles("snapshot", minutes, rows, now_ns)
 
     def ticker(self, kind: str) -> bytes:
         """The ticker of now; before the first trade the middle of the book stands for the last price."""

@@ -8,24 +8,27 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec
 
 
 class FailOver:
-    """Asks `models` in their order, one of each provider, within the request's one deadline; implements `ModelPort`.
+    """Requests to `name` go to `models` in their order, one of each provider, within the request's one deadline; all
+    others to the model they name. Implements `ModelPort`.
 
-    The name in the request does not matter; the reply's `model_id` says who answered. Each has an equal share of the
-    time that is left, so that one that hangs leaves time for the next.
+    The reply's `model_id` says who answered. Each has an equal share of the time that is left, so that one that hangs
+    leaves time for the next.
     """
 
-    def __init__(self, port: ModelPort, models: Sequence[ModelSpec]) -> None:
+    def __init__(self, port: ModelPort, name: str, models: Sequence[ModelSpec]) -> None:
         self._port = port
+        self._name = name
         first_of = {spec.provider: spec for spec in reversed(models)}
         self._models = [spec for spec in models if first_of[spec.provider] is spec]
 
     async def complete(self, request: ModelRequest) -> ModelReply:
+        if request.model != self._name:
+            return await self._port.complete(request)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + request.timeout_s
         usage, failures = Usage(), list[str]()
@@ -51,15 +54,3 @@ def _together(one: Usage, other: Usage) -> Usage:
         cost_usd=one.cost_usd + other.cost_usd,
         attempts=one.attempts + other.attempts,
     )
-
-
-class StandIns:
-    """Asks `together` for requests to `name`, and `port` for all others; implements `ModelPort`."""
-
-    def __init__(self, port: ModelPort, name: str, together: FailOver) -> None:
-        self._port = port
-        self._name = name
-        self._together = together
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        return await (self._together if request.model == self._name else self._port).complete(request)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.prices import cost_usd
-from triplegain.llm.request import Tool
+from triplegain.llm.reply import Tool
 from triplegain.llm.spec import ModelSpec, Provider
 
 #: Variables of the environment, the first that is set counts.

@@ -64,8 +64,7 @@ from pydantic_ai.providers.deepseek import DeepSeekProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from triplegain.llm.reply import FailureKind
-from triplegain.llm.request import Tool
+from triplegain.llm.reply import FailureKind, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, Role, WireAnswer, WireError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from triplegain.llm.request import Tool
+from triplegain.llm.reply import Tool
 
 
 class Provider(StrEnum):

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from triplegain.domain.errors import TripleGainError
-from triplegain.llm.fingerprint import fingerprint
-from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, Usage
-from triplegain.llm.request import ModelRequest
+from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec
+from triplegain.llm.wire import fingerprint
 
 VERSION = 1
 _HEADER = {"tape": "triplegain model answers", "version": VERSION}
@@ -49,6 +48,9 @@ class TapeFile:
     """A tape being recorded, ours alone; one that is there already goes on. Raises TapeError.
 
     `entries` is what it holds. `append` may be called from any thread; close it when done.
+
+    JSON lines, each sealed with a hash over everything before it, on disk before it counts. A line that was cut off by
+    a crash was never acknowledged and is dropped; any other change breaks the chain of seals.
     """
 
     def __init__(self, path: Path) -> None:

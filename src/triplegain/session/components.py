@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from triplegain.decision.executor import DecisionDesk
+from triplegain.decision.cycle import DecisionDesk
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.situation import SessionPrices, SituationRoom
 from triplegain.domain.quote import QuoteSource

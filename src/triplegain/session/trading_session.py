@@ -18,9 +18,8 @@ import msgspec
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.decision.cycle import Situation
+from triplegain.decision.cycle import DecisionDesk, Situation
 from triplegain.decision.engine import Mind
-from triplegain.decision.executor import DecisionDesk
 from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns, timeframe_ns
+from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES, candle_open_ns
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
@@ -20,17 +20,13 @@ TAPE = 0
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A span that is whole: every trade (`length_ns` 0) or every candle of the length that had one is stored.
-
-    `numbered` is false for trades without the exchange's own number.
-    """
+    """A span that is whole: every trade (`length_ns` 0) or every candle of the length that had one is stored."""
 
     venue: str
     symbol: str
     length_ns: int
     span: Span
     source: str
-    numbered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +111,6 @@ def plan_candles(known: Mapping[int, Sequence[Span]], length_ns: int, limits: Sp
     return sorted(segments, key=lambda segment: segment.span)
 
 
-def last_run(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments at the end that follow each other without a hole."""
-    run: list[Segment] = []
-    for segment in reversed(segments):
-        if run and segment.span.to_ns != run[0].span.from_ns:
-            break
-        run.insert(0, segment)
-    return run
-
-
 #: Prices as whole ticks, half a tick up: a tick that has become coarser since must not stop a reader.
 _CANDLES = """
 SELECT open_time_ns, round(open / $7)::bigint AS open, round(high / $7)::bigint AS high, round(low / $7)::bigint AS low,
@@ -185,31 +171,13 @@ class MarketHistory:
         found = await self._database.rows(
             "reading instruments", "SELECT * FROM market_instruments ORDER BY venue, symbol"
         )
-        return [
-            Instrument(
-                row["symbol"],
-                row["tick"],
-                row["lot"],
-                row["quantity_min"],
-                row["cost_min"],
-                fee_decimals=row["fee_decimals"],
-                venue=row["venue"],
-            )
-            for row in found
-        ]
+        return [Instrument(**row) for row in found]
 
     async def coverage(self, venue: str | None = None, symbol: str | None = None) -> list[Coverage]:
         """The spans that are whole, of everything or of one venue or instrument."""
         found = await self._database.rows("reading what is known", _COVERAGE, venue, symbol)
         return [
-            Coverage(
-                row["venue"],
-                row["symbol"],
-                row["length_ns"],
-                Span(row["from_ns"], row["to_ns"]),
-                row["source"],
-                row["numbered"],
-            )
+            Coverage(row["venue"], row["symbol"], row["length_ns"], Span(row["from_ns"], row["to_ns"]), row["source"])
             for row in found
         ]
 
@@ -223,26 +191,6 @@ class MarketHistory:
     async def candles(self, instrument: Instrument, length_ns: int, span: Span) -> list[Candle]:
         """All complete candles that lie in the span, oldest first; where something is not known there is a hole."""
         return await self._read(instrument, length_ns, await self._plan(instrument, length_ns, span))
-
-    async def recent_candles(
-        self, instrument: Instrument, timeframe: str, count: int, before_ns: int | None = None
-    ) -> list[Candle]:
-        """The last `count` complete candles of `1m` to `1w` that closed by a time, oldest first, without a hole.
-
-        Fewer where less is known. They end with the last complete candle: how old it is says its `close_time_ns`.
-        """
-        length = timeframe_ns(timeframe)
-        end = candle_open_ns(_END_OF_TIME_NS if before_ns is None else before_ns, length)
-        run = last_run(await self._plan(instrument, length, Span(0, end)))
-        if not run:
-            return []
-        start = max(run[0].span.from_ns, run[-1].span.to_ns - count * length)
-        wanted = [
-            Segment(each.base_ns, Span(max(each.span.from_ns, start), each.span.to_ns), each.known_from_ns)
-            for each in run
-            if each.span.to_ns > start
-        ]
-        return await self._read(instrument, length, wanted)
 
     async def trades(self, instrument: Instrument, span: Span) -> list[PublicTrade]:
         """The stored trades of a span, oldest first. `received_at_ns` is the exchange's time."""
@@ -336,3 +284,115 @@ def _trade(symbol: str, row: Any) -> PublicTrade:
     time = row["exchange_time_ns"]
     number = "" if row["trade_number"] is None and row["trade_id"].startswith(f"{time}-") else row["trade_id"]
     return PublicTrade(symbol, time, time, row["price"], row["quantity"], Side.parse(row["side"]), number)
+
+
+#: So much of the history is compared at once.
+_STEP_NS = 30 * 1440 * MINUTE_NS
+
+_HOLES = """
+SELECT before + 1 AS first, trade_number - 1 AS last, before_ns AS from_ns, exchange_time_ns AS to_ns,
+       market_known($1, $2, 0) @> int8range(before_ns, exchange_time_ns, '[]') AS told FROM (
+    SELECT trade_number, exchange_time_ns, lag(trade_number) OVER w AS before, lag(exchange_time_ns) OVER w AS before_ns
+    FROM market_trades WHERE venue = $1 AND symbol = $2 AND trade_number IS NOT NULL
+    WINDOW w AS (ORDER BY trade_number)) numbers
+WHERE trade_number > before + 1 ORDER BY trade_number
+"""
+_MINUTES = """
+WITH made AS (SELECT * FROM minutes_of_trades($1, $2, $3, $4)),
+     kept AS (SELECT * FROM candles WHERE venue = $1 AND symbol = $2 AND length_ns = 60000000000
+              AND open_time_ns >= $3 AND open_time_ns < $4)
+SELECT coalesce(made.open_time_ns, kept.open_time_ns) AS time_ns
+FROM made FULL JOIN kept USING (open_time_ns)
+WHERE market_known($1, $2, 0) @> int8range(open_time_ns, open_time_ns + 60000000000)
+    AND CASE WHEN kept.symbol IS NULL THEN true
+             WHEN made.open IS NULL THEN kept.volume > 0
+             ELSE kept.trades IS DISTINCT FROM made.trades
+                 OR candles_differ(kept.open, kept.high, kept.low, kept.close, kept.volume,
+                                   made.open, made.high, made.low, made.close, made.volume) END
+ORDER BY time_ns
+"""
+_LONGER = """
+WITH made AS (SELECT * FROM candles_from_base($1, $2, $5, 60000000000, $3, $4)),
+     kept AS (SELECT * FROM candles WHERE venue = $1 AND symbol = $2 AND length_ns = $5
+              AND open_time_ns >= $3 AND open_time_ns < $4)
+SELECT coalesce(made.open_time_ns, kept.open_time_ns) AS time_ns
+FROM made FULL JOIN kept USING (open_time_ns)
+WHERE market_known($1, $2, 60000000000) @> int8range(open_time_ns, open_time_ns + $5)
+    AND market_known($1, $2, $5) @> int8range(open_time_ns, open_time_ns + $5)
+    AND CASE WHEN kept.symbol IS NULL THEN made.volume > 0
+             WHEN made.open IS NULL THEN kept.volume > 0
+             ELSE candles_differ(kept.open, kept.high, kept.low, kept.close, kept.volume,
+                                 made.open, made.high, made.low, made.close, made.volume) END
+ORDER BY time_ns
+"""
+_VIEWS = """
+SELECT coalesce(a.open_time_ns, b.open_time_ns) AS time_ns
+FROM candles_between($1, $2, $5, 60000000000, $3, $4) a
+FULL JOIN candles_from_base($1, $2, $5, 60000000000, $3, $4) b USING (open_time_ns)
+WHERE (a.open, a.high, a.low, a.close, a.volume, a.trades, a.minutes, round(a.vwap, 12)) IS DISTINCT FROM
+      (b.open, b.high, b.low, b.close, b.volume, b.trades, b.minutes, round(b.vwap, 12))
+ORDER BY time_ns
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberHole:
+    """Numbers that no stored trade has, between two that have one. `told`: the exchange does not have them either."""
+
+    first: int
+    last: int
+    span: Span
+    told: bool
+
+
+class MarketAudit:
+    """Reads everything and changes nothing. Methods raise StorageError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def number_holes(self, venue: str, symbol: str) -> list[NumberHole]:
+        found = await self._database.rows("looking for missing trades", _HOLES, venue, symbol)
+        return [NumberHole(row["first"], row["last"], Span(row["from_ns"], row["to_ns"]), row["told"]) for row in found]
+
+    async def minutes_unlike_trades(self, venue: str, symbol: str, span: Span) -> list[int]:
+        """Opening times of minutes, known whole by their trades, that say something else or are missing."""
+        return await self._compared(_MINUTES, venue, symbol, span, MINUTE_NS)
+
+    async def candles_unlike_minutes(self, venue: str, symbol: str, length_ns: int, span: Span) -> list[int]:
+        """Opening times of stored candles of a longer length whose minutes, known whole, make something else."""
+        return await self._compared(_LONGER, venue, symbol, span, length_ns, length_ns)
+
+    async def aggregates_unlike_minutes(self, venue: str, symbol: str, length_ns: int, span: Span) -> list[int]:
+        """Opening times of candles that a continuous aggregate tells otherwise than the minutes it is made of."""
+        return await self._compared(_VIEWS, venue, symbol, span, length_ns, length_ns)
+
+    async def has_aggregates(self) -> bool:
+        row = await self._database.row(
+            "looking for TimescaleDB",
+            "SELECT to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL AS there",
+        )
+        return row is not None and bool(row["there"])
+
+    async def _compared(
+        self, query: str, venue: str, symbol: str, span: Span, length_ns: int, *more: object
+    ) -> list[int]:
+        found: list[int] = []
+        for part in _steps(span, length_ns):
+            rows = await self._database.rows("comparing the history", query, venue, symbol, *part, *more)
+            found += [row["time_ns"] for row in rows]
+        return found
+
+
+def _steps(span: Span, length_ns: int) -> Iterator[Span]:
+    """The span in pieces of whole candles."""
+    step = max(_STEP_NS, length_ns)
+    start = candle_open_ns(span.from_ns, length_ns)
+    while start < span.to_ns:
+        end = candle_open_ns(start + step, length_ns)
+        yield Span(start, end)
+        start = end
+
+
+#: The lengths that views make of minutes.
+LONGER_TIMEFRAMES = {name: length for name, length in TIMEFRAMES.items() if length > MINUTE_NS}

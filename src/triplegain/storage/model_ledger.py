@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import EXACT
@@ -19,7 +21,6 @@ from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.storable import storable
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.report_figures import exact_sum
-from triplegain.storage.rows import read
 
 _log = logging.getLogger(__name__)
 #: Any constant: one reservation at a time in a database.
@@ -129,29 +130,11 @@ def _reservation(call: ModelCall, day: date) -> tuple[Any, ...]:
 
 
 async def _store_call(connection: AnyConnection, call: ModelCall) -> None:
-    await connection.execute(
-        _CALL,
-        call.call_id,
-        call.session_id,
-        call.request_id,
-        call.agent,
-        call.provider,
-        call.model,
-        storable(call.model_id),
-        call.status,
-        storable(call.reason),
-        call.prompt_hash,
-        call.request,
-        storable(call.response),
-        call.latency_ns,
-        call.tokens_in,
-        call.tokens_out,
-        call.reserved_usd,
-        call.cost_usd,
-        call.attempts,
-        call.asked_at_ns,
-        to_datetime(call.started_at_ns),
+    kept = structs.replace(
+        call, model_id=storable(call.model_id), reason=storable(call.reason), response=storable(call.response)
     )
+    *values, started_at_ns = structs.astuple(kept)
+    await connection.execute(_CALL, *values, to_datetime(started_at_ns))
 
 
 _COSTS = """
@@ -159,10 +142,6 @@ SELECT day, model, count(*) AS calls, count(*) FILTER (WHERE cost_usd IS NULL) A
        coalesce(sum(cost_usd), 0) AS spent_usd,
        coalesce(sum(reserved_usd) FILTER (WHERE cost_usd IS NULL), 0) AS reserved_usd
 FROM model_spending WHERE day > $1 AND day <= $2 GROUP BY day, model ORDER BY day DESC, model
-"""
-_CALLS = """
-SELECT * FROM model_calls WHERE ($1::text IS NULL OR session_id = $1) AND ($2::text IS NULL OR request_id = $2)
-ORDER BY started_at DESC, call_id LIMIT $3
 """
 
 
@@ -208,11 +187,3 @@ async def session_cost(database: Database, session_id: str) -> Decimal:
     query = "SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd FROM model_spending WHERE session_id = $1"
     found = await database.row("reading what a session's models cost", query, session_id)
     return Decimal(0) if found is None else found["usd"]
-
-
-async def read_model_calls(
-    database: Database, *, session_id: str | None = None, request_id: str | None = None, limit: int = 100
-) -> list[ModelCall]:
-    """Calls that are over, the latest first."""
-    found = await database.rows("reading the calls of models", _CALLS, session_id, request_id, limit)
-    return [read(ModelCall, row) for row in found]

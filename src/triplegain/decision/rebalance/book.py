@@ -159,11 +159,6 @@ class RebalanceBook:
         """Claimed and not finished, for whoever goes on after a restart."""
         return tuple(self._open.values())
 
-    @property
-    def pending(self) -> tuple[RebalanceBatch, ...]:
-        """Batches that have not begun."""
-        return tuple(self._batches)
-
     def begin(self, plan: RebalancePlan, mode: RebalanceMode, now_ns: int) -> tuple[RebalanceBatch, ...]:
         """Take on a plan; its batches. DEFER takes nothing on, and the next check may ask again.
 

@@ -294,7 +294,11 @@ def batches_of(
     settings: RebalanceSettings,
     now_ns: int,
 ) -> tuple[RebalanceBatch, ...]:
-    """The batches of a planned in order, none for DEFER. A leg too small for all of them is spread over fewer."""
+    """The batches of a planned in order, none for DEFER. A leg too small for all of them is spread over fewer.
+
+    Sales lie in the first batches and purchases in the last: after any batch the share of sales that were made is at
+    least the share of purchases, so that no purchase waits for a sale of a later batch.
+    """
     if mode is RebalanceMode.DEFER:
         return ()
     split = mode is RebalanceMode.DCA_24H or planned.moved_usd >= settings.split_from_usd

@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEvent
 from triplegain.domain.values import TIME_NS_MAX
-from triplegain.feeds.captures.capture import Capture, VerifyReport
-from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, symbol_of, venue_in_name
+from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
+from triplegain.feeds.captures.instruments import symbol_in_name, symbol_of
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
 from triplegain.market.candles.candles import empty_candles
 from triplegain.market.candles.timeframe import candle_length_text
@@ -153,7 +152,7 @@ _READERS = {
 }
 
 
-class CandlesCapture:
+class CandlesCapture(FileCapture):
     """Candles of one instrument and one length, told at their close.
 
     An interval that is missing had no trade: it becomes a flat candle without volume, unless more than a day is
@@ -162,18 +161,9 @@ class CandlesCapture:
 
     depth = MarketDepth.CANDLES
 
-    def __init__(self, path: Path, format: str, symbol: str) -> None:
-        self.paths = (path,)
-        self.format = format
-        self._symbol = symbol
-
     @cached_property
     def instrument(self) -> Instrument:
-        prices = [row.close for row in islice(self._rows(), SAMPLE)]
-        try:
-            return capture_instrument(self._symbol, venue_in_name(self.paths[0]), prices)
-        except InvalidValueError as error:
-            raise CaptureError(self.paths[0], str(error)) from error
+        return self._instrument(row.close for row in self._rows())
 
     @property
     def candle_length_ns(self) -> int:

@@ -8,8 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, venue_in_name
+from triplegain.market.feed import CaptureError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,18 @@ def clock_offset_ns(times: Iterable[tuple[int, int]], count: int = 100) -> int:
     happened.
     """
     return max((exchange - recorder for exchange, recorder in islice(times, count)), default=0)
+
+
+class FileCapture:
+    """One file of rows: its name says which pair it holds, its first prices in which steps."""
+
+    def __init__(self, path: Path, format: str, symbol: str) -> None:
+        self.paths = (path,)
+        self.format = format
+        self._symbol = symbol
+
+    def _instrument(self, prices: Iterable[str]) -> Instrument:
+        try:
+            return capture_instrument(self._symbol, venue_in_name(self.paths[0]), list(islice(prices, SAMPLE)))
+        except InvalidValueError as error:
+            raise CaptureError(self.paths[0], str(error)) from error

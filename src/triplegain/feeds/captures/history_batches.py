@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import MILLISECOND_NS
@@ -19,30 +20,24 @@ from triplegain.feeds.captures.trades_capture import TradesCapture
 from triplegain.market.candles.candles import LONGEST_QUIET_NS
 
 BATCH_ROWS = 20_000
+Row = TypeVar("Row", Candle, PublicTrade)
 
 #: Trades of files carry milliseconds: others of the same one may be missing.
 _FILE_TIME_NS = MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
-class CandleBatch:
-    """Candles of one length, oldest first, and the spans in which there are no others."""
+class Batch(Generic[Row]):
+    """Candles of one length, or trades all with the exchange's number or none, oldest first, and the spans in which
+    there are no others."""
 
-    candles: tuple[Candle, ...]
-    spans: tuple[Span, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TradeBatch:
-    """Trades, oldest first, all with the exchange's number or none, and the spans in which there are no others."""
-
-    trades: tuple[PublicTrade, ...]
+    rows: tuple[Row, ...]
     spans: tuple[Span, ...]
 
 
 def candle_batches(
     capture: CandlesCapture, *, first_is_whole: bool = False, last_is_whole: bool = False
-) -> Iterator[CandleBatch]:
+) -> Iterator[Batch[Candle]]:
     """The candles of a file, its first and its last one only if they are known not to be cut."""
     length = capture.candle_length_ns
     longest_quiet = max(LONGEST_QUIET_NS, length)
@@ -60,13 +55,13 @@ def candle_batches(
         end = candle.close_time_ns
         batch.append(candle)
         if len(batch) >= BATCH_ROWS:
-            yield CandleBatch(tuple(batch), tuple(merged(spans)))
+            yield Batch(tuple(batch), tuple(merged(spans)))
             batch, spans = [], []
     if batch:
-        yield CandleBatch(tuple(batch), tuple(merged(spans)))
+        yield Batch(tuple(batch), tuple(merged(spans)))
 
 
-def trade_batches(capture: TradesCapture) -> Iterator[TradeBatch]:
+def trade_batches(capture: TradesCapture) -> Iterator[Batch[PublicTrade]]:
     """The trades of a file; those smaller than a lot are left out."""
     run: _Numbered | _Unnumbered | None = None
     for event in capture.events():
@@ -93,7 +88,7 @@ class _Numbered:
         #: From here on everything is known; the moment of the first trade itself may have had others.
         self._known_from_ns = 0
 
-    def take(self, trade: PublicTrade) -> TradeBatch | None:
+    def take(self, trade: PublicTrade) -> Batch[PublicTrade] | None:
         number = int(trade.trade_id)
         if number == self._number + 1:
             self._spans.append(Span(self._known_from_ns, trade.exchange_time_ns))
@@ -105,12 +100,12 @@ class _Numbered:
             self._trades.append(trade)
         return self._batch() if len(self._trades) >= BATCH_ROWS else None
 
-    def rest(self) -> Iterator[TradeBatch]:
+    def rest(self) -> Iterator[Batch[PublicTrade]]:
         if self._trades or self._spans:
             yield self._batch()
 
-    def _batch(self) -> TradeBatch:
-        batch = TradeBatch(tuple(self._trades), tuple(merged(self._spans)))
+    def _batch(self) -> Batch[PublicTrade]:
+        batch = Batch(tuple(self._trades), tuple(merged(self._spans)))
         self._trades, self._spans = [], []
         return batch
 
@@ -125,7 +120,7 @@ class _Unnumbered:
         self._spans: list[Span] = []
         self._known_from_ns = -1
 
-    def take(self, trade: PublicTrade) -> TradeBatch | None:
+    def take(self, trade: PublicTrade) -> Batch[PublicTrade] | None:
         minute = trade.exchange_time_ns - trade.exchange_time_ns % MINUTE_NS
         batch = None
         if minute != self._minute_ns:
@@ -134,11 +129,11 @@ class _Unnumbered:
             self._minute.append(trade)
         return batch
 
-    def rest(self) -> Iterator[TradeBatch]:
+    def rest(self) -> Iterator[Batch[PublicTrade]]:
         if self._trades:
             yield self._batch()
 
-    def _next_minute(self, minute_ns: int) -> TradeBatch | None:
+    def _next_minute(self, minute_ns: int) -> Batch[PublicTrade] | None:
         if self._minute_ns < 0 or minute_ns - self._minute_ns - MINUTE_NS > LONGEST_QUIET_NS:
             # A new run: what was begun is the cut end of the one before.
             self._known_from_ns = minute_ns + MINUTE_NS
@@ -149,8 +144,8 @@ class _Unnumbered:
         self._minute, self._minute_ns = [], minute_ns
         return self._batch() if len(self._trades) >= BATCH_ROWS else None
 
-    def _batch(self) -> TradeBatch:
-        batch = TradeBatch(tuple(self._trades), tuple(merged(self._spans)))
+    def _batch(self) -> Batch[PublicTrade]:
+        batch = Batch(tuple(self._trades), tuple(merged(self._spans)))
         self._known_from_ns = max(self._known_from_ns, self._minute_ns)
         self._trades, self._spans = [], []
         return batch

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -19,8 +18,8 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.values import TIME_NS_MAX
-from triplegain.feeds.captures.capture import Capture, VerifyReport
-from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, symbol_in_name, venue_in_name
+from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
+from triplegain.feeds.captures.instruments import symbol_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
@@ -42,24 +41,15 @@ _KRAKEN_CSV = re.compile(rb"\d{9,10}(\.\d+)?,[\d.]+,[\d.]+\r?\n")
 _Row = tuple[int, str, str, str, str]
 
 
-class TradesCapture:
+class TradesCapture(FileCapture):
     """The tape of one instrument."""
 
     depth = MarketDepth.TAPE
     candle_length_ns = None
 
-    def __init__(self, path: Path, format: str, symbol: str) -> None:
-        self.paths = (path,)
-        self.format = format
-        self._symbol = symbol
-
     @cached_property
     def instrument(self) -> Instrument:
-        prices = [row[3] for row in islice(self._rows(), SAMPLE)]
-        try:
-            return capture_instrument(self._symbol, venue_in_name(self.paths[0]), prices)
-        except InvalidValueError as error:
-            raise CaptureError(self.paths[0], str(error)) from error
+        return self._instrument(row[3] for row in self._rows())
 
     @property
     def rows(self) -> int:

@@ -12,7 +12,7 @@ from random import Random
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.feeds.demo.path import TABLE_BITS, TABLE_MASK, DemoPair, exponential, lognormal
+from triplegain.feeds.demo.past import TABLE_BITS, TABLE_MASK, DemoPair, exponential, lognormal
 
 DEPTH = 25
 #: Fair values are thousandths of a tick.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -210,7 +209,3 @@ def file_name(number: int) -> str:
 
 def file_number(name: str) -> int:
     return int(name.removesuffix(".jsonl.zst"))
-
-
-def by_name(files: Iterable[RecordedFile]) -> dict[str, RecordedFile]:
-    return {file.name: file for file in files}

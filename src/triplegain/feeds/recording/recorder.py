@@ -12,7 +12,7 @@ from pathlib import Path
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.feeds.recording.folder import FolderLock, RecordingError
 from triplegain.feeds.recording.manifest import Manifest
-from triplegain.feeds.recording.plain import ASSET_PAIRS
+from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.feeds.recording.writer import RecordingWriter
 from triplegain.venues.kraken.feed_line import FeedLine, FrameLine, ReplyLine

@@ -4,20 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.captures.capture import VerifyReport
-from triplegain.feeds.recording.folder import MISSING, is_being_recorded, is_recording, load_manifest
+from triplegain.feeds.recording.folder import (
+    MISSING,
+    is_being_recorded,
+    is_recording,
+    load_manifest,
+    recorded_instruments,
+    with_files,
+)
 from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
-from triplegain.feeds.recording.plain import is_plain_log, plain_manifest
 from triplegain.feeds.recording.reader import FileReader, PlainReader, read_header
-from triplegain.feeds.recording.tally import hashed
-from triplegain.market.feed import CaptureError
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, OverrunLine, read_line
+from triplegain.feeds.recording.tally import LineTally, hashed
+from triplegain.market.feed import CaptureError, FeedError
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, OverrunLine, ReplyLine, read_line
+from triplegain.venues.kraken.pairs import pairs_of
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+
+ASSET_PAIRS = "/0/public/AssetPairs"
+
+_START = b'{"rx_ns":'
+
+#: Lines among which the reply to AssetPairs must be, and what they may weigh.
+_OPENING_LINES = 100
+_LINE_BYTES_MAX = 16 * 2**20
+
+#: Where the file does not say: the stream learns the depth of a book from its subscription.
+_BOOK_DEPTH = 10
+_STALE_AFTER_NS = 3_000_000_000
+
+
+def is_plain_log(path: Path) -> bool:
+    """Whether a file begins with lines of a feed, the exchange's list of pairs among them."""
+    return _pairs_reply(path) is not None
+
+
+def plain_manifest(path: Path) -> Manifest:
+    """What the file holds; reads it to its end. Raises CaptureError where it is damaged."""
+    pairs = _pairs_reply(path)
+    if pairs is None:
+        raise CaptureError(path, "is no log of a feed: the exchange's list of pairs (AssetPairs) is missing")
+    tally, reader, number = LineTally(), PlainReader(path), 0
+    for texts in reader.blocks():
+        for text in texts:
+            number += 1
+            try:
+                tally.add(read_line(text))
+            except (ValueError, RecursionError) as error:
+                raise CaptureError(path, f"is no line of a feed ({error})", number) from error
+    counts = tally.counts
+    symbols = tuple(symbol for symbol in pairs_of(pairs.reply) if symbol in counts and counts[symbol].book_updates)
+    file = tally.of_file(path.name, 1, 0, (), reader.plain_bytes, path.stat().st_size, "", reader.cut)
+    run = Run(1, tally.first_rx_ns, symbols, _BOOK_DEPTH, _STALE_AFTER_NS, "")
+    return with_files(Manifest(instruments=recorded_instruments(pairs.reply, symbols), runs=(run,)), [file])
+
+
+def _pairs_reply(path: Path) -> ReplyLine | None:
+    for text in islice(_first_lines(path), _OPENING_LINES):
+        try:
+            line = read_line(text)
+        except (ValueError, RecursionError):
+            return None
+        if isinstance(line, ReplyLine) and line.path.startswith(ASSET_PAIRS):
+            try:
+                return line if pairs_of(line.reply) else None
+            except FeedError:
+                return None
+    return None
+
+
+def _first_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while file.read(len(_START)) == _START:
+                yield _START + file.readline(_LINE_BYTES_MAX)
+    except OSError as error:
+        raise CaptureError(path, f"cannot be read ({error.strerror})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +107,12 @@ class RecordedLines:
             skipped = _header_lines(file) + (file.preamble if position else 0)
             yield from self._of_file(file, skipped, is_last=file is files[-1])
 
-    def between(self, since_rx_ns: int, until_rx_ns: int) -> Iterator[FeedLine]:
-        """Lines received in [since, until), without what came before: only the parts of files they are in are read."""
-        for file in self.manifest.files:
-            if file.last_rx_ns < since_rx_ns or file.first_rx_ns >= until_rx_ns:
-                continue
-            earlier = [point for point in file.seek if point.rx_ns < since_rx_ns]
-            at_byte, skipped = (earlier[-1].byte, 0) if earlier else (0, _header_lines(file) + file.preamble)
-            for line in self._of_file(file, skipped, is_last=True, at_byte=at_byte):
-                if line.received_at_ns >= until_rx_ns:
-                    break
-                if line.received_at_ns >= since_rx_ns:
-                    yield line
-
-    def _of_file(self, file: RecordedFile, skipped: int, *, is_last: bool, at_byte: int = 0) -> Iterator[FeedLine]:
+    def _of_file(self, file: RecordedFile, skipped: int, *, is_last: bool) -> Iterator[FeedLine]:
         path = self.folder / file.name
         if file.cut == MISSING:
             raise CaptureError(path, f"{MISSING}: put it back")
         ends_early = bool(file.cut) and is_last
-        reader = FileReader(path, at_byte) if is_file_name(file.name) else PlainReader(path)
+        reader = FileReader(path) if is_file_name(file.name) else PlainReader(path)
         for texts in reader.blocks():
             number = reader.lines - len(texts)
             for text in texts:
@@ -78,10 +133,6 @@ class RecordedLines:
 def _header_lines(file: RecordedFile) -> int:
     """Lines that say what the file is; a plain log has none."""
     return int(is_file_name(file.name))
-
-
-#: Lines among which the reply to AssetPairs must be.
-_OPENING_LINES = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ class LineTally:
     def of_file(
         self,
         name: str,
-        header: FileHeader,
+        run: int,
+        preamble: int,
         seek: tuple[SeekPoint, ...],
         plain_bytes: int,
         size_bytes: int,
@@ -104,8 +105,8 @@ class LineTally:
         """The file these lines are in."""
         return RecordedFile(
             name,
-            header.run,
-            header.preamble,
+            run,
+            preamble,
             self.lines,
             size_bytes,
             plain_bytes,
@@ -191,7 +192,8 @@ def scan_file(path: Path) -> RecordedFile | None:
     if header is None:
         return None
     size, sha256 = hashed(path)
-    return tally.of_file(path.name, header, tuple(seek), reader.plain_bytes, size, sha256, fault or reader.cut)
+    run, cut = (header.run, header.preamble), fault or reader.cut
+    return tally.of_file(path.name, *run, tuple(seek), reader.plain_bytes, size, sha256, cut)
 
 
 def hashed(path: Path) -> tuple[int, str]:

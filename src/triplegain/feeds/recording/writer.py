@@ -13,8 +13,13 @@ import zstandard
 
 from triplegain import __version__
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.feeds.recording.disk import DiskBudget
-from triplegain.feeds.recording.folder import RecordingError, load_manifest, recorded_instruments, with_files
+from triplegain.feeds.recording.folder import (
+    DiskBudget,
+    RecordingError,
+    load_manifest,
+    recorded_instruments,
+    with_files,
+)
 from triplegain.feeds.recording.manifest import (
     VERSION,
     RecordedFile,
@@ -25,8 +30,8 @@ from triplegain.feeds.recording.manifest import (
     file_number,
     write_manifest,
 )
-from triplegain.feeds.recording.plain import ASSET_PAIRS
 from triplegain.feeds.recording.reader import FileHeader
+from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.feeds.recording.tally import LineTally
 from triplegain.market.feed import FeedError
@@ -85,9 +90,8 @@ class RecordingFile:
         finally:
             self._file.close()
         sha256 = self._hash.hexdigest()
-        return self._tally.of_file(
-            self.path.name, self._header, tuple(self._seek), self._plain_bytes, self.size_bytes, sha256
-        )
+        run, seek = (self._header.run, self._header.preamble), tuple(self._seek)
+        return self._tally.of_file(self.path.name, *run, seek, self._plain_bytes, self.size_bytes, sha256)
 
     def abandon(self) -> None:
         """Leave it as it is."""

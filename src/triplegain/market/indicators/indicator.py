@@ -103,6 +103,9 @@ class Handle:
     """One stream handle of TA-Lib over columns of numbers; a column may begin with NaN.
 
     It opens as soon as `needed` rows without NaN have come; before, its values are NaN.
+
+    It gives the same bits as the batch function from there on. It cannot be stored: it is opened again on the same
+    candles.
     """
 
     def __init__(self, function: str, parameters: tuple[float, ...], columns: tuple[Array, ...], needed: int) -> None:

@@ -11,8 +11,7 @@ import msgspec
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.candles import interval_for
-from triplegain.venues.kraken.feed_line import ReplyLine
-from triplegain.venues.kraken.line_queue import LineQueue
+from triplegain.venues.kraken.feed_line import LineQueue, ReplyLine
 from triplegain.venues.kraken.rest import TRADES_PER_PAGE, KrakenRest, ohlc_path, trades_path
 from triplegain.venues.kraken.wire.rest import read_reply, read_server_time, read_trade_page, write_errors
 

@@ -10,17 +10,11 @@ from zlib import crc32
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
-from triplegain.market.depth_book import DepthBook
 from triplegain.market.scaling import Scale
 from triplegain.venues.kraken.wire.frames import WireLevel
 
 #: The ten best levels of each side are covered, whatever depth is subscribed.
 CHECKED_LEVELS = 10
-
-
-def book_checksum(book: DepthBook) -> int:
-    """Kraken's CRC32 of a book."""
-    return checksum_of(*book.best(CHECKED_LEVELS))
 
 
 def checksum_of(bids: Sequence[Level], asks: Sequence[Level]) -> int:

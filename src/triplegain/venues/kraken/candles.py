@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,21 +13,18 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
-from triplegain.domain.span import Span
 from triplegain.market.candles.candles import empty_candles
 from triplegain.market.feed import FeedError
 from triplegain.market.scaling import Scale, with_fitting_tick
 from triplegain.venues.kraken.wire.rest import CandleRow, Candles, read_candles, read_reply
 
-#: Lengths in minutes that can be asked for.
-KRAKEN_INTERVALS = (1, 5, 15, 30, 60, 240, 1440)
-
-_MINUTE_NS = 60 * SECOND_NS
+#: Intervals in minutes that Kraken offers and that add up to ours. Its weeks do not begin on Monday.
+OHLC_MINUTES = (1, 5, 15, 30, 60, 240, 1440)
 
 
 def interval_for(length_ns: int) -> int | None:
     """The longest of Kraken's intervals that adds up to this length; None where none does."""
-    fitting = [minutes for minutes in KRAKEN_INTERVALS if length_ns % (minutes * _MINUTE_NS) == 0]
+    fitting = [minutes for minutes in OHLC_MINUTES if length_ns % (minutes * MINUTE_NS) == 0]
     return max(fitting, default=None)
 
 
@@ -38,7 +35,7 @@ def past_candles(
 
     Intervals without trades are flat. Raises InvalidValueError for rows that cannot be.
     """
-    step_ns = interval * _MINUTE_NS
+    step_ns = interval * MINUTE_NS
     if length_ns % step_ns:
         raise InvalidValueError(f"candles of {interval} min do not add up to {length_ns // SECOND_NS} s")
     price, quantity = Scale(instrument.tick), Scale(instrument.lot)
@@ -53,11 +50,18 @@ def past_candles(
 
 
 def _past_candle(row: CandleRow, symbol: str, length_ns: int, price: Scale, quantity: Scale) -> Candle:
-    opened, high, low, close = map(price.nearest, (row.open, row.high, row.low, row.close))
-    open_ns = row.time * SECOND_NS
-    if not (opened and high and low and close) or open_ns % length_ns:
+    made = _candle(row, symbol, length_ns, price.nearest, quantity.nearest)
+    if not (made.open and made.high and made.low and made.close) or made.open_time_ns % length_ns:
         raise InvalidValueError(f"a candle of {symbol} at {row.time} cannot be")
-    return Candle(symbol, open_ns, length_ns, opened, high, low, close, quantity.nearest(row.volume), row.count)
+    return made
+
+
+def _candle(
+    row: CandleRow, symbol: str, length_ns: int, price: Callable[[str], int], quantity: Callable[[str], int]
+) -> Candle:
+    opened, high, low, close = map(price, (row.open, row.high, row.low, row.close))
+    volume = quantity(row.volume)
+    return Candle(symbol, row.time * SECOND_NS, length_ns, opened, high, low, close, volume, row.count)
 
 
 def _without_gaps(rows: list[Candle]) -> list[Candle]:
@@ -88,13 +92,9 @@ def _whole(part: list[Candle], length_ns: int) -> Candle:
     )
 
 
-#: Intervals in minutes that Kraken offers and that add up to ours. Its weeks do not begin on Monday.
-OHLC_MINUTES = (1, 5, 15, 30, 60, 240, 1440)
-
-
 @dataclass(frozen=True, slots=True)
 class ClosedCandles:
-    """Candles that are over, oldest first, their volume-weighted prices as written, and the span they are whole in.
+    """Candles that are over, oldest first, and their volume-weighted prices as written.
 
     `instrument` has a finer tick than today's where old prices need one.
     """
@@ -103,7 +103,6 @@ class ClosedCandles:
     length_ns: int
     candles: tuple[Candle, ...]
     weighted_prices: tuple[str, ...]
-    span: Span
 
 
 def closed_candles(reply: bytes, instrument: Instrument, minutes: int) -> ClosedCandles:
@@ -115,28 +114,10 @@ def closed_candles(reply: bytes, instrument: Instrument, minutes: int) -> Closed
         instrument = with_fitting_tick(
             instrument, [text for row in rows for text in (row.open, row.high, row.low, row.close)]
         )
-        candles = _candles(instrument, length, rows)
+        price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
+        candles = tuple(_candle(row, instrument.symbol, length, price, quantity) for row in rows)
     except (msgspec.DecodeError, InvalidValueError) as error:
         raise FeedError(f"Kraken's candles of {instrument.symbol} cannot be read: {error}") from error
     if any(candle.open_time_ns % length for candle in candles):
         raise FeedError(f"Kraken's candles of {instrument.symbol} do not begin where those of {minutes} minutes do")
-    span = Span(candles[0].open_time_ns, candles[-1].close_time_ns) if candles else Span(0, 0)
-    return ClosedCandles(instrument, length, candles, tuple(row.vwap for row in rows), span)
-
-
-def _candles(instrument: Instrument, length: int, rows: list[CandleRow]) -> tuple[Candle, ...]:
-    price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
-    return tuple(
-        Candle(
-            instrument.symbol,
-            row.time * SECOND_NS,
-            length,
-            price(row.open),
-            price(row.high),
-            price(row.low),
-            price(row.close),
-            quantity(row.volume),
-            row.count,
-        )
-        for row in rows
-    )
+    return ClosedCandles(instrument, length, candles, tuple(row.vwap for row in rows))

@@ -15,17 +15,15 @@ from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.backlog import KrakenBacklog
-from triplegain.venues.kraken.book_requests import BookRequests
-from triplegain.venues.kraken.connection import ConnectBudget, KrakenConnection, Reconnecting
-from triplegain.venues.kraken.feed_line import FeedLine, ReplyLine, TickLine
-from triplegain.venues.kraken.line_queue import LineQueue
+from triplegain.venues.kraken.connection import BookRequests, ConnectBudget, KrakenConnection, Reconnecting
+from triplegain.venues.kraken.feed_line import FeedLine, LineQueue, ReplyLine, TickLine
 from triplegain.venues.kraken.market import KrakenMarket
 from triplegain.venues.kraken.pairs import instruments_of, kept_pairs, save_pairs
 from triplegain.venues.kraken.rest import KrakenRefusal, KrakenRest, asset_pairs_path
 from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 from triplegain.venues.kraken.stream_clock import BookWanted, StreamCounters
-from triplegain.venues.kraken.wire.requests import Params
+from triplegain.venues.kraken.wire.frames import Params
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,15 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule, FeeTier
 from triplegain.domain.instrument import Instrument
 from triplegain.market.feed import FeedError
-from triplegain.venues.kraken.wire.names import our_asset, our_symbol
-from triplegain.venues.kraken.wire.rest import AssetPair, FeeRow, read_pairs, read_reply, write_pairs
+from triplegain.venues.kraken.wire.rest import (
+    AssetPair,
+    FeeRow,
+    our_asset,
+    our_symbol,
+    read_pairs,
+    read_reply,
+    write_pairs,
+)
 
 CACHE_NAME = "kraken_pairs.json"
 

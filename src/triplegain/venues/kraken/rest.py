@@ -13,8 +13,7 @@ import aiohttp
 import msgspec
 
 from triplegain.market.feed import FeedError
-from triplegain.venues.kraken.wire.names import kraken_altname
-from triplegain.venues.kraken.wire.rest import read_reply
+from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply
 
 #: Requests Kraken takes at once before it counts them one a second.
 _BURST = 5
@@ -168,7 +167,7 @@ _WAITS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 60.0, 60.0)
 _PASSING = ("EService:", "EGeneral:Internal error")
 
 
-class PatientRest:
+class PatientRest(KrakenRest):
     """Repeats what failed by time-out, broken connection, HTTP status, rate limit or an exchange that is busy.
 
     `on_wait` hears the reason and the seconds of each pause. After the last attempt the FeedError is raised; so is a
@@ -177,31 +176,21 @@ class PatientRest:
 
     def __init__(
         self,
-        rest: KrakenRest,
+        url: str,
+        answer_within_s: float,
+        requests_per_s: float = 1.0,
         on_wait: Callable[[str, float], None] | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._rest = rest
+        super().__init__(url, answer_within_s, requests_per_s)
         self._on_wait = on_wait
         self._pause = pause
         self.repeated = 0
 
-    async def trades_page(self, symbol: str, since_ns: int, count: int = TRADES_PER_PAGE) -> bytes:
-        return await self._patiently(lambda: self._rest.trades_page(symbol, since_ns, count))
-
-    async def ohlc(self, symbol: str, minutes: int, since_s: int = 0) -> bytes:
-        return await self._patiently(lambda: self._rest.ohlc(symbol, minutes, since_s))
-
-    async def asset_pairs(self, symbols: tuple[str, ...] = ()) -> bytes:
-        return await self._patiently(lambda: self._rest.asset_pairs(symbols))
-
-    async def server_time(self) -> bytes:
-        return await self._patiently(self._rest.server_time)
-
-    async def _patiently(self, ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def get(self, path: str) -> bytes:
         for wait_s in _WAITS_S:
             try:
-                return await ask()
+                return await super().get(path)
             except FeedError as error:
                 if isinstance(error, KrakenRefusal) and not _passes(error):
                     raise
@@ -209,7 +198,7 @@ class PatientRest:
                     self._on_wait(str(error), wait_s)
             self.repeated += 1
             await self._pause(wait_s)
-        return await ask()
+        return await super().get(path)
 
 
 def _passes(refusal: KrakenRefusal) -> bool:

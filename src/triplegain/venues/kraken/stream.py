@@ -1,4 +1,4 @@
-"""A live market as a function of its feed lines: lines in, market events out.
+"""A live market as a function of its feed lines: lines in, market events out, and its state as lines again.
 
 Nothing here reads a clock or waits, so that a recording of the lines gives the same events again. What the connection
 has to do about it stands in `take_requests`. No line stops a stream: what cannot be read is counted, and the
@@ -8,15 +8,16 @@ instrument it concerns waits for a new book.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.clock import NEVER, SECOND_NS, iso
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.market import FeedState, Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.money import text
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
 from triplegain.venues.kraken.market import KrakenMarket, exchange_state
@@ -35,8 +36,50 @@ from triplegain.venues.kraken.wire.frames import (
     read_subscribed,
     read_trade_frame,
 )
-from triplegain.venues.kraken.wire.names import kraken_altname
-from triplegain.venues.kraken.wire.rest import read_reply, read_server_time, read_system_status
+from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply, read_server_time, read_system_status
+from triplegain.venues.kraken.wire.writer import PairRules, PairWriter, acknowledgement, instruments, status
+
+#: Words of the exchange for states that are not its usual one.
+_WORDS = {
+    FeedState.MAINTENANCE: "maintenance",
+    FeedState.CANCEL_ONLY: "cancel_only",
+    FeedState.POST_ONLY: "post_only",
+}
+
+
+def state_lines(markets: Iterable[KrakenMarket], received_at_ns: int) -> list[FeedLine]:
+    """Frames after which a new stream has these books: what the exchange allows, then every book that is in sync.
+
+    The newest book comes first, for it says what time it is.
+    """
+    known = [market for market in markets if market.connection is not None]
+    told = [(market.connection or 0, frame) for market in known for frame in _conditions(market)]
+    for market in sorted(known, key=lambda one: -one.book_time_ns):
+        if market.is_synced:
+            told += [(market.connection or 0, frame) for frame in _book(market, received_at_ns)]
+    return [FrameLine(received_at_ns, connection, frame) for connection, frame in told]
+
+
+def _conditions(market: KrakenMarket) -> Iterable[bytes]:
+    system, pair = market.condition.system[0], market.condition.pair[0]
+    if system in _WORDS:
+        yield status(_WORDS[system])
+    if pair in _WORDS:
+        one = market.instrument
+        places = (market.book.price.places, market.book.quantity.places)
+        steps = map(text, (one.tick, one.lot, one.quantity_min, one.cost_min))
+        yield instruments("update", [PairRules(one.symbol, one.base, one.quote, _WORDS[pair], *places, 0, *steps)])
+
+
+def _book(market: KrakenMarket, received_at_ns: int) -> Iterable[bytes]:
+    book = market.book
+    time = iso(received_at_ns)
+    result = {"channel": "book", "depth": market.depth, "snapshot": True, "symbol": market.symbol}
+    yield acknowledgement("subscribe", result, None, time, time)
+    bids, asks = book.levels()
+    writer = PairWriter(market.symbol, book.price.places, book.quantity.places)
+    yield writer.book("snapshot", bids, asks, book.checksum(), market.book_time_ns)
+
 
 #: Instruments a message that cannot be read speaks of.
 _SYMBOL = re.compile(rb'"symbol"\s*:\s*"([A-Z0-9./]{3,30})"')
@@ -95,11 +138,6 @@ class KrakenStream:
     @property
     def markets(self) -> Collection[KrakenMarket]:
         return self._markets.values()
-
-    @property
-    def waiting(self) -> tuple[str, ...]:
-        """Instruments whose book is not in sync."""
-        return tuple(symbol for symbol, market in self._markets.items() if not market.is_synced)
 
     def is_waiting(self, symbol: str) -> bool:
         """Whether its book is not in sync."""

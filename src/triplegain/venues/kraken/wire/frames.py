@@ -39,41 +39,6 @@ class TradeMessage(msgspec.Struct):
     ord_type: str = ""
 
 
-class TickerMessage(msgspec.Struct):
-    """`data[0]` of the ticker channel."""
-
-    symbol: str
-    bid: Any
-    bid_qty: Any
-    ask: Any
-    ask_qty: Any
-    last: Any
-    volume: Any
-    timestamp: str = ""
-
-
-class PairMessage(msgspec.Struct):
-    """One pair of the instrument channel: its rules and its `status` (online, cancel_only, post_only, ...)."""
-
-    symbol: str
-    base: str
-    quote: str
-    status: str
-    price_increment: Any
-    qty_increment: Any
-    qty_min: Any
-    cost_min: Any
-    price_precision: int
-    qty_precision: int
-    cost_precision: int = 0
-
-
-class InstrumentMessage(msgspec.Struct):
-    """`data` of the instrument channel: an object, not a list."""
-
-    pairs: list[PairMessage] = []
-
-
 class PairState(msgspec.Struct):
     """What can change about a pair while it is traded."""
 
@@ -145,8 +110,41 @@ read_book_frame = msgspec.json.Decoder(BookFrame, float_hook=str).decode
 read_trade_frame = msgspec.json.Decoder(TradeFrame, float_hook=str).decode
 read_book = msgspec.json.Decoder(list[BookMessage], float_hook=str).decode
 read_trades = msgspec.json.Decoder(list[TradeMessage], float_hook=str).decode
-read_ticker = msgspec.json.Decoder(list[TickerMessage], float_hook=str).decode
-read_instruments = msgspec.json.Decoder(InstrumentMessage, float_hook=str).decode
 read_pair_states = msgspec.json.Decoder(PairStates, float_hook=str).decode
 read_status = msgspec.json.Decoder(list[StatusMessage]).decode
 read_subscribed = msgspec.json.Decoder(Subscribed | None).decode
+
+
+class Params(msgspec.Struct, omit_defaults=True):
+    """Parameters of subscribe and unsubscribe; `None` leaves the exchange's default."""
+
+    channel: str = ""
+    symbol: list[str] | None = None
+    depth: int | None = None
+    snapshot: bool | None = None
+    interval: int | None = None
+    event_trigger: str | None = None
+    token: str | None = None
+
+
+class Request(msgspec.Struct, omit_defaults=True):
+    """`method` is subscribe, unsubscribe, ping, or one of the trading requests; empty `params` were not sent."""
+
+    method: str = ""
+    params: msgspec.Raw = msgspec.Raw(b"")
+    req_id: int | None = None
+
+
+read_request = msgspec.json.Decoder(Request).decode
+read_params = msgspec.json.Decoder(Params).decode
+_encoder = msgspec.json.Encoder()
+
+
+def write_request(method: str, params: Params | None = None, req_id: int | None = None) -> bytes:
+    """One request as it goes on the wire."""
+    body: dict[str, Any] = {"method": method}
+    if params is not None:
+        body["params"] = params
+    if req_id is not None:
+        body["req_id"] = req_id
+    return _encoder.encode(body)

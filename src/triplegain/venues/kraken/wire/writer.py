@@ -47,18 +47,23 @@ class TickerFigures:
     change_pct: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CandleFigures:
-    """One candle, opened at `time_ns`; prices and `vwap` in ticks, volume in lots."""
+    """One candle, opened at `time_ns`: prices in ticks, `volume` in lots, `cost` the sum of price times volume."""
 
     time_ns: int
     open: int
     high: int
     low: int
     close: int
-    trades: int
-    volume: int
-    vwap: int
+    volume: int = 0
+    cost: int = 0
+    trades: int = 0
+
+    @property
+    def vwap(self) -> int:
+        """In ticks, cut down; 0 without volume."""
+        return self.cost // self.volume if self.volume else 0
 
 
 @dataclass(frozen=True, slots=True)
