@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 from triplegain.domain.records import Outcome
 
 
@@ -24,25 +25,9 @@ def decisions(
     as_json: JsonOption = False,
 ) -> None:
     """The decisions of a session with their votes, the risk engine's clamps, and the order that came of each."""
-    from rich.console import Console
+    from triplegain.cli.database import read_session_of
+    from triplegain.cli.decisions_view import decisions_view, read_trail, trail_as_json
 
-    from triplegain.cli.database import latest_session, with_database
-    from triplegain.cli.decisions_view import Trail, decisions_view, read_trail, trail_as_json
-    from triplegain.cli.tables import print_json
-    from triplegain.storage.database import Database
-
-    async def read(database: Database) -> Trail:
-        return await read_trail(
-            database,
-            session or await latest_session(database),
-            symbol=symbol and symbol.upper(),
-            outcome=outcome and outcome.value,
-            limit=limit,
-            before=before,
-        )
-
-    found = with_database(read)
-    if as_json:
-        print_json(trail_as_json(found))
-    else:
-        Console().print(decisions_view(found))
+    pair = symbol and symbol.upper()
+    read = partial(read_trail, symbol=pair, outcome=outcome and outcome.value, limit=limit, before=before)
+    tell(as_json, read_session_of(session, read), decisions_view, trail_as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -19,19 +19,8 @@ def leaderboard(
     as_json: JsonOption = False,
 ) -> None:
     """Votes, failures, hit rates and costs by model, with the range in which luck alone may put them."""
-    from rich.console import Console
-
-    from triplegain.cli.database import latest_session, with_database
+    from triplegain.cli.database import read_session_of
     from triplegain.cli.leaderboard_view import leaderboard_as_json, leaderboard_view
-    from triplegain.cli.tables import print_json
-    from triplegain.storage.database import Database
-    from triplegain.storage.leaderboard import Leaderboard, read_leaderboard
+    from triplegain.storage.leaderboard import read_leaderboard
 
-    async def read(database: Database) -> Leaderboard:
-        return await read_leaderboard(database, session or await latest_session(database))
-
-    found = with_database(read)
-    if as_json:
-        print_json(leaderboard_as_json(found))
-    else:
-        Console().print(leaderboard_view(found))
+    tell(as_json, read_session_of(session, read_leaderboard), leaderboard_view, leaderboard_as_json)

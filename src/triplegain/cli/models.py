@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from triplegain.cli import model_costs
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from triplegain.app.models import Ping
-    from triplegain.llm.roster import Roster
+    from triplegain.llm.roster import Roster, Standing
     from triplegain.llm.spec import ModelSpec
 
 LlmOption = Annotated[
@@ -36,19 +36,13 @@ def register(app: typer.Typer) -> None:
 
 def show(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
     """Every configured model: who takes part, in which parts, who does not and why, and what a day costs at most."""
-    from rich.console import Console
-
     from triplegain.app.models import calls_per_day, read_roster
-    from triplegain.cli.tables import print_json
     from triplegain.config import load_config, read_environment
 
     config = load_config()
     roster = asyncio.run(read_roster(config, read_environment(), llm))
     calls = calls_per_day(config)
-    if as_json:
-        print_json(roster_as_json(roster, calls))
-    else:
-        Console().print(roster_view(roster, calls))
+    tell(as_json, roster, lambda found: roster_view(found, calls), lambda found: roster_as_json(found, calls))
 
 
 def ping(
@@ -56,17 +50,10 @@ def ping(
     as_json: JsonOption = False,
 ) -> None:
     """Ask each model one tiny question. It costs what it costs. Exit code 1 if one does not answer."""
-    from rich.console import Console
-
-    from triplegain.cli.tables import print_json
-
     pings = asyncio.run(_ping(name))
-    if as_json:
-        print_json(pings)
-    elif pings:
-        Console().print(pings_view(pings))
-    else:
-        print("No model takes part: `tg models list` says why.")
+    tell(
+        as_json, pings, lambda found: pings_view(found) if found else "No model takes part: `tg models list` says why."
+    )
     if not pings or not all(each.answered for each in pings):
         raise typer.Exit(1)
 
@@ -121,15 +108,21 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from triplegain.cli.tables import GAIN, QUIET, listing, roughly
+    from triplegain.cli.tables import GAIN, QUIET, RIGHT, WHOLE, roughly, table_of
 
-    prices = "USD/M in", "out"
-    table = listing("Name", "Provider", "Id", *prices, "Takes part", right=prices, whole=("Name", "Provider"))
-    for each in roster.standings:
-        spec = each.spec
+    def part(each: Standing) -> Text:
         parts = ", ".join(each.roles) or "yes, without a part"
-        state = Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
-        table.add_row(spec.name, spec.provider.value, spec.model, *map(roughly, _prices(spec)), state)
+        return Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
+
+    table = table_of(
+        roster.standings,
+        ("Name", lambda each: each.spec.name, WHOLE),
+        ("Provider", lambda each: each.spec.provider.value, WHOLE),
+        ("Id", lambda each: each.spec.model),
+        ("USD/M in", lambda each: roughly(_prices(each.spec)[0]), RIGHT),
+        ("out", lambda each: roughly(_prices(each.spec)[1]), RIGHT),
+        ("Takes part", part),
+    )
     return Group(table, Text(roster.banner(calls)[0]), Text(roster.banner(calls)[-1] if roster.present else ""))
 
 
@@ -137,15 +130,17 @@ def pings_view(pings: list[Ping]) -> RenderableType:
     """For eyes: a line for each model."""
     from rich.text import Text
 
-    from triplegain.cli.tables import LOSS, listing, roughly
+    from triplegain.cli.tables import LOSS, RIGHT, WHOLE, roughly, table_of
 
-    numbers = "Seconds", "Tokens in", "out", "USD"
-    table = listing("Name", "Answered", *numbers, right=numbers, whole=("Name",))
-    for each in pings:
-        answer = Text(each.model_id) if each.answered else Text(each.failure, style=LOSS)
-        seconds = f"{each.latency_ns / 1e9:.2f}"
-        table.add_row(each.model, answer, seconds, str(each.tokens_in), str(each.tokens_out), roughly(each.cost_usd))
-    return table
+    return table_of(
+        pings,
+        ("Name", "model", WHOLE),
+        ("Answered", lambda each: Text(each.model_id) if each.answered else Text(each.failure, style=LOSS)),
+        ("Seconds", lambda each: f"{each.latency_ns / 1e9:.2f}", RIGHT),
+        ("Tokens in", "tokens_in", RIGHT),
+        ("out", "tokens_out", RIGHT),
+        ("USD", lambda each: roughly(each.cost_usd), RIGHT),
+    )
 
 
 def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:

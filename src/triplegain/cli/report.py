@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -21,19 +21,10 @@ def report(
     """Equity beside buy-and-hold, trades, fees, drawdown, costs, and why nothing was traded."""
     from rich.console import Console
 
-    from triplegain.cli.database import latest_session, with_database
+    from triplegain.cli.database import read_session_of
     from triplegain.cli.report_json import report_as_json
     from triplegain.cli.report_view import report_view
-    from triplegain.cli.tables import print_json
-    from triplegain.storage.database import Database
-    from triplegain.storage.session_report import SessionReport, read_report
+    from triplegain.storage.session_report import read_report
 
-    async def read(database: Database) -> SessionReport:
-        return await read_report(database, session or await latest_session(database))
-
-    found = with_database(read)
-    if as_json:
-        print_json(report_as_json(found))
-    else:
-        console = Console()
-        console.print(report_view(found, console))
+    found = read_session_of(session, read_report)
+    tell(as_json, found, lambda found: report_view(found, Console()), report_as_json)
