@@ -8,14 +8,7 @@ import typer
 
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
 
-agents = typer.Typer(no_args_is_help=True, help="The agents of the running session.")
 
-
-def register(app: typer.Typer) -> None:
-    app.add_typer(agents, name="agents")
-
-
-@agents.command("show")
 def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """The tasks of the schedule, who takes part, and what is held of each market."""
     from triplegain.cli.agents_view import agents_view
@@ -24,7 +17,6 @@ def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
         tell(as_json, api.get("/agents"), agents_view)
 
 
-@agents.command("run")
 def run(
     task: Annotated[str, typer.Argument(help="technical, regime, sentiment, decision, rebalance.", show_default=False)],
     as_json: JsonOption = False,

@@ -20,15 +20,6 @@ CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `captures`."""
-    group = typer.Typer(name="captures", help="Recorded markets: list, verify, replay.", no_args_is_help=True)
-    group.command("list")(list_all)
-    group.command("verify")(verify)
-    group.command("replay")(replay)
-    app.add_typer(group)
-
-
 def captures_folder() -> Path | None:
     """TRIPLEGAIN_CAPTURES, else the folder of recorded markets that lies beside the checkout; None if neither is."""
     from triplegain import resources

@@ -7,14 +7,6 @@ import typer
 from triplegain.cli.client import JsonOption, tell
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `config`."""
-    group = typer.Typer(name="config", help="The configuration: show, check.", no_args_is_help=True)
-    group.command()(show)
-    group.command()(check)
-    app.add_typer(group)
-
-
 def show(as_json: JsonOption = False) -> None:
     """Everything in force, defaults and environment included; secrets are masked."""
     import yaml

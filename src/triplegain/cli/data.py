@@ -19,19 +19,6 @@ _CONTRADICTS = 6
 Symbols = Annotated[list[str] | None, typer.Argument(help="Pairs, like BTC/USDT; without one all.", metavar="SYMBOL…")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `data`."""
-    group = typer.Typer(
-        name="data", help="Stored history: download, import, list, verify, prune.", no_args_is_help=True
-    )
-    group.command()(download)
-    group.command("import")(import_paths)
-    group.command("list")(list_all)
-    group.command()(verify)
-    group.command()(prune)
-    app.add_typer(group)
-
-
 def download(
     symbols: Annotated[list[str], typer.Argument(help="Pairs, like BTC/USDT.", metavar="SYMBOL…")],
     since: Annotated[str | None, typer.Option(help="from this time on, UTC: 2024-01-01 or 2024-01-01T12:00")] = None,

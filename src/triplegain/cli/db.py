@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from triplegain.storage.server_status import ServerStatus
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `db`."""
-    group = typer.Typer(name="db", help="The database: status, migrate, backup, cleanup.", no_args_is_help=True)
-    for command in (status, migrate, backup, cleanup):
-        group.command()(command)
-    app.add_typer(group)
-
-
 def status(as_json: JsonOption = False) -> None:
     """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
     from triplegain.cli.database import database_url, open_server

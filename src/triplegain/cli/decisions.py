@@ -11,11 +11,6 @@ from triplegain.cli.client import JsonOption, tell
 from triplegain.domain.records import Outcome
 
 
-def register(app: typer.Typer) -> None:
-    """Add `decisions`."""
-    app.command()(decisions)
-
-
 def decisions(
     session: Annotated[str | None, typer.Option(help="Its id; without one the latest session.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Of this pair only, like BTC/USDT.")] = None,

@@ -7,11 +7,6 @@ import typer
 from triplegain.cli.client import JsonOption
 
 
-def register(app: typer.Typer) -> None:
-    """Add `doctor`."""
-    app.command()(doctor)
-
-
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything and say what to do. Exit code 1 if something must be done."""
     from rich.console import Console

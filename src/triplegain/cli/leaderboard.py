@@ -9,11 +9,6 @@ import typer
 from triplegain.cli.client import JsonOption, tell
 
 
-def register(app: typer.Typer) -> None:
-    """Add `leaderboard`."""
-    app.command()(leaderboard)
-
-
 def leaderboard(
     session: Annotated[str | None, typer.Option(help="Its id; without one the latest session.")] = None,
     as_json: JsonOption = False,

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from triplegain.storage.model_ledger import ModelCosts
 
 
-def register(models: typer.Typer) -> None:
-    """Add `cost` to the group `models`."""
-    models.command("cost")(cost)
-
-
 def cost(
     days: Annotated[int, typer.Option(min=1, max=3660, help="So many days back, today among them (UTC).")] = 7,
     as_json: JsonOption = False,

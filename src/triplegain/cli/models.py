@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triplegain.cli import model_costs
 from triplegain.cli.client import JsonOption, tell
 
 if TYPE_CHECKING:
@@ -23,15 +22,6 @@ if TYPE_CHECKING:
 LlmOption = Annotated[
     str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group `models`."""
-    group = typer.Typer(name="models", help="The language models: list, ping, cost.", no_args_is_help=True)
-    group.command("list")(show)
-    group.command()(ping)
-    model_costs.register(group)
-    app.add_typer(group)
 
 
 def show(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:

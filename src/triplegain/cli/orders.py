@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _ACTIVE = ["pending", "open", "partially_filled"]
-orders = typer.Typer(no_args_is_help=True, help="Orders of the running session.")
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
 
 
@@ -29,11 +28,6 @@ class _Tif(StrEnum):
     GTD = "gtd"
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(orders, name="order")
-
-
-@orders.command("place")
 def place(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
     side: Annotated[_Side, typer.Argument(case_sensitive=False, show_default=False)],
@@ -75,7 +69,6 @@ def place(
         tell(as_json, api.place({field: value for field, value in wanted.items() if value is not None}), _line)
 
 
-@orders.command("amend")
 def amend(
     name: _Name,
     quantity: Annotated[str | None, typer.Option(help="New total quantity.")] = None,
@@ -91,7 +84,6 @@ def amend(
         tell(as_json, api.patch(f"/paper/orders/{part(name)}", changes), _line)
 
 
-@orders.command("cancel")
 def cancel(
     name: Annotated[str | None, typer.Argument(metavar="ID", help="Client order id or order id.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All orders but those that protect a position.")] = False,
@@ -108,7 +100,6 @@ def cancel(
             tell(as_json, api.delete("/paper/orders"), _all_cancelled)
 
 
-@orders.command("list")
 def show_list(
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
     as_json: JsonOption = False,

@@ -11,14 +11,7 @@ from triplegain.cli.client import JsonOption, SessionOption, part, running_syste
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-positions = typer.Typer(no_args_is_help=True, help="Positions of the running session.")
 
-
-def register(app: typer.Typer) -> None:
-    app.add_typer(positions, name="position")
-
-
-@positions.command("list")
 def show_list(
     everything: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
     as_json: JsonOption = False,
@@ -33,7 +26,6 @@ def show_list(
         tell(as_json, found, lambda found: _table(found, title) if found else none, lambda _: told)
 
 
-@positions.command("close")
 def close(
     name: Annotated[str, typer.Argument(metavar="ID", help="The position, like pos-1.", show_default=False)],
     as_json: JsonOption = False,

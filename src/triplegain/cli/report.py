@@ -9,11 +9,6 @@ import typer
 from triplegain.cli.client import JsonOption, tell
 
 
-def register(app: typer.Typer) -> None:
-    """Add `report`."""
-    app.command()(report)
-
-
 def report(
     session: Annotated[str | None, typer.Argument(help="Its id; without one the latest session.")] = None,
     as_json: JsonOption = False,

@@ -10,19 +10,12 @@ import typer
 
 from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
 
-risk = typer.Typer(no_args_is_help=True, help="The risk engine of the running session.")
-
 
 class _Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(risk, name="risk")
-
-
-@risk.command("show")
 def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Equity and losses, halts and cool-downs, where the breakers act, and the limits of the next trade."""
     from triplegain.cli.risk_view import risk_view
@@ -31,7 +24,6 @@ def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
         tell(as_json, api.get("/risk/state"), risk_view)
 
 
-@risk.command("check")
 def check(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
     side: Annotated[_Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = _Side.BUY,
@@ -66,7 +58,6 @@ def check(
         tell(as_json, verdict, verdict_view)
 
 
-@risk.command("reset")
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,

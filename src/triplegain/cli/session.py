@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 _Id = Annotated[str, typer.Argument(help="The session's id, as `session list` shows it.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `session`."""
-    group = typer.Typer(name="session", help="Paper sessions: list, show, end, reset.", no_args_is_help=True)
-    group.command("list")(list_sessions)
-    group.command("show")(show)
-    group.command("end")(end)
-    group.command("reset")(reset)
-    app.add_typer(group)
-
-
 def list_sessions(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, latest first.")] = 50,
     as_json: JsonOption = False,

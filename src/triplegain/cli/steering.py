@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
-
-
-def register(app: typer.Typer) -> None:
-    app.command("flat")(flat)
-    app.command("emergency")(emergency)
-    app.command("pause")(pause)
-    app.command("resume")(resume)
 
 
 def flat(as_json: JsonOption = False, session: SessionOption = None) -> None:
