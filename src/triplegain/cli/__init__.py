@@ -21,7 +21,6 @@ from triplegain.cli import (
     db,
     doctor,
     local_kraken,
-    model_costs,
     models,
     orders,
     paper,
@@ -91,7 +90,7 @@ _GROUPS: dict[tuple[str, str], dict[str, Callable[..., Any]]] = {
         "list": session.list_sessions, "show": session.show, "end": session.end, "reset": session.reset,
     },
     ("models", "The language models: list, ping, cost."): {
-        "list": models.show, "ping": models.ping, "cost": model_costs.cost,
+        "list": models.show, "ping": models.ping, "cost": models.cost,
     },
     ("db", "The database: status, migrate, backup, cleanup."): {
         "status": db.status, "migrate": db.migrate, "backup": db.backup, "cleanup": db.cleanup,

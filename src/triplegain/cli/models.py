@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from triplegain.app.models import Ping
     from triplegain.llm.roster import Roster, Standing
     from triplegain.llm.spec import ModelSpec
+    from triplegain.storage.database import Database
+    from triplegain.storage.model_ledger import ModelCosts
 
 LlmOption = Annotated[
     str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
@@ -70,6 +72,24 @@ async def _ping(name: str | None) -> list[Ping]:
         models = await build_models(config, environ, ledger, SteadyClock(), name or "auto", local=local)
         stack.push_async_callback(models.aclose)
         return await ask(models.port, [spec.name for spec in models.roster.present], config.llm.ping_timeout_s)
+
+
+def cost(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="So many days back, today among them (UTC).")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """What models have cost, and what is left today. Money set aside for a call that never ended counts as spent."""
+    from triplegain.cli.database import with_database
+    from triplegain.config import load_config
+    from triplegain.domain.clock import SystemClock, to_datetime
+    from triplegain.storage.model_ledger import read_model_costs
+
+    async def read(database: Database) -> ModelCosts:
+        return await read_model_costs(database, to_datetime(SystemClock().now_ns()).date(), days)
+
+    per_day = load_config().budget.per_day_usd
+    found = with_database(read)
+    tell(as_json, found, lambda found: costs_view(found, per_day), lambda found: costs_as_json(found, per_day))
 
 
 def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
@@ -140,3 +160,37 @@ def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
     a_thousand = cost_usd(spec, 1000, 0), cost_usd(spec, 0, 1000)
     price_in, price_out = (None if cost is None else cost * 1000 for cost in a_thousand)
     return price_in, price_out
+
+
+def costs_as_json(found: ModelCosts, per_day: Decimal) -> dict[str, Any]:
+    """Money as text; `costs` has a row for each day and model."""
+    return {
+        "today": found.today,
+        "per_day_usd": per_day,
+        "used_today_usd": found.used_today,
+        "left_today_usd": found.left_today(per_day),
+        "costs": found.costs,
+    }
+
+
+def costs_view(found: ModelCosts, per_day: Decimal) -> RenderableType:
+    """For eyes: a line for each day and model, and what is left."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from triplegain.cli.tables import RIGHT, WARNING, WHOLE, table_of
+
+    left = found.left_today(per_day)
+    summary = Text(f"Today (UTC) {found.used_today:.4f} of {per_day:.2f} USD spent or set aside, ")
+    summary.append(f"{left:.4f} left", style="" if left else WARNING)
+    if not found.costs:
+        return Group(Text("No model has been asked in these days."), summary)
+    table = table_of(
+        found.costs,
+        ("day", "day", WHOLE),
+        ("model", "model", WHOLE),
+        ("calls", "calls", RIGHT),
+        ("spent USD", lambda each: f"{each.spent_usd:.4f}", RIGHT),
+        ("set aside USD", lambda each: f"{each.reserved_usd:.4f} in {each.unsettled}" if each.unsettled else "", RIGHT),
+    )
+    return Group(table, summary)

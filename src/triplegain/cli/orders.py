@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
+from triplegain.domain.orders import OrderKind, Side, TimeInForce
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,27 +17,16 @@ _ACTIVE = ["pending", "open", "partially_filled"]
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
 
 
-class _Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
-
-
-class _Tif(StrEnum):
-    GTC = "gtc"
-    IOC = "ioc"
-    GTD = "gtd"
-
-
 def place(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
-    side: Annotated[_Side, typer.Argument(case_sensitive=False, show_default=False)],
+    side: Annotated[Side, typer.Argument(case_sensitive=False, show_default=False)],
     quantity: Annotated[str, typer.Argument(help="How much of the base asset.", show_default=False)],
     limit: Annotated[str | None, typer.Option(metavar="PRICE", help="Limit price; without it: market.")] = None,
     stop_loss: Annotated[str | None, typer.Option(metavar="PRICE", help="Sell at market once it trades here.")] = None,
     stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Protects the position this opens.")] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit of the position.")] = None,
     post_only: Annotated[bool, typer.Option("--post-only", help="Rejected rather than taking.")] = False,
-    tif: Annotated[_Tif | None, typer.Option(case_sensitive=False, help="Time in force.")] = None,
+    tif: Annotated[TimeInForce | None, typer.Option(case_sensitive=False, help="Time in force.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="1h", help="Length or time; means gtd.")] = None,
     name: Annotated[str | None, typer.Option("--id", help="Client order id: the same id is the same order.")] = None,
     as_json: JsonOption = False,
@@ -45,7 +34,6 @@ def place(
 ) -> None:
     """Place an order and say what the exchange answered."""
     from triplegain.domain.ids import request_id
-    from triplegain.domain.orders import OrderKind
 
     prices = {OrderKind.LIMIT: limit, OrderKind.STOP_LOSS: stop_loss}
     named = {kind: price for kind, price in prices.items() if price is not None}

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
-
-
-class _Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
+from triplegain.domain.orders import Side
 
 
 def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
@@ -26,7 +21,7 @@ def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
 
 def check(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
-    side: Annotated[_Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = _Side.BUY,
+    side: Annotated[Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = Side.BUY,
     stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Stop-loss; a buy needs one.")] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit.")] = None,
     quantity: Annotated[str | None, typer.Option(help="Of the base asset; without: by the sizing rule.")] = None,
