@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.hostile import tame
-from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, duration, table_of, worded
+from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, duration, table_of, tame, worded
 from triplegain.domain.clock import SECOND_NS
 
 _SECONDS = 19

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.hostile import tame
-from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of
+from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of, tame
 from triplegain.domain.json_form import with_derived
 from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures
 from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
