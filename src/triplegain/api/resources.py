@@ -233,6 +233,7 @@ def order(record: records.OrderRecord, mode: str, fills: Iterable[OrderFilled] |
         order_type=terms.kind,
         post_only=terms.post_only,
         price=record.price_now,
+        average_price=record.average_price,
         fills=None if fills is None else list(fills),
     )
 
