@@ -9,7 +9,7 @@ import pytest
 from tests.app.steered import Steered, opened_system, running
 from tests.session.stored_parts import stored
 
-from triplegain.api.risk_requests import RiskQuestion
+from triplegain.api.requests import RiskQuestion
 from triplegain.risk.state import HaltKind
 
 QUANTITY = "0.01"

@@ -8,7 +8,7 @@ from tests.cli.conftest import Stored, Tg
 from tests.storage.mind_steps import vote
 from tests.storage.scripted_session import ScriptedSession, session_record
 
-from triplegain.cli.hostile import tame
+from triplegain.cli.tables import tame
 from triplegain.storage.session_store import SessionStore
 
 RISK = {

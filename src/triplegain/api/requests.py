@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from triplegain.api.wire import Money, Name, Symbol
 from triplegain.domain.clock import SECOND_NS, from_datetime
@@ -23,15 +23,17 @@ from triplegain.domain.orders import (
     TimeInForce,
     terms_of,
 )
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
 from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_FRACTION = r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"
 _R = TypeVar("_R")
 
 
-def lower(raw: Any) -> Any:
+def _lower(raw: Any) -> Any:
     """A word however it was written."""
     return raw.strip().lower() if isinstance(raw, str) else raw
 
@@ -40,7 +42,20 @@ def _upper(raw: Any) -> Any:
     return raw.strip().upper() if isinstance(raw, str) else raw
 
 
-_Word = BeforeValidator(lower)
+_Word = BeforeValidator(_lower)
+
+
+def _fraction(raw: Any) -> Decimal:
+    if not isinstance(raw, str) or not re.fullmatch(_FRACTION, raw):
+        raise ValueError('must be text from "0" to "1", like "0.75", with at most 6 decimals')
+    return Decimal(raw)
+
+
+Fraction = Annotated[
+    Decimal,
+    BeforeValidator(_fraction),
+    WithJsonSchema({"type": "string", "pattern": f"^({_FRACTION})$", "example": "0.75"}),
+]
 
 
 class Body(BaseModel):
@@ -121,6 +136,48 @@ class PositionClose(Body):
     """All of it, or `quantity`."""
 
     quantity: Money | None = None
+
+
+class RiskQuestion(Body):
+    """What would risk say? A buy opens a position, a sell takes off what is held.
+
+    `quantity` in the base asset, or `notional` (`size`) in the quote currency; with neither a buy gets what the
+    sizing rule gives and a sell is of everything held. Without `price` at market. `regime`: by default the current.
+    """
+
+    symbol: Symbol
+    side: Annotated[Literal["buy", "sell"], _Word]
+    quantity: Money | None = None
+    notional: Money | None = Field(None, validation_alias=AliasChoices("notional", "size"))
+    price: Money | None = Field(None, validation_alias=AliasChoices("price", "entry_price"))
+    stop: Money | None = None
+    target: Money | None = None
+    leverage: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
+    confidence: Fraction = Decimal("0.75")
+    regime: Annotated[Regime, _Word] | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> RiskQuestion:
+        if self.quantity is not None and self.notional is not None:
+            raise ValueError("give the quantity or the notional, not both")
+        if self.side == "sell" and (self.stop is not None or self.target is not None):
+            raise ValueError("a sell takes off what is held: it has no stop and no target (there are no shorts)")
+        return self
+
+    def proposal(self) -> TradeProposal:
+        """The trade as far as it is said here."""
+        side = Side.parse(self.side)
+        return TradeProposal(
+            symbol=self.symbol,
+            side=side,
+            intent=Intent.OPEN if side is Side.BUY else Intent.CLOSE,
+            terms=terms_of(None, self.price),
+            quantity=self.quantity,
+            stop=self.stop,
+            target=self.target,
+            leverage=self.leverage,
+            confidence=self.confidence,
+        )
 
 
 class Page(BaseModel):

@@ -148,6 +148,11 @@ class Analysis(Part):
     """One answer or abstention of an analyst. `model` is null for rules; an abstention's `reason` says why."""
 
 
+class AnalysisPages(Resource):
+    items: list[Analysis]
+    next: int | None
+
+
 @tells(views.AgentsView)
 class Agents(Resource):
     """`latest` is what each analyst has stored last of each market, abstentions included."""
@@ -155,11 +160,6 @@ class Agents(Resource):
     session: str
     market_time: Time
     latest: list[Analysis]
-
-
-class AnalysisPages(Resource):
-    items: list[Analysis]
-    next: int | None
 
 
 @tells(agent_records.VoteRecord, only=("model", "model_id", "action", "reasoning", "failure", "latency_ns", "cost_usd"))
@@ -233,6 +233,7 @@ def order(record: records.OrderRecord, mode: str, fills: Iterable[OrderFilled] |
         order_type=terms.kind,
         post_only=terms.post_only,
         price=record.price_now,
+        average_price=record.average_price,
         fills=None if fills is None else list(fills),
     )
 

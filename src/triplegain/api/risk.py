@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from triplegain.api.requests import Nothing
+from triplegain.api.requests import Nothing, RiskQuestion
 from triplegain.api.resources import RiskReset, RiskState, Verdict, verdict
-from triplegain.api.risk_requests import RiskQuestion
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.commands import ResetRisk
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from triplegain.api import agents, coordinator, orders, positions, risk, session, snapshots
+from triplegain.api import agents, orders, positions, risk, session, snapshots
 from triplegain.api.access import Budget, Role
 from triplegain.domain.refusals import Code, RefusedError
 
@@ -56,10 +56,10 @@ ROUTES: tuple[Route, ...] = (
     *_both("POST", "/paper/pause", session.pause, Role.ADMIN),
     *_both("POST", "/paper/resume", session.resume, Role.ADMIN),
     *_both("POST", "/paper/reset", session.reset, Role.ADMIN, Budget.RESET, 201),
-    Route("GET", f"{PREFIX}/coordinator/status", coordinator.show_status, Role.VIEWER, Budget.READS),
+    Route("GET", f"{PREFIX}/coordinator/status", session.show_status, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/coordinator/pause", session.pause, Role.ADMIN),
     Route("POST", f"{PREFIX}/coordinator/resume", session.resume, Role.ADMIN),
-    Route("POST", f"{PREFIX}/coordinator/emergency", coordinator.emergency, Role.TRADER, Budget.DEFAULT, 202),
+    Route("POST", f"{PREFIX}/coordinator/emergency", session.emergency, Role.TRADER, Budget.DEFAULT, 202),
     Route("POST", f"{PREFIX}/coordinator/tasks/{{task}}/run", agents.run_task, Role.TRADER, Budget.DEFAULT, 202),
     Route("GET", f"{PREFIX}/risk/state", risk.show_risk, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/risk/validate", risk.validate, Role.VIEWER, Budget.READS),

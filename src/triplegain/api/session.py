@@ -1,4 +1,4 @@
-"""The session as a whole: how it stands, its equity over time, pausing, starting over."""
+"""The session as a whole: how it stands, its equity over time, pausing, starting over, stopping everything."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from fastapi import Query
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import (
     Acknowledged,
+    Coordinator,
+    EmergencyBegun,
     Health,
     HistoryPages,
     HistoryPoint,
@@ -18,7 +20,7 @@ from triplegain.api.resources import (
     portfolio,
 )
 from triplegain.api.visit import CurrentVisit
-from triplegain.domain.commands import Pause, ResetSession, Resume
+from triplegain.domain.commands import Emergency, Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
 
 
@@ -69,3 +71,14 @@ async def ready(visit: CurrentVisit) -> Health:
     if now.halted:
         raise RefusedError(Code.HALTED, f"the session has halted: {now.halted}")
     return Health(mode=now.mode, status="paused" if now.paused else "ready")
+
+
+async def show_status(visit: CurrentVisit) -> Coordinator:
+    return Coordinator.of(visit.view(), visit.control.agents(), visit.control.coordinator())
+
+
+async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> EmergencyBegun:
+    """Pause and begin to close everything, in one step: nothing can be opened in between."""
+    audit = visit.audit("admin_override", {"act": "emergency"})
+    closing = (await visit.carry_out(Emergency(), audit, "GET /coordinator/status")).record
+    return EmergencyBegun.of(closing, visit.moment())

@@ -31,7 +31,7 @@ from triplegain.domain.values import AMOUNT, AMOUNT_DECIMALS, AMOUNT_DIGITS, NAM
 _NAMES = {"session_id": "session", "exchange_time_ns": "time", "latency_ns": "latency_ms"}
 
 
-def _amount(raw: Any) -> Decimal:
+def _above_zero(raw: Any) -> Decimal:
     if not isinstance(raw, str):
         raise ValueError('must be text, like "0.1": a number of JSON may already have lost digits')
     amount = read_amount(raw)
@@ -40,11 +40,6 @@ def _amount(raw: Any) -> Decimal:
             'must be a plain decimal above zero, like "0.1" '
             f"(at most {AMOUNT_DIGITS} digits and {AMOUNT_DECIMALS} decimals, no sign, no exponent)"
         )
-    return amount
-
-
-def _above_zero(raw: Any) -> Decimal:
-    amount = _amount(raw)
     if not amount:
         raise ValueError("must be above zero; leave it out where there is none")
     return amount

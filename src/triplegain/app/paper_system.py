@@ -9,10 +9,9 @@ from pathlib import Path
 
 from msgspec import structs
 
-from triplegain.api.control import Moment, SessionView, SnapshotText
+from triplegain.app import risk_picture, session_views
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
-from triplegain.app.mind_view import mind_view
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
@@ -174,27 +173,17 @@ class PaperSystem:
         opened = await asyncio.shield(self._successor)
         return Unknown("the system stopped while it was reset") if opened is None else Done(opened.record.session_id)
 
-    # What is shown through the API alone is loaded when somebody asks for it.
-
     def risk(self) -> RiskState:
-        from triplegain.app.risk_picture import risk_state
-
-        return risk_state(self.opened.session)
+        return risk_picture.risk_state(self.opened.session)
 
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
-        from triplegain.app.risk_picture import judge
-
-        return judge(self.opened.session, asked, notional, regime)
+        return risk_picture.judge(self.opened.session, asked, notional, regime)
 
     def agents(self) -> AgentsView:
-        from triplegain.app.agents_picture import agents
-
-        return agents(self.opened.session)
+        return session_views.agents(self.opened.session)
 
     def coordinator(self) -> CoordinatorView:
-        from triplegain.app.agents_picture import coordinator
-
-        return coordinator(self.opened.session)
+        return session_views.coordinator(self.opened.session)
 
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session
@@ -233,7 +222,7 @@ class PaperSystem:
             ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),
-            mind=(mind := mind_view(session, self.models.warning)),
+            mind=(mind := session_views.mind_view(session, self.models.warning)),
             traded=traded_of(opened.record, [mind.trader] if mind.trader else [], mind.voters),
             unrealised={
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))

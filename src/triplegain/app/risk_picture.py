@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from math import prod
 
-from triplegain.app.trading_state import trading_state
+from triplegain.app.session_views import trading_state
 from triplegain.decision.cycle import Situation
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide, floor_to

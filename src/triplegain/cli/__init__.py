@@ -1,24 +1,39 @@
-"""The command line. Each module brings its commands with `register`; what is heavy is imported inside a command."""
+"""The command line: every command there is. What is heavy is imported inside a command."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
 
 from triplegain import __version__
+from triplegain.cli import (
+    agents,
+    captures,
+    config,
+    data,
+    db,
+    doctor,
+    local_kraken,
+    models,
+    orders,
+    paper,
+    positions,
+    record,
+    report,
+    risk,
+    session,
+    snapshot,
+    steering,
+)  # fmt: skip
 from triplegain.domain.errors import TripleGainError
 
-_MODULES = (
-    "paper", "orders", "positions", "steering", "risk", "agents", "session", "report", "decisions", "leaderboard",
-    "models", "db", "data", "captures", "record", "snapshot", "local_kraken", "config", "doctor",
-)  # fmt: skip
 _INTERRUPTED = 130
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
@@ -47,8 +62,56 @@ def _options(
     pass
 
 
-for _module in _MODULES:
-    importlib.import_module(f"{__name__}.{_module}").register(app)
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "paper": paper.paper,
+    "flat": steering.flat,
+    "emergency": steering.emergency,
+    "pause": steering.pause,
+    "resume": steering.resume,
+    "report": report.report,
+    "decisions": report.decisions,
+    "leaderboard": report.leaderboard,
+    "record": record.record,
+    "snapshot": snapshot.snapshot,
+    "local-kraken": local_kraken.serve,
+    "doctor": doctor.doctor,
+}
+#: Commands of a group, by group and what it is for.
+_GROUPS: dict[tuple[str, str], dict[str, Callable[..., Any]]] = {
+    ("order", "Orders of the running session."): {
+        "place": orders.place, "amend": orders.amend, "cancel": orders.cancel, "list": orders.show_list,
+    },
+    ("position", "Positions of the running session."): {"list": positions.show_list, "close": positions.close},
+    ("risk", "The risk engine of the running session."): {
+        "show": risk.show, "check": risk.check, "reset": risk.reset,
+    },
+    ("agents", "The agents of the running session."): {"show": agents.show, "run": agents.run},
+    ("session", "Paper sessions: list, show, end, reset."): {
+        "list": session.list_sessions, "show": session.show, "end": session.end, "reset": session.reset,
+    },
+    ("models", "The language models: list, ping, cost."): {
+        "list": models.show, "ping": models.ping, "cost": models.cost,
+    },
+    ("db", "The database: status, migrate, backup, cleanup."): {
+        "status": db.status, "migrate": db.migrate, "backup": db.backup, "cleanup": db.cleanup,
+    },
+    ("data", "Stored history: download, import, list, verify, prune."): {
+        "download": data.download, "import": data.import_paths, "list": data.list_all, "verify": data.verify,
+        "prune": data.prune,
+    },
+    ("captures", "Recorded markets: list, verify, replay."): {
+        "list": captures.list_all, "verify": captures.verify, "replay": captures.replay,
+    },
+    ("config", "The configuration: show, check."): {"show": config.show, "check": config.check},
+}  # fmt: skip
+
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
+for (_name, _purpose), _commands in _GROUPS.items():
+    _group = typer.Typer(name=_name, help=_purpose, no_args_is_help=True)
+    for _word, _command in _commands.items():
+        _group.command(_word)(_command)
+    app.add_typer(_group)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.hostile import tame
-from triplegain.cli.tables import QUIET, WARNING, duration, listing
+from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, duration, table_of, tame, worded
 from triplegain.domain.clock import SECOND_NS
 
 _SECONDS = 19
@@ -31,54 +30,56 @@ def agents_view(found: Mapping[str, Any]) -> RenderableType:
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]]) -> RenderableType:
-    numbers = ("every", "runs", "asked for", "missed")
-    table = listing("task", *numbers, "skipped", "next", right=numbers, whole=("task", "next"))
-    for each in tasks:
-        skipped = ", ".join(f"{count} {why}" for why, count in each["skipped"].items())
-        table.add_row(
-            each["name"],
-            duration(each["interval_s"] * SECOND_NS),
-            str(each["runs"]),
-            str(each["asked_for"]),
-            str(each["missed"]),
-            skipped,
-            "in progress" if each["in_progress"] else _moment(each["next_due"]),
-        )
-    return table
+    return table_of(
+        tasks,
+        ("task", "name", WHOLE),
+        ("every", lambda each: duration(each["interval_s"] * SECOND_NS), RIGHT),
+        ("runs", "runs", RIGHT),
+        ("asked for", "asked_for", RIGHT),
+        ("missed", "missed", RIGHT),
+        ("skipped", lambda each: ", ".join(f"{count} {why}" for why, count in each["skipped"].items())),
+        ("next", lambda each: "in progress" if each["in_progress"] else _moment(each["next_due"]), WHOLE),
+    )
 
 
 def _markets(markets: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = listing("pair", "regime", "technical", "sentiment", whole=("pair",))
-    for each in markets:
-        technical, sentiment = each["technical"], each["sentiment"]
-        table.add_row(
-            each["symbol"],
-            each["regime"].replace("_", " "),
-            _nothing() if technical is None else Text(f"{technical['bias']} {technical['confidence_pct']} %"),
-            _nothing() if sentiment is None else Text(f"{sentiment['overall_pct']:+d}"),
-        )
-    return table
+    return table_of(
+        markets,
+        ("pair", "symbol", WHOLE),
+        ("regime", lambda each: worded(each["regime"])),
+        ("technical", lambda each: _held(each["technical"], "{bias} {confidence_pct} %")),
+        ("sentiment", lambda each: _held(each["sentiment"], "{overall_pct:+d}")),
+    )
+
+
+def _held(said: Mapping[str, Any] | None, form: str) -> Text:
+    return Text("none", style=QUIET) if said is None else Text(form.format_map(said))
 
 
 def _models(models: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = listing("model", "provider", "parts", whole=("model",))
-    for each in models:
-        table.add_row(tame(each["name"]), each["provider"], ", ".join(each["roles"]))
-    return table
+    return table_of(
+        models,
+        ("model", lambda each: tame(each["name"]), WHOLE),
+        ("provider", "provider"),
+        ("parts", lambda each: ", ".join(each["roles"])),
+    )
 
 
 def _latest(analyses: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = listing("said last", "of", "at", "by", "what", whole=("said last", "of", "at"))
-    for each in analyses:
-        words = tame(each["reason"], _WORDS_MAX)
-        said = Text(f"abstains: {words}", style=QUIET) if each["abstained"] else Text(f"{words} ({each['confidence']})")
-        table.add_row(each["task"], each["symbol"], _moment(each["time"]), tame(each["model"] or "rules"), said)
-    return table
+    return table_of(
+        analyses,
+        ("said last", "task", WHOLE),
+        ("of", "symbol", WHOLE),
+        ("at", lambda each: _moment(each["time"]), WHOLE),
+        ("by", lambda each: tame(each["model"] or "rules")),
+        ("what", _said),
+    )
+
+
+def _said(each: Mapping[str, Any]) -> Text:
+    words = tame(each["reason"], _WORDS_MAX)
+    return Text(f"abstains: {words}", style=QUIET) if each["abstained"] else Text(f"{words} ({each['confidence']})")
 
 
 def _moment(time: str | None) -> str:
     return "with the market" if time is None else time[:_SECONDS].replace("T", " ")
-
-
-def _nothing() -> Text:
-    return Text("none", style=QUIET)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group `captures`."""
-    group = typer.Typer(name="captures", help="Recorded markets: list, verify, replay.", no_args_is_help=True)
-    group.command("list")(list_all)
-    group.command("verify")(verify)
-    group.command("replay")(replay)
-    app.add_typer(group)
 
 
 def captures_folder() -> Path | None:
@@ -73,6 +64,7 @@ def verify(
 ) -> None:
     """Read it to its end: checksums, hashes, sequence numbers, candles. Exit code 6 if something is wrong."""
     from triplegain.cli.tables import print_json
+    from triplegain.domain.json_form import plain_json
     from triplegain.feeds.captures.replay import find_recording, verify_capture
     from triplegain.feeds.recording.recording import verify_recording
 
@@ -80,11 +72,11 @@ def verify(
     recording = find_recording(path)
     report = verify_recording(recording) if recording else None
     found = report.summary if report else verify_capture(path)
-    more = _more(report) if report else {}
     if as_json:
-        print_json({"updates": found.updates, "mismatches": found.mismatches, "gaps": found.gaps} | more)
+        counted = {"updates": found.updates, "mismatches": found.mismatches, "gaps": found.gaps}
+        print_json(counted | plain_json(report or {}))
     else:
-        _print_checked(path, found, more)
+        _print_checked(path, found, report)
     if found.mismatches or (report and report.damaged):
         raise typer.Exit(_DAMAGED)
 
@@ -119,23 +111,7 @@ def _named(path: Path) -> Path:
     return next((folder / path for folder in _own_recordings() if (folder / path).is_dir()), path)
 
 
-def _more(found: RecordingReport) -> dict[str, Any]:
-    """What only a recording can say."""
-    return {
-        "runs": found.runs,
-        "lines": found.lines,
-        "trades": found.trades,
-        "trade_gaps": found.trade_gaps,
-        "disconnects": found.disconnects,
-        "overruns": found.overruns,
-        "dropped": found.dropped,
-        "removed_files": found.removed_files,
-        "cut_off": found.cut_off,
-        "damaged": found.damaged,
-    }
-
-
-def _print_checked(path: Path, found: VerifyReport, more: Mapping[str, Any]) -> None:
+def _print_checked(path: Path, found: VerifyReport, more: RecordingReport | None) -> None:
     from rich.console import Console
 
     from triplegain.cli.tables import GAIN, LOSS, WARNING
@@ -144,40 +120,46 @@ def _print_checked(path: Path, found: VerifyReport, more: Mapping[str, Any]) -> 
     console.print(f"{path}: {found.updates:,} updates checked")
     console.print(f"  mismatches {found.mismatches:,}", style=LOSS if found.mismatches else GAIN)
     console.print(f"  gaps       {found.gaps:,}", style=WARNING if found.gaps else GAIN)
-    if not more:
+    if more is None:
         return
     console.print(
-        f"  {more['lines']:,} lines in {more['runs']:,} runs, {more['trades']:,} trades; holes in the tape "
-        f"{more['trade_gaps']:,}, connections lost {more['disconnects']:,}, updates left out {more['dropped']:,}"
+        f"  {more.lines:,} lines in {more.runs:,} runs, {more.trades:,} trades; holes in the tape "
+        f"{more.trade_gaps:,}, connections lost {more.disconnects:,}, updates left out {more.dropped:,}"
     )
-    for words in more["cut_off"]:
+    for words in more.cut_off:
         console.print(f"  {words}", style=WARNING, soft_wrap=True)
-    for words in more["damaged"]:
+    for words in more.damaged:
         console.print(f"  {words}", style=LOSS, soft_wrap=True)
 
 
 def _table(root: Path, found: list[CaptureSummary]) -> object:
     from rich.text import Text
 
-    from triplegain.cli.tables import LOSS, QUIET, duration, listing, moment
+    from triplegain.cli.tables import LOSS, QUIET, RIGHT, WHOLE, duration, moment, table_of
 
-    table = listing(
-        "Capture", "Pair", "Holds", "From", "Length", "Rows", right=("Rows",), whole=("Pair", "Holds", "From", "Length")
-    )
-    for each in found:
-        name = Text(str(each.path.relative_to(root)) if root.is_dir() else str(each.path))
-        if each.path == root:
-            name = Text(str(root))
-        if each.problem:
-            table.add_row(name, "", Text(each.problem, style=LOSS), "", "", "")
-            continue
-        if each.note:
-            name.append(f" ({each.note})", style=QUIET)
-        holds = each.depth.value if each.depth else ""
-        if each.candle_length_ns:
-            holds = f"candles {duration(each.candle_length_ns)}"
+    def name(each: CaptureSummary) -> Text:
+        told = each.path.relative_to(root) if root.is_dir() and each.path != root else each.path
+        return Text.assemble(str(told), (f" ({each.note})", QUIET) if each.note and not each.problem else "")
+
+    def pair(each: CaptureSummary) -> str:
         first, *others = each.symbol.split(", ")
-        length = duration((each.end_ns - each.start_ns) // 10**9 * 10**9)
-        pair = f"{first} +{len(others)}" if others else first
-        table.add_row(name, pair, holds, moment(each.start_ns)[:10], length, f"{each.rows:,}")
-    return table
+        return f"{first} +{len(others)}" if others else first
+
+    def holds(each: CaptureSummary) -> Text:
+        if each.problem:
+            return Text(each.problem, style=LOSS)
+        depth = each.depth.value if each.depth else ""
+        return Text(f"candles {duration(each.candle_length_ns)}" if each.candle_length_ns else depth)
+
+    def whole(shown: Callable[[CaptureSummary], str]) -> Callable[[CaptureSummary], str]:
+        return lambda each: "" if each.problem else shown(each)
+
+    return table_of(
+        found,
+        ("Capture", name),
+        ("Pair", whole(pair), WHOLE),
+        ("Holds", holds, WHOLE),
+        ("From", whole(lambda each: moment(each.start_ns)[:10]), WHOLE),
+        ("Length", whole(lambda each: duration((each.end_ns - each.start_ns) // 10**9 * 10**9)), WHOLE),
+        ("Rows", whole(lambda each: f"{each.rows:,}"), RIGHT),
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,6 +13,9 @@ from triplegain.domain.refusals import Code, RefusedError
 
 if TYPE_CHECKING:
     import httpx
+    from rich.console import RenderableType
+
+_Found = TypeVar("_Found")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 SessionOption = Annotated[
@@ -110,6 +113,35 @@ class _AnswerLostError(ApiUnreachableError):
 
     code = Code.OUTCOME_UNKNOWN
     exit_code = Code.OUTCOME_UNKNOWN.exit_code
+
+
+def tell(
+    as_json: bool,
+    found: _Found,
+    view: Callable[[_Found], RenderableType],
+    as_told: Callable[[_Found], object] = lambda found: found,
+) -> None:
+    """What a command found: as JSON, as it is or `as_told`, or for eyes.
+
+    Words are printed as they are, never wrapped or coloured.
+    """
+    from rich.console import Console
+
+    from triplegain.cli.tables import print_json
+
+    if as_json:
+        print_json(as_told(found))
+    elif isinstance(shown := view(found), str):
+        print(shown)
+    else:
+        Console().print(shown)
+
+
+def part(name: str) -> str:
+    """A name as a part of a path."""
+    from urllib.parse import quote
+
+    return quote(name, safe="")
 
 
 @contextmanager

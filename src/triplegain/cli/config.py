@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from triplegain.cli.client import JsonOption
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group `config`."""
-    group = typer.Typer(name="config", help="The configuration: show, check.", no_args_is_help=True)
-    group.command()(show)
-    group.command()(check)
-    app.add_typer(group)
+from triplegain.cli.client import JsonOption, tell
 
 
 def show(as_json: JsonOption = False) -> None:
@@ -41,15 +33,10 @@ def show(as_json: JsonOption = False) -> None:
 
 def check(as_json: JsonOption = False) -> None:
     """Every fault with file, line and key. Exit code 3 if there is one."""
-    from triplegain.cli.tables import print_json
     from triplegain.config import ConfigurationError, check_config
 
     problems = check_config()
-    if as_json:
-        print_json({"valid": not problems, "problems": problems})
-    elif problems:
-        print("\n".join(map(str, problems)))
-    else:
-        print("The configuration is valid.")
+    told = "\n".join(map(str, problems)) or "The configuration is valid."
+    tell(as_json, {"valid": not problems, "problems": problems}, lambda _: told)
     if problems:
         raise typer.Exit(ConfigurationError.exit_code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 if TYPE_CHECKING:
     from triplegain.app.history_import import Downloaded, Imported
@@ -16,19 +16,6 @@ if TYPE_CHECKING:
 
 _CONTRADICTS = 6
 Symbols = Annotated[list[str] | None, typer.Argument(help="Pairs, like BTC/USDT; without one all.", metavar="SYMBOL…")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group `data`."""
-    group = typer.Typer(
-        name="data", help="Stored history: download, import, list, verify, prune.", no_args_is_help=True
-    )
-    group.command()(download)
-    group.command("import")(import_paths)
-    group.command("list")(list_all)
-    group.command()(verify)
-    group.command()(prune)
-    app.add_typer(group)
 
 
 def download(
@@ -41,9 +28,8 @@ def download(
     as_json: JsonOption = False,
 ) -> None:
     """Load what is not stored yet from Kraken. May be stopped at any moment; the same command goes on from there."""
-    from triplegain.cli.data_view import print_downloads, watching
+    from triplegain.cli.data_view import downloads_view, watching
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
     from triplegain.domain.errors import InvalidValueError
     from triplegain.market.timestamps import moment_ns
 
@@ -62,10 +48,7 @@ def download(
                 return await HistoryDownload(rest, database, progress).load(pairs, kind, start, end)
 
         done = with_database(load)
-    if as_json:
-        print_json(done)
-    else:
-        print_downloads(done)
+    tell(as_json, done, downloads_view)
 
 
 def import_paths(
@@ -73,9 +56,8 @@ def import_paths(
     as_json: JsonOption = False,
 ) -> None:
     """Store trades and candles of files: Kraken's CSV archives, freqtrade, CSV with a header. Twice is once."""
-    from triplegain.cli.data_view import print_imports, watching
+    from triplegain.cli.data_view import imports_view, watching
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
 
     with watching(as_json) as progress:
 
@@ -85,28 +67,20 @@ def import_paths(
             return await import_files(paths, database, progress)
 
         done = with_database(store)
-    if as_json:
-        print_json(done)
-    else:
-        print_imports(done)
+    tell(as_json, done, imports_view)
 
 
 def list_all(as_json: JsonOption = False) -> None:
     """What is stored, and where it has gaps."""
-    from triplegain.cli.data_view import print_series
+    from triplegain.cli.data_view import series_view
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
 
     async def read(database: Database) -> list[StoredSeries]:
         from triplegain.app.market_data import MarketData
 
         return await MarketData(database).series()
 
-    found = with_database(read)
-    if as_json:
-        print_json(found)
-    else:
-        print_series(found)
+    tell(as_json, with_database(read), series_view)
 
 
 def verify(
@@ -117,9 +91,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare trades with their numbers, minutes with trades, longer candles with minutes. Exit code 6 on a clash."""
-    from triplegain.cli.data_view import print_checks, watching
+    from triplegain.cli.data_view import checks_view, watching
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock
 
@@ -142,10 +115,7 @@ def verify(
             return found
 
         checks = with_database(check)
-    if as_json:
-        print_json(checks)
-    else:
-        print_checks(checks)
+    tell(as_json, checks, checks_view)
     if any(each.contradictions for each in checks):
         raise typer.Exit(_CONTRADICTS)
 
@@ -153,7 +123,6 @@ def verify(
 def prune(as_json: JsonOption = False) -> None:
     """Remove trades older than history.trade_retention_days. Their candles stay for ever."""
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock
 
@@ -164,13 +133,12 @@ def prune(as_json: JsonOption = False) -> None:
 
         return await MarketData(database).prune(days, SystemClock())
 
-    removed = with_database(remove)
-    if as_json:
-        print_json(removed)
-    elif not days:
-        print("Trades are kept for ever: history.trade_retention_days is 0.")
-    else:
-        print(f"{sum(removed.values()):,} trades older than {days} days were removed; their candles stay.")
+    def told(removed: dict[str, int]) -> str:
+        if not days:
+            return "Trades are kept for ever: history.trade_retention_days is 0."
+        return f"{sum(removed.values()):,} trades older than {days} days were removed; their candles stay."
+
+    tell(as_json, with_database(remove), told)
 
 
 def _symbol(word: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, duration, listing, moment
+from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, duration, moment, table_of
 from triplegain.domain.span import Span
 from triplegain.storage.market_history import TAPE
 
@@ -60,91 +60,89 @@ def watching(as_json: bool) -> Iterator[LoadingBars]:
         yield LoadingBars(bars)
 
 
-def print_downloads(done: Sequence[Downloaded]) -> None:
-    console = Console(highlight=False)
-    for each in done:
-        what = f"{each.symbol} {moment(each.span.from_ns)} to {moment(each.span.to_ns)}"
-        if each.kind == "trades":
-            made = f"{each.trades.stored:,} new trades, {each.trades.candles_built:,} minutes built"
-            _contradiction(console, each.trades.candles_changed, "minutes known from elsewhere disagreed; trades hold")
-        else:
-            made = f"{each.candles.stored:,} new candles"
-            _contradiction(console, each.candles.different, "stored candles disagree with Kraken's; they were kept")
-        console.print(f"{what}: {made} ({each.pages:,} requests)")
-        if each.holes:
-            lost = sum(last - first + 1 for first, last in each.holes)
-            console.print(f"  {lost:,} trade numbers that Kraken does not tell", style=QUIET)
+def downloads_view(done: Sequence[Downloaded]) -> RenderableType:
+    return Group(*(line for each in done for line in _downloaded(each)))
 
 
-def print_imports(done: Sequence[Imported]) -> None:
-    numbers = ("New", "Known", "Unlike")
-    table = listing("File", "Pair", "Venue", "Holds", "From", *numbers, right=numbers, whole=("Pair", "Holds", "From"))
-    for each in done:
-        stored = each.trades.stored + each.candles.stored
-        known = each.trades.known + each.candles.known
-        against = Text(f"{each.different:,}", style=LOSS if each.different else GAIN)
-        table.add_row(
-            each.path.name, each.symbol, each.venue, each.kind, moment(each.span.from_ns)[:10],
-            f"{stored:,}", f"{known:,}", against,
-        )  # fmt: skip
-    console = Console(highlight=False)
-    console.print(table)
-    if any(each.different for each in done):
-        console.print(
-            "What was stored before stays where a file contradicts it; trades go before candles.", style=WARNING
-        )
+def _downloaded(each: Downloaded) -> Iterator[Text]:
+    what = f"{each.symbol} {moment(each.span.from_ns)} to {moment(each.span.to_ns)}"
+    if each.kind == "trades":
+        made = f"{each.trades.stored:,} new trades, {each.trades.candles_built:,} minutes built"
+        against, words = each.trades.candles_changed, "minutes known from elsewhere disagreed; trades hold"
+    else:
+        made = f"{each.candles.stored:,} new candles"
+        against, words = each.candles.different, "stored candles disagree with Kraken's; they were kept"
+    if against:
+        yield Text(f"  {against:,} {words}", style=WARNING)
+    yield Text(f"{what}: {made} ({each.pages:,} requests)")
+    if each.holes:
+        lost = sum(last - first + 1 for first, last in each.holes)
+        yield Text(f"  {lost:,} trade numbers that Kraken does not tell", style=QUIET)
 
 
-def print_series(found: Sequence[StoredSeries]) -> None:
+def imports_view(done: Sequence[Imported]) -> RenderableType:
+    table = table_of(
+        done,
+        ("File", lambda each: each.path.name),
+        ("Pair", "symbol", WHOLE),
+        ("Venue", "venue"),
+        ("Holds", "kind", WHOLE),
+        ("From", lambda each: moment(each.span.from_ns)[:10], WHOLE),
+        ("New", lambda each: f"{each.trades.stored + each.candles.stored:,}", RIGHT),
+        ("Known", lambda each: f"{each.trades.known + each.candles.known:,}", RIGHT),
+        ("Unlike", lambda each: Text(f"{each.different:,}", style=LOSS if each.different else GAIN), RIGHT),
+    )
+    if not any(each.different for each in done):
+        return table
+    words = "What was stored before stays where a file contradicts it; trades go before candles."
+    return Group(table, Text(words, style=WARNING))
+
+
+def series_view(found: Sequence[StoredSeries]) -> RenderableType:
     if not found:
-        print("Nothing is stored: `tg data download BTC/USDT` loads from Kraken, `tg data import PATH` reads files.")
-        return
-    numbers, whole = ("Gaps", "Trades"), ("Pair", "Venue", "Holds", "From", "To")
-    table = listing("Pair", "Venue", "Holds", "From", "To", "Gaps", "Trades", right=numbers, whole=whole)
-    for each in found:
-        table.add_row(
-            each.symbol, each.venue, "trades" if each.length_ns == TAPE else f"candles {duration(each.length_ns)}",
-            moment(each.span.from_ns)[:10], moment(each.span.to_ns)[:10], f"{len(each.gaps):,}",
-            "" if each.trades is None else f"{each.trades:,}",
-        )  # fmt: skip
-    Console(highlight=False).print(table)
+        return "Nothing is stored: `tg data download BTC/USDT` loads from Kraken, `tg data import PATH` reads files."
+    return table_of(
+        found,
+        ("Pair", "symbol", WHOLE),
+        ("Venue", "venue", WHOLE),
+        ("Holds", lambda s: "trades" if s.length_ns == TAPE else f"candles {duration(s.length_ns)}", WHOLE),
+        ("From", lambda each: moment(each.span.from_ns)[:10], WHOLE),
+        ("To", lambda each: moment(each.span.to_ns)[:10], WHOLE),
+        ("Gaps", lambda each: f"{len(each.gaps):,}", RIGHT),
+        ("Trades", lambda each: "" if each.trades is None else f"{each.trades:,}", RIGHT),
+    )
 
 
-def print_checks(checks: Sequence[MarketCheck]) -> None:
-    console = Console(highlight=False)
-    if not checks:
-        console.print("Nothing is stored.")
-    for each in checks:
-        console.print(f"{each.symbol} ({each.venue})", style="bold")
-        _times(console, each.minutes_unlike_trades, "minutes that disagree with their trades")
-        for length, times in each.candles_unlike_minutes.items():
-            _times(console, times, f"candles of {duration(length)} that disagree with their minutes (minutes are used)")
-        for name, times in each.aggregates_unlike_minutes.items():
-            _times(console, times, f"aggregated {name} candles that disagree with their minutes")
-        _gaps(console, each.tape_gaps, "trades")
-        _gaps(console, each.candle_gaps, "minutes")
-        for told in (False, True):
-            lost = sum(hole.last - hole.first + 1 for hole in each.holes if hole.told is told)
-            if lost:
-                why = "that Kraken does not tell either" if told else "missing"
-                console.print(f"  {lost:,} trade numbers {why}", style=QUIET if told else WARNING)
-        if not (each.contradictions or each.gaps or any(not hole.told for hole in each.holes)):
-            console.print("  whole, and nothing disagrees", style=GAIN)
+def checks_view(checks: Sequence[MarketCheck]) -> RenderableType:
+    return Group(*(line for each in checks for line in _checked(each))) if checks else "Nothing is stored."
 
 
-def _times(console: Console, times: Sequence[int], what: str) -> None:
+def _checked(each: MarketCheck) -> Iterator[Text]:
+    yield Text(f"{each.symbol} ({each.venue})", style="bold")
+    yield from _times(each.minutes_unlike_trades, "minutes that disagree with their trades")
+    for length, times in each.candles_unlike_minutes.items():
+        yield from _times(times, f"candles of {duration(length)} that disagree with their minutes (minutes are used)")
+    for name, times in each.aggregates_unlike_minutes.items():
+        yield from _times(times, f"aggregated {name} candles that disagree with their minutes")
+    yield from _gaps(each.tape_gaps, "trades")
+    yield from _gaps(each.candle_gaps, "minutes")
+    for told in (False, True):
+        lost = sum(hole.last - hole.first + 1 for hole in each.holes if hole.told is told)
+        if lost:
+            why = "that Kraken does not tell either" if told else "missing"
+            yield Text(f"  {lost:,} trade numbers {why}", style=QUIET if told else WARNING)
+    if not (each.contradictions or each.gaps or any(not hole.told for hole in each.holes)):
+        yield Text("  whole, and nothing disagrees", style=GAIN)
+
+
+def _times(times: Sequence[int], what: str) -> Iterator[Text]:
     if times:
         shown = ", ".join(moment(time)[:16] for time in times[:_SHOWN])
-        console.print(f"  {len(times):,} {what}: {shown}{', …' if len(times) > _SHOWN else ''}", style=LOSS)
+        yield Text(f"  {len(times):,} {what}: {shown}{', …' if len(times) > _SHOWN else ''}", style=LOSS)
 
 
-def _gaps(console: Console, gaps: Sequence[Span], what: str) -> None:
+def _gaps(gaps: Sequence[Span], what: str) -> Iterator[Text]:
     if gaps:
         shown = ", ".join(f"{moment(gap.from_ns)} for {duration(gap.to_ns - gap.from_ns)}" for gap in gaps[:_SHOWN])
         more = ", …" if len(gaps) > _SHOWN else ""
-        console.print(f"  {len(gaps):,} gaps in the {what}: {shown}{more} (--repair loads them)", style=WARNING)
-
-
-def _contradiction(console: Console, count: int, what: str) -> None:
-    if count:
-        console.print(f"  {count:,} {what}", style=WARNING)
+        yield Text(f"  {len(gaps):,} gaps in the {what}: {shown}{more} (--repair loads them)", style=WARNING)

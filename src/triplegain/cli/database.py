@@ -45,9 +45,13 @@ def with_database(use: Callable[[Database], Awaitable[_Result]]) -> _Result:
     return asyncio.run(run())
 
 
-async def latest_session(database: Database) -> str:
-    """The id of the session that was written last. Raises SessionNotFoundError if there is none."""
-    found = await SessionReader(database).list_sessions(limit=1)
-    if not found:
-        raise SessionNotFoundError("there is no session yet: `tg paper` starts one")
-    return found[0].session_id
+def read_session_of(session: str | None, read: Callable[[Database, str], Awaitable[_Result]]) -> _Result:
+    """What is stored of a session, by default of the one written last. Raises SessionNotFoundError without any."""
+
+    async def of_latest(database: Database) -> _Result:
+        found = [] if session else await SessionReader(database).list_sessions(limit=1)
+        if not session and not found:
+            raise SessionNotFoundError("there is no session yet: `tg paper` starts one")
+        return await read(database, session or found[0].session_id)
+
+    return with_database(of_latest)

@@ -8,32 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rich.console import RenderableType
+
     from triplegain.storage.database import Database
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group `db`."""
-    group = typer.Typer(name="db", help="The database: status, migrate, backup, cleanup.", no_args_is_help=True)
-    for command in (status, migrate, backup, cleanup):
-        group.command()(command)
-    app.add_typer(group)
+    from triplegain.storage.server_status import ServerStatus
 
 
 def status(as_json: JsonOption = False) -> None:
     """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
-    from rich.console import Console
-    from rich.text import Text
-
     from triplegain.cli.database import database_url, open_server
-    from triplegain.cli.tables import pairs, print_json
     from triplegain.config import home_dir, load_config
+    from triplegain.domain.json_form import plain_json
     from triplegain.storage.home_database import cluster_folder
-    from triplegain.storage.server_status import ServerStatus, read_server_status
+    from triplegain.storage.server_status import read_server_status
 
     config, home = load_config(), home_dir()
     embedded = not database_url(config)
@@ -44,39 +36,35 @@ def status(as_json: JsonOption = False) -> None:
 
     found = asyncio.run(read())
     place = str(cluster_folder(home)) if embedded else found.address
-    if as_json:
-        print_json(
-            {
-                "place": place,
-                "embedded": embedded,
-                "version": found.version,
-                "size_bytes": found.size_bytes,
-                "timescale": found.timescale,
-                "applied": found.applied,
-                "pending": found.pending,
-                "sessions": found.sessions,
-            }
-        )
-        return
+    told = {"place": place, "embedded": embedded, **plain_json(found)}
+    del told["address"]
+    where = f"{place} ({'embedded' if embedded else 'TRIPLEGAIN_DATABASE_URL'})"
+    tell(as_json, found, lambda found: _status_view(found, where), lambda _: told)
+
+
+def _status_view(found: ServerStatus, place: str) -> RenderableType:
+    from rich.text import Text
+
+    from triplegain.cli.tables import pairs
+
     applied = f"{len(found.applied)} applied"
     schema = Text(f"{applied}, up to date", style="green")
     if found.pending:
         schema = Text(f"{applied}, missing: {', '.join(found.pending)} (`tg db migrate`)", style="yellow")
     rows = [
-        ("Place", Text(f"{place} ({'embedded' if embedded else 'TRIPLEGAIN_DATABASE_URL'})")),
+        ("Place", Text(place)),
         ("Server", Text(f"PostgreSQL {found.version}, TimescaleDB {'in use' if found.timescale else 'not there'}")),
         ("Size", Text(f"{found.size_bytes / 1_000_000:,.1f} MB")),
         ("Schema", schema),
         ("Sessions", Text(", ".join(f"{count} {state}" for state, count in found.sessions.items()) or "none")),
     ]
-    Console().print(pairs(rows))
+    return pairs(rows)
 
 
 def migrate(as_json: JsonOption = False) -> None:
     """Bring the schema up to date. Every start does so, too."""
     from triplegain import resources
     from triplegain.cli.database import open_server
-    from triplegain.cli.tables import print_json
     from triplegain.config import home_dir, load_config
     from triplegain.storage import migrations
 
@@ -85,10 +73,8 @@ def migrate(as_json: JsonOption = False) -> None:
             return await migrations.migrate(url, resources.migrations_dir())
 
     applied = asyncio.run(apply())
-    if as_json:
-        print_json({"applied": applied})
-    else:
-        print("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.")
+    told = "\n".join(f"applied {name}" for name in applied) or "The schema is up to date."
+    tell(as_json, {"applied": applied}, lambda _: told)
 
 
 def backup(
@@ -96,7 +82,6 @@ def backup(
 ) -> None:
     """Copy everything, as of one moment, into one file. Sessions may go on running."""
     from triplegain.cli.database import open_server
-    from triplegain.cli.tables import print_json
     from triplegain.config import home_dir, load_config
     from triplegain.storage import backup as copy
 
@@ -106,10 +91,8 @@ def backup(
 
     asyncio.run(write())
     size = path.stat().st_size
-    if as_json:
-        print_json({"path": str(path.absolute()), "bytes": size})
-    else:
-        print(f"Everything is in {path} ({size / 1_000_000:,.1f} MB).")
+    told = f"Everything is in {path} ({size / 1_000_000:,.1f} MB)."
+    tell(as_json, {"path": path.absolute(), "bytes": size}, lambda _: told)
 
 
 def cleanup(
@@ -121,7 +104,6 @@ def cleanup(
 ) -> None:
     """Roll up the snapshots of sessions that ended long ago into hours; delete sessions only when told to."""
     from triplegain.cli.database import with_database
-    from triplegain.cli.tables import print_json
     from triplegain.config import load_config
     from triplegain.domain.clock import SystemClock
     from triplegain.storage.session_store import SessionStore
@@ -133,10 +115,8 @@ def cleanup(
         return await SessionStore(database, SystemClock()).cleanup(keep.snapshot_retention_days, sessions_days)
 
     done = with_database(clean)
-    if as_json:
-        print_json(done)
-        return
-    print(
+    told = (
         f"Sessions ended more than {keep.snapshot_retention_days} days ago: {done['snapshots_deleted']} snapshots "
         f"became {done['rolled_up']} hours, {done['sessions_deleted']} sessions were deleted."
     )
+    tell(as_json, done, lambda _: told)

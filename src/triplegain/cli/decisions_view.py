@@ -10,8 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from triplegain.cli.hostile import tame
-from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs
+from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, tame
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.json_form import plain_json
 from triplegain.domain.records import DecisionRecord, Outcome

@@ -7,18 +7,13 @@ import typer
 from triplegain.cli.client import JsonOption
 
 
-def register(app: typer.Typer) -> None:
-    """Add `doctor`."""
-    app.command()(doctor)
-
-
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything and say what to do. Exit code 1 if something must be done."""
     from rich.console import Console
     from rich.text import Text
 
     from triplegain.cli.checks import Verdict, examine
-    from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, listing, print_json
+    from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, print_json, table_of
 
     findings = examine()
     must_act = any(each.verdict is Verdict.FIX for each in findings)
@@ -26,12 +21,15 @@ def doctor(as_json: JsonOption = False) -> None:
         print_json({"ok": not must_act, "checks": findings})
         raise typer.Exit(int(must_act))
     styles = {Verdict.OK: GAIN, Verdict.NOTE: WARNING, Verdict.FIX: LOSS}
-    table = listing("", "Check", "Found")
-    for each in findings:
-        found = Text(each.found)
-        if each.action:
-            found.append(f"\n{each.action}", style=styles[each.verdict])
-        table.add_row(Text(each.verdict.value, style=styles[each.verdict]), each.check, found)
+    table = table_of(
+        findings,
+        ("", lambda each: Text(each.verdict.value, style=styles[each.verdict])),
+        ("Check", "check"),
+        (
+            "Found",
+            lambda each: Text.assemble(each.found, (f"\n{each.action}" * bool(each.action), styles[each.verdict])),
+        ),
+    )
     console = Console()
     console.print(table)
     console.print(

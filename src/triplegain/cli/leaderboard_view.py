@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.hostile import tame
-from triplegain.cli.tables import WARNING, duration, listing, percent
-from triplegain.domain.json_form import plain_json
+from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of, tame
+from triplegain.domain.json_form import with_derived
 from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures
 from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
 
@@ -41,41 +40,37 @@ def leaderboard_view(board: Leaderboard) -> RenderableType:
 
 
 def _answers(board: Leaderboard) -> RenderableType:
-    numbers = ("asked", "valid", "coverage", "late", "latency", "cost USD")
-    table = listing("model", *numbers, "failures", right=numbers, whole=("model",))
-    table.title = f"PAPER  Models of {board.session_id}, by name"
-    for model in board.models:
-        failures = (f"{count} {_kind(kind)}" for kind, count in model.failures.items())
-        table.add_row(
-            tame(model.model),
-            str(model.asked),
-            str(model.valid),
-            percent(model.coverage_percent),
-            str(model.late),
-            "" if model.latency_ns is None else f"{model.latency_ns / 10**9:.1f} s",
-            f"{model.cost_usd:.4f}",
-            Text(", ".join(failures), style=WARNING if any(model.failures) else ""),
-        )
-    return table
+    return table_of(
+        board.models,
+        ("model", lambda each: tame(each.model), WHOLE),
+        ("asked", "asked", RIGHT),
+        ("valid", "valid", RIGHT),
+        ("coverage", lambda each: percent(each.coverage_percent), RIGHT),
+        ("late", "late", RIGHT),
+        ("latency", lambda each: "" if each.latency_ns is None else f"{each.latency_ns / 10**9:.1f} s", RIGHT),
+        ("cost USD", lambda each: f"{each.cost_usd:.4f}", RIGHT),
+        ("failures", _failures),
+        title=f"PAPER  Models of {board.session_id}, by name",
+    )
+
+
+def _failures(model: ModelFigures) -> Text:
+    told = ", ".join(f"{count} {_kind(kind)}" for kind, count in model.failures.items())
+    return Text(told, style=WARNING if any(model.failures) else "")
 
 
 def _outcomes(board: Leaderboard) -> RenderableType:
-    numbers = ("votes", "hits", "luck explains", "net bps")
-    table = listing("model", "after", *numbers, "unknown", right=(*numbers, "unknown"), whole=("model", "after"))
-    table.title = "Votes with a side, after costs"
-    for model in board.models:
-        for each in model.horizons:
-            interval = _interval(each, board.comparisons)
-            table.add_row(
-                tame(model.model),
-                duration(each.horizon_ns),
-                str(each.sided),
-                percent(each.hit_percent) if each.sided else "",
-                _luck(interval),
-                "" if each.mean_net_bps is None else f"{each.mean_net_bps:+.1f}",
-                str(each.unknown),
-            )
-    return table
+    return table_of(
+        [(model.model, each) for model in board.models for each in model.horizons],
+        ("model", lambda row: tame(row[0]), WHOLE),
+        ("after", lambda row: duration(row[1].horizon_ns), WHOLE),
+        ("votes", lambda row: str(row[1].sided), RIGHT),
+        ("hits", lambda row: percent(row[1].hit_percent) if row[1].sided else "", RIGHT),
+        ("luck explains", lambda row: _luck(_interval(row[1], board.comparisons)), RIGHT),
+        ("net bps", lambda row: "" if row[1].mean_net_bps is None else f"{row[1].mean_net_bps:+.1f}", RIGHT),
+        ("unknown", lambda row: str(row[1].unknown), RIGHT),
+        title="Votes with a side, after costs",
+    )
 
 
 def _luck(interval: HitRateInterval | None) -> str:
@@ -125,12 +120,10 @@ def _kind(kind: str) -> str:
 
 
 def _model_json(model: ModelFigures, comparisons: int) -> dict[str, Any]:
-    horizons = []
-    for each in model.horizons:
-        interval = _interval(each, comparisons)
-        derived = {"hit_percent": each.hit_percent, "mean_net_bps": each.mean_net_bps, "hit_rate_range": interval}
-        horizons.append(plain_json(each) | plain_json(derived))
-    shown: dict[str, Any] = plain_json(model)
-    failures = {kind or "no_opinion": count for kind, count in model.failures.items()}
-    coverage = plain_json(model.coverage_percent)
-    return {**shown, "coverage_percent": coverage, "failures": failures, "horizons": horizons}
+    return with_derived(model, "coverage_percent") | {
+        "failures": {kind or "no_opinion": count for kind, count in model.failures.items()},
+        "horizons": [
+            with_derived(each, "hit_percent", "mean_net_bps") | {"hit_rate_range": _interval(each, comparisons)}
+            for each in model.horizons
+        ],
+    }

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from triplegain.gateway.local_kraken import LocalKraken, SentLog, ServingSettings
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command `local-kraken`."""
-    app.command("local-kraken")(serve)
-
-
 def serve(
     path: Annotated[Path, typer.Argument(help="A capture file, a folder of them, or a recording.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,

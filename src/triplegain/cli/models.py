@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from triplegain.cli import model_costs
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,38 +16,25 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from triplegain.app.models import Ping
-    from triplegain.llm.roster import Roster
+    from triplegain.llm.roster import Roster, Standing
     from triplegain.llm.spec import ModelSpec
+    from triplegain.storage.database import Database
+    from triplegain.storage.model_ledger import ModelCosts
 
 LlmOption = Annotated[
     str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `models`."""
-    group = typer.Typer(name="models", help="The language models: list, ping, cost.", no_args_is_help=True)
-    group.command("list")(show)
-    group.command()(ping)
-    model_costs.register(group)
-    app.add_typer(group)
-
-
 def show(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
     """Every configured model: who takes part, in which parts, who does not and why, and what a day costs at most."""
-    from rich.console import Console
-
     from triplegain.app.models import calls_per_day, read_roster
-    from triplegain.cli.tables import print_json
     from triplegain.config import load_config, read_environment
 
     config = load_config()
     roster = asyncio.run(read_roster(config, read_environment(), llm))
     calls = calls_per_day(config)
-    if as_json:
-        print_json(roster_as_json(roster, calls))
-    else:
-        Console().print(roster_view(roster, calls))
+    tell(as_json, roster, lambda found: roster_view(found, calls), lambda found: roster_as_json(found, calls))
 
 
 def ping(
@@ -56,17 +42,10 @@ def ping(
     as_json: JsonOption = False,
 ) -> None:
     """Ask each model one tiny question. It costs what it costs. Exit code 1 if one does not answer."""
-    from rich.console import Console
-
-    from triplegain.cli.tables import print_json
-
     pings = asyncio.run(_ping(name))
-    if as_json:
-        print_json(pings)
-    elif pings:
-        Console().print(pings_view(pings))
-    else:
-        print("No model takes part: `tg models list` says why.")
+    tell(
+        as_json, pings, lambda found: pings_view(found) if found else "No model takes part: `tg models list` says why."
+    )
     if not pings or not all(each.answered for each in pings):
         raise typer.Exit(1)
 
@@ -95,6 +74,24 @@ async def _ping(name: str | None) -> list[Ping]:
         return await ask(models.port, [spec.name for spec in models.roster.present], config.llm.ping_timeout_s)
 
 
+def cost(
+    days: Annotated[int, typer.Option(min=1, max=3660, help="So many days back, today among them (UTC).")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """What models have cost, and what is left today. Money set aside for a call that never ended counts as spent."""
+    from triplegain.cli.database import with_database
+    from triplegain.config import load_config
+    from triplegain.domain.clock import SystemClock, to_datetime
+    from triplegain.storage.model_ledger import read_model_costs
+
+    async def read(database: Database) -> ModelCosts:
+        return await read_model_costs(database, to_datetime(SystemClock().now_ns()).date(), days)
+
+    per_day = load_config().budget.per_day_usd
+    found = with_database(read)
+    tell(as_json, found, lambda found: costs_view(found, per_day), lambda found: costs_as_json(found, per_day))
+
+
 def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
     """`price_*_usd` per million tokens, null where nobody knows it."""
     return {
@@ -121,15 +118,21 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from triplegain.cli.tables import GAIN, QUIET, listing, roughly
+    from triplegain.cli.tables import GAIN, QUIET, RIGHT, WHOLE, roughly, table_of
 
-    prices = "USD/M in", "out"
-    table = listing("Name", "Provider", "Id", *prices, "Takes part", right=prices, whole=("Name", "Provider"))
-    for each in roster.standings:
-        spec = each.spec
+    def part(each: Standing) -> Text:
         parts = ", ".join(each.roles) or "yes, without a part"
-        state = Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
-        table.add_row(spec.name, spec.provider.value, spec.model, *map(roughly, _prices(spec)), state)
+        return Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
+
+    table = table_of(
+        roster.standings,
+        ("Name", lambda each: each.spec.name, WHOLE),
+        ("Provider", lambda each: each.spec.provider.value, WHOLE),
+        ("Id", lambda each: each.spec.model),
+        ("USD/M in", lambda each: roughly(_prices(each.spec)[0]), RIGHT),
+        ("out", lambda each: roughly(_prices(each.spec)[1]), RIGHT),
+        ("Takes part", part),
+    )
     return Group(table, Text(roster.banner(calls)[0]), Text(roster.banner(calls)[-1] if roster.present else ""))
 
 
@@ -137,15 +140,17 @@ def pings_view(pings: list[Ping]) -> RenderableType:
     """For eyes: a line for each model."""
     from rich.text import Text
 
-    from triplegain.cli.tables import LOSS, listing, roughly
+    from triplegain.cli.tables import LOSS, RIGHT, WHOLE, roughly, table_of
 
-    numbers = "Seconds", "Tokens in", "out", "USD"
-    table = listing("Name", "Answered", *numbers, right=numbers, whole=("Name",))
-    for each in pings:
-        answer = Text(each.model_id) if each.answered else Text(each.failure, style=LOSS)
-        seconds = f"{each.latency_ns / 1e9:.2f}"
-        table.add_row(each.model, answer, seconds, str(each.tokens_in), str(each.tokens_out), roughly(each.cost_usd))
-    return table
+    return table_of(
+        pings,
+        ("Name", "model", WHOLE),
+        ("Answered", lambda each: Text(each.model_id) if each.answered else Text(each.failure, style=LOSS)),
+        ("Seconds", lambda each: f"{each.latency_ns / 1e9:.2f}", RIGHT),
+        ("Tokens in", "tokens_in", RIGHT),
+        ("out", "tokens_out", RIGHT),
+        ("USD", lambda each: roughly(each.cost_usd), RIGHT),
+    )
 
 
 def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
@@ -155,3 +160,37 @@ def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
     a_thousand = cost_usd(spec, 1000, 0), cost_usd(spec, 0, 1000)
     price_in, price_out = (None if cost is None else cost * 1000 for cost in a_thousand)
     return price_in, price_out
+
+
+def costs_as_json(found: ModelCosts, per_day: Decimal) -> dict[str, Any]:
+    """Money as text; `costs` has a row for each day and model."""
+    return {
+        "today": found.today,
+        "per_day_usd": per_day,
+        "used_today_usd": found.used_today,
+        "left_today_usd": found.left_today(per_day),
+        "costs": found.costs,
+    }
+
+
+def costs_view(found: ModelCosts, per_day: Decimal) -> RenderableType:
+    """For eyes: a line for each day and model, and what is left."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from triplegain.cli.tables import RIGHT, WARNING, WHOLE, table_of
+
+    left = found.left_today(per_day)
+    summary = Text(f"Today (UTC) {found.used_today:.4f} of {per_day:.2f} USD spent or set aside, ")
+    summary.append(f"{left:.4f} left", style="" if left else WARNING)
+    if not found.costs:
+        return Group(Text("No model has been asked in these days."), summary)
+    table = table_of(
+        found.costs,
+        ("day", "day", WHOLE),
+        ("model", "model", WHOLE),
+        ("calls", "calls", RIGHT),
+        ("spent USD", lambda each: f"{each.spent_usd:.4f}", RIGHT),
+        ("set aside USD", lambda each: f"{each.reserved_usd:.4f} in {each.unsettled}" if each.unsettled else "", RIGHT),
+    )
+    return Group(table, summary)

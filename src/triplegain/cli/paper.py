@@ -8,10 +8,6 @@ from typing import Annotated
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    app.command("paper")(paper)
-
-
 def paper(
     feed: Annotated[str | None, typer.Option(help="live (Kraken), demo, or replay:PATH of a recorded market")] = None,
     speed: Annotated[str | None, typer.Option(help="market seconds per second, or max (default 1)")] = None,

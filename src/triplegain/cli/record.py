@@ -21,11 +21,6 @@ _MEGABYTE = 1_000_000
 _LINE_S = 5.0
 
 
-def register(app: typer.Typer) -> None:
-    """Add `record`."""
-    app.command("record")(record)
-
-
 def record(
     instruments: Annotated[
         str | None, typer.Option(help="BTC/USDT,XRP/USDT,...; without it those of market.yaml", show_default=False)

@@ -17,12 +17,14 @@ from triplegain.cli.tables import (
     GAIN,
     LOSS,
     QUIET,
+    RIGHT,
     UNKNOWN,
     WARNING,
+    WHOLE,
+    Column,
     amount,
     brief,
     duration,
-    listing,
     moment,
     pairs,
     percent,
@@ -30,13 +32,15 @@ from triplegain.cli.tables import (
     signed_amount,
     signed_percent,
     signed_usd,
+    table_of,
     traded_by,
     usd,
+    worded,
 )
 from triplegain.domain.statement import difference, percent_of
 from triplegain.domain.usd import cash_usd
 from triplegain.storage.equity_history import EquityHistory
-from triplegain.storage.report_figures import TradeResult
+from triplegain.storage.report_figures import SymbolFigures, TradeResult
 from triplegain.storage.session_report import SessionReport
 from triplegain.storage.session_statistics import UntradedReason
 
@@ -228,26 +232,28 @@ def _result(result: TradeResult | None) -> Text:
 
 
 def _symbols(report: SessionReport) -> RenderableType:
-    numbers = ("Trades", "W/L", "Fills", "Maker", "Fees", "Realised", "USD")
-    table = listing("Pair", *numbers, right=numbers, whole=("Pair",), title="By pair, in the quote currency")
-    for each in report.symbols:
-        still_open = each.positions - each.closed
-        table.add_row(
-            each.symbol,
-            f"{each.closed} +{still_open} open" if still_open else str(each.closed),
-            f"{each.wins}/{each.losses}",
-            str(each.fills),
-            percent(each.maker_percent) if each.fills else "",
-            amount(brief(each.fees)),
-            signed_amount(brief(each.realised), each.quote),
-            signed_usd(each.realised_usd),
-        )
-    return table
+    return table_of(
+        report.symbols,
+        ("Pair", "symbol", WHOLE),
+        ("Trades", _closed_and_open, RIGHT),
+        ("W/L", lambda each: f"{each.wins}/{each.losses}", RIGHT),
+        ("Fills", "fills", RIGHT),
+        ("Maker", lambda each: percent(each.maker_percent) if each.fills else "", RIGHT),
+        ("Fees", lambda each: amount(brief(each.fees)), RIGHT),
+        ("Realised", lambda each: signed_amount(brief(each.realised), each.quote), RIGHT),
+        ("USD", lambda each: signed_usd(each.realised_usd), RIGHT),
+        title="By pair, in the quote currency",
+    )
+
+
+def _closed_and_open(figures: SymbolFigures) -> str:
+    still_open = figures.positions - figures.closed
+    return f"{figures.closed} +{still_open} open" if still_open else str(figures.closed)
 
 
 def _orders(report: SessionReport) -> RenderableType:
     total = sum(report.orders.values())
-    by_status = ", ".join(f"{count} {status.value.replace('_', ' ')}" for status, count in report.orders.items())
+    by_status = ", ".join(f"{count} {worded(status.value)}" for status, count in report.orders.items())
     taker = report.fills - report.maker_fills
     rows: list[tuple[str, RenderableType]] = [
         ("Orders", Text(f"{total}: {by_status}" if total else "none")),
@@ -260,40 +266,40 @@ def _orders(report: SessionReport) -> RenderableType:
 
 
 def _shortfall(report: SessionReport) -> RenderableType:
-    numbers = ("Fills", "Delay", "Spread", "Impact", "Fee", "Total", "bp")
-    title = "Cost of trading against the middle at the decision"
-    table = listing("Paid in", *numbers, right=numbers, title=title)
-    for each in report.shortfall:
-        compared = f"{each.known} of {each.fills}" if each.known < each.fills else str(each.fills)
-        points = UNKNOWN if each.basis_points is None else f"{each.basis_points:,.1f}"
-        costs = (each.delay, each.spread, each.impact, each.fee)
-        parts = [roughly(part if each.known else None) for part in costs]
-        table.add_row(each.asset, compared, *parts, roughly(each.total), points)
-    return table
+    def cost(name: str) -> Column:
+        return name.capitalize(), lambda each: roughly(getattr(each, name) if each.known else None), RIGHT
+
+    return table_of(
+        report.shortfall,
+        ("Paid in", "asset"),
+        ("Fills", lambda each: f"{each.known} of {each.fills}" if each.known < each.fills else str(each.fills), RIGHT),
+        *map(cost, ("delay", "spread", "impact", "fee", "total")),
+        ("bp", lambda each: UNKNOWN if each.basis_points is None else f"{each.basis_points:,.1f}", RIGHT),
+        title="Cost of trading against the middle at the decision",
+    )
 
 
 def _close_reasons(report: SessionReport) -> RenderableType:
-    table = listing("Closed by", "Trades", "USD", right=("Trades", "USD"), title="Why positions were closed")
-    for each in report.close_reasons:
-        table.add_row(each.reason.value.replace("_", " "), str(each.count), signed_usd(each.realised_usd))
-    return table
+    return table_of(
+        report.close_reasons,
+        ("Closed by", lambda each: worded(each.reason.value)),
+        ("Trades", "count", RIGHT),
+        ("USD", lambda each: signed_usd(each.realised_usd), RIGHT),
+        title="Why positions were closed",
+    )
 
 
 def _untraded(report: SessionReport) -> RenderableType:
     if not report.untraded:
         return pairs([("Not traded", Text("nothing was refused, held or abstained"))])
-    table = listing(
-        "Times",
-        "Pair",
-        "Outcome",
-        "Reason",
-        right=("Times",),
-        whole=("Pair", "Outcome"),
+    return table_of(
+        merged(report.untraded)[:_REASONS_MAX],
+        ("Times", "count", RIGHT),
+        ("Pair", "symbol", WHOLE),
+        ("Outcome", "outcome", WHOLE),
+        ("Reason", "reason"),
         title="Why nothing was traded",
     )
-    for each in merged(report.untraded)[:_REASONS_MAX]:
-        table.add_row(str(each.count), each.symbol, each.outcome, each.reason)
-    return table
 
 
 def merged(reasons: Sequence[UntradedReason]) -> list[UntradedReason]:

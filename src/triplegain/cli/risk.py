@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from triplegain.cli.client import JsonOption, SessionOption, running_system
-
-risk = typer.Typer(no_args_is_help=True, help="The risk engine of the running session.")
-
-
-class _Side(StrEnum):
-    BUY = "buy"
-    SELL = "sell"
+from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
+from triplegain.domain.orders import Side
 
 
-def register(app: typer.Typer) -> None:
-    app.add_typer(risk, name="risk")
-
-
-@risk.command("show")
 def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Equity and losses, halts and cool-downs, where the breakers act, and the limits of the next trade."""
-    from rich.console import Console
-
     from triplegain.cli.risk_view import risk_view
-    from triplegain.cli.tables import print_json
 
     with running_system(session) as api:
-        state = api.get("/risk/state")
-        if as_json:
-            print_json(state)
-        else:
-            Console().print(risk_view(state))
+        tell(as_json, api.get("/risk/state"), risk_view)
 
 
-@risk.command("check")
 def check(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
-    side: Annotated[_Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = _Side.BUY,
+    side: Annotated[Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = Side.BUY,
     stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Stop-loss; a buy needs one.")] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit.")] = None,
     quantity: Annotated[str | None, typer.Option(help="Of the base asset; without: by the sizing rule.")] = None,
@@ -54,10 +34,7 @@ def check(
     session: SessionOption = None,
 ) -> None:
     """What risk would say to a trade now. Nothing is sent."""
-    from rich.console import Console
-
     from triplegain.cli.risk_view import verdict_view
-    from triplegain.cli.tables import print_json
 
     asked = {
         "symbol": symbol,
@@ -73,32 +50,26 @@ def check(
     }
     with running_system(session) as api:
         verdict = api.post("/risk/validate", {field: value for field, value in asked.items() if value is not None})
-        if as_json:
-            print_json(verdict)
-        else:
-            Console().print(verdict_view(verdict))
+        tell(as_json, verdict, verdict_view)
 
 
-@risk.command("reset")
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
     session: SessionOption = None,
 ) -> None:
     """End every halt: equity as it is now becomes the peak and the opening of day and week. It is recorded."""
-    from triplegain.cli.tables import print_json
-
     with running_system(session) as api:
         if not yes:
             _confirm(api.get("/risk/state"))
-        answer = api.post("/risk/reset")
-        if as_json:
-            return print_json(answer)
-        ended = answer["ended"]
-        print(f"PAPER  risk of {answer['session']} was reset; " + ("ended:" if ended else "no halt was in force"))
-        for reason in ended:
-            print(f"       {reason}")
-        return print("       losses are measured from equity as it is now, and leverage is 1 for a while")
+        tell(as_json, api.post("/risk/reset"), _ended)
+
+
+def _ended(answer: dict[str, Any]) -> str:
+    ended = answer["ended"]
+    told = f"PAPER  risk of {answer['session']} was reset; " + ("ended:" if ended else "no halt was in force")
+    on = "losses are measured from equity as it is now, and leverage is 1 for a while"
+    return "\n       ".join((told, *ended, on))
 
 
 def _confirm(state: dict[str, object]) -> None:

@@ -9,7 +9,21 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.tables import ALARM, GAIN, LOSS, QUIET, WARNING, listing, pairs, price, signed_percent, usd
+from triplegain.cli.tables import (
+    ALARM,
+    GAIN,
+    LOSS,
+    QUIET,
+    RIGHT,
+    WARNING,
+    WHOLE,
+    pairs,
+    price,
+    signed_percent,
+    table_of,
+    usd,
+    worded,
+)  # fmt: skip
 
 _STATES = {"running": GAIN, "paused": WARNING, "halted": ALARM}
 _OUTCOMES = {"approved": GAIN, "modified": WARNING, "rejected": LOSS, "halted": ALARM}
@@ -29,17 +43,15 @@ def risk_view(state: Mapping[str, Any]) -> RenderableType:
 
 
 def _figures(state: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
-    limits = state["limits"]
-    drawdown = _number(state["drawdown_percent"])
-    yield "Equity", Text.assemble(usd(_number(state["equity"])), " USD, peak ", usd(_number(state["peak_equity"])))
-    yield "Drawdown", signed_percent(None if drawdown is None else -drawdown)
-    yield "Today", signed_percent(_number(state["day_percent"]))
-    yield "This week", signed_percent(_number(state["week_percent"]))
+    limits, drawdown = state["limits"], state["drawdown_percent"]
+    yield "Equity", Text.assemble(usd(state["equity"]), " USD, peak ", usd(state["peak_equity"]))
+    yield "Drawdown", signed_percent(None if drawdown is None else -Decimal(drawdown))
+    yield "Today", signed_percent(state["day_percent"])
+    yield "This week", signed_percent(state["week_percent"])
     yield "Losses in a row", Text(str(state["losses_in_a_row"]))
-    largest, loss = _number(limits["position_max_usd"]), _number(limits["loss_at_stop_max_usd"])
-    yield "A trade at most", Text.assemble(usd(largest), " USD, losing ", usd(loss), " at its stop")
-    exposure, most = _number(limits["exposure_usd"]), _number(limits["exposure_max_usd"])
-    yield "Exposure", Text.assemble(usd(exposure), " of ", usd(most), " USD")
+    largest, loss = usd(limits["position_max_usd"]), usd(limits["loss_at_stop_max_usd"])
+    yield "A trade at most", Text.assemble(largest, " USD, losing ", loss, " at its stop")
+    yield "Exposure", Text.assemble(usd(limits["exposure_usd"]), " of ", usd(limits["exposure_max_usd"]), " USD")
     places = (
         f"{limits['open_positions']} of {limits['positions_max']}, {limits['positions_per_symbol_max']} in one pair"
     )
@@ -47,28 +59,26 @@ def _figures(state: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]:
 
 
 def _breakers(breakers: Sequence[Mapping[str, Any]]) -> RenderableType:
-    numbers = ("after", "from", "acts at")
-    table = listing("breaker", *numbers, right=numbers)
-    for each in breakers:
-        base, at = _number(each["measured_from"]), _number(each["acts_at"])
-        table.add_row(each["kind"], f"-{each['loss_percent']} %", usd(base), usd(at))
-    return table
+    return table_of(
+        breakers,
+        ("breaker", "kind"),
+        ("after", lambda each: f"-{each['loss_percent']} %", RIGHT),
+        ("from", lambda each: usd(each["measured_from"]), RIGHT),
+        ("acts at", lambda each: usd(each["acts_at"]), RIGHT),
+    )
 
 
 def _markets(markets: Sequence[Mapping[str, Any]]) -> RenderableType:
-    numbers = ("confidence", "size", "leverage", "stop", "open")
-    table = listing("pair", "regime", *numbers, right=numbers, whole=("pair",))
-    for each in markets:
-        table.add_row(
-            each["symbol"],
-            each["regime"].replace("_", " "),
-            f"from {each['confidence_min']}",
-            f"x {each['size_factor']}",
-            str(each["leverage_max"]),
-            f"{each['stop_min_percent']} to {each['stop_max_percent']} %",
-            str(each["open_positions"]),
-        )
-    return table
+    return table_of(
+        markets,
+        ("pair", "symbol", WHOLE),
+        ("regime", lambda each: worded(each["regime"])),
+        ("confidence", lambda each: f"from {each['confidence_min']}", RIGHT),
+        ("size", lambda each: f"x {each['size_factor']}", RIGHT),
+        ("leverage", "leverage_max", RIGHT),
+        ("stop", lambda each: f"{each['stop_min_percent']} to {each['stop_max_percent']} %", RIGHT),
+        ("open", "open_positions", RIGHT),
+    )
 
 
 def verdict_view(verdict: Mapping[str, Any]) -> RenderableType:
@@ -89,19 +99,15 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[tuple[str, RenderableType]]
         yield ("Would send" if verdict["approved"] else "Asked for"), Text(f"{verdict['quantity']} {base}")
     for name in ("entry", "stop", "target"):
         if verdict[name] is not None:
-            yield name.capitalize(), price(_number(verdict[name]))
-    yield "Confidence", Text(f"{verdict['confidence']} in {verdict['regime'].replace('_', ' ')}")
+            yield name.capitalize(), price(verdict[name])
+    yield "Confidence", Text(f"{verdict['confidence']} in {worded(verdict['regime'])}")
     for reason in verdict["reasons"]:
         yield "Refused", _told(reason, LOSS)
     for clamp in verdict["clamps"]:
-        yield "Cut", Text(f"{clamp['rule'].replace('_', ' ')}: {clamp['from']} to {clamp['to']}", style=WARNING)
+        yield "Cut", Text(f"{worded(clamp['rule'])}: {clamp['from']} to {clamp['to']}", style=WARNING)
     for warning in verdict["warnings"]:
         yield "Warned", _told(warning, WARNING)
 
 
 def _told(reason: Mapping[str, str], style: str) -> Text:
     return Text.assemble((reason["words"], style), (f" ({reason['rule']})", QUIET))
-
-
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

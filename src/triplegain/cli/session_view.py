@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.cli.tables import amount, listing, moment, pairs, price, signed_amount, signed_usd, traded_by
+from triplegain.cli.tables import (
+    RIGHT,
+    WHOLE,
+    amount,
+    moment,
+    pairs,
+    price,
+    signed_amount,
+    signed_percent,
+    signed_usd,
+    table_of,
+    traded_by,
+    worded,
+)
+from triplegain.domain.json_form import fields_of, plain_json
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SessionRecord
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
-from triplegain.storage.session_report import read_results
+from triplegain.storage.session_report import SessionResult, read_results
 
 _OPEN = [status for status in OrderStatus if not status.is_final]
 _ROWS_MAX = 100
@@ -55,30 +70,56 @@ def session_view(found: Mapping[str, Any]) -> RenderableType:
     ]
     parts: list[RenderableType] = [pairs(facts)]
     if found["balances"]:
-        balances = listing("Asset", "Total", "Held", right=("Total", "Held"), title="Balances")
-        for each in found["balances"]:
-            balances.add_row(each.asset, amount(each.total), amount(each.held))
-        parts.append(balances)
-    if found["positions"]:
-        numbers = ("Quantity", "Entry", "Stop", "Target", "Realised")
-        positions = listing("Position", "Pair", *numbers, right=numbers, title="Open positions")
-        for each in found["positions"]:
-            positions.add_row(
-                each.position_id,
-                each.symbol,
-                amount(each.quantity),
-                price(each.average_entry),
-                price(each.stop) if each.stop is not None else "none",
-                price(each.target) if each.target is not None else "none",
-                signed_amount(each.realised, each.symbol.partition("/")[2]),
+        parts.append(
+            table_of(
+                found["balances"],
+                ("Asset", "asset"),
+                ("Total", lambda each: amount(each.total), RIGHT),
+                ("Held", lambda each: amount(each.held), RIGHT),
+                title="Balances",
             )
-        parts.append(positions)
+        )
+    if found["positions"]:
+        parts.append(
+            table_of(
+                found["positions"],
+                ("Position", "position_id"),
+                ("Pair", "symbol"),
+                ("Quantity", lambda each: amount(each.quantity), RIGHT),
+                ("Entry", lambda each: price(each.average_entry), RIGHT),
+                ("Stop", lambda each: price(each.stop) if each.stop is not None else "none", RIGHT),
+                ("Target", lambda each: price(each.target) if each.target is not None else "none", RIGHT),
+                ("Realised", lambda each: signed_amount(each.realised, each.symbol.partition("/")[2]), RIGHT),
+                title="Open positions",
+            )
+        )
     if found["orders"]:
-        orders = listing("Order", "Pair", "Side", "Type", "Price", "Filled", "Status", title="Open orders")
-        for each in found["orders"]:
-            orders.add_row(*order_cells(each))
-        parts.append(orders)
+        headings = ("Order", "Pair", "Side", "Type", "Price", "Filled", "Status")
+        columns = [(heading, itemgetter(place)) for place, heading in enumerate(headings)]
+        parts.append(table_of(map(order_cells, found["orders"]), *columns, title="Open orders"))
     return Group(*parts)
+
+
+def results_view(found: Sequence[SessionResult]) -> RenderableType:
+    """A line for each session."""
+    if not found:
+        return "There is no session yet: `tg paper` starts one."
+    return table_of(
+        found,
+        ("Session", lambda each: each.session.session_id, WHOLE),
+        ("Status", lambda each: each.session.status.value),
+        ("Feed", lambda each: each.session.feed),
+        ("Traded by", lambda each: each.traded.trader),
+        ("Profit", lambda each: signed_percent(each.statement.profit_percent)),
+        ("Last stored (UTC)", lambda each: moment(each.session.updated_at_ns), WHOLE),
+    )
+
+
+def results_as_json(found: Sequence[SessionResult]) -> list[dict[str, Any]]:
+    return [
+        plain_json(each.session) | fields_of(each, "traded") | fields_of(each.statement, "equity", "profit")
+        for each in found
+    ]
 
 
 def _settings(session: SessionRecord) -> str:
@@ -89,9 +130,8 @@ def _settings(session: SessionRecord) -> str:
 
 def order_cells(order: OrderRecord) -> tuple[str, ...]:
     """Client id, pair, side, type, price, filled of quantity, status."""
-    request = order.request
-    named = request.terms.price if order.price is None else order.price
+    request, named = order.request, order.price_now
     asked = "market" if named is None else price(named).plain
     filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
-    status = order.status.value.replace("_", " ")
-    return request.client_order_id, request.symbol, request.side.value, request.terms.kind.value, asked, filled, status
+    words = request.client_order_id, request.symbol, request.side.value, request.terms.kind.value
+    return *words, asked, filled, worded(order.status.value)

@@ -9,11 +9,6 @@ import typer
 from triplegain.cli.client import JsonOption
 
 
-def register(app: typer.Typer) -> None:
-    """Add `snapshot`."""
-    app.command()(snapshot)
-
-
 def snapshot(
     symbol: Annotated[str, typer.Argument(help="The instrument, like BTC/USDT.", show_default=False)],
     feed: Annotated[str, typer.Option("--feed", help="replay:PATH or demo.", show_default=False)],

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from operator import itemgetter
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from triplegain.cli.tables import QUIET, UNKNOWN, WARNING, amount, duration, listing, moment, pairs, price
+from triplegain.cli.tables import (
+    QUIET,
+    RIGHT,
+    UNKNOWN,
+    WARNING,
+    WHOLE,
+    amount,
+    duration,
+    moment,
+    pairs,
+    price,
+    table_of,
+)
 from triplegain.cli.tables import signed_percent as percent
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.money import plain
@@ -57,16 +70,22 @@ def _table(snapshot: Snapshot) -> RenderableType:
     """A row for each indicator, a column for each timeframe, the primary one marked."""
     frames = snapshot.timeframes
     headings = [f"{name} *" if name == snapshot.primary else name for name in frames]
-    table = listing("Indicator", *headings, whole=("Indicator",))
+    closed = [frame.closed for frame in frames.values()]
+    rows: list[tuple[Text, ...]] = [
+        _quiet("last close", *(moment(each.close_time_ns)[5:16] for each in closed)),
+        _quiet("candles", *(str(each.history_candles) for each in closed)),
+        (Text("trend"), *(_shown(each.trend, fixed) for each in closed)),
+    ]
+    rows += [(Text(name), *(_shown(each.indicators[name], _plain) for each in closed)) for name in closed[0].indicators]
+    columns = [(heading, itemgetter(place), RIGHT) for place, heading in enumerate(headings, 1)]
+    table = table_of(rows, ("Indicator", itemgetter(0), WHOLE), *columns)
     for column in table.columns[1:]:
-        column.justify = "right"
-    closes = [moment(frame.closed.close_time_ns)[5:16] for frame in frames.values()]
-    table.add_row("last close", *closes, style=QUIET)
-    table.add_row("candles", *(str(frame.closed.history_candles) for frame in frames.values()), style=QUIET)
-    table.add_row("trend", *(_shown(frame.closed.trend, fixed) for frame in frames.values()))
-    for name in next(iter(frames.values())).closed.indicators:
-        table.add_row(name, *(_shown(frame.closed.indicators[name], _plain) for frame in frames.values()))
+        column.no_wrap = False
     return table
+
+
+def _quiet(*words: str) -> tuple[Text, ...]:
+    return tuple(Text(each, style=QUIET) for each in words)
 
 
 def _shown(value: Value, text: Callable[[float], str]) -> Text:

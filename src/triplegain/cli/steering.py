@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import typer
+from typing import Any
 
-from triplegain.cli.client import JsonOption, SessionOption, running_system
-
-
-def register(app: typer.Typer) -> None:
-    app.command("flat")(flat)
-    app.command("emergency")(emergency)
-    app.command("pause")(pause)
-    app.command("resume")(resume)
+from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
 
 
 def flat(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Close everything: positions by market orders, entries that have not filled by cancels."""
-    from triplegain.cli.tables import print_json
-
+    on = "       trading goes on; `pause` keeps new positions from being opened"
     with running_system(session) as api:
-        answer = api.post("/paper/flat")
-        if as_json:
-            return print_json(answer)
-        names = answer["positions"]
-        print(f"PAPER  closing {', '.join(names)}" if names else "PAPER  nothing is open")
-        return print("       trading goes on; `pause` keeps new positions from being opened")
+        tell(as_json, api.post("/paper/flat"), lambda found: f"PAPER  {_closing(found)}\n{on}")
 
 
 def emergency(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Pause and close everything, in one step. `resume` trades again."""
-    from triplegain.cli.tables import print_json
-
     with running_system(session) as api:
-        answer = api.post("/coordinator/emergency")
-        if as_json:
-            return print_json(answer)
-        names = answer["positions"]
-        return print(f"PAPER  paused; {'closing ' + ', '.join(names) if names else 'nothing is open'}")
+        tell(as_json, api.post("/coordinator/emergency"), lambda found: f"PAPER  paused; {_closing(found)}")
+
+
+def _closing(answer: dict[str, Any]) -> str:
+    names = ", ".join(answer["positions"])
+    return f"closing {names}" if names else "nothing is open"
 
 
 def pause(as_json: JsonOption = False, session: SessionOption = None) -> None:
@@ -50,11 +36,5 @@ def resume(as_json: JsonOption = False, session: SessionOption = None) -> None:
 
 
 def _steer(command: str, told: str, as_json: bool, session: str | None) -> None:
-    from triplegain.cli.tables import print_json
-
     with running_system(session) as api:
-        answer = api.post(f"/paper/{command}")
-        if as_json:
-            print_json(answer)
-        else:
-            print(f"PAPER  {answer['session']} {told}")
+        tell(as_json, api.post(f"/paper/{command}"), lambda found: f"PAPER  {found['session']} {told}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Context, Decimal
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import JustifyMethod, RenderableType
@@ -19,24 +20,37 @@ from triplegain.domain.statement import Traded
 UNKNOWN = "unknown"
 GAIN, LOSS, QUIET, WARNING, ALARM = "green", "red", "dim", "yellow", "bold white on red"
 _COIN_PLACES = 8
+RIGHT, WHOLE = "right", "whole"
+#: Heading, field or function of the row and, of numbers, RIGHT; a column that is RIGHT or WHOLE is never wrapped.
+Column = tuple[str, str | Callable[[Any], RenderableType], *tuple[str, ...]]
+#: A number, or its text as JSON has it; None: not known.
+Figure = Decimal | str | None
+_CHARACTERS_MAX = 400
+_REPLACED = "\ufffd"
+_F = TypeVar("_F", Decimal, str)
 _FOUR_DIGITS, _EIGHT_DIGITS = Context(prec=4), Context(prec=8)
 
 
-def usd(value: Decimal | None) -> Text:
+def usd(value: Figure) -> Text:
     """Dollars to the cent."""
-    return _unknown() if value is None else Text(f"{value:,.2f}")
+    return _figure(value, ",.2f")
 
 
-def signed_usd(value: Decimal | None) -> Text:
-    return _unknown() if value is None else Text(f"{value:+,.2f}", style=_colour(value))
+def signed_usd(value: Figure) -> Text:
+    return _figure(value, "+,.2f", coloured=True)
 
 
-def signed_percent(value: Decimal | None) -> Text:
-    return _unknown() if value is None else Text(f"{value:+,.2f} %", style=_colour(value))
+def signed_percent(value: Figure) -> Text:
+    return _figure(value, "+,.2f", " %", coloured=True)
 
 
-def percent(value: Decimal | None) -> Text:
-    return _unknown() if value is None else Text(f"{value:,.1f} %")
+def percent(value: Figure) -> Text:
+    return _figure(value, ",.1f", " %")
+
+
+def price(value: Figure) -> Text:
+    """A price as it is: its tick decides its digits."""
+    return _figure(value, ",f")
 
 
 def amount(value: Decimal | None, asset: str = "") -> Text:
@@ -44,10 +58,34 @@ def amount(value: Decimal | None, asset: str = "") -> Text:
     return _unknown() if value is None else Text(f"{_coins(value)} {asset}".rstrip())
 
 
-def signed_amount(value: Decimal | None, asset: str = "") -> Text:
+def signed_amount(value: Figure, asset: str = "") -> Text:
     if value is None:
         return _unknown()
-    return Text(f"{'+' if value > 0 else ''}{_coins(value)} {asset}".rstrip(), style=_colour(value))
+    number = Decimal(value)
+    return Text(f"{'+' if number > 0 else ''}{_coins(number)} {asset}".rstrip(), style=_colour(number))
+
+
+def blank(value: _F | None, shown: Callable[[_F], Text]) -> Text:
+    """Nothing where there is nothing, and not `unknown`."""
+    return Text() if value is None else shown(value)
+
+
+def average(value: Figure) -> Text:
+    """A price that no tick has rounded."""
+    return _figure(value, ",.10g")
+
+
+def worded(word: str) -> str:
+    """A word of the code as people write it."""
+    return word.replace("_", " ")
+
+
+def tame(words: str, characters_max: int = _CHARACTERS_MAX) -> str:
+    """What a model or the web wrote, as a terminal may show it: one line, cut to a length, without control characters,
+    escape sequences and marks that turn text around."""
+    line = " ".join(words.split())
+    shown = "".join(each if each.isprintable() else _REPLACED for each in line[:characters_max])
+    return shown if len(line) <= characters_max else f"{shown.rstrip()}…"
 
 
 def roughly(value: Decimal | None) -> Text:
@@ -58,11 +96,6 @@ def roughly(value: Decimal | None) -> Text:
 def brief(value: Decimal | None) -> Decimal | None:
     """Eight digits that matter: an average or a result where there is little room."""
     return None if value is None else plain(_EIGHT_DIGITS.plus(value))
-
-
-def price(value: Decimal | None) -> Text:
-    """A price as it is: its tick decides its digits."""
-    return _unknown() if value is None else Text(f"{value:,f}")
 
 
 def moment(time_ns: int | None) -> str:
@@ -91,8 +124,8 @@ def traded_by(traded: Traded) -> str:
     return f"{who}{models}{candles}, configuration {traded.configuration[:8]}"
 
 
-def listing(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), title: str | None = None) -> Table:
-    """An open table; the columns named in `right` hold numbers, those in `right` and `whole` are never wrapped."""
+def table_of(rows: Iterable[Any], *columns: Column, title: str | None = None) -> Table:
+    """An open table with a row for each of `rows`."""
     table = Table(
         box=box.SIMPLE_HEAD,
         title=title,
@@ -101,11 +134,19 @@ def listing(*columns: str, right: Iterable[str] = (), whole: Iterable[str] = (),
         pad_edge=False,
         collapse_padding=True,
     )
-    numbers, unbroken = set(right), {*right, *whole}
-    for column in columns:
-        justify: JustifyMethod = "right" if column in numbers else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column in unbroken)
+    for heading, _, *kind in columns:
+        justify: JustifyMethod = "right" if RIGHT in kind else "left"
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=bool(kind))
+    for row in rows:
+        table.add_row(*(_cell(row, column[1]) for column in columns))
     return table
+
+
+def _cell(row: Any, value: str | Callable[[Any], RenderableType]) -> RenderableType:
+    if callable(value):
+        return value(row)
+    found = row[value] if isinstance(row, Mapping) else getattr(row, value)
+    return "" if found is None else str(found)
 
 
 def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) -> Table:
@@ -129,6 +170,13 @@ def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) 
 def print_json(value: object) -> None:
     """One JSON document, indented. Money is text, an unknown number null."""
     print(json.dumps(plain_json(value), indent=2, ensure_ascii=False))
+
+
+def _figure(value: Figure, form: str, unit: str = "", *, coloured: bool = False) -> Text:
+    if value is None:
+        return _unknown()
+    number = Decimal(value)
+    return Text(f"{number:{form}}{unit}", style=_colour(number) if coloured else "")
 
 
 def _coins(value: Decimal) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -24,15 +25,14 @@ def is_moment(name: str) -> bool:
 
 
 def plain_json(value: Any) -> Any:
-    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds.
-
-    Beside its fields a record tells what its `derived` names: properties that are computed from them.
-    """
+    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds."""
     match value:
         case Decimal():
             return text(value)
         case Enum():
             return value.name.lower() if isinstance(value, int) else value.value
+        case date():
+            return value.isoformat()
         case Path():
             return str(value)
         case Mapping():
@@ -40,16 +40,22 @@ def plain_json(value: Any) -> Any:
         case list() | tuple():
             return [plain_json(each) for each in value]
         case msgspec.Struct():
-            return _record(value, value.__struct_fields__)
+            return fields_of(value, *value.__struct_fields__)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return _record(value, tuple(field.name for field in fields(value)))
+            return fields_of(value, *(field.name for field in fields(value)))
         case _:
             return value
 
 
-def _record(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    told = (*names, *getattr(value, "derived", ()))
-    return dict(_field(name, getattr(value, name)) for name in told)
+def fields_of(record: Any, *names: str) -> dict[str, Any]:
+    """Some fields and properties of a record, as JSON."""
+    return dict(_field(name, getattr(record, name)) for name in names)
+
+
+def with_derived(record: Any, *names: str) -> dict[str, Any]:
+    """A whole record as JSON and, beside it, properties that follow from its fields."""
+    whole: dict[str, Any] = plain_json(record)
+    return whole | fields_of(record, *names)
 
 
 def _field(name: str, value: Any) -> tuple[str, Any]:

@@ -359,7 +359,8 @@ class TradingSession:
         return closing
 
     def reduce_position(self, position_id: str, quantity: Decimal) -> Refusal | None:
-        held = self.executor.positions.quantity(position_id)
+        position = self.executor.positions.get(position_id)
+        held = Decimal(0) if position is None else position.quantity
         refused = self.desk.reduce_by(position_id, quantity, held, CloseReason.MANUAL, self.now_ns)
         self._settle()
         return refused
