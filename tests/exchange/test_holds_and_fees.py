@@ -134,6 +134,7 @@ def test_the_rate_at_acceptance_is_a_ceiling(bench: Callable[..., Any]) -> None:
     b.book(bids="100.0x5", asks="100.1x5 101.0x5", snapshot=True)
     b.order("small", "buy", "0.01")  # starts the 30 days: 1.001 x 0.35 % = 0.0035035
     b.stop("stop", "buy", "1", "101.0")
+    b.drain()
     b.trade("buy", "1", "101.0", at=31 * DAY_NS)  # the volume is gone, the rate would be 0.40 %
     assert fees(b) == ["0.00351", "0.3535"]  # 101 x 0.35 %
     b.order("new", "sell", "1")

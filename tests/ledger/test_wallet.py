@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.session.stored_parts import rows_of
+from tests.session.stored_parts import all_said, rows_of
 
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.parts import Parts
@@ -176,3 +176,26 @@ def test_both_accounts_survive_a_restart(wallet: Wallet) -> None:
     assert rows_of(again) == rows_of(wallet)
     assert (again.held("USDT"), again.held("USDT", HODL)) == (600, 250)
     assert (again.available("USDT"), again.available("USDT", HODL)) == (100, 50)
+
+
+def test_every_change_of_a_balance_or_a_hold_is_said() -> None:
+    wallet, parts = Wallet(), Parts()
+    wallet.register(parts)
+    wallet.deposit({"USDT": 1000, "BTC": 50}, 1)
+    all_said(parts)
+    wallet.set_aside("USDT", 300, 2)
+    all_said(parts)
+    wallet.reserve(1, "USDT", 250, HODL)
+    all_said(parts)
+    wallet.resize(1, 240)
+    all_said(parts)
+    wallet.book_fill(3, 1, 1, paid=("USDT", 100), received=("BTC", 4), fee=("USDT", 1), draw=101)
+    all_said(parts)
+    wallet.release(1)
+    rows = all_said(parts)
+    assert {key: state for (part, key), state in rows.items() if part != "ledger.numbers"} == {
+        "wallet USDT": b'"7E-16"',
+        "wallet BTC": b'"5E-17"',
+        "hodl USDT": b'"1.99E-16"',  # 300 - 100 - 1
+        "hodl BTC": b'"4E-18"',
+    }
