@@ -14,7 +14,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, from_atoms
-from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
@@ -158,7 +158,12 @@ class Session:
         if isinstance(sent, OrderRequest):
             self.by_hand.add(name)
         for resting in self.blotter.orders.open_orders():
-            if resting.request.client_order_id in self.by_hand and self.random.random() < 0.3:
+            if resting.request.client_order_id not in self.by_hand:
+                continue
+            if self.random.random() < 0.3:
+                more = resting.quantity + Decimal(self.random.randint(1, 3000)) / 1000
+                self.desk.amend(AmendRequest(resting.request.client_order_id, quantity=more))
+            elif self.random.random() < 0.3:
                 self.desk.cancel(resting.request.client_order_id)
 
     def restart(self) -> None:

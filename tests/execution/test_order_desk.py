@@ -472,6 +472,26 @@ def test_a_manual_sell_may_use_free_coins_and_never_those_of_a_position(venue: V
     assert isinstance(venue.desk.place(manual(Side.SELL, "0.5", cid="mine-2")), OrderRequest)
 
 
+def test_an_order_by_hand_may_not_grow_into_the_coins_of_a_position(venue: Venue) -> None:
+    venue.protected()  # 2 from the start and 10 more, which are the position's
+    venue.desk.place(msgspec.structs.replace(manual(Side.SELL, "1"), terms=Limit(Decimal(110))))
+    venue.deliver()
+    venue.accept("mine-1")
+    venue.deliver()
+    refused = venue.desk.amend(AmendRequest("mine-1", quantity=Decimal("2.1")))
+    assert isinstance(refused, Refusal) and "only 2 are free" in refused.reason
+    assert venue.desk.amend(AmendRequest("mine-1", quantity=Decimal("1.8"))) is None
+    assert venue.desk.free("BTC") == Decimal("0.2")  # asked for, and not answered yet
+    assert isinstance(venue.desk.place(manual(Side.SELL, "0.5", cid="mine-2")), Refusal)
+    venue.refuse("mine-1", "amend")
+    venue.deliver()
+    assert venue.desk.free("BTC") == 1
+    assert venue.desk.amend(AmendRequest("mine-1", quantity=Decimal("1.5"))) is None
+    venue.amended("mine-1", "1.5", "110")
+    venue.deliver()
+    assert venue.desk.free("BTC") == Decimal("0.5")
+
+
 def test_more_than_the_whole_wallet_is_the_venues_to_reject(venue: Venue) -> None:
     venue.protected()
     assert isinstance(venue.desk.place(manual(Side.SELL, "13")), OrderRequest)

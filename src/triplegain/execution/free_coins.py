@@ -9,7 +9,7 @@ from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import EXACT, text
-from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.orders import AmendRequest, OrderRequest, Side
 from triplegain.domain.records import OrderRecord
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
@@ -45,7 +45,14 @@ class FreeCoins:
         self._spends: dict[int, tuple[str, Decimal]] = {}
         self._sums: dict[str, Decimal] = {}
         self._unpriced: dict[int, OrderRecord] = {}
+        #: Changes that the venue has not answered, by name of the order.
+        self._asked: dict[str, tuple[AmendRequest, ...]] = {}
         orders.on_change = self._changed
+
+    @property
+    def asked(self) -> tuple[AmendRequest, ...]:
+        """Changes the venue has not answered yet."""
+        return tuple(request for requests in self._asked.values() for request in requests)
 
     @property
     def sent(self) -> tuple[OrderRequest, ...]:
@@ -94,9 +101,7 @@ class FreeCoins:
         """What orders under way may yet bring of an asset, whether positions get any of it, and whether that is all:
         what a sale may bring nobody can say."""
         coming, for_positions, is_bounded = _ZERO, False, True
-        named = (
-            (each.request, EXACT.subtract(each.quantity, each.filled_quantity)) for each in self._orders.open_orders()
-        )
+        named = ((each.request, self._rest(each, most=True)) for each in self._orders.open_orders())
         for request, rest in (*named, *((each, each.quantity) for each in self._sent.values())):
             instrument = self._instruments[request.symbol]
             if request.side is Side.BUY and instrument.base == asset and account_of(request.origin) is not _HODL:
@@ -104,6 +109,36 @@ class FreeCoins:
             elif request.side is Side.SELL and instrument.quote == asset:
                 is_bounded = False
         return coming, for_positions, is_bounded
+
+    def refusal_of_change(self, request: AmendRequest) -> str | None:
+        """Why an order may not be changed like this: it would spend a position's coins."""
+        record = self._orders.by_client_id(request.client_order_id)
+        if record is None or record.status.is_final or not _spends(record.request):
+            return None
+        asset, needed = self._after(record, request)
+        free = EXACT.add(self.free(asset), self._spent_by(record))
+        if needed is None or needed <= free:
+            return None
+        _, for_positions, _ = self._coming(asset)
+        if not self._positions.owned(asset) and not for_positions:
+            return None
+        return (
+            f"it would need {text(needed)} {asset}, of which only {text(free)} are free: "
+            f"the rest belongs to open positions or orders"
+        )
+
+    def ask(self, request: AmendRequest) -> None:
+        """A change is about to be asked of the venue."""
+        name = request.client_order_id
+        self._asked[name] = (*self._asked.get(name, ()), request)
+
+    def answered(self, client_order_id: str, is_over: bool) -> None:
+        """The venue has answered the oldest change of an order; `is_over`: and there is nothing left to change."""
+        left = () if is_over else self._asked.get(client_order_id, ())[1:]
+        if left:
+            self._asked[client_order_id] = left
+        else:
+            self._asked.pop(client_order_id, None)
 
     def cost(self, request: OrderRequest) -> tuple[str, Decimal | None]:
         """The asset an order spends and how much of it, with the highest fee; None without a price."""
@@ -132,21 +167,48 @@ class FreeCoins:
         if request.side is Side.BUY and record.price is None:
             self._unpriced[number] = record
             return
-        asset, spent = self._cost(request, EXACT.subtract(record.quantity, record.filled_quantity), record.price)
+        asset, spent = self._cost(request, self._rest(record), record.price)
         if spent is not None:
             self._spends[number] = asset, spent
             self._sums[asset] = EXACT.add(self._sums.get(asset, _ZERO), spent)
 
     def _committed(self, asset: str) -> Decimal:
         total = self._sums.get(asset, _ZERO)
-        unpriced = (
-            self._cost(r.request, EXACT.subtract(r.quantity, r.filled_quantity), None) for r in self._unpriced.values()
-        )
+        unpriced = (self._cost(each.request, self._rest(each), None) for each in self._unpriced.values())
         leaving = (self.cost(request) for request in self._sent.values() if _spends(request))
-        for spent, amount in (*unpriced, *leaving):
+        for spent, amount in (*unpriced, *leaving, *map(self._asked_more, self._asked)):
             if spent == asset and amount is not None:
                 total = EXACT.add(total, amount)
         return total
+
+    def _asked_more(self, client_order_id: str) -> tuple[str, Decimal]:
+        """What an order would spend beyond what it spends now, if the venue takes the changes asked of it."""
+        record = self._orders.by_client_id(client_order_id)
+        if record is None or record.status.is_final or not _spends(record.request):
+            return "", _ZERO
+        now = most = self._spends.get(record.order_number, ("", _ZERO))[1]
+        asset = ""
+        for request in self._asked[client_order_id]:
+            asset, after = self._after(record, request)
+            most = most if after is None else max(most, after)
+        return asset, EXACT.subtract(most, now)
+
+    def _spent_by(self, record: OrderRecord) -> Decimal:
+        """What an order is counted with now."""
+        name = record.request.client_order_id
+        more = self._asked_more(name)[1] if name in self._asked else _ZERO
+        return EXACT.add(self._spends.get(record.order_number, ("", _ZERO))[1], more)
+
+    def _after(self, record: OrderRecord, change: AmendRequest) -> tuple[str, Decimal | None]:
+        quantity = record.quantity if change.quantity is None else change.quantity
+        rest = EXACT.subtract(quantity, record.filled_quantity)
+        return self._cost(record.request, rest, record.price if change.price is None else change.price)
+
+    def _rest(self, record: OrderRecord, most: bool = False) -> Decimal:
+        """What may still fill of an order; `most`: with what has been asked for."""
+        asked = self._asked.get(record.request.client_order_id, ()) if most else ()
+        quantity = max((each.quantity for each in asked if each.quantity is not None), default=record.quantity)
+        return EXACT.subtract(max(quantity, record.quantity), record.filled_quantity)
 
 
 def _spends(request: OrderRequest) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.exchange_events import ExchangeEvent
+from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAmended
 from triplegain.domain.ids import Family, Origin, is_reserved, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import text
@@ -60,11 +60,12 @@ _ALLOCATED_KEPT = 32
 
 
 class DeskState(msgspec.Struct, frozen=True):
-    """What the desk counts; what it sent and the venue has not named yet; what orders of rebalances have traded."""
+    """What the desk counts; what it sent and asked and the venue has not answered; what orders of rebalances traded."""
 
     counters: dict[str, int]
     now_ns: int
     sent: tuple[OrderRequest, ...]
+    asked: tuple[AmendRequest, ...]
     allocated: dict[str, Decimal]
 
 
@@ -222,6 +223,9 @@ class OrderDesk:
         """Change an order in place. A stop may only be moved, only up, and not to where it would fire at once."""
         serving = self._protections.role(request.client_order_id)
         if serving is None or serving[1] is OrderRole.ENTRY:
+            if reason := self._free.refusal_of_change(request):
+                return _no(reason)
+            self._free.ask(request)
             self._broker.amend(request)
             return None
         protection, role = serving
@@ -247,6 +251,10 @@ class OrderDesk:
         self._now_ns = now_ns
         record = self._blotter.told(event)
         is_over = record is not None and record.status.is_final
+        if record is not None and is_over:
+            self._free.answered(record.request.client_order_id, True)
+        elif isinstance(event, OrderAmended) or (isinstance(event, CommandRefused) and event.command == "amend"):
+            self._free.answered(event.client_order_id, False)
         if record is not None and is_over and record.request.origin is Origin.REBALANCE:
             self._allocated[record.request.client_order_id] = record.filled_quantity
             if len(self._allocated) > _ALLOCATED_KEPT:
@@ -367,12 +375,14 @@ class OrderDesk:
         self._protections.register(parts)
 
     def _state(self) -> DeskState:
-        return DeskState(dict(self._counters), self._now_ns, self._free.sent, dict(self._allocated))
+        return DeskState(dict(self._counters), self._now_ns, self._free.sent, self._free.asked, dict(self._allocated))
 
     def _restore(self, state: DeskState) -> None:
         self._counters, self._now_ns, self._allocated = dict(state.counters), state.now_ns, dict(state.allocated)
         for request in state.sent:
             self._free.send(request)
+        for change in state.asked:
+            self._free.ask(change)
 
 
 def _no(reason: str) -> Refusal:
