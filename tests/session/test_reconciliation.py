@@ -15,7 +15,7 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side
-from triplegain.domain.records import CommitBatch
+from triplegain.domain.records import CommitBatch, OpenRows
 from triplegain.ledger.reconcile import ReconcileError
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
@@ -103,6 +103,36 @@ def test_a_restart_looks_at_all_books(began: tuple[TradingSession, Iterator[Mark
     rows[key] = rows[key].replace(b'"bought":"0.01"', b'"bought":"1.01"')
     with pytest.raises(ReconcileError, match=r"positions own 1.01 BTC, the wallet holds 0.01"):
         TradingSession(session.settings).restore(rows)
+
+
+def test_a_restart_compares_with_the_rows(
+    began: tuple[TradingSession, Iterator[MarketEvent]],
+) -> None:
+    session, _ = began
+    parts = stored(session)
+    (entry, stop), wallet = (o.order_number for o in session.executor.orders.open_orders()), session.portfolio
+    balances = {each.asset: (each.total, each.held) for each in wallet.balances()}
+    rows = OpenRows(
+        orders={entry: (Decimal(0), Decimal(0)), stop: (Decimal(0), Decimal(0))},
+        positions={"pos-1": Decimal("0.01")},
+        balances=balances,
+        entries={(WALLET, asset): total for asset, (total, _) in balances.items()},
+    )
+    TradingSession(session.settings).restore(parts, rows)
+    tampered = [
+        (replace(rows, orders={entry: (Decimal(0), Decimal(0))}), f"order {stop}: .* says 0, its record says nothing"),
+        (
+            replace(rows, orders={**rows.orders, 99: (Decimal(0), Decimal(0))}),
+            "order 99: .* nothing, its record says 0",
+        ),
+        (replace(rows, orders={**rows.orders, stop: (Decimal(0), Decimal(1))}), "filled with 0, its fills come to 1"),
+        (replace(rows, positions={"pos-1": Decimal(1)}), "quantity of pos-1: .* says 0.01, its record says 1"),
+        (replace(rows, balances={**balances, "USDT": (Decimal(5), Decimal(0))}), "balance of USDT: .* record says 5"),
+        (replace(rows, entries={**rows.entries, (WALLET, "BTC"): Decimal(2)}), "holds 0.01 BTC, .* come to 2"),
+    ]
+    for changed, words in tampered:
+        with pytest.raises(ReconcileError, match=words):
+            TradingSession(session.settings).restore(parts, changed)
 
 
 async def test_a_difference_halts_the_run_and_nothing_of_the_step_is_stored(open_session: Any, market: Any) -> None:

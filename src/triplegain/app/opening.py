@@ -300,7 +300,7 @@ class SessionOpening:
         assert isinstance(events, Iterator)
         _fast_forward(session, events, stored)
         if stored.parts:
-            session.restore(stored.parts)
+            session.restore(stored.parts, stored.rows)
         return OpenedSession(record, session, opened, events, stored.feed_position)
 
     def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
@@ -309,7 +309,7 @@ class SessionOpening:
         _check_steps(record, opened.source)
         since_ns: dict[str, int] | None = None
         if stored.parts:
-            session.restore(stored.parts)
+            session.restore(stored.parts, stored.rows)
             session.begin_away()
             since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.exchange.markets.items()}
         events = self._events(record, opened, since_ns)

@@ -21,7 +21,7 @@ from triplegain.domain.agent_records import (
     VoteRecord,
 )
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
-from triplegain.domain.ledger_entry import LedgerEntry
+from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.money import divide
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 from triplegain.domain.parts import PartChange
@@ -187,6 +187,17 @@ class SecurityEvent(msgspec.Struct, frozen=True):
     request_id: str
     recorded_at_ns: int
     details: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class OpenRows(msgspec.Struct, frozen=True):
+    """What the rows of a session say of what is open, to be compared with its parts: `orders` by number with what is
+    filled and what their fills come to, `positions` by id with their quantity, `balances` by asset with total and
+    held, `entries` by account and asset with the sum of the ledger."""
+
+    orders: Mapping[int, tuple[Decimal, Decimal]]
+    positions: Mapping[str, Decimal]
+    balances: Mapping[str, tuple[Decimal, Decimal]]
+    entries: Mapping[tuple[LedgerAccount, str], Decimal]
 
 
 class CommitBatch(msgspec.Struct, frozen=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
-from triplegain.domain.money import EXACT, from_atoms
+from triplegain.domain.money import EXACT, atoms, from_atoms
 from triplegain.domain.orders import OrderStatus, Side
-from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.domain.records import CommitBatch, OpenRows, OrderRecord
 from triplegain.execution.blotter import Blotter
 from triplegain.ledger import reconcile
 from triplegain.ledger.wallet import Wallet
@@ -37,15 +38,35 @@ class Reconciliation:
         self._by_order: dict[int, int] = {}
         self._fills: dict[int, Decimal] = {}
 
-    def begin(self) -> None:
-        """Go on from what the components have been given."""
+    def begin(self, rows: OpenRows | None = None) -> None:
+        """Go on from what the components have been given; `rows` must say the same."""
         for account in _OURS:
             for asset in self._wallet.assets(account):
                 self._entries[account, asset] = self._wallet.total(asset, account)
         for order in self._blotter.orders.open_orders():
             self._fills[order.order_number] = order.filled_quantity
             self._reserve(order)
-        reconcile.check(self._whole())
+        reconcile.check(chain(self._whole(), () if rows is None else self._rows(rows)))
+
+    def _rows(self, rows: OpenRows) -> Iterator[str]:
+        orders = {order.order_number: order.filled_quantity for order in self._blotter.orders.open_orders()}
+        for number in sorted(orders.keys() | rows.orders.keys()):
+            row, fills = rows.orders.get(number, (None, None))
+            yield from reconcile.stored("what is filled of order", str(number), orders.get(number), row)
+            if row is not None and fills is not None:
+                yield from reconcile.filled(number, row, fills)
+        positions = {each.position_id: each.quantity for each in self._blotter.positions.all() if each.bought}
+        for position_id in sorted(positions.keys() | rows.positions.keys()):
+            both = positions.get(position_id), rows.positions.get(position_id)
+            yield from reconcile.stored("the quantity of", position_id, *both)
+        for asset in sorted({*self._wallet.assets(), *rows.balances}):
+            total, held = rows.balances.get(asset, (_ZERO, _ZERO))
+            yield from reconcile.stored("the balance of", asset, from_atoms(self._wallet.total(asset)), total)
+            yield from reconcile.stored("what is held of", asset, from_atoms(self._wallet.held(asset)), held)
+        for account in _OURS:
+            for asset in self._wallet.assets(account):
+                entries = atoms(rows.entries.get((account, asset), _ZERO))
+                yield from reconcile.balance(asset, account, self._wallet.total(asset, account), entries)
 
     def take(self, batch: CommitBatch) -> None:
         """Everything since the last call: all is settled, and nothing of it is stored yet."""

@@ -8,6 +8,7 @@ from triplegain.decision.record import MindRecord
 from triplegain.decision.situation import SessionPrices
 from triplegain.domain.parts import FORM, PartChange
 from triplegain.domain.records import (
+    BalanceRecord,
     CommitBatch,
     PortfolioSnapshot,
     PositionSnapshot,
@@ -45,6 +46,8 @@ class StepRecord:
         self.snapshot_due_ns = 0
         self.security_events: list[SecurityEvent] = []
         self.mind = MindRecord()
+        #: As the last batch left them; after a restart all are said again.
+        self._balances: dict[str, BalanceRecord] = {}
 
     @property
     def has_waiting(self) -> bool:
@@ -102,13 +105,18 @@ class StepRecord:
             orders=step.orders,
             fills=step.fills,
             entries=tuple(self._wallet.drain_entries()),
-            balances=self._portfolio.balances(),
+            balances=self._changed_balances(),
             positions=step.positions,
             security_events=tuple(self.security_events),
             **self.mind.take(),
         )
         self.security_events.clear()
         return batch
+
+    def _changed_balances(self) -> tuple[BalanceRecord, ...]:
+        changed = [each for each in self._portfolio.balances() if self._balances.get(each.asset) != each]
+        self._balances.update((each.asset, each) for each in changed)
+        return tuple(changed)
 
     def state(self) -> RecordState:
         return RecordState(self.snapshot_due_ns, self.mind.numbers)

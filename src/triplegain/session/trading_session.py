@@ -30,7 +30,7 @@ from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth,
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.parts import STANDING, Parts
-from triplegain.domain.records import CloseReason, CommitBatch, Outcome
+from triplegain.domain.records import CloseReason, CommitBatch, OpenRows, Outcome
 from triplegain.domain.refusals import Refusal
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
@@ -431,11 +431,14 @@ class TradingSession:
     def _take_up(self, stored: Standing) -> None:
         self.now_ns, self._opened, self.paused, self.halted = stored.now_ns, stored.opened, stored.paused, stored.halted
 
-    def restore(self, parts: Mapping[tuple[str, str], bytes]) -> None:
-        """Go on where `parts` were stored, on a fresh session that has observed the feed up to there."""
+    def restore(self, parts: Mapping[tuple[str, str], bytes], rows: OpenRows | None = None) -> None:
+        """Go on where `parts` were stored, on a fresh session that has observed the feed up to there.
+
+        Raises ReconcileError where they do not agree among themselves, or with `rows`.
+        """
         # What is missing halts until somebody has looked: only its own part says otherwise.
         self.risk.restore(None)
         self.parts.restore(parts)
-        self.reconciliation.begin()
+        self.reconciliation.begin(rows)
         self._aim()
         self._settle()

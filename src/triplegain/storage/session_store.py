@@ -9,8 +9,9 @@ import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.clock import Clock, to_datetime
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.parts import STANDING, PartChange
-from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.records import CommitBatch, OpenRows, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.storable import encode
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
@@ -364,4 +365,29 @@ async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
         parts=await _parts(connection, row["session_id"]),
         feed_position=row["feed_position"],
         market_time_ns=row["market_time_ns"],
+        rows=await _open_rows(connection, row["session_id"]),
+    )
+
+
+async def _open_rows(connection: AnyConnection, session_id: str) -> OpenRows:
+    fills = "SELECT sum(quantity) FROM paper_trades f WHERE f.session_id = $1 AND f.order_number = o.order_number"
+    orders = await connection.fetch(
+        f"SELECT order_number, filled_quantity, coalesce(({fills}), 0) AS fills FROM paper_orders o "
+        "WHERE session_id = $1 AND status IN ('pending', 'open', 'partially_filled')",
+        session_id,
+    )
+    positions = await connection.fetch(
+        "SELECT position_id, quantity FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL", session_id
+    )
+    balances = await connection.fetch("SELECT asset, total, held FROM paper_balances WHERE session_id = $1", session_id)
+    entries = await connection.fetch(
+        "SELECT account, asset, sum(amount) AS amount FROM paper_ledger_entries WHERE session_id = $1 "
+        "AND account IN ('wallet', 'hodl') GROUP BY account, asset",
+        session_id,
+    )
+    return OpenRows(
+        {each["order_number"]: (each["filled_quantity"], each["fills"]) for each in orders},
+        {each["position_id"]: each["quantity"] for each in positions},
+        {each["asset"]: (each["total"], each["held"]) for each in balances},
+        {(LedgerAccount(each["account"]), each["asset"]): each["amount"] for each in entries},
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triplegain.domain.records import SessionRecord
+from triplegain.domain.records import OpenRows, SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
     """All of one moment: the last commit. A session without a commit has no `parts`, form 0 and position 0.
 
-    `parts` are the JSON of each part and key.
+    `parts` are the JSON of each part and key, `rows` what must agree with them.
     """
 
     session: SessionRecord
@@ -20,3 +20,4 @@ class StoredSession:
     parts: Mapping[tuple[str, str], bytes]
     feed_position: int
     market_time_ns: int
+    rows: OpenRows
