@@ -216,6 +216,16 @@ def test_rebalances_and_commands_are_understood() -> None:
     assert here.exchange.next_due_ns == _NS
 
 
+def test_who_came_first_is_still_the_first_to_fill() -> None:
+    state = document(2, "in-flight")
+    market = state["exchange"]["markets"]["BTC/USDT"]
+    assert market["resting"] == [1, 2, 3]
+    # All at one price; the third kept its place while the others were moved and came back.
+    market["resting"] = [3, 1, 2]
+    here = taken_up(converted(state))
+    assert [order.number for order in here.exchange.markets["BTC/USDT"].resting.all()] == [3, 1, 2]
+
+
 def test_what_rows_say_is_taken_from_them() -> None:
     decisions = [
         {"outcome": "refused", "details": {"rules": ["spread"]}},
