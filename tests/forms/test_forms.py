@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.app.paper_process import PaperHome
 from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
@@ -143,6 +144,16 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
         assert not await reader.positions(session, open_only=True)
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_with_a_stored_session(empty_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
+    run_apart(load(empty_database_url, 2, Path("nowhere"), tmp_path / "migrations", only="protected"))
+    home = PaperHome(tmp_path / "home", {"TRIPLEGAIN_DATABASE_URL": empty_database_url})
+    summary = home.run("paper", "--session", "protected", "--duration", "2m", "--speed", "max", "--json").answer
+    assert (summary["session"], bool(summary["halted"])) == ("protected", False)
+    check_record(empty_database_url, "protected")
 
 
 async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_path: Path) -> None:
