@@ -90,6 +90,12 @@ def check_queue(here: TradingSession, known: Any) -> None:
         )
         assert (order.sent_ns, order.fee_charged) == (was["sent_ns"], int(was["fee_charged"]))
     assert here.exchange.order_count == known["order_count"]
+    for symbol, market in here.exchange.markets.items():
+        # Who came first fills first.
+        assert [order.number for order in market.resting.all()] == known["markets"][symbol]["resting"]
+    arrivals = {what[0]: due_ns for due_ns, kind, *what in known["agenda"] if kind == "place"}
+    on_their_way = {each.number: each.arrived_ns for each in here.exchange.orders.values() if each.status == "pending"}
+    assert on_their_way == arrivals
 
 
 def check_protections(here: TradingSession, desk: Any) -> None:

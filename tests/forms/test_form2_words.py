@@ -109,6 +109,7 @@ def test_every_answer_on_its_way_is_understood() -> None:
     ]
     kept = converted(state)
     taken_up(kept)
+    assert [each["client_order_id"] for each in kept.parts["execution.desk", ""]["asked"]] == ["a-5", "a-7"]
     assert [name for name in kept.parts if name[0] == "session.event"] == [
         ("session.event", str(number)) for number in range(11, 19)
     ]
@@ -206,10 +207,23 @@ def test_rebalances_and_commands_are_understood() -> None:
     kept = converted(state)
     here = taken_up(kept)
     assert kept.parts["decision.rebalance", ""]["open"][0]["terms"] == {"kind": "market"}
+    # The desk knows what it has asked for and not heard of.
+    [asked] = kept.parts["execution.desk", ""]["asked"]
+    assert asked == {"client_order_id": "rb-1-0-xrp", "quantity": "925.9", "price": None}
     assert [kept.parts["exchange.command", str(number)]["command"]["type"] for number in range(1, 5)] == [
         *("place", "cancel", "amend", "expire")
     ]
     assert here.exchange.next_due_ns == _NS
+
+
+def test_who_came_first_is_still_the_first_to_fill() -> None:
+    state = document(2, "in-flight")
+    market = state["exchange"]["markets"]["BTC/USDT"]
+    assert market["resting"] == [1, 2, 3]
+    # All at one price; the third kept its place while the others were moved and came back.
+    market["resting"] = [3, 1, 2]
+    here = taken_up(converted(state))
+    assert [order.number for order in here.exchange.markets["BTC/USDT"].resting.all()] == [3, 1, 2]
 
 
 def test_what_rows_say_is_taken_from_them() -> None:

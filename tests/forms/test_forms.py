@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.app.paper_process import PaperHome
 from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
@@ -89,6 +91,18 @@ def orders_of(session: TradingSession) -> Mapping[int, Any]:
     return {order.order_number: order for order in session.executor.orders.open_orders()}
 
 
+def check_told_later(here: TradingSession) -> None:
+    """Each answer on its way is waited for by the order it is about, and none else."""
+    parts = decoded(here.parts.whole())
+    answers = Counter(
+        str(each["order_number"])
+        for (part, _), each in parts.items()
+        if part == "session.event" and each["kind"] != "refused"
+    )
+    waited = {key: each["pending"] for (part, key), each in parts.items() if part == "execution.told_order"}
+    assert waited == answers
+
+
 @pytest.mark.parametrize(("form", "session"), SESSIONS)
 async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
     left: Corpus, form: int, session: str
@@ -110,7 +124,9 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         if session != "live":
             # What is stored of it, converted or not, is what the session itself would have stored.
             assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
+            check_told_later(here)
         assert await left.home.run(found, _SECONDS.get(session, 120)) is Ending.DURATION
+        check_told_later(here)
     told = [each.time_ns for each in await reader.alerts(session) if each.kind is AlertKind.SESSION_CONVERTED]
     assert told == ([] if form == FORM else [before_ns])
     # Nothing that was written has changed, and what was open is still the session's.
@@ -128,6 +144,16 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
         assert not await reader.positions(session, open_only=True)
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_with_a_stored_session(empty_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
+    run_apart(load(empty_database_url, 2, Path("nowhere"), tmp_path / "migrations", only="protected"))
+    home = PaperHome(tmp_path / "home", {"TRIPLEGAIN_DATABASE_URL": empty_database_url})
+    summary = home.run("paper", "--session", "protected", "--duration", "2m", "--speed", "max", "--json").answer
+    assert (summary["session"], bool(summary["halted"])) == ("protected", False)
+    check_record(empty_database_url, "protected")
 
 
 async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from triplegain.storage.forms.form2_orders import record, request
-from triplegain.storage.forms.form2_words import PartRows, amount, time, without
+from triplegain.storage.forms.form2_words import PartRows, amendment, amount, time, without
 
 _LEGS = {
     "sent": "pending_new",
@@ -73,6 +73,7 @@ def order_parts(state: Mapping[str, Any]) -> PartRows:
             "counters": desk["counters"],
             "now_ns": int(desk["now_ns"]),
             "sent": [request(each) for each in desk["free"]["sent"]],
+            "asked": _asked(state),
             "allocated": {
                 order["request"]["client_order_id"]: order["filled_quantity"]
                 for order in is_over
@@ -80,6 +81,26 @@ def order_parts(state: Mapping[str, Any]) -> PartRows:
             },
         },
     )
+
+
+def _asked(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Changes of orders whose answer we do not know, by order: those with an answer on its way, then those on theirs.
+
+    What a protection asks of its own orders is its own to know.
+    """
+    roles = state["desk"]["protections"]["orders"]["roles"]
+    asked: dict[str, list[dict[str, Any]]] = {}
+    for kind, *fields in state["visible"]:
+        if kind == "OrderAmended":
+            name, quantity, price = fields[4], fields[6]["decimal"], fields[7]["decimal"]
+            asked.setdefault(name, []).append(amendment(name, quantity, price))
+        elif kind == "CommandRefused" and fields[7] is not None:
+            asked.setdefault(fields[3], []).append(amendment(*fields[7]["amend"]))
+    for _, kind, *what in state["exchange"]["agenda"]:
+        if kind == "amend":
+            asked.setdefault(what[0], []).append(amendment(*what))
+    ours = {name for name, (_, role) in roles.items() if role != "entry"}
+    return [change for name, changes in asked.items() if name not in ours for change in changes]
 
 
 def _answers(state: Mapping[str, Any]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from triplegain.storage.forms.form2_words import PartRows, time, units, without
+from triplegain.storage.forms.form2_words import PartRows, amendment, time, units, without
 
 #: The lists of a market that orders wait in.
 _WAITING = ("resting", "stops", "simple")
@@ -112,7 +112,6 @@ def _command(kind: str, *what: Any) -> dict[str, Any]:
         case "cancel":
             return {"type": kind, "client_order_id": what[0]}
         case "amend":
-            client_order_id, quantity, price = what
-            return {"type": kind, "request": {"client_order_id": client_order_id, "quantity": quantity, "price": price}}
+            return {"type": kind, "request": amendment(*what)}
         case _:
             raise ValueError(f"form 2 has no command like {kind!r}")

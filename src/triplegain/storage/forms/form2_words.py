@@ -48,6 +48,11 @@ def without(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {each: value for each, value in stored.items() if each != name}
 
 
+def amendment(client_order_id: str, quantity: str | None, price: str | None) -> dict[str, Any]:
+    """A change of an order as it was asked for."""
+    return {"client_order_id": client_order_id, "quantity": quantity, "price": price}
+
+
 def event(stored: list[Any], request: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """An answer of the exchange, its fields by name; `request` converts an order inside it."""
     kind, *values = stored
@@ -63,7 +68,7 @@ def _plain(value: Any, request: Callable[[Mapping[str, Any]], dict[str, Any]]) -
         case {"request": asked}:
             return request(asked)
         case {"amend": [client_order_id, quantity, price]}:
-            return {"client_order_id": client_order_id, "quantity": quantity, "price": price}
+            return amendment(client_order_id, quantity, price)
         case {"decimal": plain} | {"side": plain} | {"status": plain} | {"mapping": plain}:
             return plain
         case _:
