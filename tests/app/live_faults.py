@@ -15,7 +15,8 @@ from tests.session.stored_parts import stored
 
 from triplegain.gateway.fault_desk import FaultDesk
 from triplegain.gateway.faults import Fault, FaultKind
-from triplegain.gateway.local_kraken import LocalKraken, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.stream import StreamSettings
 
 BTC, XRP = "BTC/USDT", "XRP/USDT"

@@ -19,7 +19,8 @@ from triplegain.feeds.captures.replay import list_captures, open_replay
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
-from triplegain.gateway.local_kraken import LocalKraken, SentLog, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken, SentLog
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.settings import FeedSettings
 

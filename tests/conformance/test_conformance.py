@@ -14,7 +14,8 @@ import pytest
 
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.faults import Fault, FaultKind
-from triplegain.gateway.local_kraken import LocalKraken, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.gateway.venue import Venue
 
 pytestmark = pytest.mark.slow

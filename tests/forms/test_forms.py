@@ -22,7 +22,8 @@ from tests.forms.stored_forms import LAST_MIGRATION, Home, document, load, name_
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.parts import FORM
-from triplegain.gateway.local_kraken import LocalKraken, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.session.runner import Ending
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database

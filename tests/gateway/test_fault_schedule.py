@@ -8,7 +8,8 @@ from tests.gateway.small_market import SmallFeed, changes, client_of
 
 from triplegain.gateway.fault_desk import FaultSchedule
 from triplegain.gateway.faults import Fault, FaultKind
-from triplegain.gateway.local_kraken import LocalKraken, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT")
 

@@ -11,7 +11,8 @@ import pytest
 from tests.gateway.small_market import Client, SmallFeed, changes, client_of, get
 
 from triplegain.gateway.faults import GARBAGE, Fault, FaultKind
-from triplegain.gateway.local_kraken import LocalKraken, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 #: The market moves when a test says so; heartbeats come quickly.

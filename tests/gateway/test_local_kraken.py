@@ -12,7 +12,8 @@ from tests.gateway.small_market import START, Client, SmallFeed, changes, client
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
-from triplegain.gateway.local_kraken import LocalKraken, SentLine, SentLog, ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken, SentLine, SentLog
+from triplegain.gateway.pacing import ServingSettings
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.book import BOOK_DEPTHS
 from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine, read_line

@@ -11,7 +11,8 @@ from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from triplegain.gateway.local_kraken import LocalKraken, SentLog, ServingSettings
+    from triplegain.gateway.local_kraken import LocalKraken, SentLog
+    from triplegain.gateway.pacing import ServingSettings
 
 
 def serve(
@@ -34,7 +35,8 @@ def serve(
     import asyncio
     from contextlib import nullcontext
 
-    from triplegain.gateway.local_kraken import SentLog, ServingSettings
+    from triplegain.gateway.local_kraken import SentLog
+    from triplegain.gateway.pacing import ServingSettings
 
     settings = ServingSettings(
         port=port,

@@ -17,7 +17,7 @@ from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, Fault, FaultKind
-from triplegain.gateway.local_kraken import Player
+from triplegain.gateway.pacing import Player
 from triplegain.gateway.requests import INSTRUMENTS, pair_rules
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.wire.writer import instruments, status
