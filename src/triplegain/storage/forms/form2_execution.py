@@ -73,12 +73,12 @@ def order_parts(state: Mapping[str, Any]) -> PartRows:
             "counters": desk["counters"],
             "now_ns": int(desk["now_ns"]),
             "sent": [request(each) for each in desk["free"]["sent"]],
-            "asked": _asked(state),
             "allocated": {
                 order["request"]["client_order_id"]: order["filled_quantity"]
                 for order in is_over
                 if order["request"]["purpose"] == "rebalance"
             },
+            **({"asked": asked} if (asked := _asked(state)) else {}),
         },
     )
 
