@@ -95,17 +95,26 @@ async def make_stuck(database_url: str, name: str, quantity: str) -> None:
     async with connected(database_url) as connection:
         changed = "UPDATE paper_orders SET quantity = $2::text::numeric WHERE client_order_id = $1 RETURNING status"
         assert await connection.fetchval(changed, name, quantity) == "open"
-        for part in ("execution.executor", "execution.known_orders"):
-            where = f"part = '{part}'"
-            state: Any = json.loads(
-                await connection.fetchval(f"SELECT state::text FROM paper_session_parts WHERE {where}")
-            )
-            orders = state.get("orders", state)
-            [order] = [each for each in orders["open"] if each["request"]["client_order_id"] == name]
-            order["quantity"] = quantity
+        parts = "SELECT part, key, state::text FROM paper_session_parts WHERE state::text LIKE '%\"' || $1 || '\"%'"
+        for each in await connection.fetch(parts, name):
+            state = json.loads(each["state"])
+            ask_for(state, name, quantity)
             await connection.execute(
-                f"UPDATE paper_session_parts SET state = $1::text::jsonb WHERE {where}", json.dumps(state)
+                "UPDATE paper_session_parts SET state = $3::text::jsonb WHERE part = $1 AND key = $2",
+                each["part"],
+                each["key"],
+                json.dumps(state),
             )
+
+
+def ask_for(state: Any, name: str, quantity: str) -> None:
+    """Every record of that order in a stored part."""
+    if isinstance(state, dict):
+        request = state.get("request")
+        if isinstance(request, dict) and request.get("client_order_id") == name and "quantity" in state:
+            state["quantity"] = quantity
+    for value in state.values() if isinstance(state, dict) else state if isinstance(state, list) else ():
+        ask_for(value, name, quantity)
 
 
 async def test_a_stored_order_whose_fill_can_never_be_stored_is_taken_out_at_the_next_start(
