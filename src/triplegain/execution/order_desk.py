@@ -59,14 +59,14 @@ class OpenPosition:
 _ALLOCATED_KEPT = 32
 
 
-class DeskState(msgspec.Struct, frozen=True):
+class DeskState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the desk counts; what it sent and asked and the venue has not answered; what orders of rebalances traded."""
 
     counters: dict[str, int]
     now_ns: int
     sent: tuple[OrderRequest, ...]
-    asked: tuple[AmendRequest, ...]
     allocated: dict[str, Decimal]
+    asked: tuple[AmendRequest, ...] = ()
 
 
 class OrderDesk:
@@ -393,7 +393,7 @@ class OrderDesk:
         self._protections.register(parts)
 
     def _state(self) -> DeskState:
-        return DeskState(dict(self._counters), self._now_ns, self._free.sent, self._free.asked, dict(self._allocated))
+        return DeskState(dict(self._counters), self._now_ns, self._free.sent, dict(self._allocated), self._free.asked)
 
     def _restore(self, state: DeskState) -> None:
         self._counters, self._now_ns, self._allocated = dict(state.counters), state.now_ns, dict(state.allocated)

@@ -151,11 +151,6 @@ class OrderRegister:
         number = self._by_client_id.get(client_order_id)
         return None if number is None else self.get(number)
 
-    @property
-    def has_changed(self) -> bool:
-        """`drain_changed` has something to hand out."""
-        return bool(self._changed)
-
     def drain_changed(self) -> list[OrderRecord]:
         """Each order that changed since the last call, as it is now, by number."""
         changed = [self._changed[number] for number in sorted(self._changed)]
