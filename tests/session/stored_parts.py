@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from triplegain.domain.parts import WHOLE, HasParts, Parts
+from triplegain.domain.parts import WHOLE, Parts
 from triplegain.domain.records import CommitBatch
 from triplegain.session.trading_session import TradingSession
 
@@ -41,6 +41,12 @@ def stored_by(batches: Iterable[CommitBatch]) -> Rows:
         else:
             rows[change.part, change.key] = change.state
     return rows
+
+
+class HasParts(Protocol):
+    """Whatever a session keeps parts of."""
+
+    def register(self, parts: Parts) -> None: ...
 
 
 Kept = TypeVar("Kept", bound=HasParts)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import asyncpg
+
 from triplegain.domain.exchange_events import ExchangeEvent, OrderAccepted, OrderFilled, OrderSubmitted
 from triplegain.domain.ids import fill_id, order_id
 from triplegain.domain.money import atoms, from_atoms
@@ -224,3 +226,11 @@ class ScriptedSession:
             balances=self._balances() if balances else (),
             **changed,  # type: ignore[arg-type]
         )
+
+
+async def last_step(database_url: str, session_id: str = "a") -> int:
+    """The number of the last step that is stored, read on a connection of its own."""
+    connection = await asyncpg.connect(database_url)
+    step = await connection.fetchval("SELECT step FROM paper_session_state WHERE session_id = $1", session_id)
+    await connection.close()
+    return int(step)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
+from tests.storage.scripted_session import START_NS, ScriptedSession, last_step, session_record
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import ManualClock
@@ -49,7 +49,7 @@ async def left(database: Database, clock: ManualClock) -> AsyncIterator[Scripted
 
 
 async def test_it_has_the_parts_of_the_present_form_and_goes_on(
-    database: Database, clock: ManualClock, reader: SessionReader, left: ScriptedSession
+    database: Database, clock: ManualClock, reader: SessionReader, left: ScriptedSession, database_url: str
 ) -> None:
     store = SessionStore(database, clock, WAY)
     found = await store.resume("a")
@@ -58,7 +58,7 @@ async def test_it_has_the_parts_of_the_present_form_and_goes_on(
     # 10000 - 100.4 = 9899.6 USDT, in atoms of 1e-18 as text.
     assert parts["wallet.asset", "USDT"] == {"total": left.kept_wallet()["total"]["USDT"]}
     assert {name for name, _ in parts} == {"wallet.asset"}
-    assert (found.form, await store.last_step("a")) == (4, 4)
+    assert (found.form, await last_step(database_url)) == (4, 4)
     [alert] = await reader.alerts("a")
     assert (alert.kind, alert.message) == (
         AlertKind.SESSION_CONVERTED,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -151,9 +151,3 @@ class Parts:
             if values[name]:
                 part.restore(values[name])
             part.changed.clear()
-
-
-class HasParts(Protocol):
-    """Whatever a session keeps parts of."""
-
-    def register(self, parts: Parts) -> None: ...

@@ -138,10 +138,6 @@ class OrderRegister:
         """Orders that may still fill, in the order they were sent."""
         return tuple(self._open.values())
 
-    def recent(self) -> tuple[OrderRecord, ...]:
-        """Every order still in memory, by number."""
-        return tuple(sorted((self._open | self._final).values(), key=lambda record: record.order_number))
-
     def get(self, number: int) -> OrderRecord | None:
         """The order of that number, if it is still in memory."""
         return self._open.get(number) or self._final.get(number)

@@ -148,16 +148,6 @@ class SessionStore:
             except DRIVER_ERRORS as error:
                 raise explain(error, f"reading the session {session_id} again") from error
 
-    async def last_step(self, session_id: str) -> int:
-        """The number of the last commit, read on a connection of its own; 0 before the first."""
-        connection = await self._database.dedicated()
-        try:
-            return await _last_step(connection, session_id)
-        except DRIVER_ERRORS as error:
-            raise explain(error, f"reading how far the session {session_id} is stored") from error
-        finally:
-            await connection.close(timeout=1)
-
     async def _bring_up(self, connection: AnyConnection, row: Any) -> None:
         """Convert a session of an earlier form, as a step in which nothing but its form changes.
 
