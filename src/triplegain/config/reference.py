@@ -1,6 +1,6 @@
 """The tables of docs/configuration.md, written from the models so that they cannot drift.
 
-`python -m triplegain.config.display` rewrites the part between the markers.
+`python -m triplegain.config.reference` rewrites the part between the markers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from triplegain import resources
 from triplegain.config.display import written_values
 from triplegain.config.tree import FILES, KEYS, Config
 
-BEGIN = "<!-- keys: written by python -m triplegain.config.display -->"
+BEGIN = "<!-- keys: written by python -m triplegain.config.reference -->"
 END = "<!-- end of keys -->"
 
 
