@@ -15,10 +15,10 @@ from tests.session.sessions import demo, settings_for
 from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TECHNICAL as TECHNICAL_AGENT
 from triplegain.agents.technical import Bias, TechnicalAnswer
-from triplegain.decision.cycle import ClosePositions, CycleOutcome, DecisionDesk, OpenTrade
-from triplegain.decision.record import MindRecord
+from triplegain.decision.cycle import ClosePositions, CycleOutcome, DecisionExecutor, OpenTrade
+from triplegain.decision.record import RecordLog
 from triplegain.decision.rounds import FinishedRound
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.decision.voting import Voting
 from triplegain.domain.proposal import TradeProposal
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply
@@ -26,7 +26,7 @@ from triplegain.session.trading_session import TradingSession
 
 #: BTC is held, XRP is not.
 HELD, FLAT = "BTC/USDT", "XRP/USDT"
-_SETTINGS = MindSettings(tasks=(), cast=Cast({"decision": SIX}, providers=dict.fromkeys(SIX, "one")))
+_SETTINGS = DecisionSettings(tasks=(), cast=ModelAssignment({"decision": SIX}, providers=dict.fromkeys(SIX, "one")))
 
 #: What six models say, from confident agreement down to nobody.
 VOTES: Mapping[str, tuple[tuple[str, int], ...]] = {
@@ -55,7 +55,7 @@ class Carried:
 class WatchedDesk:
     """The session's own judgement; what it leads to is kept instead of sent."""
 
-    real: DecisionDesk
+    real: DecisionExecutor
     outcome: CycleOutcome | None = None
     plan: Any = field(init=False)
 
@@ -105,7 +105,7 @@ class Decisions:
             opinions.hear(NEWS, asset, news, session.now_ns, by_model=True)
         desk = WatchedDesk(session.decisions)
         account = cast(Any, _Account(session, desk))
-        self._tally(Voting(_SETTINGS, opinions, MindRecord(), account), symbol, VOTES[votes])
+        self._tally(Voting(_SETTINGS, opinions, RecordLog(), account), symbol, VOTES[votes])
         match desk.outcome and desk.outcome.action:
             case OpenTrade(approved):
                 return Carried(approved.proposal, approved.quantity)

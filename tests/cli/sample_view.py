@@ -9,7 +9,7 @@ from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, Sto
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
 from triplegain.domain.statement import AccountSummary, Drawdown
-from triplegain.domain.views import MindView, SessionView
+from triplegain.domain.views import DecisionSummary, SessionView
 
 NOON_NS = 1_722_513_600 * 10**9
 
@@ -60,7 +60,7 @@ SUMMARY: dict[str, Any] = AccountSummary(
 ).as_summary()
 
 
-MIND = MindView(
+MIND = DecisionSummary(
     runs={"technical": 61, "regime": 13, "decision": 1},
     decisions={"sent": 1, "refused": 1, "held": 4, "abstained": 0},
     opinions=("BTC/USDT long 62 %, regime trending bull, sentiment +12", "XRP/USDT no analysis yet, regime unknown"),

@@ -21,7 +21,7 @@ from triplegain.config import Config, check_config
 from triplegain.decision.outcomes import OutcomeSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.schedule import Slots
-from triplegain.decision.settings import Cast
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.proposal import Regime
 from triplegain.execution.hodl.settings import HodlSettings
@@ -168,7 +168,9 @@ def test_what_is_written_of_the_orchestration_arrives_and_nothing_else_changes()
     assert (specs["decision"].interval_ns, specs["decision"].timeout_ns) == (900 * SECOND_NS, 60 * SECOND_NS)
     assert (specs["sentiment"].concurrency, specs["sentiment"].interval_ns) == (1, 1800 * SECOND_NS)
     assert specs["technical"] == AGENTS.tasks[0]
-    slots = Slots.for_tasks(mind.of_session(Cast({"decision": ("a",)}), True).tasks, mind.schedule.rounds_at_once)
+    slots = Slots.for_tasks(
+        mind.of_session(ModelAssignment({"decision": ("a",)}), True).tasks, mind.schedule.rounds_at_once
+    )
     assert [slots.take(task, task) for task in ("technical", "regime", "decision")] == [True, True, False]
     assert (mind.agreement.regime_fresh_ns, mind.agreement.cut_max) == (700 * SECOND_NS, Decimal("0.2"))
     assert (mind.conflicts.wait_max_ns, mind.conflicts.timeout_ns) == (60 * SECOND_NS, 5 * SECOND_NS)

@@ -28,7 +28,7 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.blotter import Blotter
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
 from triplegain.execution.settings import DeskSettings
@@ -40,13 +40,13 @@ OPENING = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
 START_NS = 1_000 * SECOND_NS
 
 
-def halve_all(desk: OrderDesk, now_ns: int) -> tuple[str, ...]:
+def halve_all(desk: OrderManager, now_ns: int) -> tuple[str, ...]:
     """Half of every position, as the weekly breaker does; the positions begun."""
     positions = [position.position_id for position in desk.open_positions()]
     return tuple(each for each in positions if desk.reduce(each, Decimal("0.5"), CloseReason.BREAKER, now_ns))
 
 
-def parts_of(desk: OrderDesk) -> Parts:
+def parts_of(desk: OrderManager) -> Parts:
     """What a session stores of a desk, its orders and its positions."""
     parts = Parts()
     desk.register(parts)
@@ -75,7 +75,7 @@ def blotter_of(*instruments: Instrument) -> Blotter:
     return Blotter(OrderRegister(), Positions(instruments, {"USDT": Decimal(1)}.get))
 
 
-def restart(before: OrderDesk, parts: Parts, again: OrderDesk) -> Parts:
+def restart(before: OrderManager, parts: Parts, again: OrderManager) -> Parts:
     """`again` goes on from what `parts` have stored of `before`: nothing that has changed was forgotten."""
     list(parts.changes())  # the commit
     stored = parts_of(again)
@@ -84,7 +84,7 @@ def restart(before: OrderDesk, parts: Parts, again: OrderDesk) -> Parts:
     return stored
 
 
-def _known(desk: OrderDesk) -> tuple[Any, ...]:
+def _known(desk: OrderManager) -> tuple[Any, ...]:
     protections = [desk.protection(position.position_id) for position in desk.open_positions()]
     prices = [(desk.next_price(symbol), desk._quotes.of(symbol)) for symbol in ("BTC/USDT", "XRP/USDT", "XRP/BTC")]
     return (
@@ -124,9 +124,9 @@ class ScriptedVenue:
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)
 
-    def _new_desk(self) -> OrderDesk:
+    def _new_desk(self) -> OrderManager:
         self.blotter = blotter_of(BTC, XRP, CROSS)
-        return OrderDesk(self, (BTC, XRP, CROSS), self.blotter, self._purse.total, self.settings)
+        return OrderManager(self, (BTC, XRP, CROSS), self.blotter, self._purse.total, self.settings)
 
     # The Broker protocol
 

@@ -31,7 +31,7 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, Side, StopLoss
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.protection.protection import Protected
 from triplegain.execution.settings import DeskSettings
 
@@ -78,9 +78,9 @@ class ModelVenue:
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)
 
-    def _new_desk(self) -> OrderDesk:
+    def _new_desk(self) -> OrderManager:
         self.blotter = blotter_of(BTC)
-        return OrderDesk(self, (BTC,), self.blotter, self._purse.total, self.settings)
+        return OrderManager(self, (BTC,), self.blotter, self._purse.total, self.settings)
 
     # -- the Broker protocol -------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.execution.settings import DeskSettings
@@ -55,7 +55,7 @@ class Session:
         self._parts = parts_of(self.desk)
         self.reconciliation = Reconciliation(wallet, self.blotter)
 
-    def _new_desk(self) -> OrderDesk:
+    def _new_desk(self) -> OrderManager:
         self.blotter = blotter_of(BTC)
         protection = ProtectionSettings(
             max_holding_ns=60 * SECOND_NS,
@@ -63,7 +63,7 @@ class Session:
             break_even=BreakEven(),
         )
         settings = DeskSettings(entry_expiry_ns=20 * SECOND_NS, protection=protection)
-        return OrderDesk(self.exchange, (BTC,), self.blotter, self.total, settings)
+        return OrderManager(self.exchange, (BTC,), self.blotter, self.total, settings)
 
     def total(self, asset: str) -> Decimal:
         return from_atoms(self.wallet.total(asset))

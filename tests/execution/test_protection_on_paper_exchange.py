@@ -22,7 +22,7 @@ from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
@@ -49,7 +49,7 @@ class Session:
         portfolio = PaperPortfolio("s", OPENING, (BTC,), mark, 0, wallet=wallet, positions=recorded)
         self.executor = PaperOrderExecutor(self.exchange, portfolio, recorded)
         settings = DeskSettings(protection=ProtectionSettings(trailing=TrailingStop()))
-        self.desk = OrderDesk(self.executor, (BTC,), self.executor.blotter, portfolio.total, settings)
+        self.desk = OrderManager(self.executor, (BTC,), self.executor.blotter, portfolio.total, settings)
         self.wallet = wallet
         self.events: list[ExchangeEvent] = []
         self._waiting: list[ExchangeEvent] = []

@@ -16,7 +16,7 @@ from tests.database_fixtures import MIGRATIONS
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels
 from triplegain.config import Config, load_config
-from triplegain.decision.settings import Cast
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.quote import QuoteSource
 from triplegain.session.runner import Ending, SessionRunner
@@ -85,7 +85,7 @@ class SilentModels(SessionModels):
 
     async def open(self, config: Config, source: QuoteSource, symbols: tuple[str, ...]) -> None:
         parts = {"decision": ("gpt", "grok"), "social": ("grok",), "news": ("gpt",)}
-        self.cast = Cast(parts, providers={"gpt": "openai", "grok": "xai"})
+        self.cast = ModelAssignment(parts, providers={"gpt": "openai", "grok": "xai"})
 
 
 class Home:

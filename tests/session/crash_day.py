@@ -11,7 +11,7 @@ from tests.session.scripted_models import SIX, ScriptedModels
 from tests.session.sessions import settings_for
 
 from triplegain.agents.registry import AGENTS
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch
 from triplegain.risk.limits import RiskLimits
@@ -19,7 +19,7 @@ from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession
 
 WITHOUT_REBALANCE = tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance")
-CAST = Cast(
+CAST = ModelAssignment(
     {
         "technical": ("qwen",),
         "regime": ("qwen",),
@@ -37,7 +37,7 @@ def crash_settings(**changes: Any) -> SessionSettings:
         "baseline": None,
         "candle_ns": HOUR_NS,
         "limits": RiskLimits(),
-        "mind": MindSettings(tasks=WITHOUT_REBALANCE, cast=CAST),
+        "mind": DecisionSettings(tasks=WITHOUT_REBALANCE, cast=CAST),
     }
     return settings_for(crash_feed(), **(usual | changes))
 

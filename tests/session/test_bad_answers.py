@@ -12,7 +12,7 @@ from tests.session.stored_parts import part, stored, with_part
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.session.trading_session import TradingSession
@@ -27,11 +27,11 @@ EARLIER_FORM = ModelAnswer({"verdict": "buy", "confidence": 0.9}, "m-1", Usage(2
 
 
 def test_answers_of_an_earlier_form_are_abstentions_in_every_part(market: Any) -> None:
-    cast = Cast(
+    cast = ModelAssignment(
         {**CAST.models, "rebalance": ("deepseek",)},
         providers=dict.fromkeys(SIX, "one"),
     )
-    mind = MindSettings(tasks=AGENTS.tasks, cast=cast)
+    mind = DecisionSettings(tasks=AGENTS.tasks, cast=cast)
     settings = crash_settings(mind=mind, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
@@ -50,8 +50,8 @@ def test_a_late_answer_of_an_earlier_form_is_not_put_down(market: Any) -> None:
 
 
 def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(market: Any) -> None:
-    cast = Cast({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
-    mind = MindSettings(tasks=WITHOUT_REBALANCE, cast=cast)
+    cast = ModelAssignment({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
+    mind = DecisionSettings(tasks=WITHOUT_REBALANCE, cast=cast)
     session = warm(TradingSession(crash_settings(mind=mind)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}

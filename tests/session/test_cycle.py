@@ -13,10 +13,10 @@ from triplegain.decision.cycle import (
     NO_SHORTS,
     Allocate,
     ClosePositions,
+    CycleContext,
     CycleOutcome,
     DoNothing,
     OpenTrade,
-    Situation,
 )
 from triplegain.decision.cycle import run_cycle as run
 from triplegain.domain.instrument import Instrument
@@ -24,7 +24,7 @@ from triplegain.domain.orders import Side
 from triplegain.domain.proposal import TradeProposal
 from triplegain.domain.records import CloseReason
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.execution.order_desk import OpenPosition
+from triplegain.execution.order_manager import OpenPosition
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.state import RiskState
@@ -32,7 +32,7 @@ from triplegain.risk.views import MarketView, PortfolioView
 
 D = Decimal
 BTC = Instrument("BTC/USDT", D("0.1"), D("0.001"), D("0.01"), D("5"))
-FLAT = Situation(
+FLAT = CycleContext(
     number=7,
     time_ns=1_000,
     symbol="BTC/USDT",

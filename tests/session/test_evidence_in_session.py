@@ -13,7 +13,7 @@ from tests.session.sessions import START_NS
 from triplegain.agents.evidence import EvidenceSource, FoundText, NoEvidence, bundle
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.rounds import Round
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import Tool
 
@@ -34,9 +34,11 @@ class Recorded:
 @pytest.fixture
 def asked(market: Callable[..., Any], open_session: Callable[..., Any]) -> Callable[[EvidenceSource], Iterator[Any]]:
     def run(source: EvidenceSource) -> Iterator[Any]:
-        cast = Cast({"social": ("grok",), "news": ("gpt",)}, providers={"grok": "xai", "gpt": "openai"})
+        cast = ModelAssignment({"social": ("grok",), "news": ("gpt",)}, providers={"grok": "xai", "gpt": "openai"})
         session = open_session(
-            feed := market(seconds=10), baseline=None, mind=MindSettings(tasks=SENTIMENT, cast=cast, evidence=source)
+            feed := market(seconds=10),
+            baseline=None,
+            mind=DecisionSettings(tasks=SENTIMENT, cast=cast, evidence=source),
         )
         models = ScriptedModels()
         analyses: list[Any] = []

@@ -11,7 +11,7 @@ from tests.session.scripted_models import ScriptedModels
 from tests.session.stored_parts import part, stored, with_part
 
 from triplegain.decision.schedule import Skip
-from triplegain.decision.settings import ANALYSES, Cast, MindSettings
+from triplegain.decision.settings import ANALYSES, DecisionSettings, ModelAssignment
 from triplegain.session.trading_session import TradingSession
 
 STOP = 181
@@ -26,7 +26,7 @@ class Silent(ScriptedModels):
     """Nobody answers: every round stays open until its deadline."""
 
     def answer(self, session: TradingSession) -> None:
-        self.asked += session.take_unasked()
+        self.asked += session.take_undispatched()
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,14 @@ class Silent(ScriptedModels):
 @pytest.mark.parametrize(
     "mind",
     [
-        MindSettings(tasks=ANALYSES),
-        MindSettings(tasks=WITHOUT_REBALANCE, cast=Cast({"decision": ("newcomer",)}, providers={"newcomer": "its"})),
+        DecisionSettings(tasks=ANALYSES),
+        DecisionSettings(
+            tasks=WITHOUT_REBALANCE, cast=ModelAssignment({"decision": ("newcomer",)}, providers={"newcomer": "its"})
+        ),
     ],
     ids=["no model", "another model"],
 )
-def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: MindSettings, stop_s: int) -> None:
+def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: DecisionSettings, stop_s: int) -> None:
     first = warm(TradingSession(crash_settings()), market[0])
     models = Silent()
     for event in market[1][:3]:
@@ -66,7 +68,7 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: 
 
 
 def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(market: Any) -> None:
-    session = warm(TradingSession(crash_settings(mind=MindSettings(tasks=ANALYSES))), market[0])
+    session = warm(TradingSession(crash_settings(mind=DecisionSettings(tasks=ANALYSES))), market[0])
     play(session, market[1][:3], ScriptedModels())
     parts = stored(session)
     session.restore(with_part(parts, "decision.engine", part(parts, "decision.engine") | {"owed": ["BTC/USDT"]}))

@@ -11,7 +11,7 @@ from tests.session.by_hand import by_hand
 from tests.session.crash_day import crash_settings, play, warm
 from tests.session.crash_market import crash_events
 from tests.session.scripted_models import ScriptedModels
-from tests.session.test_aftermath import transfers, won
+from tests.session.test_post_trade import transfers, won
 from tests.session.test_rebalance_run import RULES
 from tests.session.test_thinking_runner import Store
 
@@ -51,7 +51,7 @@ def test_the_hodl_bag_sets_nothing_aside_and_buys_nothing(market: Any, why: str)
     bag, now_ns = session.hodl, session.now_ns
     assert bag is not None
     bag.on_position_closed(won("500", now_ns), now_ns)
-    session.aftermath.settle(now_ns)
+    session.post_trade.settle(now_ns)
     assert not transfers(session.take_batch(0, 0))
     assert not any(balance.pending for balance in bag.state.allocation.balances.values())
     session.paused = False

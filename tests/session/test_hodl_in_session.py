@@ -36,7 +36,7 @@ def play(session: Any, feed: Any) -> list[CommitBatch]:
         session.on_event(event)
         if due and event.exchange_time_ns >= due[0]:
             session.hodl.on_position_closed(bargain(len(due), session.now_ns), session.now_ns)
-            session.aftermath.settle(session.now_ns)
+            session.post_trade.settle(session.now_ns)
             del due[0]
         if session.must_commit:
             batches.append(session.take_batch(0, 0))

@@ -14,7 +14,7 @@ from triplegain.agents.answer import Abstain
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, SignedPercent, TypedAnswer
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer, Prompt, Usage
@@ -51,7 +51,7 @@ class Answering(ScriptedModels):
     """Funding is answered in its own type."""
 
     def answer(self, session: Any) -> None:
-        for asked in session.take_unasked():
+        for asked in session.take_undispatched():
             self.asked.append(asked)
             for model in asked.prompts:
                 if asked.kind == "funding":
@@ -60,10 +60,10 @@ class Answering(ScriptedModels):
 
 
 def played(
-    market: Callable[..., Any], open_session: Callable[..., Any], cast: Cast
+    market: Callable[..., Any], open_session: Callable[..., Any], cast: ModelAssignment
 ) -> tuple[Any, Answering, list[Any]]:
     feed, models = market(seconds=150), Answering()
-    mind = MindSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, cast=cast)
+    mind = DecisionSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, cast=cast)
     session = open_session(feed, baseline=None, mind=mind)
     analyses: list[Any] = []
     for event in feed.events():
@@ -76,7 +76,7 @@ def played(
 def test_its_rounds_open_on_its_schedule_and_its_answers_are_put_down(
     market: Callable[..., Any], open_session: Callable[..., Any]
 ) -> None:
-    cast = Cast({"funding": ("qwen",), "decision": ("qwen",)}, providers={"qwen": "ollama"})
+    cast = ModelAssignment({"funding": ("qwen",), "decision": ("qwen",)}, providers={"qwen": "ollama"})
     session, models, found = played(market, open_session, cast)
     asked = [each for each in models.asked if each.kind == "funding"]
     symbols = list(session.settings.depth)
@@ -90,13 +90,13 @@ def test_its_rounds_open_on_its_schedule_and_its_answers_are_put_down(
     # Who decides is shown its numbers, and none of its words.
     session.mind.request("decision", session.now_ns)
     session.advance_to(session.now_ns + 2 * SECOND_NS)
-    shown = next(each.prompts["qwen"].user for each in session.take_unasked() if each.kind == "decision")
+    shown = next(each.prompts["qwen"].user for each in session.take_undispatched() if each.kind == "decision")
     assert '"funding":{"rate_pct":-20,"confidence_pct":60}' in shown
     assert "shorts pay" not in shown
 
 
 def test_without_a_model_it_goes_by_its_rules(market: Callable[..., Any], open_session: Callable[..., Any]) -> None:
-    session, models, found = played(market, open_session, Cast())
+    session, models, found = played(market, open_session, ModelAssignment())
     assert not [each for each in models.asked if each.kind == "funding"]
     by_rules = [each for each in found if not each.abstained]
     assert {each.symbol for each in by_rules} == set(session.settings.depth)

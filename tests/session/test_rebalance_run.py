@@ -13,13 +13,13 @@ from tests.session.stored_parts import stored
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.session.trading_session import TradingSession
 
 HOURS = 9
 ONLY = tuple(spec for spec in AGENTS.tasks if spec.name in ("technical", "rebalance"))
-RULES = MindSettings(
+RULES = DecisionSettings(
     tasks=tuple(spec for spec in ONLY if not spec.after)
     + tuple(
         type(spec)(spec.name, spec.interval_ns, (), spec.timeout_ns, spec.concurrency) for spec in ONLY if spec.after
@@ -74,10 +74,10 @@ def test_a_session_taken_up_between_two_batches_sends_the_rest_once(market: Any)
 
 
 def test_a_model_may_put_it_off_and_nothing_else(market: Any) -> None:
-    cast = Cast({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
+    cast = ModelAssignment({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
     value = {"mode": "defer", "confidence_pct": 70, "reasoning": "later"}
     models = ScriptedModels(replies={"deepseek": ModelAnswer(value, "d-1", Usage(10**9, 1, 1))})
-    settings = crash_settings(mind=MindSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
+    settings = crash_settings(mind=DecisionSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
     played = play(warm(TradingSession(settings), market[0]), market[1][: 2 * 180], models)
     assert [each.kind for each in models.asked] == ["rebalance"] * 2
     assert not played.all("fills")

@@ -54,7 +54,7 @@ def test_a_round_is_over_when_the_last_model_has_answered() -> None:
 def test_whoever_has_not_answered_by_the_deadline_abstains_with_a_time_out() -> None:
     rounds = Rounds()
     rounds.open(a_round())
-    rounds.take_unasked()
+    rounds.take_undispatched()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     assert rounds.collect(ASKED + 30 * SECOND_NS - 1) == []
     over = finished(rounds, ASKED + 30 * SECOND_NS)
@@ -109,15 +109,15 @@ def test_a_round_is_asked_once_in_a_run_and_again_after_a_restart_for_those_who_
     rounds = Rounds()
     parts = kept(rounds)
     rounds.open(a_round(models=("gpt", "grok", "opus")))
-    assert [each.round_id for each in rounds.take_unasked()] == ["decision-1"]
-    assert rounds.take_unasked() == ()
+    assert [each.round_id for each in rounds.take_undispatched()] == ["decision-1"]
+    assert rounds.take_undispatched() == ()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     assert rounds.collect(ASKED + SECOND_NS) == []
     rounds.deliver("decision-1", "opus", answer("sell"), ASKED + 2 * SECOND_NS)
 
     again = Rounds()
     taken_up(parts, again).go_on()
-    (asked,) = again.take_unasked()
+    (asked,) = again.take_undispatched()
     assert list(asked.prompts) == ["grok"]
     assert asked.request_id("grok") == "decision-1/grok"
     assert asked.price == Decimal("45000.1")
@@ -147,9 +147,9 @@ def test_a_round_that_is_over_before_anybody_was_asked_is_not_asked_any_more() -
     rounds = Rounds()
     rounds.open(a_round("decision-1", ("gpt", "grok")))
     assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == {"gpt", "grok"}
-    assert not rounds.has_unasked
+    assert not rounds.has_undispatched
     rounds.open(a_round("decision-2", ("gpt",)))
-    rounds.take_unasked()
+    rounds.take_undispatched()
     assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == frozenset()
 
 
@@ -157,7 +157,7 @@ def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
     rounds, again = Rounds(), Rounds()
     parts = kept(rounds)
     rounds.open(a_round(models=("gpt", "grok")))
-    rounds.take_unasked()
+    rounds.take_undispatched()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     taken_up(parts, again).go_on()
     assert finished(again, ASKED + 30 * SECOND_NS).unasked == {"grok"}
@@ -171,4 +171,4 @@ def test_a_question_that_many_models_are_asked_is_stored_once() -> None:
     rounds.open(replace(a_round(), prompts=prompts))
     taken_up(parts, again).go_on()
     assert b"".join(parts.rows.values()).count(b"a market " * 1000) == 1
-    assert again.take_unasked() == rounds.take_unasked()
+    assert again.take_undispatched() == rounds.take_undispatched()

@@ -12,13 +12,13 @@ from tests.session.scripted_models import SIX, ScriptedModels, scripted_answer
 
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.decision.rounds import Round
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketEvent
 from triplegain.llm.reply import ModelAnswer, Usage
 from triplegain.session.trading_session import TradingSession
 
-MIND = MindSettings(
+MIND = DecisionSettings(
     tasks=tuple(spec for spec in WITHOUT_REBALANCE if spec.name in ("technical", "regime"))
     + tuple(replace(spec, after=()) for spec in WITHOUT_REBALANCE if spec.name == "decision"),
     cast=replace(CAST, models={"decision": SIX, "conflict": ("deepseek",)}),
@@ -39,7 +39,7 @@ class Buyers(ScriptedModels):
         self.actions = ["buy"]
 
     def answer(self, session: TradingSession) -> None:
-        for asked in session.take_unasked():
+        for asked in session.take_undispatched():
             self.asked.append(asked)
             for model in asked.prompts:
                 session.deliver(asked.round_id, model, self._said(asked, model))

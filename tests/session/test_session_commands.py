@@ -14,7 +14,7 @@ from tests.session.stored_parts import part, stored_by
 
 from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import DegradationSettings
-from triplegain.decision.settings import Cast, MindSettings
+from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.commands import Closing, Done, Emergency, PlaceOrder, ReducePosition, ResetRisk, RunTask
 from triplegain.domain.ids import Origin
@@ -27,9 +27,9 @@ from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
 
 AUDIT = SecurityEvent("risk_reset", "admin", "127.0.0.1", "r", 0, {"by": "hand"})
-VOTERS = MindSettings(
+VOTERS = DecisionSettings(
     tasks=tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance"),
-    cast=Cast({"decision": ("qwen",), "social": ("grok",)}, providers={"qwen": "ollama", "grok": "ollama"}),
+    cast=ModelAssignment({"decision": ("qwen",), "social": ("grok",)}, providers={"qwen": "ollama", "grok": "ollama"}),
 )
 
 

@@ -64,7 +64,7 @@ def test_seven_models_from_configuration_take_one_decision(
         session.on_event(event)
         if session.now_ns > feed.start_ns + 5 * SECOND_NS and not asked:
             session.mind.request("decision", session.now_ns)
-        for opened in session.take_unasked():
+        for opened in session.take_undispatched():
             if opened.kind != "decision" or asked:
                 continue
             asked.append(opened)

@@ -14,7 +14,7 @@ from tests.session.crash_market import FROM_NS, HOUR_NS, TO_NS, crash_events
 from tests.session.scripted_models import LATENCY_S, SIX, ScriptedModels
 from tests.session.stored_parts import part, stored
 
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.records import CloseReason
 from triplegain.llm.reply import FailureKind, ModelFailure
@@ -178,7 +178,7 @@ def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
     """Coins held through the crash: nobody trades, and equity falls with the market, minute by minute."""
     coins = {"USDT": Decimal(1_000), "BTC": Decimal("0.1"), "XRP": Decimal(3_000)}
     analyses = tuple(spec for spec in WITHOUT_REBALANCE if spec.name != "decision")
-    played = run(market, initial_balances=coins, mind=MindSettings(tasks=analyses))
+    played = run(market, initial_balances=coins, mind=DecisionSettings(tasks=analyses))
 
     price = {instrument.symbol: instrument.price for instrument in played.session.settings.instruments}
     closes: dict[int, dict[str, Decimal]] = {}
@@ -204,7 +204,7 @@ def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
 @pytest.mark.slow
 def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any) -> None:
     coins = {"USDT": Decimal(6_000), "BTC": Decimal("0.2"), "XRP": Decimal(6_000)}
-    voters = MindSettings(
+    voters = DecisionSettings(
         tasks=WITHOUT_REBALANCE, cast=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
     )
     played = run(market, initial_balances=coins, mind=voters)

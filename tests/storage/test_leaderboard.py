@@ -43,7 +43,7 @@ async def test_every_figure_is_counted_over_what_is_stored(store: SessionStore, 
     gpt, grok = (await read_leaderboard(database, "a")).models
     assert (gpt.model, gpt.asked, gpt.late, gpt.valid, gpt.coverage_percent) == ("gpt", 6, 1, 3, Decimal(50))
     assert gpt.failures == {"timeout": 2, "": 1}
-    # Opinions, the late one too: (1000 + 2000 + 6000 + 90000) / 4; five of eight calls cost 0.0123.
+    # LatestSignals, the late one too: (1000 + 2000 + 6000 + 90000) / 4; five of eight calls cost 0.0123.
     assert (gpt.latency_ns, gpt.cost_usd) == (24_750, Decimal("0.0615"))
     after_one, after_four = gpt.horizons
     assert after_one == HorizonFigures(HOUR_NS, 3, 0, 2, 1, Decimal("-0.0008"))

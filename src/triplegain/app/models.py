@@ -16,7 +16,7 @@ from triplegain.agents.rebalance import REBALANCE
 from triplegain.agents.registry import AGENTS
 from triplegain.agents.spec import Subject
 from triplegain.config import Config
-from triplegain.decision.settings import Cast
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.llm.attempt import Spending
@@ -44,7 +44,7 @@ class BuiltModels:
 
     port: ModelPort
     roster: Roster
-    cast: Cast
+    cast: ModelAssignment
     banner: tuple[str, ...]
     aclose: Callable[[], Awaitable[None]]
 
@@ -132,7 +132,7 @@ def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) 
     return calls
 
 
-def cast_of(roster: Roster) -> Cast:
+def cast_of(roster: Roster) -> ModelAssignment:
     """The parts as a session's mind is told them."""
     models = {role: roster.asked(role) for role in roster.roles}
     providers = {spec.name: spec.provider.value for spec in roster.present}
@@ -140,7 +140,7 @@ def cast_of(roster: Roster) -> Cast:
         providers[RESOLVERS] = providers[resolvers[0]]
         models[CONFLICT.name] = (RESOLVERS,)
     local = [spec.name for spec in roster.present if spec.provider is Provider.LOCAL]
-    return Cast(models, providers, dict.fromkeys(local, LOCAL_TINY.prompt_tokens))
+    return ModelAssignment(models, providers, dict.fromkeys(local, LOCAL_TINY.prompt_tokens))
 
 
 def _plan(config: Config, specs: tuple[ModelSpec, ...]) -> Plan:

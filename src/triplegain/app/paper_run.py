@@ -15,7 +15,7 @@ from triplegain.app.serving import serving
 from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
-from triplegain.domain.views import MindView, SessionView
+from triplegain.domain.views import DecisionSummary, SessionView
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import home_database
 from triplegain.storage.model_ledger import session_cost
@@ -80,7 +80,7 @@ def _stop_on_signals(system: PaperSystem) -> None:
         loop.add_signal_handler(number, system.stop)
 
 
-def _thoughts(mind: MindView | None, cost_usd: Decimal) -> dict[str, Any]:
+def _thoughts(mind: DecisionSummary | None, cost_usd: Decimal) -> dict[str, Any]:
     """What was decided over the whole session, and what models cost it."""
     if mind is None:
         return {}

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from math import prod
 
 from triplegain.app.session_views import trading_state
-from triplegain.decision.cycle import Situation
+from triplegain.decision.cycle import CycleContext
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide, floor_to
 from triplegain.domain.orders import Side
@@ -19,7 +19,7 @@ from triplegain.domain.views import Breaker, CoolDown, Halt, Limits, MarketLimit
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.objections import confidence_least
 from triplegain.risk.sizing import RISK_CONTEXT
-from triplegain.risk.standing import Standing, standing
+from triplegain.risk.standing import Restrictions, standing
 from triplegain.risk.state import HaltKind
 from triplegain.session.trading_session import TradingSession
 
@@ -82,13 +82,13 @@ def judge(
     return engine.assess(proposal, look.portfolio, look.market, session.now_ns)
 
 
-def _look(session: TradingSession, symbol: str) -> Situation:
+def _look(session: TradingSession, symbol: str) -> CycleContext:
     """The pictures of a decision, taken without telling the desk a price: that could set off an exit."""
     regime = session.mind.opinions.regime(symbol)
     return session.situation.look(0, session.now_ns, symbol, "", session.paused, session.halted, regime)
 
 
-def _words(session: TradingSession, equity: Decimal | None, pasts: dict[str, Standing]) -> Iterator[str]:
+def _words(session: TradingSession, equity: Decimal | None, pasts: dict[str, Restrictions]) -> Iterator[str]:
     """Everything that stands against a new trade, then what makes one smaller."""
     memory, now_ns = session.risk.memory, session.now_ns
     if session.halted:
@@ -124,7 +124,7 @@ def _breakers(session: TradingSession) -> Iterator[Breaker]:
         yield Breaker(kind.value, loss * 100, base, acts_at)
 
 
-def _limits(session: TradingSession, look: Situation, equity: Decimal | None) -> Limits:
+def _limits(session: TradingSession, look: CycleContext, equity: Decimal | None) -> Limits:
     limits, portfolio = session.risk.limits, look.portfolio
 
     def of_equity(fraction: Decimal) -> Decimal | None:
@@ -142,7 +142,7 @@ def _limits(session: TradingSession, look: Situation, equity: Decimal | None) ->
     )
 
 
-def _market(session: TradingSession, look: Situation, past: Standing) -> MarketLimits:
+def _market(session: TradingSession, look: CycleContext, past: Restrictions) -> MarketLimits:
     limits, symbol = session.risk.limits, look.symbol
     of_regime = limits.regimes[look.regime]
     leverages = [limits.leverage_max, of_regime.leverage_max, look.market.leverage_max, *(m for _, m in past.leverage)]

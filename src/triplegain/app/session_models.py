@@ -9,7 +9,7 @@ from pathlib import Path
 
 from triplegain.app.models import build_models
 from triplegain.config import Config
-from triplegain.decision.settings import Cast
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.quote import QuoteSource
@@ -63,7 +63,7 @@ class SessionModels:
         tell: Callable[[str], None],
     ) -> None:
         #: Who plays which part, and who is asked; nobody before `open`.
-        self.cast = Cast()
+        self.cast = ModelAssignment()
         self.port: ModelPort | None = None
         self.banner: tuple[str, ...] = ()
         self._ledger = ModelLedger(database, config.budget)

@@ -8,10 +8,10 @@ from triplegain.agents.decision import DECISION
 from triplegain.agents.decision_context import sentiment_numbers
 from triplegain.app.models import RESOLVERS
 from triplegain.decision.degradation import Level
-from triplegain.decision.schedule import Tally
-from triplegain.decision.settings import Cast
+from triplegain.decision.schedule import TaskCounters
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS, iso
-from triplegain.domain.views import AgentsView, CoordinatorView, DecisionCounts, MindView, Model, Standing, Task
+from triplegain.domain.views import AgentsView, CoordinatorView, DecisionCounts, DecisionSummary, Model, Standing, Task
 from triplegain.session.trading_session import TradingSession
 
 
@@ -47,7 +47,7 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
     schedule = session.mind.schedule
     tallies = schedule.tallies
     for name, spec in schedule.specs.items():
-        tally = tallies.get(name, Tally())
+        tally = tallies.get(name, TaskCounters())
         yield Task(
             name=name,
             interval_s=spec.interval_ns // SECOND_NS,
@@ -60,7 +60,7 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
         )
 
 
-def _models(cast: Cast) -> Iterator[Model]:
+def _models(cast: ModelAssignment) -> Iterator[Model]:
     """By name, with the parts each plays; those who stand in for each other at conflicts go under one name."""
     played: dict[str, list[str]] = {name: [DECISION.name] for name in cast.voters}
     for agent, models in cast.models.items():
@@ -82,11 +82,11 @@ def _standing(session: TradingSession, symbol: str) -> Standing:
     )
 
 
-def mind_view(session: TradingSession, warning: str = "") -> MindView:
+def mind_view(session: TradingSession, warning: str = "") -> DecisionSummary:
     """As of now. `warning` is about what models cost."""
     mind, cast = session.mind, session.settings.mind.cast
     symbols = [instrument.symbol for instrument in session.settings.instruments]
-    return MindView(
+    return DecisionSummary(
         runs=dict(mind.schedule.runs),
         decisions={outcome.value: count for outcome, count in session.decisions.counts.items()},
         refused_by_risk=session.decisions.refused_by_risk,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from triplegain.agents.decision import DECISION
 from triplegain.config import Config
 from triplegain.config.infrastructure import PriceSourceName
-from triplegain.decision.settings import Cast
+from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.candles.timeframe import auto_candle_length, parse_candle_length, timeframe
@@ -45,10 +45,10 @@ def session_settings(
     created_at_ns: int,
     seed: int,
     candle_ns: int,
-    cast: Cast | None = None,
+    cast: ModelAssignment | None = None,
 ) -> SessionSettings:
     """`cast`: the models that take part. There is one trader: either some of them vote, or one that goes by rules."""
-    paper, cast = config.paper, cast or Cast()
+    paper, cast = config.paper, cast or ModelAssignment()
     baseline = config.traders.chosen(bool(cast.voters))
     if baseline is not None:
         cast = replace(cast, models={**cast.models, DECISION.name: ()})

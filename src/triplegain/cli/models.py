@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from triplegain.app.models import Ping
-    from triplegain.llm.roster import Roster, Standing
+    from triplegain.llm.roster import Availability, Roster
     from triplegain.llm.spec import ModelSpec
     from triplegain.storage.database import Database
     from triplegain.storage.model_ledger import ModelCosts
@@ -120,7 +120,7 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
 
     from triplegain.cli.tables import GAIN, QUIET, RIGHT, WHOLE, roughly, table_of
 
-    def part(each: Standing) -> Text:
+    def part(each: Availability) -> Text:
         parts = ", ".join(each.roles) or "yes, without a part"
         return Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
 

@@ -13,7 +13,7 @@ from triplegain.agents.decision import DECISION
 from triplegain.agents.registry import AGENTS
 from triplegain.config.infrastructure import ApiSettings, DatabaseSettings, HistorySettings, PaperSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
 from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.spending_limits import SpendingLimits
@@ -88,7 +88,7 @@ class Config:
     hodl: HodlSettings | None = part(
         HodlSettings, "hodl", switch=Key("enabled", True, BOOLEAN, "false: nothing is set aside")
     )
-    mind: MindSettings = part(MindSettings, "orchestration")
+    mind: DecisionSettings = part(DecisionSettings, "orchestration")
     rebalance: RebalanceSettings | None = part(
         RebalanceSettings,
         "portfolio.rebalance",

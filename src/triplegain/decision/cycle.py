@@ -1,4 +1,4 @@
-"""One run of the cycle: answer -> proposal -> risk -> what to do, which is pure; and `DecisionDesk`, which does it.
+"""One run of the cycle: answer -> proposal -> risk -> what to do, which is pure; and `DecisionExecutor`, which does it.
 
 Whatever happens, a `DecisionRecord` comes out of it, with every reason for what was not traded.
 """
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import structs
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer, TargetWeights
-from triplegain.decision.record import MindRecord
+from triplegain.decision.record import RecordLog
 from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, OrderRequest, Side
@@ -25,7 +25,7 @@ from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import CloseReason, DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
-from triplegain.execution.order_desk import OpenPosition, OrderDesk
+from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.views import MarketView, PortfolioView
 
@@ -40,21 +40,21 @@ NO_SHORTS = "no position to sell; spot has no shorts"
 
 @dataclass(frozen=True, slots=True)
 class OpenTrade:
-    """Send this: `OrderDesk.open(approved, now_ns)`."""
+    """Send this: `OrderManager.open(approved, now_ns)`."""
 
     approved: RiskApproved
 
 
 @dataclass(frozen=True, slots=True)
 class Allocate:
-    """Send this as inventory, no position: `OrderDesk.allocate`."""
+    """Send this as inventory, no position: `OrderManager.allocate`."""
 
     approved: RiskApproved
 
 
 @dataclass(frozen=True, slots=True)
 class ClosePositions:
-    """Take these off: `OrderDesk.close(position_id, reason, now_ns)` for each."""
+    """Take these off: `OrderManager.close(position_id, reason, now_ns)` for each."""
 
     position_ids: tuple[str, ...]
     reason: CloseReason
@@ -81,7 +81,7 @@ class CycleOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class CycleContext:
     """What one cycle looks at. `number` counts the session's decisions; `positions` are those of the symbol.
 
     `free_base` are coins of the base asset that belong to no position and no order.
@@ -123,7 +123,7 @@ class Situation:
         return 2 * market.taker_fee + spread
 
 
-def run_cycle(answer: Answer, situation: Situation, judge: Judge) -> CycleOutcome:
+def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
         return _nothing(situation, "abstain", Decimal(0), Outcome.ABSTAINED, (answer.reason,))
@@ -156,7 +156,7 @@ def entry_levels(answer: AgentAnswer, market: MarketView) -> tuple[Decimal | Non
     return entry, stop, target
 
 
-def _open(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutcome:
+def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     if situation.paused:
         return _refused(answer, situation, ("trading is paused: no new positions",))
     entry, stop, target = entry_levels(answer, situation.market)
@@ -179,7 +179,7 @@ def _open(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutco
     return CycleOutcome(_sent(answer, situation, approved_details(verdict)), OpenTrade(verdict))
 
 
-def _as_wished(approved: RiskApproved, fraction: Decimal, situation: Situation, judge: Judge) -> RiskVerdict:
+def _as_wished(approved: RiskApproved, fraction: Decimal, situation: CycleContext, judge: Judge) -> RiskVerdict:
     """The share of the allowed size that was asked for, judged again: what is left may be too little."""
     if not 0 < fraction < 1:
         return approved
@@ -191,7 +191,7 @@ def _as_wished(approved: RiskApproved, fraction: Decimal, situation: Situation, 
     return replace(verdict, clamps=(*approved.clamps, clamp, *verdict.clamps))
 
 
-def _divide(answer: TargetWeights, situation: Situation, judge: Judge) -> CycleOutcome:
+def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> CycleOutcome:
     """Buy or sell what is missing from, or too much for, the wanted share of equity."""
     market, portfolio, mark = situation.market, situation.portfolio, situation.mark
     weight = answer.weights.get(situation.symbol.partition("/")[0])
@@ -222,7 +222,7 @@ def _divide(answer: TargetWeights, situation: Situation, judge: Judge) -> CycleO
     return CycleOutcome(decision, Allocate(verdict))
 
 
-def _close(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutcome:
+def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
     if not staying:
         return _refused(answer, situation, (_why_nothing_closes(situation),))
@@ -239,7 +239,7 @@ def _close(answer: AgentAnswer, situation: Situation, judge: Judge) -> CycleOutc
     return CycleOutcome(decision, ClosePositions(ids, CloseReason.SIGNAL))
 
 
-def _why_nothing_closes(situation: Situation) -> str:
+def _why_nothing_closes(situation: CycleContext) -> str:
     if not situation.positions:
         return NO_SHORTS
     if any(position.by_hand for position in situation.positions):
@@ -276,18 +276,18 @@ def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
     ]
 
 
-def _sent(answer: AgentAnswer, situation: Situation, details: Mapping[str, Any]) -> DecisionRecord:
+def _sent(answer: AgentAnswer, situation: CycleContext, details: Mapping[str, Any]) -> DecisionRecord:
     return _decision(situation, answer.action.value, answer.confidence, Outcome.SENT, (answer.reasoning,), details)
 
 
 def _refused(
-    answer: AgentAnswer, situation: Situation, reasons: tuple[str, ...], details: Mapping[str, Any] | None = None
+    answer: AgentAnswer, situation: CycleContext, reasons: tuple[str, ...], details: Mapping[str, Any] | None = None
 ) -> CycleOutcome:
     return _nothing(situation, answer.action.value, answer.confidence, Outcome.REFUSED, reasons, details)
 
 
 def _nothing(
-    situation: Situation,
+    situation: CycleContext,
     action: str,
     confidence: Decimal,
     outcome: Outcome,
@@ -298,7 +298,7 @@ def _nothing(
 
 
 def _decision(
-    situation: Situation,
+    situation: CycleContext,
     action: str,
     confidence: Decimal,
     outcome: Outcome,
@@ -331,10 +331,10 @@ class ExecutorState(msgspec.Struct, frozen=True):
     refused_by_risk: int
 
 
-class DecisionDesk:
+class DecisionExecutor:
     """Holding or abstaining again for the same reason is counted, not stored again: it is not news."""
 
-    def __init__(self, desk: OrderDesk, risk: RiskEngine, record: MindRecord) -> None:
+    def __init__(self, desk: OrderManager, risk: RiskEngine, record: RecordLog) -> None:
         #: Runs of the cycle by how they ended, over the whole session, and how many risk refused.
         self.counts = dict.fromkeys(Outcome, 0)
         self.refused_by_risk = 0
@@ -351,7 +351,7 @@ class DecisionDesk:
         """The number of the next decision that is put down."""
         return self._number + 1
 
-    def plan(self, answer: Answer, situation: Situation) -> CycleOutcome:
+    def plan(self, answer: Answer, situation: CycleContext) -> CycleOutcome:
         """What would come of it now. Nothing is sent and nothing put down."""
 
         def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:

@@ -19,12 +19,12 @@ from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
-from triplegain.decision.opinions import Analysts, Opinions
+from triplegain.decision.opinions import Analysts, LatestSignals
 from triplegain.decision.rebalance.run import RebalanceRun
-from triplegain.decision.record import MindRecord, fitting
+from triplegain.decision.record import RecordLog, fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds
 from triplegain.decision.schedule import Schedule, Skip, Slots
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.decision.voting import Account, Voting
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
@@ -58,22 +58,22 @@ class EngineState(msgspec.Struct, frozen=True):
     strong_ns: dict[str, int]
 
 
-class Mind:
+class DecisionEngine:
     """Run it at `due_ns`."""
 
     def __init__(
         self,
-        settings: MindSettings,
+        settings: DecisionSettings,
         symbols: Iterable[str],
-        record: MindRecord,
+        record: RecordLog,
         host: Host,
         rebalance: RebalanceRun | None = None,
     ) -> None:
         """`rebalance` None: this session does not rebalance."""
         memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
         self._agents = settings.agents
-        further = Opinions.further(settings.agents, settings.tasks)
-        self.opinions = Opinions(memory, settings.agreement, settings.sentiment, further)
+        further = LatestSignals.further(settings.agents, settings.tasks)
+        self.opinions = LatestSignals(memory, settings.agreement, settings.sentiment, further)
         self.rounds = Rounds()
         self.schedule = Schedule(settings.tasks)
         self.degradation = Degradation(settings.degradation)

@@ -30,9 +30,9 @@ from triplegain.decision.conflicts import (
     regime_direction,
     sentiment_direction,
 )
-from triplegain.decision.record import MindRecord, analysis_record, answered
+from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.money import text
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime
@@ -53,7 +53,7 @@ class OpinionsState(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Opinions:
+class LatestSignals:
     """The latest answers by agent and subject; regimes are remembered beside. Times are market time.
 
     `fresh_ns` says for how long further analysts' answers are shown to those they inform, by agent.
@@ -171,7 +171,7 @@ class Opinions:
 class Analysts:
     """Answers go to `opinions` and, like abstentions, to the record."""
 
-    def __init__(self, settings: MindSettings, opinions: Opinions, record: MindRecord) -> None:
+    def __init__(self, settings: DecisionSettings, opinions: LatestSignals, record: RecordLog) -> None:
         self._settings = settings
         self._opinions = opinions
         self._record = record

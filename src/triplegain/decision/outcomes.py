@@ -137,7 +137,7 @@ class OutcomeBook:
 
     @property
     def votes(self) -> Mapping[str, int]:
-        """Opinions by model, abstentions not among them."""
+        """LatestSignals by model, abstentions not among them."""
         return dict(self._votes)
 
     @property

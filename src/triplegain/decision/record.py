@@ -23,7 +23,7 @@ _SHOWN = 8
 _LISTS = {get_args(each.type)[0]: each.name for each in msgspec.structs.fields(CommitBatch) if get_args(each.type)}
 
 
-class MindRecord:
+class RecordLog:
     """Takes records with any number and gives each kind its own, from 1 on without a gap."""
 
     def __init__(self) -> None:

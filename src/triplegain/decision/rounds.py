@@ -141,10 +141,10 @@ class Rounds:
         return self._open.get(round_id) or self._over.get(round_id)
 
     @property
-    def has_unasked(self) -> bool:
+    def has_undispatched(self) -> bool:
         return bool(self._unasked)
 
-    def take_unasked(self) -> tuple[Round, ...]:
+    def take_undispatched(self) -> tuple[Round, ...]:
         """Rounds nobody has been asked yet, in this run."""
         unasked = tuple(self._unasked)
         self._unasked.clear()
@@ -268,7 +268,7 @@ def _nothing(opened: Round, *, asked: bool) -> ModelFailure:
 Deliver = Callable[[str, str, ModelReply], None]
 
 
-class Asking:
+class RequestDispatcher:
     """Calls under way. Every model of a round is asked at once, and none of them holds up another."""
 
     def __init__(self, port: ModelPort, agents: Registry, session_id: str, deliver: Deliver) -> None:

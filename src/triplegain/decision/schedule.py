@@ -63,7 +63,7 @@ ROUNDS_AT_ONCE = ScheduleSettings().rounds_at_once
 
 
 @dataclass(slots=True)
-class Tally:
+class TaskCounters:
     """How often a task's moment came. `ran` by the schedule, `forced` by request, `skipped` by reason.
 
     `missed`: moments of the grid that had passed before anybody looked.
@@ -82,7 +82,7 @@ class _Course:
     next_ns: int
     asked_ns: int | None = None
     run: tuple[int, int] | None = None
-    tally: Tally = field(default_factory=Tally)
+    tally: TaskCounters = field(default_factory=TaskCounters)
 
     @property
     def due_ns(self) -> int:
@@ -161,7 +161,7 @@ class Schedule:
         return {name: course.tally.ran + course.tally.forced for name, course in self._courses.items()}
 
     @property
-    def tallies(self) -> Mapping[str, Tally]:
+    def tallies(self) -> Mapping[str, TaskCounters]:
         return {name: course.tally for name, course in self._courses.items()}
 
     def _course(self, name: str) -> _Course:

@@ -31,7 +31,7 @@ _MARKET_TOKENS_MIN = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class ModelAssignment:
     """Which models are asked for which agent, by its name; nobody's goes by rules, or not at all where there are none.
 
     Who resolves conflicts is one name, of a port of models that stand in for each other. `providers` gives each
@@ -72,7 +72,7 @@ ANALYSES = tuple(task for task in AGENTS.tasks if any(agent.goes_by_rules for ag
 
 
 @dataclass(frozen=True, slots=True)
-class MindSettings:
+class DecisionSettings:
     """`tasks` are those of this session: without models to decide there is no decision task.
 
     `vote_timeout_ns` is how long the models of one decision have in all. A technical analysis of at least
@@ -82,7 +82,7 @@ class MindSettings:
 
     agents: Registry = field(default=AGENTS, compare=False)
     tasks: tuple[TaskSpec, ...] = ANALYSES
-    cast: Cast = field(default_factory=Cast)
+    cast: ModelAssignment = field(default_factory=ModelAssignment)
     schedule: ScheduleSettings = part(ScheduleSettings)
     vote_timeout_ns: int = key(
         "votes.timeout_s", 30, SECONDS, "all of them have so long together; who is later abstains"
@@ -114,7 +114,7 @@ class MindSettings:
     degradation: DegradationSettings = part(DegradationSettings, "degradation")
     outcomes: OutcomeSettings = part(OutcomeSettings, "outcomes")
 
-    def of_session(self, cast: Cast, rebalances: bool, candle_ns: int = 0) -> MindSettings:
+    def of_session(self, cast: ModelAssignment, rebalances: bool, candle_ns: int = 0) -> DecisionSettings:
         """With the tasks that somebody can do: without a model nobody reads the news and nobody votes.
 
         A task waits only for tasks that are there. `candle_ns`: where a market is told by candles alone, their

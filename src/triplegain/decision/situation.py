@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
-from triplegain.decision.cycle import Situation
-from triplegain.decision.opinions import Opinions
+from triplegain.decision.cycle import CycleContext
+from triplegain.decision.opinions import LatestSignals
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import MarketDepth
@@ -16,7 +16,7 @@ from triplegain.domain.proposal import Regime
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.risk.engine import RiskEngine
@@ -74,13 +74,13 @@ class SessionPrices:
         )
 
 
-class SituationRoom:
+class ContextBuilder:
     """Immutable pictures of portfolio and market, as of now."""
 
     def __init__(
         self,
         exchange: PaperExchange,
-        desk: OrderDesk,
+        desk: OrderManager,
         portfolio: PaperPortfolio,
         prices: SessionPrices,
         unfillable: str = "",
@@ -101,9 +101,9 @@ class SituationRoom:
         paused: bool,
         halted: str,
         regime: Regime = Regime.UNKNOWN,
-    ) -> Situation:
+    ) -> CycleContext:
         positions = self._desk.open_positions(symbol)
-        return Situation(
+        return CycleContext(
             number=number,
             time_ns=now_ns,
             symbol=symbol,
@@ -164,7 +164,7 @@ _BPS = 10_000
 
 
 def decision_context(
-    situation: Situation, positions: Sequence[PositionRecord], opinions: Opinions, risk: RiskEngine
+    situation: CycleContext, positions: Sequence[PositionRecord], opinions: LatestSignals, risk: RiskEngine
 ) -> DecisionContext:
     """Numbers and closed words only. `positions` are the open ones of the symbol, oldest first."""
     symbol, now_ns, portfolio = situation.symbol, situation.time_ns, situation.portfolio
@@ -201,7 +201,7 @@ def _average_entry(positions: Sequence[PositionRecord], held: Decimal) -> Decima
     return divide(cost, held)
 
 
-def _trade_limits(situation: Situation, risk: RiskEngine) -> TradeLimits:
+def _trade_limits(situation: CycleContext, risk: RiskEngine) -> TradeLimits:
     symbol, limits = situation.symbol, risk.limits
     widest = min(limits.stop_max, limits.stop_max_by_symbol.get(symbol, limits.stop_max))
     least = risk.confidence_least(symbol, situation.regime, situation.time_ns)

@@ -39,12 +39,12 @@ from triplegain.decision.conflicts import (
     reduced,
     resolve,
 )
-from triplegain.decision.cycle import CycleOutcome, DecisionDesk, OpenTrade, Situation, refused_details
-from triplegain.decision.opinions import Opinions
+from triplegain.decision.cycle import CycleContext, CycleOutcome, DecisionExecutor, OpenTrade, refused_details
+from triplegain.decision.opinions import LatestSignals
 from triplegain.decision.outcomes import OutcomeBook
-from triplegain.decision.record import MindRecord, analysis_record, answered
+from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Side
@@ -56,7 +56,7 @@ from triplegain.market.snapshot.compact import compact
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 
-def conflict_reply(finished: FinishedRound, record: MindRecord, now_ns: int) -> ModelRuling | None:
+def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> ModelRuling | None:
     """What the asked model ruled; None if it did not."""
     asked = finished.round
     ((model, reply),) = finished.replies.items()
@@ -76,15 +76,15 @@ class Account(Protocol):
     """What voting sees and uses of its session."""
 
     @property
-    def decisions(self) -> DecisionDesk: ...
+    def decisions(self) -> DecisionExecutor: ...
 
     def snapshot(self, symbol: str) -> Snapshot | NoSnapshot: ...
 
-    def look(self, symbol: str, agent: str) -> Situation:
+    def look(self, symbol: str, agent: str) -> CycleContext:
         """The pictures of now."""
         ...
 
-    def context(self, situation: Situation) -> DecisionContext:
+    def context(self, situation: CycleContext) -> DecisionContext:
         """What voters may know of the account."""
         ...
 
@@ -92,7 +92,9 @@ class Account(Protocol):
 class Voting:
     """One session's. `open_round` is given a conflict's question; None as its result: go by the rules."""
 
-    def __init__(self, settings: MindSettings, opinions: Opinions, record: MindRecord, account: Account) -> None:
+    def __init__(
+        self, settings: DecisionSettings, opinions: LatestSignals, record: RecordLog, account: Account
+    ) -> None:
         self.outcomes = OutcomeBook(settings.outcomes)
         self.waiting = WaitingTrades(settings.conflicts.wait_max_ns)
         self._settings = settings
@@ -147,7 +149,7 @@ class Voting:
         if late.round.kind == DECISION.name:
             self._vote_record(late.round, late.model, late.answer, None, now_ns)
 
-    def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: Situation, now_ns: int) -> None:
+    def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: CycleContext, now_ns: int) -> None:
         held = Side.BUY if situation.held > 0 else None
         cost = situation.round_trip_cost
         number = self._account.decisions.next_number
@@ -211,7 +213,7 @@ class Voting:
         return min(own, with_it, key=lambda each: each.multiplier)
 
     def _act(
-        self, answer: Answer, situation: Situation, details: dict[str, Any], ask_about: str | None
+        self, answer: Answer, situation: CycleContext, details: dict[str, Any], ask_about: str | None
     ) -> Round | None:
         decisions = self._account.decisions
         outcome = decisions.plan(answer, situation)
@@ -230,7 +232,7 @@ class Voting:
         number = 0 if noted is None else noted.number
         return replace(question, notes={**question.notes, "decision": number})
 
-    def _conflicts(self, outcome: CycleOutcome, situation: Situation) -> tuple[Conflict, ...]:
+    def _conflicts(self, outcome: CycleOutcome, situation: CycleContext) -> tuple[Conflict, ...]:
         if not isinstance(outcome.action, OpenTrade):
             return ()
         now_ns, symbol = situation.time_ns, situation.symbol
@@ -250,7 +252,7 @@ class Voting:
         answer: AgentAnswer,
         outcome: CycleOutcome,
         conflicts: tuple[Conflict, ...],
-        situation: Situation,
+        situation: CycleContext,
     ) -> Round | None:
         symbol, now_ns = situation.symbol, situation.time_ns
         model = next(iter(self._settings.cast.players(CONFLICT)), None)
@@ -329,7 +331,7 @@ class Voting:
         outcome: CycleOutcome,
         answer: AgentAnswer,
         resolution: Resolution,
-        situation: Situation,
+        situation: CycleContext,
         details: dict[str, Any],
     ) -> None:
         decisions = self._account.decisions
@@ -345,7 +347,7 @@ class Voting:
                 self._proceed(outcome, resolution, situation, details)
 
     def _proceed(
-        self, outcome: CycleOutcome, resolution: Resolution, situation: Situation, details: dict[str, Any]
+        self, outcome: CycleOutcome, resolution: Resolution, situation: CycleContext, details: dict[str, Any]
     ) -> None:
         decisions = self._account.decisions
         if isinstance(outcome.action, OpenTrade):

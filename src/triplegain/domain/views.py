@@ -18,7 +18,7 @@ from triplegain.domain.statement import Traded
 
 
 @dataclass(frozen=True, slots=True)
-class MindView:
+class DecisionSummary:
     """What the session thinks, in short. `runs` goes by task, `decisions` by outcome; `opinions` and `risk` in words.
 
     `voters` are the models that vote; without any, `trader` names who decides by rules. `level` is empty while nothing
@@ -82,7 +82,7 @@ class SessionView:
     conditions: Mapping[str, str] = field(default_factory=dict)
     #: How a live connection is doing; empty for other feeds.
     feed_notes: str = ""
-    mind: MindView | None = None
+    mind: DecisionSummary | None = None
     #: Who decides, by which candles and configuration.
     traded: Traded = field(default_factory=Traded)
 

@@ -42,7 +42,7 @@ class Due(msgspec.Struct, frozen=True):
 _COMMAND, _TIMER = 0, 1
 
 
-class Agenda:
+class EventQueue:
     """Commands and timers in the order they are due; at equal times commands first, each in the order they came."""
 
     __slots__ = ("_heap", "added", "next_due_ns", "touch", "waiting")

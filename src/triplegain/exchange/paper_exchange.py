@@ -21,7 +21,7 @@ from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
-from triplegain.exchange.commands import Agenda, Amend, Cancel, Command, Due, Expire, Place
+from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Place
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
@@ -68,7 +68,7 @@ class PaperExchange:
         self.touch: Touch = nobody
         self.touch_market: Touch = nobody
         self._touch_recent: Touch = nobody
-        self.agenda = Agenda()
+        self.agenda = EventQueue()
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
         self.order_count = 0

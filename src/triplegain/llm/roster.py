@@ -50,7 +50,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Availability:
     """One configured model. `why_not` is empty if it takes part."""
 
     spec: ModelSpec
@@ -66,7 +66,7 @@ class Standing:
 class Roster:
     """`roles` holds, by name, those who play a part: all voters, else the first and those who stand in for it."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[Availability, ...]
     roles: Mapping[str, tuple[str, ...]]
     per_day_usd: Decimal
     parts: Mapping[str, Role]
@@ -88,7 +88,7 @@ class Roster:
         unknown = [name for name in only or () if name not in known]
         if unknown:
             raise ModelsError(f"no model is called {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
-        standings = [Standing(spec, _why_not(spec, keys, installed, only)) for spec in plan.specs]
+        standings = [Availability(spec, _why_not(spec, keys, installed, only)) for spec in plan.specs]
         missing = [
             f"{each.spec.name}: {each.why_not}" for each in standings if each.why_not and each.spec.name in (only or ())
         ]

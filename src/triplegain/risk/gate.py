@@ -20,7 +20,7 @@ from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, 
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.objections import NO_SHORTS, implausible, objections
 from triplegain.risk.sizing import RISK_CONTEXT, floor_divide, quantity_for_loss, sized_quantity
-from triplegain.risk.standing import Standing
+from triplegain.risk.standing import Restrictions
 from triplegain.risk.views import MarketView, PortfolioView
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
@@ -30,7 +30,12 @@ class Reduction:
     """One trade on its way down. Equity, exposure, entry and the quote's dollar price are known by now."""
 
     def __init__(
-        self, proposal: TradeProposal, portfolio: PortfolioView, market: MarketView, limits: RiskLimits, past: Standing
+        self,
+        proposal: TradeProposal,
+        portfolio: PortfolioView,
+        market: MarketView,
+        limits: RiskLimits,
+        past: Restrictions,
     ) -> None:
         self._proposal = proposal
         self._portfolio = portfolio
@@ -161,7 +166,7 @@ class Reduction:
 
 
 #: For who has no past to tell of.
-CLEAN = Standing()
+CLEAN = Restrictions()
 
 
 def assess(
@@ -169,7 +174,7 @@ def assess(
     portfolio: PortfolioView,
     market: MarketView,
     limits: RiskLimits,
-    past: Standing = CLEAN,
+    past: Restrictions = CLEAN,
     elapsed_ns: int = 0,
 ) -> RiskVerdict:
     """The verdict on one proposal. Never raises for what a proposal says: what cannot be is refused in words.

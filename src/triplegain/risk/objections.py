@@ -13,7 +13,7 @@ from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.sizing import confidence_multiplier, is_usable
-from triplegain.risk.standing import Standing
+from triplegain.risk.standing import Restrictions
 from triplegain.risk.views import MarketView, PortfolioView
 
 _ABOVE_ZERO = frozenset(("quantity", "entry", "stop", "target", "price of the order", "bid", "ask", "last trade"))
@@ -95,7 +95,7 @@ def objections(
     portfolio: PortfolioView,
     market: MarketView,
     limits: RiskLimits,
-    past: Standing,
+    past: Restrictions,
     elapsed_ns: int,
 ) -> Iterator[Reason]:
     """`proposal.entry` is the price the trade is measured by, None where the market has none."""
@@ -179,14 +179,14 @@ def _stop(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> It
         yield Reason(Rule.REWARD_RISK, words)
 
 
-def confidence_least(regime: Regime, limits: RiskLimits, past: Standing) -> Decimal:
+def confidence_least(regime: Regime, limits: RiskLimits, past: Restrictions) -> Decimal:
     """What an opening must be sure of: the larger minimum, losses in a row and the regime's strictness added."""
     of_regime = limits.regimes[regime]
     least = max(limits.confidence_min, of_regime.confidence_min)
     return min(_ONE, least + past.confidence_add + limits.strictness[of_regime.strictness])
 
 
-def _confidence(proposal: TradeProposal, limits: RiskLimits, past: Standing) -> Iterator[Reason]:
+def _confidence(proposal: TradeProposal, limits: RiskLimits, past: Restrictions) -> Iterator[Reason]:
     least = confidence_least(proposal.regime, limits, past)
     if proposal.confidence < least:
         added = f", {past.confidence_add} after losses in a row" if past.confidence_add else ""

@@ -108,7 +108,7 @@ _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Satur
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Restrictions:
     """Reasons by the check they belong to, and the numbers the past changes. The default is a clean record.
 
     `rebalance_cooldowns` hold for rebalances only; `leverage` and `size` are further limits: each rule with the most
@@ -125,14 +125,14 @@ class Standing:
     size: tuple[tuple[Rule, Decimal], ...] = ()
 
 
-def standing(state: RiskState, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int) -> Standing:
+def standing(state: RiskState, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int) -> Restrictions:
     """`equity` finite or None for unknown; then what is measured by it is left out, and the gate refuses for that."""
     halts = state.halts_in_force(now_ns)
     halted = {halt.kind for halt in halts}
     streak = _streak(state.losses(now_ns, limits.streak_memory_ns), limits)
     cooldowns, rebalances = _cooldowns(state, symbol, now_ns)
     tripped = () if equity is None else tuple(trips(state, equity, limits.breakers))
-    return Standing(
+    return Restrictions(
         halts=tuple(Reason(Rule.HALTED, f"trading is halted: {halt.reason}") for halt in halts),
         cooldowns=cooldowns,
         rebalance_cooldowns=rebalances,

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from triplegain.decision.cycle import DecisionDesk
+from triplegain.decision.cycle import DecisionExecutor
 from triplegain.decision.rebalance.run import RebalanceRun
-from triplegain.decision.situation import SessionPrices, SituationRoom
+from triplegain.decision.situation import ContextBuilder, SessionPrices
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.hodl.allocation import PaperHodlAccount
 from triplegain.execution.hodl.bag import HodlBag
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
@@ -28,7 +28,7 @@ from triplegain.session.step_record import StepRecord
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRooms:
+class SessionComponents:
     """Who works in a session. `executor` knows what the exchange knows, `desk` what has travelled back to us."""
 
     wallet: Wallet
@@ -36,13 +36,13 @@ class SessionRooms:
     prices: SessionPrices
     portfolio: PaperPortfolio
     executor: PaperOrderExecutor
-    desk: OrderDesk
+    desk: OrderManager
     market_view: MarketView
-    situation: SituationRoom
+    situation: ContextBuilder
     record: StepRecord
 
 
-def open_rooms(settings: SessionSettings) -> SessionRooms:
+def build_components(settings: SessionSettings) -> SessionComponents:
     """Everything as it is before the first message."""
     wallet = Wallet()
     exchange = PaperExchange(settings.session_id, settings.instruments, wallet, settings.exchange)
@@ -62,9 +62,9 @@ def open_rooms(settings: SessionSettings) -> SessionRooms:
         max_trade_history=settings.max_trade_history,
     )
     executor = PaperOrderExecutor(exchange, portfolio, positions)
-    desk = OrderDesk(executor, instruments, executor.blotter, portfolio.total, settings.desk)
+    desk = OrderManager(executor, instruments, executor.blotter, portfolio.total, settings.desk)
     synthetic = settings.source is QuoteSource.DEMO
-    return SessionRooms(
+    return SessionComponents(
         wallet=wallet,
         exchange=exchange,
         prices=prices,
@@ -72,12 +72,12 @@ def open_rooms(settings: SessionSettings) -> SessionRooms:
         executor=executor,
         desk=desk,
         market_view=MarketView(instruments, settings.snapshot, settings.indicators, synthetic),
-        situation=SituationRoom(exchange, desk, portfolio, prices, settings.unfillable),
+        situation=ContextBuilder(exchange, desk, portfolio, prices, settings.unfillable),
         record=StepRecord(wallet, executor, prices, settings.snapshot_interval_ns),
     )
 
 
-def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
+def open_hodl_bag(rooms: SessionComponents, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
     """The bag beside the desk. `blocked` says why nothing may be bought now; empty where it may."""
 
     def ask(symbol: str) -> Decimal | None:
@@ -97,10 +97,10 @@ def open_hodl_bag(rooms: SessionRooms, settings: HodlSettings, blocked: Callable
 
 
 def open_rebalance(
-    rooms: SessionRooms,
+    rooms: SessionComponents,
     settings: SessionSettings,
     risk: RiskEngine,
-    decisions: DecisionDesk,
+    decisions: DecisionExecutor,
     blocked: Callable[[], str],
 ) -> RebalanceRun | None:
     """The rebalance of the session; None where it has none. `blocked` says why nothing may be traded now."""

@@ -11,13 +11,13 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from triplegain.decision.record import MindRecord
+from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.market import Candle
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.standing import BreakerAction, CloseEverything, HalvePositions, TightenStops
@@ -38,11 +38,11 @@ class RiskWatch:
     def __init__(
         self,
         engine: RiskEngine,
-        desk: OrderDesk,
+        desk: OrderManager,
         equity: Callable[[], Decimal | None],
         market: MarketView,
         primary: tuple[str, int],
-        record: MindRecord,
+        record: RecordLog,
         interval_ns: int = SECOND_NS,
     ) -> None:
         """`primary` is the timeframe, with its length, whose ATR is watched. Equity is looked at no more often than

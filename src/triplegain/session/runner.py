@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from triplegain.decision.rounds import Asking
+from triplegain.decision.rounds import RequestDispatcher
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import StepRefusedError
 from triplegain.domain.exchange_events import (
@@ -103,7 +103,7 @@ class SessionRunner:
         self._until_ns: int | None = None
         self._on_progress = on_progress
         asked = session.settings.mind.agents, session.settings.session_id
-        self._asking = None if models is None else Asking(models, *asked, self._deliver)
+        self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
         self._answers: dict[tuple[str, str], _Waiting] = {}
@@ -211,7 +211,7 @@ class SessionRunner:
             if self.session.has_waiting:
                 await self.commit()
             if self._asking is not None and self.session.has_questions:
-                self._asking.ask(self.session.take_unasked())
+                self._asking.ask(self.session.take_undispatched())
             await self._breathe(0)
         return Ending.FEED_OVER
 
@@ -252,12 +252,12 @@ class SessionRunner:
             if session.must_commit:
                 await self.commit()
 
-    async def _consult(self, asking: Asking) -> None:
+    async def _consult(self, asking: RequestDispatcher) -> None:
         """Ask what the session wants to know, and hold a market that can be held until everybody has answered.
 
         What a model needed to think is charged in market time all the same: its reply arrives that much later.
         """
-        asking.ask(self.session.take_unasked())
+        asking.ask(self.session.take_undispatched())
         while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
             await self._breathe(0)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from triplegain.agents.baselines.choice import BaselineChoice
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.settings import MindSettings
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.quote import QuoteSource
@@ -37,7 +37,7 @@ class SessionSettings:
     limits: RiskLimits
     baseline: BaselineChoice | None
     candle_ns: int
-    mind: MindSettings = field(default_factory=MindSettings)
+    mind: DecisionSettings = field(default_factory=DecisionSettings)
     #: None: the portfolio is left as it is.
     rebalance: RebalanceSettings | None = None
     #: None: nothing of a profit is set aside.

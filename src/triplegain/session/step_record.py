@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from triplegain.decision.record import MindRecord
+from triplegain.decision.record import RecordLog
 from triplegain.decision.situation import SessionPrices
 from triplegain.domain.parts import FORM, PartChange
 from triplegain.domain.records import (
@@ -45,7 +45,7 @@ class StepRecord:
         self._interval_ns = interval_ns
         self.snapshot_due_ns = 0
         self.security_events: list[SecurityEvent] = []
-        self.mind = MindRecord()
+        self.mind = RecordLog()
         #: As the last batch left them; after a restart all are said again.
         self._balances: dict[str, BalanceRecord] = {}
 

@@ -18,8 +18,8 @@ import msgspec
 from triplegain.agents.answer import Answer
 from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.decision.cycle import DecisionDesk, Situation
-from triplegain.decision.engine import Mind
+from triplegain.decision.cycle import CycleContext, DecisionExecutor
+from triplegain.decision.engine import DecisionEngine
 from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
@@ -36,10 +36,10 @@ from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskState
-from triplegain.session.aftermath import Aftermath
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
-from triplegain.session.components import open_hodl_bag, open_rebalance, open_rooms
+from triplegain.session.components import build_components, open_hodl_bag, open_rebalance
 from triplegain.session.order_by_hand import refusal
+from triplegain.session.post_trade import PostTradeHandler
 from triplegain.session.reconciliation import Reconciliation
 from triplegain.session.risk_watch import RiskWatch
 from triplegain.session.settings import SessionSettings
@@ -68,15 +68,15 @@ class TradingSession:
         self.now_ns = 0
         self.paused = False
         self.halted = ""
-        rooms = open_rooms(settings)
+        rooms = build_components(settings)
         self.wallet, self.exchange, self.prices = rooms.wallet, rooms.exchange, rooms.prices
         self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
         self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
-        self.decisions = DecisionDesk(self.desk, self.risk, self.record.mind)
+        self.decisions = DecisionExecutor(self.desk, self.risk, self.record.mind)
         rebalance = open_rebalance(rooms, settings, self.risk, self.decisions, lambda: self.mind.why_no_rebalance)
-        self.mind: Mind = Mind(settings.mind, settings.depth, self.record.mind, self, rebalance)
+        self.mind: DecisionEngine = DecisionEngine(settings.mind, settings.depth, self.record.mind, self, rebalance)
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,
@@ -87,7 +87,7 @@ class TradingSession:
             self.record.mind,
         )
         self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
-        self.aftermath = Aftermath(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
+        self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
         self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
@@ -126,7 +126,7 @@ class TradingSession:
         if closed:
             self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
-            self.aftermath.doubt(event, self.executor.orders.open_orders(), self.now_ns)
+            self.post_trade.flag_unknown_fills(event, self.executor.orders.open_orders(), self.now_ns)
         if not self.portfolio.opening.is_frozen and self.portfolio.observe_opening(time_ns):
             self.record.snapshot_due_ns = time_ns
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
@@ -210,7 +210,7 @@ class TradingSession:
             timer = self.desk.next_due_ns()
             if timer is not None and timer <= now_ns:
                 self.desk.on_timer(now_ns)
-            self.aftermath.on_timer(now_ns)
+            self.post_trade.on_timer(now_ns)
             self._settle()
 
     def _settle(self) -> None:
@@ -223,19 +223,19 @@ class TradingSession:
             while self._visible.next_ns <= self.now_ns:
                 event = self._visible.pop()
                 self.desk.on_event(event, self.now_ns)
-                self.aftermath.on_event(event, self.now_ns)
-            self.aftermath.settle(self.now_ns)
+                self.post_trade.on_event(event, self.now_ns)
+            self.post_trade.settle(self.now_ns)
             self._aim()
         if self.desk.next_price_changed:
             self._aim()
         if self.desk.alerts:
-            self.aftermath.settle(self.now_ns)
+            self.post_trade.settle(self.now_ns)
         timer = self.desk.next_due_ns()
         self._due_ns = min(
             self.exchange.next_due_ns,
             self._visible.next_ns,
             NEVER if timer is None else timer,
-            self.aftermath.next_due_ns,
+            self.post_trade.next_due_ns,
         )
 
     def _aim(self) -> None:
@@ -270,13 +270,13 @@ class TradingSession:
             trader.carried_out(symbol)
         self._settle()
 
-    def look(self, symbol: str, agent: str) -> Situation:
+    def look(self, symbol: str, agent: str) -> CycleContext:
         """The pictures of now, for one decision."""
         self._tell_quote(symbol)
         number, regime = self.decisions.next_number, self.mind.opinions.regime(symbol)
         return self.situation.look(number, self.now_ns, symbol, agent, self.paused, self.halted, regime)
 
-    def context(self, situation: Situation) -> DecisionContext:
+    def context(self, situation: CycleContext) -> DecisionContext:
         """What voters may know of the account."""
         records = [p for p in self.desk.positions.records() if p.symbol == situation.symbol]
         return decision_context(situation, records, self.mind.opinions, self.risk)
@@ -306,11 +306,11 @@ class TradingSession:
 
     @property
     def has_questions(self) -> bool:
-        """Somebody should be asked: `take_unasked`."""
-        return self.mind.rounds.has_unasked
+        """Somebody should be asked: `take_undispatched`."""
+        return self.mind.rounds.has_undispatched
 
-    def take_unasked(self) -> tuple[Round, ...]:
-        return self.mind.rounds.take_unasked()
+    def take_undispatched(self) -> tuple[Round, ...]:
+        return self.mind.rounds.take_undispatched()
 
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         """A model has replied: an input of the session, like a message of the feed."""

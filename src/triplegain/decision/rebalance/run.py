@@ -18,13 +18,13 @@ from triplegain.agents.rebalance import (
     chosen_mode,
     rebalance_prompt,
 )
-from triplegain.decision.cycle import DecisionDesk, refused_details
-from triplegain.decision.opinions import Opinions
+from triplegain.decision.cycle import DecisionExecutor, refused_details
+from triplegain.decision.opinions import LatestSignals
 from triplegain.decision.rebalance.book import RebalanceBook
 from triplegain.decision.rebalance.plan import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of
-from triplegain.decision.record import MindRecord, analysis_record, answered
+from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
-from triplegain.decision.situation import SessionPrices, SituationRoom
+from triplegain.decision.situation import ContextBuilder, SessionPrices
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import divide, text
 from triplegain.domain.orders import OrderRequest
@@ -34,7 +34,7 @@ from triplegain.domain.quote import Quote
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import RiskApproved, RiskRefused, RiskVerdict
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.risk.engine import RiskEngine
 
 _HUNDRED = Decimal(100)
@@ -187,12 +187,12 @@ class RebalanceRun:
         self,
         instruments: tuple[Instrument, ...],
         settings: RebalanceSettings,
-        desk: OrderDesk,
+        desk: OrderManager,
         prices: SessionPrices,
-        situation: SituationRoom,
+        situation: ContextBuilder,
         risk: RiskEngine,
-        decisions: DecisionDesk,
-        record: MindRecord,
+        decisions: DecisionExecutor,
+        record: RecordLog,
         blocked: Callable[[], str],
     ) -> None:
         self.blocked = blocked
@@ -215,7 +215,7 @@ class RebalanceRun:
     # -- the task ------------------------------------------------------------------------------------------------
 
     def start(
-        self, round_id: str | None, model: str | None, opinions: Opinions, now_ns: int, timeout_ns: int
+        self, round_id: str | None, model: str | None, opinions: LatestSignals, now_ns: int, timeout_ns: int
     ) -> Round | None:
         """Check, and begin; with `round_id` and `model` the question how comes first, and is returned."""
         planned = self._rebalancing.check(now_ns)

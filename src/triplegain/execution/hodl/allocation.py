@@ -13,7 +13,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.money import EXACT, atoms, floor_to, from_atoms, text
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.ledger.realised import UsdPrice, in_usd
 from triplegain.ledger.wallet import Wallet
 
@@ -42,7 +42,7 @@ class HodlAccount(Protocol):
 class PaperHodlAccount:
     """The wallet's hodl account."""
 
-    def __init__(self, wallet: Wallet, desk: OrderDesk) -> None:
+    def __init__(self, wallet: Wallet, desk: OrderManager) -> None:
         self._wallet = wallet
         self._desk = desk
 

@@ -69,7 +69,7 @@ class DeskState(msgspec.Struct, frozen=True, omit_defaults=True):
     asked: tuple[AmendRequest, ...] = ()
 
 
-class OrderDesk:
+class OrderManager:
     """One session's desk. `total` gives what the wallet holds of an asset."""
 
     def __init__(

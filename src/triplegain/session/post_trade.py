@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from triplegain.decision.record import MindRecord
+from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord
 from triplegain.execution.hodl.bag import HodlBag
-from triplegain.execution.order_desk import OrderDesk
+from triplegain.execution.order_manager import OrderManager
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.risk_watch import RiskWatch
 
 #: What a record of the bag says when money has left the account that trades.
 
 
-class Aftermath:
+class PostTradeHandler:
     """`on_event` after the desk has taken a visible answer in, `settle` when there is no more of them."""
 
     def __init__(
-        self, desk: OrderDesk, risk: RiskEngine, watch: RiskWatch, hodl: HodlBag | None, record: MindRecord
+        self, desk: OrderManager, risk: RiskEngine, watch: RiskWatch, hodl: HodlBag | None, record: RecordLog
     ) -> None:
         self.hodl = hodl
         self._desk = desk
@@ -68,7 +68,7 @@ class Aftermath:
         for alert in hodl.drain_alerts():
             self._record.put(alert)
 
-    def doubt(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
+    def flag_unknown_fills(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:
         """The trades of a stretch cannot be had: whoever has orders there is told which ones they might have filled."""
         orders = [order for order in open_orders if order.request.symbol == status.symbol]
         names = ", ".join(order.request.client_order_id for order in orders)

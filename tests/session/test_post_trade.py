@@ -45,7 +45,7 @@ def test_what_is_set_aside_on_a_timer_is_put_down_with_its_transfer(session: Tra
     assert bag is not None
     session.halted = "a look at the bag"
     bag.on_position_closed(won("50", now_ns), now_ns)
-    session.aftermath.settle(now_ns)
+    session.post_trade.settle(now_ns)
     assert not transfers(session.take_batch(0, 0))
     session.halted = ""
     due_ns = bag.next_due_ns()
