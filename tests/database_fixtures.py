@@ -46,6 +46,12 @@ _VACUUM_BYTES = 500_000
 _numbers = count(1)
 _Result = TypeVar("_Result")
 
+#: Ends whoever writes a session of this database; a lock is seen from every database of a server.
+END_WRITERS = """
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE l.locktype = 'advisory' AND d.datname = current_database()
+"""
+
 
 def run_apart(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
     """Run to the end on a loop of its own, so that a test's loop is not disturbed."""

@@ -112,4 +112,5 @@ async def running(opened: Steered) -> AsyncIterator[Steered]:
     yield opened
     opened.system.stop()
     with suppress(TripleGainError):
-        assert await run is Ending.STOPPED
+        ending = await run
+        assert ending is Ending.STOPPED, ending

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from tests.app.steered import opened_system
+from tests.database_fixtures import END_WRITERS
 from tests.storage.wire import wired
 
 from triplegain.domain.errors import TripleGainError
@@ -59,7 +60,7 @@ async def test_an_order_survives_the_end_of_the_process_that_stores_it(database_
         run = asyncio.create_task(system.system.run())
         await system.until(lambda: system.session.prices.quote("BTC/USDT"))
         placing = asyncio.create_task(system.post("/paper/trade", ORDER))
-        await killer.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        await killer.execute(END_WRITERS)
         answer = await placing
         system.system.stop()
         with suppress(TripleGainError):

@@ -41,7 +41,7 @@ FIELDS: dict[str, list[Any]] = {
     "client_order_id": [None, "x" * 64, "tg-1", "\x00", "x" * 65],
 }  # fmt: skip
 DONE_OR_NOT = {200, 201, 404, 409, 422, 429, 503}
-RANDOM_ORDERS = 120
+RANDOM_ORDERS = 60
 
 
 def orders() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.database_fixtures import END_WRITERS
 from tests.storage.scripted_session import ScriptedSession, last_step, session_record
 from tests.storage.wire import Wire, wired
 
@@ -73,7 +74,7 @@ async def test_a_server_process_that_is_ended_costs_nothing(
     script = ScriptedSession("a")
     await store.commit("a", script.opening())
     killer = await asyncpg.connect(database_url)
-    await killer.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    await killer.execute(END_WRITERS)
     await killer.close()
     await store.commit("a", script.buy())
     assert (await last_step(database_url), len(await reader.fills("a"))) == (2, 1)

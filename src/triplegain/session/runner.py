@@ -494,7 +494,8 @@ def _answered(event: ExchangeEvent) -> tuple[str, ...]:
         case CommandRefused():
             return (event.command,)
         case OrderCancelled():
-            return ("cancel", "amend")
+            # An order that could not be stored is over before the exchange has taken it.
+            return ("place", "cancel", "amend")
         case OrderFilled() if event.status.is_final:
             return ("cancel", "amend")
         case _:
