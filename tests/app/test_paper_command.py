@@ -100,6 +100,8 @@ def test_a_session_of_another_version_is_refused_in_words_and_keeps_its_record(s
         kept = ask(url, "SELECT count(*) FROM paper_order_events WHERE session_id = 'older'")[0][0]
     assert refused.code == 2 and "another version" in refused.stderr and "--reset" in refused.stderr
     assert kept >= first["orders"]
+    again = shared_home.paper("--session", "older", "--reset", "--duration", "5s")
+    assert again["session"] == "older_2"
 
 
 def test_another_seed_is_another_market(shared_home: PaperHome, minute: dict[str, Any]) -> None:

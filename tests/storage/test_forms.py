@@ -68,7 +68,7 @@ async def test_it_has_the_parts_of_the_present_form_and_goes_on(
     await store.close()
     # Converted once.
     again = await store.resume("a")
-    assert again is not None and (again.parts, again.form) == (found.parts, 4)
+    assert (again.parts, again.form) == (found.parts, 4)
     assert len(await reader.alerts("a")) == 1
     assert {each.asset: each.total for each in await reader.balances("a")}["BTC"] == Decimal("0.2")
     await store.close()

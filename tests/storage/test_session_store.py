@@ -104,7 +104,7 @@ async def test_resume_gives_back_the_state_and_what_is_open(database: Database, 
     await after.close()
 
 
-async def test_resume_without_an_id_takes_the_latest_session_of_the_same_feed(
+async def test_the_latest_session_of_a_feed_is_the_one_that_was_stored_last_and_has_not_ended(
     database: Database, clock: ManualClock
 ) -> None:
     store = SessionStore(database, clock)
@@ -114,10 +114,9 @@ async def test_resume_without_an_id_takes_the_latest_session_of_the_same_feed(
         await store.create(record)
     await store.set_status("done", SessionStatus.ENDED)
     await store.close()
-    found = await store.resume(feed="demo")
-    assert found is not None
-    assert found.session.session_id == "new"
-    assert await store.resume(feed="replay:nothing") is None
+    found = await store.latest("demo")
+    assert found is not None and found.session_id == "new"
+    assert await store.latest("replay:nothing") is None
     await store.close()
 
 

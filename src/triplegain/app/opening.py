@@ -203,7 +203,7 @@ class SessionOpening:
         options = self._options
         if options.session is not None:
             try:
-                return await self._store.resume(options.session)
+                return await self._store.resume(options.session, to_end=options.reset)
             except SessionNotFoundError:
                 return None
             except SessionEndedError:
@@ -213,14 +213,13 @@ class SessionOpening:
         spec = await self._feed_spec()
         if spec not in _GOES_ON or not (self._config.paper.persist_state or options.reset):
             return None
-        stored = await self._store.resume(feed=spec)
-        if stored is None or options.reset:
-            return stored
-        wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == _candle_ns(stored)
-        if (options.seed is None or stored.session.seed == options.seed) and wanted_candle:
-            return stored
-        await self._store.set_status(stored.session.session_id, SessionStatus.PAUSED)
-        await self._store.release(stored.session.session_id)
+        latest = await self._store.latest(spec)
+        if latest is None:
+            return None
+        wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == _candle_ns(latest)
+        if options.reset or ((options.seed is None or latest.seed == options.seed) and wanted_candle):
+            return await self._store.resume(latest.session_id, to_end=options.reset)
+        await self._store.set_status(latest.session_id, SessionStatus.PAUSED)
         return None
 
     def _candle(self, feed: MarketSource) -> int:
@@ -375,5 +374,5 @@ def _symbols(record: SessionRecord) -> tuple[str, ...]:
     return tuple(symbol for symbol, *_ in record.settings.get("instruments", ()))
 
 
-def _candle_ns(stored: StoredSession) -> int:
-    return int(stored.session.settings["candle_ns"])
+def _candle_ns(record: SessionRecord) -> int:
+    return int(record.settings["candle_ns"])

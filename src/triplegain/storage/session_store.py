@@ -74,18 +74,17 @@ class SessionStore:
         self._writers[created.session_id] = SessionWriter(connection)
         return created
 
-    async def resume(self, session_id: str | None = None, *, feed: str | None = None) -> StoredSession | None:
+    async def latest(self, feed: str) -> SessionRecord | None:
+        """The session of a feed that was stored last and has not ended."""
+        row = await self._database.row("looking for a session to go on with", _LATEST, feed)
+        return None if row is None else rows.read(SessionRecord, row)
+
+    async def resume(self, session_id: str, *, to_end: bool = False) -> StoredSession:
         """Take up a session where its last commit left it, active again, and hold its lock.
 
-        Without an id: the latest session of `feed` that has not ended, or None if there is none.
+        One of an earlier form is converted, and one that there is no way from is refused, unless it is taken up
+        `to_end` it.
         """
-        if session_id is None:
-            if feed is None:
-                raise ValueError("resume needs a session id or a feed")
-            latest = await self._database.row("looking for a session to go on with", _LATEST, feed)
-            if latest is None:
-                return None
-            session_id = latest["session_id"]
         if session_id in self._writers:
             raise StorageError(f"the session {session_id} is already open in this process")
         connection = await self._database.dedicated()
@@ -98,7 +97,8 @@ class SessionStore:
                         f"the session {session_id} has ended: its report can be read, but it cannot go on. "
                         "Start a new one with another --session name"
                     )
-                await self._bring_up(connection, row)
+                if not to_end:
+                    await self._bring_up(connection, row)
                 await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
                 row = await _session_row(connection, session_id)
             stored = await _stored(connection, row)
