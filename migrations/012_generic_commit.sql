@@ -58,7 +58,9 @@ INSERT INTO paper_kinds (place, key, stored, number, counter) VALUES
     (160, 'security_events', 'security_events', NULL, NULL);
 INSERT INTO paper_kinds (place, key, stored, replaces, unless) VALUES
     (10, 'orders', 'paper_orders', true,
-     'excluded.client_order_id <> old.client_order_id OR (is_final(old.status) AND excluded.status <> old.status)'),
+     '(excluded.client_order_id, excluded.order_id, excluded.symbol, excluded.side, excluded.submitted_at_ns)
+      <> (old.client_order_id, old.order_id, old.symbol, old.side, old.submitted_at_ns)
+      OR (is_final(old.status) AND excluded.status <> old.status)'),
     (50, 'balances', 'paper_balances', true, 'false'),
     (60, 'positions', 'paper_positions', true,
      '(excluded.symbol, excluded.side, excluded.entry_order_number) <> (old.symbol, old.side, old.entry_order_number)');

@@ -183,19 +183,18 @@ class SessionOpening:
         found = changes(kept, self._config)
         if not found:
             return stored
-        applied = self._options.apply_config
+        applied, parts = self._options.apply_config, stored.parts
         if applied:
             settings = with_changes(record.settings, found, kept, stored.market_time_ns, stored.feed_position)
-            record = await self._store.reconfigure(record.session_id, settings)
+            gone = TRADER_PARTS if any(change.of_the_trader for change in found) else ()
+            record = await self._store.reconfigure(record.session_id, settings, gone)
+            parts = {key: state for key, state in parts.items() if key[0] not in gone}
             number = record.settings["configurations"][-1]["number"]
             self._tell(f"The session {record.session_id} goes on with configuration {number}:")
         else:
             self._tell(f"The session {record.session_id} keeps its configuration; --apply-config would change:")
         for change in found:
             self._tell(f"  {change}")
-        parts = stored.parts
-        if applied and any(change.of_the_trader for change in found):
-            parts = {key: state for key, state in parts.items() if key[0] not in TRADER_PARTS}
         return replace(stored, session=record, parts=parts)
 
     async def _stored(self) -> StoredSession | None:
@@ -326,6 +325,7 @@ class SessionOpening:
         wanted = structs.replace(
             record,
             session_id=ids.session_id(now_ns),
+            settings={name: value for name, value in record.settings.items() if name != "configurations"},
             status=SessionStatus.ACTIVE,
             created_at_ns=now_ns,
             updated_at_ns=now_ns,

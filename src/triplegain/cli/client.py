@@ -104,7 +104,8 @@ class ApiClient:
             ) from None
         if response.is_success:
             return answer
-        code = Code.of(answer["error_code"]) or Code.REFUSED
+        unlisted = Code.REFUSED if response.is_client_error else Code.INTERNAL_ERROR
+        code = Code.of(answer["error_code"]) or unlisted
         raise RefusedError(code, answer["error_message"], answer["details"])
 
 

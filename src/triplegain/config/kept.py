@@ -37,8 +37,11 @@ _HOST: tuple[Path, ...] = (
 _OPENING: tuple[Path, ...] = (
     ("agents", "baseline_ema", "candle_length"),
     ("execution", "paper_trading", "initial_balance"),
+    # What is set aside or under way in one of these would be left behind by a session without it.
+    ("hodl", "enabled"),
     ("market", "instruments"),
     ("orchestration", "demo_seed"),
+    ("portfolio", "rebalance", "enabled"),
 )
 #: What a trader that goes by rules remembers fits these only.
 _TRADERS: tuple[Path, ...] = tuple(

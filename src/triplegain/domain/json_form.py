@@ -40,7 +40,8 @@ def plain_json(value: Any) -> Any:
         case list() | tuple():
             return [plain_json(each) for each in value]
         case msgspec.Struct():
-            return fields_of(value, *value.__struct_fields__)
+            told = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+            return dict(_field(word, getattr(value, name)) for name, word in told)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return fields_of(value, *(field.name for field in fields(value)))
         case _:

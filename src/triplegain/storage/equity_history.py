@@ -39,7 +39,8 @@ WHERE CASE WHEN hourly THEN equity ELSE buy_and_hold END IS NOT NULL ORDER BY ti
 """
 _LAST = f"{_POINTS} SELECT {', '.join(_MONEY)} FROM points ORDER BY time_ns DESC, place DESC LIMIT 1"
 _KNOWN_UNTIL = f"""{_POINTS}
-SELECT time_ns, equity, buy_and_hold FROM points WHERE equity IS NOT NULL AND time_ns <= $2
+SELECT time_ns, equity, buy_and_hold FROM points
+WHERE equity IS NOT NULL AND time_ns <= $2 AND (NOT hourly OR place = 0 OR time_ns + 3600000000000 <= $2)
 ORDER BY time_ns DESC, place DESC LIMIT 1
 """
 _CURVE = f"""{_POINTS}, span AS (SELECT min(time_ns) AS low, max(time_ns) AS high FROM points)

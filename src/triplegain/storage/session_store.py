@@ -105,8 +105,8 @@ class SessionStore:
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
             raise explain(error, f"resuming the session {session_id}") from error
-        except StorageError:
-            await connection.close()
+        except BaseException:
+            connection.terminate()
             raise
         self._writers[session_id] = SessionWriter(connection, row["step"])
         return stored
@@ -209,13 +209,19 @@ class SessionStore:
             except DRIVER_ERRORS as error:
                 raise explain(error, doing) from error
 
-    async def reconfigure(self, session_id: str, settings: Mapping[str, Any]) -> SessionRecord:
-        """Store other settings of a session of ours."""
+    async def reconfigure(
+        self, session_id: str, settings: Mapping[str, Any], without: tuple[str, ...] = ()
+    ) -> SessionRecord:
+        """Store other settings of a session of ours, which the parts named by `without` do not fit: they go with it."""
         writer = self._writers[session_id]
         async with writer.turn:
             try:
                 await writer.connection.execute(
-                    "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1", session_id, settings
+                    "WITH gone AS (DELETE FROM paper_session_parts WHERE session_id = $1 AND part = ANY ($3)) "
+                    "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1",
+                    session_id,
+                    settings,
+                    without,
                 )
                 return rows.read(SessionRecord, await _session_row(writer.connection, session_id))
             except DRIVER_ERRORS as error:

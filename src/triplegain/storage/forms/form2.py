@@ -103,6 +103,14 @@ def _risk(state: Mapping[str, Any] | None) -> Iterator[tuple[tuple[str, str], An
     """A state that is missing stays so: then trading halts until somebody has looked."""
     if state is None:
         return
+    try:
+        yield from _whole_risk(state)
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        # Damaged: what reads it halts until somebody has looked.
+        yield ("risk.state", ""), dict(state)
+
+
+def _whole_risk(state: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     times = ("day_start_ns", "week_start_ns", "equity_at_ns", "last_loss_ns", "leverage_one_until_ns")
     equities = ("peak_equity", "day_equity", "week_equity", "equity")
     whole = {
