@@ -83,8 +83,11 @@ async def test_another_trader_begins_afresh_on_the_same_account(database_url: st
     told: list[str] = []
     async with opened(database_url, tmp_path, told, apply_config=True) as system:
         assert rows_of(system.opened.session.wallet) == before
-        await system.run()
     assert told[1:] == ["  agents.trader: auto -> random"]
+    # Nothing was stored in that run: what the trader before remembered is gone all the same.
+    async with opened(database_url, tmp_path, told := []) as system:
+        await system.run()
+    assert told == []
 
 
 async def test_what_was_decided_at_the_opening_stays(database_url: str, tmp_path: Path) -> None:
@@ -92,9 +95,15 @@ async def test_what_was_decided_at_the_opening_stays(database_url: str, tmp_path
         await system.run()
     (tmp_path / "execution.yaml").write_text("paper_trading: {initial_balance: {USDT: 5}}\n")
     (tmp_path / "market.yaml").write_text("instruments: [BTC/USDT]\n")
+    # What is set aside, and what a rebalance has out, is not left behind by a file.
+    (tmp_path / "hodl.yaml").write_text("enabled: false\n")
+    (tmp_path / "portfolio.yaml").write_text("rebalance: {enabled: true}\n")
     told: list[str] = []
     async with opened(database_url, tmp_path, told, apply_config=True) as system:
-        assert system.opened.session.settings.initial_balances["USDT"] == 10_000
+        settings = system.opened.session.settings
+        assert (settings.initial_balances["USDT"], settings.rebalance) == (10_000, None)
+        assert settings.hodl is not None
+        await system.run()
     assert told == []
 
 
