@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -50,6 +50,8 @@ class Store:
             error.order_number = number or None
             raise error
         assert not self.batches or batch.feed_position >= self.batches[-1].feed_position
+        last = max((event.sequence for each in self.batches for event in each.events), default=0)
+        assert [event.sequence for event in batch.events] == list(range(last + 1, last + 1 + len(batch.events)))
         self.batches.append(batch)
 
     def order(self, name: str) -> OrderRecord | None:
@@ -65,7 +67,7 @@ class Store:
 @dataclass
 class Built:
     session: TradingSession
-    events: Iterator[MarketEvent]
+    events: Any
     position: int
 
 
@@ -86,8 +88,21 @@ def names(*wanted: str, status: OrderStatus | None = None) -> Refuses:
     return refuses
 
 
+async def as_it_comes(events: Iterator[MarketEvent]) -> AsyncIterator[Sequence[MarketEvent]]:
+    """A market that is silent for a moment before each message."""
+    for event in events:
+        await asyncio.sleep(0)
+        yield (event,)
+
+
 async def play(
-    open_session: Any, market: Any, store: Store, *commands: Command[Any], rebuilds: bool = True, **changes: Any
+    open_session: Any,
+    market: Any,
+    store: Store,
+    *commands: Command[Any],
+    rebuilds: bool = True,
+    live: bool = False,
+    **changes: Any,
 ) -> tuple[list[AnyAnswer], SessionRunner, Ending | Exception]:
     """The commands come together at message 100 of a minute of market. Their answers, and how the run ended."""
     feed = market(seconds=60)
@@ -111,10 +126,11 @@ async def play(
             session.observe(event)
         if store.batches:
             session.restore(stored_by(store.batches))
-        return Built(session, again, position)
+        return Built(session, as_it_comes(again) if live else again, position)
 
     session = open_session(feed, **changes)
-    runner = SessionRunner(session, events(), store, ManualClock(), rebuild=rebuild if rebuilds else None)
+    told: Any = as_it_comes(events()) if live else events()
+    runner = SessionRunner(session, told, store, ManualClock(), rebuild=rebuild if rebuilds else None)
     try:
         ended: Ending | Exception = await runner.run()
     except Exception as error:
@@ -139,6 +155,17 @@ async def test_the_order_that_cannot_be_stored_is_answered_and_the_others_are_do
     assert store.order("wrong") is None and runner.session.paused
     audited = [event.request_id for batch in store.batches for event in batch.security_events]
     assert sorted(audited) == ["0", "2", "3"]
+
+
+async def test_on_a_live_market_nothing_that_follows_on_a_refused_step_is_stored(
+    open_session: Any, market: Any
+) -> None:
+    store = Store(names("wrong"))
+    commands = [PlaceOrder(order(name)) for name in ("wrong", "last")]
+    (wrong, last), _, ended = await play(open_session, market, store, *commands, live=True)
+    assert ended is Ending.FEED_OVER
+    assert isinstance(wrong, NotDone) and wrong.refusal.code is Code.COMMIT_REFUSED
+    assert isinstance(last, Done) and last.record.status is OrderStatus.FILLED
 
 
 async def test_it_leaves_nothing_behind(open_session: Any, market: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
-from triplegain.domain.orders import Market, OrderRequest, Side
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import ExchangeSettings
@@ -89,3 +89,19 @@ def test_a_sale_that_overtakes_nothing_and_that_nobody_could_pay_is_the_venues_t
     session.advance_to(START_NS + 2000 * MS)
     record = session.executor.order("far-too-much")
     assert record is not None and record.code == "EOrder:Insufficient funds"
+
+
+def test_an_order_of_more_digits_than_any_market_has_is_the_exchanges_to_refuse(session: TradingSession) -> None:
+    huge = Decimal("99999999999999999999.999999999999999999")
+    for name, terms in (("market", Market()), ("limit", Limit(Decimal("12345.678901234567890123")))):
+        session.place(OrderRequest(name, "BTC/USDT", Side.BUY, huge, terms))
+        session.advance_to(session.now_ns + 300 * MS)
+        record = session.executor.order(name)
+        assert record is not None and record.status is OrderStatus.REJECTED
+    place(session, "usual", Side.BUY, "1")
+    session.place(OrderRequest("resting", "BTC/USDT", Side.BUY, Decimal(1), Limit(Decimal("90000.0"))))
+    session.advance_to(session.now_ns + 300 * MS)
+    session.amend(AmendRequest("resting", huge, Decimal("12345.678901234567890123")))
+    session.advance_to(session.now_ns + 300 * MS)
+    resting = session.executor.order("resting")
+    assert resting is not None and (resting.quantity, resting.price) == (1, Decimal(90_000))

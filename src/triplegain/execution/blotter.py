@@ -50,8 +50,12 @@ class KnownOrders:
     def by_client_id(self, client_order_id: str) -> OrderRecord | None:
         """The order of that name, if it is still in memory."""
         record = self._present.by_client_id(client_order_id)
-        told = None if record is None else self._told.get(record.order_number)
-        return record if told is None else told.record
+        if record is None:
+            # Over at the exchange, and forgotten there, before we have been told.
+            told = (each.record for each in self._told.values() if each.record is not None)
+            return next((each for each in told if each.request.client_order_id == client_order_id), None)
+        known = self._told.get(record.order_number)
+        return record if known is None else known.record
 
     def open_orders(self) -> tuple[OrderRecord, ...]:
         """Orders that may still fill as far as we know, in the order they were sent."""

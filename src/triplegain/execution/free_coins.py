@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal, InvalidOperation
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
-from triplegain.domain.money import EXACT, text
+from triplegain.domain.money import ATOM_DECIMALS, EXACT, text
 from triplegain.domain.orders import AmendRequest, OrderRequest, Side
 from triplegain.domain.records import OrderRecord
 from triplegain.execution.order_register import OrderRegister
@@ -16,6 +16,11 @@ from triplegain.execution.positions import Positions
 
 _ZERO = Decimal(0)
 _HODL = LedgerAccount.HODL
+
+
+#: What an order may cost, rounded up to an atom: whatever quantity and price a door lets in, the product is held.
+_RECKONING = Context(prec=120, rounding=ROUND_UP, traps=[InvalidOperation])
+_ATOM = Decimal(1).scaleb(-ATOM_DECIMALS)
 
 
 class FreeCoins:
@@ -152,7 +157,8 @@ class FreeCoins:
         if price is None:
             return instrument.quote, None
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
-        return instrument.quote, EXACT.multiply(EXACT.multiply(quantity, price), rate)
+        needed = _RECKONING.multiply(_RECKONING.multiply(quantity, price), rate)
+        return instrument.quote, _RECKONING.quantize(needed, _ATOM)
 
     def _changed(self, record: OrderRecord) -> None:
         """An order is another than before, or new."""

@@ -310,6 +310,9 @@ class SessionRunner:
                 return
             if refusals != self._refusals:
                 raise self._refused or StepRefusedError("what was in memory is done again")
+            if self._refused is not None:
+                # What is in memory now follows on a step that is not stored.
+                raise self._refused
             if self._failure is not None:
                 if number <= self._tried:
                     raise self._failure
@@ -401,6 +404,8 @@ class SessionRunner:
 
     async def _do_again(self) -> None:
         """Commands of a refused step, each in a step of its own, once the market is back where they came."""
+        if self._refused is not None:
+            raise self._refused
         if not self._again or self.position < self._again_at:
             return
         if self.session.must_commit or self.session.has_waiting:
