@@ -91,7 +91,8 @@ def names(*wanted: str, status: OrderStatus | None = None) -> Refuses:
 async def as_it_comes(events: Iterator[MarketEvent]) -> AsyncIterator[Sequence[MarketEvent]]:
     """A market that is silent for a moment before each message."""
     for event in events:
-        await asyncio.sleep(0)
+        for _ in range(8):
+            await asyncio.sleep(0)
         yield (event,)
 
 

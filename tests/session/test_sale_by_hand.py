@@ -104,4 +104,4 @@ def test_an_order_of_more_digits_than_any_market_has_is_the_exchanges_to_refuse(
     session.amend(AmendRequest("resting", huge, Decimal("12345.678901234567890123")))
     session.advance_to(session.now_ns + 300 * MS)
     resting = session.executor.order("resting")
-    assert resting is not None and (resting.quantity, resting.price) == (1, Decimal(90_000))
+    assert resting is not None and (resting.quantity, resting.price) == (Decimal(1), Decimal(90_000))
