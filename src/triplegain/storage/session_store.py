@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from triplegain.domain.parts import STANDING, PartChange
 from triplegain.domain.records import CommitBatch, OpenRows, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.storable import encode
 from triplegain.storage import rows
-from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.database import AnyConnection, Connection, Database
 from triplegain.storage.encoding import batch_row, part_rows, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
@@ -61,16 +62,8 @@ class SessionStore:
 
     async def create(self, session: SessionRecord) -> SessionRecord:
         """Open a new session and hold its lock. An id that exists gets the suffix _2, _3, ..."""
-        connection = await self._database.dedicated()
-        try:
-            async with connection.transaction():
-                created = await _create(connection, session)
-        except DRIVER_ERRORS as error:
-            await connection.close(timeout=1)
-            raise explain(error, "creating the session") from error
-        except StorageError:
-            await connection.close()
-            raise
+        async with self._writing("creating the session") as connection, connection.transaction():
+            created = await _create(connection, session)
         self._writers[created.session_id] = SessionWriter(connection)
         return created
 
@@ -87,8 +80,7 @@ class SessionStore:
         """
         if session_id in self._writers:
             raise StorageError(f"the session {session_id} is already open in this process")
-        connection = await self._database.dedicated()
-        try:
+        async with self._writing(f"resuming the session {session_id}") as connection:
             async with connection.transaction():
                 await lock_session(connection, session_id)
                 row = await _session_row(connection, session_id)
@@ -102,14 +94,25 @@ class SessionStore:
                 await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
                 row = await _session_row(connection, session_id)
             stored = await _stored(connection, row)
+        self._writers[session_id] = SessionWriter(connection, row["step"])
+        return stored
+
+    @asynccontextmanager
+    async def _writing(self, doing: str) -> AsyncIterator[Connection]:
+        """A connection to write a session with; one that does not come to it leaves no lock behind."""
+        connection = await self._database.dedicated()
+        try:
+            yield connection
         except DRIVER_ERRORS as error:
             await connection.close(timeout=1)
-            raise explain(error, f"resuming the session {session_id}") from error
+            raise explain(error, doing) from error
+        except StorageError:
+            # Waits until the server has let the lock go: whoever asked for a name may create it next.
+            await connection.close()
+            raise
         except BaseException:
             connection.terminate()
             raise
-        self._writers[session_id] = SessionWriter(connection, row["step"])
-        return stored
 
     async def commit(self, session_id: str, batch: CommitBatch) -> None:
         """Store one step: one round trip, one transaction. When it returns the step is on disk.
