@@ -61,7 +61,7 @@ async def test_the_order_that_the_database_refuses_is_answered_so_and_the_others
         asked = [system.post("/paper/trade", trade(name)) for name in ("first", "wrong", "last")]
         first, wrong, last = await asyncio.gather(*asked)
         assert (first.status_code, last.status_code) == (201, 201), (first.text, last.text)
-        assert (wrong.status_code, wrong.json()["error_code"]) == (503, "commit_refused")
+        assert (wrong.status_code, wrong.json()["error_code"]) == (422, "commit_refused")
         assert 'violates check constraint "strict"' in wrong.json()["error_message"]
         assert await row(system, "wrong") is None
         later = await system.post("/paper/trade", trade("later"))

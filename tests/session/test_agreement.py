@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,29 +10,65 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triplegain.agents.regime import REGIME, KnownRegime, RegimeAnswer, RegimeMemory, lean_of
+from triplegain.agents.registry import AGENTS
+from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, SocialAnswer
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, TaskSpec
+from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer, Trend
+from triplegain.agents.typed_answer import Percent, Reasoning, SignedPercent, TypedAnswer
 from triplegain.decision.conflicts import (
     Agreement,
     AgreementSettings,
     Direction,
     View,
-    Viewer,
     agreement,
     combine_confidence,
     multiplier,
-    regime_direction,
-    sentiment_direction,
 )
+from triplegain.decision.opinions import LatestSignals
+from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
+from triplegain.llm.reply import Prompt
 
 SETTINGS = AgreementSettings()
 NOW_NS = 1_700_000_000 * SECOND_NS
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
-def view(viewer: Viewer, direction: Direction | None, age_s: int = 0) -> View:
-    return View(viewer, direction, NOW_NS - age_s * SECOND_NS)
+def signals(agents: Registry = AGENTS) -> LatestSignals:
+    """Of a session that runs all tasks, without a single answer."""
+    settings = DecisionSettings(agents=agents, tasks=agents.tasks)
+    return LatestSignals(RegimeMemory(), SETTINGS, settings.sentiment, settings.fresh_ns)
+
+
+def views(opinions: LatestSignals, age_s: int = 0) -> dict[str, Direction]:
+    """Of what was said at NOW_NS, so much later."""
+    return {name: each.direction for name, each in opinions.views("BTC/USDT", NOW_NS + age_s * SECOND_NS).items()}
+
+
+def technical(bias: Bias) -> TechnicalAnswer:
+    return TechnicalAnswer(
+        trend=Trend.UP, strength_pct=50, alignment_pct=None, momentum_pct=0, support_bps=None, resistance_bps=None,
+        signals=(), bias=bias, confidence_pct=62, reasoning="",
+    )  # fmt: skip
+
+
+def hear_regime(opinions: LatestSignals, regime: Regime) -> None:
+    """Twice in a row, the second time at NOW_NS."""
+    answer = RegimeAnswer(regime=KnownRegime(regime.value), confidence_pct=90, reasoning="")
+    for at_ns in (NOW_NS - 1, NOW_NS):
+        opinions.hear(REGIME, "BTC/USDT", answer, at_ns, by_model=True)
+
+
+def hear_social(opinions: LatestSignals, score_pct: int | None) -> None:
+    answer = SocialAnswer(score_pct=score_pct, confidence_pct=40, narratives=(), reasoning="")
+    opinions.hear(SOCIAL, "BTC", answer, NOW_NS, by_model=True)
+
+
+def look(*directions: Direction) -> list[View]:
+    return [View(str(number), way) for number, way in enumerate(directions)]
 
 
 @pytest.mark.parametrize(
@@ -70,40 +107,78 @@ def test_at_its_bounds_the_multiplier_is_one() -> None:
     assert multiplier(67, 100, SETTINGS) > 1 > multiplier(32, 100, SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("viewer", "fresh_s"), [(Viewer.TECHNICAL, 120), (Viewer.REGIME, 600), (Viewer.SENTIMENT, 3600)]
-)
-def test_a_view_is_fresh_up_to_its_age(viewer: Viewer, fresh_s: int) -> None:
-    assert agreement(UP, [view(viewer, UP, fresh_s)], NOW_NS, SETTINGS) == Agreement(1, 1, Decimal("1.3"))
-    stale = agreement(UP, [view(viewer, UP, fresh_s + 1)], NOW_NS, SETTINGS)
-    assert stale == Agreement(0, 0, Decimal(1))
-    assert agreement(UP, [view(viewer, UP, -1)], NOW_NS, SETTINGS).fresh == 0, "from the future"
+@pytest.mark.parametrize(("viewer", "fresh_s"), [("technical", 120), ("regime", 600), ("sentiment", 3600)])
+def test_a_view_is_fresh_up_to_its_age(viewer: str, fresh_s: int) -> None:
+    opinions = signals()
+    opinions.hear(TECHNICAL, "BTC/USDT", technical(Bias.LONG), NOW_NS, by_model=True)
+    hear_regime(opinions, Regime.TRENDING_BULL)
+    hear_social(opinions, 50)
+    assert views(opinions, fresh_s)[viewer] is UP
+    assert viewer not in views(opinions, fresh_s + 1)
+    assert views(opinions, -1) == {}, "from the future"
 
 
-def test_technical_analysis_and_a_bullish_regime_for_a_purchase_are_full_agreement() -> None:
-    views = [view(Viewer.TECHNICAL, UP), view(Viewer.REGIME, regime_direction(Regime.TRENDING_BULL))]
-    assert agreement(UP, views, NOW_NS, SETTINGS).multiplier == Decimal("1.3")
-    assert agreement(DOWN, views, NOW_NS, SETTINGS).multiplier == Decimal("0.85")
+def test_all_for_a_purchase_are_full_agreement() -> None:
+    assert agreement(UP, look(UP, UP), SETTINGS) == Agreement(2, 2, Decimal("1.3"))
+    assert agreement(DOWN, look(UP, UP), SETTINGS) == Agreement(0, 2, Decimal("0.85"))
+    assert agreement(UP, [], SETTINGS) == Agreement(0, 0, Decimal(1))
 
 
 def test_who_has_no_view_is_not_counted() -> None:
-    views = [view(Viewer.TECHNICAL, UP), view(Viewer.REGIME, None), view(Viewer.SENTIMENT, DOWN)]
-    found = agreement(UP, views, NOW_NS, SETTINGS)
-    assert found == Agreement(1, 2, Decimal(1))
+    opinions = signals()
+    opinions.hear(TECHNICAL, "BTC/USDT", technical(Bias.NEUTRAL), NOW_NS, by_model=True)
+    hear_regime(opinions, Regime.RANGING)
+    hear_social(opinions, -50)
+    assert opinions.views("BTC/USDT", NOW_NS) == {"sentiment": View("sentiment", DOWN, Decimal("0.4"), True)}
 
 
 def test_the_direction_of_every_regime() -> None:
-    pointing = {regime: regime_direction(regime) for regime in Regime}
-    assert {regime.value for regime, way in pointing.items() if way is UP} == {"trending_bull", "volatile_bull"}
-    assert {regime.value for regime, way in pointing.items() if way is DOWN} == {"trending_bear", "volatile_bear"}
+    pointing = {regime: lean_of(regime) for regime in Regime}
+    assert {regime.value for regime, way in pointing.items() if way == 100} == {"trending_bull", "volatile_bull"}
+    assert {regime.value for regime, way in pointing.items() if way == -100} == {"trending_bear", "volatile_bear"}
 
 
 @pytest.mark.parametrize(
-    ("score", "direction"),
-    [("0.11", UP), ("0.1", None), ("0", None), ("-0.1", None), ("-0.11", DOWN), (None, None), ("NaN", None)],
+    ("score", "direction"), [(11, UP), (10, None), (0, None), (-10, None), (-11, DOWN), (None, None)]
 )
-def test_a_sentiment_near_zero_is_no_view(score: str | None, direction: Direction | None) -> None:
-    assert sentiment_direction(None if score is None else Decimal(score), SETTINGS) is direction
+def test_a_sentiment_near_zero_is_no_view(score: int | None, direction: Direction | None) -> None:
+    opinions = signals()
+    hear_social(opinions, score)
+    assert views(opinions).get("sentiment") is direction
+
+
+def test_sentiment_is_one_view_of_two_analysts_by_their_weights() -> None:
+    opinions = signals()
+    hear_social(opinions, 50)
+    answer = NewsAnswer(score_pct=-90, confidence_pct=80, events=(), reasoning="")
+    opinions.hear(NEWS, "BTC", answer, NOW_NS, by_model=True)
+    # (0.6 x 50 - 0.6 x 90) / 1.2 = -20, as sure as (40 + 80) / 2.
+    assert opinions.views("BTC/USDT", NOW_NS) == {"sentiment": View("sentiment", DOWN, Decimal("0.6"), True)}
+
+
+class Flows(TypedAnswer):
+    flow_pct: SignedPercent
+    confidence_pct: Percent
+    reasoning: Reasoning
+
+    @property
+    def lean_pct(self) -> int | None:
+        return self.flow_pct
+
+
+def test_an_agent_of_the_registry_counts_by_what_its_answer_says_of_itself() -> None:
+    """It runs each minute: its answer counts for two. Who does not inform a decision is not counted."""
+    task = TaskSpec("flows", 60 * SECOND_NS)
+    agent = AgentSpec(
+        "flows", "who buys", Flows, MarketAnalysis(lambda text, seen: Prompt("", "")), task, ("decision",)
+    )
+    elsewhere = replace(agent, name="elsewhere", task=TaskSpec("elsewhere"), informs=("rebalance",))
+    opinions = signals(Registry((*AGENTS, agent, elsewhere)))
+    for each in (agent, elsewhere):
+        answer = Flows(flow_pct=-5, confidence_pct=70, reasoning="")
+        opinions.hear(each, "BTC/USDT", answer, NOW_NS, by_model=True)
+    assert opinions.views("BTC/USDT", NOW_NS) == {"flows": View("flows", DOWN, Decimal("0.7"))}
+    assert views(opinions, 120) == {"flows": DOWN} and views(opinions, 121) == {}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from triplegain.decision.conflicts import (
     ModelRuling,
     Resolution,
     View,
-    Viewer,
     WaitingTrades,
     find_conflicts,
     reduced,
@@ -40,8 +39,9 @@ def approved(quantity: str = "0.01", *clamps: tuple[Rule, str, str], intent: Int
     return RiskApproved(proposal, tuple(Clamp(rule, Decimal(a), Decimal(b)) for rule, a, b in clamps))
 
 
-def says(viewer: Viewer, direction: Direction | None, confidence: str) -> View:
-    return View(viewer, direction, 0, Decimal(confidence))
+def says(viewer: str, direction: Direction | None, confidence: str) -> View | None:
+    """Who has no direction has no view."""
+    return None if direction is None else View(viewer, direction, Decimal(confidence))
 
 
 def kinds(
@@ -71,12 +71,12 @@ def kinds(
 def test_technical_analysis_against_sentiment(
     technical: tuple[Direction | None, str], sentiment: tuple[Direction | None, str], conflict: bool
 ) -> None:
-    found = kinds(approved(), says(Viewer.TECHNICAL, *technical), says(Viewer.SENTIMENT, *sentiment))
+    found = kinds(approved(), says("technical", *technical), says("sentiment", *sentiment))
     assert found == ([ConflictKind.TECHNICAL_AGAINST_SENTIMENT] if conflict else [])
 
 
 def test_without_one_of_them_there_is_no_contradiction() -> None:
-    technical = says(Viewer.TECHNICAL, Direction.UP, "0.6")
+    technical = says("technical", Direction.UP, "0.6")
     assert kinds(approved(), technical, None) == kinds(approved(), None, technical) == []
 
 
@@ -88,7 +88,7 @@ def test_any_trade_that_opens_in_a_choppy_market_is_in_conflict(regime: Regime) 
 @pytest.mark.parametrize("intent", [Intent.CLOSE, Intent.REDUCE, Intent.REBALANCE])
 def test_what_opens_nothing_is_never_in_conflict(intent: Intent) -> None:
     trade = approved("0.01", (Rule.FUNDS, "1", "0.01"), intent=intent)
-    technical, sentiment = says(Viewer.TECHNICAL, Direction.UP, "1"), says(Viewer.SENTIMENT, Direction.DOWN, "1")
+    technical, sentiment = says("technical", Direction.UP, "1"), says("sentiment", Direction.DOWN, "1")
     assert kinds(trade, technical, sentiment, Regime.CHOPPY, "9") == []
 
 

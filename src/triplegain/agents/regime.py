@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from pydantic import Field
 
@@ -43,6 +44,19 @@ class RegimeAnswer(TypedAnswer):
     @property
     def domain_regime(self) -> Regime:
         return Regime(self.regime.value)
+
+
+def lean_of(regime: Regime) -> int | None:
+    """The way a regime points; ranging, choppy, about to break out or unknown points nowhere."""
+    match regime:
+        case Regime.TRENDING_BULL | Regime.VOLATILE_BULL:
+            return 100
+        case Regime.TRENDING_BEAR | Regime.VOLATILE_BEAR:
+            return -100
+        case Regime.RANGING | Regime.CHOPPY | Regime.BREAKOUT_POTENTIAL | Regime.UNKNOWN:
+            return None
+        case _:
+            assert_never(regime)
 
 
 @dataclass(frozen=True, slots=True)

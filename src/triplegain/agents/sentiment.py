@@ -6,6 +6,7 @@ answer only whole numbers go on: their words are kept for the reader of the reco
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Annotated
@@ -44,6 +45,10 @@ class SocialAnswer(TypedAnswer):
     narratives: Annotated[tuple[Short, ...], *at_most(_NARRATIVES_MAX)] = Field(description="what is talked about")
     reasoning: Reasoning
 
+    @property
+    def lean_pct(self) -> int | None:
+        return self.score_pct
+
 
 class NewsAnswer(TypedAnswer):
     """What the news say. A null score is no opinion; it is never counted as 0."""
@@ -52,6 +57,10 @@ class NewsAnswer(TypedAnswer):
     confidence_pct: Percent = Field(description="how much and how reliable the material is")
     events: Annotated[tuple[Short, ...], *at_most(_EVENTS_MAX)] = Field(description="what happened, dated if known")
     reasoning: Reasoning
+
+    @property
+    def lean_pct(self) -> int | None:
+        return self.score_pct
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,16 @@ class Sentiment:
     news_pct: int | None
 
 
+def weigh(said: Iterable[tuple[Decimal, int | None, int]]) -> tuple[int, int] | None:
+    """Means of lean and confidence of answers, each after its weight, rounded towards zero; None without a view."""
+    views = [(weight, lean, sure) for weight, lean, sure in said if lean is not None]
+    if not views:
+        return None
+    total = sum((weight for weight, _, _ in views), Decimal(0))
+    lean = sum((weight * lean for weight, lean, _ in views), Decimal(0)) / total
+    return int(lean), int(sum((weight * sure for weight, _, sure in views), Decimal(0)) / total)
+
+
 def combine(
     social: SocialAnswer | Abstain | None,
     news: NewsAnswer | Abstain | None,
@@ -86,19 +105,17 @@ def combine(
 ) -> Sentiment | None:
     """The weighted mean of those that gave a score, rounded towards zero; None if nobody did."""
     settings = settings or SentimentSettings()
-    scored = [
+    both = (settings.social_weight, social), (settings.news_weight, news)
+    weighed = weigh(
         (weight, answer.score_pct, answer.confidence_pct)
-        for weight, answer in ((settings.social_weight, social), (settings.news_weight, news))
-        if isinstance(answer, (SocialAnswer, NewsAnswer)) and answer.score_pct is not None
-    ]
-    if not scored:
+        for weight, answer in both
+        if isinstance(answer, (SocialAnswer, NewsAnswer))
+    )
+    if weighed is None:
         return None
-    total = sum((weight for weight, _, _ in scored), Decimal(0))
-    overall = sum((weight * score for weight, score, _ in scored), Decimal(0)) / total
-    confidence = sum((weight * sure for weight, _, sure in scored), Decimal(0)) / total
     return Sentiment(
-        overall_pct=int(overall),
-        confidence_pct=int(confidence),
+        overall_pct=weighed[0],
+        confidence_pct=weighed[1],
         social_pct=social.score_pct if isinstance(social, SocialAnswer) else None,
         news_pct=news.score_pct if isinstance(news, NewsAnswer) else None,
     )
@@ -141,14 +158,14 @@ def _question(asset: str, as_of_ns: int, evidence: EvidenceBundle) -> str:
     return f"{asked}\n\n{evidence.fenced()}" if evidence.items else f"{asked} No evidence is given: search for it."
 
 
-_TASK = TaskSpec("sentiment", 1800 * SECOND_NS, timeout_ns=60 * SECOND_NS, concurrency=2)
+SENTIMENT = TaskSpec("sentiment", 1800 * SECOND_NS, timeout_ns=60 * SECOND_NS, concurrency=2)
 
 SOCIAL = AgentSpec(
     name="social",
     about="what people write; must be able to search X",
     answer=SocialAnswer,
     work=TextAnalysis(social_prompt),
-    task=_TASK,
+    task=SENTIMENT,
     informs=("decision",),
     tools=frozenset({Tool.X_SEARCH}),
     importance=Importance.LOW,
@@ -158,7 +175,7 @@ NEWS = AgentSpec(
     about="the news; must be able to search the web",
     answer=NewsAnswer,
     work=TextAnalysis(news_prompt),
-    task=_TASK,
+    task=SENTIMENT,
     informs=("decision",),
     tools=frozenset({Tool.WEB_SEARCH}),
     importance=Importance.LOW,

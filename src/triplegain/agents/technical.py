@@ -59,6 +59,10 @@ class TechnicalAnswer(TypedAnswer):
     confidence_pct: Percent = Field(description="how sure of the bias")
     reasoning: Reasoning
 
+    @property
+    def lean_pct(self) -> int | None:
+        return {Bias.LONG: 100, Bias.SHORT: -100, Bias.NEUTRAL: None}[self.bias]
+
 
 @dataclass(frozen=True, slots=True)
 class TechnicalRules:

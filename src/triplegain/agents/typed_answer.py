@@ -36,6 +36,11 @@ class TypedAnswer(BaseModel):
         confidence_pct: int
         reasoning: str
 
+    @property
+    def lean_pct(self) -> int | None:
+        """Which way it looks, -100 (the market falls) to 100 (it rises); None: it has no view of that."""
+        return None
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         optional = [name for name, field in cls.model_fields.items() if not field.is_required()]

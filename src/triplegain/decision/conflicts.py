@@ -22,6 +22,10 @@ from typing import assert_never
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import ConflictKind, Ruling
 from triplegain.agents.consensus import confidence_cap
+from triplegain.agents.regime import REGIME
+from triplegain.agents.sentiment import SENTIMENT
+from triplegain.agents.spec import TaskSpec
+from triplegain.agents.technical import TECHNICAL
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
@@ -43,22 +47,14 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-class Viewer(StrEnum):
-    """Whose view it is."""
-
-    TECHNICAL = "technical"
-    REGIME = "regime"
-    SENTIMENT = "sentiment"
-
-
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one analysis says of one symbol. `direction` None: no view. `at_ns` is the time of its material."""
+    """Which way the fresh answers of one task look on one symbol. `of_strangers`: they rest on text from outside."""
 
-    viewer: Viewer
-    direction: Direction | None
-    at_ns: int
+    viewer: str
+    direction: Direction
     confidence: Decimal = _ZERO
+    of_strangers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +77,20 @@ class AgreementSettings:
         if not 0 < self.disagree_below <= self.agree_from < 1:
             raise AtOddsError("0 < disagree_below <= agree_from < 1 must hold")
 
-    def fresh_ns(self, viewer: Viewer) -> int:
-        match viewer:
-            case Viewer.TECHNICAL:
-                return self.technical_fresh_ns
-            case Viewer.REGIME:
-                return self.regime_fresh_ns
-            case Viewer.SENTIMENT:
-                return self.sentiment_fresh_ns
-            case _:
-                assert_never(viewer)
+    def fresh_ns(self, task: TaskSpec) -> int:
+        """How long an answer counts: what is not configured does for two runs of its task."""
+        known = {
+            TECHNICAL.name: self.technical_fresh_ns,
+            REGIME.name: self.regime_fresh_ns,
+            SENTIMENT.name: self.sentiment_fresh_ns,
+        }
+        return known.get(task.name, 2 * task.interval_ns)
+
+    def direction(self, lean_pct: int, *, of_strangers: bool) -> Direction | None:
+        """None for a lean that is no view."""
+        if abs(Decimal(lean_pct)) <= (self.sentiment_dead_band * 100 if of_strangers else _ZERO):
+            return None
+        return Direction.UP if lean_pct > 0 else Direction.DOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,40 +106,11 @@ class Agreement:
     multiplier: Decimal
 
 
-def regime_direction(regime: Regime) -> Direction | None:
-    """The way a regime points; ranging, choppy, about to break out or unknown points nowhere."""
-    match regime:
-        case Regime.TRENDING_BULL | Regime.VOLATILE_BULL:
-            return Direction.UP
-        case Regime.TRENDING_BEAR | Regime.VOLATILE_BEAR:
-            return Direction.DOWN
-        case Regime.RANGING | Regime.CHOPPY | Regime.BREAKOUT_POTENTIAL | Regime.UNKNOWN:
-            return None
-        case _:
-            assert_never(regime)
-
-
-def sentiment_direction(score: Decimal | None, settings: AgreementSettings) -> Direction | None:
-    """The sign of a score from -1 to 1; within the dead band, or without a score, no view."""
-    if score is None or not score.is_finite() or abs(score) <= settings.sentiment_dead_band:
-        return None
-    return Direction.UP if score > 0 else Direction.DOWN
-
-
-def fresh_views(views: Iterable[View], now_ns: int, settings: AgreementSettings) -> tuple[View, ...]:
-    """Those of them that have a direction and whose material is not too old. One from the future is not fresh."""
-    return tuple(
-        view
-        for view in views
-        if view.direction is not None and 0 <= now_ns - view.at_ns <= settings.fresh_ns(view.viewer)
-    )
-
-
-def agreement(wanted: Direction, views: Iterable[View], now_ns: int, settings: AgreementSettings) -> Agreement:
-    """How the fresh views (one of each viewer, all of the decision's symbol) stand to the `wanted` direction."""
-    fresh = fresh_views(views, now_ns, settings)
-    agreeing = sum(view.direction is wanted for view in fresh)
-    return Agreement(agreeing, len(fresh), multiplier(agreeing, len(fresh), settings))
+def agreement(wanted: Direction, views: Iterable[View], settings: AgreementSettings) -> Agreement:
+    """How the views (one of each viewer, all of the decision's symbol) stand to the `wanted` direction."""
+    ways = [view.direction for view in views]
+    agreeing = ways.count(wanted)
+    return Agreement(agreeing, len(ways), multiplier(agreeing, len(ways), settings))
 
 
 def multiplier(agreeing: int, fresh: int, settings: AgreementSettings) -> Decimal:
@@ -261,7 +232,7 @@ def find_conflicts(
 ) -> tuple[Conflict, ...]:
     """Every conflict over one approved proposal; none unless it opens a position.
 
-    The views are fresh ones of its symbol (None: there is none). `wanted` is the base quantity that was asked for by
+    The views are those of its symbol (None: there is none). `wanted` is the base quantity that was asked for by
     name, None where risk was left to size it.
     """
     if approved.proposal.intent is not Intent.OPEN:
@@ -275,9 +246,7 @@ def find_conflicts(
 
 
 def _contradiction(technical: View | None, sentiment: View | None, settings: ConflictSettings) -> Conflict | None:
-    if technical is None or sentiment is None or technical.direction is None or sentiment.direction is None:
-        return None
-    if technical.direction is sentiment.direction:
+    if technical is None or sentiment is None or technical.direction is sentiment.direction:
         return None
     if abs(EXACT.subtract(technical.confidence, sentiment.confidence)) >= settings.confidence_gap:
         return None

@@ -72,8 +72,7 @@ class DecisionEngine:
         """`rebalance` None: this session does not rebalance."""
         memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
         self._agents = settings.agents
-        further = LatestSignals.further(settings.agents, settings.tasks)
-        self.opinions = LatestSignals(memory, settings.agreement, settings.sentiment, further)
+        self.opinions = LatestSignals(memory, settings.agreement, settings.sentiment, settings.fresh_ns)
         self.rounds = Rounds()
         self.schedule = Schedule(settings.tasks)
         self.degradation = Degradation(settings.degradation)

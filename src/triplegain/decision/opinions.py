@@ -5,7 +5,7 @@ An abstention changes nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,20 +15,24 @@ import msgspec
 from pydantic import ValidationError
 
 from triplegain.agents.answer import Abstain
-from triplegain.agents.decision import DECISION
 from triplegain.agents.evidence import bundle
-from triplegain.agents.regime import REGIME, HeldRegime, RegimeAnswer, RegimeMemory, regime_prompt
-from triplegain.agents.sentiment import NEWS, SOCIAL, NewsAnswer, Sentiment, SentimentSettings, SocialAnswer, combine
-from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, Subject, TaskSpec, TextAnalysis
-from triplegain.agents.technical import TECHNICAL, Bias, TechnicalAnswer
+from triplegain.agents.regime import REGIME, HeldRegime, RegimeAnswer, RegimeMemory, lean_of, regime_prompt
+from triplegain.agents.sentiment import (
+    NEWS,
+    SOCIAL,
+    NewsAnswer,
+    Sentiment,
+    SentimentSettings,
+    SocialAnswer,
+    combine,
+    weigh,
+)
+from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, Subject, TextAnalysis
+from triplegain.agents.technical import TECHNICAL, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.decision.conflicts import (
     AgreementSettings,
-    Direction,
     View,
-    Viewer,
-    regime_direction,
-    sentiment_direction,
 )
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
@@ -42,7 +46,6 @@ from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 _Typed = TypeVar("_Typed", bound=TypedAnswer)
 #: Those whom the context of a decision names by itself.
 _NAMED = (TECHNICAL, REGIME, SOCIAL, NEWS)
-_DIRECTIONS = {Bias.LONG: Direction.UP, Bias.SHORT: Direction.DOWN, Bias.NEUTRAL: None}
 
 
 class OpinionsState(msgspec.Struct):
@@ -56,7 +59,7 @@ class OpinionsState(msgspec.Struct):
 class LatestSignals:
     """The latest answers by agent and subject; regimes are remembered beside. Times are market time.
 
-    `fresh_ns` says for how long further analysts' answers are shown to those they inform, by agent.
+    `fresh_ns` says of each agent that informs a decision for how long its answers count.
     """
 
     regimes: RegimeMemory
@@ -75,7 +78,7 @@ class LatestSignals:
 
     def technical(self, symbol: str, now_ns: int) -> TechnicalAnswer | None:
         """The latest analysis while it is fresh."""
-        return self._fresh(TECHNICAL, TechnicalAnswer, symbol, now_ns, self.agreement.technical_fresh_ns)
+        return self._fresh(TECHNICAL, TechnicalAnswer, symbol, now_ns)
 
     def regime(self, symbol: str) -> Regime:
         """The regime that holds: unknown until it was seen often enough."""
@@ -83,67 +86,46 @@ class LatestSignals:
 
     def sentiment(self, asset: str, now_ns: int) -> Sentiment | None:
         """Both scores together, or the one that is fresh; None without any."""
-        fresh_ns = self.agreement.sentiment_fresh_ns
-        social = self._fresh(SOCIAL, SocialAnswer, asset, now_ns, fresh_ns)
-        news = self._fresh(NEWS, NewsAnswer, asset, now_ns, fresh_ns)
+        social = self._fresh(SOCIAL, SocialAnswer, asset, now_ns)
+        news = self._fresh(NEWS, NewsAnswer, asset, now_ns)
         return combine(social, news, self.sentiment_settings)
 
     def others(self, symbol: str, now_ns: int) -> dict[str, TypedAnswer]:
         """Fresh answers on the market or its asset of the analysts that are not among the above, by their name."""
+        others = (agent for agent in self.fresh_ns if agent not in _NAMED)
+        answers = {agent.name: self._fresh(agent, agent.answer, symbol, now_ns) for agent in others}
+        return {name: answer for name, answer in answers.items() if answer is not None}
+
+    def _fresh(self, agent: AgentSpec, answer: type[_Typed], symbol: str, now_ns: int) -> _Typed | None:
+        """Of the market or, where the agent looks at assets, its asset."""
+        subject = symbol.partition("/")[0] if agent.subject is Subject.ASSET else symbol
+        at_ns, said = self._latest.get(agent.name, {}).get(subject, (0, None))
+        is_fresh = 0 <= now_ns - at_ns <= self.fresh_ns.get(agent, -1)
+        return said if is_fresh and isinstance(said, answer) else None
+
+    def views(self, symbol: str, now_ns: int) -> dict[str, View]:
+        """By task, of all who inform a decision: those who look some way on this market."""
         found = {}
-        for agent, fresh_ns in self.fresh_ns.items():
-            subject = symbol.partition("/")[0] if agent.subject is Subject.ASSET else symbol
-            answer = self._fresh(agent, agent.answer, subject, now_ns, fresh_ns)
-            if answer is not None:
-                found[agent.name] = answer
+        for task in dict.fromkeys(agent.task.name for agent in self.fresh_ns if agent.task is not None):
+            agents = [agent for agent in self.fresh_ns if agent.task is not None and agent.task.name == task]
+            weighed = weigh(self._leans(agents, symbol, now_ns))
+            of_strangers = any(isinstance(agent.work, TextAnalysis) for agent in agents)
+            if weighed and (way := self.agreement.direction(weighed[0], of_strangers=of_strangers)):
+                found[task] = View(task, way, Decimal(weighed[1]) / 100, of_strangers)
         return found
 
-    def _said(self, agent: AgentSpec, answer: type[_Typed], subject: str) -> tuple[int, _Typed] | None:
-        said = self._latest.get(agent.name, {}).get(subject)
-        return (said[0], said[1]) if said is not None and isinstance(said[1], answer) else None
-
-    def _fresh(self, agent: AgentSpec, answer: type[_Typed], subject: str, now_ns: int, fresh_ns: int) -> _Typed | None:
-        said = self._said(agent, answer, subject)
-        return None if said is None or not 0 <= now_ns - said[0] <= fresh_ns else said[1]
-
-    @staticmethod
-    def further(agents: Registry, tasks: Iterable[TaskSpec]) -> dict[AgentSpec, int]:
-        """The `fresh_ns` of a session: further analysts that inform a decision, for two runs of theirs."""
-        intervals = {task.name: task.interval_ns for task in tasks}
-        return {
-            agent: 2 * intervals[agent.task.name]
-            for agent in agents.informing(DECISION.name)
-            if agent not in _NAMED and agent.task is not None and agent.task.name in intervals
-        }
-
-    def views(self, symbol: str, now_ns: int) -> dict[Viewer, View]:
-        """The view of each analyst who has one of this market; whether it is still fresh is asked elsewhere."""
-        views: dict[Viewer, View] = {}
-        technical = self._said(TECHNICAL, TechnicalAnswer, symbol)
-        if technical is not None:
-            at_ns, answer = technical
-            sure = Decimal(answer.confidence_pct) / 100
-            views[Viewer.TECHNICAL] = View(Viewer.TECHNICAL, _DIRECTIONS[answer.bias], at_ns, sure)
-        confirmed_ns = self.regimes.confirmed_at_ns(symbol)
-        if confirmed_ns:
-            direction = regime_direction(self.regimes.current(symbol))
-            views[Viewer.REGIME] = View(Viewer.REGIME, direction, confirmed_ns)
-        asset = symbol.partition("/")[0]
-        sentiment = self.sentiment(asset, now_ns)
-        if sentiment is not None:
-            score = Decimal(sentiment.overall_pct) / 100
-            heard = [
-                said[0]
-                for said in (self._said(SOCIAL, SocialAnswer, asset), self._said(NEWS, NewsAnswer, asset))
-                if said is not None
-            ]
-            views[Viewer.SENTIMENT] = View(
-                Viewer.SENTIMENT,
-                sentiment_direction(score, self.agreement),
-                max(heard),
-                Decimal(sentiment.confidence_pct) / 100,
-            )
-        return views
+    def _leans(
+        self, agents: Iterable[AgentSpec], symbol: str, now_ns: int
+    ) -> Iterator[tuple[Decimal, int | None, int]]:
+        settings = self.sentiment_settings
+        weights = {SOCIAL: settings.social_weight, NEWS: settings.news_weight}
+        for agent in agents:
+            if agent.answer is RegimeAnswer:
+                # Not the latest look counts but what holds, from its confirmation on.
+                age_ns = now_ns - self.regimes.confirmed_at_ns(symbol)
+                yield Decimal(1), lean_of(self.regime(symbol)) if 0 <= age_ns <= self.fresh_ns[agent] else None, 0
+            elif (answer := self._fresh(agent, agent.answer, symbol, now_ns)) is not None:
+                yield weights.get(agent, Decimal(1)), answer.lean_pct, answer.confidence_pct
 
     def register(self, parts: Parts, agents: Registry) -> None:
         """`agents` are those whose answers are taken back."""

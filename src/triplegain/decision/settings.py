@@ -114,6 +114,16 @@ class DecisionSettings:
     degradation: DegradationSettings = part(DegradationSettings, "degradation")
     outcomes: OutcomeSettings = part(OutcomeSettings, "outcomes")
 
+    @property
+    def fresh_ns(self) -> dict[AgentSpec, int]:
+        """Of each agent that informs a decision for how long its answers count."""
+        tasks = {task.name: task for task in self.tasks}
+        return {
+            agent: self.agreement.fresh_ns(tasks.get(agent.task.name, agent.task))
+            for agent in self.agents.informing(DECISION.name)
+            if agent.task is not None
+        }
+
     def of_session(self, cast: ModelAssignment, rebalances: bool, candle_ns: int = 0) -> DecisionSettings:
         """With the tasks that somebody can do: without a model nobody reads the news and nobody votes.
 

@@ -22,7 +22,8 @@ from triplegain.agents.conflict import (
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext
-from triplegain.agents.sentiment import with_sentiment
+from triplegain.agents.sentiment import SENTIMENT, with_sentiment
+from triplegain.agents.technical import TECHNICAL
 from triplegain.decision.conflicts import (
     Agreement,
     Conflict,
@@ -30,12 +31,10 @@ from triplegain.decision.conflicts import (
     DroppedTrade,
     ModelRuling,
     Resolution,
-    Viewer,
     WaitingTrades,
     agreement,
     combine_confidence,
     find_conflicts,
-    fresh_views,
     reduced,
     resolve,
 )
@@ -204,13 +203,11 @@ class Voting:
         return weighed, {"agreement": found}
 
     def _agreement(self, symbol: str, now_ns: int) -> Agreement:
-        """How the analysts stand to a buy. Sentiment comes from text of strangers: it may lower confidence, and what
-        it would raise is left out."""
-        views, settings = self._opinions.views(symbol, now_ns), self._settings.agreement
-        with_it = agreement(Direction.UP, views.values(), now_ns, settings)
-        without = [view for viewer, view in views.items() if viewer is not Viewer.SENTIMENT]
-        own = agreement(Direction.UP, without, now_ns, settings)
-        return min(own, with_it, key=lambda each: each.multiplier)
+        """How the analysts stand to a buy. What comes from text of strangers may lower confidence; what it would raise
+        is left out."""
+        views, settings = self._opinions.views(symbol, now_ns).values(), self._settings.agreement
+        own = agreement(Direction.UP, (view for view in views if not view.of_strangers), settings)
+        return min(own, agreement(Direction.UP, views, settings), key=lambda each: each.multiplier)
 
     def _act(
         self, answer: Answer, situation: CycleContext, details: dict[str, Any], ask_about: str | None
@@ -235,13 +232,11 @@ class Voting:
     def _conflicts(self, outcome: CycleOutcome, situation: CycleContext) -> tuple[Conflict, ...]:
         if not isinstance(outcome.action, OpenTrade):
             return ()
-        now_ns, symbol = situation.time_ns, situation.symbol
-        views = self._opinions.views(symbol, now_ns)
-        fresh = {view.viewer: view for view in fresh_views(views.values(), now_ns, self._settings.agreement)}
+        views = self._opinions.views(situation.symbol, situation.time_ns)
         return find_conflicts(
             outcome.action.approved,
-            fresh.get(Viewer.TECHNICAL),
-            fresh.get(Viewer.SENTIMENT),
+            views.get(TECHNICAL.name),
+            views.get(SENTIMENT.name),
             situation.regime,
             self._settings.conflicts,
         )

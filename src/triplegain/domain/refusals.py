@@ -75,7 +75,7 @@ class Code(StrEnum):
 
     # -- of what is stored ---------------------------------------------------------------------------------------
     STORAGE = "storage", 503
-    COMMIT_REFUSED = "commit_refused", 503
+    COMMIT_REFUSED = "commit_refused", 422
     SESSION_NOT_FOUND = "session_not_found", 404
     SESSION_ENDED = "session_ended", 409
 
