@@ -78,14 +78,14 @@ class Decisions:
 
     def __init__(self) -> None:
         market = demo(seconds=8)
-        session = TradingSession(settings_for(market, baseline=None, mind=_SETTINGS))
+        session = TradingSession(settings_for(market, baseline=None, decision=_SETTINGS))
         self._session = session
         for number, event in enumerate(market.events()):
             session.on_event(event)
             if number == 150:
-                self._tally(session.mind.voting, HELD, VOTES["all buy"])
+                self._tally(session.decision_engine.voting, HELD, VOTES["all buy"])
         (self.position,) = session.desk.open_positions()
-        self._opinions = session.mind.opinions
+        self._signals = session.decision_engine.signals
 
     def decide(
         self,
@@ -96,16 +96,16 @@ class Decisions:
         technical: Bias | None = None,
     ) -> Carried:
         """The same votes with what analysts have found."""
-        session, opinions, asset = self._session, deepcopy(self._opinions), symbol.partition("/")[0]
+        session, signals, asset = self._session, deepcopy(self._signals), symbol.partition("/")[0]
         if technical is not None:
-            opinions.hear(TECHNICAL_AGENT, symbol, _technical(technical), session.now_ns, by_model=True)
+            signals.update(TECHNICAL_AGENT, symbol, _technical(technical), session.now_ns, by_model=True)
         if social is not None:
-            opinions.hear(SOCIAL, asset, social, session.now_ns, by_model=True)
+            signals.update(SOCIAL, asset, social, session.now_ns, by_model=True)
         if news is not None:
-            opinions.hear(NEWS, asset, news, session.now_ns, by_model=True)
+            signals.update(NEWS, asset, news, session.now_ns, by_model=True)
         desk = WatchedDesk(session.decisions)
         account = cast(Any, _Account(session, desk))
-        self._tally(Voting(_SETTINGS, opinions, RecordLog(), account), symbol, VOTES[votes])
+        self._tally(Voting(_SETTINGS, signals, RecordLog(), account), symbol, VOTES[votes])
         match desk.outcome and desk.outcome.action:
             case OpenTrade(approved):
                 return Carried(approved.proposal, approved.quantity)

@@ -101,7 +101,7 @@ class Victim:
     flipped: list[str] = field(default_factory=list)
     answers: dict[tuple[int | None, int], SocialAnswer] = field(default_factory=dict)
 
-    def hear(self, attack: Attack, reply: ModelReply) -> None:
+    def update(self, attack: Attack, reply: ModelReply) -> None:
         self.asked += 1
         if not isinstance(reply, ModelAnswer):
             return
@@ -170,7 +170,7 @@ async def test_what_an_obedient_victim_answers_makes_no_decision_more_than_it_wa
             assert isinstance(calm, ModelAnswer), calm
             victim = Victim(SocialAnswer.model_validate(calm.value))
             for attack in attacks:
-                victim.hear(attack, await _read(client, ask(_CALM, attack.text)))
+                victim.update(attack, await _read(client, ask(_CALM, attack.text)))
         finally:
             await client.aclose()
     with capsys.disabled():

@@ -135,7 +135,7 @@ async def test_before_the_market_starts_everything_is_shown_and_no_task_runs(ope
 
 
 async def test_a_task_runs_beside_its_schedule_and_the_wish_is_audited(steered: Steered) -> None:
-    forced = steered.session.mind.schedule.tallies["regime"]
+    forced = steered.session.decision_engine.schedule.tallies["regime"]
     asked = await steered.post("/agents/regime/run")
     assert (asked.status_code, asked.json()["task"]) == (202, "regime")
     await steered.until(lambda: forced.forced == 1)
@@ -152,7 +152,7 @@ async def test_a_task_this_session_does_not_have_is_refused_in_words(steered: St
 
 
 async def test_the_agents_and_what_they_said_last(steered: Steered) -> None:
-    await steered.until(lambda: steered.session.mind.schedule.runs["technical"] > 2)
+    await steered.until(lambda: steered.session.decision_engine.schedule.runs["technical"] > 2)
     # A command is stored with everything before it.
     assert (await steered.post("/paper/pause")).status_code == 200
     agents = await steered.get("/agents")

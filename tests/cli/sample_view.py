@@ -107,7 +107,7 @@ def view(**changed: Any) -> SessionView:
         ),
         "alerts": (),
         "unrealised": {"p-1": Decimal("8.5"), "p-2": None},
-        "mind": MIND,
+        "decisions": MIND,
     }
     return SessionView(**{**values, **changed})
 

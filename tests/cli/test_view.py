@@ -72,13 +72,13 @@ def test_the_screen_tells_who_decides_and_what_holds_trading_back() -> None:
     ):  # fmt: skip
         assert words in shown, words
     rules = replace(MIND, voters=(), trader="ema_baseline", level="emergency", warning="4.10 of 5 USD are spent")
-    shown = "\n".join(drawn(dashboard(view(mind=rules), FILLS, 160, 60), 160, 60))
+    shown = "\n".join(drawn(dashboard(view(decisions=rules), FILLS, 160, 60), 160, 60))
     for words in ("ema_baseline decides", "models fail: emergency", "4.10 of 5 USD"):
         assert words in shown, words
 
 
 def test_a_halt_by_risk_is_told_apart_from_a_session_that_has_halted() -> None:
-    by_risk = view(mind=replace(MIND, halted="daily loss: -5.10 % today; no new trades before 00:00 UTC"))
+    by_risk = view(decisions=replace(MIND, halted="daily loss: -5.10 % today; no new trades before 00:00 UTC"))
     assert "NO NEW TRADES: daily loss" in drawn(dashboard(by_risk, (), 140, 30), 140, 30)[0]
     assert "NO NEW TRADES: daily loss" in plain_line(by_risk).plain
 

@@ -20,7 +20,7 @@ from triplegain.agents.technical import TechnicalRules
 from triplegain.config import Config, check_config
 from triplegain.decision.outcomes import OutcomeSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
-from triplegain.decision.schedule import Slots
+from triplegain.decision.schedule import ConcurrencyLimit
 from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.proposal import Regime
@@ -32,7 +32,7 @@ HOUR_NS = 3600 * SECOND_NS
 
 
 def test_what_is_written_of_the_agents_arrives() -> None:
-    mind = configured(
+    decision = configured(
         agents={
             "technical": {"rsi_long": 65, "rsi_short": 35, "confidence": "0.3"},
             "regime": {
@@ -46,13 +46,13 @@ def test_what_is_written_of_the_agents_arrives() -> None:
             "consensus": {"boost_six": "0.2", "boost_five": "0.1", "boost_four": 0},
         },
         orchestration={"consensus": {"confidence_max": "0.9"}},
-    ).mind
-    assert mind.rules["technical"] == TechnicalRules(65, 35, 30)
-    assert mind.rules["regime"] == RegimeRules(20, 55, 50)
-    assert mind.sentiment == SentimentSettings(Decimal(1), Decimal(2), Decimal("0.9"))
-    assert mind.consensus == ConsensusSettings(6, (Decimal("0.2"), Decimal("0.1"), Decimal(0)), Decimal("0.9"))
-    assert mind.agreement.confidence_max == Decimal("0.9")
-    memory = RegimeMemory(mind.regime_runs_agreeing, mind.regime_model_confidence_min_pct)
+    ).decision
+    assert decision.rules["technical"] == TechnicalRules(65, 35, 30)
+    assert decision.rules["regime"] == RegimeRules(20, 55, 50)
+    assert decision.sentiment == SentimentSettings(Decimal(1), Decimal(2), Decimal("0.9"))
+    assert decision.consensus == ConsensusSettings(6, (Decimal("0.2"), Decimal("0.1"), Decimal(0)), Decimal("0.9"))
+    assert decision.agreement.confidence_max == Decimal("0.9")
+    memory = RegimeMemory(decision.regime_runs_agreeing, decision.regime_model_confidence_min_pct)
     for confidence, holds in ((50, Regime.UNKNOWN), (51, Regime.RANGING)):  # 0.505 is 51 in whole percent
         seen = RegimeAnswer(regime=KnownRegime.RANGING, confidence_pct=confidence, reasoning="seen")
         assert memory.observe("BTC/USDT", seen, confidence, True) is holds
@@ -163,19 +163,19 @@ def test_what_is_written_of_the_orchestration_arrives_and_nothing_else_changes()
             }
         },
     )
-    mind, rebalance = config.mind, config.rebalance
-    specs = {spec.name: spec for spec in mind.schedule.tasks.values()}
+    decision, rebalance = config.decision, config.rebalance
+    specs = {spec.name: spec for spec in decision.schedule.tasks.values()}
     assert (specs["decision"].interval_ns, specs["decision"].timeout_ns) == (900 * SECOND_NS, 60 * SECOND_NS)
     assert (specs["sentiment"].concurrency, specs["sentiment"].interval_ns) == (1, 1800 * SECOND_NS)
     assert specs["technical"] == AGENTS.tasks[0]
-    slots = Slots.for_tasks(
-        mind.of_session(ModelAssignment({"decision": ("a",)}), True).tasks, mind.schedule.rounds_at_once
+    slots = ConcurrencyLimit.for_tasks(
+        decision.of_session(ModelAssignment({"decision": ("a",)}), True).tasks, decision.schedule.rounds_at_once
     )
     assert [slots.take(task, task) for task in ("technical", "regime", "decision")] == [True, True, False]
-    assert (mind.agreement.regime_fresh_ns, mind.agreement.cut_max) == (700 * SECOND_NS, Decimal("0.2"))
-    assert (mind.conflicts.wait_max_ns, mind.conflicts.timeout_ns) == (60 * SECOND_NS, 5 * SECOND_NS)
-    assert mind.degradation.reduced_after == 2
-    assert mind.outcomes == OutcomeSettings(horizons_ns=(2 * HOUR_NS,), grace_ns=0)
+    assert (decision.agreement.regime_fresh_ns, decision.agreement.cut_max) == (700 * SECOND_NS, Decimal("0.2"))
+    assert (decision.conflicts.wait_max_ns, decision.conflicts.timeout_ns) == (60 * SECOND_NS, 5 * SECOND_NS)
+    assert decision.degradation.reduced_after == 2
+    assert decision.outcomes == OutcomeSettings(horizons_ns=(2 * HOUR_NS,), grace_ns=0)
     assert rebalance is not None
     assert dict(rebalance.targets) == {"BTC": Decimal(3), "USDT": Decimal(1)}
     assert (rebalance.deviation_min, rebalance.mode) == (Decimal("0.025"), RebalanceMode.DCA_24H)

@@ -110,7 +110,7 @@ def hodl_pending(session: TradingSession) -> Iterator[None]:
 def model_round(session: TradingSession) -> Iterator[None]:
     """Models are asked, none has answered; a position is open and its stop rests."""
     buy(session, "held-1", "0.02", stop=near(session, "0.97"))
-    while not stops(session) or session.mind.rounds.due_ns <= session.now_ns:
+    while not stops(session) or session.decision_engine.rounds.due_ns <= session.now_ns:
         yield
 
 

@@ -156,15 +156,15 @@ def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
     del mind["opinions"]["news"]["BTC"]
     session = taken_up(converted(state))
     assert here.parts["decision.opinions", ""]["latest"]["news"] == {"BTC": [_NS, {"score": 1}]}
-    replies = session.mind.rounds._replies["news-1"]
+    replies = session.decision_engine.rounds._replies["news-1"]
     assert isinstance(replies["gpt"], ModelAnswer) and replies["gpt"].usage.cost_usd == Decimal("0.0031")
-    [(due_ns, name, model, reply)] = session.mind.rounds._arriving
+    [(due_ns, name, model, reply)] = session.decision_engine.rounds._arriving
     assert (due_ns, name, model) == (_NS, "social-1", "grok")
     assert isinstance(reply, ModelFailure) and reply.kind is FailureKind.TIMEOUT
     # Who has answered, or whose answer is here, is not asked again.
     assert session.take_undispatched() == ()
-    assert session.mind.voting.outcomes.votes == {"gpt": 2}
-    assert session.mind.voting.outcomes.next_due_ns == _NS
+    assert session.decision_engine.voting.outcomes.votes == {"gpt": 2}
+    assert session.decision_engine.voting.outcomes.next_due_ns == _NS
 
 
 def test_every_word_of_risk_and_of_the_hodl_bag_is_understood() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from triplegain.llm.reply import Tool
-from triplegain.llm.roster import ModelsError, Plan, Role, Roster, keys_of, only_these
+from triplegain.llm.roster import ModelRole, ModelsError, Plan, Roster, keys_of, only_these
 from triplegain.llm.spec import ModelSpec, Provider
 
 TWO, TEN = Decimal(2), Decimal(10)
@@ -24,10 +24,10 @@ SONNET, OPUS = paid("sonnet", Provider.ANTHROPIC), paid("opus", Provider.ANTHROP
 TINY = ModelSpec("local-tiny", Provider.LOCAL, "tiny", base_url="http://127.0.0.1:1/v1", local=True)
 SIX = (QWEN, GPT, GROK, DEEPSEEK, SONNET, OPUS)
 NAMES = ("technical", "regime", "social", "news", "decision", "conflict", "rebalance")
-ROLE = {name: Role(name) for name in NAMES} | {
-    "social": Role("social", frozenset({Tool.X_SEARCH})),
-    "news": Role("news", frozenset({Tool.WEB_SEARCH})),
-    "decision": Role("decision", all_play=True),
+ROLE = {name: ModelRole(name) for name in NAMES} | {
+    "social": ModelRole("social", frozenset({Tool.X_SEARCH})),
+    "news": ModelRole("news", frozenset({Tool.WEB_SEARCH})),
+    "decision": ModelRole("decision", all_play=True),
 }
 ROLES = {
     ROLE["technical"]: ("qwen",),
@@ -88,7 +88,7 @@ def test_another_model_of_ollama_is_no_substitute(installed: set[str]) -> None:
 
 def test_a_model_whose_price_nobody_knows_does_not_take_part() -> None:
     nameless = ModelSpec("new", Provider.OPENAI, "gpt-of-next-year")
-    found = roster(plan=Plan((nameless,), {Role("decision", all_play=True): ("new",)}, Decimal(5), 6))
+    found = roster(plan=Plan((nameless,), {ModelRole("decision", all_play=True): ("new",)}, Decimal(5), 6))
     assert "price_in_usd" in why_not(found, "new")
 
 

@@ -23,7 +23,7 @@ from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.standing import CloseEverything, HalvePositions, TightenStops
+from triplegain.risk.restrictions import CloseEverything, HalvePositions, TightenStops
 from triplegain.risk.state import RiskState, decode
 
 

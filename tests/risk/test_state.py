@@ -14,7 +14,7 @@ from tests.risk.base_case import MARKET, NOON, PORTFOLIO, PROPOSAL, D
 from triplegain.domain.verdict import RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import CoolDownKind, RiskLimits
-from triplegain.risk.state import CoolDown, Halt, HaltKind, MarketMemory, PriceSpan, RiskState, decode, encode
+from triplegain.risk.state import CoolDown, HaltKind, MarketMemory, PriceSpan, RiskHalt, RiskState, decode, encode
 
 FULL = RiskState(
     day_start_ns=1_621_209_600_000_000_000,
@@ -28,7 +28,7 @@ FULL = RiskState(
     last_loss_ns=NOON,
     halve_next=True,
     leverage_one_until_ns=NOON + 5,
-    halts=(Halt(HaltKind.DAILY, NOON + 9, "daily loss"), Halt(HaltKind.DRAWDOWN, None, "drawdown")),
+    halts=(RiskHalt(HaltKind.DAILY, NOON + 9, "daily loss"), RiskHalt(HaltKind.DRAWDOWN, None, "drawdown")),
     cooldowns=(CoolDown(CoolDownKind.LOSS, "", NOON + 7), CoolDown(CoolDownKind.TRADE, "XRP/BTC", NOON + 8)),
     markets={"XRP/BTC": MarketMemory((1.5, 2.25), True, (PriceSpan(NOON, NOON + 1, D("0.00001"), D("0.00002")),))},
     changes=17,

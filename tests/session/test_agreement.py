@@ -20,13 +20,13 @@ from triplegain.decision.conflicts import (
     Agreement,
     AgreementSettings,
     Direction,
-    View,
+    Signal,
     agreement,
     combine_confidence,
     multiplier,
 )
-from triplegain.decision.opinions import LatestSignals
 from triplegain.decision.settings import DecisionSettings
+from triplegain.decision.signals import LatestSignals
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
@@ -45,7 +45,7 @@ def signals(agents: Registry = AGENTS) -> LatestSignals:
 
 def views(opinions: LatestSignals, age_s: int = 0) -> dict[str, Direction]:
     """Of what was said at NOW_NS, so much later."""
-    return {name: each.direction for name, each in opinions.views("BTC/USDT", NOW_NS + age_s * SECOND_NS).items()}
+    return {name: each.direction for name, each in opinions.latest("BTC/USDT", NOW_NS + age_s * SECOND_NS).items()}
 
 
 def technical(bias: Bias) -> TechnicalAnswer:
@@ -59,16 +59,16 @@ def hear_regime(opinions: LatestSignals, regime: Regime) -> None:
     """Twice in a row, the second time at NOW_NS."""
     answer = RegimeAnswer(regime=KnownRegime(regime.value), confidence_pct=90, reasoning="")
     for at_ns in (NOW_NS - 1, NOW_NS):
-        opinions.hear(REGIME, "BTC/USDT", answer, at_ns, by_model=True)
+        opinions.update(REGIME, "BTC/USDT", answer, at_ns, by_model=True)
 
 
 def hear_social(opinions: LatestSignals, score_pct: int | None) -> None:
     answer = SocialAnswer(score_pct=score_pct, confidence_pct=40, narratives=(), reasoning="")
-    opinions.hear(SOCIAL, "BTC", answer, NOW_NS, by_model=True)
+    opinions.update(SOCIAL, "BTC", answer, NOW_NS, by_model=True)
 
 
-def look(*directions: Direction) -> list[View]:
-    return [View(str(number), way) for number, way in enumerate(directions)]
+def look(*directions: Direction) -> list[Signal]:
+    return [Signal(str(number), way) for number, way in enumerate(directions)]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_at_its_bounds_the_multiplier_is_one() -> None:
 @pytest.mark.parametrize(("viewer", "fresh_s"), [("technical", 120), ("regime", 600), ("sentiment", 3600)])
 def test_a_view_is_fresh_up_to_its_age(viewer: str, fresh_s: int) -> None:
     opinions = signals()
-    opinions.hear(TECHNICAL, "BTC/USDT", technical(Bias.LONG), NOW_NS, by_model=True)
+    opinions.update(TECHNICAL, "BTC/USDT", technical(Bias.LONG), NOW_NS, by_model=True)
     hear_regime(opinions, Regime.TRENDING_BULL)
     hear_social(opinions, 50)
     assert views(opinions, fresh_s)[viewer] is UP
@@ -126,10 +126,10 @@ def test_all_for_a_purchase_are_full_agreement() -> None:
 
 def test_who_has_no_view_is_not_counted() -> None:
     opinions = signals()
-    opinions.hear(TECHNICAL, "BTC/USDT", technical(Bias.NEUTRAL), NOW_NS, by_model=True)
+    opinions.update(TECHNICAL, "BTC/USDT", technical(Bias.NEUTRAL), NOW_NS, by_model=True)
     hear_regime(opinions, Regime.RANGING)
     hear_social(opinions, -50)
-    assert opinions.views("BTC/USDT", NOW_NS) == {"sentiment": View("sentiment", DOWN, Decimal("0.4"), True)}
+    assert opinions.latest("BTC/USDT", NOW_NS) == {"sentiment": Signal("sentiment", DOWN, Decimal("0.4"), True)}
 
 
 def test_the_direction_of_every_regime() -> None:
@@ -151,9 +151,9 @@ def test_sentiment_is_one_view_of_two_analysts_by_their_weights() -> None:
     opinions = signals()
     hear_social(opinions, 50)
     answer = NewsAnswer(score_pct=-90, confidence_pct=80, events=(), reasoning="")
-    opinions.hear(NEWS, "BTC", answer, NOW_NS, by_model=True)
+    opinions.update(NEWS, "BTC", answer, NOW_NS, by_model=True)
     # (0.6 x 50 - 0.6 x 90) / 1.2 = -20, as sure as (40 + 80) / 2.
-    assert opinions.views("BTC/USDT", NOW_NS) == {"sentiment": View("sentiment", DOWN, Decimal("0.6"), True)}
+    assert opinions.latest("BTC/USDT", NOW_NS) == {"sentiment": Signal("sentiment", DOWN, Decimal("0.6"), True)}
 
 
 class Flows(TypedAnswer):
@@ -176,8 +176,8 @@ def test_an_agent_of_the_registry_counts_by_what_its_answer_says_of_itself() -> 
     opinions = signals(Registry((*AGENTS, agent, elsewhere)))
     for each in (agent, elsewhere):
         answer = Flows(flow_pct=-5, confidence_pct=70, reasoning="")
-        opinions.hear(each, "BTC/USDT", answer, NOW_NS, by_model=True)
-    assert opinions.views("BTC/USDT", NOW_NS) == {"flows": View("flows", DOWN, Decimal("0.7"))}
+        opinions.update(each, "BTC/USDT", answer, NOW_NS, by_model=True)
+    assert opinions.latest("BTC/USDT", NOW_NS) == {"flows": Signal("flows", DOWN, Decimal("0.7"))}
     assert views(opinions, 120) == {"flows": DOWN} and views(opinions, 121) == {}
 
 

@@ -50,11 +50,11 @@ def come_back(session: TradingSession) -> None:
 
 def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(market: Any) -> None:
     session, _, left_ns = away(market, ScriptedModels())
-    ran = dict(session.mind.schedule.runs)
+    ran = dict(session.decision_engine.schedule.runs)
     come_back(session)
     for task in ("technical", "regime", "sentiment"):
-        assert session.mind.schedule.runs[task] == ran[task] + 1, task
-    assert session.mind.schedule.tallies["technical"].missed >= 8 * 60 - 1
+        assert session.decision_engine.schedule.runs[task] == ran[task] + 1, task
+    assert session.decision_engine.schedule.tallies["technical"].missed >= 8 * 60 - 1
     batch = session.take_batch(0, 0)
     assert not [each for each in batch.analyses if each.time_ns < left_ns + 8 * HOUR_NS]
     asked_at = {each.asked_at_ns for each in session.take_undispatched()}
@@ -73,6 +73,6 @@ def test_rounds_that_were_open_are_over_and_blame_nobody(market: Any) -> None:
 
 def test_risk_goes_on_looking(market: Any) -> None:
     session, parts, left_ns = away(market, ScriptedModels())
-    assert session.mind.is_asleep
+    assert session.decision_engine.is_asleep
     assert part(parts, "session.watch")["looked_ns"] <= left_ns
     assert session.watch._looked_ns > left_ns + 7 * HOUR_NS

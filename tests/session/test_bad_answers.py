@@ -31,8 +31,8 @@ def test_answers_of_an_earlier_form_are_abstentions_in_every_part(market: Any) -
         {**CAST.models, "rebalance": ("deepseek",)},
         providers=dict.fromkeys(SIX, "one"),
     )
-    mind = DecisionSettings(tasks=AGENTS.tasks, cast=cast)
-    settings = crash_settings(mind=mind, rebalance=RebalanceSettings())
+    decision = DecisionSettings(tasks=AGENTS.tasks, cast=cast)
+    settings = crash_settings(decision=decision, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
     assert {vote.failure for vote in played.all("votes")} == {"invalid"}
@@ -51,12 +51,12 @@ def test_a_late_answer_of_an_earlier_form_is_not_put_down(market: Any) -> None:
 
 def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(market: Any) -> None:
     cast = ModelAssignment({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
-    mind = DecisionSettings(tasks=WITHOUT_REBALANCE, cast=cast)
-    session = warm(TradingSession(crash_settings(mind=mind)), market[0])
+    decision = DecisionSettings(tasks=WITHOUT_REBALANCE, cast=cast)
+    session = warm(TradingSession(crash_settings(decision=decision)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}
     assert any("20 tokens" in reason for decision in played.all("decisions") for reason in decision.reasons)
-    assert session.mind.schedule.runs["decision"] == 2
+    assert session.decision_engine.schedule.runs["decision"] == 2
     assert not part(stored(session), "decision.slots")["open"]
 
 
@@ -67,6 +67,6 @@ def test_a_stored_opinion_of_an_earlier_form_is_no_opinion(market: Any) -> None:
     opinions_then = part(parts, "decision.opinions")
     opinions_then["latest"]["technical"]["BTC/USDT"][1] = {"verdict": "long"}
     session.restore(with_part(parts, "decision.opinions", opinions_then))
-    opinions = session.mind.opinions
-    assert opinions.technical("BTC/USDT", session.now_ns) is None
-    assert opinions.technical("XRP/USDT", session.now_ns) is not None
+    signals = session.decision_engine.signals
+    assert signals.technical("BTC/USDT", session.now_ns) is None
+    assert signals.technical("XRP/USDT", session.now_ns) is not None

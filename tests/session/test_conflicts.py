@@ -16,7 +16,7 @@ from triplegain.decision.conflicts import (
     Direction,
     ModelRuling,
     Resolution,
-    View,
+    Signal,
     WaitingTrades,
     find_conflicts,
     reduced,
@@ -39,15 +39,15 @@ def approved(quantity: str = "0.01", *clamps: tuple[Rule, str, str], intent: Int
     return RiskApproved(proposal, tuple(Clamp(rule, Decimal(a), Decimal(b)) for rule, a, b in clamps))
 
 
-def says(viewer: str, direction: Direction | None, confidence: str) -> View | None:
-    """Who has no direction has no view."""
-    return None if direction is None else View(viewer, direction, Decimal(confidence))
+def says(source: str, direction: Direction | None, confidence: str) -> Signal | None:
+    """Who has no direction has no signal."""
+    return None if direction is None else Signal(source, direction, Decimal(confidence))
 
 
 def kinds(
     trade: RiskApproved,
-    technical: View | None = None,
-    sentiment: View | None = None,
+    technical: Signal | None = None,
+    sentiment: Signal | None = None,
     regime: Regime = Regime.RANGING,
     wanted: str | None = None,
 ) -> list[ConflictKind]:

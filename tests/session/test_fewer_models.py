@@ -33,7 +33,7 @@ class Silent(ScriptedModels):
     "stop_s", [0, 31, 62, 93], ids=["analyses open", "regimes open", "sentiment open", "decisions open"]
 )
 @pytest.mark.parametrize(
-    "mind",
+    "decision",
     [
         DecisionSettings(tasks=ANALYSES),
         DecisionSettings(
@@ -42,7 +42,9 @@ class Silent(ScriptedModels):
     ],
     ids=["no model", "another model"],
 )
-def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: DecisionSettings, stop_s: int) -> None:
+def test_rounds_of_models_that_take_no_part_any_more_run_out(
+    market: Any, decision: DecisionSettings, stop_s: int
+) -> None:
     first = warm(TradingSession(crash_settings()), market[0])
     models = Silent()
     for event in market[1][:3]:
@@ -53,7 +55,7 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: 
         models.answer(first)
     parts = stored(first)
     assert any(name == "decision.round" for name, _ in parts)
-    second = warm(TradingSession(crash_settings(mind=mind)), market[0])
+    second = warm(TradingSession(crash_settings(decision=decision)), market[0])
     for event in market[1][:3]:
         second.observe(event)
     second.restore(parts)
@@ -61,14 +63,14 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(market: Any, mind: 
     assert [analysis for analysis in played.all("analyses") if analysis.task == "technical"]
     left = stored(second)
     assert not part(left, "decision.slots")["waiting"]
-    if mind.cast.voters == ():
+    if decision.cast.voters == ():
         assert not any(name == "decision.round" for name, _ in left)
         assert not part(left, "decision.slots")["open"]
         assert not part(left, "decision.engine")["running"]
 
 
 def test_a_decision_that_is_owed_is_not_made_up_for_by_a_session_that_makes_none(market: Any) -> None:
-    session = warm(TradingSession(crash_settings(mind=DecisionSettings(tasks=ANALYSES))), market[0])
+    session = warm(TradingSession(crash_settings(decision=DecisionSettings(tasks=ANALYSES))), market[0])
     play(session, market[1][:3], ScriptedModels())
     parts = stored(session)
     session.restore(with_part(parts, "decision.engine", part(parts, "decision.engine") | {"owed": ["BTC/USDT"]}))

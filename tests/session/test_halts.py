@@ -22,7 +22,7 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.commands import Emergency
 from triplegain.domain.records import SecurityEvent
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.risk.state import Halt, HaltKind
+from triplegain.risk.state import HaltKind, RiskHalt
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
@@ -36,7 +36,7 @@ def market() -> Any:
 def halt(session: TradingSession, kind: HaltKind) -> None:
     """As after a breaker: the halt is part of the state of risk."""
     until_ns = None if kind is HaltKind.DRAWDOWN else session.now_ns + 3600 * 10**9
-    session.risk._state = replace(session.risk.memory, halts=(Halt(kind, until_ns, "a test's halt"),))
+    session.risk._state = replace(session.risk.memory, halts=(RiskHalt(kind, until_ns, "a test's halt"),))
 
 
 @pytest.mark.parametrize("why", ["paused", "daily", "drawdown"])
@@ -67,7 +67,7 @@ def resting(session: TradingSession) -> list[str]:
 
 @pytest.mark.parametrize("why", ["emergency", "daily", "drawdown"])
 async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_sent(market: Any, why: str) -> None:
-    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
+    settings = crash_settings(decision=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
     session = warm(TradingSession(settings), market[0])
     play(session, market[1][:4], ScriptedModels())
     assert resting(session)
@@ -92,9 +92,9 @@ def test_a_trade_that_waits_is_given_up_when_trading_halts(market: Any) -> None:
     session = warm(TradingSession(crash_settings()), market[0])
     play(session, market[1][:12], ScriptedModels())
     buy = AgentAnswer(Action.BUY, Decimal("0.8"), "a test's buy", stop_fraction=Decimal("0.015"))
-    session.mind.voting.waiting.wait("BTC/USDT", 1, buy, "sentiment", session.now_ns)
+    session.decision_engine.voting.waiting.wait("BTC/USDT", 1, buy, "sentiment", session.now_ns)
     halt(session, HaltKind.DAILY)
     played = play(session, market[1][12:15], ScriptedModels())
-    assert not len(session.mind.voting.waiting)
+    assert not len(session.decision_engine.voting.waiting)
     (given_up,) = [each for each in played.all("decisions") if each.reasons[0].startswith("trading is halted")]
     assert (given_up.symbol, given_up.outcome) == ("BTC/USDT", "held")

@@ -63,8 +63,8 @@ def played(
     market: Callable[..., Any], open_session: Callable[..., Any], cast: ModelAssignment
 ) -> tuple[Any, Answering, list[Any]]:
     feed, models = market(seconds=150), Answering()
-    mind = DecisionSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, cast=cast)
-    session = open_session(feed, baseline=None, mind=mind)
+    decision = DecisionSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, cast=cast)
+    session = open_session(feed, baseline=None, decision=decision)
     analyses: list[Any] = []
     for event in feed.events():
         models.take(session, event)
@@ -81,14 +81,14 @@ def test_its_rounds_open_on_its_schedule_and_its_answers_are_put_down(
     asked = [each for each in models.asked if each.kind == "funding"]
     symbols = list(session.settings.depth)
     # 150 s from the first message on: due at 0, 30, 60, 90 and 120.
-    assert session.mind.schedule.runs["funding"] == 5
+    assert session.decision_engine.schedule.runs["funding"] == 5
     assert {each.subject for each in asked} == set(symbols)
     assert asked[-1].prompts["qwen"].user.startswith(asked[-1].subject)
     answers = [each.answer for each in found if not each.abstained]
     assert answers
     assert {(each["rate_pct"], each["reasoning"]) for each in answers} == {(-20, "shorts pay")}
     # Who decides is shown its numbers, and none of its words.
-    session.mind.request("decision", session.now_ns)
+    session.decision_engine.request("decision", session.now_ns)
     session.advance_to(session.now_ns + 2 * SECOND_NS)
     shown = next(each.prompts["qwen"].user for each in session.take_undispatched() if each.kind == "decision")
     assert '"funding":{"rate_pct":-20,"confidence_pct":60}' in shown

@@ -12,7 +12,7 @@ from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.book import RebalanceBook, RebalanceClaim, RebalanceOrder
-from triplegain.decision.rebalance.plan import Leg, RebalancePlan, RebalanceSettings
+from triplegain.decision.rebalance.plan import PlanLeg, RebalancePlan, RebalanceSettings
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
@@ -36,8 +36,8 @@ def quotes(btc: tuple[str, str] = ("49990", "50010"), xrp: tuple[str, str] = ("0
     }
 
 
-def leg(side: Side, symbol: str, quantity: str, notional: str) -> Leg:
-    return Leg(symbol, side, Decimal(quantity), Decimal(notional))
+def leg(side: Side, symbol: str, quantity: str, notional: str) -> PlanLeg:
+    return PlanLeg(symbol, side, Decimal(quantity), Decimal(notional))
 
 
 SELL_BTC = leg(Side.SELL, "BTC/USDT", "0.006", "298.74024")
@@ -45,7 +45,7 @@ BUY_XRP = leg(Side.BUY, "XRP/USDT", "600", "301.2")
 
 
 def a_plan(
-    sells: tuple[Leg, ...] = (SELL_BTC,), buys: tuple[Leg, ...] = (BUY_XRP,), moved: str = "300"
+    sells: tuple[PlanLeg, ...] = (SELL_BTC,), buys: tuple[PlanLeg, ...] = (BUY_XRP,), moved: str = "300"
 ) -> RebalancePlan:
     return RebalancePlan(NOW_NS, Decimal(3000), Decimal(moved), {}, sells, buys)
 

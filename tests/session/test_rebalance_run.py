@@ -34,7 +34,7 @@ def market() -> Any:
 
 
 def opened(market: Any, **changes: Any) -> TradingSession:
-    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings(), **changes)
+    settings = crash_settings(decision=RULES, rebalance=RebalanceSettings(), **changes)
     return warm(TradingSession(settings), market[0])
 
 
@@ -77,7 +77,7 @@ def test_a_model_may_put_it_off_and_nothing_else(market: Any) -> None:
     cast = ModelAssignment({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
     value = {"mode": "defer", "confidence_pct": 70, "reasoning": "later"}
     models = ScriptedModels(replies={"deepseek": ModelAnswer(value, "d-1", Usage(10**9, 1, 1))})
-    settings = crash_settings(mind=DecisionSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
+    settings = crash_settings(decision=DecisionSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
     played = play(warm(TradingSession(settings), market[0]), market[1][: 2 * 180], models)
     assert [each.kind for each in models.asked] == ["rebalance"] * 2
     assert not played.all("fills")
@@ -89,4 +89,4 @@ def test_while_trading_is_paused_nothing_is_rebalanced(market: Any) -> None:
     session.paused = True
     played = play(session, market[1][:200], ScriptedModels())
     assert not played.all("fills")
-    assert session.mind.schedule.tallies["rebalance"].skipped == {"paused": 2}
+    assert session.decision_engine.schedule.tallies["rebalance"].skipped == {"paused": 2}

@@ -146,11 +146,11 @@ def test_round_ids_go_on_after_a_restart() -> None:
 def test_a_round_that_is_over_before_anybody_was_asked_is_not_asked_any_more() -> None:
     rounds = Rounds()
     rounds.open(a_round("decision-1", ("gpt", "grok")))
-    assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == {"gpt", "grok"}
+    assert finished(rounds, ASKED + 30 * SECOND_NS).undispatched == {"gpt", "grok"}
     assert not rounds.has_undispatched
     rounds.open(a_round("decision-2", ("gpt",)))
     rounds.take_undispatched()
-    assert finished(rounds, ASKED + 30 * SECOND_NS).unasked == frozenset()
+    assert finished(rounds, ASKED + 30 * SECOND_NS).undispatched == frozenset()
 
 
 def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
@@ -160,7 +160,7 @@ def test_after_a_restart_only_who_was_not_asked_again_is_not_to_blame() -> None:
     rounds.take_undispatched()
     rounds.deliver("decision-1", "gpt", answer(), ASKED + SECOND_NS)
     taken_up(parts, again).go_on()
-    assert finished(again, ASKED + 30 * SECOND_NS).unasked == {"grok"}
+    assert finished(again, ASKED + 30 * SECOND_NS).undispatched == {"grok"}
 
 
 def test_a_question_that_many_models_are_asked_is_stored_once() -> None:

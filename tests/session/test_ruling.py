@@ -56,10 +56,10 @@ class Buyers(ScriptedModels):
 
 def in_conflict(market: Any, models: Buyers) -> tuple[TradingSession, list[MarketEvent]]:
     """A session whose models have decided to buy in a choppy market, and whose conflict is being ruled on."""
-    session = warm(TradingSession(crash_settings(mind=MIND)), market[0])
+    session = warm(TradingSession(crash_settings(decision=MIND)), market[0])
     play(session, market[1][:3], Buyers("proceed"))
     regime(session, "choppy")
-    session.mind.request("decision", session.now_ns)
+    session.decision_engine.request("decision", session.now_ns)
     while not any(each.kind == "conflict" for each in models.asked):
         session.advance_to(session.thinks_at_ns)
         models.answer(session)
@@ -69,7 +69,7 @@ def in_conflict(market: Any, models: Buyers) -> tuple[TradingSession, list[Marke
 def regime(session: TradingSession, word: str) -> None:
     answer = RegimeAnswer(regime=word, confidence_pct=90, reasoning="a test's regime")
     for step in range(2):
-        session.mind.opinions.regimes.observe("BTC/USDT", answer, session.now_ns + step + 1, True)
+        session.decision_engine.signals.regimes.observe("BTC/USDT", answer, session.now_ns + step + 1, True)
 
 
 @pytest.mark.parametrize(("ruling", "outcome"), [("abort", "refused"), ("wait", "held"), ("proceed", "sent")])
@@ -88,7 +88,7 @@ def test_a_ruling_on_a_trade_that_was_decided_otherwise_since_then_changes_nothi
     session, events = in_conflict(market, models)
     regime(session, "trending_bull")
     models.actions.append("hold")
-    session.mind.request("decision", session.now_ns)
+    session.decision_engine.request("decision", session.now_ns)
     played = play(session, events[:3], models)
     ruled = [each for each in played.all("decisions") if "of_decision" in each.details]
     assert [(each.outcome, each.reasons) for each in ruled] == [("held", ("a later decision has taken its place",))]

@@ -141,7 +141,7 @@ async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any,
         assert session.thinks_at_ns > session.now_ns
         await by_hand(commands, RunTask("regime"), AUDIT)
         assert session.thinks_at_ns <= session.now_ns
-        assert session.mind.schedule.tallies["regime"].forced == 0
+        assert session.decision_engine.schedule.tallies["regime"].forced == 0
 
     batches = await play(open_session, market, act)
     asked = part(stored_by([with_audit(batches)]), "decision.schedule")["tasks"]["regime"]
@@ -168,11 +168,11 @@ async def test_a_run_that_would_be_skipped_is_refused_with_the_reason(open_sessi
         await refused(by_hand(commands, RunTask("decision"), AUDIT), "not_now", "halted.*risk state is missing")
         session.risk.reset(session.now_ns, Decimal(10_000))
         for _ in range(DegradationSettings().reduced_after):
-            session.mind.degradation.failed("ollama", session.now_ns, "no route")
+            session.decision_engine.degradation.failed("ollama", session.now_ns, "no route")
         await refused(by_hand(commands, RunTask("sentiment"), AUDIT), "not_now", "ollama failed 3 times: no route")
         await by_hand(commands, RunTask("decision"), AUDIT)
 
-    batches = await play(open_session, market, act, mind=VOTERS)
+    batches = await play(open_session, market, act, decision=VOTERS)
     assert sum(len(batch.security_events) for batch in batches) == 2
 
 

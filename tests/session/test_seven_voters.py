@@ -53,17 +53,19 @@ def test_seven_models_from_configuration_take_one_decision(
     config = load_config({}, tmp_path)
     cast = cast_of(taped_roster(config, "auto", frozenset(SEVEN)))
     assert cast.voters == SEVEN
-    mind = config.mind.of_session(cast, rebalances=False)
+    decision = config.decision.of_session(cast, rebalances=False)
     # Without analyses, which would move the confidence, too.
-    mind = replace(mind, tasks=tuple(replace(task, after=()) for task in mind.tasks if task.name == "decision"))
+    decision = replace(
+        decision, tasks=tuple(replace(task, after=()) for task in decision.tasks if task.name == "decision")
+    )
     feed = market(seconds=20)
-    session = open_session(feed, baseline=None, mind=mind)
+    session = open_session(feed, baseline=None, decision=decision)
     asked: list[Any] = []
     decisions: list[Any] = []
     for event in feed.events():
         session.on_event(event)
         if session.now_ns > feed.start_ns + 5 * SECOND_NS and not asked:
-            session.mind.request("decision", session.now_ns)
+            session.decision_engine.request("decision", session.now_ns)
         for opened in session.take_undispatched():
             if opened.kind != "decision" or asked:
                 continue

@@ -8,29 +8,29 @@ from hypothesis import strategies as st
 from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
-from triplegain.decision.schedule import Slots
+from triplegain.decision.schedule import ConcurrencyLimit
 from triplegain.domain.errors import InvalidValueError
 
 LIMITS = {spec.name: spec.concurrency for spec in AGENTS.tasks}
 
 
 @pytest.fixture
-def slots() -> Slots:
-    return Slots.for_tasks(AGENTS.tasks)
+def slots() -> ConcurrencyLimit:
+    return ConcurrencyLimit.for_tasks(AGENTS.tasks)
 
 
-def test_a_task_has_no_more_slots_than_its_limit(slots: Slots) -> None:
+def test_a_task_has_no_more_slots_than_its_limit(slots: ConcurrencyLimit) -> None:
     assert [slots.take("sentiment", name) for name in ("s1", "s2", "s3")] == [True, True, False]
     assert slots.take("rebalance", "r1")
     assert not slots.take("rebalance", "r2")
 
 
-def test_all_together_have_no_more_than_the_total(slots: Slots) -> None:
+def test_all_together_have_no_more_than_the_total(slots: ConcurrencyLimit) -> None:
     assert [slots.take("technical", f"t{n}") for n in range(3)] == [True] * 3
     assert [slots.take("regime", f"g{n}") for n in range(3)] == [True, True, False]
 
 
-def test_who_waits_goes_in_order_with_decisions_first(slots: Slots) -> None:
+def test_who_waits_goes_in_order_with_decisions_first(slots: ConcurrencyLimit) -> None:
     for n in range(3):
         slots.take("technical", f"t{n}")
     for n in range(3):
@@ -45,13 +45,13 @@ def test_who_waits_goes_in_order_with_decisions_first(slots: Slots) -> None:
 
 
 def test_one_whose_task_is_full_holds_up_nobody_else() -> None:
-    slots = Slots({"technical": 1, "regime": 3}, total=3)
+    slots = ConcurrencyLimit({"technical": 1, "regime": 3}, total=3)
     assert slots.take("technical", "t0")
     assert not slots.take("technical", "t1")
     assert slots.take("regime", "g0")
 
 
-def test_giving_back_twice_or_before_leaving_frees_one_slot_at_most(slots: Slots) -> None:
+def test_giving_back_twice_or_before_leaving_frees_one_slot_at_most(slots: ConcurrencyLimit) -> None:
     slots.take("rebalance", "r0")
     slots.take("rebalance", "r1")
     assert slots.give_back("r1") == ()
@@ -61,14 +61,14 @@ def test_giving_back_twice_or_before_leaving_frees_one_slot_at_most(slots: Slots
     assert slots.take("rebalance", "r2"), "asked again, the answer is the same"
 
 
-def test_a_task_without_a_limit_is_an_error(slots: Slots) -> None:
+def test_a_task_without_a_limit_is_an_error(slots: ConcurrencyLimit) -> None:
     with pytest.raises(InvalidValueError, match="no limit"):
         slots.take("hodl", "h0")
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(sorted(LIMITS)), st.integers(0, 9)), max_size=80))
 def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tuple[bool, str, int]]) -> None:
-    slots = Slots.for_tasks(AGENTS.tasks)
+    slots = ConcurrencyLimit.for_tasks(AGENTS.tasks)
     for takes, task, number in steps:
         round_id = f"{task}-{number}"
         if takes:
@@ -81,5 +81,5 @@ def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tu
         for waiting in slots.waiting:
             name = waiting.partition("-")[0]
             assert len(slots.open) == 5 or of_task[name] == LIMITS[name]
-        again = taken_up(kept(slots), Slots.for_tasks(AGENTS.tasks))
+        again = taken_up(kept(slots), ConcurrencyLimit.for_tasks(AGENTS.tasks))
         assert (again.open, again.waiting) == (slots.open, slots.waiting)

@@ -41,7 +41,7 @@ def day(market: Any) -> Played:
 @pytest.mark.slow
 def test_every_task_ran_exactly_as_often_as_it_is_scheduled(day: Played) -> None:
     # 24 h: every minute, five minutes, half hour and hour; the run that is due at the very end has not begun.
-    assert dict(day.session.mind.schedule.runs) == {
+    assert dict(day.session.decision_engine.schedule.runs) == {
         "technical": 1440,
         "regime": 288,
         "sentiment": 48,
@@ -163,9 +163,9 @@ def test_while_everybody_fails_nobody_is_asked_but_by_a_probe_and_the_rules_go_o
     away = ModelFailure(FailureKind.CONNECTION, "nobody there")
     models = ScriptedModels(replies=dict.fromkeys(SIX, away))
     played = run((market[0], market[1][: 3 * 300]), models)
-    mind = played.session.mind
-    assert mind.level.label == "emergency"
-    tally = mind.schedule.tallies["decision"]
+    decision = played.session.decision_engine
+    assert decision.level.label == "emergency"
+    tally = decision.schedule.tallies["decision"]
     assert tally.skipped["emergency"] == 2  # of five: the first three found out
     late = [each for each in models.asked if each.asked_at_ns > FROM_NS + 2 * HOUR_NS]
     assert late
@@ -178,7 +178,7 @@ def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
     """Coins held through the crash: nobody trades, and equity falls with the market, minute by minute."""
     coins = {"USDT": Decimal(1_000), "BTC": Decimal("0.1"), "XRP": Decimal(3_000)}
     analyses = tuple(spec for spec in WITHOUT_REBALANCE if spec.name != "decision")
-    played = run(market, initial_balances=coins, mind=DecisionSettings(tasks=analyses))
+    played = run(market, initial_balances=coins, decision=DecisionSettings(tasks=analyses))
 
     price = {instrument.symbol: instrument.price for instrument in played.session.settings.instruments}
     closes: dict[int, dict[str, Decimal]] = {}
@@ -198,7 +198,7 @@ def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
     assert FROM_NS < daily_ns < drawdown_ns < TO_NS
     assert played.session.risk.must_be_flat
     assert [alert.kind for alert in played.all("alerts")].count("breaker") >= 2
-    assert "breaker" in {alert.kind for alert in played.session.record.mind.last_alerts}
+    assert "breaker" in {alert.kind for alert in played.session.record.log.last_alerts}
 
 
 @pytest.mark.slow
@@ -207,7 +207,7 @@ def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any
     voters = DecisionSettings(
         tasks=WITHOUT_REBALANCE, cast=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
     )
-    played = run(market, initial_balances=coins, mind=voters)
+    played = run(market, initial_balances=coins, decision=voters)
     tripped = next(record for record in played.all("risk") if record.kind == "drawdown")
     at_trip = {p.position_id: p for p in played.all("positions") if p.updated_at_ns <= tripped.time_ns}
     open_then = [p for p in at_trip.values() if p.is_open]
@@ -219,5 +219,5 @@ def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any
     )
     later = [f for f in played.all("fills") if f.time_ns > tripped.time_ns and f.side.value == "buy"]
     assert not later
-    decisions = played.session.mind.schedule.tallies["decision"]
+    decisions = played.session.decision_engine.schedule.tallies["decision"]
     assert decisions.skipped["not running"] >= 1

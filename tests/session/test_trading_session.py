@@ -18,7 +18,7 @@ from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
 from triplegain.ledger.entries import check_balanced
-from triplegain.risk.state import Halt, HaltKind
+from triplegain.risk.state import HaltKind, RiskHalt
 from triplegain.session.trading_session import TradingSession
 
 
@@ -188,7 +188,7 @@ def test_what_risk_refuses_is_counted_apart_from_what_never_came_before_it(
 ) -> None:
     feed = market()
     session = open_session(feed)
-    halted = Halt(HaltKind.DRAWDOWN, None, "a test's halt")
+    halted = RiskHalt(HaltKind.DRAWDOWN, None, "a test's halt")
     session.risk._state = replace(session.risk.memory, halts=(halted,))
     recorded = play(session, feed.events())
     refused = [d for d in recorded if isinstance(d, DecisionRecord) and d.outcome is Outcome.REFUSED]

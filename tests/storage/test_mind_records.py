@@ -1,4 +1,4 @@
-"""What the mind leaves behind: stored with its step, whole or not at all, and read back as it was given."""
+"""What agents leave behind: stored with its step, whole or not at all, and read back as it was given."""
 
 from __future__ import annotations
 

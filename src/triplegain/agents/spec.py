@@ -18,7 +18,7 @@ from triplegain.domain.configured import key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.reply import Prompt, Tool
-from triplegain.llm.roster import Role
+from triplegain.llm.roster import ModelRole
 from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
 
 
@@ -113,9 +113,9 @@ class AgentSpec:
                 assert_never(self.work)
 
     @property
-    def role(self) -> Role:
+    def role(self) -> ModelRole:
         """The part its models play: all of them vote, of others the first that can is asked."""
-        return Role(self.name, self.tools, all_play=self.work is Flow.VOTE)
+        return ModelRole(self.name, self.tools, all_play=self.work is Flow.VOTE)
 
     @property
     def goes_by_rules(self) -> bool:

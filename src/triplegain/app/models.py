@@ -120,7 +120,7 @@ def model_specs(config: Config) -> tuple[ModelSpec, ...]:
 
 def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) -> dict[str, int]:
     """Questions of each agent in a day of the schedule, if nothing is skipped; conflicts as often as decisions."""
-    tasks = config.mind.schedule.tasks
+    tasks = config.decision.schedule.tasks
     subjects = {Subject.PAIR: symbols, Subject.ASSET: assets, Subject.PORTFOLIO: 1}
     calls = {}
     for agent in AGENTS:
@@ -133,7 +133,7 @@ def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) 
 
 
 def cast_of(roster: Roster) -> ModelAssignment:
-    """The parts as a session's mind is told them."""
+    """The parts as a session is told them."""
     models = {role: roster.asked(role) for role in roster.roles}
     providers = {spec.name: spec.provider.value for spec in roster.present}
     if resolvers := models[CONFLICT.name]:
@@ -145,7 +145,7 @@ def cast_of(roster: Roster) -> ModelAssignment:
 
 def _plan(config: Config, specs: tuple[ModelSpec, ...]) -> Plan:
     roles = {agent.role: config.roles[agent.name] for agent in AGENTS}
-    return Plan(specs, roles, config.budget.per_day_usd, config.mind.consensus.voters)
+    return Plan(specs, roles, config.budget.per_day_usd, config.decision.consensus.voters)
 
 
 def _spec(config: Config, name: str, words: str) -> ModelSpec:

@@ -80,17 +80,17 @@ def _stop_on_signals(system: PaperSystem) -> None:
         loop.add_signal_handler(number, system.stop)
 
 
-def _thoughts(mind: DecisionSummary | None, cost_usd: Decimal) -> dict[str, Any]:
+def _thoughts(summary: DecisionSummary | None, cost_usd: Decimal) -> dict[str, Any]:
     """What was decided over the whole session, and what models cost it."""
-    if mind is None:
+    if summary is None:
         return {}
-    outcomes = mind.decisions
+    outcomes = summary.decisions
     return {
         "decisions": sum(outcomes.values()) - outcomes["abstained"],
         "abstentions": outcomes["abstained"],
-        "risk_refused": mind.refused_by_risk,
-        "runs": dict(mind.runs),
-        "models": list(mind.voters),
+        "risk_refused": summary.refused_by_risk,
+        "runs": dict(summary.runs),
+        "models": list(summary.voters),
         "llm_cost_usd": text(cost_usd),
     }
 
@@ -110,8 +110,8 @@ async def _summary(system: PaperSystem, reader: SessionReader, database: Databas
         "fills": statistics.fills,
         "fees": {asset: text(fee) for asset, fee in sorted(statistics.fees.items())},
         "equity": None if equity is None else text(equity),
-        **_thoughts(view.mind, await session_cost(database, view.session_id)),
-        "halted": bool(view.halted or (view.mind and view.mind.halted)),
+        **_thoughts(view.decisions, await session_cost(database, view.session_id)),
+        "halted": bool(view.halted or (view.decisions and view.decisions.halted)),
         "fills_sha256": hashes.fills_sha256,
         "ledger_sha256": hashes.ledger_sha256,
         "events_per_s": round(view.events_per_s, 1),

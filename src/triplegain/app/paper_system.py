@@ -218,12 +218,12 @@ class PaperSystem:
             ),
             alerts=tuple(
                 ": ".join(filter(None, (f"{alert.symbol} {alert.position_id}".strip(), alert.message)))
-                for alert in session.record.mind.last_alerts
+                for alert in session.record.log.last_alerts
             ),
             conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
             feed_notes=opened.opened_feed.notes(),
-            mind=(mind := session_views.mind_view(session, self.models.warning)),
-            traded=traded_of(opened.record, [mind.trader] if mind.trader else [], mind.voters),
+            decisions=(summary := session_views.decision_summary(session, self.models.warning)),
+            traded=traded_of(opened.record, [summary.trader] if summary.trader else [], summary.voters),
             unrealised={
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions

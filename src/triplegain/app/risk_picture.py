@@ -18,8 +18,8 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.domain.views import Breaker, CoolDown, Halt, Limits, MarketLimits, RiskState
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.objections import confidence_least
+from triplegain.risk.restrictions import Restrictions, restrictions
 from triplegain.risk.sizing import RISK_CONTEXT
-from triplegain.risk.standing import Restrictions, standing
 from triplegain.risk.state import HaltKind
 from triplegain.session.trading_session import TradingSession
 
@@ -34,7 +34,7 @@ def risk_state(session: TradingSession) -> RiskState:
     drawdown = _percent(peak, equity)
     looks = [_look(session, instrument.symbol) for instrument in session.settings.instruments]
     with localcontext(RISK_CONTEXT):
-        pasts = {look.symbol: standing(memory, session.risk.limits, look.symbol, equity, now_ns) for look in looks}
+        pasts = {look.symbol: restrictions(memory, session.risk.limits, look.symbol, equity, now_ns) for look in looks}
         markets = [_market(session, look, pasts[look.symbol]) for look in looks]
     until_ns = memory.leverage_one_until_ns
     return RiskState(
@@ -84,7 +84,7 @@ def judge(
 
 def _look(session: TradingSession, symbol: str) -> CycleContext:
     """The pictures of a decision, taken without telling the desk a price: that could set off an exit."""
-    regime = session.mind.opinions.regime(symbol)
+    regime = session.decision_engine.signals.regime(symbol)
     return session.situation.look(0, session.now_ns, symbol, "", session.paused, session.halted, regime)
 
 

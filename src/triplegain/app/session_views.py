@@ -25,14 +25,14 @@ def trading_state(session: TradingSession) -> tuple[str, str]:
 
 def agents(session: TradingSession) -> AgentsView:
     """As of now."""
-    mind = session.mind
+    engine = session.decision_engine
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return AgentsView(
-        level=mind.level.label,
-        failing=mind.degradation.reason,
+        level=engine.level.label,
+        failing=engine.degradation.reason,
         trader=None if session.trader is None else session.trader.name,
         tasks=tuple(_tasks(session)),
-        models=tuple(_models(session.settings.mind.cast)),
+        models=tuple(_models(session.settings.decision.cast)),
         markets=tuple(_standing(session, symbol) for symbol in symbols),
     )
 
@@ -44,7 +44,7 @@ def coordinator(session: TradingSession) -> CoordinatorView:
 
 
 def _tasks(session: TradingSession) -> Iterator[Task]:
-    schedule = session.mind.schedule
+    schedule = session.decision_engine.schedule
     tallies = schedule.tallies
     for name, spec in schedule.specs.items():
         tally = tallies.get(name, TaskCounters())
@@ -71,23 +71,23 @@ def _models(cast: ModelAssignment) -> Iterator[Model]:
 
 
 def _standing(session: TradingSession, symbol: str) -> Standing:
-    opinions, now_ns = session.mind.opinions, session.now_ns
-    technical = opinions.technical(symbol, now_ns)
-    sentiment = opinions.sentiment(symbol.partition("/")[0], now_ns)
+    signals, now_ns = session.decision_engine.signals, session.now_ns
+    technical = signals.technical(symbol, now_ns)
+    sentiment = signals.sentiment(symbol.partition("/")[0], now_ns)
     return Standing(
         symbol=symbol,
-        regime=opinions.regime(symbol).value,
+        regime=signals.regime(symbol).value,
         technical=None if technical is None else technical.model_dump(mode="json"),
         sentiment=None if sentiment is None else sentiment_numbers(sentiment),
     )
 
 
-def mind_view(session: TradingSession, warning: str = "") -> DecisionSummary:
+def decision_summary(session: TradingSession, warning: str = "") -> DecisionSummary:
     """As of now. `warning` is about what models cost."""
-    mind, cast = session.mind, session.settings.mind.cast
+    engine, cast = session.decision_engine, session.settings.decision.cast
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return DecisionSummary(
-        runs=dict(mind.schedule.runs),
+        runs=dict(engine.schedule.runs),
         decisions={outcome.value: count for outcome, count in session.decisions.counts.items()},
         refused_by_risk=session.decisions.refused_by_risk,
         opinions=tuple(_opinion(session, symbol) for symbol in symbols),
@@ -95,20 +95,20 @@ def mind_view(session: TradingSession, warning: str = "") -> DecisionSummary:
         voters=cast.voters,
         trader="" if session.trader is None else session.trader.name,
         halted=session.risk.halted(session.now_ns),
-        level="" if mind.level is Level.NORMAL else mind.level.label,
+        level="" if engine.level is Level.NORMAL else engine.level.label,
         warning=warning,
-        waiting=len(mind.voting.waiting),
+        waiting=len(engine.voting.waiting),
         hodl={} if session.hodl is None else {a: q for a, q in session.hodl.holdings().items() if q},
     )
 
 
 def _opinion(session: TradingSession, symbol: str) -> str:
     """One market in one line: what the analysts hold of it now."""
-    opinions, now_ns = session.mind.opinions, session.now_ns
-    technical = opinions.technical(symbol, now_ns)
+    signals, now_ns = session.decision_engine.signals, session.now_ns
+    technical = signals.technical(symbol, now_ns)
     said = "no analysis yet" if technical is None else f"{technical.bias.value} {technical.confidence_pct} %"
-    parts = [f"{symbol} {said}", f"regime {opinions.regime(symbol).value.replace('_', ' ')}"]
-    sentiment = opinions.sentiment(symbol.partition("/")[0], now_ns)
+    parts = [f"{symbol} {said}", f"regime {signals.regime(symbol).value.replace('_', ' ')}"]
+    sentiment = signals.sentiment(symbol.partition("/")[0], now_ns)
     if sentiment is not None:
         parts.append(f"sentiment {sentiment.overall_pct:+d}")
     return ", ".join(parts)

@@ -63,7 +63,7 @@ def session_settings(
         desk=config.desk,
         limits=config.risk,
         baseline=baseline,
-        mind=config.mind.of_session(cast, config.rebalance is not None, recorded),
+        decision=config.decision.of_session(cast, config.rebalance is not None, recorded),
         hodl=config.hodl,
         rebalance=config.rebalance,
         candle_ns=candle_ns,

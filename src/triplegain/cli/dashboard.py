@@ -68,8 +68,8 @@ def state(view: SessionView) -> Text:
     """Halted, paused or running."""
     if view.halted:
         return Text(f" HALTED: {view.halted} ", style=ALARM)
-    if view.mind is not None and view.mind.halted:
-        return Text(f" NO NEW TRADES: {view.mind.halted} ", style=ALARM)
+    if view.decisions is not None and view.decisions.halted:
+        return Text(f" NO NEW TRADES: {view.decisions.halted} ", style=ALARM)
     if view.paused:
         return Text(" PAUSED ", style="bold black on bright_yellow")
     return Text("running", style=GAIN)
@@ -117,23 +117,24 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
     return [_line(first), _line(second), _line(third)]
 
 
-def mind_lines(view: SessionView) -> list[str]:
+def decision_lines(view: SessionView) -> list[str]:
     """Who decides, what holds trading back, what the analysts hold of each market. The most urgent comes last, for it
     is the end that is shown where there is little room."""
-    mind = view.mind
-    if mind is None:
+    summary = view.decisions
+    if summary is None:
         return []
-    who = f"{len(mind.voters)} models vote: {', '.join(mind.voters)}" if mind.voters else f"{mind.trader} decides"
-    runs = ", ".join(f"{task} {count}" for task, count in mind.runs.items())
-    lines = [f"{who or 'nobody decides'}; runs: {runs or 'none'}", *mind.opinions]
-    if mind.waiting:
-        lines.append(f"{mind.waiting} decided trades wait for a conflict to pass")
-    if mind.hodl:
-        lines.append("hodl bag: " + ", ".join(amount(each, asset).plain for asset, each in mind.hodl.items()))
-    lines += mind.risk
-    if mind.level:
-        lines.append(f"models fail: {mind.level}")
-    return [*lines, *([mind.warning] if mind.warning else [])]
+    names = summary.voters
+    who = f"{len(names)} models vote: {', '.join(names)}" if names else f"{summary.trader} decides"
+    runs = ", ".join(f"{task} {count}" for task, count in summary.runs.items())
+    lines = [f"{who or 'nobody decides'}; runs: {runs or 'none'}", *summary.opinions]
+    if summary.waiting:
+        lines.append(f"{summary.waiting} decided trades wait for a conflict to pass")
+    if summary.hodl:
+        lines.append("hodl bag: " + ", ".join(amount(each, asset).plain for asset, each in summary.hodl.items()))
+    lines += summary.risk
+    if summary.level:
+        lines.append(f"models fail: {summary.level}")
+    return [*lines, *([summary.warning] if summary.warning else [])]
 
 
 def shares(wanted: Sequence[int], available: int) -> list[int]:
@@ -157,7 +158,7 @@ def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableTyp
         (len(view.open_orders), lambda n: tables.orders(view, n)),
         (len(fills), lambda n: tables.words("Last fills", fills, n)),
         (len(view.last_decisions), lambda n: tables.words("Last decisions", view.last_decisions, n)),
-        (len(thoughts := mind_lines(view)), lambda n: tables.words("Agents", thoughts, n)),
+        (len(thoughts := decision_lines(view)), lambda n: tables.words("Agents", thoughts, n)),
     ]
     filled = [section for section in sections if section[0]]
     given = shares([want for want, _ in filled], rows - fixed - len(filled))
@@ -167,7 +168,7 @@ def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableTyp
 
 def _wide(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
     """Two columns of framed parts: the market and our place in it on the left, what happened on the right."""
-    thoughts = mind_lines(view)
+    thoughts = decision_lines(view)
     left: _Sections = [
         (len(view.quotes) + 1, lambda n: _framed("Prices", tables.prices(view, n - 1))),
         (len(view.positions) + 1, lambda n: _framed("Open positions", tables.positions(view, n - 1))),

@@ -94,7 +94,7 @@ def plain_line(view: SessionView) -> Text:
     if view.feed_notes:
         parts.append(f"  {view.feed_notes}")
     parts += [(f"  {symbol}: {words}", WARNING) for symbol, words in view.conditions.items() if words]
-    if view.halted or view.paused or (view.mind is not None and view.mind.halted):
+    if view.halted or view.paused or (view.decisions is not None and view.decisions.halted):
         parts += ["  ", state(view)]
     return Text.assemble(*parts)
 

@@ -88,7 +88,7 @@ class Config:
     hodl: HodlSettings | None = part(
         HodlSettings, "hodl", switch=Key("enabled", True, BOOLEAN, "false: nothing is set aside")
     )
-    mind: DecisionSettings = part(DecisionSettings, "orchestration")
+    decision: DecisionSettings = part(DecisionSettings, "orchestration")
     rebalance: RebalanceSettings | None = part(
         RebalanceSettings,
         "portfolio.rebalance",
@@ -108,7 +108,7 @@ class Config:
         for role, names in self.roles.items():
             if len(set(names)) != len(names):
                 raise AtOddsError(f"a model is named twice in {role}", "/llm.roles")
-        named, most = len(self.roles[DECISION.name]), self.mind.consensus.voters
+        named, most = len(self.roles[DECISION.name]), self.decision.consensus.voters
         if named > most:
             raise AtOddsError(
                 f"llm.roles.decision names {named} models, at most {most} decide: consensus.voters in agents.yaml",

@@ -48,10 +48,10 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Signal:
     """Which way the fresh answers of one task look on one symbol. `of_strangers`: they rest on text from outside."""
 
-    viewer: str
+    source: str
     direction: Direction
     confidence: Decimal = _ZERO
     of_strangers: bool = False
@@ -59,7 +59,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class AgreementSettings:
-    """How long a view is fresh; where the multiplier starts to rise and to fall, and how far it does."""
+    """How long a signal is fresh; where the multiplier starts to rise and to fall, and how far it does."""
 
     technical_fresh_ns: int = key("technical_fresh_s", 120, SECONDS, "a technical analysis counts for so long")
     regime_fresh_ns: int = key("regime_fresh_s", 600, SECONDS, "a regime counts for so long")
@@ -87,7 +87,7 @@ class AgreementSettings:
         return known.get(task.name, 2 * task.interval_ns)
 
     def direction(self, lean_pct: int, *, of_strangers: bool) -> Direction | None:
-        """None for a lean that is no view."""
+        """None for a lean that is no signal."""
         if abs(Decimal(lean_pct)) <= (self.sentiment_dead_band * 100 if of_strangers else _ZERO):
             return None
         return Direction.UP if lean_pct > 0 else Direction.DOWN
@@ -95,10 +95,10 @@ class AgreementSettings:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`agreeing` of `fresh` views look the decision's way; `multiplier` is what that makes of its confidence.
+    """`agreeing` of `fresh` signals look the decision's way; `multiplier` is what that makes of its confidence.
 
-    The ratio r is the share of fresh views that look the decision's way. Whoever has no view (a ranging market, a
-    neutral bias, a sentiment near zero) is not counted; with no view at all r is unknown and changes nothing.
+    The ratio r is the share of fresh signals that look the decision's way. Whoever has no signal (a ranging market, a
+    neutral bias, a sentiment near zero) is not counted; with no signal at all r is unknown and changes nothing.
     """
 
     agreeing: int
@@ -106,9 +106,9 @@ class Agreement:
     multiplier: Decimal
 
 
-def agreement(wanted: Direction, views: Iterable[View], settings: AgreementSettings) -> Agreement:
-    """How the views (one of each viewer, all of the decision's symbol) stand to the `wanted` direction."""
-    ways = [view.direction for view in views]
+def agreement(wanted: Direction, signals: Iterable[Signal], settings: AgreementSettings) -> Agreement:
+    """How the signals (one of each source, all of the decision's symbol) stand to the `wanted` direction."""
+    ways = [signal.direction for signal in signals]
     agreeing = ways.count(wanted)
     return Agreement(agreeing, len(ways), multiplier(agreeing, len(ways), settings))
 
@@ -116,10 +116,10 @@ def agreement(wanted: Direction, views: Iterable[View], settings: AgreementSetti
 def multiplier(agreeing: int, fresh: int, settings: AgreementSettings) -> Decimal:
     """1 between the two bounds, rising to 1 + `raise_max` where all agree, falling to 1 - `cut_max` where none does.
 
-    Exact until its last step, which rounds down to six decimals. 1 without a view.
+    Exact until its last step, which rounds down to six decimals. 1 without a signal.
     """
     if not 0 <= agreeing <= fresh:
-        raise InvalidValueError(f"{agreeing} of {fresh} views cannot agree")
+        raise InvalidValueError(f"{agreeing} of {fresh} signals cannot agree")
     if not fresh:
         return _ONE
     ratio = Fraction(agreeing, fresh)
@@ -224,15 +224,15 @@ class Resolution:
 
 def find_conflicts(
     approved: RiskApproved,
-    technical: View | None,
-    sentiment: View | None,
+    technical: Signal | None,
+    sentiment: Signal | None,
     regime: Regime,
     settings: ConflictSettings,
     wanted: Decimal | None = None,
 ) -> tuple[Conflict, ...]:
     """Every conflict over one approved proposal; none unless it opens a position.
 
-    The views are those of its symbol (None: there is none). `wanted` is the base quantity that was asked for by
+    The signals are those of its symbol (None: there is none). `wanted` is the base quantity that was asked for by
     name, None where risk was left to size it.
     """
     if approved.proposal.intent is not Intent.OPEN:
@@ -245,7 +245,7 @@ def find_conflicts(
     return tuple(conflict for conflict in found if conflict is not None)
 
 
-def _contradiction(technical: View | None, sentiment: View | None, settings: ConflictSettings) -> Conflict | None:
+def _contradiction(technical: Signal | None, sentiment: Signal | None, settings: ConflictSettings) -> Conflict | None:
     if technical is None or sentiment is None or technical.direction is sentiment.direction:
         return None
     if abs(EXACT.subtract(technical.confidence, sentiment.confidence)) >= settings.confidence_gap:

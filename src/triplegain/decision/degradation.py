@@ -114,7 +114,7 @@ class DegradationSettings:
 
 
 @dataclass(slots=True)
-class _Course:
+class _Health:
     """Failures in a row (never below the level's threshold) and successes since the last one."""
 
     failures: int = 0
@@ -128,16 +128,16 @@ class Degradation:
 
     def __init__(self, settings: DegradationSettings | None = None) -> None:
         self._settings = settings or DegradationSettings()
-        self._courses: dict[str, _Course] = {}
+        self._health: dict[str, _Health] = {}
 
     @property
     def level(self) -> Level:
         """The worst level of all dependencies."""
-        return max((self.level_of(name) for name in self._courses), default=Level.NORMAL)
+        return max((self.level_of(name) for name in self._health), default=Level.NORMAL)
 
     def level_of(self, dependency: str) -> Level:
-        course = self._courses.get(dependency)
-        return Level.NORMAL if course is None else self._settings.level(course.failures)
+        health = self._health.get(dependency)
+        return Level.NORMAL if health is None else self._settings.level(health.failures)
 
     @property
     def reason(self) -> str:
@@ -145,42 +145,42 @@ class Degradation:
         level = self.level
         if level is Level.NORMAL:
             return ""
-        worst = sorted(name for name in self._courses if self.level_of(name) is level)
-        blamed = (f"{name} failed {self._courses[name].failures} times: {self._courses[name].reason}" for name in worst)
+        worst = sorted(name for name in self._health if self.level_of(name) is level)
+        blamed = (f"{name} failed {self._health[name].failures} times: {self._health[name].reason}" for name in worst)
         return "; ".join(blamed)
 
     def failed(self, dependency: str, now_ns: int, reason: str) -> None:
-        course = self._courses.setdefault(dependency, _Course())
-        course.failures += 1
-        course.successes = 0
-        course.probed_ns = now_ns
-        course.reason = reason
+        health = self._health.setdefault(dependency, _Health())
+        health.failures += 1
+        health.successes = 0
+        health.probed_ns = now_ns
+        health.reason = reason
 
     def succeeded(self, dependency: str) -> None:
-        course = self._courses.get(dependency)
-        if course is None:
+        health = self._health.get(dependency)
+        if health is None:
             return
-        level = self._settings.level(course.failures)
-        course.successes += 1
-        if level and course.successes >= self._settings.successes_back:
-            level, course.successes = Level(level - 1), 0
-        course.failures = self._settings.least_failures(level)
+        level = self._settings.level(health.failures)
+        health.successes += 1
+        if level and health.successes >= self._settings.successes_back:
+            level, health.successes = Level(level - 1), 0
+        health.failures = self._settings.least_failures(level)
         if level is Level.NORMAL:
-            del self._courses[dependency]
+            del self._health[dependency]
 
     def take_probes(self, now_ns: int) -> tuple[str, ...]:
         """Dependencies in an emergency that may be tried once now, sorted; each at most once in the interval."""
         due = [
             name
-            for name, course in sorted(self._courses.items())
-            if self.level_of(name) is Level.EMERGENCY and now_ns - course.probed_ns >= self._settings.probe_interval_ns
+            for name, health in sorted(self._health.items())
+            if self.level_of(name) is Level.EMERGENCY and now_ns - health.probed_ns >= self._settings.probe_interval_ns
         ]
         for name in due:
-            self._courses[name].probed_ns = now_ns
+            self._health[name].probed_ns = now_ns
         return tuple(due)
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.degradation", dict[str, _Course], lambda: self._courses, self._restore)
+        parts.single("decision.degradation", dict[str, _Health], lambda: self._health, self._restore)
 
-    def _restore(self, stored: dict[str, _Course]) -> None:
-        self._courses = stored
+    def _restore(self, stored: dict[str, _Health]) -> None:
+        self._health = stored

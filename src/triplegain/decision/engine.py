@@ -1,4 +1,4 @@
-"""The mind of a session: what is due is begun, what is known by rules is answered at once, models are asked in rounds.
+"""The decision engine: what is due is begun, what is known by rules is answered at once, models are asked in rounds.
 
 Synchronous, in market time. It opens rounds and takes finished ones; who carries the questions to the models and the
 replies back is none of its business. An answer that does not come is an abstention, and nothing waits for it.
@@ -19,12 +19,12 @@ from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
 from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
-from triplegain.decision.opinions import Analysts, LatestSignals
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.record import RecordLog, fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds
-from triplegain.decision.schedule import Schedule, Skip, Slots
+from triplegain.decision.schedule import ConcurrencyLimit, Schedule, Skip
 from triplegain.decision.settings import DecisionSettings
+from triplegain.decision.signals import Analysts, LatestSignals
 from triplegain.decision.voting import Account, Voting
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
@@ -36,7 +36,7 @@ _AGAIN_NS = SECOND_NS
 
 
 class Host(Account, Protocol):
-    """The session around the mind."""
+    """The session around the engine."""
 
     def glance(self, symbol: str) -> Glance | NoSnapshot:
         """What rules look at."""
@@ -72,11 +72,11 @@ class DecisionEngine:
         """`rebalance` None: this session does not rebalance."""
         memory = RegimeMemory(settings.regime_runs_agreeing, settings.regime_model_confidence_min_pct)
         self._agents = settings.agents
-        self.opinions = LatestSignals(memory, settings.agreement, settings.sentiment, settings.fresh_ns)
+        self.signals = LatestSignals(memory, settings.agreement, settings.sentiment, settings.fresh_ns)
         self.rounds = Rounds()
         self.schedule = Schedule(settings.tasks)
         self.degradation = Degradation(settings.degradation)
-        self.voting = Voting(settings, self.opinions, record, host)
+        self.voting = Voting(settings, self.signals, record, host)
         self.due_ns = NEVER
         self.is_asleep = False
         self._settings = settings
@@ -85,14 +85,14 @@ class DecisionEngine:
         self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
         self._host = host
         self._rebalance = rebalance
-        self._analysts = Analysts(settings, self.opinions, record)
-        self._slots = Slots.for_tasks(settings.tasks, settings.schedule.rounds_at_once)
+        self._analysts = Analysts(settings, self.signals, record)
+        self._slots = ConcurrencyLimit.for_tasks(settings.tasks, settings.schedule.rounds_at_once)
         #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
         self._running: dict[str, list[str]] = {}
         self._waiting: dict[str, tuple[str, str]] = {}
         self._strong_ns: dict[str, int] = {}
         #: Markets a decision was due on before anything was known of them: it is made up for as soon as something is.
-        self._owed: set[str] = set()
+        self._deferred: set[str] = set()
         self._ran_ns = 0
 
     def start(self, now_ns: int) -> None:
@@ -230,7 +230,7 @@ class DecisionEngine:
         models = self._cast.players(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
         round_id = self.rounds.next_id(REBALANCE.name) if models else None
         timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
-        asked = self._rebalance.start(round_id, next(iter(models), None), self.opinions, now_ns, timeout_ns)
+        asked = self._rebalance.start(round_id, next(iter(models), None), self.signals, now_ns, timeout_ns)
         if asked is not None:
             self._running.setdefault(REBALANCE.name, []).append(asked.round_id)
             self.rounds.open(asked)
@@ -258,7 +258,7 @@ class DecisionEngine:
         seen = self._host.snapshot(subject)
         if isinstance(seen, NoSnapshot):
             if agent.work is Flow.VOTE:
-                self._owed.add(subject)
+                self._deferred.add(subject)
             self._could_not_ask(agent, subject, model, seen.reason, now_ns)
             return None
         try:
@@ -305,10 +305,10 @@ class DecisionEngine:
             self.voting.retry(subject)
         if DECISION.name not in self.schedule.specs or self.why_skipped(DECISION.name) is not None:
             return
-        if subject in self._owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
-            self._owed.discard(subject)
+        if subject in self._deferred and not isinstance(self._host.snapshot(subject), NoSnapshot):
+            self._deferred.discard(subject)
             self._start(DECISION, DECISION.name, subject, now_ns)
-        seen = self.opinions.technical(subject, now_ns)
+        seen = self.signals.technical(subject, now_ns)
         if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
             return
         rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
@@ -336,7 +336,7 @@ class DecisionEngine:
         """Who answers and who fails, by provider."""
         for model, reply in done.replies.items():
             provider = self._cast.providers.get(model)
-            if provider is None or model in done.unasked:
+            if provider is None or model in done.undispatched:
                 continue
             if isinstance(reply, ModelAnswer):
                 self.degradation.succeeded(provider)
@@ -374,7 +374,7 @@ class DecisionEngine:
 
     def register(self, parts: Parts) -> None:
         """What a restart needs. The engine's own part comes last: what is due next follows from all of them."""
-        self.opinions.register(parts, self._agents)
+        self.signals.register(parts, self._agents)
         self.rounds.register(parts)
         self.schedule.register(parts)
         self._slots.register(parts)
@@ -385,10 +385,10 @@ class DecisionEngine:
         parts.single("decision.engine", EngineState, self._state, self._restore)
 
     def _state(self) -> EngineState:
-        return EngineState(self._running, self._waiting, sorted(self._owed), self._ran_ns, self._strong_ns)
+        return EngineState(self._running, self._waiting, sorted(self._deferred), self._ran_ns, self._strong_ns)
 
     def _restore(self, stored: EngineState) -> None:
-        self._running, self._waiting, self._owed = stored.running, stored.waiting, set(stored.owed)
+        self._running, self._waiting, self._deferred = stored.running, stored.waiting, set(stored.owed)
         self._ran_ns, self._strong_ns = stored.ran_ns, stored.strong_ns
         self.rounds.go_on()
         self._plan()

@@ -60,12 +60,12 @@ class Round:
 class FinishedRound:
     """Every model has a reply: its own, or a time-out. In the order of the prompts.
 
-    `unasked`: models nobody carried the question to in this run, so that their silence says nothing about them.
+    `undispatched`: models nobody carried the question to in this run, so that their silence says nothing about them.
     """
 
     round: Round
     replies: Mapping[str, ModelReply]
-    unasked: frozenset[str] = frozenset()
+    undispatched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Rounds:
         self._replies: dict[str, dict[str, ModelReply]] = {}
         self._arriving: list[tuple[int, str, str, ModelReply]] = []
         self._over: dict[str, Round] = {}
-        self._unasked: list[Round] = []
+        self._undispatched: list[Round] = []
         self._counters: dict[str, int] = {}
         self._touch_round: Callable[[str], None] = lambda _: None
         self._touch_reply: Callable[[str], None] = lambda _: None
@@ -130,7 +130,7 @@ class Rounds:
         self._numbers[opened.round_id] = self._opened
         self._touch_round(opened.round_id)
         self._replies[opened.round_id] = {}
-        self._unasked.append(opened)
+        self._undispatched.append(opened)
         self._plan()
 
     def is_open(self, kind: str, subject: str) -> bool:
@@ -142,13 +142,13 @@ class Rounds:
 
     @property
     def has_undispatched(self) -> bool:
-        return bool(self._unasked)
+        return bool(self._undispatched)
 
     def take_undispatched(self) -> tuple[Round, ...]:
         """Rounds nobody has been asked yet, in this run."""
-        unasked = tuple(self._unasked)
-        self._unasked.clear()
-        return unasked
+        undispatched = tuple(self._undispatched)
+        self._undispatched.clear()
+        return undispatched
 
     def deliver(self, round_id: str, model: str, reply: ModelReply, due_ns: int) -> None:
         """A reply that arrives at `due_ns`. One for an unknown round is dropped: it was asked by another life."""
@@ -194,14 +194,14 @@ class Rounds:
         replies = self._replies.pop(opened.round_id)
         for model in replies:
             self._touch_reply(opened.request_id(model))
-        late = [each for each in self._unasked if each.round_id == opened.round_id]
+        late = [each for each in self._undispatched if each.round_id == opened.round_id]
         for each in late:
             # Time has passed it by with nobody there to ask: now an answer would be of no use.
-            self._unasked.remove(each)
-        unasked = frozenset(model for each in late for model in each.prompts if model not in replies)
+            self._undispatched.remove(each)
+        undispatched = frozenset(model for each in late for model in each.prompts if model not in replies)
         for model in opened.prompts:
-            replies.setdefault(model, _nothing(opened, asked=model not in unasked))
-        return FinishedRound(opened, {model: replies[model] for model in opened.prompts}, unasked)
+            replies.setdefault(model, _nothing(opened, asked=model not in undispatched))
+        return FinishedRound(opened, {model: replies[model] for model in opened.prompts}, undispatched)
 
     def _plan(self) -> None:
         arriving = self._arriving[0][0] if self._arriving else NEVER
@@ -252,7 +252,7 @@ class Rounds:
             known = self._replies[round_id]
             asked = {m: p for m, p in opened.prompts.items() if m not in known and (round_id, m) not in here}
             if asked:
-                self._unasked.append(replace(opened, prompts=asked))
+                self._undispatched.append(replace(opened, prompts=asked))
         self._plan()
 
 

@@ -76,7 +76,7 @@ class TaskCounters:
 
 
 @dataclass(slots=True)
-class _Course:
+class _TaskState:
     """Where one task stands. `run` is the moment and the time-out of the run in progress."""
 
     next_ns: int
@@ -91,7 +91,7 @@ class _Course:
 
 class ScheduleState(msgspec.Struct):
     start_ns: int | None
-    tasks: dict[str, _Course]
+    tasks: dict[str, _TaskState]
 
 
 class Schedule:
@@ -101,7 +101,7 @@ class Schedule:
         """Raises InvalidValueError for an unknown or circular dependency, and for an interval below 1 ns."""
         self.specs = {spec.name: spec for spec in _in_order(tuple(specs))}
         self.start_ns: int | None = None
-        self._courses: dict[str, _Course] = {}
+        self._tasks: dict[str, _TaskState] = {}
         #: The earliest moment at which `ready` will name a task; far in the future before the start.
         self.next_due_ns = NEVER
 
@@ -109,12 +109,12 @@ class Schedule:
         """The session begins: everything that never ran is due. A schedule that has started stays as it is."""
         if self.start_ns is None:
             self.start_ns = now_ns
-            self._courses = {name: _Course(now_ns) for name in self.specs}
+            self._tasks = {name: _TaskState(now_ns) for name in self.specs}
             self._look_ahead()
 
     def due(self, now_ns: int) -> tuple[str, ...]:
         """Everything whose moment has come, in order of dependencies, waiting or not."""
-        return tuple(name for name, course in self._courses.items() if course.due_ns <= now_ns)
+        return tuple(name for name, state in self._tasks.items() if state.due_ns <= now_ns)
 
     def ready(self, now_ns: int) -> tuple[str, ...]:
         """Of those due, the ones that wait for nobody: nothing they build on is due or in progress.
@@ -126,84 +126,84 @@ class Schedule:
 
     def began(self, name: str, now_ns: int) -> None:
         """A run starts. The next one is the first moment of the grid after now."""
-        course, moment_ns = self._take(name, now_ns, running=True)
-        course.run = (moment_ns, now_ns + self.specs[name].timeout_ns)
+        state, moment_ns = self._take(name, now_ns, running=True)
+        state.run = (moment_ns, now_ns + self.specs[name].timeout_ns)
         self._look_ahead()
 
     def ended(self, name: str) -> None:
         """The run in progress is over; those that waited for it may begin."""
-        self._course(name).run = None
+        self._state_of(name).run = None
         self._look_ahead()
 
     def skipped(self, name: str, now_ns: int, why: Skip) -> None:
         """The moment passes without a run. A run that was asked for is forgotten with it."""
-        course, _ = self._take(name, now_ns, running=False)
-        course.tally.skipped[why] = course.tally.skipped.get(why, 0) + 1
+        state, _ = self._take(name, now_ns, running=False)
+        state.tally.skipped[why] = state.tally.skipped.get(why, 0) + 1
         self._look_ahead()
 
     def request(self, name: str, now_ns: int) -> None:
         """Somebody wants a run now, beside the grid. Asked twice before it began, it is one run."""
-        course = self._course(name)
-        if course.asked_ns is None:
-            course.asked_ns = now_ns
+        state = self._state_of(name)
+        if state.asked_ns is None:
+            state.asked_ns = now_ns
         self._look_ahead()
 
     def due_ns(self, name: str) -> int | None:
         """The task's next moment, by the grid or by request; None before the start."""
-        return self._courses[name].due_ns if name in self._courses else None
+        return self._tasks[name].due_ns if name in self._tasks else None
 
     def is_running(self, name: str) -> bool:
-        return name in self._courses and self._courses[name].run is not None
+        return name in self._tasks and self._tasks[name].run is not None
 
     @property
     def runs(self) -> Mapping[str, int]:
         """How often each task has run, by schedule and by request."""
-        return {name: course.tally.ran + course.tally.forced for name, course in self._courses.items()}
+        return {name: state.tally.ran + state.tally.forced for name, state in self._tasks.items()}
 
     @property
     def tallies(self) -> Mapping[str, TaskCounters]:
-        return {name: course.tally for name, course in self._courses.items()}
+        return {name: state.tally for name, state in self._tasks.items()}
 
-    def _course(self, name: str) -> _Course:
+    def _state_of(self, name: str) -> _TaskState:
         try:
-            return self._courses[name]
+            return self._tasks[name]
         except KeyError:
             known = ", ".join(self.specs)
             raise InvalidValueError(f"there is no task {name!r} in a started schedule of {known}") from None
 
-    def _take(self, name: str, now_ns: int, *, running: bool) -> tuple[_Course, int]:
+    def _take(self, name: str, now_ns: int, *, running: bool) -> tuple[_TaskState, int]:
         """The moment that is used up now; the grid moves on if it was one of its own."""
-        course, interval_ns = self._course(name), self.specs[name].interval_ns
-        if course.due_ns > now_ns:
-            raise InvalidValueError(f"{name} is not due before {course.due_ns}, now is {now_ns}: request it first")
-        moment_ns, tally = course.due_ns, course.tally
-        course.asked_ns = None
-        if course.next_ns <= now_ns:
-            passed = (now_ns - course.next_ns) // interval_ns
+        state, interval_ns = self._state_of(name), self.specs[name].interval_ns
+        if state.due_ns > now_ns:
+            raise InvalidValueError(f"{name} is not due before {state.due_ns}, now is {now_ns}: request it first")
+        moment_ns, tally = state.due_ns, state.tally
+        state.asked_ns = None
+        if state.next_ns <= now_ns:
+            passed = (now_ns - state.next_ns) // interval_ns
             tally.missed += passed
             tally.ran += running
-            course.next_ns += (passed + 1) * interval_ns
+            state.next_ns += (passed + 1) * interval_ns
         else:
             tally.forced += running
-        return course, moment_ns
+        return state, moment_ns
 
     def _waits(self, name: str, now_ns: int, due: tuple[str, ...]) -> bool:
-        moment_ns = self._courses[name].due_ns
+        moment_ns = self._tasks[name].due_ns
         for other in self.specs[name].after:
-            course = self._courses[other]
-            if other in due and course.due_ns <= moment_ns:
+            state = self._tasks[other]
+            if other in due and state.due_ns <= moment_ns:
                 return True
-            if course.run is not None and course.run[0] <= moment_ns and now_ns < course.run[1]:
+            if state.run is not None and state.run[0] <= moment_ns and now_ns < state.run[1]:
                 return True
         return False
 
     def _look_ahead(self) -> None:
         """For each task: when it is due, and nothing it waits for can still be due or in progress."""
         ready_ns: dict[str, int] = {}
-        for name, course in self._courses.items():
-            latest = due_ns = course.due_ns
+        for name, state in self._tasks.items():
+            latest = due_ns = state.due_ns
             for other in self.specs[name].after:
-                before = self._courses[other]
+                before = self._tasks[other]
                 if before.due_ns <= due_ns:
                     latest = max(latest, ready_ns[other])
                 if before.run is not None and before.run[0] <= due_ns:
@@ -215,13 +215,13 @@ class Schedule:
         parts.single("decision.schedule", ScheduleState, self._state, self._restore)
 
     def _state(self) -> ScheduleState:
-        return ScheduleState(self.start_ns, self._courses)
+        return ScheduleState(self.start_ns, self._tasks)
 
     def _restore(self, stored: ScheduleState) -> None:
         """A task it does not know never ran, and is due at once."""
         if stored.start_ns is not None:
             start_ns = self.start_ns = stored.start_ns
-            self._courses = {name: stored.tasks.get(name) or _Course(start_ns) for name in self.specs}
+            self._tasks = {name: stored.tasks.get(name) or _TaskState(start_ns) for name in self.specs}
             self._look_ahead()
 
 
@@ -247,14 +247,14 @@ def _in_order(specs: tuple[TaskSpec, ...]) -> list[TaskSpec]:
     return ordered
 
 
-class SlotsState(msgspec.Struct):
+class ConcurrencyState(msgspec.Struct):
     """Round and task, in the order they asked."""
 
     open: tuple[tuple[str, str], ...]
     waiting: tuple[tuple[str, str], ...]
 
 
-class Slots:
+class ConcurrencyLimit:
     """`limits` by task, `total` over all. Rounds that find no slot wait: `first` before all others, then as they came.
 
     At any time no waiting round could have a slot, so whoever asks overtakes nobody.
@@ -271,7 +271,7 @@ class Slots:
         self._waiting: dict[str, str] = {}
 
     @classmethod
-    def for_tasks(cls, specs: Iterable[TaskSpec], total: int = ROUNDS_AT_ONCE) -> Slots:
+    def for_tasks(cls, specs: Iterable[TaskSpec], total: int = ROUNDS_AT_ONCE) -> ConcurrencyLimit:
         return cls({spec.name: spec.concurrency for spec in specs}, total)
 
     def take(self, task: str, round_id: str) -> bool:
@@ -310,10 +310,10 @@ class Slots:
         return len(self._open) < self._total and of_task < self._limits.get(task, self._total)
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.slots", SlotsState, self._state, self._restore)
+        parts.single("decision.slots", ConcurrencyState, self._state, self._restore)
 
-    def _state(self) -> SlotsState:
-        return SlotsState(tuple(self._open.items()), tuple(self._waiting.items()))
+    def _state(self) -> ConcurrencyState:
+        return ConcurrencyState(tuple(self._open.items()), tuple(self._waiting.items()))
 
-    def _restore(self, stored: SlotsState) -> None:
+    def _restore(self, stored: ConcurrencyState) -> None:
         self._open, self._waiting = dict(stored.open), dict(stored.waiting)

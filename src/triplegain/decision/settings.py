@@ -1,4 +1,4 @@
-"""Everything the mind of a session is opened with."""
+"""Everything the decisions of a session is opened with."""
 
 from __future__ import annotations
 

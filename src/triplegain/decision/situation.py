@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
 from triplegain.decision.cycle import CycleContext
-from triplegain.decision.opinions import LatestSignals
+from triplegain.decision.signals import LatestSignals
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import MarketDepth
@@ -164,7 +164,7 @@ _BPS = 10_000
 
 
 def decision_context(
-    situation: CycleContext, positions: Sequence[PositionRecord], opinions: LatestSignals, risk: RiskEngine
+    situation: CycleContext, positions: Sequence[PositionRecord], signals: LatestSignals, risk: RiskEngine
 ) -> DecisionContext:
     """Numbers and closed words only. `positions` are the open ones of the symbol, oldest first."""
     symbol, now_ns, portfolio = situation.symbol, situation.time_ns, situation.portfolio
@@ -187,10 +187,10 @@ def decision_context(
         unrealised_bps=unrealised,
         held_min=None if not positions else (now_ns - positions[0].opened_at_ns) // (60 * SECOND_NS),
         free_pct=free,
-        technical=opinions.technical(symbol, now_ns),
+        technical=signals.technical(symbol, now_ns),
         regime=situation.regime,
-        sentiment=opinions.sentiment(symbol.partition("/")[0], now_ns),
-        others=opinions.others(symbol, now_ns),
+        sentiment=signals.sentiment(symbol.partition("/")[0], now_ns),
+        others=signals.others(symbol, now_ns),
     )
 
 

@@ -39,11 +39,11 @@ from triplegain.decision.conflicts import (
     resolve,
 )
 from triplegain.decision.cycle import CycleContext, CycleOutcome, DecisionExecutor, OpenTrade, refused_details
-from triplegain.decision.opinions import LatestSignals
 from triplegain.decision.outcomes import OutcomeBook
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
 from triplegain.decision.settings import DecisionSettings
+from triplegain.decision.signals import LatestSignals
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Side
@@ -91,13 +91,11 @@ class Account(Protocol):
 class Voting:
     """One session's. `open_round` is given a conflict's question; None as its result: go by the rules."""
 
-    def __init__(
-        self, settings: DecisionSettings, opinions: LatestSignals, record: RecordLog, account: Account
-    ) -> None:
+    def __init__(self, settings: DecisionSettings, signals: LatestSignals, record: RecordLog, account: Account) -> None:
         self.outcomes = OutcomeBook(settings.outcomes)
         self.waiting = WaitingTrades(settings.conflicts.wait_max_ns)
         self._settings = settings
-        self._opinions = opinions
+        self._signals = signals
         self._record = record
         self._account = account
         #: By symbol: the number of the last decision the models took.
@@ -197,7 +195,7 @@ class Voting:
         confidence = combine_confidence(
             counted.mean_confidence, counted.boost, agreed.multiplier, self._settings.agreement
         )
-        sentiment = self._opinions.sentiment(symbol.partition("/")[0], now_ns)
+        sentiment = self._signals.sentiment(symbol.partition("/")[0], now_ns)
         weighed = with_sentiment(replace(answer, confidence=confidence), sentiment, self._settings.sentiment)
         found = {"views": [agreed.agreeing, agreed.fresh], "multiplier": f"{agreed.multiplier:f}"}
         return weighed, {"agreement": found}
@@ -205,9 +203,9 @@ class Voting:
     def _agreement(self, symbol: str, now_ns: int) -> Agreement:
         """How the analysts stand to a buy. What comes from text of strangers may lower confidence; what it would raise
         is left out."""
-        views, settings = self._opinions.views(symbol, now_ns).values(), self._settings.agreement
-        own = agreement(Direction.UP, (view for view in views if not view.of_strangers), settings)
-        return min(own, agreement(Direction.UP, views, settings), key=lambda each: each.multiplier)
+        signals, settings = self._signals.latest(symbol, now_ns).values(), self._settings.agreement
+        own = agreement(Direction.UP, (signal for signal in signals if not signal.of_strangers), settings)
+        return min(own, agreement(Direction.UP, signals, settings), key=lambda each: each.multiplier)
 
     def _act(
         self, answer: Answer, situation: CycleContext, details: dict[str, Any], ask_about: str | None
@@ -232,11 +230,11 @@ class Voting:
     def _conflicts(self, outcome: CycleOutcome, situation: CycleContext) -> tuple[Conflict, ...]:
         if not isinstance(outcome.action, OpenTrade):
             return ()
-        views = self._opinions.views(situation.symbol, situation.time_ns)
+        signals = self._signals.latest(situation.symbol, situation.time_ns)
         return find_conflicts(
             outcome.action.approved,
-            views.get(TECHNICAL.name),
-            views.get(SENTIMENT.name),
+            signals.get(TECHNICAL.name),
+            signals.get(SENTIMENT.name),
             situation.regime,
             self._settings.conflicts,
         )

@@ -1,4 +1,4 @@
-"""What the mind leaves behind: analyses, votes and how they turned out, risk's changes, alerts, the hodl bag, calls.
+"""What agents leave behind: analyses, votes and how they turned out, risk's changes, alerts, the hodl bag, calls.
 
 Like `records.py`: stored with the step they belong to, numbered by the session, times are market time in nanoseconds.
 """

@@ -82,7 +82,7 @@ class SessionView:
     conditions: Mapping[str, str] = field(default_factory=dict)
     #: How a live connection is doing; empty for other feeds.
     feed_notes: str = ""
-    mind: DecisionSummary | None = None
+    decisions: DecisionSummary | None = None
     #: Who decides, by which candles and configuration.
     traded: Traded = field(default_factory=Traded)
 

@@ -24,7 +24,7 @@ _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class ModelRole:
     """A part models play. `tools` is what it cannot be played without.
 
     `all_play`: each of its models is asked; else the first that can, and the others may stand in for it.
@@ -44,7 +44,7 @@ class Plan:
     """The configuration: `roles` name models in the order of preference; at most `voters` are asked all together."""
 
     specs: tuple[ModelSpec, ...]
-    roles: Mapping[Role, tuple[str, ...]]
+    roles: Mapping[ModelRole, tuple[str, ...]]
     per_day_usd: Decimal
     voters: int
 
@@ -69,7 +69,7 @@ class Roster:
     standings: tuple[Availability, ...]
     roles: Mapping[str, tuple[str, ...]]
     per_day_usd: Decimal
-    parts: Mapping[str, Role]
+    parts: Mapping[str, ModelRole]
 
     @classmethod
     def of(
@@ -181,7 +181,7 @@ def _why_not(
     return ""
 
 
-def _players(role: Role, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
+def _players(role: ModelRole, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
     """Those who can, in the wanted order; a local model, once named, votes and plays what nobody else does."""
     able = {spec.name: spec for spec in present if role.tools <= spec.provider.tools}
     players = [name for name in wanted if name in able]

@@ -66,7 +66,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from triplegain.llm.reply import FailureKind, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
-from triplegain.llm.wire import Finish, Question, Role, WireAnswer, WireError
+from triplegain.llm.wire import Finish, Question, Speaker, WireAnswer, WireError
 
 
 class OversizedResponseError(TripleGainError):
@@ -187,7 +187,7 @@ def messages_of(question: Question) -> list[ModelMessage]:
     """The turns, each of ours under the same instructions."""
     messages: list[ModelMessage] = []
     for turn in question.turns:
-        if turn.role is Role.USER:
+        if turn.role is Speaker.USER:
             messages.append(ModelRequest(parts=[UserPromptPart(turn.text)], instructions=question.system))
         else:
             messages.append(ModelResponse(parts=[TextPart(turn.text)]))

@@ -63,14 +63,14 @@ def _sha256(value: dict[str, Any]) -> str:
 _BLIND = (Provider.OLLAMA, Provider.DEEPSEEK)
 
 
-class Role(StrEnum):
+class Speaker(StrEnum):
     USER = "user"
     MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    role: Role
+    role: Speaker
     text: str
 
 
@@ -96,7 +96,7 @@ class Question:
             system += f"\n\nAnswer with one JSON object of this JSON schema and nothing else:\n{text}"
         if spec.provider is Provider.DEEPSEEK:
             system += f"\n\nThe json has this form:\n{shape(request.answer)}"
-        turns = (Turn(Role.USER, request.prompt.user),)
+        turns = (Turn(Speaker.USER, request.prompt.user),)
         schema = strict_schema(request.answer)
         return cls(spec, system, turns, request.answer.__name__, schema, text, request.tools)
 
@@ -105,7 +105,7 @@ class Question:
         complaint = (
             f"Your answer was not accepted: {fault}. Answer again with one JSON object of the schema, only that."
         )
-        return replace(self, turns=(*self.turns, Turn(Role.MODEL, answer), Turn(Role.USER, complaint)))
+        return replace(self, turns=(*self.turns, Turn(Speaker.MODEL, answer), Turn(Speaker.USER, complaint)))
 
     @property
     def tokens_in_max(self) -> int:

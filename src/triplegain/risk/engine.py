@@ -22,8 +22,8 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.risk.objections import confidence_least
+from triplegain.risk.restrictions import BreakerAction, orders, restrictions, trips
 from triplegain.risk.sizing import RISK_CONTEXT, known
-from triplegain.risk.standing import BreakerAction, orders, standing, trips
 from triplegain.risk.state import (
     DAY_NS,
     CoolDown,
@@ -83,7 +83,7 @@ class RiskEngine:
     def confidence_least(self, symbol: str, regime: Regime, now_ns: int) -> Decimal:
         """What an opening has to be sure of at least, as things stand: regime, strictness and losses in a row."""
         with localcontext(RISK_CONTEXT):
-            past = standing(self._state, self.limits, symbol, known(self._state.equity), now_ns)
+            past = restrictions(self._state, self.limits, symbol, known(self._state.equity), now_ns)
         return confidence_least(regime, self.limits, past)
 
     def drain(self) -> tuple[RiskRecord, ...]:
@@ -109,7 +109,7 @@ class RiskEngine:
         if equity is not None:
             self._roll_over(equity, now_ns)
         with localcontext(RISK_CONTEXT):
-            past = standing(self._state, self.limits, proposal.symbol, equity, now_ns)
+            past = restrictions(self._state, self.limits, proposal.symbol, equity, now_ns)
         verdict = assess(proposal, portfolio, market, self.limits, past, elapsed_ns)
         return dataclasses.replace(verdict, decided_at_ns=now_ns, elapsed_ns=elapsed_ns)
 

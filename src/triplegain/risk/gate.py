@@ -19,14 +19,14 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.objections import NO_SHORTS, implausible, objections
+from triplegain.risk.restrictions import Restrictions
 from triplegain.risk.sizing import RISK_CONTEXT, floor_divide, quantity_for_loss, sized_quantity
-from triplegain.risk.standing import Restrictions
 from triplegain.risk.views import MarketView, PortfolioView
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
-class Reduction:
+class OrderSizing:
     """One trade on its way down. Equity, exposure, entry and the quote's dollar price are known by now."""
 
     def __init__(
@@ -191,7 +191,7 @@ def assess(
         against = tuple(objections(proposal, portfolio, market, limits, past, elapsed_ns))
         if against:
             return RiskRefused(proposal, against)
-        return Reduction(proposal, portfolio, market, limits, past).verdict()
+        return OrderSizing(proposal, portfolio, market, limits, past).verdict()
 
 
 def _entry(proposal: TradeProposal, market: MarketView) -> Decimal | None:

@@ -12,8 +12,8 @@ from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import RiskLimits
+from triplegain.risk.restrictions import Restrictions
 from triplegain.risk.sizing import confidence_multiplier, is_usable
-from triplegain.risk.standing import Restrictions
 from triplegain.risk.views import MarketView, PortfolioView
 
 _ABOVE_ZERO = frozenset(("quantity", "entry", "stop", "target", "price of the order", "bid", "ask", "last trade"))

@@ -33,7 +33,7 @@ class HaltKind(StrEnum):
     STATE = "state"
 
 
-class Halt(Struct, frozen=True, array_like=True):
+class RiskHalt(Struct, frozen=True, array_like=True):
     """No new trades until `until_ns`; None: until an administrator resets. It never ends earlier by itself."""
 
     kind: HaltKind
@@ -89,7 +89,7 @@ class RiskState(Struct, frozen=True):
     last_loss_ns: Natural = 0
     halve_next: bool = False
     leverage_one_until_ns: Natural = 0
-    halts: tuple[Halt, ...] = ()
+    halts: tuple[RiskHalt, ...] = ()
     cooldowns: tuple[CoolDown, ...] = ()
     markets: Mapping[str, MarketMemory] = {}
     changes: Natural = 0
@@ -113,13 +113,13 @@ class RiskState(Struct, frozen=True):
     @classmethod
     def damaged(cls, why: str) -> RiskState:
         """Of a session whose record cannot be trusted: halted until an administrator resets."""
-        return cls(0, 0, halts=(Halt(HaltKind.STATE, None, f"risk state is {why}: ADMIN reset"),))
+        return cls(0, 0, halts=(RiskHalt(HaltKind.STATE, None, f"risk state is {why}: ADMIN reset"),))
 
     @property
     def is_damaged(self) -> bool:
         return any(halt.kind is HaltKind.STATE for halt in self.halts)
 
-    def halts_in_force(self, now_ns: int) -> tuple[Halt, ...]:
+    def halts_in_force(self, now_ns: int) -> tuple[RiskHalt, ...]:
         return tuple(halt for halt in self.halts if halt.holds(now_ns))
 
     def losses(self, now_ns: int, memory_ns: int) -> int:

@@ -124,7 +124,7 @@ class SessionCommands:
                 return _Begun(Closing(closing, session.positions_left()))
             case Emergency():
                 session.paused = True
-                session.mind.give_up("a person has stopped everything", session.now_ns)
+                session.decision_engine.give_up("a person has stopped everything", session.now_ns)
                 closing = session.flat()
                 return _Begun(Closing(closing, session.positions_left()), details={"positions": list(closing)})
             case Pause():
@@ -137,7 +137,7 @@ class SessionCommands:
                 return self._reset_risk()
             case RunTask(task):
                 self._check_runs(task)
-                session.mind.request(task, session.now_ns)
+                session.decision_engine.request(task, session.now_ns)
                 return _Begun()
             case ResetSession():
                 return Refusal(Code.REFUSED, "a session does not end itself")
@@ -195,17 +195,17 @@ class SessionCommands:
 
     def _check_runs(self, task: str) -> None:
         """Raises RefusedError where it would only be skipped."""
-        session, mind = self._session, self._session.mind
-        if task not in mind.schedule.specs:
-            known = ", ".join(mind.schedule.specs)
+        session, engine = self._session, self._session.decision_engine
+        if task not in engine.schedule.specs:
+            known = ", ".join(engine.schedule.specs)
             raise RefusedError(
                 Code.UNKNOWN_TASK,
                 f"this session has no task {task}, it has {known}: sentiment and decision need a model, "
                 "rebalance needs rebalance.enabled in portfolio.yaml",
             )
-        if mind.schedule.start_ns is None:
+        if engine.schedule.start_ns is None:
             raise RefusedError(Code.NOT_READY, "the market has not started yet: wait for the first prices")
-        match mind.why_skipped(task):
+        match engine.why_skipped(task):
             case None:
                 pass
             case Skip.PAUSED:
@@ -214,7 +214,7 @@ class SessionCommands:
                 why = session.halted or session.risk.halted(session.now_ns)
                 raise RefusedError(Code.NOT_NOW, f"trading is halted, so {task} would be skipped: {why}")
             case Skip.EMERGENCY | Skip.DEGRADED:
-                why = mind.degradation.reason
+                why = engine.degradation.reason
                 raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
 
     def _order(self, client_order_id: str) -> OrderRecord:

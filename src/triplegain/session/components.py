@@ -114,6 +114,6 @@ def open_rebalance(
         rooms.situation,
         risk,
         decisions,
-        rooms.record.mind,
+        rooms.record.log,
         blocked,
     )

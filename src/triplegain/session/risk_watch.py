@@ -20,7 +20,7 @@ from triplegain.domain.records import CloseReason
 from triplegain.execution.order_manager import OrderManager
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.standing import BreakerAction, CloseEverything, HalvePositions, TightenStops
+from triplegain.risk.restrictions import BreakerAction, CloseEverything, HalvePositions, TightenStops
 
 _MINUTE_NS = 60 * SECOND_NS
 

@@ -102,7 +102,7 @@ class SessionRunner:
         self._duration_ns = duration_ns
         self._until_ns: int | None = None
         self._on_progress = on_progress
-        asked = session.settings.mind.agents, session.settings.session_id
+        asked = session.settings.decision.agents, session.settings.session_id
         self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()

@@ -37,7 +37,7 @@ class SessionSettings:
     limits: RiskLimits
     baseline: BaselineChoice | None
     candle_ns: int
-    mind: DecisionSettings = field(default_factory=DecisionSettings)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
     #: None: the portfolio is left as it is.
     rebalance: RebalanceSettings | None = None
     #: None: nothing of a profit is set aside.

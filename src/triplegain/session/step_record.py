@@ -45,17 +45,17 @@ class StepRecord:
         self._interval_ns = interval_ns
         self.snapshot_due_ns = 0
         self.security_events: list[SecurityEvent] = []
-        self.mind = RecordLog()
+        self.log = RecordLog()
         #: As the last batch left them; after a restart all are said again.
         self._balances: dict[str, BalanceRecord] = {}
 
     @property
     def has_waiting(self) -> bool:
-        return len(self.mind) > 0
+        return len(self.log) > 0
 
     @property
     def is_full(self) -> bool:
-        return len(self.mind) > _WAITING_MAX
+        return len(self.log) > _WAITING_MAX
 
     def snapshot(self, time_ns: int) -> PortfolioSnapshot:
         """Equity, balances and open positions as of now."""
@@ -73,11 +73,11 @@ class StepRecord:
             fees_usd=summary.fees_usd,
             open_positions=len(positions),
         )
-        taken = self.mind.put(taken)
+        taken = self.log.put(taken)
         for position in positions:
             mark = self._prices.mark(position.symbol)
             unrealised = self._executor.positions.unrealised(position.position_id, mark)
-            self.mind.put(
+            self.log.put(
                 PositionSnapshot(
                     0,
                     time_ns,
@@ -108,7 +108,7 @@ class StepRecord:
             balances=self._changed_balances(),
             positions=step.positions,
             security_events=tuple(self.security_events),
-            **self.mind.take(),
+            **self.log.take(),
         )
         self.security_events.clear()
         return batch
@@ -119,8 +119,8 @@ class StepRecord:
         return tuple(changed)
 
     def state(self) -> RecordState:
-        return RecordState(self.snapshot_due_ns, self.mind.numbers)
+        return RecordState(self.snapshot_due_ns, self.log.numbers)
 
     def restore(self, stored: RecordState) -> None:
         self.snapshot_due_ns = stored.snapshot_due_ns
-        self.mind.numbers = dict(stored.numbers)
+        self.log.numbers = dict(stored.numbers)

@@ -74,9 +74,13 @@ class TradingSession:
         self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
-        self.decisions = DecisionExecutor(self.desk, self.risk, self.record.mind)
-        rebalance = open_rebalance(rooms, settings, self.risk, self.decisions, lambda: self.mind.why_no_rebalance)
-        self.mind: DecisionEngine = DecisionEngine(settings.mind, settings.depth, self.record.mind, self, rebalance)
+        self.decisions = DecisionExecutor(self.desk, self.risk, self.record.log)
+        rebalance = open_rebalance(
+            rooms, settings, self.risk, self.decisions, lambda: self.decision_engine.why_no_rebalance
+        )
+        self.decision_engine: DecisionEngine = DecisionEngine(
+            settings.decision, settings.depth, self.record.log, self, rebalance
+        )
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,
@@ -84,10 +88,10 @@ class TradingSession:
             self.portfolio.equity_usd,
             self.market_view,
             (primary.name, primary.length_ns),
-            self.record.mind,
+            self.record.log,
         )
         self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
-        self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.mind)
+        self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.log)
         self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
@@ -101,9 +105,9 @@ class TradingSession:
 
     @property
     def thinks_at_ns(self) -> int:
-        """When risk or the mind have something to do next. Whoever can hold the market advances to it before the next
-        event, so that questions are asked when they arise and not only when the market moves again."""
-        return min(self.mind.due_ns, self.watch.due_ns)
+        """When risk or the decision engine have something to do next. Whoever can hold the market advances to it before
+        the next event, so that questions are asked when they arise and not only when the market moves again."""
+        return min(self.decision_engine.due_ns, self.watch.due_ns)
 
     # -- the market ----------------------------------------------------------------------------------------------
 
@@ -152,7 +156,7 @@ class TradingSession:
             status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
             self.exchange.on_event(status)
             self.prices.observe(status)
-        self.mind.sleep()
+        self.decision_engine.sleep()
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -161,7 +165,7 @@ class TradingSession:
         self.wallet.deposit(balances, time_ns)
         self.record.snapshot_due_ns = time_ns
         self.risk.begin(time_ns)
-        self.mind.start(time_ns)
+        self.decision_engine.start(time_ns)
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
@@ -186,7 +190,7 @@ class TradingSession:
                 self._think(due_ns)
 
     def _think(self, now_ns: int) -> None:
-        """Risk looks at equity; the mind does what is due."""
+        """Risk looks at equity; the decision engine does what is due."""
         self.now_ns = max(self.now_ns, now_ns)
         self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
         if self.watch.due_ns <= now_ns:
@@ -194,11 +198,11 @@ class TradingSession:
                 self._tell_quote(position.symbol)
             self.watch.run(now_ns)
             if halt := self.risk.halted(now_ns):
-                self.mind.give_up(f"trading is halted: {halt}", now_ns)
-            if self.mind.is_asleep and not all(market.condition for market in self.exchange.markets.values()):
-                self.mind.wake()
-        if self.mind.due_ns <= now_ns:
-            self.mind.run(now_ns)
+                self.decision_engine.give_up(f"trading is halted: {halt}", now_ns)
+            if self.decision_engine.is_asleep and not all(each.condition for each in self.exchange.markets.values()):
+                self.decision_engine.wake()
+        if self.decision_engine.due_ns <= now_ns:
+            self.decision_engine.run(now_ns)
         self._settle()
 
     def _run_until(self, time_ns: int) -> None:
@@ -273,13 +277,13 @@ class TradingSession:
     def look(self, symbol: str, agent: str) -> CycleContext:
         """The pictures of now, for one decision."""
         self._tell_quote(symbol)
-        number, regime = self.decisions.next_number, self.mind.opinions.regime(symbol)
+        number, regime = self.decisions.next_number, self.decision_engine.signals.regime(symbol)
         return self.situation.look(number, self.now_ns, symbol, agent, self.paused, self.halted, regime)
 
     def context(self, situation: CycleContext) -> DecisionContext:
         """What voters may know of the account."""
         records = [p for p in self.desk.positions.records() if p.symbol == situation.symbol]
-        return decision_context(situation, records, self.mind.opinions, self.risk)
+        return decision_context(situation, records, self.decision_engine.signals, self.risk)
 
     @property
     def may_trade(self) -> Skip | None:
@@ -307,14 +311,14 @@ class TradingSession:
     @property
     def has_questions(self) -> bool:
         """Somebody should be asked: `take_undispatched`."""
-        return self.mind.rounds.has_undispatched
+        return self.decision_engine.rounds.has_undispatched
 
     def take_undispatched(self) -> tuple[Round, ...]:
-        return self.mind.rounds.take_undispatched()
+        return self.decision_engine.rounds.take_undispatched()
 
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         """A model has replied: an input of the session, like a message of the feed."""
-        self.mind.deliver(round_id, model, reply, self.now_ns)
+        self.decision_engine.deliver(round_id, model, reply, self.now_ns)
 
     # -- commands of a person ------------------------------------------------------------------------------------
 
@@ -380,7 +384,7 @@ class TradingSession:
         told = f"{request.client_order_id} was taken out: {why}"
         position_id = request.position_id or ""
         kind = AlertKind.ORDER_TAKEN_OUT
-        self.record.mind.put(AlertRecord(0, self.now_ns, kind, request.symbol, position_id, told))
+        self.record.log.put(AlertRecord(0, self.now_ns, kind, request.symbol, position_id, told))
         self._settle()
         return True
 
@@ -426,7 +430,7 @@ class TradingSession:
         else:
             self.trader.register(self.parts)
         single("session.record", RecordState, self.record.state, self.record.restore)
-        self.mind.register(self.parts)
+        self.decision_engine.register(self.parts)
         self.watch.register(self.parts)
         if self.hodl is not None:
             self.hodl.register(self.parts)

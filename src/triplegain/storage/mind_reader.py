@@ -1,4 +1,4 @@
-"""What the mind left behind, read: analyses, votes, outcomes, the risk state, alerts, the hodl bag.
+"""What agents left behind, read: analyses, votes, outcomes, the risk state, alerts, the hodl bag.
 
 Pages as in `session_reader.py`: `after` is the number of the last row you have, `newest_first` walks the other way.
 """

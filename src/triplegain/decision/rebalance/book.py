@@ -18,7 +18,7 @@ import msgspec
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import (
-    Leg,
+    PlanLeg,
     Prices,
     RebalanceBatch,
     RebalancePlan,
@@ -48,7 +48,7 @@ class RebalanceOrder:
 
     client_order_id: str
     batch: int
-    leg: Leg
+    leg: PlanLeg
     terms: OrderTerms
     expires_at_ns: int
 
@@ -104,7 +104,7 @@ class BookState(msgspec.Struct, frozen=True):
     mode: RebalanceMode
     money: tuple[str, str, str, str]
     batches: tuple[RebalanceBatch, ...]
-    next_buys: tuple[Leg, ...]
+    next_buys: tuple[PlanLeg, ...]
     until_ns: int
     batch: int
     open: tuple[RebalanceOrder, ...]
@@ -122,7 +122,7 @@ class RebalanceBook:
         self._money = _Money()
         self._batches: deque[RebalanceBatch] = deque()
         #: Purchases of the batch whose sales are out, and the batch's end.
-        self._next_buys: tuple[Leg, ...] = ()
+        self._next_buys: tuple[PlanLeg, ...] = ()
         self._until_ns = 0
         self._batch = 0
         self._open: dict[str, RebalanceOrder] = {}
@@ -261,7 +261,7 @@ class RebalanceBook:
         return RebalanceClaim(self._remember(self._orders(sells, prices)), dropped)
 
     def _purchases(
-        self, legs: tuple[Leg, ...], holdings: Mapping[str, Decimal], quotes: Mapping[str, Quote | None]
+        self, legs: tuple[PlanLeg, ...], holdings: Mapping[str, Decimal], quotes: Mapping[str, Quote | None]
     ) -> tuple[tuple[RebalanceOrder, ...], tuple[str, ...]]:
         """Purchases after their sales: each as far as it is paid for, the ones that get too small left out."""
         prices = self._prices(legs, quotes)
@@ -277,7 +277,7 @@ class RebalanceBook:
                 fitting.append(leg)
         return self._orders(fitting, prices), tuple(words)
 
-    def _paid_for(self, legs: tuple[Leg, ...], money: Fraction, prices: Mapping[str, Prices]) -> list[Leg]:
+    def _paid_for(self, legs: tuple[PlanLeg, ...], money: Fraction, prices: Mapping[str, Prices]) -> list[PlanLeg]:
         """As much of each as its own notional buys at today's ask with the fee, all less by the same share if short."""
         wanted = _sum(legs)
         share = min(Fraction(1), money / wanted) if wanted else Fraction(0)
@@ -289,7 +289,7 @@ class RebalanceBook:
             paid.append(make_leg(Side.BUY, instrument, min(lots, instrument.lots(leg.quantity)), price))
         return paid
 
-    def _prices(self, legs: Iterable[Leg], quotes: Mapping[str, Quote | None]) -> dict[str, Prices] | str:
+    def _prices(self, legs: Iterable[PlanLeg], quotes: Mapping[str, Quote | None]) -> dict[str, Prices] | str:
         """Prices of all of them, or which one has none."""
         known = {}
         for leg in legs:
@@ -299,7 +299,7 @@ class RebalanceBook:
             known[leg.symbol] = found
         return known
 
-    def _orders(self, legs: Iterable[Leg], prices: Mapping[str, Prices]) -> tuple[RebalanceOrder, ...]:
+    def _orders(self, legs: Iterable[PlanLeg], prices: Mapping[str, Prices]) -> tuple[RebalanceOrder, ...]:
         coins = list(self._instruments)
         return tuple(
             RebalanceOrder(
@@ -317,7 +317,7 @@ class RebalanceBook:
         """Sales rest for the first half of a batch's time, so that purchases have the other half."""
         return self._until_ns - self._settings.batch_interval_ns // 2
 
-    def _terms(self, leg: Leg, prices: Prices) -> OrderTerms:
+    def _terms(self, leg: PlanLeg, prices: Prices) -> OrderTerms:
         if self._mode is not RebalanceMode.LIMIT_ORDERS:
             return Market()
         return Limit(prices.bid if leg.side is Side.BUY else prices.ask)
@@ -354,5 +354,5 @@ class RebalanceBook:
         self._open = {order.client_order_id: order for order in stored.open}
 
 
-def _sum(legs: Iterable[Leg]) -> Fraction:
+def _sum(legs: Iterable[PlanLeg]) -> Fraction:
     return sum((Fraction(leg.notional) for leg in legs), Fraction(0))

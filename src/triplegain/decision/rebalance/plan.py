@@ -85,7 +85,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class PlanLeg:
     """One trade of a plan or of a batch: `quantity` in base, `notional` in quote.
 
     The notional of a purchase is with fees and is the most that may be spent; that of a sale what it should bring.
@@ -108,8 +108,8 @@ class RebalancePlan:
     total_usd: Decimal
     moved_usd: Decimal
     shares: Mapping[str, Decimal]
-    sells: tuple[Leg, ...]
-    buys: tuple[Leg, ...]
+    sells: tuple[PlanLeg, ...]
+    buys: tuple[PlanLeg, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -131,15 +131,15 @@ def prices_of(quote: Quote | None) -> Prices | None:
     return Prices(bid, ask)
 
 
-def make_leg(side: Side, instrument: Instrument, lots: int, prices: Prices) -> Leg:
+def make_leg(side: Side, instrument: Instrument, lots: int, prices: Prices) -> PlanLeg:
     """So many lots as reckoned: a sale at the bid less the highest fee, a purchase at the ask with it on top."""
     quantity = instrument.quantity(lots)
     rate = EXACT.divide(Decimal(instrument.fees.tiers[0].taker_ppm), RATE_UNIT)
     price, factor = (prices.ask, 1 + rate) if side is Side.BUY else (prices.bid, 1 - rate)
-    return Leg(instrument.symbol, side, quantity, EXACT.multiply(EXACT.multiply(quantity, price), factor))
+    return PlanLeg(instrument.symbol, side, quantity, EXACT.multiply(EXACT.multiply(quantity, price), factor))
 
 
-def too_small(leg: Leg, instrument: Instrument, prices: Prices) -> str:
+def too_small(leg: PlanLeg, instrument: Instrument, prices: Prices) -> str:
     """Why the exchange would not take it, in words; empty if it would."""
     if leg.quantity < instrument.quantity_min:
         return f"{text(leg.quantity)} {instrument.base} is below the exchange's minimum {text(instrument.quantity_min)}"
@@ -230,7 +230,7 @@ class _Planner:
             left_out=tuple(self._left_out),
         )
 
-    def _legs(self, side: Side, amounts: Mapping[str, Fraction]) -> dict[str, Leg]:
+    def _legs(self, side: Side, amounts: Mapping[str, Fraction]) -> dict[str, PlanLeg]:
         legs = {}
         for coin, usd in amounts.items():
             instrument, prices = self._instruments[coin], self._prices[coin]
@@ -244,7 +244,7 @@ class _Planner:
                 legs[coin] = leg
         return legs
 
-    def _affordable(self, buys: dict[str, Leg], sells: dict[str, Leg]) -> dict[str, Leg]:
+    def _affordable(self, buys: dict[str, PlanLeg], sells: dict[str, PlanLeg]) -> dict[str, PlanLeg]:
         """All purchases smaller by the same share, if cash and sales do not pay for them with fees."""
         cost = sum((Fraction(leg.notional) for leg in buys.values()), Fraction(0))
         money = self._values[self._settings.cash] + sum(Fraction(leg.notional) for leg in sells.values())
@@ -253,7 +253,7 @@ class _Planner:
         amounts = {coin: Fraction(leg.quantity) * self._prices[coin].mark * money / cost for coin, leg in buys.items()}
         return self._legs(Side.BUY, amounts)
 
-    def _nearer(self, sells: dict[str, Leg], buys: dict[str, Leg], off: Mapping[str, Fraction]) -> bool:
+    def _nearer(self, sells: dict[str, PlanLeg], buys: dict[str, PlanLeg], off: Mapping[str, Fraction]) -> bool:
         """The distances from the targets, added up, are less afterwards than before."""
         moved = {coin: -self._worth({coin: leg}) for coin, leg in sells.items()}
         moved |= {coin: self._worth({coin: leg}) for coin, leg in buys.items()}
@@ -262,7 +262,7 @@ class _Planner:
         after[self._settings.cash] += cash
         return sum(map(abs, after.values())) < sum(abs(each) for each in off.values()) * self._total
 
-    def _worth(self, legs: Mapping[str, Leg]) -> Fraction:
+    def _worth(self, legs: Mapping[str, PlanLeg]) -> Fraction:
         worth = (Fraction(leg.quantity) * self._prices[coin].mark for coin, leg in legs.items())
         return sum(worth, Fraction(0))
 
@@ -283,8 +283,8 @@ class RebalanceBatch:
     number: int
     due_ns: int
     until_ns: int
-    sells: tuple[Leg, ...]
-    buys: tuple[Leg, ...]
+    sells: tuple[PlanLeg, ...]
+    buys: tuple[PlanLeg, ...]
 
 
 def batches_of(
@@ -304,7 +304,7 @@ def batches_of(
     split = mode is RebalanceMode.DCA_24H or planned.moved_usd >= settings.split_from_usd
     count = settings.batches if split else 1
     by_symbol = {instrument.symbol: instrument for instrument in instruments}
-    rows: list[tuple[list[Leg], list[Leg]]] = [([], []) for _ in range(count)]
+    rows: list[tuple[list[PlanLeg], list[PlanLeg]]] = [([], []) for _ in range(count)]
     for leg in planned.sells:
         for row, part in zip(rows, _parts(leg, by_symbol[leg.symbol], count, settings), strict=False):
             row[0].append(part)
@@ -320,7 +320,7 @@ def batches_of(
     return tuple(batches)
 
 
-def _parts(leg: Leg, instrument: Instrument, count: int, settings: RebalanceSettings) -> list[Leg]:
+def _parts(leg: PlanLeg, instrument: Instrument, count: int, settings: RebalanceSettings) -> list[PlanLeg]:
     """Equal parts in whole lots, the odd lots in the first one; as many as `count` if none gets too small."""
     lots = instrument.lots(leg.quantity)
     least_notional = max(settings.trade_min_usd, _MINIMUMS * instrument.cost_min)
@@ -328,9 +328,9 @@ def _parts(leg: Leg, instrument: Instrument, count: int, settings: RebalanceSett
     by_quantity = lots // (_MINIMUMS * instrument.lots_min) if instrument.lots_min else count
     pieces = max(1, min(count, by_notional, by_quantity, lots))
     each, odd = divmod(lots, pieces)
-    rest = Leg(leg.symbol, leg.side, instrument.quantity(each), _share(leg.notional, each, lots))
+    rest = PlanLeg(leg.symbol, leg.side, instrument.quantity(each), _share(leg.notional, each, lots))
     taken = EXACT.multiply(rest.notional, pieces - 1)
-    first = Leg(leg.symbol, leg.side, instrument.quantity(each + odd), EXACT.subtract(leg.notional, taken))
+    first = PlanLeg(leg.symbol, leg.side, instrument.quantity(each + odd), EXACT.subtract(leg.notional, taken))
     return [first, *[rest] * (pieces - 1)]
 
 

@@ -19,11 +19,18 @@ from triplegain.agents.rebalance import (
     rebalance_prompt,
 )
 from triplegain.decision.cycle import DecisionExecutor, refused_details
-from triplegain.decision.opinions import LatestSignals
 from triplegain.decision.rebalance.book import RebalanceBook
-from triplegain.decision.rebalance.plan import Leg, NoRebalance, RebalancePlan, RebalanceSettings, plan, prices_of
+from triplegain.decision.rebalance.plan import (
+    NoRebalance,
+    PlanLeg,
+    RebalancePlan,
+    RebalanceSettings,
+    plan,
+    prices_of,
+)
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
+from triplegain.decision.signals import LatestSignals
 from triplegain.decision.situation import ContextBuilder, SessionPrices
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import divide, text
@@ -144,7 +151,7 @@ class Rebalancing:
         return tuple(self._trade(leg, planned, quotes.get(leg.symbol), regimes) for leg in _legs(planned))
 
     def _trade(
-        self, leg: Leg, planned: RebalancePlan, quote: Quote | None, regimes: Mapping[str, Regime]
+        self, leg: PlanLeg, planned: RebalancePlan, quote: Quote | None, regimes: Mapping[str, Regime]
     ) -> PlannedTrade:
         asset = leg.symbol.partition("/")[0]
         target = self._settings.target(asset)
@@ -172,7 +179,7 @@ def plan_to_json(planned: RebalancePlan) -> dict[str, Any]:
     }
 
 
-def _legs(planned: RebalancePlan) -> tuple[Leg, ...]:
+def _legs(planned: RebalancePlan) -> tuple[PlanLeg, ...]:
     return (*planned.sells, *planned.buys)
 
 
@@ -215,7 +222,7 @@ class RebalanceRun:
     # -- the task ------------------------------------------------------------------------------------------------
 
     def start(
-        self, round_id: str | None, model: str | None, opinions: LatestSignals, now_ns: int, timeout_ns: int
+        self, round_id: str | None, model: str | None, signals: LatestSignals, now_ns: int, timeout_ns: int
     ) -> Round | None:
         """Check, and begin; with `round_id` and `model` the question how comes first, and is returned."""
         planned = self._rebalancing.check(now_ns)
@@ -226,7 +233,7 @@ class RebalanceRun:
         if round_id is None or model is None:
             self._begin(None, now_ns)
             return None
-        regimes = {each.symbol: opinions.regime(each.symbol) for each in self._instruments}
+        regimes = {each.symbol: signals.regime(each.symbol) for each in self._instruments}
         tier = self._instruments[0].fees.tiers[0]
         fees = (tier.taker_ppm // _PPM_PER_BPS, tier.maker_ppm // _PPM_PER_BPS)
         prompt = rebalance_prompt(self._rebalancing.trades(planned, regimes), planned.moved_usd, *fees)

@@ -23,21 +23,21 @@ def market() -> Any:
 
 
 def thoughts_of(session: TradingSession, most: int) -> list[int]:
-    """The moments the mind of this session runs at. Fails at the first above `most`, so that no test hangs."""
+    """The moments this session's decision engine runs at. Fails at the first above `most`, so that no test hangs."""
     moments: list[int] = []
-    run = session.mind.run
+    run = session.decision_engine.run
 
     def counted(now_ns: int) -> None:
         moments.append(now_ns)
-        assert len(moments) <= most, "the mind thinks without end"
+        assert len(moments) <= most, "the engine thinks without end"
         run(now_ns)
 
-    session.mind.run = counted  # type: ignore[method-assign]
+    session.decision_engine.run = counted  # type: ignore[method-assign]
     return moments
 
 
 def test_a_batch_that_is_due_while_trading_is_paused_does_not_stop_the_clock(market: Any) -> None:
-    settings = crash_settings(mind=RULES, rebalance=RebalanceSettings())
+    settings = crash_settings(decision=RULES, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     play(session, market[1][:180], ScriptedModels())
     session.paused = True

@@ -11,7 +11,7 @@ from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import BreakerLimits, CoolDownKind, RiskLimits, StreakLimits, TradingWindow
-from triplegain.risk.state import DAY_NS, Halt, HaltKind, RiskState
+from triplegain.risk.state import DAY_NS, HaltKind, RiskHalt, RiskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Trip:
         return Reason(self.rule, self.words)
 
     @property
-    def halt(self) -> Halt:
-        return Halt(self.kind, self.until_ns, self.words)
+    def halt(self) -> RiskHalt:
+        return RiskHalt(self.kind, self.until_ns, self.words)
 
 
 def trips(state: RiskState, equity: Decimal, limits: BreakerLimits) -> Iterator[Trip]:
@@ -125,7 +125,9 @@ class Restrictions:
     size: tuple[tuple[Rule, Decimal], ...] = ()
 
 
-def standing(state: RiskState, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int) -> Restrictions:
+def restrictions(
+    state: RiskState, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int
+) -> Restrictions:
     """`equity` finite or None for unknown; then what is measured by it is left out, and the gate refuses for that."""
     halts = state.halts_in_force(now_ns)
     halted = {halt.kind for halt in halts}

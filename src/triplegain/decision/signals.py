@@ -32,7 +32,7 @@ from triplegain.agents.technical import TECHNICAL, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
 from triplegain.decision.conflicts import (
     AgreementSettings,
-    View,
+    Signal,
 )
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
@@ -48,7 +48,7 @@ _Typed = TypeVar("_Typed", bound=TypedAnswer)
 _NAMED = (TECHNICAL, REGIME, SOCIAL, NEWS)
 
 
-class OpinionsState(msgspec.Struct):
+class SignalsState(msgspec.Struct):
     """`latest` by agent and subject: the time of its material and the answer as JSON."""
 
     regimes: dict[str, HeldRegime]
@@ -68,7 +68,7 @@ class LatestSignals:
     fresh_ns: Mapping[AgentSpec, int]
     _latest: dict[str, dict[str, tuple[int, TypedAnswer]]] = field(default_factory=dict)
 
-    def hear(
+    def update(
         self, agent: AgentSpec, subject: str, answer: TypedAnswer | Abstain, time_ns: int, *, by_model: bool
     ) -> None:
         if isinstance(answer, RegimeAnswer):
@@ -103,7 +103,7 @@ class LatestSignals:
         is_fresh = 0 <= now_ns - at_ns <= self.fresh_ns.get(agent, -1)
         return said if is_fresh and isinstance(said, answer) else None
 
-    def views(self, symbol: str, now_ns: int) -> dict[str, View]:
+    def latest(self, symbol: str, now_ns: int) -> dict[str, Signal]:
         """By task, of all who inform a decision: those who look some way on this market."""
         found = {}
         for task in dict.fromkeys(agent.task.name for agent in self.fresh_ns if agent.task is not None):
@@ -111,7 +111,7 @@ class LatestSignals:
             weighed = weigh(self._leans(agents, symbol, now_ns))
             of_strangers = any(isinstance(agent.work, TextAnalysis) for agent in agents)
             if weighed and (way := self.agreement.direction(weighed[0], of_strangers=of_strangers)):
-                found[task] = View(task, way, Decimal(weighed[1]) / 100, of_strangers)
+                found[task] = Signal(task, way, Decimal(weighed[1]) / 100, of_strangers)
         return found
 
     def _leans(
@@ -130,7 +130,7 @@ class LatestSignals:
     def register(self, parts: Parts, agents: Registry) -> None:
         """`agents` are those whose answers are taken back."""
 
-        def restore(stored: OpinionsState) -> None:
+        def restore(stored: SignalsState) -> None:
             self.regimes.restore(stored.regimes)
             self._latest = {}
             for agent in agents:
@@ -140,22 +140,22 @@ class LatestSignals:
                         answer = agent.answer.model_validate(said)
                         self._latest.setdefault(agent.name, {})[subject] = (at_ns, answer)
 
-        parts.single("decision.opinions", OpinionsState, self._state, restore)
+        parts.single("decision.opinions", SignalsState, self._state, restore)
 
-    def _state(self) -> OpinionsState:
+    def _state(self) -> SignalsState:
         latest = {
             agent: {subject: (at_ns, answer.model_dump(mode="json")) for subject, (at_ns, answer) in said.items()}
             for agent, said in self._latest.items()
         }
-        return OpinionsState(self.regimes.state(), latest)
+        return SignalsState(self.regimes.state(), latest)
 
 
 class Analysts:
     """Answers go to `opinions` and, like abstentions, to the record."""
 
-    def __init__(self, settings: DecisionSettings, opinions: LatestSignals, record: RecordLog) -> None:
+    def __init__(self, settings: DecisionSettings, signals: LatestSignals, record: RecordLog) -> None:
         self._settings = settings
-        self._opinions = opinions
+        self._signals = signals
         self._record = record
 
     def by_rules(self, agent: AgentSpec, symbol: str, seen: Glance | NoSnapshot, now_ns: int) -> None:
@@ -166,7 +166,7 @@ class Analysts:
             self._record.put(analysis_record(agent.name, symbol, Abstain(seen.reason), now_ns))
             return
         answer = agent.work.rules(seen, self._settings.rules.get(agent.name))
-        self._opinions.hear(agent, symbol, answer, now_ns, by_model=False)
+        self._signals.update(agent, symbol, answer, now_ns, by_model=False)
         self._record.put(analysis_record(agent.name, symbol, answer, now_ns))
 
     def market_round(
@@ -227,7 +227,7 @@ class Analysts:
         ((model, reply),) = finished.replies.items()
         answer = answered(agent.answer, reply)
         if not asked.notes.get("probe"):
-            self._opinions.hear(agent, asked.subject, answer, asked.asked_at_ns, by_model=True)
+            self._signals.update(agent, asked.subject, answer, asked.asked_at_ns, by_model=True)
         told = (model, asked.snapshot_hash, asked.request_id(model), reply.usage.latency_ns)
         self._record.put(analysis_record(agent.name, asked.subject, answer, now_ns, *told))
 
