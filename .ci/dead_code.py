@@ -17,15 +17,6 @@ DECORATORS = ["@model_validator", "@field_validator", "@*.command", "@app.*"]
 ALLOWED = {
     # Called by a library: html.parser, rich.
     "handle_starttag", "handle_startendtag", "handle_endtag", "handle_data", "render",
-    # A clock that is set by hand: for whoever runs a part by itself.
-    "ManualClock",
-    # Read by tests alone so far: rows that no command and no route shows.
-    "votes_of", "risk_history", "hodl_holdings", "ledger_entries", "position_snapshots",
-    "order_events",
-    # Tests compare with it: the slow way to the same result.
-    "check_balanced", "peek",
-    # Behaviour that the specification names.
-    "update_prices", "execute_trade", "trade_history", "to_dict_public", "statistics",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from tests.execution.test_desk_on_paper_exchange import BTC, OPENING, Session
+from tests.ledger.balanced import check_balanced
 from tests.session.stored_parts import rows_of
 
 from triplegain.domain.clock import MILLISECOND_NS
@@ -21,7 +22,6 @@ from triplegain.domain.records import CloseReason
 from triplegain.execution.hodl.allocation import PaperHodlAccount
 from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.ledger.entries import check_balanced
 from triplegain.ledger.wallet import Wallet
 
 HODL, WALLET = LedgerAccount.HODL, LedgerAccount.WALLET

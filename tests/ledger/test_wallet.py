@@ -9,8 +9,7 @@ from tests.session.stored_parts import all_said, rows_of
 
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.parts import Parts
-from triplegain.ledger.entries import LedgerError
-from triplegain.ledger.wallet import Wallet
+from triplegain.ledger.wallet import LedgerError, Wallet
 
 
 @pytest.fixture

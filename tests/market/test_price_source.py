@@ -9,7 +9,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.prices.price_source import MockPriceSource, PaperPriceSource, PriceStatistics
+from triplegain.market.prices.price_source import MockPriceSource, PaperPriceSource
 
 NOW = 1_000_000 * SECOND_NS
 BTC = "BTC/USDT"
@@ -58,12 +58,6 @@ def test_a_quote_older_than_the_stored_one_is_refused_and_said(caplog: pytest.Lo
     assert "older than the one we have" in caplog.text
     quote = prices.quote(BTC, NOW)
     assert quote is not None and quote.bid == Decimal("101.0")
-    assert prices.statistics() == PriceStatistics(1, 0, 2, 1, 0, QuoteSource.REPLAY)
-
-
-def test_a_batch_says_how_many_were_taken() -> None:
-    prices = _feed(MarketDepth.BOOK)
-    assert prices.update_prices([_quote(), _quote(at=NOW - 5), _quote("XRP/USDT"), _quote(at=NOW + 1)]) == 3
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])
@@ -132,10 +126,10 @@ async def test_the_chain_is_feed_then_historical_then_mock() -> None:
     assert await source(NOW - 15 * SECOND_NS) is QuoteSource.REPLAY and stored.asked == 0
     assert await source(NOW) is QuoteSource.HISTORICAL  # the feed has been silent for 20 s
     assert await source(NOW + 31 * SECOND_NS) is QuoteSource.MOCK  # and the stored price is 61 s old
-    assert prices.statistics().database_reads == 2
+    assert stored.asked == 2
 
 
-async def test_what_is_stored_is_seen_once_it_was_looked_up_and_counts() -> None:
+async def test_what_is_stored_is_seen_once_it_was_looked_up() -> None:
     stored = _Stored(_quote(source=QuoteSource.HISTORICAL))
     prices = PaperPriceSource(historical=stored)
     before = prices.quote(BTC, NOW)
@@ -143,9 +137,6 @@ async def test_what_is_stored_is_seen_once_it_was_looked_up_and_counts() -> None
     await prices.look_up(BTC, NOW)
     after = prices.quote(BTC, NOW)
     assert (before, after, stored.asked) == (None, stored.quote, 1)
-    statistics = prices.statistics()
-    assert (statistics.hits, statistics.misses, statistics.database_reads) == (1, 1, 1)
-    assert statistics.source is QuoteSource.HISTORICAL
 
 
 def test_a_mock_price_must_be_a_price() -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+from tests.ledger.balanced import check_balanced
+
 from triplegain.domain.agent_records import HodlRecord
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, account_of
@@ -13,7 +15,6 @@ from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason, CommitBatch, PositionRecord
 from triplegain.execution.hodl.settings import HodlSettings
-from triplegain.ledger.entries import check_balanced
 
 WALLET, HODL = LedgerAccount.WALLET, LedgerAccount.HODL
 BARGAIN_S = (20, 35, 36, 60)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.ledger.balanced import check_balanced
 from tests.session.stored_parts import stored
 
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderSubmitted
@@ -17,7 +18,6 @@ from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
-from triplegain.ledger.entries import check_balanced
 from triplegain.risk.state import HaltKind, RiskHalt
 from triplegain.session.trading_session import TradingSession
 

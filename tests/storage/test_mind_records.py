@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.storage.mind_steps import alert, analysis, hodl, outcome, risk, vote
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
+from tests.storage.stored_rows import ledger_entries
 
 from triplegain.domain.agent_records import AlertKind, HodlStep
 from triplegain.domain.clock import ManualClock
@@ -70,8 +71,8 @@ async def test_votes_of_a_step_may_count_for_a_decision_of_the_same_step(
 ) -> None:
     script = await opened(store)
     await store.commit("a", thought(script.buy(), votes=[vote(1, decision=2), vote(2, decision=2, model="grok")]))
-    assert [each.model for each in await reader.votes_of("a", 2)] == ["gpt", "grok"]
-    assert await reader.votes_of("a", 1) == []
+    assert [each.model for each in await reader.votes("a", decision_numbers=[2])] == ["gpt", "grok"]
+    assert await reader.votes("a", decision_numbers=[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -186,10 +187,10 @@ async def test_pages_and_filters(store: SessionStore, reader: SessionReader) -> 
     assert [each.number for each in await reader.hodl("a", asset="BTC")] == [2]
 
 
-async def test_a_transfer_to_the_bag_is_conserved_and_checked(store: SessionStore, reader: SessionReader) -> None:
+async def test_a_transfer_to_the_bag_is_conserved_and_checked(store: SessionStore, database: Database) -> None:
     """After the buy 9899.6 USDT are in the wallet; 1.5 of them go to the bag: 9898.1."""
     script = await opened(store)
-    last = (await reader.ledger_entries("a"))[-1]
+    last = (await ledger_entries(database, "a"))[-1]
     sides = ((LedgerAccount.WALLET, "-1.5"), (LedgerAccount.HODL, "1.5"))
     entries = tuple(
         LedgerEntry(
@@ -205,7 +206,7 @@ async def test_a_transfer_to_the_bag_is_conserved_and_checked(store: SessionStor
     with pytest.raises(CommitRefusedError, match=r"out of balance by -1\.5"):
         await store.commit("a", replace(moved, entries=entries[:1]))
     await store.commit("a", moved)
-    held = [each for each in await reader.ledger_entries("a") if each.account is LedgerAccount.HODL]
+    held = [each for each in await ledger_entries(database, "a") if each.account is LedgerAccount.HODL]
     assert [(each.asset, each.amount_atoms) for each in held] == [("USDT", atoms(Decimal("1.5")))]
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
+from tests.storage.stored_rows import ledger_entries, position_snapshots
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.orders import OrderStatus
@@ -56,7 +57,9 @@ async def test_an_id_that_exists_gets_a_suffix(store: SessionStore) -> None:
     assert names == [SESSION, f"{SESSION}_2", f"{SESSION}_3"]
 
 
-async def test_everything_of_a_step_reads_back_as_it_was_given(store: SessionStore, reader: SessionReader) -> None:
+async def test_everything_of_a_step_reads_back_as_it_was_given(
+    store: SessionStore, reader: SessionReader, database: Database
+) -> None:
     script = await opened(store)
     batch = script.buy()
     await store.commit(SESSION, batch)
@@ -65,8 +68,8 @@ async def test_everything_of_a_step_reads_back_as_it_was_given(store: SessionSto
     assert await reader.positions(SESSION) == list(batch.positions)
     assert await reader.decisions(SESSION) == list(batch.decisions)
     assert await reader.portfolio_snapshots(SESSION) == list(batch.portfolio_snapshots)
-    assert await reader.position_snapshots(SESSION, "p-1") == list(batch.position_snapshots)
-    assert (await reader.ledger_entries(SESSION))[-len(batch.entries) :] == list(batch.entries)
+    assert await position_snapshots(database, SESSION) == list(batch.position_snapshots)
+    assert (await ledger_entries(database, SESSION))[-len(batch.entries) :] == list(batch.entries)
     # 10000 - 100 - 0.4 = 9899.6
     assert {each.asset: each.total for each in await reader.balances(SESSION)} == {
         "BTC": Decimal("0.1"),

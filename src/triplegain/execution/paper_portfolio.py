@@ -1,32 +1,26 @@
 """The paper portfolio: one face over wallet, cost book and positions.
 
-The money itself is in the wallet. In a session the exchange books every fill there, in the step in which it happens,
-and the portfolio only follows: `on_fill`. `execute_trade` is for a portfolio that stands alone: it checks, books the
-wallet itself and then follows in the same way. There is no reset: a new start is a new session with a new portfolio.
+The money itself is in the wallet: the exchange books every fill there, in the step in which it happens, and the
+portfolio only follows. There is no reset: a new start is a new session with a new portfolio.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
-from triplegain.domain.clock import iso
-from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount
-from triplegain.domain.money import EXACT, atoms, ceil_to, from_atoms, text
-from triplegain.domain.orders import Side
+from triplegain.domain.money import EXACT, from_atoms
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import BalanceRecord
 from triplegain.domain.statement import AccountSummary, EquitySoFar
 from triplegain.domain.usd import DOLLARS, UsdPrices
-from triplegain.execution.paper_trade import PaperTrade
 from triplegain.execution.positions import Positions, Results
 from triplegain.ledger.realised import CostBook, add_known, in_usd
 from triplegain.ledger.valuation import OpeningValuation, equity_usd
@@ -39,27 +33,13 @@ _ZERO = Decimal(0)
 _MAX_TRADE_HISTORY = 1000
 
 
-class PortfolioError(TripleGainError):
-    """The portfolio refuses a trade. Nothing was booked."""
+@dataclass(frozen=True, slots=True)
+class PaperTrade:
+    """A fill, and what it realised in the quote currency net of its fee; None where a cost is unknown."""
 
-    exit_code = 2
-
-
-class InvalidTradeError(PortfolioError, ValueError):
-    """A trade that cannot be: symbol without a slash, side, quantity or price out of range, not finite."""
-
-
-class InsufficientBalanceError(PortfolioError):
-    """There is not enough to trade with."""
-
-    def __init__(self, asset: str, held: Decimal, needed: Decimal) -> None:
-        self.asset = asset
-        self.held = held
-        self.needed = needed
-        self.missing = EXACT.subtract(needed, held)
-        super().__init__(
-            f"{text(needed)} {asset} are needed and {text(held)} are available: {text(self.missing)} are missing"
-        )
+    number: int
+    fill: OrderFilled
+    realised: Decimal | None
 
 
 class PortfolioState(Struct, frozen=True):
@@ -76,8 +56,8 @@ class PortfolioState(Struct, frozen=True):
 class PaperPortfolio:
     """Balances, P&L and trades of one session. Asset names in any case; an unknown asset is 0.
 
-    `mark` prices a symbol now. `positions` counts wins and losses by position; a trade booked directly counts alone.
-    Realised P&L is by symbol, in its quote currency.
+    `mark` prices a symbol now. `positions` counts wins and losses by position. Realised P&L is by symbol, in its quote
+    currency.
     """
 
     def __init__(
@@ -88,11 +68,11 @@ class PaperPortfolio:
         mark: Mark,
         created_at_ns: int,
         *,
-        wallet: Wallet | None = None,
+        wallet: Wallet,
         positions: Positions | None = None,
         max_trade_history: int = _MAX_TRADE_HISTORY,
     ) -> None:
-        """Without `wallet` a new one is opened with the initial balances; a given one holds them already."""
+        """`wallet` holds the initial balances, once the session has opened."""
         self.session_id = session_id
         self.initial_balances = {asset.upper(): amount for asset, amount in initial_balances.items()}
         self.created_at_ns = self.updated_at_ns = created_at_ns
@@ -108,11 +88,9 @@ class PaperPortfolio:
         self._fees_usd: Decimal | None = _ZERO
         self.equity_so_far = EquitySoFar()
         self._direct = Results()
-        self._history: deque[PaperTrade] = deque(maxlen=max_trade_history)
-        self._wallet = Wallet() if wallet is None else wallet
-        if wallet is None:
-            deposits = {asset: atoms(amount) for asset, amount in self.initial_balances.items()}
-            self._wallet.deposit(deposits, created_at_ns)
+        #: Oldest first; older ones are in the database.
+        self.trade_history: deque[PaperTrade] = deque(maxlen=max_trade_history)
+        self._wallet = wallet
 
     # Balances
 
@@ -148,85 +126,16 @@ class PaperPortfolio:
 
     def on_fill(self, fill: OrderFilled) -> PaperTrade:
         """Follow a fill that the exchange has booked in the wallet. What the hodl bag buys is no trading."""
-        return self._follow(
-            fill.symbol, fill.side, fill.quantity, fill.price, fill.notional, fill.fee, fill.time_ns, fill.fill_id
-        )
-
-    def execute_trade(
-        self,
-        symbol: str,
-        side: Side | str,
-        quantity: Decimal,
-        price: Decimal,
-        now_ns: int,
-        fee: Decimal | None = None,
-    ) -> PaperTrade:
-        """Book a trade: a buy pays value + fee, a sell receives value - fee. Exactly enough is enough.
-
-        `fee` in the quote currency; None takes the first taker tier, rounded up. Raises InvalidTradeError or
-        InsufficientBalanceError, and then nothing has changed.
-        """
-        base, quote, side = _checked(symbol, side, quantity, price)
-        notional = EXACT.multiply(quantity, price)
-        fee = self._fee(symbol, notional) if fee is None else fee
-        if not fee.is_finite() or fee < 0:
-            raise InvalidTradeError(f"a fee must be zero or more, this is {fee}")
-        try:
-            base_leg, quote_leg, fee_leg = (base, atoms(quantity)), (quote, atoms(notional)), (quote, atoms(fee))
-        except InvalidValueError as error:
-            raise InvalidTradeError(str(error)) from None
-        if side is Side.BUY:
-            self._require(quote, EXACT.add(notional, fee))
-            paid, received = quote_leg, base_leg
-        else:
-            self._require(base, quantity)
-            self._require(quote, EXACT.subtract(fee, notional))
-            paid, received = base_leg, quote_leg
-        number = self.trade_count + 1
-        self._wallet.book_fill(now_ns, 0, number, paid=paid, received=received, fee=fee_leg, draw=0)
-        trade = self._follow(f"{base}/{quote}", side, quantity, price, notional, fee, now_ns, "")
-        if side is Side.SELL and trade.realised:
-            won, lost = trade.realised > 0, trade.realised < 0
-            self._direct = Results(self._direct.wins + won, self._direct.losses + lost)
-        return trade
-
-    def _fee(self, symbol: str, notional: Decimal) -> Decimal:
-        instrument = self._instruments.get(symbol.upper())
-        if instrument is None:
-            raise InvalidTradeError(f"{symbol}: unknown symbol, its fee must be given")
-        rate = EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT)
-        return ceil_to(EXACT.multiply(notional, rate), Decimal(1).scaleb(-instrument.fee_decimals))
-
-    def _require(self, asset: str, needed: Decimal) -> None:
-        if self.available(asset) < needed:
-            raise InsufficientBalanceError(asset, self.available(asset), needed)
-
-    def _follow(
-        self,
-        symbol: str,
-        side: Side,
-        quantity: Decimal,
-        price: Decimal,
-        notional: Decimal,
-        fee: Decimal,
-        time_ns: int,
-        fill_id: str,
-    ) -> PaperTrade:
-        quote = symbol.partition("/")[2]
+        quote = fill.symbol.partition("/")[2]
         quote_usd = self.usd_price(quote)
-        realised = self.cost_book.book(symbol, side, quantity, notional, fee, quote_usd)
+        realised = self.cost_book.book(fill.symbol, fill.side, fill.quantity, fill.notional, fill.fee, quote_usd)
         self.trade_count += 1
-        self.fees_paid[quote] = EXACT.add(self.fees_paid.get(quote, _ZERO), fee)
-        self._fees_usd = add_known(self._fees_usd, in_usd(fee, quote_usd))
-        self.updated_at_ns = time_ns
-        trade = PaperTrade(self.trade_count, time_ns, symbol, side, quantity, price, notional, fee, realised, fill_id)
-        self._history.append(trade)
+        self.fees_paid[quote] = EXACT.add(self.fees_paid.get(quote, _ZERO), fill.fee)
+        self._fees_usd = add_known(self._fees_usd, in_usd(fill.fee, quote_usd))
+        self.updated_at_ns = fill.time_ns
+        trade = PaperTrade(self.trade_count, fill, realised)
+        self.trade_history.append(trade)
         return trade
-
-    @property
-    def trade_history(self) -> tuple[PaperTrade, ...]:
-        """The last `max_trade_history` trades, oldest first; older ones are in the database."""
-        return tuple(self._history)
 
     # Results
 
@@ -306,34 +215,3 @@ class PaperPortfolio:
         self.updated_at_ns, self.trade_count = stored.updated_at_ns, stored.trade_count
         self.fees_paid, self._fees_usd = dict(stored.fees_paid), stored.fees_usd
         self.equity_so_far, self._direct = stored.equity_so_far, stored.direct
-
-    def to_dict_public(self) -> dict[str, Any]:
-        """What a viewer may see: no ledger state, no reservations by order."""
-        return {
-            "session_id": self.session_id,
-            "balances": {
-                b.asset: {"total": text(b.total), "held": text(b.held), "available": text(b.total - b.held)}
-                for b in self.balances()
-            },
-            "initial_balances": {asset: text(amount) for asset, amount in self.initial_balances.items()},
-            "realised_pnl": {s: None if gain is None else text(gain) for s, gain in self.realised_pnl.items()},
-            "fees_paid": {asset: text(fee) for asset, fee in self.fees_paid.items()},
-            "trade_count": self.trade_count,
-            "wins": self.wins,
-            "losses": self.losses,
-            "created_at": iso(self.created_at_ns),
-            "updated_at": iso(self.updated_at_ns),
-        }
-
-
-def _checked(symbol: str, side: Side | str, quantity: Decimal, price: Decimal) -> tuple[str, str, Side]:
-    base, slash, quote = symbol.upper().partition("/")
-    if not (base and slash and quote):
-        raise InvalidTradeError(f"a symbol reads BASE/QUOTE, this is {symbol!r}")
-    for name, value in (("quantity", quantity), ("price", price)):
-        if not value.is_finite() or value <= 0:
-            raise InvalidTradeError(f"{name} must be a finite decimal above zero, this is {value}")
-    try:
-        return base, quote, side if isinstance(side, Side) else Side.parse(side)
-    except ValueError as error:
-        raise InvalidTradeError(str(error)) from None

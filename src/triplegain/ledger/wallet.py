@@ -14,15 +14,19 @@ from decimal import Decimal
 
 import msgspec
 
+from triplegain.domain.errors import TripleGainError
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.parts import Parts, Touch, nobody
-from triplegain.ledger.entries import LedgerError
 
 _WALLET, _HODL = LedgerAccount.WALLET, LedgerAccount.HODL
 
 #: The reservation of an order that has none.
 _NOTHING = ("", 0, _WALLET)
+
+
+class LedgerError(TripleGainError):
+    """A posting that cannot be true. Always a bug or a damaged record: the session halts."""
 
 
 class Reservation(msgspec.Struct, frozen=True):

@@ -73,10 +73,6 @@ class MindReader:
         numbers = None if decision_numbers is None else list(decision_numbers)
         return await read_page(self._database, VoteRecord, page, session_id, numbers, model)
 
-    async def votes_of(self, session_id: str, decision_number: int) -> list[VoteRecord]:
-        """All votes that counted for one decision."""
-        return await self.votes(session_id, decision_numbers=[decision_number], limit=1000)
-
     async def outcomes(
         self, session_id: str, *, after: int | None = None, limit: int = 1000, newest_first: bool = False
     ) -> list[OutcomeRecord]:

@@ -10,8 +10,6 @@ import asyncpg
 import msgspec
 
 from triplegain.domain.clock import from_datetime
-from triplegain.domain.ledger_entry import LedgerEntry
-from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import OrderRecord
 
@@ -28,7 +26,3 @@ def read(kind: type[Record], row: Row) -> Record:
 def order_record(row: Row) -> OrderRecord:
     request = read(OrderRequest, {**row, "quantity": row["requested_quantity"]})
     return read(OrderRecord, {**row, "request": request})
-
-
-def ledger_entry(row: Row) -> LedgerEntry:
-    return read(LedgerEntry, {**row, "transaction": row["ledger_transaction"], "amount_atoms": atoms(row["amount"])})

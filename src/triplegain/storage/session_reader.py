@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import (
     BalanceRecord,
@@ -18,7 +17,6 @@ from triplegain.domain.records import (
     OrderRecord,
     PortfolioSnapshot,
     PositionRecord,
-    PositionSnapshot,
     SessionRecord,
 )
 from triplegain.domain.statement import HaltPeriod
@@ -131,33 +129,12 @@ class SessionReader(MindReader):
         page = Page("paper_decisions", "number", where, after, limit, newest_first)
         return await read_page(self._database, DecisionRecord, page, session_id, symbol, outcome)
 
-    async def ledger_entries(
-        self, session_id: str, *, asset: str | None = None, after: int | None = None, limit: int = 1000
-    ) -> list[LedgerEntry]:
-        """Cursor: the entry's sequence."""
-        page = Page("paper_ledger_entries", "sequence", "($4::text IS NULL OR asset = $4)", after, limit)
-        return await read_page(self._database, rows.ledger_entry, page, session_id, asset)
-
     async def portfolio_snapshots(
         self, session_id: str, *, after: int | None = None, limit: int = 1000, newest_first: bool = False
     ) -> list[PortfolioSnapshot]:
         """The equity curve. Cursor: the snapshot's number."""
         page = Page("paper_portfolio_snapshots", "number", "true", after, limit, newest_first)
         return await read_page(self._database, PortfolioSnapshot, page, session_id)
-
-    async def position_snapshots(
-        self, session_id: str, position_id: str, *, after: int | None = None, limit: int = 1000
-    ) -> list[PositionSnapshot]:
-        """The life of one position. Cursor: the snapshot's number."""
-        page = Page("paper_position_snapshots", "number", "position_id = $4", after, limit)
-        return await read_page(self._database, PositionSnapshot, page, session_id, position_id)
-
-    async def order_events(
-        self, session_id: str, *, order_number: int | None = None, after: int | None = None, limit: int = 1000
-    ) -> list[dict[str, Any]]:
-        """What the exchange answered: sequence, kind, order_number, time_ns, visible_at_ns, event. Cursor: sequence."""
-        page = Page("paper_order_events", "sequence", "($4::bigint IS NULL OR order_number = $4)", after, limit)
-        return await read_page(self._database, dict, page, session_id, order_number)
 
     async def statistics(self, session_id: str) -> SessionStatistics:
         """Counts and sums over what is stored, all of one moment."""

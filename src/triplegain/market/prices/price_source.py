@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Protocol
 
@@ -101,18 +100,6 @@ class HistoricalPrices(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PriceStatistics:
-    """Counts since the start. `source` is the first link of the chain there is."""
-
-    hits: int
-    misses: int
-    updates: int
-    rejected_stale: int
-    database_reads: int
-    source: QuoteSource | None
-
-
 class PaperPriceSource:
     """The latest quote of every symbol, with a rule for when it is too old. All times are market time.
 
@@ -137,7 +124,6 @@ class PaperPriceSource:
         self._quotes: dict[str, Quote] = {}
         self._stored: dict[str, Quote] = {}
         self._complained: set[str] = set()
-        self._hits = self._misses = self._updates = self._rejected_stale = self._database_reads = 0
 
     def observe(self, event: MarketEvent) -> None:
         """Every event of the feed, in order: signs of life, gaps and resynchronisation."""
@@ -150,7 +136,6 @@ class PaperPriceSource:
                 raise InvalidValueError(f"a price of {quote.symbol} must be above zero, this is {price}")
         stored = self._quotes.get(quote.symbol)
         if stored is not None and quote.exchange_time_ns < stored.exchange_time_ns:
-            self._rejected_stale += 1
             late = stored.exchange_time_ns - quote.exchange_time_ns
             # One warning per symbol: a feed that is late once is late a thousand times.
             level = logging.DEBUG if quote.symbol in self._complained else logging.WARNING
@@ -158,30 +143,18 @@ class PaperPriceSource:
             _log.log(level, "%s: quote refused, it is %d ns older than the one we have", quote.symbol, late)
             return False
         self._quotes[quote.symbol] = quote
-        self._updates += 1
         if quote.source is self._feed:
             self._health.heard(quote.exchange_time_ns)
         return True
 
-    def update_prices(self, quotes: Iterable[Quote]) -> int:
-        """Take many; how many were taken."""
-        return sum([self.update_price(quote) for quote in quotes])
-
     def quote(self, symbol: str, now_ns: int) -> Quote | None:
         """The freshest quote there is, None if all are too old. Of what is stored it sees what was looked up before."""
-        return self._counted(self._fresh(symbol, now_ns) or self._from_mock(symbol, now_ns))
+        return self._fresh(symbol, now_ns) or (self._mock.quote(symbol, now_ns) if self._mock else None)
 
     async def look_up(self, symbol: str, now_ns: int) -> None:
         """Read the stored price of a market for which nothing fresh is known."""
         if self.historical is not None and self._fresh(symbol, now_ns) is None:
-            self._database_reads += 1
             self._keep(await self.historical.latest(symbol, now_ns), now_ns)
-
-    def statistics(self) -> PriceStatistics:
-        source = self._feed or (QuoteSource.HISTORICAL if self.historical else QuoteSource.MOCK if self._mock else None)
-        return PriceStatistics(
-            self._hits, self._misses, self._updates, self._rejected_stale, self._database_reads, source
-        )
 
     def _fresh(self, symbol: str, now_ns: int) -> Quote | None:
         quote = self._quotes.get(symbol)
@@ -198,13 +171,3 @@ class PaperPriceSource:
             return None
         self._stored[quote.symbol] = quote
         return quote if self._health.is_lone_price_fresh(quote, now_ns) else None
-
-    def _from_mock(self, symbol: str, now_ns: int) -> Quote | None:
-        return self._mock.quote(symbol, now_ns) if self._mock else None
-
-    def _counted(self, quote: Quote | None) -> Quote | None:
-        if quote is None:
-            self._misses += 1
-        else:
-            self._hits += 1
-        return quote
