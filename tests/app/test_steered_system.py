@@ -101,8 +101,8 @@ async def test_a_reset_ends_the_halt_and_is_stored_with_its_audit_in_one_transac
     answer = await steered.post("/risk/reset")
     assert answer.status_code == 200 and answer.json()["ended"] == ["risk state is missing: ADMIN reset"]
     session_id = steered.system.opened.record.session_id
-    [change] = [await steered.reader.risk_state(session_id)]
-    assert change is not None and change.kind == "reset"
+    [change] = await steered.reader.risk(session_id, newest_first=True, limit=1)
+    assert change.kind == "reset"
     assert change.state["peak_equity"] == "10000" and change.state["halts"] == []
     event = await steered.event("risk_reset")
     assert event.actor.startswith("admin:")

@@ -61,7 +61,7 @@ async def test_everything_reads_back_as_it_was_given(store: SessionStore, reader
     assert await reader.analyses("a") == list(batch.analyses)
     assert await reader.votes("a") == list(batch.votes)
     assert await reader.outcomes("a") == list(batch.outcomes)
-    assert await reader.risk_state("a") == batch.risk[-1]
+    assert await reader.risk("a") == list(batch.risk)
     assert await reader.alerts("a") == list(batch.alerts)
     assert await reader.hodl("a") == list(batch.hodl)
 
@@ -115,7 +115,7 @@ async def test_a_batch_that_does_not_continue_what_is_stored_changes_nothing(
         await store.commit("a", thought(script.buy(), **(right | wrong)))
     assert await rows_stored(database) == before
     assert len(await reader.decisions("a")) == 1
-    assert await reader.risk_state("a") == risk(1)
+    assert await reader.risk("a") == [risk(1)]
 
 
 async def test_every_list_goes_on_from_batch_to_batch(store: SessionStore, reader: SessionReader) -> None:
@@ -128,8 +128,8 @@ async def test_every_list_goes_on_from_batch_to_batch(store: SessionStore, reade
                 alerts=[alert(number)], hodl=[hodl(number)],
             ),
         )  # fmt: skip
-    for read in (reader.analyses, reader.votes, reader.alerts, reader.hodl):
-        assert [each.number for each in await read("a")] == [1, 2, 3]
+    for pages in (reader.analyses, reader.votes, reader.alerts, reader.hodl):
+        assert [each.number for each in await pages("a")] == [1, 2, 3]
 
 
 async def test_outcomes_come_hours_after_their_vote_in_any_order(store: SessionStore, reader: SessionReader) -> None:
@@ -137,19 +137,16 @@ async def test_outcomes_come_hours_after_their_vote_in_any_order(store: SessionS
     await store.commit("a", thought(script.idle(), votes=[vote(1), vote(2)]))
     await store.commit("a", thought(script.idle(), outcomes=[outcome(2)]))
     await store.commit("a", thought(script.idle(), outcomes=[outcome(1, 24), outcome(2, 4)]))
-    found = await reader.outcomes("a")
-    assert [(each.vote_number, each.horizon_ns // (3600 * 10**9)) for each in found] == [(1, 24), (2, 1), (2, 4)]
-    # A page holds whole votes: a limit of one row gives both rows of vote 2.
-    assert [each.vote_number for each in await reader.outcomes("a", limit=1, newest_first=True)] == [2, 2]
-    assert [each.vote_number for each in await reader.outcomes("a", after=2, newest_first=True)] == [1]
+    found = {(each.vote_number, each.horizon_ns // (3600 * 10**9)) for each in await reader.outcomes("a")}
+    assert found == {(1, 24), (2, 1), (2, 4)}
 
 
 async def test_the_risk_state_is_the_latest_change(store: SessionStore, reader: SessionReader) -> None:
     script = await opened(store)
-    assert await reader.risk_state("a") is None
+    assert await reader.risk("a") == []
     for number, kind in ((1, "updated"), (2, "halted")):
         await store.commit("a", thought(script.idle(), risk=[risk(number, kind)]))
-    assert await reader.risk_state("a") == risk(2, "halted")
+    assert await reader.risk("a", newest_first=True, limit=1) == [risk(2, "halted")]
 
 
 async def test_the_latest_analysis_of_each_task_and_symbol_is_found(store: SessionStore, reader: SessionReader) -> None:

@@ -106,7 +106,7 @@ async def _summary(system: PaperSystem, reader: SessionReader, database: Databas
         "session": view.session_id,
         "feed": view.feed,
         "events": view.events,
-        "orders": statistics.orders_total,
+        "orders": statistics.orders,
         "fills": statistics.fills,
         "fees": {asset: text(fee) for asset, fee in sorted(statistics.fees.items())},
         "equity": None if equity is None else text(equity),

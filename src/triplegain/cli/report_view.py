@@ -40,9 +40,8 @@ from triplegain.cli.tables import (
 from triplegain.domain.statement import difference, percent_of
 from triplegain.domain.usd import cash_usd
 from triplegain.storage.equity_history import EquityHistory
-from triplegain.storage.report_figures import SymbolFigures, TradeResult
+from triplegain.storage.report_figures import SymbolFigures, TradeResult, UntradedReason
 from triplegain.storage.session_report import SessionReport
-from triplegain.storage.session_statistics import UntradedReason
 
 _HOLDING = "blue"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

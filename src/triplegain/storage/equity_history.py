@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from triplegain.domain.records import SessionRecord
 from triplegain.domain.statement import Drawdown, Statement
 from triplegain.domain.usd import cash_usd
 from triplegain.storage.database import AnyConnection
+from triplegain.storage.rows import read, read_all
 
 #: Snapshots; of a session whose snapshots were rolled up, what stays of each hour. Within an hour the low comes before
 #: the high: both orders are possible, and this one never overstates a drawdown.
@@ -61,8 +63,7 @@ FROM peaks t WHERE t.peak > 0 ORDER BY (t.peak - t.equity) / t.peak DESC, t.time
 """
 
 
-@dataclass(frozen=True, slots=True)
-class EquityPoint:
+class EquityPoint(msgspec.Struct, frozen=True):
     """In USD at a market time; None where an asset had no fresh price."""
 
     time_ns: int
@@ -96,15 +97,15 @@ async def read_equity_history(connection: AnyConnection, record: SessionRecord, 
     """Within the caller's transaction."""
     session_id = record.session_id
     extent = await connection.fetchrow(_EXTENT, session_id)
-    curve = [_point(row) for row in await connection.fetch(_CURVE, session_id, points_max)]
+    curve = read_all(EquityPoint, await connection.fetch(_CURVE, session_id, points_max))
     known = await connection.fetchrow(_LAST_KNOWN, session_id)
     drawdown = await connection.fetchrow(_DRAWDOWN, session_id)
     return EquityHistory(
         **await _figures(connection, record),
-        drawdown=None if drawdown is None else Drawdown(**drawdown),
+        drawdown=drawdown and read(Drawdown, drawdown),
         last=curve[-1] if curve else None,
-        last_known=None if known is None else _point(known),
-        curve=tuple(curve),
+        last_known=known and read(EquityPoint, known),
+        curve=curve,
         snapshots=extent["points"],
         unknown_snapshots=extent["unknown"],
         hourly=extent["hourly"],
@@ -114,7 +115,7 @@ async def read_equity_history(connection: AnyConnection, record: SessionRecord, 
 async def read_point_before(connection: AnyConnection, session_id: str, time_ns: int) -> EquityPoint | None:
     """The latest known equity up to a market time; None where there is none."""
     row = await connection.fetchrow(_KNOWN_UNTIL, session_id, time_ns)
-    return None if row is None else _point(row)
+    return None if row is None else read(EquityPoint, row)
 
 
 async def _figures(connection: AnyConnection, record: SessionRecord) -> dict[str, Any]:
@@ -126,7 +127,3 @@ async def _figures(connection: AnyConnection, record: SessionRecord) -> dict[str
         **(dict.fromkeys(_MONEY) if last is None else last),
         "opening": await connection.fetchval(_OPENING, session_id) if opening is None else opening,
     }
-
-
-def _point(row: Any) -> EquityPoint:
-    return EquityPoint(row["time_ns"], row["equity"], row["buy_and_hold"])

@@ -32,6 +32,10 @@ class SessionNotFoundError(StorageError):
 
     exit_code = 2
 
+    @classmethod
+    def of(cls, session_id: str) -> SessionNotFoundError:
+        return cls(f"there is no session {session_id}: `session list` shows those there are")
+
 
 class SessionEndedError(StorageError):
     """An ended session can be read, never continued."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from triplegain.domain.money import divide
 from triplegain.domain.statement import percent_of
 from triplegain.storage.database import Database
-from triplegain.storage.errors import SessionNotFoundError
+from triplegain.storage.rows import read
+from triplegain.storage.session_store import session_row
 
 #: A vote without a decision came too late: it is told, and counts for nothing else.
 _VOTES = """
@@ -31,11 +33,9 @@ FROM paper_outcomes o JOIN paper_votes v ON v.session_id = o.session_id AND v.nu
 WHERE o.session_id = $1 AND v.decision_number IS NOT NULL
 GROUP BY v.model, o.horizon_ns ORDER BY v.model, o.horizon_ns
 """
-_SESSION = "SELECT 1 FROM paper_sessions WHERE session_id = $1"
 
 
-@dataclass(frozen=True, slots=True)
-class HorizonFigures:
+class HorizonFigures(msgspec.Struct, frozen=True):
     """What came of a model's votes after one time.
 
     Of `known` outcomes `sided` are of votes that something was to be won or lost by following; holds are not among
@@ -60,8 +60,7 @@ class HorizonFigures:
         return divide(self.net * 10_000, Decimal(self.sided)) if self.sided else None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFigures:
+class ModelFigures(msgspec.Struct, frozen=True):
     """One model. `valid` of the `asked` answers were an opinion in time; `failures` says by kind what the rest were.
 
     An abstention that is no failure stands under the empty word. `latency_ns` is the mean of the opinions, None
@@ -82,8 +81,7 @@ class ModelFigures:
         return percent_of(Decimal(self.valid), Decimal(self.asked))
 
 
-@dataclass(frozen=True, slots=True)
-class Leaderboard:
+class Leaderboard(msgspec.Struct, frozen=True):
     """Every model that voted, by name: this is no ranking."""
 
     session_id: str
@@ -98,16 +96,14 @@ class Leaderboard:
 async def read_leaderboard(database: Database, session_id: str) -> Leaderboard:
     """All of one moment. Raises SessionNotFoundError."""
     async with database.transaction("reading how models have done", snapshot=True) as connection:
-        if await connection.fetchval(_SESSION, session_id) is None:
-            raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+        await session_row(connection, session_id)
         votes = await connection.fetch(_VOTES, session_id)
         failures: dict[str, dict[str, int]] = {}
         for row in await connection.fetch(_FAILURES, session_id):
             failures.setdefault(row["model"], {})[row["failure"]] = row["n"]
         horizons: dict[str, list[HorizonFigures]] = {}
         for row in await connection.fetch(_OUTCOMES, session_id):
-            figures = {name: value for name, value in row.items() if name != "model"}
-            horizons.setdefault(row["model"], []).append(HorizonFigures(**figures))
+            horizons.setdefault(row["model"], []).append(read(HorizonFigures, row))
     return Leaderboard(
         session_id,
         tuple(

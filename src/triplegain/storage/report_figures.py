@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
+
+import msgspec
 
 from triplegain.domain.money import EXACT, divide
 from triplegain.domain.records import CloseReason
@@ -17,8 +18,7 @@ def exact_sum(parts: Iterable[Decimal]) -> Decimal:
     return reduce(EXACT.add, parts, Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolFigures:
+class SymbolFigures(msgspec.Struct, frozen=True):
     """One pair. `realised`, `fees` and the notionals in its quote currency; realised is net of fees, open ones too."""
 
     symbol: str
@@ -46,8 +46,7 @@ class SymbolFigures:
         return percent_of(self.maker_notional, self.notional)
 
 
-@dataclass(frozen=True, slots=True)
-class TradeResult:
+class TradeResult(msgspec.Struct, frozen=True):
     """One closed position, net of fees."""
 
     position_id: str
@@ -56,8 +55,7 @@ class TradeResult:
     realised_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class TradeFigures:
+class TradeFigures(msgspec.Struct, frozen=True):
     """Closed positions. Amounts in USD, None where one of them had no USD price; break-even is no win and no loss."""
 
     closed: int
@@ -83,8 +81,7 @@ class TradeFigures:
         return None if self.lost_usd is None else divide(self.lost_usd, Decimal(self.losses))
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(msgspec.Struct, frozen=True):
     """Implementation shortfall of the fills paid in `asset`: what trading cost against the middle at the decision.
 
     Over `known` of the `fills`; the rest had no quotes to compare with. A part below zero is a gain.
@@ -111,8 +108,17 @@ class Shortfall:
         return divide(total * 10_000, self.notional) if total is not None and self.notional else None
 
 
-@dataclass(frozen=True, slots=True)
-class CloseReasonFigures:
+class CloseReasonFigures(msgspec.Struct, frozen=True):
     reason: CloseReason
     count: int
     realised_usd: Decimal | None
+
+
+class UntradedReason(msgspec.Struct, frozen=True):
+    """How often `reason` kept `symbol` from being traded. A decision with two reasons counts under both."""
+
+    symbol: str
+    outcome: str
+    reason: str
+    count: int
+    last_time_ns: int

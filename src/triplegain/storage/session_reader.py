@@ -6,11 +6,21 @@ the query, before the limit. `newest_first` walks the other way, from the end or
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from triplegain.domain.agent_records import (
+    AlertRecord,
+    AnalysisRecord,
+    HodlRecord,
+    OutcomeRecord,
+    RiskRecord,
+    VoteRecord,
+)
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import (
     BalanceRecord,
     DecisionRecord,
@@ -19,24 +29,68 @@ from triplegain.domain.records import (
     PositionRecord,
     SessionRecord,
 )
-from triplegain.domain.statement import HaltPeriod
+from triplegain.domain.statement import HaltPeriod, halt_periods
 from triplegain.storage import rows
-from triplegain.storage.errors import SessionNotFoundError
-from triplegain.storage.mind_reader import MindReader
-from triplegain.storage.pages import READING, Page, read_page
+from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.pages import READING, Pages
 from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
-from triplegain.storage.session_statistics import (
-    SessionStatistics,
-    UntradedReason,
-    read_halts,
-    statistics,
-    untraded_reasons,
-)
-from triplegain.storage.session_store import SESSION_QUERY
+from triplegain.storage.session_store import SESSION_QUERY, session_row
+
+#: From the last task and symbol to the first, one step down the index for each, however many rows they have.
+_LATEST_ANALYSES = """
+WITH RECURSIVE latest AS (
+    (SELECT * FROM paper_analyses WHERE session_id = $1 ORDER BY task DESC, symbol DESC, number DESC LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM latest, LATERAL (
+        SELECT * FROM paper_analyses a WHERE a.session_id = $1 AND (a.task, a.symbol) < (latest.task, latest.symbol)
+        ORDER BY a.task DESC, a.symbol DESC, a.number DESC LIMIT 1) next)
+SELECT * FROM latest ORDER BY task, symbol
+"""
+_FEES = """
+SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY 1
+"""
+_RISK = """
+SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
+"""
 
 
-class SessionReader(MindReader):
+class SessionStatistics(msgspec.Struct, frozen=True):
+    """Always a query over what is stored, never a counter. `fees` by asset."""
+
+    orders: int
+    fills: int
+    fees: Mapping[str, Decimal]
+
+
+class SessionReader:
     """Every method raises StorageError when the database fails; an unknown session simply has no rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.orders = Pages(
+            database, rows.order_record, "paper_orders", "order_number", "symbol",
+            statuses="status = ANY ({}::order_status[])",
+        )  # fmt: skip
+        self.fills = Pages(database, OrderFilled, "paper_trades", "fill_number", "symbol", "order_number")
+        #: By the number of the order that opened them.
+        self.positions = Pages(
+            database, PositionRecord, "paper_positions", "entry_order_number", "symbol",
+            open_only="(NOT {}::boolean OR closed_at_ns IS NULL)",
+        )  # fmt: skip
+        self.decisions = Pages(database, DecisionRecord, "paper_decisions", "number", "symbol", "outcome")
+        self.analyses = Pages(database, AnalysisRecord, "paper_analyses", "number", "task", "symbol")
+        #: Also those that came too late to count for a decision.
+        self.votes = Pages(
+            database, VoteRecord, "paper_votes", "number", "model",
+            decision_numbers="decision_number = ANY ({}::bigint[])",
+        )  # fmt: skip
+        self.outcomes = Pages(database, OutcomeRecord, "paper_outcomes", "vote_number")
+        self.alerts = Pages(database, AlertRecord, "paper_alerts", "number", "kind")
+        self.hodl = Pages(database, HodlRecord, "paper_hodl", "number", "asset")
+        #: Each change of risk's state, with the whole state after it.
+        self.risk = Pages(database, RiskRecord, "paper_risk_history", "number")
+        #: The equity curve.
+        self.portfolio_snapshots = Pages(database, PortfolioSnapshot, "paper_portfolio_snapshots", "number")
 
     async def list_sessions(self, *, include_ended: bool = True, limit: int = 1000) -> list[SessionRecord]:
         """Latest first."""
@@ -50,30 +104,12 @@ class SessionReader(MindReader):
 
     async def session(self, session_id: str) -> SessionRecord:
         """Raises SessionNotFoundError."""
-        row = await self._database.row(READING, SESSION_QUERY + "WHERE s.session_id = $1", session_id)
-        if row is None:
-            raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
-        return rows.read(SessionRecord, row)
+        async with self._database.transaction(READING) as connection:
+            return rows.read(SessionRecord, await session_row(connection, session_id))
 
     async def balances(self, session_id: str) -> list[BalanceRecord]:
         query = "SELECT * FROM paper_balances WHERE session_id = $1 ORDER BY asset"
         return [rows.read(BalanceRecord, row) for row in await self._database.rows(READING, query, session_id)]
-
-    async def orders(
-        self,
-        session_id: str,
-        *,
-        statuses: Collection[OrderStatus] | None = None,
-        symbol: str | None = None,
-        after: int | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[OrderRecord]:
-        """Cursor: the order number."""
-        where = "($4::order_status[] IS NULL OR status = ANY ($4)) AND ($5::text IS NULL OR symbol = $5)"
-        page = Page("paper_orders", "order_number", where, after, limit, newest_first)
-        words = None if statuses is None else [status.value for status in statuses]
-        return await read_page(self._database, rows.order_record, page, session_id, words, symbol)
 
     async def order(
         self, session_id: str, *, client_order_id: str | None = None, order_id: str | None = None
@@ -84,70 +120,22 @@ class SessionReader(MindReader):
         row = await self._database.row(READING, query, session_id, value)
         return None if row is None else rows.order_record(row)
 
-    async def fills(
-        self,
-        session_id: str,
-        *,
-        symbol: str | None = None,
-        order_number: int | None = None,
-        after: int | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[OrderFilled]:
-        """Cursor: the fill number."""
-        where = "($4::text IS NULL OR symbol = $4) AND ($5::bigint IS NULL OR order_number = $5)"
-        page = Page("paper_trades", "fill_number", where, after, limit, newest_first)
-        return await read_page(self._database, OrderFilled, page, session_id, symbol, order_number)
-
-    async def positions(
-        self,
-        session_id: str,
-        *,
-        open_only: bool = False,
-        symbol: str | None = None,
-        after: int | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[PositionRecord]:
-        """Cursor: the entry order's number."""
-        where = "(NOT $4 OR closed_at_ns IS NULL) AND ($5::text IS NULL OR symbol = $5)"
-        page = Page("paper_positions", "entry_order_number", where, after, limit, newest_first)
-        return await read_page(self._database, PositionRecord, page, session_id, open_only, symbol)
-
-    async def decisions(
-        self,
-        session_id: str,
-        *,
-        symbol: str | None = None,
-        outcome: str | None = None,
-        after: int | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[DecisionRecord]:
-        """Cursor: the decision's number."""
-        where = "($4::text IS NULL OR symbol = $4) AND ($5::text IS NULL OR outcome = $5)"
-        page = Page("paper_decisions", "number", where, after, limit, newest_first)
-        return await read_page(self._database, DecisionRecord, page, session_id, symbol, outcome)
-
-    async def portfolio_snapshots(
-        self, session_id: str, *, after: int | None = None, limit: int = 1000, newest_first: bool = False
-    ) -> list[PortfolioSnapshot]:
-        """The equity curve. Cursor: the snapshot's number."""
-        page = Page("paper_portfolio_snapshots", "number", "true", after, limit, newest_first)
-        return await read_page(self._database, PortfolioSnapshot, page, session_id)
+    async def latest_analyses(self, session_id: str) -> list[AnalysisRecord]:
+        """The last of each task and symbol, by task and symbol."""
+        found = await self._database.rows(READING, _LATEST_ANALYSES, session_id)
+        return [rows.read(AnalysisRecord, row) for row in found]
 
     async def statistics(self, session_id: str) -> SessionStatistics:
         """Counts and sums over what is stored, all of one moment."""
-        return await statistics(self._database, session_id)
+        async with self._database.transaction("counting the session", snapshot=True) as connection:
+            orders = await connection.fetchval("SELECT count(*) FROM paper_orders WHERE session_id = $1", session_id)
+            fees = await connection.fetch(_FEES, session_id)
+        return SessionStatistics(orders, sum(row["n"] for row in fees), {row["fee_asset"]: row["fee"] for row in fees})
 
     async def halts(self, session_id: str) -> tuple[HaltPeriod, ...]:
         """When risk opened nothing new, in order of their beginnings."""
         async with self._database.transaction(READING) as connection:
             return await read_halts(connection, session_id)
-
-    async def untraded_reasons(self, session_id: str, *, limit: int = 100) -> list[UntradedReason]:
-        """Why nothing was sent, most frequent first."""
-        return await untraded_reasons(self._database, session_id, limit)
 
     async def iter_fills_canonical(self, session_id: str) -> AsyncIterator[bytes]:
         """One canonical JSON line for each fill, in order."""
@@ -173,3 +161,11 @@ class SessionReader(MindReader):
         async with self._database.transaction(READING, snapshot=True) as connection:
             async for row in connection.cursor(query, session_id, prefetch=1000):
                 yield row
+
+
+async def read_halts(connection: AnyConnection, session_id: str) -> tuple[HaltPeriod, ...]:
+    """When risk opened nothing new, from the history of its state; within the caller's transaction."""
+    return halt_periods(
+        (row["time_ns"], [(kind, None if until is None else int(until), why) for kind, until, why in row["halts"]])
+        for row in await connection.fetch(_RISK, session_id)
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderStatus
-from triplegain.domain.records import BalanceRecord, CloseReason, SessionRecord
+from triplegain.domain.records import BalanceRecord, SessionRecord
 from triplegain.domain.statement import HaltPeriod, Statement, Traded, halted_for_ns, traded_of
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
@@ -20,17 +20,16 @@ from triplegain.storage.equity_history import (
     read_point_before,
     read_statement,
 )
-from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.report_figures import (
     CloseReasonFigures,
     Shortfall,
     SymbolFigures,
     TradeFigures,
-    TradeResult,
+    UntradedReason,
     exact_sum,
 )
-from triplegain.storage.session_statistics import UntradedReason, read_halts, untraded_reasons_of
-from triplegain.storage.session_store import SESSION_QUERY
+from triplegain.storage.session_reader import read_halts
+from triplegain.storage.session_store import session_row
 
 _STARTED = """
 SELECT min(time_ns)::bigint AS at_ns FROM paper_ledger_entries WHERE session_id = $1 AND sequence = 1
@@ -64,7 +63,7 @@ WHERE session_id = $1 AND {_TRADING} GROUP BY fee_asset ORDER BY fee_asset
 """
 #: A sum is NULL, and so unknown, as soon as one of its trades has no USD value.
 _CLOSED = """
-SELECT count(*) AS closed, avg(closed_at_ns - opened_at_ns)::bigint AS holding_ns,
+SELECT count(*) AS closed, avg(closed_at_ns - opened_at_ns)::bigint AS average_holding_ns,
        count(*) FILTER (WHERE realised > 0) AS wins, count(*) FILTER (WHERE realised < 0) AS losses,
        CASE WHEN bool_and(realised_usd IS NOT NULL) FILTER (WHERE realised > 0)
             THEN sum(realised_usd) FILTER (WHERE realised > 0) END AS won_usd,
@@ -78,10 +77,10 @@ SELECT position_id, symbol, realised, realised_usd FROM paper_positions
 WHERE session_id = $1 AND closed_at_ns IS NOT NULL ORDER BY realised_usd {direction}, entry_order_number LIMIT 1
 """
 _CLOSE_REASONS = """
-SELECT close_reason::text AS reason, count(*) AS n,
+SELECT close_reason::text AS reason, count(*) AS count,
        CASE WHEN count(*) = count(realised_usd) THEN sum(realised_usd) END AS realised_usd
 FROM paper_positions WHERE session_id = $1 AND close_reason IS NOT NULL AND closed_at_ns IS NOT NULL
-GROUP BY close_reason ORDER BY n DESC, close_reason
+GROUP BY close_reason ORDER BY count DESC, close_reason
 """
 _SHORTFALL = f"""
 SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
@@ -93,6 +92,12 @@ SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
 FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
       FROM paper_trades WHERE session_id = $1 AND {_TRADING}) AS t
 GROUP BY fee_asset ORDER BY fee_asset
+"""
+_REASONS = """
+SELECT symbol, outcome, reason, count(*) AS count, max(time_ns)::bigint AS last_time_ns
+FROM paper_decisions, LATERAL unnest(CASE WHEN reasons = '{}' THEN ARRAY['no reason given'] ELSE reasons END) AS reason
+WHERE session_id = $1 AND outcome <> 'sent'
+GROUP BY symbol, outcome, reason ORDER BY count DESC, symbol, outcome, reason LIMIT $2
 """
 _DECIDERS = "SELECT agent FROM paper_decisions WHERE session_id = $1 GROUP BY agent ORDER BY count(*) DESC, agent"
 _VOTERS = "SELECT DISTINCT model FROM paper_votes WHERE session_id = $1 ORDER BY model"
@@ -172,9 +177,7 @@ async def read_report(
 ) -> SessionReport:
     """The whole report as of one moment, whoever writes meanwhile. Raises SessionNotFoundError."""
     async with database.transaction("reading the report", snapshot=True) as connection:
-        row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
-        if row is None:
-            raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+        row = await session_row(connection, session_id)
         record, state = rows.read(SessionRecord, row), row["standing"]
         halts = await read_halts(connection, session_id)
         if failed := str(state.get("halted", "")):
@@ -190,19 +193,16 @@ async def read_report(
             halts=halts,
             before_halt=await read_point_before(connection, session_id, holding[0].began_at_ns) if holding else None,
             equity=await read_equity_history(connection, record, points_max),
-            balances=tuple(rows.read(BalanceRecord, each) for each in await connection.fetch(_BALANCES, session_id)),
+            balances=rows.read_all(BalanceRecord, await connection.fetch(_BALANCES, session_id)),
             trades=await _trades(connection, session_id),
             symbols=await _symbols(connection, session_id),
-            fees={each["asset"]: each["fee"] for each in await connection.fetch(_FEES, session_id)},
-            orders={OrderStatus(each["status"]): each["n"] for each in await connection.fetch(_ORDERS, session_id)},
-            rejections={each["code"]: each["n"] for each in await connection.fetch(_REJECTIONS, session_id)},
-            shortfall=tuple(Shortfall(**each) for each in await connection.fetch(_SHORTFALL, session_id)),
-            close_reasons=tuple(
-                CloseReasonFigures(CloseReason(each["reason"]), each["n"], each["realised_usd"])
-                for each in await connection.fetch(_CLOSE_REASONS, session_id)
-            ),
-            untraded=tuple(await untraded_reasons_of(connection, session_id, reasons_max)),
-            security_events={each["kind"]: each["n"] for each in await connection.fetch(_SECURITY, session_id)},
+            fees=dict(await connection.fetch(_FEES, session_id)),
+            orders={OrderStatus(status): count for status, count in await connection.fetch(_ORDERS, session_id)},
+            rejections=dict(await connection.fetch(_REJECTIONS, session_id)),
+            shortfall=rows.read_all(Shortfall, await connection.fetch(_SHORTFALL, session_id)),
+            close_reasons=rows.read_all(CloseReasonFigures, await connection.fetch(_CLOSE_REASONS, session_id)),
+            untraded=rows.read_all(UntradedReason, await connection.fetch(_REASONS, session_id, reasons_max)),
+            security_events=dict(await connection.fetch(_SECURITY, session_id)),
         )
 
 
@@ -228,16 +228,7 @@ async def _trades(connection: AnyConnection, session_id: str) -> TradeFigures:
     if row["comparable"]:
         best = await connection.fetchrow(_EXTREME.format(direction="DESC"), session_id)
         worst = await connection.fetchrow(_EXTREME.format(direction="ASC"), session_id)
-    return TradeFigures(
-        closed=row["closed"],
-        wins=row["wins"],
-        losses=row["losses"],
-        won_usd=row["won_usd"],
-        lost_usd=row["lost_usd"],
-        best=None if best is None else TradeResult(**best),
-        worst=None if worst is None else TradeResult(**worst),
-        average_holding_ns=row["holding_ns"],
-    )
+    return rows.read(TradeFigures, {**row, "best": best and {**best}, "worst": worst and {**worst}})
 
 
 async def _symbols(connection: AnyConnection, session_id: str) -> tuple[SymbolFigures, ...]:
@@ -246,4 +237,4 @@ async def _symbols(connection: AnyConnection, session_id: str) -> tuple[SymbolFi
     for query in (_SYMBOLS, _FILLS):
         for row in await connection.fetch(query, session_id):
             found.setdefault(row["symbol"], {}).update(row)
-    return tuple(SymbolFigures(**found[symbol]) for symbol in sorted(found))
+    return rows.read_all(SymbolFigures, [found[symbol] for symbol in sorted(found)])

@@ -83,7 +83,7 @@ class SessionStore:
         async with self._writing(f"resuming the session {session_id}") as connection:
             async with connection.transaction():
                 await lock_session(connection, session_id)
-                row = await _session_row(connection, session_id)
+                row = await session_row(connection, session_id)
                 if row["status"] == SessionStatus.ENDED:
                     raise SessionEndedError(
                         f"the session {session_id} has ended: its report can be read, but it cannot go on. "
@@ -92,7 +92,7 @@ class SessionStore:
                 if not to_end:
                     await self._bring_up(connection, row)
                 await _set_status(connection, session_id, SessionStatus.ACTIVE, self._clock.now_ns())
-                row = await _session_row(connection, session_id)
+                row = await session_row(connection, session_id)
             stored = await _stored(connection, row)
         self._writers[session_id] = SessionWriter(connection, row["step"])
         return stored
@@ -147,7 +147,7 @@ class SessionStore:
         writer = self._writers[session_id]
         async with writer.turn:
             try:
-                return await _stored(writer.connection, await _session_row(writer.connection, session_id))
+                return await _stored(writer.connection, await session_row(writer.connection, session_id))
             except DRIVER_ERRORS as error:
                 raise explain(error, f"reading the session {session_id} again") from error
 
@@ -226,7 +226,7 @@ class SessionStore:
                     settings,
                     without,
                 )
-                return rows.read(SessionRecord, await _session_row(writer.connection, session_id))
+                return rows.read(SessionRecord, await session_row(writer.connection, session_id))
             except DRIVER_ERRORS as error:
                 raise explain(error, f"storing the settings of the session {session_id}") from error
 
@@ -281,14 +281,14 @@ class SessionStore:
     async def _change_status(
         self, connection: AnyConnection, session_id: str, status: SessionStatus, audit: SecurityEvent | None
     ) -> SessionRecord:
-        row = await _session_row(connection, session_id)
+        row = await session_row(connection, session_id)
         if row["status"] == SessionStatus.ENDED and status is not SessionStatus.ENDED:
             raise SessionEndedError(f"the session {session_id} has ended and stays so: start a new one")
         if row["status"] != status:
             await _set_status(connection, session_id, status, self._clock.now_ns())
         if audit is not None:
             await insert_security_event(connection, audit, session_id)
-        return rows.read(SessionRecord, await _session_row(connection, session_id))
+        return rows.read(SessionRecord, await session_row(connection, session_id))
 
 
 async def _create(connection: AnyConnection, session: SessionRecord) -> SessionRecord:
@@ -298,7 +298,7 @@ async def _create(connection: AnyConnection, session: SessionRecord) -> SessionR
         suffix += 1
         record = replace(session, session_id=f"{session.session_id}_{suffix}")
     await lock_session(connection, record.session_id)
-    return rows.read(SessionRecord, await _session_row(connection, record.session_id))
+    return rows.read(SessionRecord, await session_row(connection, record.session_id))
 
 
 async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
@@ -324,17 +324,18 @@ async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
     return bool(inserted)
 
 
-async def _session_row(connection: AnyConnection, session_id: str) -> Any:
+async def session_row(connection: AnyConnection, session_id: str) -> Any:
+    """Raises SessionNotFoundError."""
     row = await connection.fetchrow(SESSION_QUERY + "WHERE s.session_id = $1", session_id)
     if row is None:
-        raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+        raise SessionNotFoundError.of(session_id)
     return row
 
 
 async def _last_step(connection: AnyConnection, session_id: str) -> int:
     step = await connection.fetchval("SELECT step FROM paper_session_state WHERE session_id = $1", session_id)
     if step is None:
-        raise SessionNotFoundError(f"there is no session {session_id}: `session list` shows those there are")
+        raise SessionNotFoundError.of(session_id)
     return int(step)
 
 
