@@ -1,4 +1,4 @@
-"""What an indicator is: its names and units, how a whole history is computed, and how it goes on candle by candle."""
+"""What an indicator is: its names and units, how it begins with a history, and how it goes on candle by candle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import talib
 import talib.stream
 from numpy.typing import NDArray
 
@@ -77,8 +76,11 @@ class Unit(Enum):
 class Stream(Protocol):
     """An indicator that has seen every candle up to now."""
 
+    #: Its values at the last of them, NaN where there is none.
+    values: tuple[float, ...]
+
     def update(self, bar: Bar) -> tuple[float, ...]:
-        """Take the next closed candle; the indicator's values at it, NaN where there is none."""
+        """Take the next closed candle; the values at it."""
         ...
 
 
@@ -89,10 +91,8 @@ class Indicator:
     names: tuple[str, ...]
     units: tuple[Unit, ...]
     candles: int
-    #: One array per name, as long as the columns.
-    table: Callable[[CandleColumns], tuple[Array, ...]]
-    #: A stream that has seen the columns, and its values at their last candle.
-    open: Callable[[CandleColumns], tuple[Stream, tuple[float, ...]]]
+    #: A stream that has seen the columns.
+    open: Callable[[CandleColumns], Stream]
 
 
 def filled(length: int, value: float = np.nan) -> Array:
@@ -102,13 +102,15 @@ def filled(length: int, value: float = np.nan) -> Array:
 class Handle:
     """One stream handle of TA-Lib over columns of numbers; a column may begin with NaN.
 
-    It opens as soon as `needed` rows without NaN have come; before, its values are NaN.
+    It opens as soon as `needed` rows without NaN have come; before, its `width` values are NaN.
 
     It gives the same bits as the batch function from there on. It cannot be stored: it is opened again on the same
     candles.
     """
 
-    def __init__(self, function: str, parameters: tuple[float, ...], columns: tuple[Array, ...], needed: int) -> None:
+    def __init__(
+        self, function: str, parameters: tuple[float, ...], columns: tuple[Array, ...], needed: int, width: int = 1
+    ) -> None:
         self._open: Callable[..., Any] = getattr(talib.stream, function)
         self._parameters = parameters
         self._needed = needed
@@ -116,12 +118,16 @@ class Handle:
         #: Rows that wait until there are enough; None once the handle is open.
         self._waiting: list[tuple[float, ...]] | None = None
         self._handle: Any = None
-        self.values: tuple[float, ...] = (math.nan,)
+        self.values: tuple[float, ...] = (math.nan,) * width
         if len(columns[0]) - start >= needed:
             self._handle = self._open(*columns, *parameters)
             self.values = _as_tuple(self._handle.value)
         else:
             self._waiting = list(zip(*(column[start:].tolist() for column in columns), strict=True))
+
+    @property
+    def is_open(self) -> bool:
+        return self._waiting is None
 
     def update(self, *row: float) -> tuple[float, ...]:
         """The next row. A NaN is passed over while the column has not begun."""
@@ -137,44 +143,65 @@ class Handle:
         return self.values
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of TA-Lib over columns of the candles; `candles` are its look-back and one."""
+
+    function: str
+    inputs: tuple[str, ...]
+    parameters: tuple[float, ...]
+    candles: int
+
+
+#: What is made of a candle and the values of the calls at it.
+Formula = Callable[..., tuple[float, ...]]
+
+
 def talib_indicator(
-    names: tuple[str, ...],
-    units: tuple[Unit, ...],
-    candles: int,
-    function: str,
-    inputs: tuple[str, ...],
-    *parameters: float,
+    names: tuple[str, ...], units: tuple[Unit, ...], *calls: Call, formula: Formula | None = None
 ) -> Indicator:
-    """A function of TA-Lib as it is; `inputs` are columns, `candles` its look-back and one."""
-    batch: Callable[..., Any] = getattr(talib, function)
-    places = [Bar._fields.index(name) for name in inputs]
+    """Of functions of TA-Lib: the values of the only one as they are, or what the formula makes of those of all."""
 
-    def table(columns: CandleColumns) -> tuple[Array, ...]:
-        return _as_tuple(batch(*(getattr(columns, name) for name in inputs), *parameters))
+    def opened(columns: CandleColumns) -> Stream:
+        fed = [_Fed(columns, call, len(names)) for call in calls]
+        return fed[0] if formula is None else _Made(columns, fed, len(names), formula)
 
-    def opened(columns: CandleColumns) -> tuple[Stream, tuple[float, ...]]:
-        handle = Handle(function, parameters, tuple(getattr(columns, name) for name in inputs), candles)
-        stream = _OfBars(handle, places, len(names))
-        return stream, stream.values()
-
-    return Indicator(names, units, candles, table, opened)
+    return Indicator(names, units, max(call.candles for call in calls), opened)
 
 
-class _OfBars:
+class _Fed:
     """A handle fed with the right columns of a candle."""
 
-    def __init__(self, handle: Handle, places: list[int], width: int) -> None:
-        self._handle = handle
-        self._places = places
-        self._width = width
+    __slots__ = ("_places", "handle", "values")
+
+    def __init__(self, columns: CandleColumns, call: Call, width: int) -> None:
+        inputs = tuple(getattr(columns, name) for name in call.inputs)
+        self.handle = Handle(call.function, call.parameters, inputs, call.candles, width)
+        self._places = [Bar._fields.index(name) for name in call.inputs]
+        self.values = self.handle.values
 
     def update(self, bar: Bar) -> tuple[float, ...]:
-        self._handle.update(*[bar[place] for place in self._places])
-        return self.values()
+        self.values = self.handle.update(*[bar[place] for place in self._places])
+        return self.values
 
-    def values(self) -> tuple[float, ...]:
-        values = self._handle.values
-        return values if len(values) == self._width else values * self._width
+
+class _Made:
+    """A formula over several of them; nothing is known before all are open."""
+
+    def __init__(self, columns: CandleColumns, fed: Sequence[_Fed], width: int, formula: Formula) -> None:
+        self._fed = fed
+        self._formula = formula
+        self._unknown = (math.nan,) * width
+        self._is_known = False
+        self.values = self._made(columns.since(len(columns) - 1).bars()[0], [each.values for each in fed])
+
+    def update(self, bar: Bar) -> tuple[float, ...]:
+        self.values = self._made(bar, [each.update(bar) for each in self._fed])
+        return self.values
+
+    def _made(self, bar: Bar, values: list[tuple[float, ...]]) -> tuple[float, ...]:
+        self._is_known = self._is_known or all(each.handle.is_open for each in self._fed)
+        return self._formula(bar, *values) if self._is_known else self._unknown
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:

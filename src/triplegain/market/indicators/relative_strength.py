@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 import talib
 
-from triplegain.market.indicators.indicator import Array, Bar, CandleColumns, Handle, Indicator, Stream, Unit, filled
+from triplegain.market.indicators.indicator import Array, Bar, CandleColumns, Handle, Indicator, Unit, filled
 from triplegain.market.indicators.settings import IndicatorSettings
 
 NEUTRAL = 50.0
@@ -23,23 +23,10 @@ _WHOLE = 100.0
 
 def relative_strength(settings: IndicatorSettings) -> Indicator:
     """RSI, %K and %D; all 0..100."""
-    period, window = settings.rsi, settings.stochastic_rsi
-    k_period, d_period = settings.stochastic_k, settings.stochastic_d
-
-    def table(columns: CandleColumns) -> tuple[Array, ...]:
-        wilder, standing = _wilder(columns, period)
-        rsi = np.where(standing >= period, NEUTRAL, wilder)
-        rsi[:period] = np.nan
-        k = _mean(_place(wilder, window), k_period)
-        return rsi, k, _mean(k, d_period)
-
-    def opened(columns: CandleColumns) -> tuple[Stream, tuple[float, ...]]:
-        stream = _StrengthStream(columns, settings)
-        return stream, stream.values
-
     names = ("rsi", "stochastic_rsi_k", "stochastic_rsi_d")
-    needed = max(period + 1, period + window + k_period + d_period - 2)
-    return Indicator(names, (Unit.NUMBER,) * 3, needed, table, opened)
+    range_and_means = settings.stochastic_rsi + settings.stochastic_k + settings.stochastic_d - 2
+    needed = settings.rsi + max(1, range_and_means)
+    return Indicator(names, (Unit.NUMBER,) * 3, needed, lambda columns: _StrengthStream(columns, settings))
 
 
 def _wilder(columns: CandleColumns, period: int) -> tuple[Array, Array]:
@@ -77,7 +64,7 @@ def _mean(values: Array, period: int) -> Array:
 
 
 class _StrengthStream:
-    """The same, one close at a time."""
+    """It begins with a whole history, and goes on one close at a time."""
 
     def __init__(self, columns: CandleColumns, settings: IndicatorSettings) -> None:
         self._period, window = settings.rsi, settings.stochastic_rsi
