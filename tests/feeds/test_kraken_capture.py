@@ -7,19 +7,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.feeds.recorded_lines import recorded_books
+from tests.feeds.recorded_lines import asset_pairs, recorded_books
 from tests.plain_checksum import book_checksum
+from tests.venues.followed import Followed
 
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.feeds.captures.instruments import capture_instrument
-from triplegain.feeds.captures.replay import recognise, verify_capture
+from triplegain.feeds.captures.replay import open_replay, recognise, verify_capture
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
 from triplegain.venues.kraken.feed_line import ReplyLine, TickLine, write_line
-from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 SECOND = 1_000_000_000
+#: 2024-01-01, when the frames made here begin.
+START = 1_704_067_200 * SECOND
 
 
 def _book_frame(kind: str, bids: str, asks: str, checksum: int, second: int = 0) -> bytes:
@@ -108,10 +110,13 @@ def test_a_cut_line_is_named(captures: Path, tmp_path: Path) -> None:
         verify_capture(cut)
 
 
+def _lines(*frames: bytes) -> bytes:
+    return b"".join(b'{"rx_ns":%d,"frame":%b}\n' % (START + number * SECOND, one) for number, one in enumerate(frames))
+
+
 @pytest.mark.parametrize(
     ("bids", "asks", "problem"),
     [
-        ("100.2 1", "", "crossed"),
         ("100.05 1", "", "not a multiple"),
         ("-1.0 1", "", "negative"),
         ("100.0 -1", "", "negative"),
@@ -119,17 +124,38 @@ def test_a_cut_line_is_named(captures: Path, tmp_path: Path) -> None:
         ("NaN 1", "", "JSON"),
     ],
 )
-def test_a_frame_that_cannot_be_right_says_why(bids: str, asks: str, problem: str) -> None:
-    decoder = KrakenFrameDecoder(capture_instrument)
-    decoder.decode(SNAPSHOT, None)
-    crossed = _checksum({1000: 5 * 10**8, 1002: 10**8}, {1001: 10**8})
-    with pytest.raises(ValueError, match=problem):
-        decoder.decode(_book_frame("update", bids, asks, crossed, 1), None)
+def test_a_frame_that_cannot_be_right_says_why(tmp_path: Path, bids: str, asks: str, problem: str) -> None:
+    path = tmp_path / "book.ndjson"
+    path.write_bytes(_lines(SNAPSHOT, _book_frame("update", bids, asks, 1, 1)))
+    with pytest.raises(CaptureError, match=f"record 2: .*{problem}"):
+        verify_capture(path)
+
+
+def test_a_second_instrument_in_a_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "book.ndjson"
+    path.write_bytes(_lines(SNAPSHOT, SNAPSHOT.replace(b"BTC/USD", b"XRP/USD")))
+    with pytest.raises(CaptureError, match="record 2: has more than one instrument"):
+        verify_capture(path)
+
+
+def test_a_crossed_book_waits_for_the_next_snapshot_whichever_door_it_comes_through(tmp_path: Path) -> None:
+    """A file of frames, and a log of a feed, which says its instruments: the same pause, the same going on."""
+    both = _checksum({1000: 5 * 10**8, 1002: 10**8}, {1001: 10**8})
+    frames = [
+        SNAPSHOT,
+        _book_frame("update", "100.2 1", "", both, 1),
+        SNAPSHOT.replace(b"00:00.000001", b"00:02.000001"),
+    ]
+    path = tmp_path / "book.ndjson"
+    path.write_bytes(_lines(*frames))
+    log = tmp_path / "sent.jsonl"
+    log.write_bytes(write_line(asset_pairs(START)) + _lines(*frames))
+    told = [[getattr(event, "state", "book") for event in open_replay(file).events()] for file in (path, log)]
+    assert told == [["book", FeedState.CROSSED, "book", FeedState.SYNCED]] * 2
+    assert verify_capture(path).mismatches == 1
 
 
 def test_a_trade_frame_becomes_trades_once_and_holes_are_counted() -> None:
-    decoder = KrakenFrameDecoder(capture_instrument)
-
     def frame(number: int) -> bytes:
         return (
             '{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"sell","price":105944.2,'
@@ -137,10 +163,11 @@ def test_a_trade_frame_becomes_trades_once_and_holes_are_counted() -> None:
         ).encode()
 
     at = 1696613755440295000
-    assert decoder.decode(frame(7), at + 5) == [PublicTrade("BTC/USD", at, at + 5, 1059442, 27625, Side.SELL, "7")]
-    assert decoder.decode(frame(7), at + 6) == []
-    assert len(decoder.decode(frame(9), at + 7)) == 1
-    assert decoder.gaps == 1
+    decoder = Followed([capture_instrument("BTC/USD")], at)
+    assert decoder.take(frame(7), at + 5) == [PublicTrade("BTC/USD", at, at + 5, 1059442, 27625, Side.SELL, "7")]
+    assert decoder.take(frame(7), at + 6) == []
+    assert len(decoder.take(frame(9), at + 7)) == 1
+    assert decoder.counters.gaps == 1
 
 
 def test_a_first_snapshot_of_trades_is_the_past_and_a_later_one_fills_the_hole() -> None:
@@ -152,32 +179,32 @@ def test_a_first_snapshot_of_trades_is_the_past_and_a_later_one_fills_the_hole()
         ]
         return f'{{"channel":"trade","type":"{kind}","data":[{",".join(trades)}]}}'.encode()
 
-    decoder = KrakenFrameDecoder(capture_instrument)
+    decoder = Followed([capture_instrument("BTC/USD")], START)
     told = [
-        [event.trade_id for event in decoder.decode(data, None) if isinstance(event, PublicTrade)]
+        [event.trade_id for event in decoder.take(data) if isinstance(event, PublicTrade)]
         for data in (frame("snapshot", 5, 6), frame("update", 7), frame("snapshot", 6, 7, 8, 9), frame("update", 10))
     ]
     assert told == [[], ["7"], ["8", "9"], ["10"]]
-    assert decoder.gaps == 0
+    assert decoder.counters.gaps == 0
 
 
 def test_maintenance_is_told_for_every_instrument_and_so_is_its_end() -> None:
-    decoder = KrakenFrameDecoder(capture_instrument)
-    decoder.decode(SNAPSHOT, None)
+    decoder = Followed([capture_instrument("BTC/USD")], START)
+    decoder.take(SNAPSHOT)
     status = '{"channel":"status","type":"update","data":[{"system":"%s"}]}'
     states = []
     for word in ("online", "maintenance", "maintenance", "online"):
-        for event in decoder.decode((status % word).encode(), None):
+        for event in decoder.take((status % word).encode()):
             assert isinstance(event, FeedStatus) and event.symbol == "BTC/USD"
             states.append(event.state)
     assert states == [FeedState.MAINTENANCE, FeedState.SYNCED]
 
 
 def test_frames_of_acknowledged_depth_are_cut_to_it() -> None:
-    decoder = KrakenFrameDecoder(capture_instrument)
+    decoder = Followed([capture_instrument("BTC/USD")], START)
     ack = b'{"method":"subscribe","result":{"channel":"book","depth":25,"symbol":"BTC/USD"},"success":true}'
-    assert decoder.decode(ack, None) == []
-    event = decoder.decode(SNAPSHOT, None)[0]
+    assert decoder.take(ack) == []
+    event = decoder.take(SNAPSHOT)[0]
     assert isinstance(event, BookUpdate) and event.depth == 25 and event.snapshot
 
 

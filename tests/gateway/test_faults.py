@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.gateway.small_market import Client, SmallFeed, changes, client_of, get
+from tests.venues.followed import Followed
 
 from triplegain.gateway.faults import GARBAGE, Fault, FaultKind
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
-from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 #: The market moves when a test says so; heartbeats come quickly.
 SETTINGS = ServingSettings(start_after=None, heartbeat_s=0.05)
@@ -179,19 +179,19 @@ async def test_a_gap_in_the_trades_is_a_hole_in_their_numbers() -> None:
 
 async def test_a_bad_checksum_is_seen_by_our_own_decoder_and_a_new_snapshot_is_right() -> None:
     async with LocalKraken(SmallFeed(changes(100)), SETTINGS) as server, client_of(server) as client:
-        decoder = KrakenFrameDecoder({one.symbol: one for one in server.venue.instruments}.__getitem__)
+        decoder = Followed(server.venue.instruments, server.venue.now_ns)
         await client.subscribe("book", "BTC/USDT")
         for _ in range(2):
-            decoder.decode(await client.text(), None)
+            decoder.take(await client.text())
         server.faults.order(Fault(FaultKind.BAD_CHECKSUM, times=1))
         frames = await _frames(server, client, 3, "book", "BTC/USDT")
         for frame in frames[:1]:
-            decoder.decode(frame, None)
-        assert decoder.mismatches == 1
+            decoder.take(frame)
+        assert decoder.counters.mismatches == 1
         await client.unsubscribe("book", "BTC/USDT")
         await client.subscribe("book", "BTC/USDT")
-        decoder.decode(json.dumps(await client.until("book", "snapshot")).encode(), None)
-        assert decoder.mismatches == 1
+        decoder.take(json.dumps(await client.until("book", "snapshot")).encode())
+        assert decoder.counters.mismatches == 1
 
 
 async def test_garbage_comes_before_the_next_update() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.gateway.small_market import START, Client, SmallFeed, changes, client_of, get
+from tests.venues.followed import Followed
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
@@ -17,7 +18,6 @@ from triplegain.gateway.pacing import ServingSettings
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.book import BOOK_DEPTHS
 from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine, read_line
-from triplegain.venues.kraken.frames import KrakenFrameDecoder
 
 WAITING = ServingSettings(start_after=None)
 SMALL = SmallFeed(changes(50))
@@ -150,13 +150,12 @@ async def test_late_and_early_subscribers_hold_the_same_book() -> None:
         await late.subscribe("book", "BTC/USDT")
         frames[late] = [await late.text(), await late.text()]
         server.player.skip(3)
-        instruments = {one.symbol: one for one in server.venue.instruments}
         for client, updates in ((early, 50), (late, 30)):
             frames[client] += [await client.text() for _ in range(updates)]
-            decoder = KrakenFrameDecoder(instruments.__getitem__)
+            decoder = Followed(server.venue.instruments, server.venue.now_ns)
             for frame in frames[client]:
-                decoder.decode(frame, None)
-            assert (decoder.updates, decoder.mismatches) == (updates + 1, 0)
+                decoder.take(frame)
+            assert decoder.found == (updates + 1, 0, 0)
     assert frames[early][-1] == frames[late][-1]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.gateway.small_market import ASKS, BIDS, BTC, SNAPSHOT, SmallFeed, at, book, changes, trade
+from tests.venues.followed import Followed
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import Heartbeat, MarketDepth
@@ -17,8 +18,7 @@ from triplegain.gateway.served_market import Outgoing
 from triplegain.gateway.venue import DERIVATIONS, Venue
 from triplegain.market.feed import FeedError
 from triplegain.market.scaling import Scale
-from triplegain.venues.kraken.frames import KrakenFrameDecoder
-from triplegain.venues.kraken.wire.frames import read_frame, read_trades
+from triplegain.venues.kraken.wire.frames import read_frame, read_trade_frame
 from triplegain.venues.kraken.wire.writer import acknowledgement
 
 BINANCE = "binance_spot_l2_trades_btcusdt_2024-08"
@@ -45,20 +45,20 @@ def _play(venue: Venue, events: int | None = None) -> list[Outgoing]:
     return frames
 
 
-def _decoder(venue: Venue, depth: int) -> KrakenFrameDecoder:
-    decoder = KrakenFrameDecoder({one.symbol: one for one in venue.instruments}.__getitem__)
+def _decoder(venue: Venue, depth: int, begin_ns: int) -> Followed:
+    decoder = Followed(venue.instruments, begin_ns)
     for symbol in venue.markets:
         result = {"channel": "book", "depth": depth, "snapshot": True, "symbol": symbol}
-        decoder.decode(acknowledgement("subscribe", result, None, "", ""), None)
+        decoder.take(acknowledgement("subscribe", result, None, "", ""))
     return decoder
 
 
 def _decode(venue: Venue, depth: int, frames: list[Outgoing]) -> tuple[int, int, int]:
-    """(book messages, mismatches, holes in the trade numbers); a crossed book raises."""
-    decoder = _decoder(venue, depth)
+    """Book messages, what was wrong with them, holes in the trade numbers."""
+    decoder = _decoder(venue, depth, venue.now_ns)
     for _, frame in frames:
-        decoder.decode(frame, None)
-    return decoder.updates, decoder.mismatches, decoder.gaps
+        decoder.take(frame)
+    return decoder.found
 
 
 def test_a_book_recorded_from_kraken_goes_out_byte_for_byte(captures: Path) -> None:
@@ -130,14 +130,14 @@ def test_a_lap_goes_on_where_the_last_one_ended() -> None:
     for _ in range(11):
         frames += venue.step()
     assert venue.laps == 3
-    decoder = _decoder(venue, 10)
-    events = [event for _, frame in frames for event in decoder.decode(frame, None)]
-    assert (decoder.mismatches, decoder.gaps) == (0, 0)
+    decoder = _decoder(venue, 10, at(0))
+    events = [event for _, frame in frames for event in decoder.take(frame, venue.now_ns)]
+    assert decoder.found[1:] == (0, 0)
     # A lap is 4 s and the second between two laps. The start of the next lap puts the first bid back.
     assert [event.exchange_time_ns - at(0) for event in events] == [
         seconds * SECOND_NS for seconds in (0, 1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14)
     ]
-    numbers = [read_trades(read_frame(frame).data)[0].trade_id for topic, frame in frames if topic[0] == "trade"]
+    numbers = [read_trade_frame(frame).data[0].trade_id for topic, frame in frames if topic[0] == "trade"]
     assert numbers == [9, 10, 11, 12, 13, 14]
 
 

@@ -14,11 +14,11 @@ from triplegain.domain.market import Level
 from triplegain.market.scaling import Scale
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.wire.frames import (
-    read_book,
+    read_book_frame,
     read_frame,
     read_status,
     read_subscribed,
-    read_trades,
+    read_trade_frame,
 )
 from triplegain.venues.kraken.wire.writer import (
     HEARTBEAT,
@@ -97,8 +97,8 @@ def test_the_reader_reads_the_book_that_was_written(
     bids: list[Level], asks: list[Level], price_places: int, quantity_places: int, checksum: int, time_ns: int
 ) -> None:
     writer = PairWriter("BTC/USDT", price_places, quantity_places)
-    frame = read_frame(writer.book("update", bids, asks, checksum, time_ns))
-    (book,) = read_book(frame.data)
+    frame = read_book_frame(writer.book("update", bids, asks, checksum, time_ns))
+    (book,) = frame.data
     assert (frame.channel, frame.type, book.symbol, book.checksum) == ("book", "update", "BTC/USDT", checksum)
     assert _scaled(book.bids, price_places, quantity_places) == bids
     assert _scaled(book.asks, price_places, quantity_places) == asks
@@ -115,7 +115,7 @@ def test_frames_recorded_from_kraken_are_written_byte_for_byte(captures: Path) -
         text = line.partition(b'"frame": ')[2][:-1]
         frame = read_frame(text)
         if frame.channel == "book":
-            (book,) = read_book(frame.data)
+            (book,) = read_book_frame(text).data
             price, quantity = Scale(Decimal("0.0001")).exact, Scale(Decimal("1e-8")).exact
             bids, asks = (
                 [(price(str(one.price)), quantity(str(one.qty))) for one in side] for side in (book.bids, book.asks)
@@ -155,8 +155,8 @@ def test_times_are_written_alike_in_any_order(times: list[int]) -> None:
 def test_trades_are_read_as_they_were_written() -> None:
     writer = PairWriter("XRP/BTC", 8, 8)
     trades = [TapeTrade(NOON, 3702, 270_000, "buy", 7), TapeTrade(NOON + 1000, 3701, 1, "sell", 8, "limit")]
-    frame = read_frame(writer.trades("snapshot", trades))
-    first, second = read_trades(frame.data)
+    frame = read_trade_frame(writer.trades("snapshot", trades))
+    first, second = frame.data
     assert (frame.type, str(first.price), str(first.qty)) == ("snapshot", "0.00003702", "0.00270000")
     assert (first.side, first.ord_type, first.trade_id) == ("buy", "market", 7)
     assert (second.side, second.ord_type, rfc3339_ns(second.timestamp)) == ("sell", "limit", NOON + 1000)

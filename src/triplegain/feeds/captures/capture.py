@@ -71,13 +71,17 @@ class Capture(Protocol):
 Recogniser = Callable[[Path, bytes], Capture | None]
 
 
-def clock_offset_ns(times: Iterable[tuple[int, int]], count: int = 100) -> int:
+#: Messages by which the recorder's clock is compared with the exchange's.
+OFFSET_TIMES = 100
+
+
+def clock_offset_ns(times: Iterable[tuple[int, int]]) -> int:
     """Nanoseconds to add to a recorder's clock to get the exchange's, from the first (exchange, recorder) times.
 
     The largest difference belongs to the message that travelled fastest: with it nothing is received before it
     happened.
     """
-    return max((exchange - recorder for exchange, recorder in islice(times, count)), default=0)
+    return max((exchange - recorder for exchange, recorder in islice(times, OFFSET_TIMES)), default=0)
 
 
 class FileCapture:

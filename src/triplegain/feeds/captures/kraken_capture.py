@@ -11,15 +11,18 @@ from pathlib import Path
 
 import msgspec
 
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent
-from triplegain.feeds.captures.capture import Capture, VerifyReport, clock_offset_ns
+from triplegain.feeds.captures.capture import OFFSET_TIMES, Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import rfc3339_ns
-from triplegain.venues.kraken.frames import KrakenFrameDecoder
+from triplegain.venues.kraken.feed_line import FrameLine
 from triplegain.venues.kraken.pairs import instruments_of, pairs_of
+from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+from triplegain.venues.kraken.wire.frames import Outline, read_outline
 
 JSON_FORMAT = "kraken-v2-json"
 FRAMES_FORMAT = "kraken-v2-frames"
@@ -27,6 +30,13 @@ _ASSET_PAIRS = "/0/public/AssetPairs"
 
 #: Lines read to compare the recorder's clock with the exchange's.
 _OFFSET_LINES = 1000
+
+#: Channels whose messages are of an instrument, of which a file has one.
+_OF_ONE = ("book", "trade")
+_NO_BOOK = "holds no book snapshot whose checksum is right"
+
+#: The depth of the book is what is acknowledged, or else shown; what comes by one connection is never silent on it.
+_SETTINGS = StreamSettings(book_depth=0, stale_after_ns=SECOND_NS)
 
 
 class _Document(msgspec.Struct):
@@ -42,33 +52,15 @@ class _Line(msgspec.Struct):
     reply: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Timed(msgspec.Struct):
-    timestamp: str = ""
-
-
-class _TimedFrame(msgspec.Struct):
-    """The times an exchange writes into its frames; a snapshot's is that of its last change, so it does not count."""
-
-    type: str = ""
-    time_out: str = ""
-    data: list[_Timed] = []
-
-    @property
-    def exchange_time_ns(self) -> int:
-        text = self.time_out or (self.data[-1].timestamp if self.data and self.type == "update" else "")
-        return rfc3339_ns(text) if text else 0
-
-
 _document = msgspec.json.Decoder(_Document)
 _line = msgspec.json.Decoder(_Line)
-_timed = msgspec.json.Decoder(_TimedFrame)
 
-#: (record number, frame, recorder's clock in nanoseconds or None)
-_Record = tuple[int, bytes, int | None]
+#: (record number, frame, recorder's clock in nanoseconds, 0 where it says none)
+_Record = tuple[int, bytes, int]
 
 
 class KrakenCapture:
-    """One instrument's recorded v2 frames."""
+    """One instrument's recorded v2 frames, read as those of the exchange itself are."""
 
     depth = MarketDepth.BOOK
     candle_length_ns = None
@@ -79,7 +71,14 @@ class KrakenCapture:
 
     @cached_property
     def instrument(self) -> Instrument:
-        return self._instrument_of(self._first_update.symbol)
+        for number, frame, _ in self._records():
+            told = _outline(frame)
+            if told.channel in _OF_ONE and told.data:
+                try:
+                    return self._instrument_of(told.data[0].symbol)
+                except InvalidValueError as error:
+                    raise CaptureError(self.paths[0], str(error), number) from error
+        raise CaptureError(self.paths[0], _NO_BOOK)
 
     @cached_property
     def rows(self) -> int:
@@ -87,48 +86,40 @@ class KrakenCapture:
 
     @cached_property
     def span_ns(self) -> tuple[int, int]:
-        last = self._first_update.exchange_time_ns
+        first = last = 0
         for event in self.events():
             last = event.exchange_time_ns
-        return self._first_update.exchange_time_ns, last
-
-    @cached_property
-    def _first_update(self) -> BookUpdate:
-        for event in self.events():
-            if isinstance(event, BookUpdate):
-                return event
-        raise CaptureError(self.paths[0], "holds no book snapshot whose checksum is right")
+            first = first or last
+        if not first:
+            raise CaptureError(self.paths[0], _NO_BOOK)
+        return first, last
 
     def events(self) -> Iterator[MarketEvent]:
-        return self._decode(self._decoder())
+        return self._follow(KrakenStream((), _SETTINGS))
 
     def verify(self) -> VerifyReport:
-        decoder = self._decoder()
-        for _ in self._decode(decoder):
+        stream = KrakenStream((), _SETTINGS)
+        for _ in self._follow(stream):
             pass
-        return VerifyReport(decoder.updates, decoder.mismatches, decoder.gaps)
+        counters = stream.counters
+        return VerifyReport(counters.book_updates, counters.mismatches + counters.crossed, counters.gaps)
 
-    def _decoder(self) -> KrakenFrameDecoder:
-        seen: dict[str, Instrument] = {}
-
-        def only_one(symbol: str) -> Instrument:
-            seen[symbol] = self._instrument_of(symbol)
-            if len(seen) > 1:
-                raise InvalidValueError(f"holds {' and '.join(seen)}; a capture file has one instrument: split it")
-            return seen[symbol]
-
-        times = self._exchange_times
-        return KrakenFrameDecoder(only_one, times[0][0] if times else 0)
-
-    def _decode(self, decoder: KrakenFrameDecoder) -> Iterator[MarketEvent]:
+    def _follow(self, stream: KrakenStream) -> Iterator[MarketEvent]:
+        received_ns = self._exchange_times[0][0] if self._exchange_times else 0
         # The recorder's clock may be a counter since its own start.
         offset = clock_offset_ns(self._exchange_times)
-        started = False
+        stream.watch(self.instrument, received_ns)
+        counters, on_line, started, unknown = stream.counters, stream.on_line, False, 0
         for number, frame, clock in self._records():
-            try:
-                events = decoder.decode(frame, None if clock is None else clock + offset)
-            except ValueError as error:
-                raise CaptureError(self.paths[0], str(error), number) from error
+            # Without a time of receipt the exchange's own stands for it.
+            received_ns = clock + offset if clock else max(received_ns, _exchange_time_ns(frame))
+            events = on_line(FrameLine(received_ns, 0, frame))
+            if counters.garbage:
+                raise CaptureError(self.paths[0], counters.last_garbage, number)
+            if counters.unknown != unknown:
+                unknown = counters.unknown
+                if _outline(frame).channel in _OF_ONE:
+                    raise CaptureError(self.paths[0], "has more than one instrument: split it", number)
             # Heartbeats before the first snapshot speak of nothing yet.
             started = started or any(isinstance(event, BookUpdate) for event in events)
             if started:
@@ -137,17 +128,8 @@ class KrakenCapture:
     @cached_property
     def _exchange_times(self) -> list[tuple[int, int]]:
         """(exchange, recorder) time of the first frames that say both; 0 where the recorder says none."""
-        times = []
-        for number, frame, clock in self._records():
-            if number > _OFFSET_LINES:
-                break
-            try:
-                exchange = _timed.decode(frame).exchange_time_ns
-            except (msgspec.DecodeError, InvalidValueError):
-                continue
-            if exchange:
-                times.append((exchange, clock or 0))
-        return times
+        first = ((_exchange_time_ns(frame), clock) for _, frame, clock in islice(self._records(), _OFFSET_LINES))
+        return list(islice((both for both in first if both[0]), OFFSET_TIMES))
 
     def _instrument_of(self, symbol: str) -> Instrument:
         return self._named.get(symbol) or capture_instrument(symbol)
@@ -168,17 +150,17 @@ class KrakenCapture:
 
     def _document_records(self) -> Iterator[_Record]:
         try:
-            document = _document.decode(self.paths[0].read_bytes())
+            # Without blanks, as the exchange writes: what begins like a book is read in one go.
+            document = _document.decode(msgspec.json.format(self.paths[0].read_bytes(), indent=-1))
         except msgspec.DecodeError as error:
             raise CaptureError(self.paths[0], f"is not whole JSON ({error}); get the file again") from error
-        yield 1, bytes(document.init), None
-        for number, frame in enumerate(document.updates, 2):
-            yield number, bytes(frame), None
+        for number, frame in enumerate((document.init, *document.updates), 1):
+            yield number, bytes(frame), 0
 
     def _line_records(self) -> Iterator[_Record]:
         for number, line in enumerate(self._lines(), 1):
             if line.dir == "rx" and line.frame:
-                yield number, bytes(line.frame), line.rx_ns or None
+                yield number, bytes(line.frame), line.rx_ns
 
     def _lines(self) -> Iterator[_Line]:
         path = self.paths[0]
@@ -190,6 +172,22 @@ class KrakenCapture:
                     yield _line.decode(text)
         except (msgspec.DecodeError, EOFError, OSError) as error:
             raise CaptureError(path, f"is cut off or damaged here ({error})", number) from error
+
+
+def _outline(frame: bytes) -> Outline:
+    """Empty for a frame of another shape."""
+    try:
+        return read_outline(frame)
+    except msgspec.DecodeError:
+        return Outline()
+
+
+def _exchange_time_ns(frame: bytes) -> int:
+    """0 where it says none."""
+    try:
+        return rfc3339_ns(text) if (text := _outline(frame).time_text) else 0
+    except InvalidValueError:
+        return 0
 
 
 def recognise_kraken(path: Path, head: bytes) -> Capture | None:

@@ -13,20 +13,10 @@ from triplegain.feeds.recording.reader import FileHeader, FileReader, decoded_he
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, read_line
+from triplegain.venues.kraken.wire.frames import read_outline
 
 #: Gaps and overruns that are listed one by one.
 _LISTED_MAX = 1000
-
-
-class _Head(msgspec.Struct):
-    channel: str = ""
-    type: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"[]")
-
-
-class _Told(msgspec.Struct):
-    symbol: str = ""
-    timestamp: str = ""
 
 
 class _Counting:
@@ -36,10 +26,6 @@ class _Counting:
 
     def __init__(self) -> None:
         self.book_updates = self.trades = self.overruns = self.dropped = 0
-
-
-_head = msgspec.json.Decoder(_Head).decode
-_told = msgspec.json.Decoder(list[_Told]).decode
 
 
 class LineTally:
@@ -131,17 +117,16 @@ class LineTally:
 
     def _on_frame(self, frame: bytes) -> None:
         try:
-            head = _head(frame)
-            if head.channel not in ("book", "trade"):
-                return
-            messages = _told(head.data)
+            told = read_outline(frame)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
+        if told.channel not in ("book", "trade"):
+            return
         # A snapshot tells when its last change was, which may be long ago.
-        live = head.type == "update"
-        for message in messages:
+        live = told.type == "update"
+        for message in told.data:
             one = self._of(message.symbol)
-            if head.channel == "book":
+            if told.channel == "book":
                 one.book_updates += 1
             elif live:
                 one.trades += 1

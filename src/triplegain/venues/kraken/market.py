@@ -153,7 +153,8 @@ class KrakenMarket:
             self._counters.skipped += 1
             return []
         bids, asks = book.read(message.bids), book.read(message.asks)
-        exchange_ns = rfc3339_ns(message.timestamp) if message.timestamp else self._clock.now(received_ns)
+        # A message without a time is not taken to be later than one that says it and comes next.
+        exchange_ns = rfc3339_ns(message.timestamp) if message.timestamp else self._clock.latest_ns
         time_ns = self._clock.at(exchange_ns, received_ns)
         received_ns = max(received_ns, time_ns)
         if exchange_ns <= self._book_ns:

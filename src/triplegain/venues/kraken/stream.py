@@ -109,7 +109,7 @@ class _Link:
 
 
 class KrakenStream:
-    """One exchange, any number of connections. The first line is the reply to AssetPairs."""
+    """One exchange, any number of connections. The first line is the reply to AssetPairs, or `watch` comes before."""
 
     def __init__(self, symbols: Sequence[str], settings: StreamSettings) -> None:
         self.symbols = tuple(symbols)
@@ -188,6 +188,7 @@ class KrakenStream:
                     events = self._heard(line.connection, line.received_at_ns)
                 told = self._on_other(line)
         except _UNREADABLE as error:
+            self._counters.count_garbage(error)
             told = self._on_garbage(line, str(error))
         return events + told if events else told
 
@@ -203,7 +204,7 @@ class KrakenStream:
             try:
                 events += market.on_book(message, is_snapshot, line.received_at_ns)
             except _UNREADABLE as error:
-                self._counters.garbage += 1
+                self._counters.count_garbage(error)
                 events += market.on_unreadable(str(error), line.received_at_ns)
         return events
 
@@ -229,7 +230,7 @@ class KrakenStream:
             try:
                 trades = market.read_trades(messages)
             except _UNREADABLE as error:
-                self._counters.garbage += 1
+                self._counters.count_garbage(error)
                 events += market.on_unreadable(str(error), line.received_at_ns)
                 continue
             events += market.on_trades(trades, frame.type == "snapshot", line.received_at_ns)
@@ -282,7 +283,6 @@ class KrakenStream:
 
     def _on_garbage(self, line: FrameLine, why: str) -> list[MarketEvent]:
         """A message that cannot be read at all: the instruments it names cannot be trusted any more."""
-        self._counters.garbage += 1
         named = {found.decode() for found in _SYMBOL.findall(line.frame)}
         events: list[MarketEvent] = []
         for symbol in sorted(named & self._markets.keys()):
@@ -374,7 +374,7 @@ class KrakenStream:
                 asked = query | {"length": path.fragment}
                 return self._history.on_reply(path.path, asked, reply.result, why, line.received_at_ns)
         except _UNREADABLE as error:
-            self._counters.garbage += 1
+            self._counters.count_garbage(error)
             return self._history.on_unreadable(line.path, str(error), line.received_at_ns)
         return []
 
@@ -386,18 +386,23 @@ class KrakenStream:
         instruments_of(reply, self.symbols)
         for symbol in self.symbols:
             row = rows[symbol]
-            market = KrakenMarket(
-                instrument_of(row),
-                self._settings.book_depth,
-                row.pair_decimals,
-                self._clock,
-                self._counters,
-                self._requests,
-            )
+            market = self._add(instrument_of(row), row.pair_decimals)
             market.condition.pair = exchange_state(row.status, symbol)
-            market.condition.system = self._system
-            self._markets[symbol] = market
             self._history.name(symbol, (row.altname, row.wsname, symbol, kraken_altname(symbol)))
+
+    def watch(self, instrument: Instrument, time_ns: int) -> None:
+        """Instead of the reply to AssetPairs, where nobody kept it; the lines begin at that time of the exchange."""
+        self._add(instrument, 0)
+        self._clock.set(time_ns, time_ns)
+        self._clock.now(time_ns)
+
+    def _add(self, instrument: Instrument, price_places: int) -> KrakenMarket:
+        market = KrakenMarket(
+            instrument, self._settings.book_depth, price_places, self._clock, self._counters, self._requests
+        )
+        market.condition.system = self._system
+        self._markets[instrument.symbol] = market
+        return market
 
     def _begin(self, line: FrameLine) -> list[MarketEvent]:
         """The first message of a subscription: the time away is over, and its trades come first."""

@@ -36,8 +36,9 @@ class StreamCounters:
     mismatches: int = 0
     #: Books that were crossed though their checksum was right.
     crossed: int = 0
-    #: Messages that cannot be read, or hold numbers that cannot be.
+    #: Messages that cannot be read, or hold numbers that cannot be, and what was wrong with the last of them.
     garbage: int = 0
+    last_garbage: str = ""
     #: Messages of a kind or of an instrument nobody asked for.
     unknown: int = 0
     #: Messages and trades that had been told before.
@@ -61,6 +62,10 @@ class StreamCounters:
     refusals: int = 0
     #: Messages from too far in the future.
     leaps: int = 0
+
+    def count_garbage(self, error: Exception) -> None:
+        self.garbage += 1
+        self.last_garbage = str(error)
 
     def words(self) -> str:
         """The connection in a few words: how much came, and what was wrong, where anything was."""
@@ -110,6 +115,11 @@ class StreamClock:
     def is_known(self) -> bool:
         """Whether the exchange's time was ever heard of."""
         return self._known
+
+    @property
+    def latest_ns(self) -> int:
+        """Market time as it was told last."""
+        return self._now_ns
 
     def set(self, exchange_ns: int, received_ns: int) -> None:
         """The exchange says what time it is; believed as long as no message has said so."""

@@ -92,6 +92,25 @@ class TradeFrame(msgspec.Struct):
     data: list[TradeMessage]
 
 
+class OutlineRow(msgspec.Struct):
+    symbol: str = ""
+    timestamp: str = ""
+
+
+class Outline(msgspec.Struct):
+    """Of whom a frame speaks, and the times the exchange wrote into it."""
+
+    channel: str = ""
+    type: str = ""
+    time_out: str = ""
+    data: list[OutlineRow] = []
+
+    @property
+    def time_text(self) -> str:
+        """When it happened, empty where it does not say; a snapshot's is that of its last change, so it does not."""
+        return self.time_out or (self.data[-1].timestamp if self.data and self.type == "update" else "")
+
+
 class Subscribed(msgspec.Struct):
     """`result` of a subscription's acknowledgement: one for each symbol."""
 
@@ -105,11 +124,10 @@ class Subscribed(msgspec.Struct):
 BOOK_START = b'{"channel":"book"'
 TRADE_START = b'{"channel":"trade"'
 
+read_outline = msgspec.json.Decoder(Outline).decode
 read_frame = msgspec.json.Decoder(Frame).decode
 read_book_frame = msgspec.json.Decoder(BookFrame, float_hook=str).decode
 read_trade_frame = msgspec.json.Decoder(TradeFrame, float_hook=str).decode
-read_book = msgspec.json.Decoder(list[BookMessage], float_hook=str).decode
-read_trades = msgspec.json.Decoder(list[TradeMessage], float_hook=str).decode
 read_pair_states = msgspec.json.Decoder(PairStates, float_hook=str).decode
 read_status = msgspec.json.Decoder(list[StatusMessage]).decode
 read_subscribed = msgspec.json.Decoder(Subscribed | None).decode
