@@ -56,7 +56,8 @@ class Session:
         self.reconciliation = Reconciliation(wallet, self.blotter)
 
     def _new_desk(self) -> OrderManager:
-        self.blotter = blotter_of(BTC)
+        self.blotter = blotter = blotter_of(BTC)
+        self.exchange.account.owned = lambda asset: atoms(blotter.positions.owned(asset))
         protection = ProtectionSettings(
             max_holding_ns=60 * SECOND_NS,
             trailing=TrailingStop(activate=Decimal("0.002"), trail=Decimal("0.005")),
@@ -90,10 +91,11 @@ class Session:
         self.check()
 
     def check(self) -> list[LedgerEntry]:
-        """The books agree now; the entries since the last call."""
+        """All the books agree now; the entries since the last call."""
         self.deliver()
         entries, fills = self.wallet.drain_entries(), self._booked
         self._booked = []
+        self.reconciliation.due_ns = 0
         self.reconciliation.follow(entries, fills, self.blotter.orders.drain_changed(), self.now_ns)
         return entries
 

@@ -159,7 +159,7 @@ def test_an_order_of_the_hodl_account_pays_from_there_and_is_paid_there(wallet: 
     wallet.drain_entries()
     assert not wallet.reserve(2, "USDT", 301, HODL)  # the wallet's 700 do not help
     assert wallet.reserve(2, "USDT", 250, HODL)
-    assert (wallet.available_to(2, "USDT"), wallet.available("USDT")) == (50, 700)
+    assert (wallet.available("USDT", HODL), wallet.available("USDT")) == (50, 700)
     wallet.book_fill(6, 2, 1, paid=("USDT", 240), received=("BTC", 4), fee=("USDT", 1), draw=241)
     assert wallet.release(2) == 9
     assert (wallet.total("USDT"), wallet.total("BTC")) == (700, 50)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -35,13 +36,18 @@ from triplegain.ledger.wallet import Wallet
 
 
 class Account:
-    """Events and fills are numbered here. `engine` tells the time and ends orders; `markets` fills as it is opened."""
+    """Events and fills are numbered here. `engine` tells the time and ends orders; `markets` fills as it is opened.
+
+    `orders` are all that are under way or open. Whoever keeps positions says in `owned` how many atoms of an asset are
+    theirs: they are there for their own exits, and for no other order at any price it may slip to.
+    """
 
     def __init__(
         self,
         session: str,
         engine: Engine,
         markets: Mapping[str, VenueMarket],
+        orders: Mapping[str, WorkingOrder],
         wallet: Wallet,
         latency: Latency,
         settings: ExchangeSettings,
@@ -49,6 +55,10 @@ class Account:
         self._session = session
         self._engine = engine
         self._markets = markets
+        self._orders = orders
+        self.owned: Callable[[str], int] = lambda asset: 0
+        #: By asset what fills that nobody has drained have changed in positions.
+        self._untold: Counter[str] = Counter()
         self._wallet = wallet
         self._latency = latency
         self._events: list[ExchangeEvent] = []
@@ -71,6 +81,7 @@ class Account:
 
     def drain(self) -> list[ExchangeEvent]:
         events, self._events = self._events, []
+        self._untold.clear()
         return events
 
     def answer(self) -> tuple[int, int, int]:
@@ -127,10 +138,24 @@ class Account:
             if worst is None:
                 return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
             amount = worst
-        if not self._wallet.reserve(order.number, asset, amount, account):
-            needed, there = text(from_atoms(amount)), text(from_atoms(self._wallet.available(asset, account)))
-            return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {there} is available")
+        there = self._spendable(order, asset)
+        if amount > there:
+            needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
+            return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
+        self._wallet.reserve(order.number, asset, amount, account)
         return None
+
+    def _spendable(self, order: WorkingOrder, asset: str) -> int:
+        """What is available of `asset` to an order: coins of positions, less what their exits hold, are not."""
+        account, request = account_of(order.request.origin), order.request
+        available = self._wallet.available(asset, account)
+        owned = self.owned(asset) + self._untold[asset]
+        is_exit = asset == order.instrument.base and request.position_id is not None
+        if owned <= 0 or is_exit or account is LedgerAccount.HODL:
+            return available
+        exits = (each for each in self._orders.values() if each.side == 1 and each.request.position_id is not None)
+        held = sum(self._wallet.reserved(each.number) for each in exits if each.instrument.base == asset)
+        return available - max(owned - held, 0)
 
     def _worst_purchase(self, order: WorkingOrder, market: VenueMarket) -> int | None:
         """Atoms of quote currency a buy may cost: at its price, else by walking the book, else at the slipped price."""
@@ -150,9 +175,8 @@ class Account:
         return order.worst_cost(order.left, market.simple.slipped(0, market.last))
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        """Lots of a purchase that what is reserved and available can pay, fee included."""
-        quote = order.instrument.quote
-        funds = self._wallet.reserved(order.number) + self._wallet.available_to(order.number, quote)
+        """Lots of a purchase that what is reserved and may be spent can pay, fee included."""
+        funds = self._wallet.reserved(order.number) + self._spendable(order, order.instrument.quote)
         if order.worst_cost(lots, price) <= funds:
             return lots
         unit = price * order.instrument.atoms_per_tick_lot
@@ -172,13 +196,15 @@ class Account:
         order.fee_exact, charged = order.fee_after(notional, rate_ppm)
         if order.side == 1:
             # A sale pays from its proceeds; the rounded-up fee of a tiny fill may exceed them and waits for the next.
-            charged = min(charged, order.fee_charged + notional + self._wallet.available(instrument.quote))
+            charged = min(charged, order.fee_charged + notional + self._spendable(order, instrument.quote))
         fee = charged - order.fee_charged
         order.fee_charged = charged
         order.spent_atoms += notional
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
+        if order.request.position_id is not None:
+            self._untold[instrument.base] += (1 - 2 * order.side) * lots * instrument.atoms_per_lot
         self._post(order, notional, lots, fee)
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
@@ -274,13 +300,13 @@ class Account:
             amount = left * instrument.atoms_per_lot
         else:
             amount = order.worst_cost(left, price or market.simple.slipped(0, market.last or 0))
-        if self._wallet.resize(order.number, amount):
-            return None
         asset = instrument.base if order.side == 1 else instrument.quote
-        there = text(from_atoms(self._wallet.available(asset)))
-        return Refusal(
-            Code.INSUFFICIENT_FUNDS, f"needs {text(from_atoms(amount))} {asset} in all, {there} more is available"
-        )
+        there = self._spendable(order, asset)
+        if amount - self._wallet.reserved(order.number) > there:
+            needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
+            return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} in all, {shown} more is available")
+        self._wallet.resize(order.number, amount)
+        return None
 
     def _apply(self, market: VenueMarket, order: WorkingOrder, lots: int, price: int) -> None:
         queue_kept = price == order.price and lots <= order.lots

@@ -34,8 +34,9 @@ from triplegain.ledger.wallet import Wallet
 _RECENT_IDS = 256
 
 
-class ExchangeNumbers(msgspec.Struct, frozen=True):
-    """Time and the last number of everything that is counted; `answered_ns`: when the last answer reaches us."""
+class ExchangeNumbers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Time and the last number of everything that is counted. `answered_ns`: when the last answer reaches us,
+    `arriving_ns`: when the last command reaches the engine."""
 
     now_ns: int
     orders: int
@@ -45,6 +46,7 @@ class ExchangeNumbers(msgspec.Struct, frozen=True):
     answered_ns: int
     latency_draws: int
     queue_draws: int
+    arriving_ns: int = 0
 
 
 class PaperExchange:
@@ -72,13 +74,14 @@ class PaperExchange:
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
         self.order_count = 0
+        self._arriving_ns = 0
         self._open: dict[str, int] = {}
         self.next_due_ns = self.agenda.next_due_ns
         self.markets: dict[str, VenueMarket] = {
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
             for instrument, depth in instruments.items()
         }
-        self.account = Account(session, self, self.markets, wallet, self.latency, settings)
+        self.account = Account(session, self, self.markets, self.orders, wallet, self.latency, settings)
 
     # -- what the market does ------------------------------------------------------------------------------------
 
@@ -124,7 +127,7 @@ class PaperExchange:
         number = self.order_count
         order_id = ids.order_id(self.session, number)
         market = self.markets.get(request.symbol)
-        arrives_ns = self.now_ns + self.latency.place()
+        arrives_ns = self._arrival_ns(self.latency.place())
         stamp = self.account.stamp(visible_at_ns=self.now_ns)
         cut = None if market is None else tradable(market.instrument, request.quantity)
         quantity = None if cut == request.quantity else cut
@@ -140,14 +143,15 @@ class PaperExchange:
         self._schedule(arrives_ns, Place(number))
 
     def cancel(self, client_order_id: str) -> None:
-        """It never overtakes the order that it cancels: both go the same way."""
-        arrives_ns, order = self.now_ns + self.latency.cancel(), self.orders.get(client_order_id)
-        if order is not None and order.status is OrderStatus.PENDING:
-            arrives_ns = max(arrives_ns, order.arrived_ns)
-        self._schedule(arrives_ns, Cancel(client_order_id))
+        self._schedule(self._arrival_ns(self.latency.cancel()), Cancel(client_order_id))
 
     def amend(self, request: AmendRequest) -> None:
-        self._schedule(self.now_ns + self.latency.place(), Amend(request))
+        self._schedule(self._arrival_ns(self.latency.place()), Amend(request))
+
+    def _arrival_ns(self, delay_ns: int) -> int:
+        """Commands travel one channel: a later one never overtakes an earlier one."""
+        self._arriving_ns = max(self._arriving_ns, self.now_ns + delay_ns)
+        return self._arriving_ns
 
     def _schedule(self, due_ns: int, command: Command) -> None:
         self.agenda.add(due_ns, command)
@@ -316,7 +320,7 @@ class PaperExchange:
         account = self.account
         return ExchangeNumbers(
             self.now_ns, self.order_count, self.agenda.added, account.sequence, account.fill_count,
-            account.answered_ns, self.latency.draws, self.queue.draws,
+            account.answered_ns, self.latency.draws, self.queue.draws, self._arriving_ns,
         )  # fmt: skip
 
     def _restore_numbers(self, stored: ExchangeNumbers) -> None:
@@ -325,6 +329,7 @@ class PaperExchange:
         self.account.sequence, self.account.fill_count = stored.events, stored.fills
         self.account.answered_ns = stored.answered_ns
         self.latency.draws, self.queue.draws = stored.latency_draws, stored.queue_draws
+        self._arriving_ns = stored.arriving_ns
 
     def _restore_markets(self, stored: Mapping[str, MarketStanding]) -> None:
         for symbol, standing in stored.items():

@@ -69,10 +69,6 @@ class Wallet:
     def available(self, asset: str, account: LedgerAccount = _WALLET) -> int:
         return self._totals[account].get(asset, 0) - self._helds[account].get(asset, 0)
 
-    def available_to(self, order_number: int, asset: str) -> int:
-        """What is available in the account an order has reserved in."""
-        return self.available(asset, self._reservations.get(order_number, _NOTHING)[2])
-
     def assets(self, account: LedgerAccount = _WALLET) -> list[str]:
         return sorted(self._totals[account])
 

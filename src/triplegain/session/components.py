@@ -9,6 +9,7 @@ from decimal import Decimal
 from triplegain.decision.cycle import DecisionExecutor
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.situation import ContextBuilder, SessionPrices
+from triplegain.domain.money import atoms
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
@@ -51,6 +52,7 @@ def build_components(settings: SessionSettings) -> SessionComponents:
     prices = SessionPrices(exchange, settings.source, settings.depth, chain)
     usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
     positions = Positions(instruments, usd)
+    exchange.account.owned = lambda asset: atoms(positions.owned(asset))
     portfolio = PaperPortfolio(
         settings.session_id,
         settings.initial_balances,
