@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Annotated
 
-from triplegain.domain.clock import SECOND_NS
+import msgspec
+
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.errors import InvalidValueError
 
 #: A whole number that a row can hold.
 INTEGER_MAX = 2**63 - 1
@@ -16,6 +20,11 @@ INTEGER_MAX = 2**63 - 1
 TIME_NS_MAX = 7_289_654_400 * SECOND_NS
 #: Kraken keeps an order for a month at most.
 EXPIRY_NS_MAX = 31 * 86_400 * SECOND_NS
+
+#: As a decoder checks them.
+Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX // SECOND_NS)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX // MILLISECOND_NS)]
 
 #: Digits of an amount before and after its point, as a client may write it.
 AMOUNT_DIGITS, AMOUNT_DECIMALS = 20, 18
@@ -42,6 +51,13 @@ def is_usable(value: Decimal) -> bool:
         return False
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= _FINEST
+
+
+def usable_time(time_ns: int) -> int:
+    """The time of something outside. Raises InvalidValueError for one that no row can hold."""
+    if not 0 <= time_ns <= TIME_NS_MAX:
+        raise InvalidValueError("a time before 1970 or after the year 2200: is it in another unit?")
+    return time_ns
 
 
 def count_within(value: int | None, most: int) -> int | None:

@@ -29,18 +29,12 @@ def is_near_step(steps: Decimal) -> bool:
     return steps.is_finite() and abs(steps - steps.to_integral_value()) <= _NEAR
 
 
-def _countable(count: int, text: str) -> int:
-    if count > INTEGER_MAX:
-        raise InvalidValueError(f"{text[:40]} is more than can be kept")
-    return count
-
-
 class Scale:
-    """Converts text into a whole number of steps of 10^-places."""
+    """Converts text into a whole number of steps of 10^-places, from `least` to what a row can hold."""
 
-    __slots__ = ("_point", "_seen", "_zeros", "places", "step")
+    __slots__ = ("_least", "_point", "_seen", "_zeros", "places", "step")
 
-    def __init__(self, step: Decimal) -> None:
+    def __init__(self, step: Decimal, least: int = 0) -> None:
         exponent = step.normalize().as_tuple()
         if exponent.digits != (1,) or not isinstance(exponent.exponent, int) or exponent.exponent > 0:
             raise InvalidValueError(f"a step must be 1, 0.1, 0.01 and so on, this is {step}")
@@ -48,6 +42,7 @@ class Scale:
         self.places = -exponent.exponent
         self._zeros = "0" * self.places
         self._point = -1 - self.places
+        self._least = least
         # The same prices and sizes are written again and again.
         self._seen: dict[str, int] = {}
 
@@ -55,7 +50,7 @@ class Scale:
         """Steps in `text`. Raises InvalidValueError if it is no number, negative or between two steps."""
         count = self._seen.get(text)
         if count is None:
-            count = self._read(text)
+            count = self._countable(self._read(text), text)
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
             self._seen[text] = count
@@ -64,7 +59,7 @@ class Scale:
     def usual(self, text: str) -> int:
         """As `exact`, for numbers that are seldom the same and have all their places: 0.00000001 at a step of 1e-8."""
         try:
-            if text[self._point] == "." and (count := int(text.replace(".", ""))) >= 0:
+            if text[self._point] == "." and self._least <= (count := int(text.replace(".", ""))) <= INTEGER_MAX:
                 return count
         except (ValueError, IndexError):
             pass
@@ -88,20 +83,27 @@ class Scale:
         """Steps in a number from an archive: a thousandth of a step is forgiven, more is refused."""
         plain = self._plain(text)
         if plain >= 0:
-            return _countable(plain, text)
+            return self._countable(plain, text)
         value = self._steps(text)
         count = value.to_integral_value(ROUND_HALF_EVEN)
         if not is_near_step(value):
             raise InvalidValueError(f"{text} is not a multiple of {self.step}")
-        return _countable(int(count), text)
+        return self._countable(int(count), text)
 
     def floor(self, text: str) -> int:
         """Whole steps in `text`, cut down; binary dust just under a step counts as that step."""
         plain = self._plain(text)
         if plain >= 0:
-            return _countable(plain, text)
+            return self._countable(plain, text)
         value = self._steps(text)
-        return _countable(int((value + min(value * _DUST, _MOST_DUST)).to_integral_value(ROUND_FLOOR)), text)
+        return self._countable(int((value + min(value * _DUST, _MOST_DUST)).to_integral_value(ROUND_FLOOR)), text)
+
+    def _countable(self, count: int, text: str) -> int:
+        if count > INTEGER_MAX:
+            raise InvalidValueError(f"{text[:40]} is more than can be kept")
+        if count < self._least:
+            raise InvalidValueError(f"the price {text[:40]} is not above 0")
+        return count
 
     def _plain(self, text: str) -> int:
         """Steps in digits with at most the step's places, -1 for everything else."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from triplegain.domain.clock import SECOND_NS, from_datetime
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.values import usable_time
 
 #: Length and places of the usual `2023-07-30T15:29:58.343415Z`.
 _USUAL, _POINT = 27, 19
@@ -23,8 +24,8 @@ def rfc3339_ns(text: str) -> int:
         return _whole_seconds(text[:_POINT]) + int(fraction) * 1000
     seconds, point, rest = text.partition(".")
     fraction = rest[:-1] if rest.endswith("Z") else rest
+    whole = _whole_seconds(seconds.removesuffix("Z"))
     try:
-        whole = _whole_seconds(seconds.removesuffix("Z"))
         return whole + (int(fraction.ljust(9, "0")[:9]) if point else 0)
     except ValueError:
         raise InvalidValueError(f"{text!r} is not a time in UTC") from None
@@ -34,9 +35,10 @@ def rfc3339_ns(text: str) -> int:
 def _whole_seconds(text: str) -> int:
     """Nanoseconds of `2023-07-30T15:29:58`: many messages share a second."""
     try:
-        return from_datetime(datetime.fromisoformat(f"{text}+00:00"))
+        moment = datetime.fromisoformat(f"{text}+00:00")
     except ValueError:
         raise InvalidValueError(f"{text!r} is not a time in UTC") from None
+    return usable_time(from_datetime(moment))
 
 
 def csv_time_ns(text: str) -> int:
@@ -44,16 +46,17 @@ def csv_time_ns(text: str) -> int:
     try:
         if text.isdigit():
             number = int(text)
-            return number * (SECOND_NS if number < 10**11 else 1_000_000)
-        if text.endswith(("AM", "PM")):
+            time_ns = number * (SECOND_NS if number < 10**11 else 1_000_000)
+        elif text.endswith(("AM", "PM")):
             day, hour = text.split()
             clock, half = hour.split("-")
-            moment = datetime.fromisoformat(f"{day}T{int(clock) % 12 + 12 * (half == 'PM'):02}:00:00+00:00")
+            hour = f"{int(clock) % 12 + 12 * (half == 'PM'):02}"
+            time_ns = from_datetime(datetime.fromisoformat(f"{day}T{hour}:00:00+00:00"))
         else:
-            moment = datetime.fromisoformat(f"{text.replace(' ', 'T').removesuffix('Z')}+00:00")
+            time_ns = from_datetime(datetime.fromisoformat(f"{text.replace(' ', 'T').removesuffix('Z')}+00:00"))
     except ValueError:
         raise InvalidValueError(f"{text!r} is not a time") from None
-    return from_datetime(moment)
+    return usable_time(time_ns)
 
 
 def moment_ns(text: str) -> int:

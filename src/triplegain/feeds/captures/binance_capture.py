@@ -23,6 +23,7 @@ from triplegain.domain.market import (
     PublicTrade,
 )
 from triplegain.domain.orders import Side
+from triplegain.domain.values import Count, Milliseconds, usable_time
 from triplegain.feeds.captures.capture import Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument, symbol_of
 from triplegain.market.depth_book import DepthBook
@@ -35,9 +36,9 @@ MILLION = 1_000_000
 class DepthDiff(msgspec.Struct):
     """Absolute sizes changed between the update ids `first` and `last`, at `time_ms` of the exchange."""
 
-    time_ms: int = msgspec.field(name="E")
-    first: int = msgspec.field(name="U")
-    last: int = msgspec.field(name="u")
+    time_ms: Milliseconds = msgspec.field(name="E")
+    first: Count = msgspec.field(name="U")
+    last: Count = msgspec.field(name="u")
     bids: list[tuple[str, str]] = msgspec.field(name="b")
     asks: list[tuple[str, str]] = msgspec.field(name="a")
 
@@ -45,7 +46,7 @@ class DepthDiff(msgspec.Struct):
 class BookTicker(msgspec.Struct):
     """Best bid and ask after update id `last`; it carries no time."""
 
-    last: int = msgspec.field(name="u")
+    last: Count = msgspec.field(name="u")
     bid: str = msgspec.field(name="b")
     bid_quantity: str = msgspec.field(name="B")
     ask: str = msgspec.field(name="a")
@@ -55,17 +56,17 @@ class BookTicker(msgspec.Struct):
 class TradeMessage(msgspec.Struct):
     """One trade. `buyer_is_maker` means that the taker sold."""
 
-    number: int = msgspec.field(name="t")
+    number: Count = msgspec.field(name="t")
     price: str = msgspec.field(name="p")
     quantity: str = msgspec.field(name="q")
-    time_ms: int = msgspec.field(name="T")
+    time_ms: Milliseconds = msgspec.field(name="T")
     buyer_is_maker: bool = msgspec.field(name="m")
 
 
 class DepthSnapshot(msgspec.Struct):
     """The book as REST gave it, complete to 1000 levels a side, after update id `last`."""
 
-    last: int = msgspec.field(name="lastUpdateId")
+    last: Count = msgspec.field(name="lastUpdateId")
     bids: list[tuple[str, str]]
     asks: list[tuple[str, str]]
 
@@ -95,12 +96,12 @@ def decode_line(line: bytes) -> tuple[int, str, BinanceMessage | None]:
     Raises msgspec.DecodeError or ValueError for a line that is damaged.
     """
     clock, _, text = line.partition(b" ")
-    envelope = _envelope.decode(text)
+    received_ns, envelope = int(clock), _envelope.decode(text)
     if not envelope.stream:
-        return int(clock), "", _depth_snapshot.decode(text)
+        return received_ns, "", _depth_snapshot.decode(text)
     symbol, _, stream = envelope.stream.partition("@")
     decoder = _streams.get(stream.partition("@")[0])
-    return int(clock), symbol, decoder.decode(envelope.data) if decoder else None
+    return received_ns, symbol, decoder.decode(envelope.data) if decoder else None
 
 
 def exchange_time_ns(message: BinanceMessage | None) -> int:
@@ -124,7 +125,7 @@ class BinanceBook:
     def __init__(self, instrument: Instrument) -> None:
         self._symbol = instrument.symbol
         self._instrument = instrument
-        self._price = Scale(instrument.tick)
+        self._price = Scale(instrument.tick, least=1)
         self._quantity = Scale(instrument.lot)
         self._book = DepthBook()
         self._waiting: list[DepthDiff] = []
@@ -327,7 +328,7 @@ class BinanceCapture:
         for path, number, line in self._lines():
             try:
                 clock, _, message = decode_line(line)
-                events = book.on_message(message, clock + offset) if message is not None else []
+                events = book.on_message(message, usable_time(clock + offset)) if message is not None else []
             except ValueError as error:
                 raise CaptureError(path, str(error), number) from error
             yield from events

@@ -15,7 +15,7 @@ from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEvent
-from triplegain.domain.values import TIME_NS_MAX
+from triplegain.domain.values import INTEGER_MAX, count_within, usable_time
 from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name, symbol_of
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
@@ -138,9 +138,10 @@ def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
     for number, row in enumerate(rows, 1):
         if row.open_time_ns <= before:
             raise CaptureError(path, "is not later than the candle before it", number)
-        if row.open_time_ns > TIME_NS_MAX:
-            raise CaptureError(path, "lies after the year 2200: is its time in another unit?", number)
-        before = row.open_time_ns
+        try:
+            before = usable_time(row.open_time_ns)
+        except InvalidValueError as error:
+            raise CaptureError(path, str(error), number) from error
         yield row
 
 
@@ -214,11 +215,13 @@ class CandlesCapture(FileCapture):
 
     def recorded(self) -> Iterator[Candle]:
         """The candles of the file and no others. Raises CaptureError for a price or volume that cannot be."""
-        price, quantity = Scale(self.instrument.tick).nearest, Scale(self.instrument.lot).floor
+        price, quantity = Scale(self.instrument.tick, least=1).nearest, Scale(self.instrument.lot).floor
         length = self.candle_length_ns
         for number, row in enumerate(self._rows(), 1):
             try:
                 prices = price(row.open), price(row.high), price(row.low), price(row.close)
+                if count_within(row.trades, INTEGER_MAX) is None:
+                    raise InvalidValueError(f"{row.trades:.3g} trades are more than can be kept")
                 candle = Candle(self._symbol, row.open_time_ns, length, *prices, quantity(row.volume), row.trades)
                 _check(candle)
             except InvalidValueError as error:

@@ -15,6 +15,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent
+from triplegain.domain.values import usable_time
 from triplegain.feeds.captures.capture import OFFSET_TIMES, Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument
 from triplegain.market.feed import CaptureError
@@ -111,8 +112,11 @@ class KrakenCapture:
         stream.watch(self.instrument, received_ns)
         counters, on_line, started, unknown = stream.counters, stream.on_line, False, 0
         for number, frame, clock in self._records():
-            # Without a time of receipt the exchange's own stands for it.
-            received_ns = clock + offset if clock else max(received_ns, _exchange_time_ns(frame))
+            try:
+                # Without a time of receipt the exchange's own stands for it.
+                received_ns = usable_time(clock + offset) if clock else max(received_ns, _exchange_time_ns(frame))
+            except InvalidValueError as error:
+                raise CaptureError(self.paths[0], str(error), number) from error
             events = on_line(FrameLine(received_ns, 0, frame))
             if counters.garbage:
                 raise CaptureError(self.paths[0], counters.last_garbage, number)

@@ -17,7 +17,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.domain.values import TIME_NS_MAX
+from triplegain.domain.values import NAME, usable_time
 from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
@@ -28,6 +28,7 @@ FEATHER_FORMAT = "trades-feather"
 JSON_FORMAT = "trades-json"
 KRAKEN_FORMAT = "trades-kraken-csv"
 
+_NAME = re.compile(NAME)
 _COLUMNS = ("timestamp", "id", "side", "price", "amount")
 
 #: freqtrade's row: time (ms), id or null, market or limit, side, price, amount, cost.
@@ -72,19 +73,17 @@ class TradesCapture(FileCapture):
 
     def events(self) -> Iterator[MarketEvent]:
         symbol, path = self._symbol, self.paths[0]
-        price, quantity = Scale(self.instrument.tick).nearest, Scale(self.instrument.lot).floor
+        price, quantity = Scale(self.instrument.tick, least=1).nearest, Scale(self.instrument.lot).floor
         last_ns, last_id = 0, ""
         for number, (time_ns, trade_id, side, price_text, quantity_text) in enumerate(self._rows(), 1):
             if trade_id and trade_id == last_id:
                 continue
             last_id = trade_id
-            last_ns = max(last_ns, time_ns)
             try:
+                last_ns = max(last_ns, usable_time(time_ns))
                 ticks, lots, taker = price(price_text), quantity(quantity_text), Side.parse(side)
-                if not ticks:
-                    raise InvalidValueError("a trade at price 0")
-                if not 0 <= time_ns <= TIME_NS_MAX:
-                    raise InvalidValueError("lies before 1970 or after the year 2200: is its time in another unit?")
+                if trade_id and not _NAME.fullmatch(trade_id):
+                    raise InvalidValueError(f"{trade_id[:80]!r} cannot name a trade: up to 64 letters, digits and ._:-")
             except ValueError as error:
                 raise CaptureError(path, str(error), number) from error
             yield PublicTrade(symbol, last_ns, last_ns, ticks, lots, taker, trade_id)

@@ -99,7 +99,7 @@ class KrakenBook:
     def __init__(self, instrument: Instrument, depth: int = 0, price_places: int | None = None) -> None:
         self.instrument = instrument
         self.depth = depth
-        self.price = Scale(instrument.tick)
+        self.price = Scale(instrument.tick, least=1)
         self.quantity = Scale(instrument.lot)
         zeros = "0" * max((price_places or 0) - self.price.places, 0)
         self._bids = _Side(-1, zeros)
@@ -114,8 +114,6 @@ class KrakenBook:
         for one in levels:
             told, size = one.price, one.qty
             ticks = price(told if type(told) is str else number_text(told))
-            if not ticks:
-                raise InvalidValueError(f"a level of the {self.instrument.symbol} book has the price 0")
             read.append((ticks, quantity(size if type(size) is str else number_text(size))))
         return tuple(read)
 

@@ -38,7 +38,7 @@ def past_candles(
     step_ns = interval * MINUTE_NS
     if length_ns % step_ns:
         raise InvalidValueError(f"candles of {interval} min do not add up to {length_ns // SECOND_NS} s")
-    price, quantity = Scale(instrument.tick), Scale(instrument.lot)
+    price, quantity = Scale(instrument.tick, least=1), Scale(instrument.lot)
     rows = [_past_candle(row, instrument.symbol, step_ns, price, quantity) for row in told.rows]
     if not rows:
         return (), None
@@ -114,7 +114,7 @@ def closed_candles(reply: bytes, instrument: Instrument, minutes: int) -> Closed
         instrument = with_fitting_tick(
             instrument, [text for row in rows for text in (row.open, row.high, row.low, row.close)]
         )
-        price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
+        price, quantity = Scale(instrument.tick, least=1).exact, Scale(instrument.lot).exact
         candles = tuple(_candle(row, instrument.symbol, length, price, quantity) for row in rows)
     except (msgspec.DecodeError, InvalidValueError) as error:
         raise FeedError(f"Kraken's candles of {instrument.symbol} cannot be read: {error}") from error

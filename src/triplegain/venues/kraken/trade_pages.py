@@ -19,6 +19,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import PublicTrade
 from triplegain.domain.orders import Side
 from triplegain.domain.span import Span
+from triplegain.domain.values import usable_time
 from triplegain.market.feed import FeedError
 from triplegain.market.scaling import Scale, with_fitting_tick
 from triplegain.venues.kraken.rest import TRADES_PER_PAGE
@@ -161,12 +162,12 @@ def _scaled(instrument: Instrument, rows: list[TradeRow]) -> tuple[Instrument, t
 
 
 def _trades(instrument: Instrument, rows: list[TradeRow]) -> tuple[PublicTrade, ...]:
-    price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
+    price, quantity = Scale(instrument.tick, least=1).exact, Scale(instrument.lot).exact
     symbol = instrument.symbol
     return tuple(
         PublicTrade(
             symbol,
-            time := _time_ns(row),
+            time := usable_time(_time_ns(row)),
             time,
             price(row.price),
             quantity(row.volume),

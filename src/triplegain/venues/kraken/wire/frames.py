@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.values import Count
+
 
 class WireLevel(msgspec.Struct, gc=False):
     """One level of a book; quantity 0 removes it."""
@@ -34,7 +36,7 @@ class TradeMessage(msgspec.Struct):
     side: str
     price: Any
     qty: Any
-    trade_id: int
+    trade_id: Count
     timestamp: str
     ord_type: str = ""
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.values import Count, Seconds
+
 #: REST and WebSocket v1 say XBT and XDG; WebSocket v2 and we say BTC and DOGE.
 _TO_OURS = {"XBT": "BTC", "XDG": "DOGE", "XXBT": "BTC", "XXRP": "XRP", "XETH": "ETH", "ZUSD": "USD", "ZEUR": "EUR"}
 _TO_KRAKEN = {"BTC": "XBT", "DOGE": "XDG"}
@@ -113,20 +115,20 @@ class TradeRow(msgspec.Struct, array_like=True):
     side: str
     order_type: str = ""
     misc: str = ""
-    trade_id: int = 0
+    trade_id: Count = 0
 
 
 class CandleRow(msgspec.Struct, array_like=True):
     """One row of OHLC; `time` is its opening in seconds, `count` the trades in it."""
 
-    time: int
+    time: Seconds
     open: str
     high: str
     low: str
     close: str
     vwap: str
     volume: str
-    count: int
+    count: Count
 
 
 class SystemStatus(msgspec.Struct):
