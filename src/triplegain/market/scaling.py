@@ -102,7 +102,7 @@ class Scale:
         if count > INTEGER_MAX:
             raise InvalidValueError(f"{text[:40]} is more than can be kept")
         if count < self._least:
-            raise InvalidValueError(f"the price {text[:40]} is not above 0")
+            raise InvalidValueError(f"the price {text[:40]} is not above zero")
         return count
 
     def _plain(self, text: str) -> int:
