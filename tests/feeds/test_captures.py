@@ -104,7 +104,7 @@ _BOOK = {"symbol": "BTC/USD", "bids": [{"price": 100.0, "qty": 5.0}], "asks": [{
 def kraken_lines(second: str) -> bytes:
     """A snapshot of a book, and another line."""
     at = "2024-01-01T00:00:00.000001Z"
-    frame = {"channel": "book", "type": "snapshot", "data": [{**_BOOK, "checksum": 2044673305, "timestamp": at}]}
+    frame = {"channel": "book", "type": "snapshot", "data": [{**_BOOK, "checksum": 707507595, "timestamp": at}]}
     return f'{{"rx_ns":1,"frame":{json.dumps(frame)}}}\n{{"rx_ns":2,"frame":{second}}}\n'.encode()
 
 
