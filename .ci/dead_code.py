@@ -11,10 +11,14 @@ from pathlib import Path
 
 from vulture import Vulture
 
+from triplegain.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {"class", "function", "method", "property"}
 DECORATORS = ["@model_validator", "@field_validator", "@*.command", "@app.*"]
 ALLOWED = {
+    # Called by the words of a command line.
+    *(name.split()[-1].replace("-", "_") + suffix for name in COMMANDS for suffix in ("", "_")),
     # Called by a library: html.parser, rich.
     "handle_starttag", "handle_startendtag", "handle_endtag", "handle_data", "render",
 }  # fmt: skip

@@ -18,8 +18,7 @@ from tests.storage.scripted_session import session_record
 
 from triplegain.api.resources import portfolio
 from triplegain.cli.dashboard import dashboard
-from triplegain.cli.report_json import report_as_json
-from triplegain.cli.report_view import report_view
+from triplegain.cli.report import report_as_json, report_view
 from triplegain.cli.view import plain_line
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.statement import AccountSummary

@@ -6,7 +6,7 @@ from rich.console import Console
 from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
 
-from triplegain.cli.agents_view import agents_view
+from triplegain.cli.agents import agents_view
 
 
 def test_tasks_markets_and_models_are_shown(tg: Tg, system: StoredControl) -> None:

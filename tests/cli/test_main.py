@@ -12,7 +12,6 @@ import pytest
 from tests.cli.conftest import Tg
 
 import triplegain
-from triplegain import cli
 from triplegain.api.address import RunningSession, publish
 
 SOURCES = Path(triplegain.__file__).parent.parent
@@ -48,7 +47,7 @@ def test_an_interrupt_is_130_and_a_bug_is_one_line(
     def broken(home: object, session: object) -> None:
         raise error
 
-    monkeypatch.setattr("triplegain.api.address.find_running", broken)
+    monkeypatch.setattr("triplegain.cli.client.find_running", broken)
     said = tg("flat")
     assert said.code == code
     assert said.err == ("" if code == 130 else "RuntimeError: a b (TRIPLEGAIN_DEBUG=1 shows where)\n")
@@ -72,4 +71,3 @@ def test_help_loads_nothing_heavy() -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "[] 0"
-    assert cli.app.info.name == "tg"

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import session_record
 
-from triplegain.cli import checks
+from triplegain.cli import doctor
 from triplegain.storage.session_store import SessionStore
 
 
@@ -103,7 +103,7 @@ def test_doctor_says_what_to_do(tg: Tg, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("KRAKEN_API_KEY", "key")
     monkeypatch.setenv("TRIPLEGAIN_CAPTURES", str(tmp_path / "none"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 10**6))
-    monkeypatch.setattr(checks, "_PYTHON_MIN", (4, 0))
+    monkeypatch.setattr(doctor, "_PYTHON_MIN", (4, 0))
     tmp_path.chmod(0o755)
     ran = tg("doctor", "--json")
     assert ran.code == 1

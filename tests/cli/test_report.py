@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, session_record
 
-from triplegain.cli.report_view import merged
+from triplegain.cli.report import merged
 from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.records import CloseReason, PortfolioSnapshot
 from triplegain.storage.report_figures import UntradedReason

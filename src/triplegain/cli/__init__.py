@@ -1,117 +1,106 @@
-"""The command line: every command there is. What is heavy is imported inside a command."""
+"""The command line: every command there is. The file of a command is loaded when the command is given."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import importlib
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import typer
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from triplegain import __version__
-from triplegain.cli import (
-    agents,
-    captures,
-    config,
-    data,
-    db,
-    doctor,
-    local_kraken,
-    models,
-    orders,
-    paper,
-    positions,
-    record,
-    report,
-    risk,
-    session,
-    snapshot,
-    steering,
-)  # fmt: skip
 from triplegain.domain.errors import TripleGainError
+
+if TYPE_CHECKING:
+    import typer
 
 _INTERRUPTED = 130
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
-app = typer.Typer(
-    name="tg",
-    help="TripleGain trades crypto on paper, on an exchange that fills orders as Kraken would.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"TripleGain {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version and end."
-    ),
-) -> None:
-    pass
-
-
-_COMMANDS: dict[str, Callable[..., Any]] = {
-    "paper": paper.paper,
-    "flat": steering.flat,
-    "emergency": steering.emergency,
-    "pause": steering.pause,
-    "resume": steering.resume,
-    "report": report.report,
-    "decisions": report.decisions,
-    "leaderboard": report.leaderboard,
-    "record": record.record,
-    "snapshot": snapshot.snapshot,
-    "local-kraken": local_kraken.serve,
-    "doctor": doctor.doctor,
+#: The words before a command, with what they are about.
+_GROUPS = {
+    "order": "Orders of the running session.",
+    "position": "Positions of the running session.",
+    "risk": "The risk engine of the running session.",
+    "agents": "The agents of the running session.",
+    "session": "Paper sessions: list, show, end, reset.",
+    "models": "The language models: list, ping, cost.",
+    "db": "The database: status, migrate, backup, cleanup.",
+    "data": "Stored history: download, import, list, verify, prune.",
+    "captures": "Recorded markets: list, verify, replay.",
+    "config": "The configuration: show, check.",
 }
-#: Commands of a group, by group and what it is for.
-_GROUPS: dict[tuple[str, str], dict[str, Callable[..., Any]]] = {
-    ("order", "Orders of the running session."): {
-        "place": orders.place, "amend": orders.amend, "cancel": orders.cancel, "list": orders.show_list,
-    },
-    ("position", "Positions of the running session."): {"list": positions.show_list, "close": positions.close},
-    ("risk", "The risk engine of the running session."): {
-        "show": risk.show, "check": risk.check, "reset": risk.reset,
-    },
-    ("agents", "The agents of the running session."): {"show": agents.show, "run": agents.run},
-    ("session", "Paper sessions: list, show, end, reset."): {
-        "list": session.list_sessions, "show": session.show, "end": session.end, "reset": session.reset,
-    },
-    ("models", "The language models: list, ping, cost."): {
-        "list": models.show, "ping": models.ping, "cost": models.cost,
-    },
-    ("db", "The database: status, migrate, backup, cleanup."): {
-        "status": db.status, "migrate": db.migrate, "backup": db.backup, "cleanup": db.cleanup,
-    },
-    ("data", "Stored history: download, import, list, verify, prune."): {
-        "download": data.download, "import": data.import_paths, "list": data.list_all, "verify": data.verify,
-        "prune": data.prune,
-    },
-    ("captures", "Recorded markets: list, verify, replay."): {
-        "list": captures.list_all, "verify": captures.verify, "replay": captures.replay,
-    },
-    ("config", "The configuration: show, check."): {"show": config.show, "check": config.check},
+#: Every command and the file of its function, which has the command's last word for a name (`list_` for `list`).
+COMMANDS = {
+    "paper": "paper", "flat": "steering", "emergency": "steering", "pause": "steering", "resume": "steering",
+    "report": "report", "decisions": "decisions", "leaderboard": "leaderboard", "record": "record",
+    "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
+    "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "orders",
+    "position list": "positions", "position close": "positions",
+    "risk show": "risk", "risk check": "risk", "risk reset": "risk",
+    "agents show": "agents", "agents run": "agents",
+    "session list": "session", "session show": "session", "session end": "session", "session reset": "session",
+    "models list": "models", "models ping": "models", "models cost": "models",
+    "db status": "db", "db migrate": "db", "db backup": "db", "db cleanup": "db",
+    "data download": "data", "data import": "data", "data list": "data", "data verify": "data", "data prune": "data",
+    "captures list": "captures", "captures verify": "captures", "captures replay": "captures",
+    "config show": "config", "config check": "config",
 }  # fmt: skip
 
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
-for (_name, _purpose), _commands in _GROUPS.items():
-    _group = typer.Typer(name=_name, help=_purpose, no_args_is_help=True)
-    for _word, _command in _commands.items():
-        _group.command(_word)(_command)
-    app.add_typer(_group)
+
+def _app(words: Sequence[str]) -> typer.Typer:
+    """With the command that the words mean; where they mean none the others are there in their own words, for help."""
+    import typer
+
+    def options(version: bool = typer.Option(False, "--version", help="Show the version and end.")) -> None:
+        pass
+
+    app = typer.Typer(
+        name="tg",
+        help="TripleGain trades crypto on paper, on an exchange that fills orders as Kraken would.",
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(options)
+    meant = next((name for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), "")
+    groups = {name: typer.Typer(name=name, help=about, no_args_is_help=True) for name, about in _GROUPS.items()}
+    for name, file in COMMANDS.items():
+        group, _, word = name.rpartition(" ")
+        function = word.replace("-", "_") + "_" * (word in ("list", "import"))
+        found = _loaded(file, function) if name == meant else _other("" if meant else _said_by(file)[function])
+        groups.get(group, app).command(word)(found)
+    for each in groups.values():
+        app.add_typer(each)
+    return app
+
+
+def _loaded(file: str, function: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(importlib.import_module(f"{__name__}.{file}"), function)
+    return found
+
+
+def _other(words: str | None) -> Callable[..., Any]:
+    """A command that says what it does, and is not called."""
+
+    def other() -> None: ...
+
+    other.__doc__ = words
+    return other
+
+
+@cache
+def _said_by(file: str) -> dict[str, str | None]:
+    """What the functions of a file say of themselves, read without loading what it needs."""
+    source = Path(__file__).with_name(f"{file}.py").read_text(encoding="utf-8")
+    return {each.name: ast.get_docstring(each) for each in ast.parse(source).body if isinstance(each, ast.FunctionDef)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,11 +109,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     An expected failure is one line on stderr; with --json it is an object on stdout, where the answer would be.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["--version"]:
+        # The only answer that needs none of what the others load.
+        print(f"TripleGain {__version__}")
+        return 0
+    from typer import Abort
+
     try:
-        answer = app(args=words, prog_name="tg", standalone_mode=False)
-    except typer.Abort:
-        return _INTERRUPTED
-    except KeyboardInterrupt:
+        answer = _app(words)(args=words, prog_name="tg", standalone_mode=False)
+    except (Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`); nothing may be written at exit either.

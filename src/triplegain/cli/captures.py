@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
 
+from triplegain import resources
+from triplegain.app.session_recording import recordings_dir
+from triplegain.cli import paper
 from triplegain.cli.client import JsonOption
-
-if TYPE_CHECKING:
-    from triplegain.feeds.captures.capture import VerifyReport
-    from triplegain.feeds.captures.replay import CaptureSummary
-    from triplegain.feeds.recording.recording import RecordingReport
+from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, duration, moment, print_json, table_of
+from triplegain.config import home_dir
+from triplegain.domain.json_form import plain_json
+from triplegain.feeds.captures.capture import VerifyReport
+from triplegain.feeds.captures.replay import CaptureSummary, find_recording, list_captures, verify_capture
+from triplegain.feeds.recording.recording import RecordingReport, verify_recording
 
 CAPTURES_VARIABLE = "TRIPLEGAIN_CAPTURES"
 _DAMAGED = 6
@@ -22,8 +28,6 @@ _DAMAGED = 6
 
 def captures_folder() -> Path | None:
     """TRIPLEGAIN_CAPTURES, else the folder of recorded markets that lies beside the checkout; None if neither is."""
-    from triplegain import resources
-
     named = os.environ.get(CAPTURES_VARIABLE, "").strip()
     if named:
         return Path(named).expanduser()
@@ -32,7 +36,7 @@ def captures_folder() -> Path | None:
     return beside if beside is not None and beside.is_dir() else None
 
 
-def list_all(
+def list_(
     root: Annotated[
         Path | None,
         typer.Argument(help="A file or folder; without one TRIPLEGAIN_CAPTURES, else this folder, and the recordings."),
@@ -40,10 +44,6 @@ def list_all(
     as_json: JsonOption = False,
 ) -> None:
     """Every recorded market in a folder and below it."""
-    from rich.console import Console
-
-    from triplegain.cli.tables import print_json
-    from triplegain.feeds.captures.replay import list_captures
 
     places = [root] if root else [captures_folder() or Path(), *_own_recordings()]
     found = [(place, list_captures(place)) for place in places]
@@ -63,11 +63,6 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read it to its end: checksums, hashes, sequence numbers, candles. Exit code 6 if something is wrong."""
-    from triplegain.cli.tables import print_json
-    from triplegain.domain.json_form import plain_json
-    from triplegain.feeds.captures.replay import find_recording, verify_capture
-    from triplegain.feeds.recording.recording import verify_recording
-
     path = _named(path)
     recording = find_recording(path)
     report = verify_recording(recording) if recording else None
@@ -90,16 +85,11 @@ def replay(
     ] = False,
 ) -> None:
     """Trade on it on paper, as fast as possible: short for `paper --feed replay:PATH --speed max`."""
-    from triplegain.cli.paper import paper
-
-    paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=session, as_json=as_json)
+    paper.paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=session, as_json=as_json)
 
 
 def _own_recordings() -> list[Path]:
     """The folder of recordings, if there is one."""
-    from triplegain.app.session_recording import recordings_dir
-    from triplegain.config import home_dir
-
     folder = recordings_dir(home_dir(create=False))
     return [folder] if folder.is_dir() else []
 
@@ -112,9 +102,6 @@ def _named(path: Path) -> Path:
 
 
 def _print_checked(path: Path, found: VerifyReport, more: RecordingReport | None) -> None:
-    from rich.console import Console
-
-    from triplegain.cli.tables import GAIN, LOSS, WARNING
 
     console = Console(highlight=False)
     console.print(f"{path}: {found.updates:,} updates checked")
@@ -132,10 +119,7 @@ def _print_checked(path: Path, found: VerifyReport, more: RecordingReport | None
         console.print(f"  {words}", style=LOSS, soft_wrap=True)
 
 
-def _table(root: Path, found: list[CaptureSummary]) -> object:
-    from rich.text import Text
-
-    from triplegain.cli.tables import LOSS, QUIET, RIGHT, WHOLE, duration, moment, table_of
+def _table(root: Path, found: list[CaptureSummary]) -> RenderableType:
 
     def name(each: CaptureSummary) -> Text:
         told = each.path.relative_to(root) if root.is_dir() and each.path != root else each.path

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import quote
 
 import typer
+from rich.console import Console, RenderableType
 
+from triplegain.api.address import find_running
+from triplegain.api.keys import read_admin_key
+from triplegain.cli.tables import print_json
+from triplegain.config.loader import home_dir
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.refusals import Code, RefusedError
 
 if TYPE_CHECKING:
     import httpx
-    from rich.console import RenderableType
 
 _Found = TypeVar("_Found")
 
@@ -21,6 +26,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 SessionOption = Annotated[
     str | None, typer.Option("--session", help="The running session, where there are several.", show_default=False)
 ]
+StoredSessionOption = Annotated[str | None, typer.Option("--session", help="Its id; without one the latest session.")]
 #: Longer than a command may take at the other end.
 _TIMEOUT_S = 60.0
 _ATTEMPTS = 3
@@ -126,10 +132,6 @@ def tell(
 
     Words are printed as they are, never wrapped or coloured.
     """
-    from rich.console import Console
-
-    from triplegain.cli.tables import print_json
-
     if as_json:
         print_json(as_told(found))
     elif isinstance(shown := view(found), str):
@@ -140,8 +142,6 @@ def tell(
 
 def part(name: str) -> str:
     """A name as a part of a path."""
-    from urllib.parse import quote
-
     return quote(name, safe="")
 
 
@@ -149,10 +149,6 @@ def part(name: str) -> str:
 def running_system(session: str | None) -> Iterator[ApiClient]:
     """The running session, or the one of this name. Raises NotRunningError and KeyFileError."""
     import httpx
-
-    from triplegain.api.address import find_running
-    from triplegain.api.keys import read_admin_key
-    from triplegain.config.loader import home_dir
 
     home = home_dir(create=False)
     running = find_running(home, session)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import typer
+import yaml
+from rich.console import Console
+from rich.syntax import Syntax
 
 from triplegain.cli.client import JsonOption, tell
+from triplegain.cli.tables import print_json
+from triplegain.config import (
+    ConfigurationError,
+    check_config,
+    config_as_dict,
+    home_dir,
+    load_config,
+    read_environment,
+)
+from triplegain.config.loader import user_config_dir
 
 
 def show(as_json: JsonOption = False) -> None:
     """Everything in force, defaults and environment included; secrets are masked."""
-    import yaml
-    from rich.console import Console
-    from rich.syntax import Syntax
-
-    from triplegain.cli.tables import print_json
-    from triplegain.config import config_as_dict, home_dir, load_config, read_environment
-    from triplegain.config.loader import user_config_dir
 
     shown = config_as_dict(load_config())
     if as_json:
@@ -33,8 +39,6 @@ def show(as_json: JsonOption = False) -> None:
 
 def check(as_json: JsonOption = False) -> None:
     """Every fault with file, line and key. Exit code 3 if there is one."""
-    from triplegain.config import ConfigurationError, check_config
-
     problems = check_config()
     told = "\n".join(map(str, problems)) or "The configuration is valid."
     tell(as_json, {"valid": not problems, "problems": problems}, lambda _: told)

@@ -8,8 +8,7 @@ from typing import TypeVar
 from rich.table import Table
 from rich.text import Text
 
-from triplegain.cli.session_view import order_cells
-from triplegain.cli.tables import QUIET, WARNING, amount, brief, price, signed_amount
+from triplegain.cli.tables import QUIET, WARNING, amount, brief, order_cells, price, signed_amount
 from triplegain.domain.quote import Quote
 from triplegain.domain.views import SessionView
 

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
+from triplegain import resources
 from triplegain.cli.client import JsonOption, tell
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import RenderableType
-
-    from triplegain.storage.database import Database
-    from triplegain.storage.server_status import ServerStatus
+from triplegain.cli.database import database_url, open_server, with_database
+from triplegain.cli.tables import pairs
+from triplegain.config import home_dir, load_config
+from triplegain.domain.clock import SystemClock
+from triplegain.domain.json_form import plain_json
+from triplegain.storage import backup as copy
+from triplegain.storage import migrations
+from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.server_status import ServerStatus, read_server_status
+from triplegain.storage.session_store import SessionStore
 
 
 def status(as_json: JsonOption = False) -> None:
     """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
-    from triplegain.cli.database import database_url, open_server
-    from triplegain.config import home_dir, load_config
-    from triplegain.domain.json_form import plain_json
-    from triplegain.storage.home_database import cluster_folder
-    from triplegain.storage.server_status import read_server_status
-
     config, home = load_config(), home_dir()
     embedded = not database_url(config)
 
@@ -43,9 +42,6 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def _status_view(found: ServerStatus, place: str) -> RenderableType:
-    from rich.text import Text
-
-    from triplegain.cli.tables import pairs
 
     applied = f"{len(found.applied)} applied"
     schema = Text(f"{applied}, up to date", style="green")
@@ -63,10 +59,6 @@ def _status_view(found: ServerStatus, place: str) -> RenderableType:
 
 def migrate(as_json: JsonOption = False) -> None:
     """Bring the schema up to date. Every start does so, too."""
-    from triplegain import resources
-    from triplegain.cli.database import open_server
-    from triplegain.config import home_dir, load_config
-    from triplegain.storage import migrations
 
     async def apply() -> list[str]:
         async with open_server(load_config(), home_dir()) as url:
@@ -81,9 +73,6 @@ def backup(
     path: Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.")], as_json: JsonOption = False
 ) -> None:
     """Copy everything, as of one moment, into one file. Sessions may go on running."""
-    from triplegain.cli.database import open_server
-    from triplegain.config import home_dir, load_config
-    from triplegain.storage import backup as copy
 
     async def write() -> None:
         async with open_server(load_config(), home_dir()) as url:
@@ -103,18 +92,12 @@ def cleanup(
     as_json: JsonOption = False,
 ) -> None:
     """Roll up the snapshots of sessions that ended long ago into hours; delete sessions only when told to."""
-    from triplegain.cli.database import with_database
-    from triplegain.config import load_config
-    from triplegain.domain.clock import SystemClock
-    from triplegain.storage.session_store import SessionStore
-
     keep = load_config().database
     sessions_days = sessions_older_than or keep.ended_session_retention_days or None
 
-    async def clean(database: Database) -> Mapping[str, int]:
-        return await SessionStore(database, SystemClock()).cleanup(keep.snapshot_retention_days, sessions_days)
-
-    done = with_database(clean)
+    done = with_database(
+        lambda database: SessionStore(database, SystemClock()).cleanup(keep.snapshot_retention_days, sessions_days)
+    )
     told = (
         f"Sessions ended more than {keep.snapshot_retention_days} days ago: {done['snapshots_deleted']} snapshots "
         f"became {done['rolled_up']} hours, {done['sessions_deleted']} sessions were deleted."

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
-
-if TYPE_CHECKING:
-    from triplegain.gateway.local_kraken import LocalKraken, SentLog
-    from triplegain.gateway.pacing import ServingSettings
+from triplegain.gateway.local_kraken import LocalKraken, SentLog
+from triplegain.gateway.pacing import ServingSettings
 
 
-def serve(
+def local_kraken(
     path: Annotated[Path, typer.Argument(help="A capture file, a folder of them, or a recording.")],
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: a free one.")] = 0,
     speed: Annotated[str, typer.Option(help="Market seconds per second, or max: as fast as the clients read.")] = "1",
@@ -32,11 +34,6 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Serve a recorded market over Kraken's REST and WebSocket v2, on this machine only."""
-    import asyncio
-    from contextlib import nullcontext
-
-    from triplegain.gateway.local_kraken import SentLog
-    from triplegain.gateway.pacing import ServingSettings
 
     settings = ServingSettings(
         port=port,
@@ -47,7 +44,7 @@ def serve(
         fault_seed=faults,
         fault_every_s=faults_every,
     )
-    with SentLog(log) if log is not None else nullcontext() as sent:
+    with SentLog(log) if log is not None else contextlib.nullcontext() as sent:
         asyncio.run(_serve(path, settings, sent, as_json))
 
 
@@ -59,11 +56,6 @@ def _number(speed: str) -> float:
 
 
 async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as_json: bool) -> None:
-    import asyncio
-    import contextlib
-    import signal
-
-    from triplegain.gateway.local_kraken import LocalKraken
 
     over = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,8 +68,6 @@ async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as
 
 
 def _tell(server: LocalKraken, as_json: bool) -> None:
-    import json
-
     variables = {
         "TRIPLEGAIN_KRAKEN_REST_URL": server.rest_url,
         "TRIPLEGAIN_KRAKEN_WS_URL": server.websocket_url,

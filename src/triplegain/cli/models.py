@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
+from triplegain.app.models import Ping, build_models, calls_per_day, read_roster
+from triplegain.app.models import ping as ask
 from triplegain.cli.client import JsonOption, tell
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
-
-    from rich.console import RenderableType
-
-    from triplegain.app.models import Ping
-    from triplegain.llm.roster import Availability, Roster
-    from triplegain.llm.spec import ModelSpec
-    from triplegain.storage.database import Database
-    from triplegain.storage.model_ledger import ModelCosts
+from triplegain.cli.database import open_database, with_database
+from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, roughly, table_of
+from triplegain.config import home_dir, load_config, read_environment
+from triplegain.domain.clock import SteadyClock, SystemClock, to_datetime
+from triplegain.llm.local.installation import LOCAL_TINY
+from triplegain.llm.local.supervisor import LocalModel
+from triplegain.llm.prices import cost_usd
+from triplegain.llm.roster import Availability, Roster
+from triplegain.llm.spec import ModelSpec
+from triplegain.storage.model_ledger import ModelCosts, ModelLedger, read_model_costs
 
 LlmOption = Annotated[
     str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
 ]
 
 
-def show(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
+def list_(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
     """Every configured model: who takes part, in which parts, who does not and why, and what a day costs at most."""
-    from triplegain.app.models import calls_per_day, read_roster
-    from triplegain.config import load_config, read_environment
-
     config = load_config()
     roster = asyncio.run(read_roster(config, read_environment(), llm))
     calls = calls_per_day(config)
@@ -51,16 +53,6 @@ def ping(
 
 
 async def _ping(name: str | None) -> list[Ping]:
-    from contextlib import AsyncExitStack
-
-    from triplegain.app.models import build_models
-    from triplegain.app.models import ping as ask
-    from triplegain.cli.database import open_database
-    from triplegain.config import home_dir, load_config, read_environment
-    from triplegain.domain.clock import SteadyClock
-    from triplegain.llm.local.installation import LOCAL_TINY
-    from triplegain.llm.local.supervisor import LocalModel
-    from triplegain.storage.model_ledger import ModelLedger
 
     config, environ = load_config(), read_environment()
     async with AsyncExitStack() as stack:
@@ -79,16 +71,8 @@ def cost(
     as_json: JsonOption = False,
 ) -> None:
     """What models have cost, and what is left today. Money set aside for a call that never ended counts as spent."""
-    from triplegain.cli.database import with_database
-    from triplegain.config import load_config
-    from triplegain.domain.clock import SystemClock, to_datetime
-    from triplegain.storage.model_ledger import read_model_costs
-
-    async def read(database: Database) -> ModelCosts:
-        return await read_model_costs(database, to_datetime(SystemClock().now_ns()).date(), days)
-
-    per_day = load_config().budget.per_day_usd
-    found = with_database(read)
+    per_day, today = load_config().budget.per_day_usd, to_datetime(SystemClock().now_ns()).date()
+    found = with_database(lambda database: read_model_costs(database, today, days))
     tell(as_json, found, lambda found: costs_view(found, per_day), lambda found: costs_as_json(found, per_day))
 
 
@@ -115,10 +99,6 @@ def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
 
 def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
     """For eyes: a line for each model, and what a day costs."""
-    from rich.console import Group
-    from rich.text import Text
-
-    from triplegain.cli.tables import GAIN, QUIET, RIGHT, WHOLE, roughly, table_of
 
     def part(each: Availability) -> Text:
         parts = ", ".join(each.roles) or "yes, without a part"
@@ -138,9 +118,6 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
 
 def pings_view(pings: list[Ping]) -> RenderableType:
     """For eyes: a line for each model."""
-    from rich.text import Text
-
-    from triplegain.cli.tables import LOSS, RIGHT, WHOLE, roughly, table_of
 
     return table_of(
         pings,
@@ -155,8 +132,6 @@ def pings_view(pings: list[Ping]) -> RenderableType:
 
 def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
     """USD per million tokens in and out, of a small call: very long prompts cost more at some providers."""
-    from triplegain.llm.prices import cost_usd
-
     a_thousand = cost_usd(spec, 1000, 0), cost_usd(spec, 0, 1000)
     price_in, price_out = (None if cost is None else cost * 1000 for cost in a_thousand)
     return price_in, price_out
@@ -175,10 +150,6 @@ def costs_as_json(found: ModelCosts, per_day: Decimal) -> dict[str, Any]:
 
 def costs_view(found: ModelCosts, per_day: Decimal) -> RenderableType:
     """For eyes: a line for each day and model, and what is left."""
-    from rich.console import Group
-    from rich.text import Text
-
-    from triplegain.cli.tables import RIGHT, WARNING, WHOLE, table_of
 
     left = found.left_today(per_day)
     summary = Text(f"Today (UTC) {found.used_today:.4f} of {per_day:.2f} USD spent or set aside, ")

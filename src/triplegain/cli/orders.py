@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
+from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, table_of, worded
+from triplegain.domain.ids import request_id
 from triplegain.domain.orders import OrderKind, Side, TimeInForce
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _ACTIVE = ["pending", "open", "partially_filled"]
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
@@ -33,8 +33,6 @@ def place(
     session: SessionOption = None,
 ) -> None:
     """Place an order and say what the exchange answered."""
-    from triplegain.domain.ids import request_id
-
     prices = {OrderKind.LIMIT: limit, OrderKind.STOP_LOSS: stop_loss}
     named = {kind: price for kind, price in prices.items() if price is not None}
     if len(named) > 1:
@@ -88,7 +86,7 @@ def cancel(
             tell(as_json, api.delete("/paper/orders"), _all_cancelled)
 
 
-def show_list(
+def list_(
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
     as_json: JsonOption = False,
     session: SessionOption = None,
@@ -127,8 +125,6 @@ def _line(order: dict[str, Any]) -> str:
 
 
 def _table(found: list[dict[str, Any]], title: str) -> RenderableType:
-    from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, table_of, worded
-
     return table_of(
         found,
         ("id", "client_order_id"),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated
 
 import typer
+from rich.console import Console
+
+from triplegain.app.opening import PaperOptions
+from triplegain.app.paper_run import run_paper
+from triplegain.app.starting import start_paper_process
+from triplegain.cli.view import LiveView
 
 
 def paper(
@@ -37,14 +44,6 @@ def paper(
 
     Ctrl-C stops cleanly: everything is stored, and the next start goes on from there.
     """
-    import asyncio
-
-    from rich.console import Console
-
-    from triplegain.app.opening import PaperOptions
-    from triplegain.app.paper_run import run_paper
-    from triplegain.app.starting import start_paper_process
-    from triplegain.cli.view import LiveView
 
     console = Console(stderr=as_json)
     config, home, warnings = start_paper_process()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, signed_amount, table_of
 
 
-def show_list(
+def list_(
     everything: Annotated[bool, typer.Option("--all", help="Those that are closed, too.")] = False,
     as_json: JsonOption = False,
     session: SessionOption = None,
@@ -42,8 +41,6 @@ def close(
 
 
 def _table(found: list[dict[str, Any]], title: str) -> RenderableType:
-    from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, table_of
-
     return table_of(
         found,
         ("id", "position_id", WHOLE),
@@ -59,8 +56,6 @@ def _table(found: list[dict[str, Any]], title: str) -> RenderableType:
 
 
 def _result(position: dict[str, Any]) -> RenderableType:
-    from triplegain.cli.tables import signed_amount
-
     result = position["unrealised" if position["is_open"] else "realised"]
     return signed_amount(result, position["symbol"].partition("/")[2])
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
-    from triplegain.app.record_run import RecordView
+from triplegain.app.record_run import RecordOptions, RecordView, run_record
+from triplegain.cli.tables import LOSS, WARNING, duration
+from triplegain.config import home_dir, load_config
+from triplegain.venues.kraken.settings import BookDepth
 
 _DAMAGED = 6
 _MEGABYTE = 1_000_000
@@ -36,12 +39,6 @@ def record(
     ] = False,
 ) -> None:
     """Record Kraken's live market, every message as it came, until Ctrl-C. Nothing is traded, no key is needed."""
-    import asyncio
-
-    from rich.console import Console
-
-    from triplegain.app.record_run import RecordOptions, run_record
-    from triplegain.config import home_dir, load_config
 
     options = RecordOptions(_symbols(instruments), to, duration, _depth(depth))
     with RecordLine(Console(stderr=as_json)) as line:
@@ -61,8 +58,6 @@ def _symbols(words: str | None) -> tuple[str, ...] | None:
 
 
 def _depth(depth: int | None) -> int | None:
-    from triplegain.venues.kraken.settings import BookDepth
-
     if depth is not None and depth not in list(BookDepth):
         raise typer.BadParameter(f"Kraken has books of 10, 25, 100, 500 or 1000 levels, not of {depth}")
     return depth
@@ -72,8 +67,6 @@ class RecordLine:
     """One line that stays up to date on a terminal, else a new one every few seconds."""
 
     def __init__(self, console: Console) -> None:
-        from rich.live import Live
-
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._console = console
         self._before: RecordView | None = None
@@ -98,9 +91,6 @@ class RecordLine:
 
 
 def _words(view: RecordView, before: RecordView | None) -> Text:
-    from rich.text import Text
-
-    from triplegain.cli.tables import LOSS, WARNING, duration
 
     passed_ns = view.elapsed_ns - before.elapsed_ns if before else 0
     rate = (view.frames - before.frames) / passed_ns * 10**9 if before and passed_ns > 0 else 0.0

@@ -15,6 +15,7 @@ from rich.text import Text
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.json_form import plain_json
 from triplegain.domain.money import plain, text
+from triplegain.domain.records import OrderRecord
 from triplegain.domain.statement import Traded
 
 UNKNOWN = "unknown"
@@ -122,6 +123,15 @@ def traded_by(traded: Traded) -> str:
     models = f" ({', '.join(traded.models)})" if traded.models else ""
     candles = f", candles of {duration(traded.candle_ns)}" if traded.candle_ns else ""
     return f"{who}{models}{candles}, configuration {traded.configuration[:8]}"
+
+
+def order_cells(order: OrderRecord) -> tuple[str, ...]:
+    """Client id, pair, side, type, price, filled of quantity, status."""
+    request, named = order.request, order.price_now
+    asked = "market" if named is None else price(named).plain
+    filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
+    words = request.client_order_id, request.symbol, request.side.value, request.terms.kind.value
+    return *words, asked, filled, worded(order.status.value)
 
 
 def table_of(rows: Iterable[Any], *columns: Column, title: str | None = None) -> Table:

@@ -1,15 +1,19 @@
-"""Decisions with what led to them, as `decisions` prints them."""
+"""`decisions`: what was decided, with what led to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
+import typer
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from triplegain.cli.client import JsonOption, StoredSessionOption, tell
+from triplegain.cli.database import read_session_of
 from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, tame
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.json_form import plain_json
@@ -20,6 +24,20 @@ from triplegain.storage.session_reader import SessionReader
 _VOTES_MAX = 100_000
 _LEVELS = ("entry", "stop", "target")
 _STYLES = {Outcome.SENT: GAIN, Outcome.REFUSED: WARNING}
+
+
+def decisions(
+    session: StoredSessionOption = None,
+    symbol: Annotated[str | None, typer.Option(help="Of this pair only, like BTC/USDT.")] = None,
+    outcome: Annotated[Outcome | None, typer.Option(case_sensitive=False, help="Of this outcome only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 20,
+    before: Annotated[int | None, typer.Option(min=1, metavar="NUMBER", help="Only those before this one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The decisions of a session with their votes, the risk engine's clamps, and the order that came of each."""
+    pair = symbol and symbol.upper()
+    read = partial(read_trail, symbol=pair, outcome=outcome and outcome.value, limit=limit, before=before)
+    tell(as_json, read_session_of(session, read), decisions_view, trail_as_json)
 
 
 @dataclass(frozen=True, slots=True)

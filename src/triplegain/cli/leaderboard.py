@@ -1,4 +1,4 @@
-"""The models of a session as `leaderboard` prints them: by name, as nothing here is a ranking."""
+"""`leaderboard`: the models of a session by name, as nothing here is a ranking."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from triplegain.cli.client import JsonOption, StoredSessionOption, tell
+from triplegain.cli.database import read_session_of
 from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of, tame
 from triplegain.domain.json_form import with_derived
-from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures
+from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures, read_leaderboard
 from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
 
 #: An advantage worth having, for saying how long it takes to be seen.
 _EXAMPLE = 0.55
 _CAVEAT = "Votes of neighbouring hours share their market: the true ranges are wider still."
+
+
+def leaderboard(session: StoredSessionOption = None, as_json: JsonOption = False) -> None:
+    """Votes, failures, hit rates and costs by model, with the range in which luck alone may put them."""
+    tell(as_json, read_session_of(session, read_leaderboard), leaderboard_view, leaderboard_as_json)
 
 
 def leaderboard_as_json(board: Leaderboard) -> dict[str, Any]:
