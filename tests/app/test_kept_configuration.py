@@ -116,17 +116,77 @@ def _same_where_stored(stored: Any, now: Any) -> bool:
 
 def test_a_configuration_stored_by_an_earlier_version_is_kept_as_it_was() -> None:
     stored = json.loads(STORED.read_text())
-    assert kept_config(Config(), stored) == Config()
+    assert kept_config(Config(), stored) == (Config(), [])
     assert _same_where_stored(stored, config_as_dict(Config()))
     stored["indicators"]["rsi"] = 7
     stored["risk"]["regimes"]["choppy"]["max_leverage"] = 2
     stored["database"]["fsync"] = False  # the host's
     stored["llm"]["options"] = {"gpt": {"base_url": "http://there", "temperature": None, "thinking": "high"}}
     del stored["snapshot"]  # nothing was kept of it
-    kept = kept_config(Config(), stored)
+    kept, beyond = kept_config(Config(), stored)
+    assert beyond == []
     assert (kept.indicators.rsi, kept.database.fsync) == (7, True)
     assert [str(change) for change in changes(kept, Config())] == [
         "risk.regimes.choppy.max_leverage: 2 -> 1",
         "indicators.rsi: 7 -> 14",
         "llm.options: {gpt: {thinking: high}} -> {}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "stored", "now"),
+    [
+        # Beyond a bound of the key, of whole numbers, of what can be computed with, above what must be positive.
+        (("risk", "max_position_pct"), "250", "100"),
+        (("execution", "paper_trading", "fill_delay_ms"), 10**9, 600_000),
+        (("indicators", "rsi"), 0, 2),
+        (("orchestration", "tasks", "technical", "interval_s"), 10**30, 9_223_372_036),
+        (("agents", "sentiment", "social_weight"), "1e60", "1000000000000000000"),
+        (("agents", "sentiment", "social_weight"), "0", "0.000001"),
+        (("agents", "sentiment", "social_weight"), "0." + "1" * 60, "0." + "1" * 38),
+    ],
+)
+def test_a_number_beyond_the_bounds_of_today_is_the_nearest_within(
+    path: tuple[str, ...], stored: Any, now: Any
+) -> None:
+    told = json.loads(json.dumps(config_as_dict(Config())))
+    place = told
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = stored
+    kept, beyond = kept_config(Config(), told)
+    assert [(each.path, each.kept, each.written) for each in beyond] == [(path, stored, now)]
+    assert kept_config(Config(), json.loads(json.dumps(config_as_dict(kept)))) == (kept, [])
+
+
+async def test_an_old_session_opens_with_what_is_beyond_its_bounds_named_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with opened(database_url, tmp_path, []) as system:
+        await system.run()
+    database = await Database.connect(database_url)
+    try:
+        beyond = (
+            """UPDATE paper_sessions SET settings = jsonb_set(settings, '{config,risk,max_position_pct}', '"250"')"""
+        )
+        await database.rows("an earlier version", beyond)
+        told: list[str] = []
+        async with opened(database_url, tmp_path, told) as system:
+            assert system.opened.session.settings.limits.size_max == 1
+            await system.run()
+        assert told == [
+            "The session kept goes on with configuration 2:",
+            "  risk.max_position_pct: 250 -> 100",
+            "The session kept keeps its configuration; --apply-config would change:",
+            "  risk.max_position_pct: 100 -> 20",
+        ]
+        async with opened(database_url, tmp_path, told := []) as system:
+            await system.run()
+        assert told[0].startswith("The session kept keeps its configuration")
+        [alert] = await database.rows("alerts", "SELECT kind, message FROM paper_alerts")
+        assert tuple(alert.values()) == (
+            "configuration_changed",
+            "beyond the bounds of today: risk.max_position_pct: 250 -> 100",
+        )
+    finally:
+        await database.close()

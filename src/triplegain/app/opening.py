@@ -20,6 +20,7 @@ from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.infrastructure import PriceSourceName
 from triplegain.config.kept import changes, kept_config, with_changes
 from triplegain.domain import ids
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
@@ -122,6 +123,8 @@ class SessionOpening:
         self._tell = tell
         self._spec = options.feed
         self._feed: OpenedFeed | None = None
+        #: What the session kept and cannot be any more.
+        self._beyond: tuple[str, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -175,27 +178,32 @@ class SessionOpening:
 
     def _kept(self, record: SessionRecord) -> Config:
         """The session's own configuration, on this host."""
-        return kept_config(self._config, record.settings["config"])
+        return kept_config(self._config, record.settings["config"])[0]
 
     async def _configured(self, stored: StoredSession) -> StoredSession:
-        """Names what the files say otherwise than the session, and takes it with `--apply-config`."""
-        record, kept = stored.session, self._kept(stored.session)
-        found = changes(kept, self._config)
-        if not found:
-            return stored
-        applied, parts = self._options.apply_config, stored.parts
-        if applied:
-            settings = with_changes(record.settings, found, kept, stored.market_time_ns, stored.feed_position)
-            gone = TRADER_PARTS if any(change.of_the_trader for change in found) else ()
+        """Names what the files say otherwise than the session, and takes it with `--apply-config`.
+
+        What was kept and is beyond the bounds of today is taken in any case, with an alert of the session.
+        """
+        record = stored.session
+        kept, beyond = kept_config(self._config, record.settings["config"])
+        found, applied = changes(kept, self._config), self._options.apply_config
+        taken = [*beyond, *(found if applied else ())]
+        if taken:
+            settings = with_changes(record.settings, taken, kept, stored.market_time_ns, stored.feed_position)
+            gone = TRADER_PARTS if any(change.of_the_trader for change in taken) else ()
             record = await self._store.reconfigure(record.session_id, settings, gone)
-            parts = {key: state for key, state in parts.items() if key[0] not in gone}
+            stored = replace(stored, session=record, parts={k: v for k, v in stored.parts.items() if k[0] not in gone})
             number = record.settings["configurations"][-1]["number"]
             self._tell(f"The session {record.session_id} goes on with configuration {number}:")
-        else:
+            for change in taken:
+                self._tell(f"  {change}")
+        if found and not applied:
             self._tell(f"The session {record.session_id} keeps its configuration; --apply-config would change:")
-        for change in found:
-            self._tell(f"  {change}")
-        return replace(stored, session=record, parts=parts)
+            for change in found:
+                self._tell(f"  {change}")
+        self._beyond = tuple(f"beyond the bounds of today: {change}" for change in beyond)
+        return stored
 
     async def _stored(self) -> StoredSession | None:
         """The session to go on with: the one that was named, else the latest of the demo or the live market."""
@@ -279,7 +287,10 @@ class SessionOpening:
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
-        return self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+        opened = self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+        for words in self._beyond:
+            opened.session.alert(AlertKind.CONFIGURATION_CHANGED, words)
+        return opened
 
     async def again(self, opened: OpenedSession) -> OpenedSession:
         """A running session, built again from what is stored as at a start; what is in memory is given up."""

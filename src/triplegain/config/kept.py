@@ -47,7 +47,7 @@ _OPENING: tuple[Path, ...] = (
 _TRADERS: tuple[Path, ...] = tuple(
     ("agents", name) for name in ("trader", "baseline_ema", "buy_and_hold", "equal_weight", "random")
 )
-_ADDRESS = "base_url"
+_OPTIONS, _ADDRESS = ("llm", "options"), "base_url"
 
 
 def _within(path: Path, prefixes: tuple[Path, ...]) -> bool:
@@ -84,19 +84,23 @@ def changes(kept: Config, current: Config) -> list[Change]:
     ]
 
 
-def kept_config(current: Config, stored: Mapping[str, Any]) -> Config:
+def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, list[Change]]:
     """What the session keeps, as `config_as_dict` has stored it, on this host. Raises ConfigurationError.
 
-    A key that was not there when it was stored has its default; one that is no more is left out.
+    A key that was not there when it was stored has its default; one that is no more is left out. A number beyond the
+    bounds of today is the nearest within them, and a change.
     """
     files: dict[str, Any] = {}
-    for path in KEYS:
+    beyond: dict[Path, Any] = {}
+    for path, (key, _) in KEYS.items():
         if _within(path, _HOST):
             found, value = path in current.given, current.given.get(path)
         else:
             found, value = _stored(stored, path)
             if path == ("llm", "options") and found:
                 value = _addressed(value, current)
+            if found and (nearest := key.kind.nearest(value)) != value:
+                beyond[path], value = value, nearest
         if found:
             place = files
             for step in path[:-1]:
@@ -106,7 +110,8 @@ def kept_config(current: Config, stored: Mapping[str, Any]) -> Config:
     if config is None:
         said = "; ".join(f"{'.'.join(path)}: {fault.message}" for path, fault in faults)
         raise ConfigurationError(f"the stored configuration of the session cannot be used: {said}")
-    return config
+    now = written_values(config)
+    return config, [Change(path, value, now[path]) for path, value in beyond.items()]
 
 
 def _stored(tree: Any, path: Path) -> tuple[bool, Any]:

@@ -107,6 +107,7 @@ class AlertKind(StrEnum):
     HODL_FAILED = "hodl_failed"
     HODL_SLIPPAGE = "hodl_slippage"
     SESSION_CONVERTED = "session_converted"
+    CONFIGURATION_CHANGED = "configuration_changed"
 
 
 class AlertRecord(msgspec.Struct, frozen=True):

@@ -220,10 +220,15 @@ def section(settings: type[Any]) -> Kind:
             raise Wrong(*faults, *(fault for _, fault in found))
         return FrozenMapping({path[-1]: value for path, value in values.items()})
 
+    def nearest(written: Any) -> Any:
+        if not isinstance(written, Mapping):
+            return written
+        return {name: known[(name,)].kind.nearest(v) if (name,) in known else v for name, v in written.items()}
+
     def convert(values: Mapping[str, Any]) -> Any:
         return built(Part(settings), (), {(name,): value for name, value in values.items()}, [])
 
-    return Kind(read, convert)
+    return Kind(read, convert, nearest)
 
 
 def fields_of(settings: type[Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ The limits are those of the schema (`amount` is a finite numeric, `time_ns` a bi
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated
 
 import msgspec
@@ -51,6 +51,15 @@ def is_usable(value: Decimal) -> bool:
         return False
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= _FINEST
+
+
+def nearest_usable(value: Decimal) -> Decimal:
+    """A finite number as it is, or the nearest that `is_usable`."""
+    if is_usable(value):
+        return value
+    largest = Decimal(1).scaleb(_LARGEST)
+    within = min(max(value, -largest), largest)
+    return within.quantize(Decimal(1).scaleb(_FINEST), context=Context(prec=_LARGEST - _FINEST + 2))
 
 
 def usable_time(time_ns: int) -> int:

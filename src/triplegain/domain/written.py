@@ -19,13 +19,15 @@ from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.money import atoms, parse, plain
-from triplegain.domain.values import INTEGER_MAX, is_usable
+from triplegain.domain.values import INTEGER_MAX, is_usable, nearest_usable
 
 HOUR_NS = 60 * MINUTE_NS
 
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _TRUE, _FALSE = ("true", "yes", "on", "1", "t", "y"), ("false", "no", "off", "0", "f", "n")
 _HUNDRED = Decimal(100)
+#: A number that must be beyond a bound is so by this much.
+_STEP = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,14 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`read` raises Wrong for what cannot be meant; `convert` takes only what `read` has given."""
+    """`read` raises Wrong for what cannot be meant; `convert` takes only what `read` has given.
+
+    `nearest` makes of numbers beyond the bounds the ones that are just within; everything else it leaves as it is.
+    """
 
     read: Callable[[Any], Any]
     convert: Callable[[Any], Any] = _same
+    nearest: Callable[[Any], Any] = _same
 
     def into(self, convert: Callable[[Any], Any]) -> Kind:
         """The same values, in another unit for the room."""
@@ -95,6 +101,13 @@ def _bounded(value: Any, written: Any, bounds: Mapping[str, Any]) -> Any:
     return value
 
 
+def _clamped(value: Any, bounds: Mapping[str, Any]) -> Any:
+    for name, bound in bounds.items():
+        within = {"ge": bound, "le": bound, "gt": bound + _STEP, "lt": bound - _STEP}[name]
+        value = max(value, within) if name in ("ge", "gt") else min(value, within)
+    return value
+
+
 def integer(unit: int = 1, **bounds: int) -> Kind:
     """A whole number, within `ge` and `le`; for the room `unit` times as much."""
 
@@ -108,7 +121,10 @@ def integer(unit: int = 1, **bounds: int) -> Kind:
             raise _refuse("Input should be a valid integer, unable to parse string as an integer", written)
         return int(_bounded(int(text.partition(".")[0]), written, bounds))
 
-    return Kind(read, _same if unit == 1 else lambda value: value * unit)
+    def nearest(written: Any) -> Any:
+        return int(_clamped(written, bounds)) if type(written) is int else written
+
+    return Kind(read, _same if unit == 1 else lambda value: value * unit, nearest)
 
 
 def exact(**bounds: int) -> Kind:
@@ -127,7 +143,15 @@ def exact(**bounds: int) -> Kind:
             raise _refuse("a number of this size or precision cannot be computed with", written)
         return Decimal(_bounded(value, written, bounds))
 
-    return Kind(read)
+    def nearest(written: Any) -> Any:
+        try:
+            value = parse(written)
+        except (ArithmeticError, TypeError, ValueError):
+            return written
+        within = _clamped(nearest_usable(value), bounds)
+        return written if within == value else within
+
+    return Kind(read, nearest=nearest)
 
 
 def fraction_of_percent(percent: Decimal) -> Decimal:
@@ -192,6 +216,7 @@ def optional(kind: Kind) -> Kind:
     return Kind(
         lambda written: None if written is None else kind.read(written),
         lambda value: None if value is None else kind.convert(value),
+        lambda written: None if written is None else kind.nearest(written),
     )
 
 
@@ -219,7 +244,10 @@ def listing(kind: Kind, least: int = 0) -> Kind:
         parts = {index: (lambda item=item: kind.read(item)) for index, item in enumerate(written)}
         return tuple(_collected(parts).values())
 
-    return Kind(read, lambda values: tuple(kind.convert(value) for value in values))
+    def nearest(written: Any) -> Any:
+        return [kind.nearest(item) for item in written] if isinstance(written, (list, tuple)) else written
+
+    return Kind(read, lambda values: tuple(kind.convert(value) for value in values), nearest)
 
 
 def row(*kinds: Kind) -> Kind:
@@ -250,7 +278,12 @@ def table(name: Kind, kind: Kind, least: int = 0) -> Kind:
         parts = {key: (lambda key=key, item=item: (name.read(key), kind.read(item))) for key, item in written.items()}
         return FrozenMapping(dict(_collected(parts).values()))
 
-    return Kind(read, lambda values: FrozenMapping({name.convert(k): kind.convert(v) for k, v in values.items()}))
+    def nearest(written: Any) -> Any:
+        return {k: kind.nearest(item) for k, item in written.items()} if isinstance(written, Mapping) else written
+
+    return Kind(
+        read, lambda values: FrozenMapping({name.convert(k): kind.convert(v) for k, v in values.items()}), nearest
+    )
 
 
 def _symbol(raw: str) -> str:

@@ -382,11 +382,13 @@ class TradingSession:
             return False
         request = order.request
         told = f"{request.client_order_id} was taken out: {why}"
-        position_id = request.position_id or ""
-        kind = AlertKind.ORDER_TAKEN_OUT
-        self.record.log.put(AlertRecord(0, self.now_ns, kind, request.symbol, position_id, told))
+        self.alert(AlertKind.ORDER_TAKEN_OUT, told, request.symbol, request.position_id or "")
         self._settle()
         return True
+
+    def alert(self, kind: AlertKind, told: str, symbol: str = "", position_id: str = "") -> None:
+        """For whoever reads the record."""
+        self.record.log.put(AlertRecord(0, self.now_ns, kind, symbol, position_id, told))
 
     def positions_left(self) -> tuple[str, ...]:
         """Positions that are not closed, with entries under way."""
