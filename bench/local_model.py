@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import random
 import re
 import subprocess
@@ -25,10 +26,10 @@ from typing import Any
 import httpx
 
 from triplegain.agents.decision import VoteAnswer
-from triplegain.agents.typed_answer import filled, form_text
+from triplegain.agents.typed_answer import filled
 from triplegain.llm.attempt import check_answer
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.schema import strict_schema
+from triplegain.llm.schema import form_text, schema_text
 
 _PROMPT_TOKENS = (150, 300, 600, 1000, 2000, 3500)
 _SYMBOLS = ("BTC/USDT", "XRP/USDT", "XRP/BTC")
@@ -101,7 +102,7 @@ class Bench:
             temperature=temperature,
             response_format={
                 "type": "json_schema",
-                "json_schema": {"name": "vote", "strict": True, "schema": strict_schema(VoteAnswer)},
+                "json_schema": {"name": "vote", "strict": True, "schema": json.loads(schema_text(VoteAnswer))},
             },
         )
         checked = check_answer(told["choices"][0]["message"]["content"], VoteAnswer, echo)

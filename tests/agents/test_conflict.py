@@ -16,7 +16,7 @@ from triplegain.agents.conflict import (
     remaining_share,
 )
 from triplegain.agents.decision_context import context_json
-from triplegain.agents.typed_answer import schema_text
+from triplegain.llm.schema import schema_text
 
 
 def answered(resolution: str, size_pct: Any = 100) -> ConflictAnswer:

@@ -19,9 +19,9 @@ from triplegain.agents.decision import VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext, Held, context_json
 from triplegain.agents.sentiment import Sentiment
 from triplegain.agents.technical import TechnicalAnswer, technical_rules
-from triplegain.agents.typed_answer import form_text, schema_text
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.proposal import Regime
+from triplegain.llm.schema import form_text, schema_text
 from triplegain.market.snapshot.compact import tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
 

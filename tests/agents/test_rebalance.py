@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.rebalance import PlannedTrade, RebalanceAnswer, RebalanceMode, chosen_mode, rebalance_prompt
-from triplegain.agents.typed_answer import schema_text
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Regime
+from triplegain.llm.schema import schema_text
 
 SALE = PlannedTrade(
     "BTC/USDT",

@@ -5,8 +5,8 @@ from tests.agents.made_answers import changed, snapshot_with
 
 from triplegain.agents.answer import Abstain
 from triplegain.agents.regime import KnownRegime, RegimeAnswer, RegimeRules, regime_prompt, regime_rules
-from triplegain.agents.typed_answer import schema_text
 from triplegain.domain.proposal import Regime
+from triplegain.llm.schema import schema_text
 
 
 def test_every_regime_of_the_domain_can_be_answered_but_not_that_it_is_unknown() -> None:

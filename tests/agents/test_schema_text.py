@@ -16,7 +16,8 @@ from triplegain.agents.decision import VoteAnswer
 from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
-from triplegain.agents.typed_answer import Reasoning, TypedAnswer, answer_places, form_text, schema_text, template
+from triplegain.agents.typed_answer import Reasoning, TypedAnswer, answer_places, template
+from triplegain.llm.schema import form_text, schema_text
 
 ANSWERS: tuple[type[TypedAnswer], ...] = (
     TechnicalAnswer, RegimeAnswer, SocialAnswer, NewsAnswer, VoteAnswer, ConflictAnswer,

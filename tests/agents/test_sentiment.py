@@ -24,8 +24,8 @@ from triplegain.agents.sentiment import (
     social_prompt,
     with_sentiment,
 )
-from triplegain.agents.typed_answer import schema_text
 from triplegain.domain.errors import InvalidValueError
+from triplegain.llm.schema import schema_text
 
 NOON = 1_700_000_000 * 10**9
 ABSTAIN = Abstain("timeout")

@@ -14,7 +14,7 @@ from triplegain.agents.technical import (
     technical_prompt,
     technical_rules,
 )
-from triplegain.agents.typed_answer import schema_text
+from triplegain.llm.schema import schema_text
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ async def test_each_provider_is_told_the_schema_in_its_way_and_only_its_own_key(
     assert told[Provider.ANTHROPIC]["output_config"]["format"]["type"] == "json_schema"
     deepseek = told[Provider.DEEPSEEK]
     assert deepseek["response_format"] == {"type": "json_object"}
-    assert '"action": "buy | sell | hold"' in deepseek["messages"][0]["content"]
+    assert '"action":"buy|sell|hold"' in deepseek["messages"][0]["content"]
     assert "json" in deepseek["messages"][0]["content"]
     ollama = told[Provider.OLLAMA]
     assert ollama["path"] == "/api/chat"

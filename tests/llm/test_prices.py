@@ -9,6 +9,7 @@ from tests.llm.asked import ask
 
 from triplegain.llm.prices import cost_usd, worst_case_usd
 from triplegain.llm.reply import Prompt, Tool
+from triplegain.llm.schema import schema_text
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.wire import Question
 
@@ -44,7 +45,7 @@ def test_the_worst_case_counts_every_byte_the_longest_answer_and_every_search() 
     asked = replace(ask("own"), prompt=Prompt("é" * 100, "x" * 800))
     question = Question.of(asked, OWN)
     # 200 + 800 bytes, the schema, and 32 for each of the three texts.
-    tokens = 1000 + len(question.schema_text) + 96
+    tokens = 1000 + len(schema_text(asked.answer)) + 96
     assert question.tokens_in_max == tokens
     assert worst_case_usd(question) == Decimal(2 * tokens + 10 * 1000) / 1_000_000
     searching = Question.of(replace(asked, tools=frozenset({Tool.WEB_SEARCH})), OWN)

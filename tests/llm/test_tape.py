@@ -29,13 +29,10 @@ from triplegain.llm.reply import (
 )
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.tape import (
-    Live,
     Player,
     Recorder,
     TapeError,
     TapeFile,
-    TapeMode,
-    open_tape,
     read_entries,
     read_reply,
     write_reply,
@@ -294,22 +291,9 @@ async def test_a_model_that_is_not_configured_is_unavailable_and_not_asked(path:
     assert models.asked == []
 
 
-async def test_the_mode_says_whom_to_ask(path: Path) -> None:
-    live = open_tape(TapeMode.LIVE, None, SPECS, Models(answer("buy")))
-    assert isinstance(live, Live)
-    assert await live.complete(request(1)) == answer("buy")
-    recorder = open_tape(TapeMode.RECORD, path, SPECS, Models())
-    assert isinstance(recorder, Recorder)
-    recorder.close()
-    assert isinstance(open_tape(TapeMode.REPLAY, path, SPECS, None), Player)
-    for mode, file, says in (
-        (TapeMode.LIVE, None, "nobody to ask"),
-        (TapeMode.RECORD, path, "nobody to ask"),
-        (TapeMode.REPLAY, None, "name the file"),
-        (TapeMode.REPLAY, path.with_name("none"), "cannot be read"),
-    ):
-        with pytest.raises(TapeError, match=says):
-            open_tape(mode, file, SPECS, None)
+def test_a_tape_that_is_not_there_cannot_be_played(path: Path) -> None:
+    with pytest.raises(TapeError, match="cannot be read"):
+        Player(path.with_name("none"), SPECS)
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 from triplegain.agents.answer import Action
 from triplegain.agents.decision_context import DecisionContext, brief_lines, context_json
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
-from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, form_text, whole
+from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, whole
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import Prompt
+from triplegain.llm.schema import form_text
 from triplegain.market.snapshot.compact import compact, tokens_at_most
 from triplegain.market.snapshot.snapshot import Snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -209,16 +209,11 @@ async def ping(port: ModelPort, models: Iterable[str], timeout_s: float) -> list
 async def _ping(port: ModelPort, model: str, timeout_s: float) -> Ping:
     request_id = f"ping-{ids.request_id()}/{model}"
     reply = await port.complete(ModelRequest(request_id, NO_SESSION, "ping", model, _PROMPT, Pong, timeout_s))
-    usage = reply.usage
     failure = "" if isinstance(reply, ModelAnswer) else f"{reply.kind.value}: {reply.reason}"
     return Ping(
         model=model,
         model_id=reply.model_id,
         answered=not failure,
         failure=failure,
-        latency_ns=usage.latency_ns,
-        tokens_in=usage.tokens_in,
-        tokens_out=usage.tokens_out,
-        cost_usd=usage.cost_usd,
-        attempts=usage.attempts,
+        **asdict(reply.usage),
     )

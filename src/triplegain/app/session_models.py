@@ -17,7 +17,7 @@ from triplegain.llm.local.installation import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import AUTO, NOBODY, only_these
 from triplegain.llm.spec import ModelSpec
-from triplegain.llm.tape import TapeMode, open_tape, taped_models
+from triplegain.llm.tape import Player, Recorder, TapeMode, taped_models
 from triplegain.storage.database import Database
 from triplegain.storage.model_ledger import ModelLedger
 
@@ -134,9 +134,11 @@ class SessionModels:
     def _through(self, port: ModelPort, specs: Mapping[str, ModelSpec]) -> ModelPort:
         choice = self._choice.tape
         assert choice is not None
-        tape = open_tape(choice.mode, choice.path, specs, port)
-        self._stack.callback(tape.close)
-        return tape
+        if choice.mode is TapeMode.REPLAY:
+            return Player(choice.path, specs)
+        recorder = Recorder(choice.path, specs, port)
+        self._stack.callback(recorder.close)
+        return recorder
 
     async def aclose(self) -> None:
         await self._stack.aclose()

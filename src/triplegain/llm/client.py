@@ -135,11 +135,6 @@ class Breakers:
         else:
             provider.succeeded()
 
-    def given_up(self, spec: ModelSpec) -> None:
-        """A call that had begun was cancelled."""
-        self._of(spec.provider.value).ended()
-        self._of(f"model {spec.name}").ended()
-
     def _of(self, name: str) -> Breaker:
         return self._breakers.setdefault(name, Breaker(self._failures_max, self._open_ns))
 
@@ -201,7 +196,7 @@ class ModelClient:
         try:
             reply = await self._converse(request, spec, prompt_hash, began)
         except BaseException:
-            self._breakers.given_up(spec)
+            self._breakers.ended(spec, FailureKind.UNAVAILABLE, self._clock.now_ns())
             raise
         failure = reply.kind if isinstance(reply, ModelFailure) else None
         self._breakers.ended(spec, failure, self._clock.now_ns())

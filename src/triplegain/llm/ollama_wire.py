@@ -12,7 +12,7 @@ import msgspec
 
 from triplegain.llm.reply import FailureKind
 from triplegain.llm.spec import ADDRESSES, ModelSpec, Provider, Thinking
-from triplegain.llm.wire import Finish, Question, WireAnswer, WireError
+from triplegain.llm.wire import Finish, Question, WireAnswer, WireError, refused
 
 if TYPE_CHECKING:
     import httpx
@@ -167,8 +167,4 @@ def _refused(status: int, content: bytes) -> WireError:
     except (ValueError, AttributeError, RecursionError):
         said = ""
     words = " ".join(f"{status} {said}".split())[:_MESSAGE_LENGTH_MAX]
-    if status == 429:
-        return WireError(FailureKind.RATE_LIMITED, f"ollama says too many requests: {words}")
-    if status >= 500:
-        return WireError(FailureKind.SERVER_ERROR, f"ollama has a failure of its own: {words}")
-    return WireError(FailureKind.REJECTED, f"ollama rejected the request: {words}")
+    return refused(status, "ollama", f": {words}")

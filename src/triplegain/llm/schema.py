@@ -1,9 +1,11 @@
-"""The JSON schema of an answer, as strict as every provider can be told: each field required, none besides."""
+"""The one schema of an answer: shown in its prompt, told to its provider. Each field is required, none besides."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,71 +13,65 @@ from pydantic import BaseModel
 from triplegain.domain.errors import InvalidValueError
 
 
-@lru_cache(maxsize=64)
-def strict_schema_text(answer: type[BaseModel]) -> str:
-    """The schema as compact JSON, fields in the order they are to be written.
+@cache
+def schema_text(answer: type[BaseModel]) -> str:
+    """JSON Schema on one line, fields in the order they are to be written: definitions put where they are used, titles
+    left out, descriptions kept.
 
     Raises InvalidValueError if a field of `answer` may be left out: a default switches a provider's strictness off,
     and would stand in for what a model did not say.
     """
-    schema = _strict(answer.model_json_schema(), answer.__name__)
-    return json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+    schema = answer.model_json_schema() | {"additionalProperties": False}
+    optional = sorted(set(schema["properties"]).difference(schema.get("required", ())))
+    if optional:
+        raise InvalidValueError(f"{answer.__name__}: {', '.join(optional)} must be required (None may be allowed)")
+    definitions = schema.pop("$defs", {})
+    schema.pop("description", None)
+    return _json(_inlined(schema, definitions))
 
 
-def strict_schema(answer: type[BaseModel]) -> dict[str, Any]:
-    """The schema as a tree of the caller's own. Raises InvalidValueError as `strict_schema_text` does."""
-    schema = json.loads(strict_schema_text(answer))
-    assert isinstance(schema, dict)
-    return schema
+def form_text(answer: type[BaseModel], fixed: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The same in few tokens: `{"action":"buy|hold","confidence_pct":0..100}`. `fixed` fields show their value."""
+    properties = json.loads(schema_text(answer))["properties"]
+    fields = [f'"{name}":{_json(fixed[name]) if name in fixed else _brief(each)}' for name, each in properties.items()]
+    return f"{{{','.join(fields)}}}"
 
 
-def _strict(node: Any, name: str) -> Any:
+def _brief(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_brief(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return f'"{"|".join(schema["enum"])}"'
+    match schema["type"]:
+        case "integer":
+            return f"{schema['minimum']}..{schema['maximum']}"
+        case "array":
+            return f"[{_brief(schema['items'])}]"
+        case "null" | "number" | "boolean" as word:
+            return str(word)
+        case _:
+            return f'"{schema.get("description", "...")}"'
+
+
+def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
     if isinstance(node, list):
-        return [_strict(item, name) for item in node]
+        return [_inlined(each, definitions) for each in node]
     if not isinstance(node, dict):
         return node
-    properties = node.get("properties")
-    if isinstance(properties, dict):
-        optional = sorted(set(properties) - set(node.get("required", ())))
-        if optional:
-            raise InvalidValueError(f"{name}: {', '.join(optional)} must be required (None may be an allowed value)")
-        strict = {field: _strict(item, name) for field, item in properties.items()}
-        kept = {key: _strict(value, name) for key, value in node.items() if key not in ("properties", "title")}
-        return {**kept, "properties": strict, "required": list(properties), "additionalProperties": False}
-    # A field may be called title; the title of a node is noise that costs tokens.
-    return {key: _strict(value, name) for key, value in node.items() if not _is_title(key, value)}
-
-
-def _is_title(key: str, value: Any) -> bool:
-    return key == "title" and isinstance(value, str)
-
-
-def shape(answer: type[BaseModel]) -> str:
-    """One JSON object that shows the form of an answer and says nothing: choices listed, numbers 0, text elided."""
-    schema = strict_schema(answer)
-    return json.dumps(_shape(schema, schema.get("$defs", {})), ensure_ascii=False)
-
-
-def _shape(node: dict[str, Any], definitions: dict[str, Any]) -> Any:
     if "$ref" in node:
-        return _shape(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions)
-    if "enum" in node:
-        return " | ".join(map(str, node["enum"]))
-    if "const" in node:
-        return node["const"]
-    choices = node.get("anyOf") or node.get("oneOf") or node.get("allOf")
-    if choices:
-        return _shape(choices[0], definitions)
-    match node.get("type"):
-        case "object":
-            return {name: _shape(item, definitions) for name, item in node.get("properties", {}).items()}
-        case "array":
-            return [_shape(node["items"], definitions)] if node.get("items") else []
-        case "integer" | "number":
-            return 0
-        case "boolean":
-            return False
-        case "null":
-            return None
-        case _:
-            return "..."
+        name = node["$ref"].rpartition("/")[2]
+        target = {key: value for key, value in definitions[name].items() if key != "description"}
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return _inlined({**target, **rest}, definitions)
+    # A field may be called title: below `properties` a name is no keyword.
+    return {
+        key: {name: _inlined(each, definitions) for name, each in value.items()}
+        if key == "properties"
+        else _inlined(value, definitions)
+        for key, value in node.items()
+        if key != "title"
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

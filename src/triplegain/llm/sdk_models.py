@@ -6,43 +6,20 @@ the retry budget is ours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
-
-import httpx2
-
-from triplegain.domain.errors import TripleGainError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
 import importlib
 import ssl
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import httpx
+import httpx2
 from anthropic import AsyncAnthropic
 from anthropic.types.beta import BetaMessage
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletion
+from pydantic_ai import exceptions as failures
 from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import (
-    ContentFilterError,
-    ModelAPIError,
-    ModelAuthenticationError,
-    ModelConnectionError,
-    ModelContextWindowExceededError,
-    ModelHTTPError,
-    ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelRequestRejectedError,
-    ModelRequestTimeout,
-    ModelServerError,
-    ModelTimeoutError,
-    ModelUnavailableError,
-    UserError,
-)
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -64,9 +41,10 @@ from pydantic_ai.providers.deepseek import DeepSeekProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from triplegain.domain.errors import TripleGainError
 from triplegain.llm.reply import FailureKind, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
-from triplegain.llm.wire import Finish, Question, Speaker, WireAnswer, WireError
+from triplegain.llm.wire import Finish, Question, Speaker, WireAnswer, WireError, refused
 
 
 class OversizedResponseError(TripleGainError):
@@ -112,7 +90,7 @@ def wire_error(error: Exception, provider: Provider) -> WireError:
     if isinstance(error, WireError):
         return error
     found = _classified(error, provider.value)
-    if isinstance(error, ModelAPIError):
+    if isinstance(error, failures.ModelAPIError):
         found.retry_after_s = error.retry_after
         found.response = "" if error.body is None else str(error.body)[:_RESPONSE_LENGTH_MAX]
     return found
@@ -124,43 +102,35 @@ def _classified(error: Exception, name: str) -> WireError:
         if isinstance(cause, OversizedResponseError):
             return WireError(FailureKind.OVERSIZED, f"{name} sent no end: {cause}", charged=True)
     match error:
-        case ModelRateLimitError():
+        case failures.ModelRateLimitError():
             return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
-        case ModelQuotaExceededError():
+        case failures.ModelQuotaExceededError():
             return WireError(FailureKind.REJECTED, f"the account at {name} is used up{said}")
-        case ModelAuthenticationError():
+        case failures.ModelAuthenticationError():
             return WireError(FailureKind.REJECTED, f"{name} does not accept the key{said}")
-        case ModelContextWindowExceededError():
+        case failures.ModelContextWindowExceededError():
             return WireError(FailureKind.REJECTED, f"the prompt is too long for the model at {name}{said}")
-        case ModelRequestRejectedError():
+        case failures.ModelRequestRejectedError():
             return WireError(FailureKind.REJECTED, f"{name} rejected the request{said}")
-        case ModelUnavailableError() | ModelServerError():
+        case failures.ModelUnavailableError() | failures.ModelServerError():
             return WireError(FailureKind.SERVER_ERROR, f"{name} has a failure of its own{said}")
-        case ModelTimeoutError():
+        case failures.ModelTimeoutError():
             return WireError(FailureKind.TIMEOUT, f"{name} did not answer in time", charged=error.phase not in _UNSENT)
-        case ModelRequestTimeout():
+        case failures.ModelRequestTimeout():
             return WireError(FailureKind.TIMEOUT, f"{name} did not answer in time", charged=True)
-        case ModelConnectionError():
+        case failures.ModelConnectionError():
             phase = f" ({error.phase})" if error.phase else ""
             unsent = error.phase in _UNSENT
             return WireError(FailureKind.CONNECTION, f"the connection to {name} failed{phase}", charged=not unsent)
-        case ModelHTTPError():
-            return _by_status(error.status_code, name, said)
-        case ContentFilterError():
+        case failures.ModelHTTPError():
+            return refused(error.status_code, name, said)
+        case failures.ContentFilterError():
             return WireError(FailureKind.REFUSAL, f"{name} filtered the answer", charged=True)
-        case UserError():
+        case failures.UserError():
             return WireError(FailureKind.UNAVAILABLE, f"this model cannot be asked like this: {error}")
         case _:
             reason = f"{name} sent something that is no response ({type(error).__name__})"
             return WireError(FailureKind.SERVER_ERROR, reason, charged=True)
-
-
-def _by_status(status: int, name: str, said: str) -> WireError:
-    if status == 429:
-        return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
-    if status >= 500 or status in (408, 409):
-        return WireError(FailureKind.SERVER_ERROR, f"{name} has a failure of its own{said}")
-    return WireError(FailureKind.REJECTED, f"{name} rejected the request{said}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -172,8 +142,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _said(error: Exception) -> str:
     """`: 429 slow down`, from the response; empty where there is none."""
-    status = str(error.status_code) if isinstance(error, ModelHTTPError) else ""
-    body = error.body if isinstance(error, ModelAPIError) else None
+    status = str(error.status_code) if isinstance(error, failures.ModelHTTPError) else ""
+    body = error.body if isinstance(error, failures.ModelAPIError) else None
     inner = body.get("error", body) if isinstance(body, dict) else body
     message = inner.get("message", "") if isinstance(inner, dict) else ""
     words = " ".join(f"{status} {message}".split())[:_MESSAGE_LENGTH_MAX]
@@ -197,7 +167,7 @@ def messages_of(question: Question) -> list[ModelMessage]:
 def parameters_of(question: Question) -> ModelRequestParameters:
     """The schema as strictly as the provider takes it: a grammar, or for DeepSeek any JSON object."""
     spec = question.spec
-    form = OutputObjectDefinition(question.schema, name=question.schema_name, strict=True)
+    form = OutputObjectDefinition(question.schema, name=question.answer.__name__, strict=True)
     if spec.provider is Provider.DEEPSEEK:
         return ModelRequestParameters(output_mode="prompted", prompted_output_template=False, output_object=form)
     search = []

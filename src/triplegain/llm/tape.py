@@ -12,10 +12,11 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+import msgspec
 
 from triplegain.domain.errors import TripleGainError
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
@@ -175,45 +176,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 class TapeMode(StrEnum):
-    LIVE = "live"
     RECORD = "record"
     REPLAY = "replay"
-
-
-class Tape(ModelPort, Protocol):
-    """A model port that may hold a file: close it when done."""
-
-    def close(self) -> None: ...
-
-
-def open_tape(mode: TapeMode, path: Path | None, specs: Mapping[str, ModelSpec], inner: ModelPort | None) -> Tape:
-    """The port to ask: the models themselves, a `Recorder` around them, or a `Player` without them.
-
-    `specs` are the configured models by name. Raises TapeError where the file cannot be used.
-    """
-    if mode is TapeMode.REPLAY:
-        return Player(_named(path), specs)
-    if inner is None:
-        raise TapeError("there is nobody to ask: without models a tape can only be replayed")
-    return Recorder(_named(path), specs, inner) if mode is TapeMode.RECORD else Live(inner)
 
 
 def taped_models(path: Path) -> frozenset[str]:
     """The names of those whose replies are on a tape. Raises TapeError."""
     return frozenset(entry["model"] for entry in read_entries(path))
-
-
-class Live:
-    """Asks `inner` and keeps nothing."""
-
-    def __init__(self, inner: ModelPort) -> None:
-        self._inner = inner
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        return await self._inner.complete(request)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 class Recorder:
@@ -288,49 +257,23 @@ class Player:
         same = (at for at, entry in enumerate(left) if entry["request_id"] == request.request_id)
         return read_reply(left.pop(next(same, 0))["reply"])
 
-    def close(self) -> None:
-        """Nothing is held open."""
-
 
 def write_reply(reply: ModelReply) -> dict[str, Any]:
     """A reply as JSON; `read_reply` gives it back."""
-    usage = reply.usage
-    common: dict[str, Any] = {
-        "model_id": reply.model_id,
-        "prompt_hash": reply.prompt_hash,
-        "usage": {
-            "latency_ns": str(usage.latency_ns),
-            "tokens_in": usage.tokens_in,
-            "tokens_out": usage.tokens_out,
-            "cost_usd": str(usage.cost_usd),
-            "attempts": usage.attempts,
-        },
-    }
-    if isinstance(reply, ModelAnswer):
-        return common | {"value": reply.value}
-    return common | {"failure": reply.kind.value, "reason": reply.reason}
+    told: dict[str, Any] = msgspec.to_builtins(reply)
+    told["usage"]["latency_ns"] = str(reply.usage.latency_ns)
+    if told.pop("type") == "failure":
+        told["failure"] = told.pop("kind")
+    return told
 
 
 def read_reply(stored: Mapping[str, Any]) -> ModelReply:
     """Raises KeyError or ValueError for what `write_reply` did not write."""
-    used = stored["usage"]
-    usage = Usage(
-        latency_ns=int(used["latency_ns"]),
-        tokens_in=used["tokens_in"],
-        tokens_out=used["tokens_out"],
-        cost_usd=Decimal(used["cost_usd"]),
-        attempts=used["attempts"],
-    )
+    usage = msgspec.convert(stored["usage"], Usage, strict=False)
     if "value" in stored:
         return ModelAnswer(stored["value"], stored["model_id"], usage, stored["prompt_hash"])
     kind = FailureKind(stored["failure"])
     return ModelFailure(kind, stored["reason"], usage, stored["prompt_hash"], stored["model_id"])
-
-
-def _named(path: Path | None) -> Path:
-    if path is None:
-        raise TapeError("to record or to replay answers, name the file of the tape")
-    return path
 
 
 def _asked(entry: Mapping[str, Any]) -> tuple[str, str, str]:

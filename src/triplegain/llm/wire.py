@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from triplegain.domain.errors import TripleGainError
 from triplegain.llm.reply import FailureKind, ModelRequest, Tool
-from triplegain.llm.schema import shape, strict_schema, strict_schema_text
+from triplegain.llm.schema import form_text, schema_text
 from triplegain.llm.spec import ModelSpec, Provider
 
 
@@ -81,24 +81,26 @@ class Question:
     spec: ModelSpec
     system: str
     turns: tuple[Turn, ...]
-    schema_name: str
-    schema: dict[str, Any]
-    schema_text: str
+    answer: type[BaseModel]
     tools: frozenset[Tool] = frozenset()
 
     @classmethod
     def of(cls, request: ModelRequest, spec: ModelSpec) -> Question:
         """Raises InvalidValueError if the answer's type has fields that may be left out."""
-        text = strict_schema_text(request.answer)
+        text = schema_text(request.answer)
         system = request.prompt.system
         told = all(f'"{name}"' in system for name in request.answer.model_fields)
         if spec.provider in _BLIND and not told:
             system += f"\n\nAnswer with one JSON object of this JSON schema and nothing else:\n{text}"
         if spec.provider is Provider.DEEPSEEK:
-            system += f"\n\nThe json has this form:\n{shape(request.answer)}"
-        turns = (Turn(Speaker.USER, request.prompt.user),)
-        schema = strict_schema(request.answer)
-        return cls(spec, system, turns, request.answer.__name__, schema, text, request.tools)
+            system += f"\n\nThe json has this form:\n{form_text(request.answer)}"
+        return cls(spec, system, (Turn(Speaker.USER, request.prompt.user),), request.answer, request.tools)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """A tree of the caller's own."""
+        schema: dict[str, Any] = json.loads(schema_text(self.answer))
+        return schema
 
     def again(self, answer: str, fault: str) -> Question:
         """The same question after an answer that did not count, with what was wrong with it."""
@@ -110,7 +112,7 @@ class Question:
     @property
     def tokens_in_max(self) -> int:
         """More tokens than this the prompt cannot have: a token is at least one byte."""
-        texts = [self.system, self.schema_text, *(turn.text for turn in self.turns)]
+        texts = [self.system, schema_text(self.answer), *(turn.text for turn in self.turns)]
         return sum(len(text.encode("utf-8", "replace")) for text in texts) + 32 * len(texts)
 
 
@@ -149,6 +151,15 @@ class WireError(TripleGainError):
         self.retry_after_s = retry_after_s
         #: What the provider said, for the record.
         self.response = ""
+
+
+def refused(status: int, name: str, said: str) -> WireError:
+    """What a response that is no answer means, by its HTTP status."""
+    if status == 429:
+        return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
+    if status >= 500 or status in (408, 409):
+        return WireError(FailureKind.SERVER_ERROR, f"{name} has a failure of its own{said}")
+    return WireError(FailureKind.REJECTED, f"{name} rejected the request{said}")
 
 
 class Wire(Protocol):
