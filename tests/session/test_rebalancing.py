@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import NoRebalance, RebalancePlan, RebalanceSettings
-from triplegain.decision.rebalance.run import RebalanceStep, Rebalancing, plan_to_json
+from triplegain.decision.rebalance.run import RebalanceRun, RebalanceStep, plan_to_json
+from triplegain.decision.record import RecordLog
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.verdict import Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
+from triplegain.risk.views import PortfolioView
 
 NOW_NS = 1_700_000_000 * SECOND_NS
 HOUR_NS = 3600 * SECOND_NS
 PRICES = {"BTC/USDT": Decimal(50_000), "XRP/USDT": Decimal("0.5")}
 FEE = Decimal("0.004")
+USUAL = RebalanceSettings().mode
+NOTHING = PortfolioView(None, None, 0, 0, Decimal(0), Decimal(0))
 
 
 class Session:
@@ -36,34 +42,38 @@ class Session:
         self.orders: dict[str, OrderRequest] = {}
         self.over: dict[str, Decimal] = {}
 
-    @property
-    def blocked(self) -> Callable[[], str]:
-        return lambda: self.why_blocked
+    def free(self, asset: str) -> Decimal:
+        return self.amounts[asset]
 
-    def free(self) -> Mapping[str, Decimal]:
-        return self.amounts
+    def quote(self, symbol: str) -> Quote | None:
+        if (price := PRICES.get(symbol)) is None:
+            return None
+        return Quote(symbol, price, price, price, None, None, NOW_NS, NOW_NS, QuoteSource.REPLAY)
 
-    def quotes(self) -> Mapping[str, Quote | None]:
-        return {
-            symbol: Quote(symbol, price, price, price, None, None, NOW_NS, NOW_NS, QuoteSource.REPLAY)
-            for symbol, price in PRICES.items()
-        }
+    def look(self, number: int, now_ns: int, symbol: str, *_: Any) -> Any:
+        return SimpleNamespace(portfolio=NOTHING, market=None)
 
-    def judge(self, proposal: TradeProposal, now_ns: int) -> RiskVerdict:
+    def assess(self, proposal: TradeProposal, *_: Any) -> RiskVerdict:
         assert proposal.intent is Intent.REBALANCE
         if proposal.symbol in self.refuses:
             return RiskRefused(proposal, (Reason(Rule.HALTED, "trading is halted"),))
         return RiskApproved(proposal)
 
-    def send(self, request: OrderRequest) -> str:
+    def allocate(self, request: OrderRequest) -> Refusal | None:
         if self.desk_refuses:
-            return self.desk_refuses
+            return Refusal(Code.UNKNOWN_PAIR, self.desk_refuses)
         assert request.client_order_id not in self.orders, "sent twice"
         self.orders[request.client_order_id] = request
-        return ""
+        return None
 
-    def filled(self, client_order_id: str) -> Decimal | None:
+    def allocated(self, client_order_id: str) -> Decimal | None:
         return self.over.get(client_order_id)
+
+    def note(self, *_: Any) -> None:
+        """Decisions and cool-downs are for others to look at."""
+
+    on_rebalanced = note
+    next_number = 1
 
     def fill_all(self) -> None:
         for name, request in self.orders.items():
@@ -76,11 +86,14 @@ class Session:
                 assert min(self.amounts.values()) >= 0
 
 
-def rebalancing(session: Session) -> Rebalancing:
-    return Rebalancing(KRAKEN_OFFLINE_DEFAULTS, RebalanceSettings(), session)
+def rebalancing(session: Any) -> RebalanceRun:
+    log, blocked = RecordLog(), lambda: session.why_blocked
+    return RebalanceRun(
+        KRAKEN_OFFLINE_DEFAULTS, RebalanceSettings(), session, session, session, session, session, log, blocked
+    )
 
 
-def planned(of: Rebalancing, now_ns: int = NOW_NS) -> RebalancePlan:
+def planned(of: RebalanceRun, now_ns: int = NOW_NS) -> RebalancePlan:
     found = of.check(now_ns)
     assert isinstance(found, RebalancePlan), found
     return found
@@ -89,7 +102,7 @@ def planned(of: Rebalancing, now_ns: int = NOW_NS) -> RebalancePlan:
 def test_over_a_day_the_account_comes_to_its_targets_with_a_restart_between_any_two_steps() -> None:
     session = Session("0.2", "0", "1000")
     rebalance = rebalancing(session)
-    rebalance.begin(planned(rebalance), None, NOW_NS)
+    rebalance.begin(planned(rebalance), USUAL, NOW_NS)
     over = 0
     for minute in range(24 * 60):
         now_ns = NOW_NS + minute * 60 * SECOND_NS
@@ -147,9 +160,9 @@ def test_while_trading_is_blocked_nothing_is_planned_begun_or_sent(why: str) -> 
     before = planned(rebalance)
     session.why_blocked = why
     assert rebalance.check(NOW_NS) == NoRebalance(why)
-    assert rebalance.begin(before, None, NOW_NS) == RebalanceStep(words=(why,))
+    assert rebalance.begin(before, USUAL, NOW_NS) == RebalanceStep(words=(why,))
     session.why_blocked = ""
-    rebalance.begin(before, None, NOW_NS)
+    rebalance.begin(before, USUAL, NOW_NS)
     session.fill_all()
     session.why_blocked = why
     assert rebalance.step(NOW_NS + HOUR_NS) == RebalanceStep()
@@ -167,8 +180,8 @@ def test_two_models_answers_begin_one_rebalance() -> None:
     session = Session("0.2", "0", "1000")
     rebalance = rebalancing(session)
     found = planned(rebalance)
-    rebalance.begin(found, None, NOW_NS)
-    assert rebalance.begin(found, None, NOW_NS).words == ("a rebalance is under way",)
+    rebalance.begin(found, USUAL, NOW_NS)
+    assert rebalance.begin(found, USUAL, NOW_NS).words == ("a rebalance is under way",)
 
 
 def test_the_plan_as_a_model_and_as_the_record_sees_it() -> None:

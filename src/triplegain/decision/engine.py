@@ -366,7 +366,7 @@ class DecisionEngine:
         paused) is tried again a moment later. Probing needs no time of its own: something is due every minute."""
         again_ns = self.voting.outcomes.next_due_ns
         if self._rebalance is not None:
-            again_ns = min(again_ns, self._rebalance.due_ns)
+            again_ns = min(again_ns, self._rebalance.book.next_due_ns)
         if again_ns <= self._ran_ns:
             again_ns = self._ran_ns + _AGAIN_NS
         due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
@@ -381,7 +381,7 @@ class DecisionEngine:
         self.degradation.register(parts)
         self.voting.register(parts)
         if self._rebalance is not None:
-            self._rebalance.register(parts)
+            self._rebalance.book.register(parts)
         parts.single("decision.engine", EngineState, self._state, self._restore)
 
     def _state(self) -> EngineState:

@@ -8,13 +8,13 @@ A batch that cannot be sent as a whole, or whose time has passed, is dropped wit
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
+from msgspec import structs
 
 from triplegain.agents.rebalance import RebalanceMode
 from triplegain.decision.rebalance.plan import (
@@ -25,6 +25,7 @@ from triplegain.decision.rebalance.plan import (
     RebalanceSettings,
     batches_of,
     make_leg,
+    notional,
     prices_of,
     too_small,
 )
@@ -96,18 +97,21 @@ class _Money:
         return max(Fraction(0), self.cash + self.per_sale * self.sold - self.spent)
 
 
-class BookState(msgspec.Struct, frozen=True):
-    """`money` are the fractions of the plan's money as text; they are exact, and no decimal is."""
+class BookState(msgspec.Struct):
+    """`batches` are to come; `next_buys` are the purchases of the batch whose sales are out, `until_ns` is its end.
 
-    plans: int
-    begun_ns: int | None
-    mode: RebalanceMode
-    money: tuple[str, str, str, str]
-    batches: tuple[RebalanceBatch, ...]
-    next_buys: tuple[PlanLeg, ...]
-    until_ns: int
-    batch: int
-    open: tuple[RebalanceOrder, ...]
+    `money` are the fractions of the plan's money as text; they are exact, and no decimal is.
+    """
+
+    plans: int = 0
+    begun_ns: int | None = None
+    mode: RebalanceMode = RebalanceMode.DEFER
+    money: tuple[str, str, str, str] = ("0", "0", "0", "0")
+    batches: list[RebalanceBatch] = []
+    next_buys: tuple[PlanLeg, ...] = ()
+    until_ns: int = 0
+    batch: int = 0
+    open: list[RebalanceOrder] = []
 
 
 class RebalanceBook:
@@ -116,48 +120,40 @@ class RebalanceBook:
     def __init__(self, instruments: Iterable[Instrument], settings: RebalanceSettings) -> None:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._settings = settings
-        self._plans = 0
-        self._begun_ns: int | None = None
-        self._mode = RebalanceMode.DEFER
+        self._state = BookState()
         self._money = _Money()
-        self._batches: deque[RebalanceBatch] = deque()
-        #: Purchases of the batch whose sales are out, and the batch's end.
-        self._next_buys: tuple[PlanLeg, ...] = ()
-        self._until_ns = 0
-        self._batch = 0
-        self._open: dict[str, RebalanceOrder] = {}
 
     def objection(self, now_ns: int) -> str:
         """Why no new plan may begin now, in words; empty if one may."""
         if self.is_active:
             return "a rebalance is under way"
-        if self._begun_ns is not None and now_ns - self._begun_ns < self._settings.interval_min_ns:
+        if self._state.begun_ns is not None and now_ns - self._state.begun_ns < self._settings.interval_min_ns:
             hours = self._settings.interval_min_ns / 3.6e12
             return f"the last rebalance began less than {hours:g} hours ago"
         return ""
 
     @property
     def is_active(self) -> bool:
-        return bool(self._batches or self._next_buys or self._open)
+        return bool(self._state.batches or self._state.next_buys or self._state.open)
 
     @property
     def purchases_follow(self) -> bool:
         """The sales of a batch are out, and its purchases come after them."""
-        return bool(self._next_buys)
+        return bool(self._state.next_buys)
 
     @property
     def next_due_ns(self) -> int:
         """When `claim` has something to say; far in the future while it waits for open orders or has no plan."""
-        if self._open:
+        if self._state.open:
             return NEVER
-        if self._next_buys:
+        if self._state.next_buys:
             return 0
-        return self._batches[0].due_ns if self._batches else NEVER
+        return self._state.batches[0].due_ns if self._state.batches else NEVER
 
     @property
     def open_orders(self) -> tuple[RebalanceOrder, ...]:
         """Claimed and not finished, for whoever goes on after a restart."""
-        return tuple(self._open.values())
+        return tuple(self._state.open)
 
     def begin(self, plan: RebalancePlan, mode: RebalanceMode, now_ns: int) -> tuple[RebalanceBatch, ...]:
         """Take on a plan; its batches. DEFER takes nothing on, and the next check may ask again.
@@ -169,10 +165,10 @@ class RebalanceBook:
             raise InvalidValueError(objection)
         batches = batches_of(plan, mode, self._instruments.values(), self._settings, now_ns)
         if batches:
-            self._plans += 1
-            self._begun_ns, self._mode = now_ns, mode
-            self._batches = deque(batches)
-            sales, purchases = _sum(plan.sells), _sum(plan.buys)
+            self._state.plans += 1
+            self._state.begun_ns, self._state.mode = now_ns, mode
+            self._state.batches = list(batches)
+            sales, purchases = notional(plan.sells), notional(plan.buys)
             per_sale = min(sales, purchases) / sales if sales else Fraction(0)
             self._money = _Money(cash=max(Fraction(0), purchases - sales), per_sale=per_sale)
         return batches
@@ -186,23 +182,24 @@ class RebalanceBook:
         claimed, and a batch whose time passes meanwhile is dropped.
         """
         dropped = self._drop_late(now_ns)
-        if blocked or self._open:
+        if blocked or self._state.open:
             return RebalanceClaim((), dropped)
-        if self._next_buys:
-            buys, self._next_buys = self._next_buys, ()
+        if self._state.next_buys:
+            buys, self._state.next_buys = self._state.next_buys, ()
             orders, words = self._purchases(buys, holdings, quotes)
             return RebalanceClaim(self._remember(orders), (*dropped, *words))
-        if not self._batches or self._batches[0].due_ns > now_ns:
+        if not self._state.batches or self._state.batches[0].due_ns > now_ns:
             return RebalanceClaim((), dropped)
-        batch = self._batches.popleft()
-        self._batch, self._until_ns = batch.number, batch.until_ns
+        batch = self._state.batches.pop(0)
+        self._state.batch, self._state.until_ns = batch.number, batch.until_ns
         return self._start(batch, holdings, quotes, dropped)
 
     def finished(self, client_order_id: str, filled: Decimal) -> None:
         """A claimed order is over with `filled` of its base quantity, 0 if it was refused. Others are ignored."""
-        order = self._open.pop(client_order_id, None)
+        order = next((each for each in self._state.open if each.client_order_id == client_order_id), None)
         if order is None:
             return
+        self._state.open.remove(order)
         share = min(Fraction(1), Fraction(filled) / Fraction(order.leg.quantity))
         if order.leg.side is Side.SELL:
             self._money.sold += Fraction(order.leg.notional) * share
@@ -213,23 +210,23 @@ class RebalanceBook:
         """Risk has refused one of the orders just claimed, so none of them is sent, nor what was to follow."""
         for order in orders:
             self.finished(order.client_order_id, Decimal(0))
-        self._next_buys = ()
-        return f"batch {self._batch + 1} is not sent: {'; '.join(reasons)}"
+        self._state.next_buys = ()
+        return f"batch {self._state.batch + 1} is not sent: {'; '.join(reasons)}"
 
     def cancel(self, reason: str) -> tuple[str, ...]:
         """Give up what has not been claimed. Open orders are the caller's to cancel; `finished` still takes them."""
-        left = len(self._batches) + bool(self._next_buys)
-        self._batches.clear()
-        self._next_buys = ()
+        left = len(self._state.batches) + bool(self._state.next_buys)
+        self._state.batches.clear()
+        self._state.next_buys = ()
         return (f"{left} batches are given up: {reason}",) if left else ()
 
     def _drop_late(self, now_ns: int) -> tuple[str, ...]:
         words = []
-        if self._next_buys and not self._open and self._until_ns <= now_ns:
-            self._next_buys = ()
-            words.append(f"the purchases of batch {self._batch + 1} could not be sent in time")
-        while self._batches and self._batches[0].until_ns <= now_ns:
-            words.append(f"batch {self._batches.popleft().number + 1} could not be sent in time")
+        if self._state.next_buys and not self._state.open and self._state.until_ns <= now_ns:
+            self._state.next_buys = ()
+            words.append(f"the purchases of batch {self._state.batch + 1} could not be sent in time")
+        while self._state.batches and self._state.batches[0].until_ns <= now_ns:
+            words.append(f"batch {self._state.batches.pop(0).number + 1} could not be sent in time")
         return tuple(words)
 
     def _start(
@@ -248,8 +245,8 @@ class RebalanceBook:
             instrument = self._instruments[leg.symbol]
             lots = min(instrument.lots(leg.quantity), instrument.whole_lots(holdings.get(instrument.base, Decimal(0))))
             sells.append(make_leg(Side.SELL, instrument, lots, prices[leg.symbol]))
-        budget = self._money.left + self._money.per_sale * _sum(sells)
-        cash = Fraction(holdings.get(self._settings.cash, Decimal(0))) + _sum(sells)
+        budget = self._money.left + self._money.per_sale * notional(sells)
+        cash = Fraction(holdings.get(self._settings.cash, Decimal(0))) + notional(sells)
         buys = self._paid_for(batch.buys, min(budget, cash), prices)
         for leg in (*sells, *buys):
             words = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
@@ -257,7 +254,7 @@ class RebalanceBook:
                 return RebalanceClaim((), (*dropped, f"batch {batch.number + 1} is not sent: {words}"))
         if not sells:
             return RebalanceClaim(self._remember(self._orders(buys, prices)), dropped)
-        self._next_buys = batch.buys
+        self._state.next_buys = batch.buys
         return RebalanceClaim(self._remember(self._orders(sells, prices)), dropped)
 
     def _purchases(
@@ -266,20 +263,20 @@ class RebalanceBook:
         """Purchases after their sales: each as far as it is paid for, the ones that get too small left out."""
         prices = self._prices(legs, quotes)
         if isinstance(prices, str):
-            return (), (f"the purchases of batch {self._batch + 1} are not sent: {prices}",)
+            return (), (f"the purchases of batch {self._state.batch + 1} are not sent: {prices}",)
         cash = Fraction(holdings.get(self._settings.cash, Decimal(0)))
         fitting, words = [], []
         for leg in self._paid_for(legs, min(self._money.left, cash), prices):
             reason = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
             if reason:
-                words.append(f"a purchase of batch {self._batch + 1} is left out: {reason}")
+                words.append(f"a purchase of batch {self._state.batch + 1} is left out: {reason}")
             else:
                 fitting.append(leg)
         return self._orders(fitting, prices), tuple(words)
 
     def _paid_for(self, legs: tuple[PlanLeg, ...], money: Fraction, prices: Mapping[str, Prices]) -> list[PlanLeg]:
         """As much of each as its own notional buys at today's ask with the fee, all less by the same share if short."""
-        wanted = _sum(legs)
+        wanted = notional(legs)
         share = min(Fraction(1), money / wanted) if wanted else Fraction(0)
         paid = []
         for leg in legs:
@@ -303,11 +300,11 @@ class RebalanceBook:
         coins = list(self._instruments)
         return tuple(
             RebalanceOrder(
-                client_order_id=own_id(Family.REBALANCE, self._plans, self._batch, coins.index(leg.symbol)),
-                batch=self._batch,
+                client_order_id=own_id(Family.REBALANCE, self._state.plans, self._state.batch, coins.index(leg.symbol)),
+                batch=self._state.batch,
                 leg=leg,
                 terms=self._terms(leg, prices[leg.symbol]),
-                expires_at_ns=self._until_ns if leg.side is Side.BUY else self._halfway_ns,
+                expires_at_ns=self._state.until_ns if leg.side is Side.BUY else self._halfway_ns,
             )
             for leg in legs
         )
@@ -315,44 +312,27 @@ class RebalanceBook:
     @property
     def _halfway_ns(self) -> int:
         """Sales rest for the first half of a batch's time, so that purchases have the other half."""
-        return self._until_ns - self._settings.batch_interval_ns // 2
+        return self._state.until_ns - self._settings.batch_interval_ns // 2
 
     def _terms(self, leg: PlanLeg, prices: Prices) -> OrderTerms:
-        if self._mode is not RebalanceMode.LIMIT_ORDERS:
+        if self._state.mode is not RebalanceMode.LIMIT_ORDERS:
             return Market()
         return Limit(prices.bid if leg.side is Side.BUY else prices.ask)
 
     def _remember(self, orders: tuple[RebalanceOrder, ...]) -> tuple[RebalanceOrder, ...]:
         for order in orders:
-            self._open[order.client_order_id] = order
+            self._state.open.append(order)
             if order.leg.side is Side.BUY:
                 self._money.spent += Fraction(order.leg.notional)
         return orders
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.rebalance", BookState, self._state, self._restore)
+        parts.single("decision.rebalance", BookState, self._stored, self._restore)
 
-    def _state(self) -> BookState:
+    def _stored(self) -> BookState:
         money = self._money
-        return BookState(
-            plans=self._plans,
-            begun_ns=self._begun_ns,
-            mode=self._mode,
-            money=(str(money.cash), str(money.per_sale), str(money.sold), str(money.spent)),
-            batches=tuple(self._batches),
-            next_buys=self._next_buys,
-            until_ns=self._until_ns,
-            batch=self._batch,
-            open=tuple(self._open.values()),
-        )
+        amounts = str(money.cash), str(money.per_sale), str(money.sold), str(money.spent)
+        return structs.replace(self._state, money=amounts)
 
     def _restore(self, stored: BookState) -> None:
-        self._plans, self._begun_ns, self._mode = stored.plans, stored.begun_ns, stored.mode
-        self._money = _Money(*map(Fraction, stored.money))
-        self._batches, self._next_buys = deque(stored.batches), stored.next_buys
-        self._until_ns, self._batch = stored.until_ns, stored.batch
-        self._open = {order.client_order_id: order for order in stored.open}
-
-
-def _sum(legs: Iterable[PlanLeg]) -> Fraction:
-    return sum((Fraction(leg.notional) for leg in legs), Fraction(0))
+        self._state, self._money = stored, _Money(*map(Fraction, stored.money))

@@ -112,6 +112,10 @@ class RebalancePlan:
     buys: tuple[PlanLeg, ...]
     left_out: tuple[str, ...] = ()
 
+    @property
+    def legs(self) -> tuple[PlanLeg, ...]:
+        return *self.sells, *self.buys
+
 
 @dataclass(frozen=True, slots=True)
 class NoRebalance:
@@ -146,6 +150,10 @@ def too_small(leg: PlanLeg, instrument: Instrument, prices: Prices) -> str:
     if EXACT.multiply(leg.quantity, prices.bid) < instrument.cost_min:
         return f"{text(leg.quantity)} {instrument.base} is worth less than the exchange's minimum"
     return ""
+
+
+def notional(legs: Iterable[PlanLeg]) -> Fraction:
+    return sum((Fraction(leg.notional) for leg in legs), Fraction(0))
 
 
 def whole_lots(quantity: Fraction, instrument: Instrument) -> int:
@@ -246,8 +254,7 @@ class _Planner:
 
     def _affordable(self, buys: dict[str, PlanLeg], sells: dict[str, PlanLeg]) -> dict[str, PlanLeg]:
         """All purchases smaller by the same share, if cash and sales do not pay for them with fees."""
-        cost = sum((Fraction(leg.notional) for leg in buys.values()), Fraction(0))
-        money = self._values[self._settings.cash] + sum(Fraction(leg.notional) for leg in sells.values())
+        cost, money = notional(buys.values()), self._values[self._settings.cash] + notional(sells.values())
         if cost <= money:
             return buys
         amounts = {coin: Fraction(leg.quantity) * self._prices[coin].mark * money / cost for coin, leg in buys.items()}
