@@ -108,8 +108,8 @@ def test_a_restored_memory_goes_on_as_the_one_that_never_stopped(
     for number, (symbol, look, by_model) in enumerate(looks):
         if number == stop_at:
             second = RegimeMemory()
-            second.restore(msgspec.json.decode(msgspec.json.encode(first.state()), type=dict[str, HeldRegime]))
+            second.held = msgspec.json.decode(msgspec.json.encode(first.held), type=dict[str, HeldRegime])
             first = second
         time_ns = 1_700_000_000_000_000_000 + number
         assert first.observe(symbol, look, time_ns, by_model) is whole.observe(symbol, look, time_ns, by_model)
-    assert first.state() == whole.state()
+    assert first.held == whole.held

@@ -55,7 +55,7 @@ async def test_a_trade_is_judged_approved_with_a_near_stop_and_refused_with_a_fa
     assert "farther than 3 %" in far["reasons"][0]["words"]
     assert [each["rule"] for each in none["reasons"]] == ["stop_required", "confidence"]
     stored = await steered.reader.orders(steered.system.opened.record.session_id, limit=10)
-    assert stored == [] and steered.session.decisions.refused_by_risk == 0
+    assert stored == [] and steered.session.decisions.state.refused_by_risk == 0
     after = steered.session.risk.state()
     assert (after["cooldowns"], after["changes"]) == (before["cooldowns"], before["changes"])
 

@@ -163,7 +163,7 @@ def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
     assert isinstance(reply, ModelFailure) and reply.kind is FailureKind.TIMEOUT
     # Who has answered, or whose answer is here, is not asked again.
     assert session.take_undispatched() == ()
-    assert session.decision_engine.voting.outcomes.votes == {"gpt": 2}
+    assert session.decision_engine.voting.outcomes.state.votes == {"gpt": 2}
     assert session.decision_engine.voting.outcomes.next_due_ns == _NS
 
 
@@ -240,7 +240,7 @@ def test_what_rows_say_is_taken_from_them() -> None:
     ]
     kept = converted(document(2, "protected"), paper_decisions=decisions, paper_portfolio_snapshots=snapshots[::-1])
     here = taken_up(kept)
-    assert here.decisions.refused_by_risk == 1
+    assert here.decisions.state.refused_by_risk == 1
     so_far = here.portfolio.equity_so_far
     # The last peak, the deepest fall.
     assert (so_far.peak, so_far.peak_at_ns) == (Decimal(12000), _NS + 5)

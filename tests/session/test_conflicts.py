@@ -14,7 +14,6 @@ from triplegain.decision.conflicts import (
     Conflict,
     ConflictSettings,
     Direction,
-    ModelRuling,
     Resolution,
     Signal,
     WaitingTrades,
@@ -49,10 +48,8 @@ def kinds(
     technical: Signal | None = None,
     sentiment: Signal | None = None,
     regime: Regime = Regime.RANGING,
-    wanted: str | None = None,
 ) -> list[ConflictKind]:
-    amount = None if wanted is None else Decimal(wanted)
-    return [each.kind for each in find_conflicts(trade, technical, sentiment, regime, SETTINGS, amount)]
+    return [each.kind for each in find_conflicts(trade, technical, sentiment, regime, SETTINGS)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +86,7 @@ def test_any_trade_that_opens_in_a_choppy_market_is_in_conflict(regime: Regime) 
 def test_what_opens_nothing_is_never_in_conflict(intent: Intent) -> None:
     trade = approved("0.01", (Rule.FUNDS, "1", "0.01"), intent=intent)
     technical, sentiment = says("technical", Direction.UP, "1"), says("sentiment", Direction.DOWN, "1")
-    assert kinds(trade, technical, sentiment, Regime.CHOPPY, "9") == []
+    assert kinds(trade, technical, sentiment, Regime.CHOPPY) == []
 
 
 @pytest.mark.parametrize(
@@ -110,11 +107,6 @@ def test_risk_overrides_where_its_limits_of_the_moment_leave_less_than_half(
     clamps: list[tuple[Rule, str, str]], conflict: bool
 ) -> None:
     assert kinds(approved("0.01", *clamps)) == ([ConflictKind.RISK_OVERRIDE] if conflict else [])
-
-
-def test_asking_for_more_than_risk_gives_is_a_conflict() -> None:
-    assert kinds(approved("0.01"), wanted="0.01") == []
-    assert kinds(approved("0.01"), wanted="0.0101") == [ConflictKind.RISK_OVERRIDE]
 
 
 def conflict(kind: ConflictKind) -> Conflict:
@@ -138,7 +130,7 @@ def test_without_a_model_the_strictest_rule_holds(found: list[ConflictKind], rul
 
 @pytest.mark.parametrize("ruling", [Ruling.PROCEED, Ruling.WAIT, Ruling.ABORT])
 def test_a_model_may_say_what_is_done_but_nothing_about_the_size(ruling: Ruling) -> None:
-    said = ModelRuling("deepseek", ruling, "because", Decimal(5))
+    said = Resolution(ruling, "because", "deepseek", Decimal(5))
     assert resolve([conflict(ConflictKind.TRADE_IN_CHOPPY)], said) == Resolution(
         ruling, "about trade_in_choppy: because", "deepseek", Decimal(1)
     )
@@ -151,13 +143,13 @@ def test_a_model_may_say_what_is_done_but_nothing_about_the_size(ruling: Ruling)
 )  # fmt: skip
 def test_a_modification_may_only_reduce(share: str, ruling: Ruling, kept: str) -> None:
     resolution = resolve(
-        [conflict(ConflictKind.RISK_OVERRIDE)], ModelRuling("claude", Ruling.MODIFY, "less", Decimal(share))
+        [conflict(ConflictKind.RISK_OVERRIDE)], Resolution(Ruling.MODIFY, "less", "claude", Decimal(share))
     )
     assert (resolution.ruling, resolution.size_share) == (ruling, Decimal(kept))
 
 
 def test_a_model_is_not_heard_where_there_is_no_conflict() -> None:
-    assert resolve([], ModelRuling("claude", Ruling.ABORT, "no")).ruling is Ruling.PROCEED
+    assert resolve([], Resolution(Ruling.ABORT, "no", "claude")).ruling is Ruling.PROCEED
 
 
 def test_a_reduced_trade_is_cut_to_the_lot_and_says_so() -> None:
@@ -191,8 +183,7 @@ def test_a_waiting_trade_is_there_to_be_tried_until_its_time_is_up() -> None:
     trade = waiting.to_try("BTC/USDT")
     assert trade is not None
     assert (trade.answer, trade.decision_number, trade.until_ns) == (BUY, 7, HOUR_NS)
-    (dropped,) = waiting.expire(HOUR_NS)
-    assert (dropped.trade, dropped.reason) == (trade, "waited in vain: TA against sentiment")
+    assert waiting.expire(HOUR_NS) == (replace(trade, reason="waited in vain: TA against sentiment"),)
     assert (waiting.to_try("BTC/USDT"), len(waiting), waiting.expire(HOUR_NS)) == (None, 0, ())
 
 
@@ -209,9 +200,9 @@ def test_a_later_decision_takes_the_place_of_an_earlier_one_of_its_symbol() -> N
     waiting.wait("XRP/USDT", 8, BUY, "other", 0)
     dropped = waiting.wait("BTC/USDT", 9, BUY, "second", 60 * SECOND_NS)
     assert dropped is not None
-    assert (dropped.trade.decision_number, dropped.reason) == (7, "a later decision has taken its place")
+    assert (dropped.decision_number, dropped.reason) == (7, "a later decision has taken its place")
     assert len(waiting) == 2
-    assert [each.trade.decision_number for each in waiting.drop_all("halted")] == [8, 9]
+    assert [each.decision_number for each in waiting.drop_all("halted")] == [8, 9]
     assert waiting.drop("BTC/USDT", "sent") is None
 
 

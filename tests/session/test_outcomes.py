@@ -132,7 +132,7 @@ def test_abstentions_are_counted_and_not_scored() -> None:
     book = OutcomeBook(ONE_HOUR)
     book.add(vote(1, "abstain"), None, COST)
     book.add(vote(2, "hold"), None, COST)
-    assert (dict(book.abstentions), dict(book.votes)) == ({"qwen": 1}, {"qwen": 1})
+    assert (book.state.abstentions, book.state.votes) == ({"qwen": 1}, {"qwen": 1})
     assert [each.vote_number for each in book.score(T0 + HOUR_NS, priced(BTC="1"))] == [2]
 
 
@@ -161,6 +161,6 @@ def test_a_restart_changes_nothing() -> None:
     book.add(vote(3, "abstain"), None, COST)
     book.score(T0 + HOUR_NS, priced(BTC="50001"))
     other = taken_up(parts, OutcomeBook())
-    assert (other.next_due_ns, other.abstentions) == (book.next_due_ns, book.abstentions)
+    assert (other.next_due_ns, other.state) == (book.next_due_ns, book.state)
     at = T0 + 4 * HOUR_NS
     assert other.score(at, priced(BTC="50001")) == book.score(at, priced(BTC="50001")) != ()

@@ -179,8 +179,8 @@ def test_a_paused_session_opens_nothing(market: Any, open_session: Any, play: An
     reasons = {r for d in recorded if isinstance(d, DecisionRecord) and d.outcome == "refused" for r in d.reasons}
     assert "trading is paused: no new positions" in reasons
     # A pause and an empty account speak before risk is asked.
-    assert session.decisions.counts[Outcome.REFUSED] > 0
-    assert session.decisions.refused_by_risk == 0
+    assert session.decisions.state.counts[Outcome.REFUSED] > 0
+    assert session.decisions.state.refused_by_risk == 0
 
 
 def test_what_risk_refuses_is_counted_apart_from_what_never_came_before_it(
@@ -195,7 +195,7 @@ def test_what_risk_refuses_is_counted_apart_from_what_never_came_before_it(
     by_risk = [decision for decision in refused if "halted" in decision.details.get("rules", ())]
     # Purchases come before risk; a sale of what is not there does not.
     assert 0 < len(by_risk) < len(refused)
-    assert (session.decisions.refused_by_risk, session.decisions.counts[Outcome.REFUSED]) == (
+    assert (session.decisions.state.refused_by_risk, session.decisions.state.counts[Outcome.REFUSED]) == (
         len(by_risk),
         len(refused),
     )

@@ -127,20 +127,20 @@ class RegimeMemory:
     def __init__(self, runs_agreeing: int = 2, model_confidence_min_pct: int = 70) -> None:
         self._runs_agreeing = runs_agreeing
         self._model_confidence_min_pct = model_confidence_min_pct
-        self._held: dict[str, HeldRegime] = {}
+        self.held: dict[str, HeldRegime] = {}
 
     def current(self, symbol: str) -> Regime:
-        return self._held[symbol].regime if symbol in self._held else Regime.UNKNOWN
+        return self.held[symbol].regime if symbol in self.held else Regime.UNKNOWN
 
     def confirmed_at_ns(self, symbol: str) -> int:
         """Market time of the last look that gave the current regime; 0 while it is unknown."""
-        return self._held[symbol].confirmed_at_ns if symbol in self._held else 0
+        return self.held[symbol].confirmed_at_ns if symbol in self.held else 0
 
     def observe(self, symbol: str, answer: RegimeAnswer | Abstain, time_ns: int, by_model: bool) -> Regime:
         """Take one look; `time_ns` is its snapshot's. The regime that holds from here on."""
         if isinstance(answer, Abstain):
             return self.current(symbol)
-        held = self._held.setdefault(symbol, HeldRegime())
+        held = self.held.setdefault(symbol, HeldRegime())
         if time_ns <= held.looked_at_ns:
             return held.regime
         held.looked_at_ns = time_ns
@@ -155,9 +155,3 @@ class RegimeMemory:
         if held.regime is seen:
             held.confirmed_at_ns = time_ns
         return held.regime
-
-    def state(self) -> dict[str, HeldRegime]:
-        return self._held
-
-    def restore(self, state: dict[str, HeldRegime]) -> None:
-        self._held = state

@@ -39,7 +39,7 @@ def agents(session: TradingSession) -> AgentsView:
 
 def coordinator(session: TradingSession) -> CoordinatorView:
     state, why = trading_state(session)
-    decisions = DecisionCounts(**{outcome.value: count for outcome, count in session.decisions.counts.items()})
+    decisions = DecisionCounts(**{outcome.value: count for outcome, count in session.decisions.state.counts.items()})
     return CoordinatorView(state, why, decisions)
 
 
@@ -88,8 +88,8 @@ def decision_summary(session: TradingSession, warning: str = "") -> DecisionSumm
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return DecisionSummary(
         runs=dict(engine.schedule.runs),
-        decisions={outcome.value: count for outcome, count in session.decisions.counts.items()},
-        refused_by_risk=session.decisions.refused_by_risk,
+        decisions={outcome.value: count for outcome, count in session.decisions.state.counts.items()},
+        refused_by_risk=session.decisions.state.refused_by_risk,
         opinions=tuple(_opinion(session, symbol) for symbol in symbols),
         risk=_risk(session),
         voters=cast.voters,

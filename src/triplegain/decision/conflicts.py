@@ -4,7 +4,7 @@
 |---|---|---|
 | sentiment | technical analysis and sentiment look opposite ways, about equally sure | wait |
 | choppy | the market is choppy | abort |
-| risk | risk's limits of the moment leave less than half of the usual size, or less than was asked for | abort |
+| risk | risk's limits of the moment leave less than half of the usual size | abort |
 
 Exits are never in conflict. A model that is asked may let the trade proceed, let it wait, make it smaller or abort
 it; whatever else it says is an abort. Nothing it says makes a trade larger.
@@ -203,18 +203,11 @@ class ConflictSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRuling:
-    """What a model said. `size_share` is the share of the size that may stay, for `modify`."""
-
-    model: str
-    ruling: Ruling
-    reasoning: str
-    size_share: Decimal = _ONE
-
-
-@dataclass(frozen=True, slots=True)
 class Resolution:
-    """What is done: with `modify` the trade keeps `size_share` of its size. `by` is `rules` or the model's name."""
+    """What is done, or what a model says is to be: with `modify` the trade keeps `size_share` of its size.
+
+    `by` is `rules` or the model's name.
+    """
 
     ruling: Ruling
     reason: str
@@ -228,19 +221,17 @@ def find_conflicts(
     sentiment: Signal | None,
     regime: Regime,
     settings: ConflictSettings,
-    wanted: Decimal | None = None,
 ) -> tuple[Conflict, ...]:
     """Every conflict over one approved proposal; none unless it opens a position.
 
-    The signals are those of its symbol (None: there is none). `wanted` is the base quantity that was asked for by
-    name, None where risk was left to size it.
+    The signals are those of its symbol (None: there is none).
     """
     if approved.proposal.intent is not Intent.OPEN:
         return ()
     found = (
         _contradiction(technical, sentiment, settings),
         Conflict(ConflictKind.TRADE_IN_CHOPPY, "the market is choppy") if regime is Regime.CHOPPY else None,
-        _risk_override(approved, wanted, settings),
+        _risk_override(approved, settings),
     )
     return tuple(conflict for conflict in found if conflict is not None)
 
@@ -257,46 +248,41 @@ def _contradiction(technical: Signal | None, sentiment: Signal | None, settings:
     )
 
 
-def _risk_override(approved: RiskApproved, wanted: Decimal | None, settings: ConflictSettings) -> Conflict | None:
+def _risk_override(approved: RiskApproved, settings: ConflictSettings) -> Conflict | None:
     kept = Fraction(1)
     rules = []
     for clamp in approved.clamps:
         if clamp.rule in _MOMENT_RULES and clamp.before > 0:
             kept *= Fraction(clamp.after) / Fraction(clamp.before)
             rules.append(str(clamp.rule))
-    if kept < Fraction(settings.risk_cut):
-        words = f"risk leaves {float(kept):.0%} of the usual size ({', '.join(rules)})"
-        return Conflict(ConflictKind.RISK_OVERRIDE, words)
-    if wanted is not None and wanted > approved.quantity:
-        words = f"{text(wanted)} {approved.proposal.symbol} was asked for, risk gives {text(approved.quantity)}"
-        return Conflict(ConflictKind.RISK_OVERRIDE, words)
-    return None
+    if kept >= Fraction(settings.risk_cut):
+        return None
+    return Conflict(ConflictKind.RISK_OVERRIDE, f"risk leaves {float(kept):.0%} of the usual size ({', '.join(rules)})")
 
 
-def resolve(conflicts: Iterable[Conflict], answer: ModelRuling | None = None) -> Resolution:
+def resolve(conflicts: Iterable[Conflict], said: Resolution | None = None) -> Resolution:
     """What is done about them: what the model says, else the strictest of the rules. Without a conflict: proceed."""
     found = tuple(conflicts)
     if not found:
         return Resolution(Ruling.PROCEED, "no conflict")
     words = "; ".join(conflict.words for conflict in found)
-    if answer is None:
+    if said is None:
         rulings = [conflict.by_rules for conflict in found]
         return Resolution(Ruling.ABORT if Ruling.ABORT in rulings else Ruling.WAIT, words)
-    return _as_said(answer, words)
+    return _as_said(said, words)
 
 
-def _as_said(answer: ModelRuling, words: str) -> Resolution:
-    reason = f"{words}: {answer.reasoning}"
-    match answer.ruling:
+def _as_said(said: Resolution, words: str) -> Resolution:
+    share = said.size_share
+    match said.ruling:
         case Ruling.PROCEED | Ruling.WAIT | Ruling.ABORT:
-            return Resolution(answer.ruling, reason, answer.model)
+            return replace(said, reason=f"{words}: {said.reason}", size_share=_ONE)
+        case Ruling.MODIFY if share.is_finite() and _ZERO < share < _ONE:
+            return replace(said, reason=f"{words}: {said.reason}")
         case Ruling.MODIFY:
-            share = answer.size_share
-            if share.is_finite() and _ZERO < share < _ONE:
-                return Resolution(Ruling.MODIFY, reason, answer.model, share)
-            return Resolution(Ruling.ABORT, f"{words}: a modification may only reduce, not to {share}", answer.model)
+            return Resolution(Ruling.ABORT, f"{words}: a modification may only reduce, not to {share}", said.by)
         case _:
-            assert_never(answer.ruling)
+            assert_never(said.ruling)
 
 
 def reduced(approved: RiskApproved, resolution: Resolution, instrument: Instrument) -> RiskApproved | RiskRefused:
@@ -319,7 +305,8 @@ def reduced(approved: RiskApproved, resolution: Resolution, instrument: Instrume
 
 @dataclass(frozen=True, slots=True)
 class WaitingTrade:
-    """`decision_number` is the decision it came from, `reason` what it waits for."""
+    """`decision_number` is the decision it came from, `reason` what it waits for; once it is dropped, why it is not
+    made."""
 
     symbol: str
     decision_number: int
@@ -327,14 +314,6 @@ class WaitingTrade:
     reason: str
     since_ns: int
     until_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class DroppedTrade:
-    """It was not made; `reason` says why, for the record."""
-
-    trade: WaitingTrade
-    reason: str
 
 
 class WaitingTrades:
@@ -350,7 +329,7 @@ class WaitingTrades:
 
     def wait(
         self, symbol: str, decision_number: int, answer: AgentAnswer, reason: str, now_ns: int
-    ) -> DroppedTrade | None:
+    ) -> WaitingTrade | None:
         """Keep it for another try. The same decision may be told to wait again; its time does not begin anew.
 
         Returns an earlier decision's trade that it takes the place of. Raises InvalidValueError for what is no buy:
@@ -366,26 +345,26 @@ class WaitingTrades:
         self._trades[symbol] = WaitingTrade(symbol, decision_number, answer, reason, now_ns, until_ns)
         return dropped
 
-    def expire(self, now_ns: int) -> tuple[DroppedTrade, ...]:
+    def expire(self, now_ns: int) -> tuple[WaitingTrade, ...]:
         """Take out those whose time is up, in the order they came."""
         over = [trade for trade in self._trades.values() if trade.until_ns <= now_ns]
         for trade in over:
             del self._trades[trade.symbol]
-        return tuple(DroppedTrade(trade, f"waited in vain: {trade.reason}") for trade in over)
+        return tuple(replace(trade, reason=f"waited in vain: {trade.reason}") for trade in over)
 
     def to_try(self, symbol: str) -> WaitingTrade | None:
         """What waits for this symbol. It stays until `drop`: sent, aborted, or spoken for by a later decision."""
         return self._trades.get(symbol)
 
-    def drop(self, symbol: str, reason: str) -> DroppedTrade | None:
+    def drop(self, symbol: str, reason: str) -> WaitingTrade | None:
         """It waits no longer."""
         trade = self._trades.pop(symbol, None)
-        return None if trade is None else DroppedTrade(trade, reason)
+        return None if trade is None else replace(trade, reason=reason)
 
-    def drop_all(self, reason: str) -> tuple[DroppedTrade, ...]:
+    def drop_all(self, reason: str) -> tuple[WaitingTrade, ...]:
         """None waits any longer: a halt, an emergency."""
         over, self._trades = tuple(self._trades.values()), {}
-        return tuple(DroppedTrade(trade, reason) for trade in over)
+        return tuple(replace(trade, reason=reason) for trade in over)
 
     def __len__(self) -> int:
         return len(self._trades)

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer, TargetWeights
 from triplegain.decision.record import RecordLog
+from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, OrderRequest, Side
@@ -66,6 +67,7 @@ class DoNothing:
 
 
 CycleAction = OpenTrade | Allocate | ClosePositions | DoNothing
+_NOTHING = DoNothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +128,18 @@ class CycleContext:
 def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
-        return _nothing(situation, "abstain", Decimal(0), Outcome.ABSTAINED, (answer.reason,))
+        return _outcome(situation, "abstain", Decimal(0), Outcome.ABSTAINED, (answer.reason,))
     if isinstance(answer, TargetWeights):
         return _divide(answer, situation, judge)
     match answer.action:
         case Action.HOLD:
-            return _nothing(situation, answer.action.value, answer.confidence, Outcome.HELD, (answer.reasoning,))
+            return _said(answer, situation, Outcome.HELD, (answer.reasoning,))
         case Action.BUY:
             return _open(answer, situation, judge)
         case Action.SELL | Action.CLOSE_LONG:
             return _close(answer, situation, judge)
         case Action.CLOSE_SHORT:
-            return _refused(answer, situation, ("no short to close; spot has no shorts",))
+            return _said(answer, situation, Outcome.REFUSED, ("no short to close; spot has no shorts",))
         case _:
             assert_never(answer.action)
 
@@ -158,7 +160,7 @@ def entry_levels(answer: AgentAnswer, market: MarketView) -> tuple[Decimal | Non
 
 def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     if situation.paused:
-        return _refused(answer, situation, ("trading is paused: no new positions",))
+        return _said(answer, situation, Outcome.REFUSED, ("trading is paused: no new positions",))
     entry, stop, target = entry_levels(answer, situation.market)
     proposal = TradeProposal(
         symbol=situation.symbol,
@@ -175,8 +177,8 @@ def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOu
     if isinstance(verdict, RiskApproved) and answer.size_fraction is not None:
         verdict = _as_wished(verdict, answer.size_fraction, situation, judge)
     if isinstance(verdict, RiskRefused):
-        return _refused(answer, situation, verdict.reasons, refused_details(verdict))
-    return CycleOutcome(_sent(answer, situation, approved_details(verdict)), OpenTrade(verdict))
+        return _said(answer, situation, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+    return _said(answer, situation, Outcome.SENT, (answer.reasoning,), approved_details(verdict), OpenTrade(verdict))
 
 
 def _as_wished(approved: RiskApproved, fraction: Decimal, situation: CycleContext, judge: Judge) -> RiskVerdict:
@@ -198,7 +200,7 @@ def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> Cyc
     word = Intent.REBALANCE.value
 
     def without(outcome: Outcome, *reasons: str) -> CycleOutcome:
-        return _nothing(situation, word, Decimal(0), outcome, reasons)
+        return _outcome(situation, word, Decimal(0), outcome, reasons)
 
     if situation.paused:
         return without(Outcome.REFUSED, "trading is paused: nothing is divided anew")
@@ -217,15 +219,15 @@ def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> Cyc
     proposal = TradeProposal(situation.symbol, side, Intent.REBALANCE, Market(), quantity=quantity, entry=price)
     verdict = judge(proposal, replace(portfolio, position_quantity=situation.free_base), market)
     if isinstance(verdict, RiskRefused):
-        return _nothing(situation, word, Decimal(1), Outcome.REFUSED, verdict.reasons, refused_details(verdict))
-    decision = _decision(situation, word, Decimal(1), Outcome.SENT, (answer.reason,), approved_details(verdict))
-    return CycleOutcome(decision, Allocate(verdict))
+        return _outcome(situation, word, Decimal(1), Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+    details = approved_details(verdict)
+    return _outcome(situation, word, Decimal(1), Outcome.SENT, (answer.reason,), details, Allocate(verdict))
 
 
 def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
     if not staying:
-        return _refused(answer, situation, (_why_nothing_closes(situation),))
+        return _said(answer, situation, Outcome.REFUSED, (_why_nothing_closes(situation),))
     # An entry that has not filled yet holds no coins: taking it off is a cancel, and risk has nothing to say to it.
     held = sum((position.quantity for position in staying), Decimal(0))
     if held > 0:
@@ -233,10 +235,10 @@ def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleO
         portfolio = replace(situation.portfolio, position_quantity=held)
         verdict = judge(proposal, portfolio, situation.market)
         if isinstance(verdict, RiskRefused):
-            return _refused(answer, situation, verdict.reasons, refused_details(verdict))
+            return _said(answer, situation, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
     ids = tuple(position.position_id for position in staying)
-    decision = _sent(answer, situation, {"closes": list(ids)})
-    return CycleOutcome(decision, ClosePositions(ids, CloseReason.SIGNAL))
+    action = ClosePositions(ids, CloseReason.SIGNAL)
+    return _said(answer, situation, Outcome.SENT, (answer.reasoning,), {"closes": list(ids)}, action)
 
 
 def _why_nothing_closes(situation: CycleContext) -> str:
@@ -276,54 +278,49 @@ def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
     ]
 
 
-def _sent(answer: AgentAnswer, situation: CycleContext, details: Mapping[str, Any]) -> DecisionRecord:
-    return _decision(situation, answer.action.value, answer.confidence, Outcome.SENT, (answer.reasoning,), details)
-
-
-def _refused(
-    answer: AgentAnswer, situation: CycleContext, reasons: tuple[str, ...], details: Mapping[str, Any] | None = None
-) -> CycleOutcome:
-    return _nothing(situation, answer.action.value, answer.confidence, Outcome.REFUSED, reasons, details)
-
-
-def _nothing(
+def _said(
+    answer: AgentAnswer,
     situation: CycleContext,
-    action: str,
+    outcome: Outcome,
+    reasons: tuple[str, ...],
+    details: Mapping[str, Any] = FrozenMapping({}),
+    action: CycleAction = _NOTHING,
+) -> CycleOutcome:
+    return _outcome(situation, answer.action.value, answer.confidence, outcome, reasons, details, action)
+
+
+def _outcome(
+    situation: CycleContext,
+    word: str,
     confidence: Decimal,
     outcome: Outcome,
     reasons: tuple[str, ...],
-    details: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] = FrozenMapping({}),
+    action: CycleAction = _NOTHING,
 ) -> CycleOutcome:
-    return CycleOutcome(_decision(situation, action, confidence, outcome, reasons, details or {}), DoNothing())
-
-
-def _decision(
-    situation: CycleContext,
-    action: str,
-    confidence: Decimal,
-    outcome: Outcome,
-    reasons: tuple[str, ...],
-    details: Mapping[str, Any],
-) -> DecisionRecord:
-    return DecisionRecord(
+    decision = DecisionRecord(
         number=situation.number,
         time_ns=situation.time_ns,
         symbol=situation.symbol,
         agent=situation.agent,
-        action=action,
+        action=word,
         confidence=confidence,
         outcome=outcome,
         reasons=reasons,
         details=details,
     )
+    return CycleOutcome(decision, action)
 
 
 _LAST_KEPT = 8
 _NUMBER = re.compile(r"\d+")
 
 
-class ExecutorState(msgspec.Struct, frozen=True):
-    """`last_words` by symbol: what was told last, so that it is not told again."""
+class ExecutorState(msgspec.Struct):
+    """`number` is the last decision's. `last_words` by symbol: what was told last, so that it is not told again.
+
+    `counts` are runs of the cycle by how they ended, over the whole session, `refused_by_risk` how many risk refused.
+    """
 
     number: int
     last_words: dict[str, str]
@@ -335,21 +332,17 @@ class DecisionExecutor:
     """Holding or abstaining again for the same reason is counted, not stored again: it is not news."""
 
     def __init__(self, desk: OrderManager, risk: RiskEngine, record: RecordLog) -> None:
-        #: Runs of the cycle by how they ended, over the whole session, and how many risk refused.
-        self.counts = dict.fromkeys(Outcome, 0)
-        self.refused_by_risk = 0
+        self.state = ExecutorState(0, {}, dict.fromkeys(Outcome, 0), 0)
         #: For whoever looks: the last decisions of this run that led to something.
         self.last: deque[DecisionRecord] = deque(maxlen=_LAST_KEPT)
         self._desk = desk
         self._risk = risk
         self._record = record
-        self._number = 0
-        self._last_words: dict[str, str] = {}
 
     @property
     def next_number(self) -> int:
         """The number of the next decision that is put down."""
-        return self._number + 1
+        return self.state.number + 1
 
     def plan(self, answer: Answer, situation: CycleContext) -> CycleOutcome:
         """What would come of it now. Nothing is sent and nothing put down."""
@@ -394,7 +387,7 @@ class DecisionExecutor:
         sent = self._desk.allocate(request)
         if isinstance(sent, Refusal):
             refused = structs.replace(outcome.decision, outcome=Outcome.REFUSED, reasons=(sent.reason,))
-            return CycleOutcome(refused, DoNothing())
+            return CycleOutcome(refused, _NOTHING)
         return outcome.sent_as(name)
 
     def put_aside(
@@ -406,27 +399,21 @@ class DecisionExecutor:
 
     def note(self, decision: DecisionRecord, details: Mapping[str, Any]) -> DecisionRecord | None:
         """Count it, and put it down if it is news."""
-        noted = structs.replace(decision, number=self._number + 1, details={**decision.details, **details})
-        self.counts[noted.outcome] += 1
-        self.refused_by_risk += is_refused_by_risk(noted)
+        state = self.state
+        noted = structs.replace(decision, number=self.next_number, details={**decision.details, **details})
+        state.counts[noted.outcome] = state.counts.get(noted.outcome, 0) + 1
+        state.refused_by_risk += is_refused_by_risk(noted)
         # A count in the reason is progress, not another reason.
         words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
         is_quiet = decision.outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details
-        if is_quiet and self._last_words.get(decision.symbol) == words:
+        if is_quiet and state.last_words.get(decision.symbol) == words:
             return None
-        self._last_words[decision.symbol] = words
-        self._number = noted.number
+        state.last_words[decision.symbol] = words
+        state.number = noted.number
         self._record.put(noted)
         if noted.outcome in (Outcome.SENT, Outcome.REFUSED) or details:
             self.last.append(noted)
         return noted
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.executor", ExecutorState, self._state, self._restore)
-
-    def _state(self) -> ExecutorState:
-        return ExecutorState(self._number, self._last_words, self.counts, self.refused_by_risk)
-
-    def _restore(self, stored: ExecutorState) -> None:
-        self._number, self._last_words = stored.number, stored.last_words
-        self.counts, self.refused_by_risk = dict.fromkeys(Outcome, 0) | stored.counts, stored.refused_by_risk
+        parts.held("decision.executor", ExecutorState, self)

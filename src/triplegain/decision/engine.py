@@ -48,14 +48,18 @@ class Host(Account, Protocol):
         ...
 
 
-class EngineState(msgspec.Struct, frozen=True):
-    """`running`: rounds of the runs in progress, by task; `waiting`: those without a slot, by agent and subject."""
+class EngineState(msgspec.Struct):
+    """`running`: rounds of the runs in progress, by task; `waiting`: those without a slot, by agent and subject.
 
-    running: dict[str, list[str]]
-    waiting: dict[str, tuple[str, str]]
-    owed: list[str]
-    ran_ns: int
-    strong_ns: dict[str, int]
+    `owed`, sorted: markets a decision was due on before anything was known of them: it is made up for as soon as
+    something is.
+    """
+
+    running: dict[str, list[str]] = {}
+    waiting: dict[str, tuple[str, str]] = {}
+    owed: list[str] = []
+    ran_ns: int = 0
+    strong_ns: dict[str, int] = {}
 
 
 class DecisionEngine:
@@ -87,13 +91,7 @@ class DecisionEngine:
         self._rebalance = rebalance
         self._analysts = Analysts(settings, self.signals, record)
         self._slots = ConcurrencyLimit.for_tasks(settings.tasks, settings.schedule.rounds_at_once)
-        #: Rounds of the runs in progress, by task; those that wait for a slot by kind and subject.
-        self._running: dict[str, list[str]] = {}
-        self._waiting: dict[str, tuple[str, str]] = {}
-        self._strong_ns: dict[str, int] = {}
-        #: Markets a decision was due on before anything was known of them: it is made up for as soon as something is.
-        self._deferred: set[str] = set()
-        self._ran_ns = 0
+        self._state = EngineState()
 
     def start(self, now_ns: int) -> None:
         """The market has begun."""
@@ -155,7 +153,7 @@ class DecisionEngine:
         if self.voting.outcomes.next_due_ns <= now_ns:
             self.voting.score(now_ns)
         self._probe(now_ns)
-        self._ran_ns = now_ns
+        self._state.ran_ns = now_ns
         self._plan()
 
     def _begin(self, task: str, now_ns: int) -> None:
@@ -164,7 +162,7 @@ class DecisionEngine:
             self.schedule.skipped(task, now_ns, skip)
             return
         self.schedule.began(task, now_ns)
-        self._running.setdefault(task, [])
+        self._state.running.setdefault(task, [])
         for subject, agent in self._parts(task):
             self._start(agent, task, subject, now_ns)
         self._end_if_over(task)
@@ -216,11 +214,11 @@ class DecisionEngine:
                 self._analysts.by_rules(agent, subject, self._host.glance(subject), now_ns)
                 self._after_analysis(agent, subject, now_ns)
             return
-        if self.rounds.is_open(agent.name, subject) or (agent.name, subject) in self._waiting.values():
+        if self.rounds.is_open(agent.name, subject) or (agent.name, subject) in self._state.waiting.values():
             return
         round_id = self.rounds.next_id(agent.name)
-        self._running.setdefault(task, []).append(round_id)
-        self._waiting[round_id] = (agent.name, subject)
+        self._state.running.setdefault(task, []).append(round_id)
+        self._state.waiting[round_id] = (agent.name, subject)
         if self._slots.take(task, round_id):
             self._leave(round_id, now_ns)
 
@@ -232,12 +230,12 @@ class DecisionEngine:
         timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
         asked = self._rebalance.start(round_id, next(iter(models), None), self.signals, now_ns, timeout_ns)
         if asked is not None:
-            self._running.setdefault(REBALANCE.name, []).append(asked.round_id)
+            self._state.running.setdefault(REBALANCE.name, []).append(asked.round_id)
             self.rounds.open(asked)
 
     def _leave(self, round_id: str, now_ns: int) -> None:
         """The round has its slot: what the models are shown is the market of this moment."""
-        name, subject = self._waiting.pop(round_id)
+        name, subject = self._state.waiting.pop(round_id)
         agent = self._agents.get(name)
         opened = None if agent is None else self._round(round_id, agent, subject, now_ns)
         if opened is None:
@@ -258,7 +256,7 @@ class DecisionEngine:
         seen = self._host.snapshot(subject)
         if isinstance(seen, NoSnapshot):
             if agent.work is Flow.VOTE:
-                self._deferred.add(subject)
+                self._state.owed = sorted({*self._state.owed, subject})
             self._could_not_ask(agent, subject, model, seen.reason, now_ns)
             return None
         try:
@@ -305,15 +303,15 @@ class DecisionEngine:
             self.voting.retry(subject)
         if DECISION.name not in self.schedule.specs or self.why_skipped(DECISION.name) is not None:
             return
-        if subject in self._deferred and not isinstance(self._host.snapshot(subject), NoSnapshot):
-            self._deferred.discard(subject)
+        if subject in self._state.owed and not isinstance(self._host.snapshot(subject), NoSnapshot):
+            self._state.owed.remove(subject)
             self._start(DECISION, DECISION.name, subject, now_ns)
         seen = self.signals.technical(subject, now_ns)
         if seen is None or seen.bias is Bias.NEUTRAL or seen.strength_pct < self._settings.strong_signal_pct:
             return
-        rested_ns = self._strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
+        rested_ns = self._state.strong_ns.get(subject, 0) + self._settings.strong_signal_pause_ns
         if now_ns >= rested_ns:
-            self._strong_ns[subject] = now_ns
+            self._state.strong_ns[subject] = now_ns
             self._start(DECISION, DECISION.name, subject, now_ns)
 
     def _over(self, round_id: str, agent: AgentSpec | None, now_ns: int) -> None:
@@ -321,13 +319,13 @@ class DecisionEngine:
         for leaving in self._slots.give_back(round_id):
             self._leave(leaving, now_ns)
         task = "" if agent is None or agent.task is None else agent.task.name
-        if round_id in self._running.get(task, ()):
-            self._running[task].remove(round_id)
+        if round_id in self._state.running.get(task, ()):
+            self._state.running[task].remove(round_id)
             self._end_if_over(task)
 
     def _end_if_over(self, task: str) -> None:
-        if not self._running.get(task):
-            self._running.pop(task, None)
+        if not self._state.running.get(task):
+            self._state.running.pop(task, None)
             # A session taken up without models has open rounds of tasks that it does not run any more.
             if task in self.schedule.specs:
                 self.schedule.ended(task)
@@ -367,9 +365,9 @@ class DecisionEngine:
         again_ns = self.voting.outcomes.next_due_ns
         if self._rebalance is not None:
             again_ns = min(again_ns, self._rebalance.book.next_due_ns)
-        if again_ns <= self._ran_ns:
-            again_ns = self._ran_ns + _AGAIN_NS
-        due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._ran_ns + 1)
+        if again_ns <= self._state.ran_ns:
+            again_ns = self._state.ran_ns + _AGAIN_NS
+        due_ns = max(min(self.rounds.due_ns, self.schedule.next_due_ns, again_ns), self._state.ran_ns + 1)
         self.due_ns = NEVER if self.is_asleep else due_ns
 
     def register(self, parts: Parts) -> None:
@@ -382,13 +380,9 @@ class DecisionEngine:
         self.voting.register(parts)
         if self._rebalance is not None:
             self._rebalance.book.register(parts)
-        parts.single("decision.engine", EngineState, self._state, self._restore)
-
-    def _state(self) -> EngineState:
-        return EngineState(self._running, self._waiting, sorted(self._deferred), self._ran_ns, self._strong_ns)
+        parts.single("decision.engine", EngineState, lambda: self._state, self._restore)
 
     def _restore(self, stored: EngineState) -> None:
-        self._running, self._waiting, self._deferred = stored.running, stored.waiting, set(stored.owed)
-        self._ran_ns, self._strong_ns = stored.ran_ns, stored.strong_ns
+        self._state = stored
         self.rounds.go_on()
         self._plan()

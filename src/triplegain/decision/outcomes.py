@@ -18,7 +18,7 @@ if none comes within the grace period, nothing is known, and that is what is rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -76,7 +76,7 @@ class _Waiting:
 
 
 class VoteCounts(msgspec.Struct):
-    """By model."""
+    """By model; abstentions are not among the votes."""
 
     votes: dict[str, int]
     abstentions: dict[str, int]
@@ -90,8 +90,7 @@ class OutcomeBook:
         #: By horizon and vote's number, in order of time.
         self._waiting: dict[int, dict[int, _Waiting]] = {horizon: {} for horizon in settings.horizons_ns}
         self._touch: Callable[[str], None] = lambda _: None
-        self._votes: dict[str, int] = {}
-        self._abstentions: dict[str, int] = {}
+        self.state = VoteCounts({}, {})
 
     def add(self, vote: VoteRecord, held: Side | None, cost: Decimal) -> None:
         """Remember a vote. `held`: BUY for a long position in its symbol at that moment, SELL for a short, else None.
@@ -100,12 +99,12 @@ class OutcomeBook:
         a price that is not above zero, a cost below zero, and an action nobody knows.
         """
         if vote.action == _ABSTAIN:
-            self._abstentions[vote.model] = self._abstentions.get(vote.model, 0) + 1
+            self.state.abstentions[vote.model] = self.state.abstentions.get(vote.model, 0) + 1
             return
         if not vote.price.is_finite() or vote.price <= 0 or not cost.is_finite() or cost < 0:
             raise InvalidValueError(f"vote {vote.number}: price {vote.price} or cost {cost} cannot be")
         sign = _sign(vote.action, held)
-        self._votes[vote.model] = self._votes.get(vote.model, 0) + 1
+        self.state.votes[vote.model] = self.state.votes.get(vote.model, 0) + 1
         for horizon, waiting in self._waiting.items():
             due_ns = vote.time_ns + horizon
             waiting[vote.number] = _Waiting(due_ns, vote.number, vote.symbol, vote.price, sign, cost)
@@ -114,7 +113,8 @@ class OutcomeBook:
     @property
     def next_due_ns(self) -> int:
         """When `score` may have something to say; far in the future while nothing waits."""
-        return min((_first(waiting).due_ns for waiting in self._waiting.values() if waiting), default=NEVER)
+        first = (next(iter(waiting.values())).due_ns for waiting in self._waiting.values() if waiting)
+        return min(first, default=NEVER)
 
     def score(self, now_ns: int, price_of: Callable[[str], Decimal | None]) -> tuple[OutcomeRecord, ...]:
         """What is known by now, by horizon and then in order of the votes. `price_of` gives a fresh price or None.
@@ -135,25 +135,9 @@ class OutcomeBook:
                     records.append(_outcome(vote, horizon, now_ns, price))
         return tuple(records)
 
-    @property
-    def votes(self) -> Mapping[str, int]:
-        """LatestSignals by model, abstentions not among them."""
-        return dict(self._votes)
-
-    @property
-    def abstentions(self) -> Mapping[str, int]:
-        """Abstentions by model."""
-        return dict(self._abstentions)
-
     def register(self, parts: Parts) -> None:
-        parts.single("decision.votes", VoteCounts, self._counts, self._restore_counts)
+        parts.held("decision.votes", VoteCounts, self)
         self._touch = parts.keyed("decision.outcome", _Waiting, self._read, self._restore)
-
-    def _counts(self) -> VoteCounts:
-        return VoteCounts(self._votes, self._abstentions)
-
-    def _restore_counts(self, stored: VoteCounts) -> None:
-        self._votes, self._abstentions = stored.votes, stored.abstentions
 
     def _read(self, key: str) -> _Waiting | None:
         horizon, _, number = key.partition("/")
@@ -167,10 +151,6 @@ class OutcomeBook:
             waiting_for = self._waiting.get(int(name.partition("/")[0]))
             if waiting_for is not None:
                 waiting_for[vote.vote_number] = vote
-
-
-def _first(waiting: Mapping[int, _Waiting]) -> _Waiting:
-    return next(iter(waiting.values()))
 
 
 def _sign(action: str, held: Side | None) -> int:

@@ -267,8 +267,8 @@ class ConcurrencyLimit:
         self._total = total
         self._first = first
         #: Round -> task, those with a slot and those without, each in the order they asked.
-        self._open: dict[str, str] = {}
-        self._waiting: dict[str, str] = {}
+        self.open: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
 
     @classmethod
     def for_tasks(cls, specs: Iterable[TaskSpec], total: int = ROUNDS_AT_ONCE) -> ConcurrencyLimit:
@@ -281,39 +281,31 @@ class ConcurrencyLimit:
         """
         if task not in self._limits:
             raise InvalidValueError(f"there is no limit for rounds of {task!r}")
-        if round_id not in self._open and round_id not in self._waiting:
-            (self._open if self._fits(task) else self._waiting)[round_id] = task
-        return round_id in self._open
+        if round_id not in self.open and round_id not in self.waiting:
+            (self.open if self._fits(task) else self.waiting)[round_id] = task
+        return round_id in self.open
 
     def give_back(self, round_id: str) -> tuple[str, ...]:
         """The round is over, whether it ever left or not. The rounds that have a slot from now on and may leave."""
-        self._waiting.pop(round_id, None)
-        self._open.pop(round_id, None)
+        self.waiting.pop(round_id, None)
+        self.open.pop(round_id, None)
         leaving = []
-        for waiting, task in sorted(self._waiting.items(), key=lambda each: each[1] not in self._first):
+        for waiting, task in sorted(self.waiting.items(), key=lambda each: each[1] not in self._first):
             if self._fits(task):
-                self._open[waiting] = self._waiting.pop(waiting)
+                self.open[waiting] = self.waiting.pop(waiting)
                 leaving.append(waiting)
         return tuple(leaving)
 
-    @property
-    def open(self) -> tuple[str, ...]:
-        return tuple(self._open)
-
-    @property
-    def waiting(self) -> tuple[str, ...]:
-        return tuple(self._waiting)
-
     def _fits(self, task: str) -> bool:
-        of_task = sum(each == task for each in self._open.values())
+        of_task = sum(each == task for each in self.open.values())
         # Restored rounds may be of a task this session does not run any more: they leave, so that they are over.
-        return len(self._open) < self._total and of_task < self._limits.get(task, self._total)
+        return len(self.open) < self._total and of_task < self._limits.get(task, self._total)
 
     def register(self, parts: Parts) -> None:
         parts.single("decision.slots", ConcurrencyState, self._state, self._restore)
 
     def _state(self) -> ConcurrencyState:
-        return ConcurrencyState(tuple(self._open.items()), tuple(self._waiting.items()))
+        return ConcurrencyState(tuple(self.open.items()), tuple(self.waiting.items()))
 
     def _restore(self, stored: ConcurrencyState) -> None:
-        self._open, self._waiting = dict(stored.open), dict(stored.waiting)
+        self.open, self.waiting = dict(stored.open), dict(stored.waiting)

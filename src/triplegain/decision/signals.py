@@ -131,7 +131,7 @@ class LatestSignals:
         """`agents` are those whose answers are taken back."""
 
         def restore(stored: SignalsState) -> None:
-            self.regimes.restore(stored.regimes)
+            self.regimes.held = stored.regimes
             self._latest = {}
             for agent in agents:
                 for subject, (at_ns, said) in stored.latest.get(agent.name, {}).items():
@@ -147,7 +147,7 @@ class LatestSignals:
             agent: {subject: (at_ns, answer.model_dump(mode="json")) for subject, (at_ns, answer) in said.items()}
             for agent, said in self._latest.items()
         }
-        return SignalsState(self.regimes.state(), latest)
+        return SignalsState(self.regimes.held, latest)
 
 
 class Analysts:

@@ -28,9 +28,8 @@ from triplegain.decision.conflicts import (
     Agreement,
     Conflict,
     Direction,
-    DroppedTrade,
-    ModelRuling,
     Resolution,
+    WaitingTrade,
     WaitingTrades,
     agreement,
     combine_confidence,
@@ -55,7 +54,7 @@ from triplegain.market.snapshot.compact import compact
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 
 
-def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> ModelRuling | None:
+def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> Resolution | None:
     """What the asked model ruled; None if it did not."""
     asked = finished.round
     ((model, reply),) = finished.replies.items()
@@ -64,7 +63,7 @@ def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> M
     record.put(analysis_record(asked.kind, asked.subject, answer, now_ns, *told))
     if isinstance(answer, Abstain):
         return None
-    return ModelRuling(model, answer.resolution, answer.reasoning, remaining_share(answer))
+    return Resolution(answer.resolution, answer.reasoning, model, remaining_share(answer))
 
 
 #: The agent's name in the record of a decision.
@@ -217,7 +216,7 @@ class Voting:
             decisions.carry_out(outcome, details, Origin.AGENT)
             return None
         details["conflicts"] = [conflict.words for conflict in conflicts]
-        question = None if ask_about is None else self._question(ask_about, answer, outcome, conflicts, situation)
+        question = None if ask_about is None else self._question(ask_about, answer, conflicts, situation)
         if question is None:
             self._rule(outcome, answer, resolve(conflicts), situation, details)
             return None
@@ -243,7 +242,6 @@ class Voting:
         self,
         round_id: str,
         answer: AgentAnswer,
-        outcome: CycleOutcome,
         conflicts: tuple[Conflict, ...],
         situation: CycleContext,
     ) -> Round | None:
@@ -311,13 +309,12 @@ class Voting:
         for dropped in self.waiting.drop_all(reason):
             self._drop(dropped)
 
-    def _drop(self, dropped: DroppedTrade | None) -> None:
-        if dropped is None:
+    def _drop(self, trade: WaitingTrade | None) -> None:
+        if trade is None:
             return
         decisions = self._account.decisions
-        situation = self._account.look(dropped.trade.symbol, MODELS)
-        outcome = decisions.plan(dropped.trade.answer, situation)
-        decisions.put_aside(outcome, Outcome.HELD, dropped.reason, {"of_decision": dropped.trade.decision_number})
+        outcome = decisions.plan(trade.answer, self._account.look(trade.symbol, MODELS))
+        decisions.put_aside(outcome, Outcome.HELD, trade.reason, {"of_decision": trade.decision_number})
 
     def _rule(
         self,
