@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
+from triplegain.api.control import V
 from triplegain.domain.commands import (
     AmendOrder,
     Answer,
@@ -152,21 +153,21 @@ class StoredControl:
                 self.paused = isinstance(command, Pause)
         return None
 
-    def risk(self) -> RiskState:
-        return told.risk_state(self.session_id, "halted" if self.halted else "running")
-
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         self.asked = asked, notional, regime
         if asked.symbol != "BTC/USDT":
             raise RefusedError(Code.UNKNOWN_SYMBOL, f"{asked.symbol} is not traded in this session")
         return told.verdict(asked, regime)
 
-    def agents(self) -> AgentsView:
-        return told.mind()
-
-    def coordinator(self) -> CoordinatorView:
+    def see(self, kind: type[V]) -> V:
         counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
-        return CoordinatorView(state="paused" if self.paused else "running", why="", decisions=counts)
+        seen: dict[type, Any] = {
+            RiskState: told.risk_state(self.session_id, "halted" if self.halted else "running"),
+            AgentsView: told.mind(),
+            CoordinatorView: CoordinatorView("paused" if self.paused else "running", "", counts),
+        }
+        found: V = seen[kind]
+        return found
 
     def moment(self) -> Moment:
         return Moment(self.session_id, "paper", START_NS, self.paused, self.halted)
@@ -193,7 +194,7 @@ class StoredControl:
             balances=(BalanceRecord("USDT", Decimal("9899.60"), Decimal("100.4")),),
             positions=(),
             open_orders=(),
-            summary={"current_equity": Decimal("9999.60"), "total_percent": None, "fees": {"USDT": Decimal("1E+1")}},
+            summary=told.account(Decimal("9999.60"), {"USDT": Decimal("1E+1")}),
             unrealised={"p-1": Decimal("-0.40")},
         )
 

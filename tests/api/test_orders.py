@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from tests.api.conftest import Bench
 
+from triplegain.api.visit import Visit
 from triplegain.domain.orders import Limit, OrderStatus
 
 
@@ -156,7 +158,7 @@ async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trad
 
 
 async def test_a_command_that_takes_too_long_goes_on_and_its_id_finds_it(bench: Bench, order: dict[str, Any]) -> None:
-    bench.app.state.services = type(bench.app.state.services)(bench.control, bench.reader, bench.clock, 0.0)
+    bench.app.state.visit = partial(Visit, bench.control, bench.reader, bench.clock, 0.0)
     bench.control.held_up = asyncio.Event()
     async with bench.client("trader") as trader:
         answer = await trader.post("/paper/trade", json=order)

@@ -10,6 +10,7 @@ from tests.storage.scripted_session import START_NS
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Regime, TradeProposal
+from triplegain.domain.statement import AccountSummary
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
 from triplegain.domain.views import (
     AgentsView,
@@ -25,6 +26,24 @@ from triplegain.domain.views import (
 )
 
 HALT = "drawdown: -20.00 % from the peak; no new trades until an ADMIN reset"
+
+
+def account(equity: Decimal, fees: dict[str, Decimal]) -> AccountSummary:
+    """Of a session that knows little else."""
+    return AccountSummary(
+        opening=None,
+        equity=equity,
+        buy_and_hold=None,
+        realised_usd=None,
+        unrealised_usd=None,
+        fees_usd=None,
+        drawdown=None,
+        realised={},
+        fees=fees,
+        trade_count=1,
+        wins=0,
+        losses=0,
+    )
 
 
 def risk_state(session: str, state: str) -> RiskState:

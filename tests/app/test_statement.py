@@ -120,7 +120,7 @@ def shown(what: Any) -> str:
 
 
 def as_view(session: TradingSession, seen: AccountSummary) -> SessionView:
-    return view(summary=seen.as_summary(), balances=session.portfolio.balances(), positions=(), open_orders=())
+    return view(summary=seen, balances=session.portfolio.balances(), positions=(), open_orders=())
 
 
 async def test_cash_and_no_fills_is_no_profit_anywhere_from_the_first_message_on(database_url: str) -> None:

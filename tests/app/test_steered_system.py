@@ -10,6 +10,7 @@ from tests.app.steered import Steered, opened_system, running
 from tests.session.stored_parts import stored
 
 from triplegain.api.requests import RiskQuestion
+from triplegain.domain.views import RiskState
 from triplegain.risk.state import HaltKind
 
 QUANTITY = "0.01"
@@ -67,7 +68,7 @@ async def test_a_question_changes_nothing_even_when_a_day_has_passed_unseen(stee
     before = stored(session)
     question = RiskQuestion.model_validate({"symbol": "BTC/USDT", "side": "buy", "stop": "50000"})
     assert steered.system.judge(question.proposal(), question.notional, question.regime).decided_at_ns == session.now_ns
-    assert steered.system.risk().state == "running"
+    assert steered.system.see(RiskState).state == "running"
     assert stored(session) == before
 
 

@@ -44,7 +44,7 @@ def position(number: int, symbol: str = "BTC/USDT") -> PositionRecord:
     )
 
 
-SUMMARY: dict[str, Any] = AccountSummary(
+SUMMARY = AccountSummary(
     opening=Decimal(10000),
     equity=Decimal("10123.456"),
     buy_and_hold=Decimal("10050.1"),
@@ -57,7 +57,7 @@ SUMMARY: dict[str, Any] = AccountSummary(
     trade_count=17,
     wins=3,
     losses=5,
-).as_summary()
+)
 
 
 MIND = DecisionSummary(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 from tests.cli.sample_view import FILLS, MIND, NOON_NS, SUMMARY, position, view
 
@@ -14,9 +16,13 @@ from triplegain.cli.dashboard import dashboard, shares
 from triplegain.cli.view import LiveView, plain_line, summary_panel
 from triplegain.domain.records import BalanceRecord
 
+UNKNOWN = structs.replace(
+    SUMMARY, opening=None, equity=None, buy_and_hold=None, realised_usd=None, unrealised_usd=None, drawdown=None,
+    fees={}, trade_count=0, wins=0, losses=0,
+)  # fmt: skip
 #: Nothing is known yet.
 BARE: dict[str, Any] = {
-    "summary": {}, "quotes": {}, "balances": (), "positions": (), "open_orders": (), "last_decisions": (),
+    "summary": UNKNOWN, "quotes": {}, "balances": (), "positions": (), "open_orders": (), "last_decisions": (),
     "unrealised": None, "progress": None,
 }  # fmt: skip
 
@@ -54,7 +60,7 @@ def test_a_missing_value_is_unknown_and_never_zero() -> None:
     shown = "\n".join(drawn(dashboard(view(**BARE), (), 140, 40), 140, 40))
     assert "Equity unknown" in shown
     assert "0.00" not in shown
-    unpriced = {**SUMMARY, "current_equity": None, "total": None, "total_percent": None}
+    unpriced = structs.replace(SUMMARY, equity=None)
     assert "Equity unknown" in "\n".join(drawn(dashboard(view(summary=unpriced), (), 80, 24), 80, 24))
 
 
@@ -92,7 +98,7 @@ def test_halted_and_paused_are_told() -> None:
 
 
 def test_before_the_first_message_no_figure_is_shown() -> None:
-    early = view(market_time_ns=0, summary={**SUMMARY, "current_equity": 0})
+    early = view(market_time_ns=0, summary=structs.replace(SUMMARY, equity=Decimal(0)))
     assert "waiting for the market's first message" in plain_line(early).plain
     assert "Equity" not in "\n".join(drawn(dashboard(early, (), 80, 24), 80, 24))
 
@@ -133,7 +139,7 @@ def test_a_run_that_showed_nothing_ends_without_a_summary() -> None:
 
 
 def test_the_summary_tells_where_the_report_is() -> None:
-    balances = (BalanceRecord("USDT", SUMMARY["current_equity"], SUMMARY["total"]),)
+    balances = (BalanceRecord("USDT", Decimal("10123.456"), Decimal("123.456")),)
     shown = "\n".join(drawn(summary_panel(view(balances=balances, market_time_ns=NOON_NS), FILLS), 100, 40))
     for words in ("PAPER", "10,123.46 USD", "2024-08-01 12:00:00", FILLS[-1], "tg report paper_20240801_120000"):
         assert words in shown, words

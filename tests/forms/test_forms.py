@@ -109,8 +109,8 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
     left: Corpus, form: int, session: str
 ) -> None:
     reader = left.reader
-    orders = await reader.orders(session, statuses=_LIVE_STATUSES)
-    positions = await reader.positions(session, open_only=True)
+    orders = await reader.orders(session, status=_LIVE_STATUSES)
+    positions = await reader.positions(session, closed=False)
     balances = await reader.balances(session)
     before_ns = (await reader.session(session)).market_time_ns
     written, bought = await all_written(left, session), await purchases(left, session)
@@ -144,7 +144,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         last = {order.request.client_order_id: order.status for order in found_orders.values()}
         assert (last["sent-1"], last["rest-1"], last["rest-2"]) == ("filled", "cancelled", "open")
     if session == "exit-under-way":
-        assert not await reader.positions(session, open_only=True)
+        assert not await reader.positions(session, closed=False)
 
 
 @pytest.mark.slow

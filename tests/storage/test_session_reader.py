@@ -50,10 +50,10 @@ async def test_pages_follow_the_cursor_without_gap_or_repetition(store: SessionS
 async def test_filters_work_before_the_limit(store: SessionStore, reader: SessionReader) -> None:
     script = await run(store, "a", 3)
     await store.commit("a", script.rest())
-    found = await reader.orders("a", statuses=[OrderStatus.OPEN], symbol="BTC/USDT", limit=1)
+    found = await reader.orders("a", status=[OrderStatus.OPEN], symbol="BTC/USDT", limit=1)
     assert [each.order_number for each in found] == [4]
     assert await reader.orders("a", symbol="XRP/USDT") == []
-    assert await reader.orders("a", statuses=[]) == []
+    assert await reader.orders("a", status=[]) == []
     assert [each.order_number for each in await reader.fills("a", order_number=2)] == [2]
 
 
@@ -72,7 +72,7 @@ async def test_statistics_are_what_is_stored(store: SessionStore, reader: Sessio
     await store.commit("a", replace(script.idle(), positions=changed))
     found = await reader.statistics("a")
     assert (found.orders, found.fills, found.fees) == (3, 3, {"USDT": Decimal("1.2")})
-    assert [each.position_id for each in await reader.positions("a", open_only=True)] == ["p-3"]
+    assert [each.position_id for each in await reader.positions("a", closed=False)] == ["p-3"]
 
 
 async def test_reasons_for_what_was_not_traded_are_counted(store: SessionStore, database: Database) -> None:

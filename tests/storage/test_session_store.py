@@ -96,8 +96,8 @@ async def test_resume_gives_back_the_state_and_what_is_open(database: Database, 
         **{("steps", str(step)): 1 for step in (1, 2, 3)},
     }
     reader = SessionReader(database)
-    assert await reader.orders(SESSION, statuses=[OrderStatus.OPEN]) == list(batch.orders)
-    assert [position.position_id for position in await reader.positions(SESSION, open_only=True)] == ["p-1"]
+    assert await reader.orders(SESSION, status=[OrderStatus.OPEN]) == list(batch.orders)
+    assert [position.position_id for position in await reader.positions(SESSION, closed=False)] == ["p-1"]
     # 10000 - 100.4 spent = 9899.6, of which 100.4 are held for the resting order
     assert [(each.asset, each.total, each.held) for each in await reader.balances(SESSION)] == [
         ("BTC", Decimal("0.1"), Decimal(0)),

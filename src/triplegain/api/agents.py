@@ -12,6 +12,7 @@ from triplegain.api.visit import CurrentVisit
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.commands import RunTask
 from triplegain.domain.values import WORD
+from triplegain.domain.views import AgentsView
 
 TaskName = Annotated[str, Path(pattern=WORD)]
 _VOTES_MAX = 100_000
@@ -21,7 +22,7 @@ async def show_agents(visit: CurrentVisit) -> Agents:
     now = visit.moment()
     latest = await visit.reader.latest_analyses(now.session_id)
     return Agents.of(
-        visit.control.agents(),
+        visit.control.see(AgentsView),
         mode=now.mode,
         session=now.session_id,
         market_time=now.market_time_ns,
@@ -32,8 +33,7 @@ async def show_agents(visit: CurrentVisit) -> Agents:
 async def list_analyses(visit: CurrentVisit, query: Annotated[AnalysisPage, Query()]) -> AnalysisPages:
     """Every answer and abstention of the analysts."""
     now = visit.moment()
-    found = await visit.reader.analyses(now.session_id, **query.asked())
-    shown, following = query.shown(found, lambda each: each.number)
+    shown, following = await query.rows(visit.reader.analyses, now.session_id)
     return AnalysisPages(mode=now.mode, items=[Analysis.of(each) for each in shown], next=following)
 
 
@@ -48,8 +48,7 @@ async def run_task(visit: CurrentVisit, task: TaskName, body: Nothing | None = N
 async def list_decisions(visit: CurrentVisit, query: Annotated[DecisionPage, Query()]) -> DecisionPages:
     """What was decided and what came of it, with the votes that counted."""
     now = visit.moment()
-    found = await visit.reader.decisions(now.session_id, **query.asked())
-    shown, following = query.shown(found, lambda each: each.number)
+    shown, following = await query.rows(visit.reader.decisions, now.session_id)
     votes: dict[int | None, list[VoteRecord]] = {}
     numbers = [each.number for each in shown]
     for vote in await visit.reader.votes(now.session_id, decision_numbers=numbers, limit=_VOTES_MAX):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
 
 from triplegain import __version__
@@ -11,7 +13,7 @@ from triplegain.api.doorkeeper import Doorkeeper
 from triplegain.api.errors import add_error_handlers
 from triplegain.api.gate import Gate
 from triplegain.api.routes import OPENAPI, PREFIX, ROUTES
-from triplegain.api.visit import Services
+from triplegain.api.visit import Visit
 from triplegain.domain.clock import Clock
 from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
@@ -38,7 +40,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.services = Services(control, reader, clock, command_timeout_s)
+    app.state.visit = partial(Visit, control, reader, clock, command_timeout_s)
     for route in ROUTES:
         if route.endpoint is not None:
             app.add_api_route(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from triplegain.domain.commands import Door
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.domain.views import AgentsView, CoordinatorView, Moment, RiskState, SessionView, SnapshotText
+from triplegain.domain.views import Moment, SessionView, SnapshotText
+
+V = TypeVar("V")
 
 
 class SessionControl(Door, Protocol):
@@ -24,8 +26,6 @@ class SessionControl(Door, Protocol):
         """Of a market as it stands now. Raises RefusedError, NO_SNAPSHOT with the reason where nothing can be shown."""
         ...
 
-    def risk(self) -> RiskState: ...
-
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         """Risk's verdict on a trade nobody sends; nothing changes. Raises RefusedError for an unknown symbol.
 
@@ -33,6 +33,6 @@ class SessionControl(Door, Protocol):
         """
         ...
 
-    def agents(self) -> AgentsView: ...
-
-    def coordinator(self) -> CoordinatorView: ...
+    def see(self, kind: type[V]) -> V:
+        """A view of `domain/views.py`, as of now, by its type."""
+        ...

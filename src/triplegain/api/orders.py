@@ -23,8 +23,7 @@ _FILLS_MAX = 1000
 
 async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> OrderPages:
     now = visit.moment()
-    found = await visit.reader.orders(now.session_id, statuses=query.status or None, **query.asked("status"))
-    shown, following = query.shown(found, lambda each: each.order_number)
+    shown, following = await query.rows(visit.reader.orders, now.session_id)
     return OrderPages(mode=now.mode, items=[order(each, now.mode) for each in shown], next=following)
 
 

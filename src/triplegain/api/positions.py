@@ -19,8 +19,7 @@ PositionName = Annotated[str, Path(pattern=NAME)]
 
 async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Query()]) -> PositionPages:
     view = visit.view()
-    found = await visit.reader.positions(view.session_id, open_only=not query.closed, **query.asked("closed"))
-    shown, following = query.shown(found, lambda each: each.entry_order_number)
+    shown, following = await query.rows(visit.reader.positions, view.session_id)
     gains = view.unrealised or {}
     items = [Position.of(each, mode=view.mode, unrealised=gains.get(each.position_id)) for each in shown]
     return PositionPages(mode=view.mode, items=items, next=following)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
@@ -26,6 +25,7 @@ from triplegain.domain.orders import (
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
 from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
+from triplegain.storage.pages import Pages
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -181,21 +181,19 @@ class RiskQuestion(Body):
 
 
 class Page(BaseModel):
-    """`after` is the `next` of the page before."""
+    """`after` is the `next` of the page before; the other fields are filters of the stored rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     after: Annotated[int, Field(ge=0, le=INTEGER_MAX)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
-    def asked(self, *without: str) -> dict[str, Any]:
-        """What a reader is asked for: one more than is shown, which tells whether there is another page."""
-        return {name: value for name, value in self if name not in without} | {"limit": self.limit + 1}
-
-    def shown(self, found: Sequence[_R], number: Callable[[_R], int]) -> tuple[Sequence[_R], int | None]:
-        """What belongs on this page, and `after` of the next one."""
+    async def rows(self, pages: Pages[_R], session_id: str) -> tuple[list[_R], int | None]:
+        """What belongs on this page, and `after` of the next one: whether there is one, a row too many tells."""
+        wanted = {name: value for name, value in self if value != []} | {"limit": self.limit + 1}
+        found = await pages(session_id, **wanted)
         rows = found[: self.limit]
-        return rows, number(rows[-1]) if len(found) > self.limit else None
+        return rows, getattr(rows[-1], pages.key) if len(found) > self.limit else None
 
 
 class HistoryPage(Page):

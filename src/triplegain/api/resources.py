@@ -187,11 +187,6 @@ class Coordinator(Mode):
     last_decisions: list[str]
 
 
-@tells(views.RiskState)
-class RiskState(Resource):
-    __doc__ = views.RiskState.__doc__
-
-
 class Objection(Part):
     """The rule for machines, its words for people."""
 
@@ -240,7 +235,8 @@ def order(record: records.OrderRecord, mode: str, fills: Iterable[OrderFilled] |
 
 def portfolio(view: views.SessionView, halts: Iterable[statement.HaltPeriod] = ()) -> Portfolio:
     candle_s = view.traded.candle_ns / 10**9
-    return Portfolio.of(view, view.traded, halts=list(halts), candle_s=candle_s, prices=view.quotes)
+    told = {"candle_s": candle_s, "prices": view.quotes, "summary": view.summary.as_summary()}
+    return Portfolio.of(view, view.traded, halts=list(halts), **told)
 
 
 def verdict(found: RiskVerdict, now: views.Moment) -> Verdict:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from triplegain.api.requests import Nothing, RiskQuestion
-from triplegain.api.resources import RiskReset, RiskState, Verdict, verdict
+from triplegain.api.resources import RiskReset, Verdict, verdict
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.commands import ResetRisk
-
-
-async def show_risk(visit: CurrentVisit) -> RiskState:
-    return RiskState.of(visit.control.risk())
 
 
 async def validate(visit: CurrentVisit, body: RiskQuestion) -> Verdict:

@@ -9,7 +9,10 @@ from typing import Any
 
 from triplegain.api import agents, orders, positions, risk, session, snapshots
 from triplegain.api.access import Budget, Role
+from triplegain.api.visit import CurrentVisit
+from triplegain.api.wire import Part, Resource, part_of
 from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.views import RiskState
 
 PREFIX = "/api/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -38,6 +41,18 @@ def _both(method: str, path: str, endpoint: Callable[..., Any], role: Role, *res
     return Route(method, PREFIX + path, endpoint, role, *rest), Route(method, path, endpoint, role, *rest)
 
 
+def _live(kind: type, name: str) -> Callable[..., Any]:
+    """The endpoint that shows a view of the running session as it is."""
+    shown = part_of(kind, Resource)
+
+    async def show(visit: CurrentVisit) -> Part:
+        return shown.of(visit.control.see(kind))
+
+    show.__name__ = name
+    show.__annotations__["return"] = shown
+    return show
+
+
 ROUTES: tuple[Route, ...] = (
     *_both("GET", "/health/live", session.live, Role.PUBLIC),
     *_both("GET", "/health/ready", session.ready, Role.PUBLIC),
@@ -61,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{PREFIX}/coordinator/resume", session.resume, Role.ADMIN),
     Route("POST", f"{PREFIX}/coordinator/emergency", session.emergency, Role.TRADER, Budget.DEFAULT, 202),
     Route("POST", f"{PREFIX}/coordinator/tasks/{{task}}/run", agents.run_task, Role.TRADER, Budget.DEFAULT, 202),
-    Route("GET", f"{PREFIX}/risk/state", risk.show_risk, Role.VIEWER, Budget.READS),
+    Route("GET", f"{PREFIX}/risk/state", _live(RiskState, "show_risk"), Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/risk/validate", risk.validate, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/risk/reset", risk.reset_risk, Role.ADMIN, Budget.RESET),
     Route("GET", f"{PREFIX}/agents", agents.show_agents, Role.VIEWER, Budget.READS),

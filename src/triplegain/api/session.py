@@ -22,6 +22,7 @@ from triplegain.api.resources import (
 from triplegain.api.visit import CurrentVisit
 from triplegain.domain.commands import Emergency, Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
+from triplegain.domain.views import AgentsView, CoordinatorView
 
 
 async def show_mode(visit: CurrentVisit) -> Mode:
@@ -36,8 +37,7 @@ async def show_portfolio(visit: CurrentVisit) -> Portfolio:
 async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query()]) -> HistoryPages:
     """The equity curve as it was stored, one point a minute of market time."""
     now = visit.moment()
-    found = await visit.reader.portfolio_snapshots(now.session_id, **query.asked())
-    shown, following = query.shown(found, lambda each: each.number)
+    shown, following = await query.rows(visit.reader.portfolio_snapshots, now.session_id)
     return HistoryPages(mode=now.mode, items=[HistoryPoint.of(each) for each in shown], next=following)
 
 
@@ -74,7 +74,7 @@ async def ready(visit: CurrentVisit) -> Health:
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:
-    return Coordinator.of(visit.view(), visit.control.agents(), visit.control.coordinator())
+    return Coordinator.of(visit.view(), visit.control.see(AgentsView), visit.control.see(CoordinatorView))
 
 
 async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> EmergencyBegun:

@@ -34,38 +34,25 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """What all requests share."""
+class Visit:
+    """The first four are shared by all requests."""
 
     control: SessionControl
     reader: SessionReader
     clock: Clock
     command_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    services: Services
     caller: Caller
 
-    @property
-    def control(self) -> SessionControl:
-        return self.services.control
-
-    @property
-    def reader(self) -> SessionReader:
-        return self.services.reader
-
     def moment(self) -> Moment:
-        return self.services.control.moment()
+        return self.control.moment()
 
     def view(self) -> SessionView:
-        return self.services.control.view()
+        return self.control.view()
 
     def audit(self, kind: str, details: Mapping[str, Any] | None = None) -> SecurityEvent:
         """The event that is stored together with the act."""
         caller = self.caller
-        now_ns = self.services.clock.now_ns()
+        now_ns = self.clock.now_ns()
         return SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, dict(details or {}))
 
     async def carry_out(self, command: Command[R], audit: SecurityEvent, ask: str) -> Done[R]:
@@ -76,7 +63,7 @@ class Visit:
         task = asyncio.ensure_future(self.control.submit(command, Origin.HAND, audit))
         _UNDER_WAY.add(task)
         task.add_done_callback(_over)
-        done, _ = await asyncio.wait({task}, timeout=self.services.command_timeout_s)
+        done, _ = await asyncio.wait({task}, timeout=self.command_timeout_s)
         if not done:
             raise RefusedError(Code.OUTCOME_UNKNOWN, f"the command was taken and is still under way: ask {ask}")
         if task.cancelled():
@@ -97,7 +84,8 @@ def _over(task: asyncio.Task[Any]) -> None:
 
 
 async def _visit(request: Request) -> Visit:
-    return Visit(request.app.state.services, request.state.caller)
+    visit: Visit = request.app.state.visit(request.state.caller)
+    return visit
 
 
 CurrentVisit = Annotated[Visit, Depends(_visit)]

@@ -127,12 +127,12 @@ def _wire_type(hint: Any) -> Any:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return str
     if isinstance(hint, type) and (issubclass(hint, msgspec.Struct) or is_dataclass(hint)):
-        return _part_of(hint)
+        return part_of(hint)
     return hint
 
 
 @cache
-def _part_of(record: type) -> type[Part]:
-    """A record inside another, as it stands."""
-    part = type(record.__name__, (Part,), {"__doc__": record.__doc__, "__module__": record.__module__})
+def part_of(record: type, base: type[Part] = Part) -> type[Part]:
+    """A record as it stands, inside another or as the whole answer."""
+    part = type(record.__name__, (base,), {"__doc__": record.__doc__, "__module__": record.__module__})
     return tells(record)(part)

@@ -100,7 +100,7 @@ async def _summary(system: PaperSystem, reader: SessionReader, database: Databas
     view = system.view()
     statistics = await reader.statistics(view.session_id)
     hashes = await reader.hashes(view.session_id)
-    equity = view.summary["current_equity"]
+    equity = view.summary.equity
     return {
         "mode": view.mode,
         "session": view.session_id,

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
+from triplegain.api.control import V
 from triplegain.app import risk_picture, session_views
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
@@ -30,10 +32,18 @@ from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
+from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
+
+#: What a running session shows of itself, by the type of the view.
+_VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
+    RiskState: risk_picture.risk_state,
+    AgentsView: session_views.agents,
+    CoordinatorView: session_views.coordinator,
+}
 
 
 class PaperSystem:
@@ -173,17 +183,12 @@ class PaperSystem:
         opened = await asyncio.shield(self._successor)
         return Unknown("the system stopped while it was reset") if opened is None else Done(opened.record.session_id)
 
-    def risk(self) -> RiskState:
-        return risk_picture.risk_state(self.opened.session)
-
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         return risk_picture.judge(self.opened.session, asked, notional, regime)
 
-    def agents(self) -> AgentsView:
-        return session_views.agents(self.opened.session)
-
-    def coordinator(self) -> CoordinatorView:
-        return session_views.coordinator(self.opened.session)
+    def see(self, kind: type[V]) -> V:
+        seen: V = _VIEWS[kind](self.opened.session)
+        return seen
 
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session
@@ -212,7 +217,7 @@ class PaperSystem:
             balances=session.portfolio.balances(),
             positions=positions,
             open_orders=tuple(session.executor.orders.open_orders()),
-            summary=session.portfolio.pnl_summary().as_summary(),
+            summary=session.portfolio.pnl_summary(),
             last_decisions=tuple(
                 f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
             ),

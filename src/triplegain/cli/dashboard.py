@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -79,38 +78,37 @@ def equity_lines(view: SessionView) -> list[RenderableType]:
     """Equity beside buy-and-hold, and where it comes from. A figure that is missing is unknown."""
     if not view.market_time_ns:
         return [Text("Waiting for the market's first message.", style=QUIET)]
-    summary: Mapping[str, Any] = view.summary
-    equity, holding = summary.get("current_equity"), summary.get("buy_and_hold")
+    summary = view.summary
     first = Text.assemble(
         ("Equity ", QUIET),
-        Text(usd(equity).plain, style="bold" if equity is not None else "bold yellow"),
+        Text(usd(summary.equity).plain, style="bold" if summary.equity is not None else "bold yellow"),
         " USD  ",
-        signed_usd(summary.get("total")),
+        signed_usd(summary.profit),
         " (",
-        signed_percent(summary.get("total_percent")),
+        signed_percent(summary.profit_percent),
         ")",
         ("   Holding ", QUIET),
-        usd(holding),
+        usd(summary.buy_and_hold),
         ("   Ahead ", QUIET),
-        signed_usd(summary.get("ahead_of_holding")),
+        signed_usd(summary.ahead_of_holding),
     )
-    fees = ", ".join(amount(fee, asset).plain for asset, fee in (summary.get("fees") or {}).items())
-    wins = percent(summary.get("win_rate_percent")) if summary.get("win_rate_percent") is not None else Text("none yet")
+    fees = ", ".join(amount(fee, asset).plain for asset, fee in summary.fees.items())
+    wins = percent(summary.win_rate_percent) if summary.win_rate_percent is not None else Text("none yet")
     second = Text.assemble(
         ("Realised ", QUIET),
-        signed_usd(summary.get("realised_usd")),
+        signed_usd(summary.realised_usd),
         ("  Unrealised ", QUIET),
-        signed_usd(summary.get("unrealised_usd")),
+        signed_usd(summary.unrealised_usd),
         ("  Fees ", QUIET),
         fees or "none",
         ("  Fills ", QUIET),
-        str(summary.get("trade_count", 0)),
+        str(summary.trade_count),
         ("  Win rate ", QUIET),
         wins,
     )
     third = Text.assemble(
         ("Drawdown ", QUIET),
-        percent(summary.get("max_drawdown_percent")),
+        percent(summary.max_drawdown_percent),
         ("  Traded by ", QUIET),
         traded_by(view.traded),
     )

@@ -68,7 +68,7 @@ def report(
 def report_as_json(report: SessionReport) -> dict[str, Any]:
     """Money is text, an unknown number null."""
     session, equity, started = report.session, report.equity, report.started_at_ns
-    now, fall = session.market_time_ns, report.equity.drawdown
+    now = session.market_time_ns
     shown: dict[str, Any] = {
         "session": session.session_id,
         **fields_of(session, "status", "feed", "seed", "initial_balances"),
@@ -89,8 +89,8 @@ def report_as_json(report: SessionReport) -> dict[str, Any]:
             "realised": equity.realised_usd,
             "unrealised": equity.unrealised_usd,
             "fees": equity.fees_usd,
-            "max_drawdown": fall,
-            "max_drawdown_percent": fall.percent if fall else None,
+            "max_drawdown": equity.drawdown,
+            "max_drawdown_percent": equity.max_drawdown_percent,
         },
         "balances": {each.asset: fields_of(each, "total", "held") for each in report.balances},
         "trades": with_derived(report.trades, "win_rate_percent", "average_win_usd", "average_loss_usd")

@@ -94,8 +94,8 @@ async def read_session(database: Database, session_id: str) -> dict[str, Any]:
         "traded": result.traded,
         "statement": result.statement,
         "balances": await reader.balances(session_id),
-        "positions": await reader.positions(session_id, open_only=True, limit=_ROWS_MAX),
-        "orders": await reader.orders(session_id, statuses=_OPEN, limit=_ROWS_MAX),
+        "positions": await reader.positions(session_id, closed=False, limit=_ROWS_MAX),
+        "orders": await reader.orders(session_id, status=_OPEN, limit=_ROWS_MAX),
     }
 
 

@@ -81,14 +81,14 @@ def plain_line(view: SessionView) -> Text:
         parts.append(f"  {view.progress:.1%}")
     parts += [
         "  equity ",
-        usd(summary.get("current_equity")),
+        usd(summary.equity),
         " USD ",
-        signed_usd(summary.get("total")),
+        signed_usd(summary.profit),
         " (",
-        signed_percent(summary.get("total_percent")),
+        signed_percent(summary.profit_percent),
         ")  holding ",
-        usd(summary.get("buy_and_hold")),
-        f"  positions {len(view.positions)}  orders {len(view.open_orders)}  fills {summary.get('trade_count', 0)}",
+        usd(summary.buy_and_hold),
+        f"  positions {len(view.positions)}  orders {len(view.open_orders)}  fills {summary.trade_count}",
         f"  {view.events_per_s:,.0f} events/s",
     ]
     if view.feed_notes:

@@ -14,7 +14,7 @@ import msgspec
 
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
-from triplegain.domain.statement import Traded
+from triplegain.domain.statement import AccountSummary, Traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Moment:
 class SessionView:
     """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay.
 
-    `summary` is the portfolio's P&L summary, Decimals inside; `halted` is the reason, empty while trading.
+    `halted` is the reason, empty while trading.
     """
 
     session_id: str
@@ -74,7 +74,7 @@ class SessionView:
     balances: tuple[BalanceRecord, ...]
     positions: tuple[PositionRecord, ...]
     open_orders: tuple[OrderRecord, ...]
-    summary: Mapping[str, Any]
+    summary: AccountSummary
     last_decisions: tuple[str, ...] = ()
     alerts: tuple[str, ...] = ()
     unrealised: Mapping[str, Decimal | None] | None = None

@@ -32,7 +32,7 @@ class Pages(Generic[_Record]):
         self._database = database
         self._record = (lambda row: read(record, row)) if isinstance(record, type) else record
         self._table = table
-        self._key = key
+        self.key = key
         self._filters = {name: f"{name} = {{}}" for name in columns} | conditions
 
     async def __call__(
@@ -48,13 +48,13 @@ class Pages(Generic[_Record]):
         if unknown := wanted.keys() - self._filters.keys():
             raise TypeError(f"{self._table} is not filtered by {', '.join(sorted(unknown))}")
         compare, order = ("<", "DESC") if newest_first else (">", "ASC")
-        conditions = {"after": f"{self._key} {compare} {{}}", **self._filters}
+        conditions = {"after": f"{self.key} {compare} {{}}", **self._filters}
         values = {name: value for name, value in {"after": after, **wanted}.items() if value is not None}
         found = await self._database.rows(
             READING,
             f"SELECT * FROM {self._table} WHERE session_id = $1"
             + "".join(f" AND {conditions[name].format(f'${place}')}" for place, name in enumerate(values, 3))
-            + f" ORDER BY {self._key} {order} LIMIT $2",
+            + f" ORDER BY {self.key} {order} LIMIT $2",
             session_id,
             limit,
             *values.values(),

@@ -69,13 +69,13 @@ class SessionReader:
         self._database = database
         self.orders = Pages(
             database, rows.order_record, "paper_orders", "order_number", "symbol",
-            statuses="status = ANY ({}::order_status[])",
+            status="status = ANY ({}::order_status[])",
         )  # fmt: skip
         self.fills = Pages(database, OrderFilled, "paper_trades", "fill_number", "symbol", "order_number")
-        #: By the number of the order that opened them.
+        #: By the number of the order that opened them; without `closed` those that are open only.
         self.positions = Pages(
             database, PositionRecord, "paper_positions", "entry_order_number", "symbol",
-            open_only="(NOT {}::boolean OR closed_at_ns IS NULL)",
+            closed="({}::boolean OR closed_at_ns IS NULL)",
         )  # fmt: skip
         self.decisions = Pages(database, DecisionRecord, "paper_decisions", "number", "symbol", "outcome")
         self.analyses = Pages(database, AnalysisRecord, "paper_analyses", "number", "task", "symbol")
