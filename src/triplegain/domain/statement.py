@@ -138,18 +138,16 @@ class AccountSummary(Statement, frozen=True, kw_only=True):
 
     def as_summary(self) -> dict[str, Any]:
         """By the names under which the API tells them."""
-        return {name: getattr(self, figure) for name, figure in _TOLD.items()}
-
-
-_TOLD = {
-    "initial_equity": "opening", "current_equity": "equity", "buy_and_hold": "buy_and_hold",
-    "buy_and_hold_profit": "buy_and_hold_profit", "buy_and_hold_percent": "buy_and_hold_percent",
-    "ahead_of_holding": "ahead_of_holding", "total": "profit", "total_percent": "profit_percent",
-    "max_drawdown_percent": "max_drawdown_percent", "realised": "realised", "realised_usd": "realised_usd",
-    "unrealised_usd": "unrealised_usd", "fees": "fees", "fees_usd": "fees_usd", "trade_count": "trade_count",
-    "wins": "wins", "losses": "losses", "win_rate_percent": "win_rate_percent", "hodl": "hodl", "hodl_usd": "hodl_usd",
-    "total_with_hodl": "profit_with_hodl",
-}  # fmt: skip
+        return {
+            "initial_equity": self.opening, "current_equity": self.equity, "buy_and_hold": self.buy_and_hold,
+            "buy_and_hold_profit": self.buy_and_hold_profit, "buy_and_hold_percent": self.buy_and_hold_percent,
+            "ahead_of_holding": self.ahead_of_holding, "total": self.profit, "total_percent": self.profit_percent,
+            "max_drawdown_percent": self.max_drawdown_percent, "realised": self.realised,
+            "realised_usd": self.realised_usd, "unrealised_usd": self.unrealised_usd, "fees": self.fees,
+            "fees_usd": self.fees_usd, "trade_count": self.trade_count, "wins": self.wins, "losses": self.losses,
+            "win_rate_percent": self.win_rate_percent, "hodl": self.hodl, "hodl_usd": self.hodl_usd,
+            "total_with_hodl": self.profit_with_hodl,
+        }  # fmt: skip
 
 
 class Traded(msgspec.Struct, frozen=True):
