@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from triplegain.domain.configured import key
 from triplegain.domain.written import AT_LEAST_ONE
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it, or is it."""
+    if host.strip().casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip()).is_loopback
+    except ValueError:
+        return False
 
 
 class Role(IntEnum):
@@ -38,7 +49,7 @@ class Budget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a minute of one key, by budget."""
+    """Requests a minute of one key, by the words of `Budget`."""
 
     default: int = key("default", 60, AT_LEAST_ONE, "routes without a limit of their own")
     reads: int = key("reads", 120, AT_LEAST_ONE, "reading")

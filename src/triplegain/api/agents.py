@@ -9,13 +9,11 @@ from fastapi import Path, Query
 from triplegain.api.requests import AnalysisPage, DecisionPage, Nothing
 from triplegain.api.resources import Agents, Analysis, AnalysisPages, Decision, DecisionPages, RunRequested
 from triplegain.api.visit import CurrentVisit
-from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.commands import RunTask
 from triplegain.domain.values import WORD
 from triplegain.domain.views import AgentsView
 
 TaskName = Annotated[str, Path(pattern=WORD)]
-_VOTES_MAX = 100_000
 
 
 async def show_agents(visit: CurrentVisit) -> Agents:
@@ -49,9 +47,6 @@ async def list_decisions(visit: CurrentVisit, query: Annotated[DecisionPage, Que
     """What was decided and what came of it, with the votes that counted."""
     now = visit.moment()
     shown, following = await query.rows(visit.reader.decisions, now.session_id)
-    votes: dict[int | None, list[VoteRecord]] = {}
-    numbers = [each.number for each in shown]
-    for vote in await visit.reader.votes(now.session_id, decision_numbers=numbers, limit=_VOTES_MAX):
-        votes.setdefault(vote.decision_number, []).append(vote)
+    votes = await visit.reader.votes_of(now.session_id, shown)
     items = [Decision.of(each, mode=now.mode, votes=votes.get(each.number, [])) for each in shown]
     return DecisionPages(mode=now.mode, items=items, next=following)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from triplegain.api.access import Budget, RequestLimits, Role
+from triplegain.api.access import Budget, RequestLimits, Role, is_loopback
 from triplegain.api.rate_limit import RateLimit
 from triplegain.api.routes import Route, find_route
 from triplegain.api.visit import Caller
@@ -48,17 +47,11 @@ class Doorkeeper:
         address = scope["client"][0] if scope.get("client") else "unknown"
         nobody = Caller(Role.PUBLIC, "nobody", address, request_id)
         await self._within(self._addresses, address, REQUESTS_PER_ADDRESS, nobody)
-        if _is_loopback(address) and _is_public(scope):
+        if is_loopback(address) and _is_public(scope):
             return nobody
         caller, key_hash = await self._authenticated(scope, nobody)
         route = find_route(scope["method"], scope["path"])
-        per_minute = {
-            Budget.DEFAULT: self._limits.default,
-            Budget.READS: self._limits.reads,
-            Budget.TRADE: self._limits.trade,
-            Budget.RESET: self._limits.reset,
-        }[route.budget]
-        await self._within(self._requests, (key_hash, route.budget), per_minute, caller)
+        await self._within(self._requests, (key_hash, route.budget), getattr(self._limits, route.budget), caller)
         if caller.role < route.role:
             await self._record("authorization_denied", caller, _route_told(route))
             raise RefusedError(Code.FORBIDDEN, f"this needs role {route.role.label}, your key is {caller.role.label}")
@@ -108,13 +101,6 @@ class Doorkeeper:
             await self._security.record_security_event(event)
         except TripleGainError as error:
             _LOG.warning("could not record the security event %s: %s", kind, error)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_public(scope: Scope) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, Protocol
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
+from triplegain.app.starting import stop_on_signals
 from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
@@ -63,7 +62,7 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
         try:
             await system.open()
             async with serving(system, database, reader, config, home):
-                _stop_on_signals(system)
+                stop_on_signals(system.stop)
                 try:
                     await system.run()
                 finally:
@@ -72,12 +71,6 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
             return await _summary(system, reader, database)
         finally:
             await store.close()
-
-
-def _stop_on_signals(system: PaperSystem) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, system.stop)
 
 
 def _thoughts(summary: DecisionSummary | None, cost_usd: Decimal) -> dict[str, Any]:

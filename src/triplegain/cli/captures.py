@@ -14,7 +14,7 @@ from rich.text import Text
 from triplegain import resources
 from triplegain.app.session_recording import recordings_dir
 from triplegain.cli import paper
-from triplegain.cli.client import JsonOption
+from triplegain.cli.client import JsonOption, OneLineOption
 from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, duration, moment, print_json, table_of
 from triplegain.config import home_dir
 from triplegain.domain.json_form import plain_json
@@ -80,9 +80,7 @@ def replay(
     path: Annotated[Path, typer.Argument(help="A recording or its name, a capture file, or a folder of them.")],
     candle: Annotated[str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, ...")] = None,
     session: Annotated[str | None, typer.Option(help="name of the session")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
-    ] = False,
+    as_json: OneLineOption = False,
 ) -> None:
     """Trade on it on paper, as fast as possible: short for `paper --feed replay:PATH --speed max`."""
     paper.paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=session, as_json=as_json)

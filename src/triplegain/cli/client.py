@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+OneLineOption = Annotated[bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")]
 SessionOption = Annotated[
     str | None, typer.Option("--session", help="The running session, where there are several.", show_default=False)
 ]
@@ -51,7 +52,8 @@ class ApiClient:
         return self._ask("GET", path, params=params)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, json=body)
+        """What is None in the body is left out."""
+        return self._ask("POST", path, json=body and {name: value for name, value in body.items() if value is not None})
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._ask("PATCH", path, json=body)
@@ -64,7 +66,7 @@ class ApiClient:
         lost = False
         for _ in range(_ATTEMPTS):
             try:
-                return self._ask("POST", "/paper/trade", json=order)
+                return self.post("/paper/trade", order)
             except _AnswerLostError:
                 lost = True
             except (ApiUnreachableError, RefusedError) as error:

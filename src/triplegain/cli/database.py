@@ -15,6 +15,7 @@ from triplegain.storage.home_database import database_server, home_database
 from triplegain.storage.session_reader import SessionReader
 
 _Result = TypeVar("_Result")
+_Opened = TypeVar("_Opened")
 
 
 def open_database(config: Config, home: Path) -> AbstractAsyncContextManager[Database]:
@@ -25,11 +26,6 @@ def open_database(config: Config, home: Path) -> AbstractAsyncContextManager[Dat
     return home_database(home, database_url(config), durable=config.database.fsync)
 
 
-def open_server(config: Config, home: Path) -> AbstractAsyncContextManager[str]:
-    """The URL of the running server; the schema is left as it is."""
-    return database_server(home, database_url(config), durable=config.database.fsync)
-
-
 def database_url(config: Config) -> str:
     """The server the configuration names; empty: the embedded one."""
     return config.database.url.get_secret_value()
@@ -37,10 +33,21 @@ def database_url(config: Config) -> str:
 
 def with_database(use: Callable[[Database], Awaitable[_Result]]) -> _Result:
     """Run `use` on the database of this environment's configuration and home, and let go of it again."""
+    return _on(open_database, use)
 
+
+def with_server(use: Callable[[str], Awaitable[_Result]]) -> _Result:
+    """Run `use` on the URL of its server; the schema is left as it is."""
+    return _on(lambda config, home: database_server(home, database_url(config), durable=config.database.fsync), use)
+
+
+def _on(
+    opened: Callable[[Config, Path], AbstractAsyncContextManager[_Opened]],
+    use: Callable[[_Opened], Awaitable[_Result]],
+) -> _Result:
     async def run() -> _Result:
-        async with open_database(load_config(), home_dir()) as database:
-            return await use(database)
+        async with opened(load_config(), home_dir()) as found:
+            return await use(found)
 
     return asyncio.run(run())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from rich.text import Text
 
 from triplegain import resources
 from triplegain.cli.client import JsonOption, tell
-from triplegain.cli.database import database_url, open_server, with_database
+from triplegain.cli.database import database_url, with_database, with_server
 from triplegain.cli.tables import pairs
 from triplegain.config import home_dir, load_config
 from triplegain.domain.clock import SystemClock
@@ -26,15 +25,9 @@ from triplegain.storage.session_store import SessionStore
 
 def status(as_json: JsonOption = False) -> None:
     """Where it is, its version and size, and whether its schema is up to date. Changes nothing."""
-    config, home = load_config(), home_dir()
-    embedded = not database_url(config)
-
-    async def read() -> ServerStatus:
-        async with open_server(config, home) as url:
-            return await read_server_status(url)
-
-    found = asyncio.run(read())
-    place = str(cluster_folder(home)) if embedded else found.address
+    embedded = not database_url(load_config())
+    found = with_server(read_server_status)
+    place = str(cluster_folder(home_dir())) if embedded else found.address
     told = {"place": place, "embedded": embedded, **plain_json(found)}
     del told["address"]
     where = f"{place} ({'embedded' if embedded else 'TRIPLEGAIN_DATABASE_URL'})"
@@ -60,11 +53,7 @@ def _status_view(found: ServerStatus, place: str) -> RenderableType:
 def migrate(as_json: JsonOption = False) -> None:
     """Bring the schema up to date. Every start does so, too."""
 
-    async def apply() -> list[str]:
-        async with open_server(load_config(), home_dir()) as url:
-            return await migrations.migrate(url, resources.migrations_dir())
-
-    applied = asyncio.run(apply())
+    applied = with_server(lambda url: migrations.migrate(url, resources.migrations_dir()))
     told = "\n".join(f"applied {name}" for name in applied) or "The schema is up to date."
     tell(as_json, {"applied": applied}, lambda _: told)
 
@@ -74,11 +63,7 @@ def backup(
 ) -> None:
     """Copy everything, as of one moment, into one file. Sessions may go on running."""
 
-    async def write() -> None:
-        async with open_server(load_config(), home_dir()) as url:
-            await copy.backup(url, path)
-
-    asyncio.run(write())
+    with_server(lambda url: copy.backup(url, path))
     size = path.stat().st_size
     told = f"Everything is in {path} ({size / 1_000_000:,.1f} MB)."
     tell(as_json, {"path": path.absolute(), "bytes": size}, lambda _: told)

@@ -21,7 +21,6 @@ from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
 
-_VOTES_MAX = 100_000
 _LEVELS = ("entry", "stop", "target")
 _STYLES = {Outcome.SENT: GAIN, Outcome.REFUSED: WARNING}
 
@@ -58,12 +57,7 @@ async def read_trail(
     found = await reader.decisions(
         session_id, symbol=symbol, outcome=outcome, after=before, limit=limit, newest_first=True
     )
-    votes: dict[int, list[VoteRecord]] = {}
-    numbers = [decision.number for decision in found]
-    for vote in await reader.votes(session_id, decision_numbers=numbers, limit=_VOTES_MAX):
-        assert vote.decision_number is not None
-        votes.setdefault(vote.decision_number, []).append(vote)
-    return Trail(session_id, found, votes)
+    return Trail(session_id, found, await reader.votes_of(session_id, found))
 
 
 def trail_as_json(trail: Trail) -> dict[str, Any]:

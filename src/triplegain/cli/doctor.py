@@ -25,7 +25,7 @@ from rich.text import Text
 from triplegain.app.live_market import why_away
 from triplegain.cli.captures import CAPTURES_VARIABLE, captures_folder
 from triplegain.cli.client import JsonOption
-from triplegain.cli.database import database_url, open_database, open_server
+from triplegain.cli.database import database_url, with_database, with_server
 from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, moment, print_json, table_of
 from triplegain.config import Config, check_config, home_dir, load_config, read_environment
 from triplegain.domain.clock import SystemClock
@@ -33,9 +33,10 @@ from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
 from triplegain.storage.binaries import wheel_installation
+from triplegain.storage.database import Database
 from triplegain.storage.home_database import cluster_folder
 from triplegain.storage.server_identity import choose_identity
-from triplegain.storage.server_status import ServerStatus, read_server_status
+from triplegain.storage.server_status import read_server_status
 from triplegain.storage.session_lock import session_holder
 from triplegain.storage.session_reader import SessionReader
 
@@ -108,7 +109,7 @@ def examine() -> list[Finding]:
     findings.append(Finding("configuration", _OK, "valid"))
     findings += _guarded("trading mode", lambda: _mode(config))
     findings += _guarded("PostgreSQL", lambda: _server(config))
-    findings += _guarded("database", lambda: _database(config))
+    findings += _guarded("database", _database)
     findings += _guarded("API port", lambda: _port(config))
     findings += _guarded("Kraken", lambda: _kraken(config))
     findings += _guarded("recorded markets", _captures)
@@ -202,29 +203,23 @@ def _server(config: Config) -> Iterator[Finding]:
     yield Finding("PostgreSQL", _OK, f"embedded, run by {user}")
 
 
-def _database(config: Config) -> Iterator[Finding]:
+def _database() -> Iterator[Finding]:
     """Starts the server; the cluster is made here if this is the first time."""
-    status = asyncio.run(_look_at_server(config))
+    status = with_server(read_server_status)
     found = f"PostgreSQL {status.version} answers, {status.size_bytes / 1e6:,.1f} MB"
     if status.pending:
         missing = len(status.pending)
         yield Finding("database", _OK, f"{found}; {missing} migrations to apply, the next start does so")
         return
     yield Finding("database", _OK, f"{found}; schema up to date")
-    yield from asyncio.run(_sessions(config))
+    yield from with_database(_sessions)
 
 
-async def _look_at_server(config: Config) -> ServerStatus:
-    async with open_server(config, home_dir()) as url:
-        return await read_server_status(url)
-
-
-async def _sessions(config: Config) -> list[Finding]:
-    async with open_database(config, home_dir()) as database:
-        sessions = await SessionReader(database).list_sessions(include_ended=False)
-        active = [each.session_id for each in sessions if each.status is SessionStatus.ACTIVE]
-        async with database.transaction("looking at the locks") as connection:
-            running = [each for each in active if await session_holder(connection, each) is not None]
+async def _sessions(database: Database) -> list[Finding]:
+    sessions = await SessionReader(database).list_sessions(include_ended=False)
+    active = [each.session_id for each in sessions if each.status is SessionStatus.ACTIVE]
+    async with database.transaction("looking at the locks") as connection:
+        running = [each for each in active if await session_holder(connection, each) is not None]
     left = [each for each in active if each not in running]
     if left:
         action = "their process is gone; the next `tg paper` of the same feed goes on, or `tg session end ID`"

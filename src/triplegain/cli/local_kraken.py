@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from triplegain.app.starting import stop_on_signals
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.local_kraken import LocalKraken, SentLog
@@ -58,10 +58,7 @@ def _number(speed: str) -> float:
 async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as_json: bool) -> None:
 
     over = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Not on Windows: there Ctrl-C interrupts the program.
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, over.set)
+    stop_on_signals(over.set)
     async with LocalKraken(path, settings, on_sent=sent) as server:
         _tell(server, as_json)
         await server.serve_until(over)

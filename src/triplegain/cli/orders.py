@@ -52,7 +52,7 @@ def place(
         "post_only": post_only,
     }
     with running_system(session) as api:
-        tell(as_json, api.place({field: value for field, value in wanted.items() if value is not None}), _line)
+        tell(as_json, api.place(wanted), _line)
 
 
 def amend(

@@ -12,6 +12,7 @@ from rich.console import Console
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_run import run_paper
 from triplegain.app.starting import start_paper_process
+from triplegain.cli.client import OneLineOption
 from triplegain.cli.view import LiveView
 
 
@@ -36,9 +37,7 @@ def paper(
     apply_config: Annotated[
         bool, typer.Option("--apply-config", help="a stored session takes what the configuration says now")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
-    ] = False,
+    as_json: OneLineOption = False,
 ) -> None:
     """Trade on paper: an exchange filled from a real order book, an exact ledger, no key and no real money.
 

@@ -34,8 +34,7 @@ def close(
     """Begin to take a position off, by an order on the market."""
     words = "`position list --all` shows when it is over"
     with running_system(session) as api:
-        body = None if quantity is None else {"quantity": quantity}
-        answer = api.post(f"/paper/positions/{part(name)}/close", body)
+        answer = api.post(f"/paper/positions/{part(name)}/close", {"quantity": quantity})
         what = ", ".join(answer["positions"]) if quantity is None else f"{quantity} of {name}"
         tell(as_json, answer, lambda _: f"PAPER  closing {what}: {words}")
 

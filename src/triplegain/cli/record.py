@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from triplegain.app.record_run import RecordOptions, RecordView, run_record
+from triplegain.cli.client import OneLineOption
 from triplegain.cli.tables import LOSS, WARNING, duration
 from triplegain.config import home_dir, load_config
 from triplegain.venues.kraken.settings import BookDepth
@@ -34,9 +35,7 @@ def record(
     ] = None,
     duration: Annotated[str | None, typer.Option(help="stop after so long: 60s, 5m, 2h, 1d")] = None,
     depth: Annotated[int | None, typer.Option(help="levels a side: 10, 25, 100, 500, 1000")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="end with one line of JSON, and nothing else on stdout")
-    ] = False,
+    as_json: OneLineOption = False,
 ) -> None:
     """Record Kraken's live market, every message as it came, until Ctrl-C. Nothing is traded, no key is needed."""
 

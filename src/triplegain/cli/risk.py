@@ -67,8 +67,7 @@ def check(
         "leverage": leverage,
     }
     with running_system(session) as api:
-        verdict = api.post("/risk/validate", {field: value for field, value in asked.items() if value is not None})
-        tell(as_json, verdict, verdict_view)
+        tell(as_json, api.post("/risk/validate", asked), verdict_view)
 
 
 def reset(

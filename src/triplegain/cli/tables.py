@@ -32,26 +32,25 @@ _F = TypeVar("_F", Decimal, str)
 _FOUR_DIGITS, _EIGHT_DIGITS = Context(prec=4), Context(prec=8)
 
 
-def usd(value: Figure) -> Text:
-    """Dollars to the cent."""
-    return _figure(value, ",.2f")
+def _figure(form: str, unit: str = "", *, coloured: bool = False) -> Callable[[Figure], Text]:
+    def shown(value: Figure) -> Text:
+        if value is None:
+            return _unknown()
+        number = Decimal(value)
+        return Text(f"{number:{form}}{unit}", style=_colour(number) if coloured else "")
+
+    return shown
 
 
-def signed_usd(value: Figure) -> Text:
-    return _figure(value, "+,.2f", coloured=True)
-
-
-def signed_percent(value: Figure) -> Text:
-    return _figure(value, "+,.2f", " %", coloured=True)
-
-
-def percent(value: Figure) -> Text:
-    return _figure(value, ",.1f", " %")
-
-
-def price(value: Figure) -> Text:
-    """A price as it is: its tick decides its digits."""
-    return _figure(value, ",f")
+#: Dollars to the cent.
+usd = _figure(",.2f")
+signed_usd = _figure("+,.2f", coloured=True)
+signed_percent = _figure("+,.2f", " %", coloured=True)
+percent = _figure(",.1f", " %")
+#: A price as it is: its tick decides its digits.
+price = _figure(",f")
+#: A price that no tick has rounded.
+average = _figure(",.10g")
 
 
 def amount(value: Decimal | None, asset: str = "") -> Text:
@@ -69,11 +68,6 @@ def signed_amount(value: Figure, asset: str = "") -> Text:
 def blank(value: _F | None, shown: Callable[[_F], Text]) -> Text:
     """Nothing where there is nothing, and not `unknown`."""
     return Text() if value is None else shown(value)
-
-
-def average(value: Figure) -> Text:
-    """A price that no tick has rounded."""
-    return _figure(value, ",.10g")
 
 
 def worded(word: str) -> str:
@@ -180,13 +174,6 @@ def pairs(rows: Iterable[tuple[str, RenderableType]], title: str | None = None) 
 def print_json(value: object) -> None:
     """One JSON document, indented. Money is text, an unknown number null."""
     print(json.dumps(plain_json(value), indent=2, ensure_ascii=False))
-
-
-def _figure(value: Figure, form: str, unit: str = "", *, coloured: bool = False) -> Text:
-    if value is None:
-        return _unknown()
-    number = Decimal(value)
-    return Text(f"{number:{form}}{unit}", style=_colour(number) if coloured else "")
 
 
 def _coins(value: Decimal) -> str:

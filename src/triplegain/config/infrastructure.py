@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from triplegain.api.access import RequestLimits
+from triplegain.api.access import RequestLimits, is_loopback
 from triplegain.domain.configured import AtOddsError, key, part
 from triplegain.domain.written import (
     AT_LEAST_ONE,
@@ -86,17 +85,8 @@ class ApiSettings:
     limits_per_minute: RequestLimits = part(RequestLimits, "limits_per_minute")
 
     def __post_init__(self) -> None:
-        if not (self.allow_remote or _is_loopback(self.host)):
+        if not (self.allow_remote or is_loopback(self.host)):
             raise AtOddsError(f"host {self.host} can be reached from other machines: set allow_remote: true to mean it")
-
-
-def _is_loopback(host: str) -> bool:
-    if host.strip().casefold() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip()).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ the query, before the limit. `newest_first` walks the other way, from the end or
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +37,7 @@ from triplegain.storage.pages import READING, Pages
 from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
 from triplegain.storage.session_store import SESSION_QUERY, session_row
 
+_VOTES_MAX = 100_000
 #: From the last task and symbol to the first, one step down the index for each, however many rows they have.
 _LATEST_ANALYSES = """
 WITH RECURSIVE latest AS (
@@ -119,6 +121,15 @@ class SessionReader:
         query = f"SELECT * FROM paper_orders WHERE session_id = $1 AND {column} = $2"
         row = await self._database.row(READING, query, session_id, value)
         return None if row is None else rows.order_record(row)
+
+    async def votes_of(self, session_id: str, decisions: Collection[DecisionRecord]) -> Mapping[int, list[VoteRecord]]:
+        """All votes that counted, by the number of the decision; none where nobody voted."""
+        numbers = [each.number for each in decisions]
+        found: defaultdict[int, list[VoteRecord]] = defaultdict(list)
+        for vote in await self.votes(session_id, decision_numbers=numbers, limit=_VOTES_MAX):
+            assert vote.decision_number is not None
+            found[vote.decision_number].append(vote)
+        return found
 
     async def latest_analyses(self, session_id: str) -> list[AnalysisRecord]:
         """The last of each task and symbol, by task and symbol."""
