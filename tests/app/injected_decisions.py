@@ -77,7 +77,7 @@ class Decisions:
     """One moment of a demo session that holds bitcoin."""
 
     def __init__(self) -> None:
-        market = demo(seconds=8)
+        market = demo(seconds=8, past=True)
         session = TradingSession(settings_for(market, baseline=None, decision=_SETTINGS))
         self._session = session
         for number, event in enumerate(market.events()):

@@ -1,9 +1,16 @@
-"""The real command line in processes of its own, on a home of its own."""
+"""The real command line in processes of its own, on a home of its own.
+
+A command that is waited for is forked from a server that has loaded the program already: loading takes longer than most
+commands. It is a process all the same, with its own environment, folder, output and exit code.
+"""
 
 from __future__ import annotations
 
+import atexit
 import json
+import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -57,6 +64,28 @@ class Finished:
         return error
 
 
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["triplegain.cli", "triplegain.app.paper_run", "triplegain.cli.paper", "triplegain.cli.report"]
+)
+
+
+def _carry_out(module: str, words: tuple[str, ...], environ: dict[str, str], folder: Path, outputs: list[Path]) -> None:
+    """What `python -m module words` does, in a process that is forked for it."""
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(folder)
+    for number, path in enumerate((Path(os.devnull), *outputs)):
+        os.dup2(os.open(path, os.O_RDWR), number)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")  # noqa: SIM115
+    sys.argv = [module, *words]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        # A forked process ends without them.
+        atexit._run_exitfuncs()
+
+
 class Running:
     """A command that runs. Its output goes to files: children that outlive it would hold a pipe open."""
 
@@ -103,10 +132,7 @@ class PaperHome:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def start(self, *words: str, module: str = "triplegain", environ: Mapping[str, str] | None = None) -> Running:
-        outputs = self.path.parent / f"{self.path.name}.output"
-        outputs.mkdir(exist_ok=True)
-        number = next(self._numbers)
-        stdout, stderr = outputs / f"{number}.stdout", outputs / f"{number}.stderr"
+        stdout, stderr = self._outputs()
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *words],
@@ -125,7 +151,15 @@ class PaperHome:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Finished:
-        return self.start(*words, module=module, environ=environ).wait(timeout_s)
+        stdout, stderr = outputs = self._outputs()
+        given = self._environment() | dict(environ or {})
+        process = _FORKS.Process(target=_carry_out, args=(module, words, given, self.path.parent, outputs))
+        process.start()
+        process.join(timeout_s)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"{words} takes more than {timeout_s:g} s: {stderr.read_text()}")
+        return Finished(process.exitcode, stdout.read_text(), stderr.read_text())
 
     def paper(self, *words: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         """`paper --speed max --json` to its end; the summary."""
@@ -141,6 +175,16 @@ class PaperHome:
         finally:
             if not running.is_over:
                 running.kill()
+
+    def _outputs(self) -> list[Path]:
+        """New files for standard output and standard error."""
+        folder = self.path.parent / f"{self.path.name}.output"
+        folder.mkdir(exist_ok=True)
+        number = next(self._numbers)
+        files = [folder / f"{number}.stdout", folder / f"{number}.stderr"]
+        for file in files:
+            file.touch()
+        return files
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

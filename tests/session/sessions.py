@@ -19,8 +19,16 @@ WITHOUT_COOLDOWNS = RiskLimits(cooldowns_ns=dict.fromkeys(CoolDownKind, 0))
 START_NS = 1_767_225_600 * SECOND_NS
 
 
-def demo(seed: int = 3, seconds: int = 150) -> DemoMarket:
-    return DemoMarket(seed, START_NS, duration_ns=seconds * SECOND_NS)
+class _Young(DemoMarket):
+    """Without candles of before its first price."""
+
+    _past = ()
+
+
+def demo(seed: int = 3, seconds: int = 150, past: bool = False) -> DemoMarket:
+    """`past`: indicators are warm from the first price on, which takes a start as long as some minutes of market."""
+    kind = DemoMarket if past else _Young
+    return kind(seed, START_NS, duration_ns=seconds * SECOND_NS)
 
 
 def settings_for(feed: Any, **changes: Any) -> SessionSettings:

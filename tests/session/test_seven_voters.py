@@ -58,7 +58,7 @@ def test_seven_models_from_configuration_take_one_decision(
     decision = replace(
         decision, tasks=tuple(replace(task, after=()) for task in decision.tasks if task.name == "decision")
     )
-    feed = market(seconds=20)
+    feed = market(seconds=20, past=True)
     session = open_session(feed, baseline=None, decision=decision)
     asked: list[Any] = []
     decisions: list[Any] = []

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
@@ -74,7 +75,7 @@ async def test_what_is_known_stays_and_what_contradicts_it_is_counted(
     assert await writer.store_candles(BTC, MINUTE_NS, given, [minutes(0, 5)], "one") == CandlesStored(5, 0, 0)
     assert await writer.store_candles(BTC, MINUTE_NS, given, [minutes(0, 5)], "two") == CandlesStored(0, 5, 0)
     # minute 1 has another close, minute 2 is quiet here, minute 5 is new
-    other = [given[0], replace(given[1], close=1000), *given[3:], candle(5, 1005)]
+    other = [given[0], structs.replace(given[1], close=1000), *given[3:], candle(5, 1005)]
     stored = await writer.store_candles(BTC, MINUTE_NS, other, [minutes(0, 6)], "two")
     assert stored == CandlesStored(1, 4, 2)
     assert await candles(history) == [*given, candle(5, 1005)]
@@ -86,7 +87,9 @@ async def test_binary_dust_in_a_volume_is_no_contradiction(writer: MarketWriter)
     given = candle(0, 1001, volume=10**9)
     await writer.store_candles(BTC, MINUTE_NS, [given], [minutes(0, 1)], "one")
     for volume, different in ((10**9 + 1, 0), (10**9 + 100, 1)):
-        again = await writer.store_candles(BTC, MINUTE_NS, [replace(given, volume=volume)], [minutes(0, 1)], "two")
+        again = await writer.store_candles(
+            BTC, MINUTE_NS, [structs.replace(given, volume=volume)], [minutes(0, 1)], "two"
+        )
         assert again.different == different
 
 
@@ -104,7 +107,7 @@ async def test_a_longer_candle_needs_all_its_minutes_known(history: MarketHistor
 async def test_a_stored_longer_candle_stands_in_where_minutes_are_not_known(
     history: MarketHistory, writer: MarketWriter
 ) -> None:
-    hours = [replace(candle(60 * hour, 1001), length_ns=60 * MINUTE_NS) for hour in range(3)]
+    hours = [structs.replace(candle(60 * hour, 1001), length_ns=60 * MINUTE_NS) for hour in range(3)]
     await writer.store_candles(BTC, 60 * MINUTE_NS, hours, [minutes(0, 180)], "file")
     await writer.store_candles(BTC, MINUTE_NS, [candle(60, 1007)], [minutes(60, 120)], "kraken")
     made = Candle("BTC/USDT", 60 * MINUTE_NS, 60 * MINUTE_NS, 1000, 1007, 1000, 1007, 100, 2)
@@ -253,7 +256,7 @@ async def test_an_instrument_is_remembered_with_the_finest_tick_it_had(
 async def test_a_candle_whose_high_is_below_its_close_is_refused_with_all_of_its_batch(
     history: MarketHistory, writer: MarketWriter
 ) -> None:
-    bad: Sequence[Candle] = [candle(0, 1000), replace(candle(1, 1001), high=1000)]
+    bad: Sequence[Candle] = [candle(0, 1000), structs.replace(candle(1, 1001), high=1000)]
     with pytest.raises(StorageError) as refused:
         await writer.store_candles(BTC, MINUTE_NS, bad, [minutes(0, 2)], "kraken")
     assert isinstance(refused.value.__cause__, asyncpg.CheckViolationError)

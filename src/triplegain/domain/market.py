@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from triplegain.domain.orders import Side
 
@@ -32,8 +33,7 @@ class FeedState(StrEnum):
     MISSED = "missed"
 
 
-@dataclass(frozen=True, slots=True)
-class BookUpdate:
+class BookUpdate(Struct, frozen=True):
     """Levels set to new absolute sizes; a snapshot replaces the whole book of `depth` levels a side (0: unlimited)."""
 
     symbol: str
@@ -45,8 +45,7 @@ class BookUpdate:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BestQuote:
+class BestQuote(Struct, frozen=True):
     """Best bid and ask, newer than the depth book: it trims the book to itself."""
 
     symbol: str
@@ -56,8 +55,7 @@ class BestQuote:
     ask: Level
 
 
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
+class PublicTrade(Struct, frozen=True):
     """One line of the public tape. `side` is the taker's."""
 
     symbol: str
@@ -69,8 +67,7 @@ class PublicTrade:
     trade_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(Struct, frozen=True):
     """Open, high, low, close in ticks and volume in lots over [open_time_ns, open_time_ns + length_ns)."""
 
     symbol: str
@@ -88,8 +85,7 @@ class Candle:
         return self.open_time_ns + self.length_ns
 
 
-@dataclass(frozen=True, slots=True)
-class CandleClosed:
+class CandleClosed(Struct, frozen=True):
     """A finished candle as a market event, when candles are all a feed has."""
 
     symbol: str
@@ -98,8 +94,7 @@ class CandleClosed:
     candle: Candle
 
 
-@dataclass(frozen=True, slots=True)
-class FeedStatus:
+class FeedStatus(Struct, frozen=True):
     """The feed of one instrument became usable or unusable; matching stops unless `state` is SYNCED."""
 
     symbol: str
@@ -109,8 +104,7 @@ class FeedStatus:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """The feed is alive though nothing happened. `symbol` is empty: it speaks for the whole feed."""
 
     exchange_time_ns: int
@@ -118,8 +112,7 @@ class Heartbeat:
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed:
+class TimePassed(Struct, frozen=True):
     """Nothing was said for a while, and it is this late by our clock. No sign of life. `symbol` is empty."""
 
     exchange_time_ns: int
@@ -127,8 +120,7 @@ class TimePassed:
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PastCandles:
+class PastCandles(Struct, frozen=True):
     """Closed candles from before the feed began, oldest first, and the one still open (None: not known).
 
     They warm indicators up and fill no order.

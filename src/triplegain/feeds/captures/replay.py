@@ -6,10 +6,12 @@ import hashlib
 import heapq
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
