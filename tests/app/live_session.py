@@ -13,7 +13,7 @@ from tests.session.sessions import WITHOUT_COOLDOWNS
 
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock
-from triplegain.domain.market import FeedState, FeedStatus, MarketEvent, PublicTrade
+from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
@@ -82,8 +82,8 @@ class WatchedSession(TradingSession):
         self._clock = clock
         self._last_fill = 0
 
-    def on_event(self, event: MarketEvent) -> None:
-        super().on_event(event)
+    def on_event(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> Sequence[Candle]:
+        closed = super().on_event(event, told)
         self.journal.events += 1
         late_ns = self._clock.now_ns() - event.received_at_ns
         self.lags.add(late_ns)
@@ -91,6 +91,7 @@ class WatchedSession(TradingSession):
         if fills and fills[-1].fill_number != self._last_fill:
             self._last_fill = fills[-1].fill_number
             self.fill_lags.add(late_ns)
+        return closed
 
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None

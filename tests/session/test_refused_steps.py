@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+import pytest
 from tests.session.stored_parts import stored_by
 
 from triplegain.agents.ema_baseline import BaselineSettings
@@ -120,14 +121,17 @@ async def play(
                     tasks.append(asyncio.get_running_loop().create_task(asked))
             yield event
 
-    async def rebuild() -> Built:
+    async def rebuild(stand: Callable[[TradingSession], bool]) -> Built:
         session, again = open_session(feed, **changes), feed.events()
         position = store.batches[-1].feed_position if store.batches else 0
-        for event in islice(again, position):
-            session.observe(event)
+        if live:
+            assert stand(session) == bool(store.batches)
+        else:
+            for event in islice(again, position):
+                session.observe(event)
         if store.batches:
             session.restore(stored_by(store.batches))
-        return Built(session, as_it_comes(again) if live else again, position)
+        return Built(session, told if live else again, position)
 
     session = open_session(feed, **changes)
     told: Any = as_it_comes(events()) if live else events()
@@ -136,6 +140,7 @@ async def play(
         ended: Ending | Exception = await runner.run()
     except Exception as error:
         ended = error
+
     return list(await asyncio.gather(*tasks)), runner, ended
 
 
@@ -169,22 +174,24 @@ async def test_on_a_live_market_nothing_that_follows_on_a_refused_step_is_stored
     assert isinstance(last, Done) and last.record.status is OrderStatus.FILLED
 
 
-async def test_it_leaves_nothing_behind(open_session: Any, market: Any) -> None:
+@pytest.mark.parametrize("live", [False, True])
+async def test_it_leaves_nothing_behind(open_session: Any, market: Any, live: bool) -> None:
     """The record is that of a session which nobody asked for it."""
     without, store = Store(names(), takes_time=False), Store(names("wrong"), takes_time=False)
     right = [PlaceOrder(order("first")), PlaceOrder(order("last", "1000"))]
-    await play(open_session, market, without, *right)
-    await play(open_session, market, store, right[0], PlaceOrder(order("wrong")), right[1])
+    await play(open_session, market, without, *right, live=live)
+    await play(open_session, market, store, right[0], PlaceOrder(order("wrong")), right[1], live=live)
     assert store.refused == 2
     assert store.money() == without.money()
     assert stored_by(store.batches) == stored_by(without.batches)
 
 
-async def test_what_a_trader_does_meanwhile_is_the_same(open_session: Any, market: Any) -> None:
+@pytest.mark.parametrize("live", [False, True])
+async def test_what_a_trader_does_meanwhile_is_the_same(open_session: Any, market: Any, live: bool) -> None:
     baseline = BaselineSettings()
     without, store = Store(names()), Store(names("wrong"))
-    await play(open_session, market, without, baseline=baseline)
-    await play(open_session, market, store, PlaceOrder(order("wrong")), baseline=baseline)
+    await play(open_session, market, without, baseline=baseline, live=live)
+    await play(open_session, market, store, PlaceOrder(order("wrong")), baseline=baseline, live=live)
     assert store.refused == 2 and any(batch.fills for batch in store.batches)
     assert store.money() == without.money()
 
@@ -223,6 +230,46 @@ async def test_a_resting_order_is_taken_out_of_the_book(open_session: Any, marke
     _, runner, ended = await play(open_session, market, store, resting, PlaceOrder(order("other")))
     assert ended is Ending.FEED_OVER and _is_out(store)
     assert not list(runner.session.executor.orders.open_orders())
+
+
+def first_entry(*words: str) -> Refuses:
+    """A store that cannot hold the first entry of a trader as it was sent, nor a row of it whose order is so named."""
+
+    def refuses(batch: CommitBatch) -> int | None:
+        for each in batch.orders:
+            request = each.request
+            if request.purpose == "entry" and each.order_number == 1 and (request.quantity or "not at all" in words):
+                return 1
+        return None
+
+    return refuses
+
+
+@pytest.mark.parametrize("live", [False, True])
+async def test_an_order_of_a_trader_that_cannot_be_stored_as_it_is_sent_is_taken_out_as_it_is_sent(
+    open_session: Any, market: Any, live: bool
+) -> None:
+    store = Store(first_entry())
+    _, runner, ended = await play(open_session, market, store, baseline=BaselineSettings(), live=live)
+    assert ended is Ending.FEED_OVER and runner.session.halted == "" and store.refused == 1
+    rows = {order.order_number: order for batch in store.batches for order in batch.orders}
+    first = rows.pop(1)
+    assert (first.status, first.filled_quantity) == (OrderStatus.ERROR, 0)
+    assert first.reason == "taken out: a row is out of range"
+    assert [a.message for batch in store.batches for a in batch.alerts if a.kind is AlertKind.ORDER_TAKEN_OUT] == [
+        f"{first.request.client_order_id} was taken out: a row is out of range"
+    ]
+    # The trader goes on, and nothing is held or waited for.
+    assert any(order.status is OrderStatus.FILLED for order in rows.values())
+    held = [order for order in rows.values() if not order.status.is_final]
+    assert held or all(balance.held == 0 for balance in store.batches[-1].balances)
+
+
+async def test_an_order_that_cannot_even_be_stored_as_taken_out_halts(open_session: Any, market: Any) -> None:
+    store = Store(first_entry("not at all"))
+    _, runner, ended = await play(open_session, market, store, baseline=BaselineSettings())
+    assert isinstance(ended, CommitRefusedError) and store.refused == 2
+    assert runner.session.halted == "a row is out of range; and again after an order had been taken out"
 
 
 def _is_out(store: Store) -> bool:

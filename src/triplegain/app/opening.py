@@ -292,10 +292,22 @@ class SessionOpening:
             opened.session.alert(AlertKind.CONFIGURATION_CHANGED, words)
         return opened
 
-    async def again(self, opened: OpenedSession) -> OpenedSession:
-        """A running session, built again from what is stored as at a start; what is in memory is given up."""
-        await opened.opened_feed.aclose()
-        record = opened.record
+    async def again(self, opened: OpenedSession, stand: Callable[[TradingSession], bool]) -> OpenedSession:
+        """A running session, built again from what is stored; what is in memory is given up.
+
+        A live feed goes on, and `stand` puts the markets where they stood at the last step that is stored.
+        """
+        record, feed = opened.record, opened.opened_feed
+        if record.feed == LIVE:
+            stored = await self._store.stored(record.session_id)
+            session = self._build(record, feed.source)
+            is_there = stand(session)
+            if stored.parts:
+                session.restore(stored.parts, stored.rows)
+                if not is_there:
+                    session.begin_away()
+            return replace(opened, session=session, position=stored.feed_position)
+        await feed.aclose()
         async with self._closing_on_failure():
             feed = await self._open_feed(record.feed, record.seed, record)
             return self._taken_up(await self._store.stored(record.session_id), feed)

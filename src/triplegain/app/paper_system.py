@@ -115,8 +115,8 @@ class PaperSystem:
             rebuild=self._built_again,
         )
 
-    async def _built_again(self) -> OpenedSession:
-        self._opened = await self._opening.again(self.opened)
+    async def _built_again(self, stand: Callable[[TradingSession], bool]) -> OpenedSession:
+        self._opened = await self._opening.again(self.opened, stand)
         return self._opened
 
     def stop(self) -> None:

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from triplegain.domain.market import Level
 
 BID, ASK = 0, 1
 _NO_TIME = -1
 _UNSWEPT = (_NO_TIME, 0)
+
+#: Of both sides levels, prices and prints; sweeps, what is known, times.
+BookSeen = tuple[Any, Any, Any, Any, Any, int, int, bool]
 
 
 class OrderBook:
@@ -44,6 +48,22 @@ class OrderBook:
         self.time_ns = _NO_TIME
         #: Trades or sweeps are recorded that the depth has not confirmed yet.
         self.unsettled = False
+
+    def seen(self) -> BookSeen:
+        """The public book as it is; what was taken of it is kept elsewhere."""
+        levels, prices = tuple(map(dict, self.levels)), tuple(map(list, self.prices))
+        prints = tuple({price: tuple(waiting) for price, waiting in side.items()} for side in self.prints)
+        rest = tuple(self._swept), tuple(self._known), self._printed_at_ns, self.time_ns, self.unsettled
+        return levels, prices, prints, *rest
+
+    def see(self, seen: BookSeen) -> None:
+        """Put an empty book where another one was."""
+        levels, prices, prints, swept, known, self._printed_at_ns, self.time_ns, self.unsettled = seen
+        self._swept, self._known = list(swept), list(known)
+        for side in (BID, ASK):
+            self.levels[side].update(levels[side])
+            self.prices[side].extend(prices[side])
+            self.prints[side].update((price, list(waiting)) for price, waiting in prints[side].items())
 
     def best_bid(self) -> int | None:
         prices = self.prices[BID]

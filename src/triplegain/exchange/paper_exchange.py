@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from triplegain.domain import ids
 from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderRejected, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
-from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, TimeInForce
+from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, TimeInForce
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
@@ -32,6 +33,10 @@ from triplegain.ledger.wallet import Wallet
 
 #: How many final client order ids are remembered here; the session's record remembers all of them.
 _RECENT_IDS = 256
+#: What stands in the row of an order that could not be stored as it was sent.
+_BARE: dict[str, Any] = {
+    "quantity": Decimal(0), "terms": Market(), "time_in_force": TimeInForce.GTC, "expires_at_ns": None, "leverage": 1,
+}  # fmt: skip
 
 
 class ExchangeNumbers(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +79,8 @@ class PaperExchange:
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
         self.order_count = 0
+        #: Requests that no row can hold, with the words for it: sent again, they are over at once.
+        self.unstorable: dict[OrderRequest, str] = {}
         self._arriving_ns = 0
         self._open: dict[str, int] = {}
         self.next_due_ns = self.agenda.next_due_ns
@@ -123,6 +130,9 @@ class PaperExchange:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""
         if request.client_order_id in self.orders or request.client_order_id in self._recent:
             return
+        taken_out = self.unstorable.get(request) if self.unstorable else None
+        if taken_out is not None:
+            request = msgspec.structs.replace(request, **_BARE)
         self.order_count += 1
         number = self.order_count
         order_id = ids.order_id(self.session, number)
@@ -141,6 +151,8 @@ class PaperExchange:
         self._keep(order)
         self.touch(order.key)
         self._schedule(arrives_ns, Place(number))
+        if taken_out is not None:
+            self.take_out(number, taken_out)
 
     def cancel(self, client_order_id: str) -> None:
         self._schedule(self._arrival_ns(self.latency.cancel()), Cancel(client_order_id))

@@ -22,7 +22,7 @@ from triplegain.domain.market import (
     TimePassed,
 )
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
-from triplegain.exchange.book import ASK, BID, OrderBook
+from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
 from triplegain.exchange.catch_up import MISSED_TRADE, lose_places, meet_missed_trade
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
@@ -59,6 +59,8 @@ class MarketStanding(msgspec.Struct, frozen=True):
 
 
 _UNTOUCHED = MarketStanding()
+#: The book, what was told beside it, and when we learnt of it.
+MarketSeen = tuple[BookSeen, MarketStanding, int]
 
 
 class VenueMarket:
@@ -363,6 +365,18 @@ class VenueMarket:
             self.last, self.last_at_ns, self.state, self.state_reason, self.rate.value, self.rate.at_ns
         )
         return None if now == _UNTOUCHED else now
+
+    def seen(self) -> MarketSeen:
+        """What the feed has told of this market."""
+        standing = MarketStanding(self.last, self.last_at_ns, self.state, self.state_reason)
+        return self.book.seen(), standing, self.received_at_ns
+
+    def see(self, seen: MarketSeen) -> None:
+        """Put a new market where the feed had left another."""
+        book, standing, self.received_at_ns = seen
+        self.book.see(book)
+        self.last, self.last_at_ns = standing.last, standing.last_at_ns
+        self.state, self.state_reason = standing.state, standing.state_reason
 
     def restore(self, stored: MarketStanding) -> None:
         """What the feed has told already stays as the feed left it."""

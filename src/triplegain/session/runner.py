@@ -1,13 +1,15 @@
 """Runs a trading session on a feed: paces it, stores each step before anybody hears of it, and takes commands.
 
 A step that the store refuses is undone: the session is built again from what is stored, the market's messages since
-then are taken again, and the commands of that time one by one, each in a step of its own. The one that is refused again
-is answered so, and the others are done. Where no command is in the step, the order that the store names is taken out.
+then are taken again (a live market's are kept), and the commands of that time one by one, each in a step of its own.
+The one that is refused again is answered so, and the others are done. Where no command is in the step, the order that
+the store names is taken out.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,10 +28,12 @@ from triplegain.domain.exchange_events import (
     OrderRejected,
     OrderSubmitted,
 )
-from triplegain.domain.market import BookUpdate, MarketEvent
+from triplegain.domain.market import BookUpdate, Candle, MarketEvent
+from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import CommitBatch, OrderRecord
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
 
@@ -71,6 +75,11 @@ class Built(Protocol):
     def position(self) -> int: ...
 
 
+#: Builds a session again from what is stored. On a live market the feed goes on, and before the session is put back it
+#: is given to `stand`, which puts its markets where they stood then; False: nothing was stored since the start.
+Rebuild = Callable[[Callable[[TradingSession], bool]], Awaitable[Built]]
+
+
 class SessionRunner:
     """One run of one session. `position` counts the feed's messages the session has processed since its beginning."""
 
@@ -86,11 +95,11 @@ class SessionRunner:
         position: int = 0,
         on_progress: Callable[[], None] | None = None,
         models: ModelPort | None = None,
-        rebuild: Callable[[], Awaitable[Built]] | None = None,
+        rebuild: Rebuild | None = None,
     ) -> None:
         """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines.
 
-        `rebuild` builds the session again from what is stored; None: a step that is refused ends the run.
+        `rebuild` None: a step that is refused ends the run.
         """
         self.session = session
         self.position = position
@@ -119,8 +128,13 @@ class SessionRunner:
         #: Where in the feed they are done again, and whether an order was taken out on the way there.
         self._again_at = 0
         self._has_taken_out = False
+        #: Of a live market: what is still to be taken, and what must be taken again where a step is refused.
+        self._coming: deque[Told] = deque()
+        self._kept = KeptMarket() if rebuild is not None and isinstance(events, AsyncIterator) else None
         self._refused: StepRefusedError | None = None
         self._refusals = 0
+        #: The order that the store has named.
+        self._at_fault: OrderRequest | None = None
         self._had_commands = False
 
     def stop(self) -> None:
@@ -198,17 +212,20 @@ class SessionRunner:
         """
         has_begun = False
         async for batch in batches:
-            await self._do_again()
-            for event in batch:
+            self._coming.extend((event, None) for event in batch)
+            while self._coming:
+                await self._do_again()
                 if self._must_stop():
                     return Ending.STOPPED
+                event, closed = self._coming.popleft()
                 has_begun = has_begun or isinstance(event, BookUpdate)
                 if has_begun and self._is_over(event):
                     return Ending.DURATION
-                await self._take(event)
+                await self._take(event, closed)
+            await self._do_again()
             if self._must_stop():
                 return Ending.STOPPED
-            if self.session.has_waiting:
+            if self.session.has_waiting or (self._kept and self._kept.is_long):
                 await self.commit()
             if self._asking is not None and self.session.has_questions:
                 self._asking.ask(self.session.take_undispatched())
@@ -229,8 +246,10 @@ class SessionRunner:
             raise self._refused
         return self._stop.is_set()
 
-    async def _take(self, event: MarketEvent) -> None:
-        self.session.on_event(event)
+    async def _take(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> None:
+        closed = self.session.on_event(event, told)
+        if self._kept is not None:
+            self._kept.add(event, closed)
         self.position += 1
         self.events_seen += 1
         if self.session.must_commit:
@@ -321,17 +340,21 @@ class SessionRunner:
             acts, self._acts = self._acts, []
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
+                if self._kept is not None:
+                    self._kept.begin_step(self.session)
                 await self._store.commit(self.session.settings.session_id, batch)
             except StepRefusedError as error:
                 if self._rebuild is None:
                     self.fail(error)
                 else:
-                    self._give_back(acts, error)
+                    self._give_back(acts, error, batch)
                 raise
             except BaseException as error:
                 self.fail(error)
                 raise
             self._stored = self._tried
+            if self._kept is not None:
+                self._kept.stored()
             if not self._is_behind:
                 self._has_taken_out = False
             if self._answers:
@@ -365,9 +388,11 @@ class SessionRunner:
             return await waiting.answer
         return done
 
-    def _give_back(self, acts: list[_Act], refused: StepRefusedError) -> None:
+    def _give_back(self, acts: list[_Act], refused: StepRefusedError, step: CommitBatch) -> None:
         """The step is undone, and with it what was done in memory while the store looked at it."""
         self._refused = refused
+        named = (order.request for order in step.orders if order.order_number == refused.order_number)
+        self._at_fault = next(named, None)
         self._refusals += 1
         given_back, self._acts = [*acts, *self._acts], []
         for act in given_back:
@@ -384,23 +409,30 @@ class SessionRunner:
         if doing is not None:
             doing.tell(refused)
         elif not self._had_commands:
-            if self._has_taken_out:
+            out = {each.client_order_id for each in self.session.exchange.unstorable}
+            if self._has_taken_out or (self._at_fault is not None and self._at_fault.client_order_id in out):
                 raise type(refused)(f"{refused}; and again after an order had been taken out") from refused
             if (taken_out := refused.order_number) is None:
                 raise refused
         if self._asking is not None:
             await self._asking.aclose()
         position = self.position
-        built = await self._rebuild()
+        built = await self._rebuild(self._stand)
+        built.session.exchange.unstorable = self.session.exchange.unstorable
         self.session, self._events, self.position = built.session, built.events, built.position
         self.events_seen -= position - self.position
-        self._again_at = self.position if isinstance(built.events, AsyncIterator) else max(position, self._again_at)
+        self._again_at = max(position, self._again_at)
+        if self._kept is not None:
+            self._coming.extendleft(reversed(self._kept.take_back()))
         self._refused, self._closed = None, False
         if taken_out is not None:
-            if not self.session.take_out(taken_out, str(refused)):
+            if not self.session.take_out(taken_out, self._at_fault, str(refused)):
                 raise refused
             await self.commit()
             self._has_taken_out = True
+
+    def _stand(self, session: TradingSession) -> bool:
+        return self._kept is not None and self._kept.stand(session, self.session)
 
     async def _do_again(self) -> None:
         """Commands of a refused step, each in a step of its own, once the market is back where they came."""

@@ -10,7 +10,7 @@ models) that are due at the time of an event come after the last event of that t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -25,9 +25,10 @@ from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
+from triplegain.domain.exchange_events import OrderCancelled
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
-from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.parts import STANDING, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, OpenRows, Outcome
 from triplegain.domain.refusals import Refusal
@@ -117,8 +118,11 @@ class TradingSession:
         self.prices.observe(event)
         self.market_view.on_event(event)
 
-    def on_event(self, event: MarketEvent) -> None:
-        """One message of the feed and everything that follows from it."""
+    def on_event(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> Sequence[Candle]:
+        """One message of the feed and everything that follows from it; the candles it closed.
+
+        `told`: of a message that is taken again, whose candles are known.
+        """
         time_ns = event.exchange_time_ns
         if not self._opened:
             self._open(time_ns)
@@ -126,7 +130,7 @@ class TradingSession:
             self._pass(time_ns - 1)
         self.exchange.on_event(event)
         self.prices.observe(event)
-        closed = self.market_view.on_event(event)
+        closed = self.market_view.on_event(event) if told is None else told
         if closed:
             self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
@@ -149,6 +153,7 @@ class TradingSession:
             self.watch.moved(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
+        return closed
 
     def begin_away(self) -> None:
         """A live session goes on after a pause: no market is in sync before its feed says so."""
@@ -222,6 +227,11 @@ class TradingSession:
         while True:
             for event in self.executor.settle():
                 self._visible.add(event)
+                if isinstance(event, OrderCancelled) and event.status is OrderStatus.ERROR:
+                    order = self.executor.order(event.client_order_id)
+                    position_id = "" if order is None else order.request.position_id or ""
+                    words = f"{event.client_order_id} was {event.reason}"
+                    self.alert(AlertKind.ORDER_TAKEN_OUT, words, event.symbol, position_id)
             if self._visible.next_ns > self.now_ns:
                 break
             while self._visible.next_ns <= self.now_ns:
@@ -375,16 +385,18 @@ class TradingSession:
         self._settle()
         return closing
 
-    def take_out(self, order_number: int, why: str) -> bool:
-        """End an order that cannot be stored as it stands, with an alert. False where it is not open."""
-        order = self.exchange.take_out(order_number, f"taken out: {why}")
-        if order is None:
-            return False
-        request = order.request
-        told = f"{request.client_order_id} was taken out: {why}"
-        self.alert(AlertKind.ORDER_TAKEN_OUT, told, request.symbol, request.position_id or "")
+    def take_out(self, order_number: int, request: OrderRequest | None, why: str) -> bool:
+        """End an order that cannot be stored as it stands, with an alert: now, or as soon as `request` is sent.
+
+        False where there is nothing to end.
+        """
+        reason = f"taken out: {why}"
+        if order_number > self.exchange.order_count and request is not None:
+            self.exchange.unstorable[request] = reason
+            return True
+        found = self.exchange.take_out(order_number, reason)
         self._settle()
-        return True
+        return found is not None
 
     def alert(self, kind: AlertKind, told: str, symbol: str = "", position_id: str = "") -> None:
         """For whoever reads the record."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from decimal import Decimal
 from typing import Protocol
 
@@ -67,6 +68,11 @@ class FeedHealth:
             return True
         return age_ns <= 2 * self._candle_length_ns.get(quote.symbol, self._lone_price_ns // 2)
 
+    def __copy__(self) -> FeedHealth:
+        other = FeedHealth(self._depth, self._candle_length_ns, self._alive_within_ns, self._lone_price_ns)
+        other._states, other._heard_ns = dict(self._states), self._heard_ns
+        return other
+
     def is_lone_price_fresh(self, quote: Quote, now_ns: int) -> bool:
         """A stored price, with no feed behind it."""
         return now_ns - quote.exchange_time_ns <= self._lone_price_ns
@@ -98,6 +104,10 @@ class HistoricalPrices(Protocol):
     async def latest(self, symbol: str, now_ns: int) -> Quote | None:
         """The last stored price not after that market time, source HISTORICAL."""
         ...
+
+
+#: The last quote of each symbol, and how the feed is.
+PricesSeen = tuple[dict[str, Quote], FeedHealth]
 
 
 class PaperPriceSource:
@@ -150,6 +160,14 @@ class PaperPriceSource:
     def quote(self, symbol: str, now_ns: int) -> Quote | None:
         """The freshest quote there is, None if all are too old. Of what is stored it sees what was looked up before."""
         return self._fresh(symbol, now_ns) or (self._mock.quote(symbol, now_ns) if self._mock else None)
+
+    def seen(self) -> PricesSeen:
+        """What the feed has told so far."""
+        return dict(self._quotes), copy(self._health)
+
+    def see(self, seen: PricesSeen) -> None:
+        """Put new prices where the feed had left others."""
+        self._quotes, self._health = dict(seen[0]), copy(seen[1])
 
     async def look_up(self, symbol: str, now_ns: int) -> None:
         """Read the stored price of a market for which nothing fresh is known."""

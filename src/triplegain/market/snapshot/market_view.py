@@ -80,6 +80,10 @@ class MarketView:
         self._heard_ns = max(self._heard_ns, time_ns)
         return closed
 
+    def take_over(self, other: MarketView) -> None:
+        """Go on with the candles of another view of the same markets, which is given up."""
+        self._views, self._heard_ns, self._next_close_ns = other._views, other._heard_ns, other._next_close_ns
+
     def _tell(self, view: SymbolView, event: MarketEvent) -> Sequence[Candle]:
         candles = view.candles
         match event:
