@@ -254,7 +254,7 @@ async def test_an_order_of_a_trader_that_cannot_be_stored_as_it_is_sent_is_taken
     assert ended is Ending.FEED_OVER and runner.session.halted == "" and store.refused == 1
     rows = {order.order_number: order for batch in store.batches for order in batch.orders}
     first = rows.pop(1)
-    assert (first.status, first.filled_quantity) == (OrderStatus.ERROR, 0)
+    assert first.status is OrderStatus.ERROR and not first.filled_quantity
     assert first.reason == "taken out: a row is out of range"
     assert [a.message for batch in store.batches for a in batch.alerts if a.kind is AlertKind.ORDER_TAKEN_OUT] == [
         f"{first.request.client_order_id} was taken out: a row is out of range"

@@ -338,6 +338,7 @@ class SessionRunner:
                 raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}") from self._failure
             self._tried = self._asked
             acts, self._acts = self._acts, []
+            batch: CommitBatch | None = None
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 if self._kept is not None:
@@ -388,11 +389,11 @@ class SessionRunner:
             return await waiting.answer
         return done
 
-    def _give_back(self, acts: list[_Act], refused: StepRefusedError, step: CommitBatch) -> None:
+    def _give_back(self, acts: list[_Act], refused: StepRefusedError, step: CommitBatch | None) -> None:
         """The step is undone, and with it what was done in memory while the store looked at it."""
         self._refused = refused
-        named = (order.request for order in step.orders if order.order_number == refused.order_number)
-        self._at_fault = next(named, None)
+        orders = () if step is None else step.orders
+        self._at_fault = next((each.request for each in orders if each.order_number == refused.order_number), None)
         self._refusals += 1
         given_back, self._acts = [*acts, *self._acts], []
         for act in given_back:
