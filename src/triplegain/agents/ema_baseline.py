@@ -6,20 +6,20 @@ and 0.5 % of the close, the target twice as far.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.baselines.baseline import Baseline, Kept
 from triplegain.domain.configured import AtOddsError, key
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
 from triplegain.domain.written import AT_LEAST_ONE, FRACTION, LOSS_PERCENT, POSITIVE
 
 
-class ExponentialAverage:
+class ExponentialAverage(Kept):
     """One value in, one average out. Plain floats; JSON keeps them exactly."""
+
+    kept = ("_count", "_sum", "_value")
 
     def __init__(self, period: int) -> None:
         self.period = period
@@ -41,15 +41,11 @@ class ExponentialAverage:
             self._value += (value - self._value) * (2 / (self.period + 1))
         return self.value
 
-    def state(self) -> dict[str, Any]:
-        return {"count": self._count, "sum": self._sum, "value": self._value}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._count, self._sum, self._value = state["count"], state["sum"], state["value"]
-
-
-class AverageTrueRange:
+class AverageTrueRange(Kept):
     """One candle in, one average out. The first candle has no true range: it lacks a close before it."""
+
+    kept = ("_count", "_value", "_close")
 
     def __init__(self, period: int) -> None:
         self.period = period
@@ -74,12 +70,6 @@ class AverageTrueRange:
             self._value += (true_range - self._value) / self.period
         return self.value
 
-    def state(self) -> dict[str, Any]:
-        return {"count": self._count, "value": self._value, "close": self._close}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._count, self._value, self._close = state["count"], state["value"], state["close"]
-
 
 _STEP = Decimal("0.000001")
 
@@ -103,33 +93,24 @@ class BaselineSettings:
             raise AtOddsError(f"fast ({self.fast}) must be below slow ({self.slow})")
 
 
-class EmaBaseline:
+class EmaBaseline(Baseline):
     """One symbol's baseline. Prices stay in ticks: only ratios leave this file."""
 
     name = "ema_baseline"
+    kept = ("_fast", "_slow", "_atr", "_candles", "last_close_ns", "_side")
 
     def __init__(self, symbol: str, settings: BaselineSettings | None = None) -> None:
-        self.symbol = symbol
+        super().__init__(symbol)
         self._settings = settings = settings or BaselineSettings()
         self._fast = ExponentialAverage(settings.fast)
         self._slow = ExponentialAverage(settings.slow)
         self._atr = AverageTrueRange(settings.atr_period)
+        self.warm_up = max(settings.fast, settings.slow, settings.atr_period + 1)
         self._candles = 0
-        #: When the last candle it has seen closed; 0 before the first.
-        self.last_close_ns = 0
         #: On which side of the slow average the fast one was last seen; 0 not yet.
         self._side = 0
 
-    @property
-    def warm_up(self) -> int:
-        """Candles before the first answer."""
-        return max(self._fast.period, self._slow.period, self._atr.period + 1)
-
-    def on_candle(self, candle: Candle) -> Answer:
-        """The answer to one closed candle. Candles come oldest first, each once; anything else is InvalidValueError."""
-        if candle.symbol != self.symbol or candle.close_time_ns <= self.last_close_ns:
-            raise InvalidValueError(f"{self.symbol}: a candle of {candle.symbol} is out of order")
-        self.last_close_ns = candle.close_time_ns
+    def _answer_to(self, candle: Candle) -> Answer:
         self._candles += 1
         fast, slow = self._fast.add(candle.close), self._slow.add(candle.close)
         atr = self._atr.add(candle.high, candle.low, candle.close)
@@ -152,24 +133,3 @@ class EmaBaseline:
         reasoning = f"EMA {self._fast.period} crossed {where} EMA {self._slow.period}"
         target = self._settings.target_stop_multiple * stop
         return AgentAnswer(action, self._settings.confidence, reasoning, stop, target)
-
-    def carried_out(self) -> None:
-        """Nothing is remembered: every candle is looked at by itself."""
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "fast": self._fast.state(),
-            "slow": self._slow.state(),
-            "atr": self._atr.state(),
-            "candles": self._candles,
-            "last_close_ns": str(self.last_close_ns),
-            "side": self._side,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._fast.restore(state["fast"])
-        self._slow.restore(state["slow"])
-        self._atr.restore(state["atr"])
-        self._candles = state["candles"]
-        self.last_close_ns = int(state["last_close_ns"])
-        self._side = state["side"]

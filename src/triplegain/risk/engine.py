@@ -22,7 +22,7 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.risk.objections import confidence_least
-from triplegain.risk.restrictions import BreakerAction, orders, restrictions, trips
+from triplegain.risk.restrictions import BREAKER_RULES, BreakerAction, orders, restrictions, trips
 from triplegain.risk.sizing import RISK_CONTEXT, known
 from triplegain.risk.state import (
     DAY_NS,
@@ -132,7 +132,7 @@ class RiskEngine:
                 trip for trip in trips(self._state, equity, self.limits.breakers) if trip.kind not in acting
             )
         for trip in tripped:
-            self._change(trip.rule, trip.words, now_ns, halts=(*self._state.halts, trip.halt))
+            self._change(BREAKER_RULES[trip.kind], trip.reason, now_ns, halts=(*self._state.halts, trip))
         return orders(tripped, self.limits.breakers)
 
     def on_transferred(self, usd: Decimal, now_ns: int) -> None:

@@ -38,45 +38,35 @@ class CloseEverything:
 BreakerAction = TightenStops | HalvePositions | CloseEverything
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """A breaker that equity has reached."""
-
-    kind: HaltKind
-    rule: Rule
-    until_ns: int | None
-    words: str
-
-    @property
-    def reason(self) -> Reason:
-        return Reason(self.rule, self.words)
-
-    @property
-    def halt(self) -> RiskHalt:
-        return RiskHalt(self.kind, self.until_ns, self.words)
+#: The rule of each breaker.
+BREAKER_RULES = {
+    HaltKind.DAILY: Rule.DAILY_LOSS,
+    HaltKind.WEEKLY: Rule.WEEKLY_LOSS,
+    HaltKind.DRAWDOWN: Rule.DRAWDOWN,
+}
 
 
-def trips(state: RiskState, equity: Decimal, limits: BreakerLimits) -> Iterator[Trip]:
-    """The breakers that `equity` has reached, the mildest first, whether or not they have acted before."""
+def trips(state: RiskState, equity: Decimal, limits: BreakerLimits) -> Iterator[RiskHalt]:
+    """The halts of the breakers that `equity` has reached, the mildest first, whether or not they have acted before."""
     day, week, peak = state.day_equity, state.week_equity, state.peak_equity
     if day is not None and _lost(day, equity, limits.daily_loss):
         until = state.day_start_ns + DAY_NS
         words = f"daily loss: {_percent(day, equity)} % today; no new trades before 00:00 UTC"
-        yield Trip(HaltKind.DAILY, Rule.DAILY_LOSS, until, words)
+        yield RiskHalt(HaltKind.DAILY, until, words)
     if week is not None and _lost(week, equity, limits.weekly_loss):
         until = state.week_start_ns + WEEK_NS
         words = f"weekly loss: {_percent(week, equity)} % this week; no new trades before Monday 00:00 UTC"
-        yield Trip(HaltKind.WEEKLY, Rule.WEEKLY_LOSS, until, words)
+        yield RiskHalt(HaltKind.WEEKLY, until, words)
     if peak is not None and _lost(peak, equity, limits.drawdown):
         words = f"drawdown: {_percent(peak, equity)} % from the peak; no new trades until an ADMIN reset"
-        yield Trip(HaltKind.DRAWDOWN, Rule.DRAWDOWN, None, words)
+        yield RiskHalt(HaltKind.DRAWDOWN, None, words)
 
 
-def orders(tripped: tuple[Trip, ...], limits: BreakerLimits) -> tuple[BreakerAction, ...]:
+def orders(tripped: tuple[RiskHalt, ...], limits: BreakerLimits) -> tuple[BreakerAction, ...]:
     """What the breakers that have just acted order. Where everything is closed, nothing else needs to be done."""
     kinds = {trip.kind for trip in tripped}
     if HaltKind.DRAWDOWN in kinds:
-        return (CloseEverything(next(trip.words for trip in tripped if trip.kind is HaltKind.DRAWDOWN)),)
+        return (CloseEverything(next(trip.reason for trip in tripped if trip.kind is HaltKind.DRAWDOWN)),)
     actions: list[BreakerAction] = []
     if HaltKind.DAILY in kinds:
         actions.append(TightenStops(limits.tightened_stop))
@@ -139,7 +129,7 @@ def restrictions(
         cooldowns=cooldowns,
         rebalance_cooldowns=rebalances,
         window=tuple(_banned(limits.trading_window, now_ns)),
-        breakers=tuple(trip.reason for trip in tripped if trip.kind not in halted),
+        breakers=tuple(Reason(BREAKER_RULES[trip.kind], trip.reason) for trip in tripped if trip.kind not in halted),
         confidence_add=streak.confidence_add if streak else Decimal(0),
         leverage=tuple(_leverage(state, limits, streak, equity, now_ns)),
         size=tuple(_size(state, limits, streak, symbol)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from triplegain.agents.answer import Action, AgentAnswer, Answer, TargetWeights
 from triplegain.domain.clock import SECOND_NS
@@ -17,44 +17,55 @@ from triplegain.domain.market import Candle
 from triplegain.domain.written import COUNT, FRACTION, LOSS_PERCENT, POSITIVE, exact_hours, percent
 
 
-class Baseline(Protocol):
-    """One symbol's trader: closed candles in, an answer to each out. It knows the candles and no clock."""
+class Kept:
+    """What has a memory: the attributes that `kept` names are its state, as JSON holds it, times as text."""
 
-    @property
-    def name(self) -> str:
-        """Under which its decisions are stored."""
-        ...
+    kept: ClassVar[tuple[str, ...]]
 
-    @property
-    def symbol(self) -> str: ...
+    def state(self) -> dict[str, Any]:
+        return {name.lstrip("_"): _written(name, getattr(self, name)) for name in self.kept}
 
-    @property
-    def warm_up(self) -> int:
-        """Candles before the first answer that is not an abstention."""
-        ...
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for name in self.kept:
+            stored, now = state[name.lstrip("_")], getattr(self, name)
+            if isinstance(now, Kept):
+                now.restore(stored)
+            else:
+                setattr(self, name, int(stored) if name.endswith("_ns") else stored)
 
-    @property
-    def last_close_ns(self) -> int:
-        """When the last candle it has seen closed; 0 before the first."""
-        ...
+
+def _written(name: str, value: Any) -> Any:
+    if isinstance(value, Kept):
+        return value.state()
+    return str(value) if name.endswith("_ns") else value
+
+
+class Baseline(Kept):
+    """One symbol's trader: closed candles in, an answer to each out. It knows the candles and no clock.
+
+    Its decisions are stored under `name`. `warm_up` are the candles before its first answer that is not an abstention.
+    """
+
+    name: ClassVar[str]
+    warm_up = 1
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        #: When the last candle it has seen closed; 0 before the first.
+        self.last_close_ns = 0
 
     def on_candle(self, candle: Candle) -> Answer:
         """The answer to one closed candle. Candles come oldest first, each once; anything else is InvalidValueError."""
-        ...
+        if candle.symbol != self.symbol or candle.close_time_ns <= self.last_close_ns:
+            raise InvalidValueError(f"{self.symbol}: a candle of {candle.symbol} is out of order")
+        self.last_close_ns = candle.close_time_ns
+        return self._answer_to(candle)
+
+    def _answer_to(self, candle: Candle) -> Answer:
+        raise NotImplementedError
 
     def carried_out(self) -> None:
         """Its last answer was acted upon. Without this call nothing came of it: refused, paused or only warming up."""
-        ...
-
-    def state(self) -> dict[str, Any]: ...
-
-    def restore(self, state: Mapping[str, Any]) -> None: ...
-
-
-def check_next(symbol: str, last_close_ns: int, candle: Candle) -> None:
-    """Raises InvalidValueError unless `candle` is one of `symbol` and closed after `last_close_ns`."""
-    if candle.symbol != symbol or candle.close_time_ns <= last_close_ns:
-        raise InvalidValueError(f"{symbol}: a candle of {candle.symbol} is out of order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +77,25 @@ class BuyAndHoldSettings:
     )
 
 
-class BuyAndHold:
+class BuyAndHold(Baseline):
     """One symbol's part: `weight` of the equity in its base asset. Asks for it until it was carried out, then holds."""
 
     name = "buy_and_hold"
-    warm_up = 1
+    kept = ("last_close_ns", "_has_bought")
 
     def __init__(self, symbol: str, weight: Decimal) -> None:
-        self.symbol = symbol
-        self.last_close_ns = 0
+        super().__init__(symbol)
         self._asset = symbol.partition("/")[0]
         self._weight = weight
         self._has_bought = False
 
-    def on_candle(self, candle: Candle) -> Answer:
-        check_next(self.symbol, self.last_close_ns, candle)
-        self.last_close_ns = candle.close_time_ns
+    def _answer_to(self, candle: Candle) -> Answer:
         if self._has_bought:
             return AgentAnswer(Action.HOLD, Decimal(1), f"{self._asset} was bought and is held")
         return TargetWeights({self._asset: self._weight}, f"{self._asset} is bought once and held")
 
     def carried_out(self) -> None:
         self._has_bought = True
-
-    def state(self) -> dict[str, Any]:
-        return {"last_close_ns": str(self.last_close_ns), "has_bought": self._has_bought}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.last_close_ns = int(state["last_close_ns"])
-        self._has_bought = state["has_bought"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +105,20 @@ class EqualWeightSettings:
     band: Decimal = key("band_points", 5, LOSS_PERCENT, "percentage points an asset may stray before it is traded back")
 
 
-class EqualWeight:
+class EqualWeight(Baseline):
     """One symbol's part. It does not see the holdings: it says the weight and the band, the same after each candle."""
 
     name = "equal_weight"
-    warm_up = 1
+    kept = ("last_close_ns",)
 
     def __init__(self, symbol: str, weight: Decimal, settings: EqualWeightSettings | None = None) -> None:
-        self.symbol = symbol
-        self.last_close_ns = 0
+        super().__init__(symbol)
         self._asset = symbol.partition("/")[0]
         self._weight = weight
         self._band = (settings or EqualWeightSettings()).band
 
-    def on_candle(self, candle: Candle) -> Answer:
-        check_next(self.symbol, self.last_close_ns, candle)
-        self.last_close_ns = candle.close_time_ns
+    def _answer_to(self, candle: Candle) -> Answer:
         return TargetWeights({self._asset: self._weight}, f"{self._asset} has an equal share", self._band)
-
-    def carried_out(self) -> None:
-        """Nothing is remembered: the next answer is the same."""
-
-    def state(self) -> dict[str, Any]:
-        return {"last_close_ns": str(self.last_close_ns)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.last_close_ns = int(state["last_close_ns"])
 
 
 _HOUR_NS = 3600 * SECOND_NS
@@ -169,7 +158,7 @@ class RandomSettings:
         return between_entries - Fraction(self.holding_min_ns + self.holding_max_ns, 2)
 
 
-class RandomTrader:
+class RandomTrader(Baseline):
     """One symbol's die. Its stop may take a position off before it would have left by itself.
 
     Every throw is a hash of seed, symbol, what it is for and the candle's close: the same candles and seed give the
@@ -177,20 +166,18 @@ class RandomTrader:
     """
 
     name = "random"
-    warm_up = 1
+    kept = ("last_close_ns", "_holds_until_ns", "_wants_in")
 
     def __init__(self, symbol: str, settings: RandomSettings | None = None) -> None:
-        self.symbol = symbol
-        self.last_close_ns = 0
+        super().__init__(symbol)
         self._settings = settings or RandomSettings()
         #: Until when it holds; 0 while it is flat.
         self._holds_until_ns = 0
         #: Whether the last answer was to buy.
         self._wants_in = False
 
-    def on_candle(self, candle: Candle) -> Answer:
-        check_next(self.symbol, self.last_close_ns, candle)
-        self.last_close_ns = now_ns = candle.close_time_ns
+    def _answer_to(self, candle: Candle) -> Answer:
+        now_ns = candle.close_time_ns
         self._wants_in = False
         if self._holds_until_ns:
             if now_ns < self._holds_until_ns:
@@ -220,15 +207,3 @@ class RandomTrader:
     def _answer(self, action: Action, reasoning: str) -> AgentAnswer:
         stop = self._settings.stop if action is Action.BUY else None
         return AgentAnswer(action, self._settings.confidence, reasoning, stop)
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "last_close_ns": str(self.last_close_ns),
-            "holds_until_ns": str(self._holds_until_ns),
-            "wants_in": self._wants_in,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.last_close_ns = int(state["last_close_ns"])
-        self._holds_until_ns = int(state["holds_until_ns"])
-        self._wants_in = state["wants_in"]
