@@ -6,8 +6,8 @@
 A venue with spot coins only lets one sell order stand on the same coins. So the stop rests there, the target is
 watched by us, and every way out first takes the stop back, waits until the venue has said so, and only then sells.
 A part is sold the same way: the stop is first cut to what stays. Orders that lose a race have filled all the same:
-the machine looks at what the position still holds, never at what it had meant to sell. `actions.py` does what is next;
-here stands what the venue's answers make of it. What was refused is tried again after a pause that doubles.
+the machine looks at what the position still holds, never at what it had meant to sell. `protections.py` does what is
+next; here stands what the answers make of it. What was refused is tried again after a pause that doubles.
 """
 
 from __future__ import annotations
