@@ -12,14 +12,14 @@ import pytest
 from tests.cli.conftest import Tg
 from tests.llm.fake_provider import Do, FakeProvider
 
-from triplegain.llm.roster import KEY_VARIABLES
+from triplegain.llm.spec import Provider
 
 PONG = '{"word":"pong","sum":5}'
 
 
 @pytest.fixture(autouse=True)
 def no_keys(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for names in KEY_VARIABLES.values():
+    for names in (provider.key_variables for provider in Provider):
         for name in names:
             monkeypatch.setenv(name, "")
 

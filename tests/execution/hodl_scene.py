@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any, cast
 
 import msgspec
 
@@ -58,7 +59,7 @@ class Scene:
     def _new_bag(self) -> HodlBag:
         return HodlBag(
             self,
-            self,
+            cast(Any, self),
             (BTC, XRP, CROSS),
             self.blotter.known_orders,
             self.settings,
@@ -155,8 +156,9 @@ class Scene:
     # What the session does
 
     def settle(self) -> None:
-        self.records += self.bag.drain_records()
-        self.alerts += self.bag.drain_alerts()
+        records, alerts = self.bag.journal.drain()
+        self.records += records
+        self.alerts += alerts
         if self._restarts:
             stored = msgspec.json.encode(self.bag.state)
             self.bag = self._new_bag()

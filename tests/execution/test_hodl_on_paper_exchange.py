@@ -19,7 +19,7 @@ from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
-from triplegain.execution.hodl.allocation import PaperHodlAccount
+from triplegain.execution.hodl.allocation import HodlAccount
 from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.ledger.wallet import Wallet
@@ -49,7 +49,7 @@ class HodlSession(Session):
     def _new_bag(self) -> HodlBag:
         return HodlBag(
             self.exchange,
-            PaperHodlAccount(self.wallet, self.desk),
+            HodlAccount(self.wallet, self.desk),
             (BTC,),
             self.desk.orders,
             SETTINGS,

@@ -251,20 +251,16 @@ class DecisionEngine:
             return None
         assert agent.task is not None
         model, timeout_ns = models[0], self.schedule.specs[agent.task.name].timeout_ns
-        if isinstance(agent.work, TextAnalysis):
-            return self._analysts.text_round(round_id, agent, agent.work, subject, model, now_ns, timeout_ns)
-        seen = self._host.snapshot(subject)
+        seen = None if isinstance(agent.work, TextAnalysis) else self._host.snapshot(subject)
         if isinstance(seen, NoSnapshot):
             if agent.work is Flow.VOTE:
                 self._state.owed = sorted({*self._state.owed, subject})
             self._could_not_ask(agent, subject, model, seen.reason, now_ns)
             return None
         try:
-            if isinstance(agent.work, MarketAnalysis):
-                return self._analysts.market_round(
-                    round_id, agent, agent.work, subject, model, seen, now_ns, timeout_ns
-                )
-            return self.voting.decision_round(round_id, subject, seen, now_ns)
+            if agent.work is Flow.VOTE and seen is not None:
+                return self.voting.decision_round(round_id, subject, seen, now_ns)
+            return self._analysts.round(round_id, agent, subject, model, seen, now_ns, timeout_ns)
         except InvalidValueError as error:
             self._could_not_ask(agent, subject, model, str(error), now_ns)
             return None

@@ -169,30 +169,34 @@ class Analysts:
         self._signals.update(agent, symbol, answer, now_ns, by_model=False)
         self._record.put(analysis_record(agent.name, symbol, answer, now_ns))
 
-    def market_round(
+    def round(
         self,
         round_id: str,
         agent: AgentSpec,
-        work: MarketAnalysis,
-        symbol: str,
+        subject: str,
         model: str,
-        seen: Snapshot,
+        seen: Snapshot | None,
         now_ns: int,
         timeout_ns: int,
     ) -> Round:
-        """A question about a market to one model. Raises InvalidValueError if its budget holds no snapshot."""
-        rendered = compact(seen, self._settings.cast.market_budget(model))
-        return Round(
-            round_id=round_id,
-            kind=agent.name,
-            subject=symbol,
-            prompts={model: work.prompt(rendered, seen)},
-            asked_at_ns=now_ns,
-            deadline_ns=now_ns + timeout_ns,
-            tools=agent.tools,
-            snapshot_hash=seen.hash,
-            price=seen.price.mark,
-        )
+        """A question to one model. Raises InvalidValueError if its budget holds no snapshot.
+
+        About a market it is on what was `seen` there. About what strangers write it is on the evidence there is, and
+        only there what is in it counts; without any the model looks for itself, with its provider's search.
+        """
+        tools, seen_hash, price = agent.tools, "", None
+        if isinstance(agent.work, TextAnalysis):
+            evidence = bundle(self._settings.evidence.find(agent.name, subject, now_ns), now_ns)
+            prompt = agent.work.prompt(subject, now_ns, evidence)
+            if evidence.items:
+                tools, seen_hash = frozenset(), evidence.hash
+        else:
+            assert isinstance(agent.work, MarketAnalysis)
+            assert seen is not None
+            prompt = agent.work.prompt(compact(seen, self._settings.cast.market_budget(model)), seen)
+            seen_hash, price = seen.hash, seen.price.mark
+        deadline_ns = now_ns + timeout_ns
+        return Round(round_id, agent.name, subject, {model: prompt}, now_ns, deadline_ns, {}, tools, seen_hash, price)
 
     def probe_round(
         self, round_id: str, symbol: str, model: str, seen: Snapshot, now_ns: int, timeout_ns: int
@@ -201,25 +205,6 @@ class Analysts:
         prompt = regime_prompt(f"price {text(seen.price.mark)}", seen)
         deadline_ns = now_ns + timeout_ns
         return Round(round_id, REGIME.name, symbol, {model: prompt}, now_ns, deadline_ns, notes={"probe": True})
-
-    def text_round(
-        self, round_id: str, agent: AgentSpec, work: TextAnalysis, asset: str, model: str, now_ns: int, timeout_ns: int
-    ) -> Round:
-        """A question about what strangers write: on the evidence there is, and only there what is in it counts.
-
-        Without any the model looks for itself, with its provider's search.
-        """
-        evidence = bundle(self._settings.evidence.find(agent.name, asset, now_ns), now_ns)
-        return Round(
-            round_id=round_id,
-            kind=agent.name,
-            subject=asset,
-            prompts={model: work.prompt(asset, now_ns, evidence)},
-            asked_at_ns=now_ns,
-            deadline_ns=now_ns + timeout_ns,
-            tools=frozenset() if evidence.items else agent.tools,
-            snapshot_hash=evidence.hash if evidence.items else "",
-        )
 
     def take(self, agent: AgentSpec, finished: FinishedRound, now_ns: int) -> None:
         """What the model of a round answered, or that it did not."""

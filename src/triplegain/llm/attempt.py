@@ -19,7 +19,7 @@ from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import Clock
 from triplegain.domain.values import count_within, cut_text
 from triplegain.llm.prices import cost_usd, worst_case_usd
-from triplegain.llm.reply import FailureKind, ModelRequest
+from triplegain.llm.reply import FailureKind, ModelFailure, ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError, canonical
 
@@ -42,16 +42,8 @@ _FAULTS_MAX = 5
 _REASON_LENGTH_MAX = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why an answer does not count. `reason` may be told to the model that gave it."""
-
-    kind: FailureKind
-    reason: str
-
-
-def check_answer(text: str, answer: type[BaseModel], echo: Mapping[str, str]) -> dict[str, Any] | Fault:
-    """The answer as plain JSON values, or its fault.
+def check_answer(text: str, answer: type[BaseModel], echo: Mapping[str, str]) -> dict[str, Any] | ModelFailure:
+    """The answer as plain JSON values, or why it does not count: in words that may be told to the model that gave it.
 
     It must be one JSON object and nothing around it, have exactly the fields of `answer` in their own types, only
     finite numbers, and repeat `echo`. Numbers in quotes, prose, code fences and repeated keys are faults.
@@ -59,17 +51,17 @@ def check_answer(text: str, answer: type[BaseModel], echo: Mapping[str, str]) ->
     try:
         raw = json.loads(text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
-        return Fault(FailureKind.INVALID, f"not one JSON object: {error}"[:_REASON_LENGTH_MAX])
+        return ModelFailure(FailureKind.INVALID, f"not one JSON object: {error}"[:_REASON_LENGTH_MAX])
     if not isinstance(raw, dict):
-        return Fault(FailureKind.INVALID, "not a JSON object")
+        return ModelFailure(FailureKind.INVALID, "not a JSON object")
     try:
         value = answer.model_validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
-        return Fault(FailureKind.INVALID, _explain(error))
+        return ModelFailure(FailureKind.INVALID, _explain(error))
     plain = value.model_dump(mode="json")
     for field, expected in echo.items():
         if plain.get(field) != expected:
-            return Fault(FailureKind.WRONG_ECHO, f"{field} does not repeat what was asked about")
+            return ModelFailure(FailureKind.WRONG_ECHO, f"{field} does not repeat what was asked about")
     return plain
 
 
@@ -235,7 +227,7 @@ class Attempts:
             reason = f"the answer has {len(answer.text):,} characters"
             return replace(told, kind=FailureKind.OVERSIZED, reason=reason)
         checked = check_answer(answer.text, request.answer, request.echo)
-        if isinstance(checked, Fault):
+        if isinstance(checked, ModelFailure):
             return replace(told, kind=checked.kind, reason=checked.reason)
         return replace(told, value=self._redactor.tree(checked))
 

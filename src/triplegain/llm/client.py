@@ -141,7 +141,6 @@ class Breakers:
 
 #: What may be better a moment later.
 _PASSING = frozenset({FailureKind.RATE_LIMITED, FailureKind.SERVER_ERROR, FailureKind.CONNECTION})
-_KEYLESS = frozenset({Provider.OLLAMA, Provider.LOCAL})
 
 
 class ModelClient:
@@ -211,7 +210,7 @@ class ModelClient:
         """Why this question cannot be put to this model at all; empty if it can."""
         if not spec.address:
             return f"{spec.name} has no address: its server is not running"
-        if spec.provider not in _KEYLESS and not self._keys.get(spec.provider):
+        if spec.provider.key_variables and not self._keys.get(spec.provider):
             return f"there is no key for {spec.provider}"
         missing = sorted(request.tools - spec.provider.tools)
         return f"{spec.provider} has no {', '.join(missing)}" if missing else ""

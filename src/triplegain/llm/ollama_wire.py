@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from triplegain.llm.reply import FailureKind
-from triplegain.llm.spec import ADDRESSES, ModelSpec, Provider, Thinking
+from triplegain.llm.spec import ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, WireAnswer, WireError, refused
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ async def installed_models(base_url: str = "") -> frozenset[str] | None:
     """The models an Ollama server has, tags included; None: it does not answer within a second."""
     import httpx
 
-    address = base_url or ADDRESSES[Provider.OLLAMA]
+    address = base_url or Provider.OLLAMA.address
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_S) as http:
             response = await http.get(f"{address.rstrip('/')}/api/tags")

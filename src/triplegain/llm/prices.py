@@ -5,19 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.domain.money import EXACT, ceil_to
-from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.spec import ModelSpec
 from triplegain.llm.wire import Question
 
 _MILLION = Decimal(1_000_000)
 _STEP = Decimal("0.000000001")
 _ZERO = Decimal(0)
-#: The names of the price list.
-_LISTED = {
-    Provider.OPENAI: "openai",
-    Provider.ANTHROPIC: "anthropic",
-    Provider.DEEPSEEK: "deepseek",
-    Provider.XAI: "x-ai",
-}
 
 
 def cost_usd(spec: ModelSpec, tokens_in: int, tokens_out: int, searches: int = 0) -> Decimal | None:
@@ -48,17 +41,15 @@ def _configured(spec: ModelSpec, tokens_in: int, tokens_out: int) -> Decimal | N
 
 
 def _listed(spec: ModelSpec, tokens_in: int, tokens_out: int) -> Decimal | None:
-    provider = _LISTED.get(spec.provider)
-    if provider is None or spec.base_url:
+    if not spec.provider.listed or spec.base_url:
         # Another address is another seller.
         return None
     # A third of a second of importing.
     from genai_prices import Usage, calc_price
 
+    usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
     try:
-        found = calc_price(
-            Usage(input_tokens=tokens_in, output_tokens=tokens_out), model_ref=spec.model, provider_id=provider
-        )
+        found = calc_price(usage, model_ref=spec.model, provider_id=spec.provider.listed)
     except LookupError:
         return None
     return found.total_price

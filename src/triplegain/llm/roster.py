@@ -11,13 +11,6 @@ from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import Tool
 from triplegain.llm.spec import ModelSpec, Provider
 
-#: Variables of the environment, the first that is set counts.
-KEY_VARIABLES: Mapping[Provider, tuple[str, ...]] = {
-    Provider.OPENAI: ("OPENAI_API_KEY",),
-    Provider.ANTHROPIC: ("ANTHROPIC_API_KEY",),
-    Provider.DEEPSEEK: ("DEEPSEEK_API_KEY",),
-    Provider.XAI: ("XAI_API_KEY", "XAI_BEARER_API_KEY"),
-}
 AUTO, NOBODY = "auto", "none"
 _NOT_NAMED = "not named with --llm"
 _ZERO = Decimal(0)
@@ -153,8 +146,8 @@ def only_these(words: str) -> tuple[str, ...] | None:
 def keys_of(environ: Mapping[str, str]) -> dict[Provider, str]:
     """The keys that are set, by provider."""
     found = {}
-    for provider, names in KEY_VARIABLES.items():
-        values = [environ[name].strip() for name in names if environ.get(name, "").strip()]
+    for provider in Provider:
+        values = [environ[name].strip() for name in provider.key_variables if environ.get(name, "").strip()]
         if values:
             found[provider] = values[0]
     return found
@@ -175,7 +168,7 @@ def _why_not(
         case Provider.OLLAMA if not {spec.model, f"{spec.model}:latest"} & set(installed or ()):
             return f"Ollama does not have it: ollama pull {spec.model}"
         case Provider.OPENAI | Provider.ANTHROPIC | Provider.DEEPSEEK | Provider.XAI if spec.provider not in keys:
-            return f"{' or '.join(KEY_VARIABLES[spec.provider])} is not set"
+            return f"{' or '.join(spec.provider.key_variables)} is not set"
     if cost_usd(spec, 1, 1) is None:
         return f"nobody knows what {spec.model} costs: set price_in_usd and price_out_usd in llm.yaml"
     return ""

@@ -10,19 +10,36 @@ from triplegain.llm.reply import Tool
 
 
 class Provider(StrEnum):
-    """Who answers. `LOCAL` is a server of ours on this machine, speaking OpenAI's protocol."""
+    """Who answers. `LOCAL` is a server of ours on this machine, speaking OpenAI's protocol.
 
-    OLLAMA = "ollama"
-    OPENAI = "openai"
-    ANTHROPIC = "anthropic"
-    DEEPSEEK = "deepseek"
-    XAI = "xai"
+    `address` is where it is reached, unless the model says otherwise; LOCAL has none before its server runs.
+    `key_variables` of the environment hold its key, the first that is set counts; without any it needs none. `listed`
+    is its name in the price list, `tools` what it can do on its side before it answers.
+    """
+
+    address: str
+    key_variables: tuple[str, ...]
+    listed: str
+    tools: frozenset[Tool]
+
+    def __new__(
+        cls, word: str, address: str = "", keys: tuple[str, ...] = (), listed: str = "", tools: tuple[Tool, ...] = ()
+    ) -> Provider:
+        provider = str.__new__(cls, word)
+        provider._value_ = word
+        provider.address, provider.key_variables, provider.listed = address, keys, listed
+        provider.tools = frozenset(tools)
+        return provider
+
+    OLLAMA = "ollama", "http://127.0.0.1:11434"
+    OPENAI = "openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "openai", (Tool.WEB_SEARCH,)
+    ANTHROPIC = "anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",), "anthropic", (Tool.WEB_SEARCH,)
+    DEEPSEEK = "deepseek", "https://api.deepseek.com", ("DEEPSEEK_API_KEY",), "deepseek"
+    XAI = (
+        "xai", "https://api.x.ai/v1", ("XAI_API_KEY", "XAI_BEARER_API_KEY"), "x-ai",
+        (Tool.WEB_SEARCH, Tool.X_SEARCH),
+    )  # fmt: skip
     LOCAL = "local"
-
-    @property
-    def tools(self) -> frozenset[Tool]:
-        """What the provider can do on its side before it answers."""
-        return _TOOLS.get(self, frozenset())
 
 
 class Thinking(StrEnum):
@@ -33,23 +50,6 @@ class Thinking(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
-
-
-_TOOLS = {
-    Provider.OPENAI: frozenset({Tool.WEB_SEARCH}),
-    Provider.ANTHROPIC: frozenset({Tool.WEB_SEARCH}),
-    Provider.XAI: frozenset({Tool.WEB_SEARCH, Tool.X_SEARCH}),
-}
-
-#: Where each provider is reached, unless the model says otherwise; LOCAL has no address before its server runs.
-ADDRESSES = {
-    Provider.OLLAMA: "http://127.0.0.1:11434",
-    Provider.OPENAI: "https://api.openai.com/v1",
-    Provider.ANTHROPIC: "https://api.anthropic.com",
-    Provider.DEEPSEEK: "https://api.deepseek.com",
-    Provider.XAI: "https://api.x.ai/v1",
-    Provider.LOCAL: "",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,4 @@ class ModelSpec:
     @property
     def address(self) -> str:
         """Where it is reached, without a slash at the end."""
-        return (self.base_url or ADDRESSES[self.provider]).rstrip("/")
+        return (self.base_url or self.provider.address).rstrip("/")

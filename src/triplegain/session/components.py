@@ -13,7 +13,7 @@ from triplegain.domain.money import atoms
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.hodl.allocation import PaperHodlAccount
+from triplegain.execution.hodl.allocation import HodlAccount
 from triplegain.execution.hodl.bag import HodlBag
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_manager import OrderManager
@@ -88,7 +88,7 @@ def open_hodl_bag(rooms: SessionComponents, settings: HodlSettings, blocked: Cal
 
     return HodlBag(
         rooms.executor,
-        PaperHodlAccount(rooms.wallet, rooms.desk),
+        HodlAccount(rooms.wallet, rooms.desk),
         [market.instrument for market in rooms.exchange.markets.values()],
         rooms.desk.orders,
         settings,

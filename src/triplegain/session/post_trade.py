@@ -60,12 +60,13 @@ class PostTradeHandler:
         self._watch.put_down()
 
     def _put_down(self, hodl: HodlBag, now_ns: int) -> None:
-        for record in hodl.drain_records():
+        records, alerts = hodl.journal.drain()
+        for record in records:
             if record.kind is HodlStep.ALLOCATED and record.usd is not None:
                 # What is set aside is no loss: peak and openings go down with it.
                 self._risk.on_transferred(record.usd, now_ns)
             self._record.put(record)
-        for alert in hodl.drain_alerts():
+        for alert in alerts:
             self._record.put(alert)
 
     def flag_unknown_fills(self, status: FeedStatus, open_orders: Iterable[OrderRecord], now_ns: int) -> None:

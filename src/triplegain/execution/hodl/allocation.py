@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -27,30 +26,20 @@ _PROFIT = "the profit of closed positions"
 _MONEY = "setting money aside"
 
 
-class HodlAccount(Protocol):
-    """Where money is put out of trading's reach."""
-
-    def free(self, asset: str) -> Decimal:
-        """What of the trading account belongs to no position and no order, and so may be set aside."""
-        ...
-
-    def set_aside(self, asset: str, amount: Decimal, now_ns: int) -> bool:
-        """Move money from the trading account to the hodl account, for good. False, and nothing moved, if short."""
-        ...
-
-
-class PaperHodlAccount:
-    """The wallet's hodl account."""
+class HodlAccount:
+    """The wallet's hodl account: there money is out of trading's reach."""
 
     def __init__(self, wallet: Wallet, desk: OrderManager) -> None:
         self._wallet = wallet
         self._desk = desk
 
     def free(self, asset: str) -> Decimal:
-        """The lesser of what the wallet has and what the desk, which knows of orders on their way, counts as free."""
+        """What may be set aside: no more than the wallet has, nor than the desk, which knows of orders on their way,
+        counts as free."""
         return min(from_atoms(self._wallet.available(asset)), self._desk.free(asset))
 
     def set_aside(self, asset: str, amount: Decimal, now_ns: int) -> bool:
+        """Move money from the trading account, for good. False, and nothing moved, if short."""
         return self.free(asset) >= amount and self._wallet.set_aside(asset, atoms(amount), now_ns)
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from triplegain.domain.agent_records import AlertRecord, HodlRecord, HodlStep
+from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.instrument import Instrument
@@ -66,9 +66,9 @@ class HodlBag:
         self._quotes = {instrument.symbol: instrument.quote for instrument in instruments}
         self._usd_price = usd_price
         self._blocked = blocked
-        self._journal = HodlJournal()
-        self._allocator = HodlAllocator(account, settings, usd_price, self._journal)
-        self._buyer = HodlBuyer(broker, instruments, orders, settings, ask, self._allocator, self._journal)
+        self.journal = HodlJournal()
+        self._allocator = HodlAllocator(account, settings, usd_price, self.journal)
+        self._buyer = HodlBuyer(broker, instruments, orders, settings, ask, self._allocator, self.journal)
         self._valued_day: int | None = None
         self._due_ns: int | None = None
 
@@ -104,14 +104,7 @@ class HodlBag:
     @property
     def state(self) -> HodlState:
         allocation, purchases = self._allocator.state, self._buyer.state
-        return HodlState(allocation, purchases, self._journal.said, self._valued_day, self._due_ns)
-
-    def drain_records(self) -> list[HodlRecord]:
-        """The records since the last call, all with number 0."""
-        return self._journal.drain_records()
-
-    def drain_alerts(self) -> list[AlertRecord]:
-        return self._journal.drain_alerts()
+        return HodlState(allocation, purchases, self.journal.said, self._valued_day, self._due_ns)
 
     # -- one step ------------------------------------------------------------------------------------------------
 
@@ -128,7 +121,7 @@ class HodlBag:
                 # The currency's own share needs no order: it is where it belongs already.
                 amount = balance.pending
                 balance.bought(amount, amount)
-                self._journal.record(now_ns, HodlStep.BOUGHT, asset, amount, amount)
+                self.journal.record(now_ns, HodlStep.BOUGHT, asset, amount, amount)
         self._set_due(now_ns, again)
 
     def _value(self, now_ns: int) -> None:
@@ -140,7 +133,7 @@ class HodlBag:
                 if balance.quantity or balance.pending:
                     usd = in_usd(balance.quantity, self._usd_price(asset))
                     details = {"cost": text(balance.cost), "pending": text(balance.pending)}
-                    self._journal.record(now_ns, HodlStep.VALUED, asset, balance.quantity, usd, details=details)
+                    self.journal.record(now_ns, HodlStep.VALUED, asset, balance.quantity, usd, details=details)
         self._valued_day = day
 
     def _set_due(self, now_ns: int, again: bool) -> None:
@@ -161,5 +154,5 @@ class HodlBag:
     def restore(self, state: HodlState) -> None:
         self._allocator.restore(state.allocation)
         self._buyer.state = state.purchases
-        self._journal.said = state.waiting
+        self.journal.said = state.waiting
         self._valued_day, self._due_ns = state.valued_day, state.due_ns

@@ -45,10 +45,8 @@ class HodlJournal:
     def goes_on(self, what: str) -> None:
         self.said.pop(what, None)
 
-    def drain_records(self) -> list[HodlRecord]:
-        records, self.records = self.records, []
-        return records
-
-    def drain_alerts(self) -> list[AlertRecord]:
-        alerts, self.alerts = self.alerts, []
-        return alerts
+    def drain(self) -> tuple[list[HodlRecord], list[AlertRecord]]:
+        """Both since the last call."""
+        drained = self.records, self.alerts
+        self.records, self.alerts = [], []
+        return drained
