@@ -30,19 +30,17 @@ def texts(made: EvidenceBundle) -> list[str]:
 def test_nothing_later_than_the_cycle_enters() -> None:
     made = bundle([found("now", 0, 0), found("seen later", 1), found("dated later", -5, 1), found("before", -1)], NOON)
     assert texts(made) == ["before", "now"]
-    assert made.too_late == 2
 
 
 def test_the_same_text_is_told_once_from_where_it_was_first() -> None:
     made = bundle([found("BTC <b>rose</b>", -5, source="Copy"), found("btc rose", -9), found("<!-- x -->", -3)], NOON)
     assert [(each.source, each.text) for each in made.items] == [("Wire", "btc rose")]
-    assert (made.repeated, made.empty) == (1, 1)
 
 
 def test_the_newest_are_kept_and_each_is_cut() -> None:
     limits = EvidenceLimits(items_max=2, item_length_max=5)
     made = bundle([found(f"{n} abcdefgh", n - 10) for n in range(4)], NOON, limits)
-    assert (texts(made), made.over_limit) == (["2 abc", "3 abc"], 2)
+    assert texts(made) == ["2 abc", "3 abc"]
 
 
 def test_times_imitations_and_source_stand_with_each_text() -> None:
@@ -103,4 +101,4 @@ def test_no_text_closes_the_fence(parts: list[tuple[str, str, int]]) -> None:
     limits = EvidenceLimits(items_max=4, item_length_max=50)
     made = bundle([found(text, seen, source=source) for text, source, seen in parts], NOON, limits)
     fence_holds(made, limits)
-    assert made.too_late + made.repeated + made.empty + made.over_limit + len(made.items) == len(parts)
+    assert len(made.items) <= len(parts)

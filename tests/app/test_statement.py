@@ -110,7 +110,7 @@ async def test_view_report_and_sql_say_the_same_at_every_snapshot(database_url: 
         assert (Decimal(told["profit"]), Decimal(told["current"])) == (seen.profit, seen.equity)
 
     looks = await looked_at(database_url, session, feed.events(), look)
-    assert looks > 20 and session.portfolio.trade_count > 3
+    assert looks > 20 and session.portfolio.state.trade_count > 3
 
 
 def shown(what: Any) -> str:

@@ -35,7 +35,7 @@ def fill(
     notional = D(quantity) * D(price)
     legs = (quote, atoms(notional)), (base, atoms(D(quantity)))
     paid, received = legs if side is Side.BUY else legs[::-1]
-    number = book.trade_count + 1
+    number = book.state.trade_count + 1
     wallet.book_fill(time_ns, 1, number, paid=paid, received=received, fee=(quote, atoms(D(fee))), draw=0)
     terms = (D(price), D(quantity), notional, D(fee), quote, False, D(quantity), OrderStatus.FILLED)
     return book.on_fill(OrderFilled(number, time_ns, time_ns, 1, "c", number, "TABC", symbol, side, *terms, {}))
@@ -54,8 +54,8 @@ def test_a_fill_of_the_exchange_is_followed_and_not_booked_a_second_time() -> No
     assert (book.total("usdt"), book.total("BTC"), book.held("BTC")) == (D(7570), D("0.05"), D(0))
     assert (trade.realised, trade.fill.fill_id) == (D(90), "TABC")  # 2 600 - 2 500 - 10
     assert book.realised_pnl == {"BTC/USDT": D(70)}  # less the 20 of the buy
-    assert (book.fees_paid, book.trade_count) == ({"USDT": D(30)}, 2)
-    assert (book.created_at_ns, book.updated_at_ns, book.total("DOGE")) == (5, 7, D(0))
+    assert (book.state.fees_paid, book.state.trade_count) == ({"USDT": D(30)}, 2)
+    assert (book.created_at_ns, book.state.updated_at_ns, book.total("DOGE")) == (5, 7, D(0))
     assert len(wallet.drain_entries()) == 2 + 6 + 6  # one deposit, two fills of three legs
 
 
@@ -90,7 +90,7 @@ def test_history_in_memory_is_bounded_and_the_counters_are_not() -> None:
     for number in range(4):
         fill(book, wallet, "XRP/USDT", Side.BUY, "10", "0.5", 6 + number, "0.02")
     assert [trade.number for trade in book.trade_history] == [3, 4]
-    assert book.trade_count == 4
+    assert book.state.trade_count == 4
 
 
 def test_it_survives_json_without_loss_and_goes_on_alike() -> None:

@@ -241,7 +241,7 @@ def test_what_rows_say_is_taken_from_them() -> None:
     kept = converted(document(2, "protected"), paper_decisions=decisions, paper_portfolio_snapshots=snapshots[::-1])
     here = taken_up(kept)
     assert here.decisions.state.refused_by_risk == 1
-    so_far = here.portfolio.equity_so_far
+    so_far = here.portfolio.state.equity_so_far
     # The last peak, the deepest fall.
     assert (so_far.peak, so_far.peak_at_ns) == (Decimal(12000), _NS + 5)
     assert so_far.drawdown is not None and (so_far.drawdown.percent, so_far.drawdown.trough_at_ns) == (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.session.stored_parts import kept, taken_up
 
 from triplegain.agents.registry import AGENTS
-from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.decision.degradation import Degradation, Level
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import FailureKind
 
@@ -82,7 +82,7 @@ def test_what_each_level_leaves_out(level: Level, asked: str, may_open: bool) ->
 
 
 def test_only_failures_of_the_provider_count_against_it() -> None:
-    counted = {kind.value for kind in FailureKind if speaks_of_dependency(kind)}
+    counted = {kind.value for kind in FailureKind if kind.of_provider}
     assert counted == {"timeout", "connection", "rate_limited", "server_error", "rejected", "unavailable"}
 
 

@@ -192,15 +192,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceBundle:
-    """What one cycle may know from outside, oldest first. `hash` is the SHA-256 of its canonical JSON."""
+    """What one cycle may know from outside, oldest first. `hash` is the SHA-256 of its canonical JSON.
+
+    Left out is what is later than the cycle, was said before, is empty once it is cleaned, or more than the limit.
+    """
 
     as_of_ns: int
     items: tuple[Evidence, ...]
-    #: Left out: later than the cycle, said before, nothing left after cleaning, more than the limit.
-    too_late: int
-    repeated: int
-    empty: int
-    over_limit: int
 
     @property
     def json(self) -> str:
@@ -231,24 +229,17 @@ def bundle(found: Iterable[FoundText], as_of_ns: int, limits: EvidenceLimits | N
     if as_of_ns < 0:
         raise InvalidValueError(f"a cycle has a time, this is {as_of_ns}")
     known: dict[str, Evidence] = {}
-    too_late = repeated = empty = 0
     for each in sorted(found, key=lambda one: (_time_ns(one), one.first_seen_at_ns, one.source, one.text)):
         if max(each.first_seen_at_ns, each.published_at_ns or 0) > as_of_ns:
-            too_late += 1
             continue
         text = plain_text(each.text, limits.item_length_max)
-        if not text:
-            empty += 1
-        elif text.casefold() in known:
-            repeated += 1
-        else:
+        if text and text.casefold() not in known:
             source = plain_text(each.source, _SOURCE_MAX).translate(_NO_BRACKETS)
             known[text.casefold()] = Evidence(
                 source, text, each.first_seen_at_ns, each.published_at_ns, mixed_words(text)
             )
     items = tuple(known.values())
-    kept = items[max(0, len(items) - limits.items_max) :]
-    return EvidenceBundle(as_of_ns, kept, too_late, repeated, empty, len(items) - len(kept))
+    return EvidenceBundle(as_of_ns, items[max(0, len(items) - limits.items_max) :])
 
 
 _NO_BRACKETS = str.maketrans("[]", "()")

@@ -25,7 +25,6 @@ from triplegain.agents.spec import Importance
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.parts import Parts
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
-from triplegain.llm.reply import FailureKind
 
 
 class Level(IntEnum):
@@ -58,34 +57,6 @@ class Level(IntEnum):
                 return False
             case _:
                 assert_never(self)
-
-
-def speaks_of_dependency(kind: FailureKind) -> bool:
-    """The failure is one of the provider or the way to it, and not of what a model said or of our own rules."""
-    match kind:
-        case (
-            FailureKind.TIMEOUT
-            | FailureKind.CONNECTION
-            | FailureKind.RATE_LIMITED
-            | FailureKind.SERVER_ERROR
-            | FailureKind.REJECTED
-            | FailureKind.UNAVAILABLE
-        ):
-            return True
-        case (
-            FailureKind.EMPTY
-            | FailureKind.TRUNCATED
-            | FailureKind.OVERSIZED
-            | FailureKind.INVALID
-            | FailureKind.WRONG_ECHO
-            | FailureKind.REFUSAL
-            | FailureKind.BUDGET
-            | FailureKind.BREAKER_OPEN
-            | FailureKind.NOT_ON_TAPE
-        ):
-            return False
-        case _:
-            assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)

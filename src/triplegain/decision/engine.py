@@ -18,7 +18,7 @@ from triplegain.agents.rebalance import REBALANCE
 from triplegain.agents.regime import REGIME, RegimeMemory
 from triplegain.agents.spec import AgentSpec, Flow, MarketAnalysis, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, Bias
-from triplegain.decision.degradation import Degradation, Level, speaks_of_dependency
+from triplegain.decision.degradation import Degradation, Level
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.record import RecordLog, fitting
 from triplegain.decision.rounds import FinishedRound, Round, Rounds
@@ -334,7 +334,7 @@ class DecisionEngine:
                 continue
             if isinstance(reply, ModelAnswer):
                 self.degradation.succeeded(provider)
-            elif speaks_of_dependency(reply.kind):
+            elif reply.kind.of_provider:
                 self.degradation.failed(provider, now_ns, f"{reply.kind}: {reply.reason}")
 
     def _probe(self, now_ns: int) -> None:

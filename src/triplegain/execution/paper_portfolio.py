@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import Instrument
@@ -42,15 +42,15 @@ class PaperTrade:
     realised: Decimal | None
 
 
-class PortfolioState(Struct, frozen=True):
+class PortfolioState(Struct):
     """What is counted; `direct` are wins and losses of trades that were booked directly."""
 
     updated_at_ns: int
-    trade_count: int
-    fees_paid: dict[str, Decimal]
-    fees_usd: Decimal | None
-    equity_so_far: EquitySoFar
-    direct: Results
+    trade_count: int = 0
+    fees_paid: dict[str, Decimal] = {}
+    fees_usd: Decimal | None = _ZERO
+    equity_so_far: EquitySoFar = field(default_factory=EquitySoFar)
+    direct: Results = field(default_factory=Results)
 
 
 class PaperPortfolio:
@@ -75,19 +75,15 @@ class PaperPortfolio:
         """`wallet` holds the initial balances, once the session has opened."""
         self.session_id = session_id
         self.initial_balances = {asset.upper(): amount for asset, amount in initial_balances.items()}
-        self.created_at_ns = self.updated_at_ns = created_at_ns
+        self.created_at_ns = created_at_ns
+        self.state = PortfolioState(created_at_ns)
         self.max_trade_history = max_trade_history
         self.cost_book = CostBook()
-        self.trade_count = 0
-        self.fees_paid: dict[str, Decimal] = {}
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._mark = mark
         self.usd_price = UsdPrices(self._instruments, mark)
         self.opening = OpeningValuation(self.initial_balances, next(iter(self._instruments.values())).base)
         self._positions = positions
-        self._fees_usd: Decimal | None = _ZERO
-        self.equity_so_far = EquitySoFar()
-        self._direct = Results()
         #: Oldest first; older ones are in the database.
         self.trade_history: deque[PaperTrade] = deque(maxlen=max_trade_history)
         self._wallet = wallet
@@ -129,11 +125,11 @@ class PaperPortfolio:
         quote = fill.symbol.partition("/")[2]
         quote_usd = self.usd_price(quote)
         realised = self.cost_book.book(fill.symbol, fill.side, fill.quantity, fill.notional, fill.fee, quote_usd)
-        self.trade_count += 1
-        self.fees_paid[quote] = EXACT.add(self.fees_paid.get(quote, _ZERO), fill.fee)
-        self._fees_usd = add_known(self._fees_usd, in_usd(fill.fee, quote_usd))
-        self.updated_at_ns = fill.time_ns
-        trade = PaperTrade(self.trade_count, fill, realised)
+        self.state.trade_count += 1
+        self.state.fees_paid[quote] = EXACT.add(self.state.fees_paid.get(quote, _ZERO), fill.fee)
+        self.state.fees_usd = add_known(self.state.fees_usd, in_usd(fill.fee, quote_usd))
+        self.state.updated_at_ns = fill.time_ns
+        trade = PaperTrade(self.state.trade_count, fill, realised)
         self.trade_history.append(trade)
         return trade
 
@@ -141,11 +137,11 @@ class PaperPortfolio:
 
     @property
     def wins(self) -> int:
-        return self._direct.wins + (self._positions.results.wins if self._positions else 0)
+        return self.state.direct.wins + (self._positions.results.wins if self._positions else 0)
 
     @property
     def losses(self) -> int:
-        return self._direct.losses + (self._positions.results.losses if self._positions else 0)
+        return self.state.direct.losses + (self._positions.results.losses if self._positions else 0)
 
     @property
     def realised_pnl(self) -> dict[str, Decimal | None]:
@@ -177,11 +173,11 @@ class PaperPortfolio:
             buy_and_hold=self.opening.buy_and_hold(prices),
             realised_usd=self.cost_book.realised_usd(),
             unrealised_usd=self.unrealised_usd(mark),
-            fees_usd=self._fees_usd,
-            drawdown=self.equity_so_far.drawdown,
+            fees_usd=self.state.fees_usd,
+            drawdown=self.state.equity_so_far.drawdown,
             realised=self.realised_pnl,
-            fees=dict(self.fees_paid),
-            trade_count=self.trade_count,
+            fees=dict(self.state.fees_paid),
+            trade_count=self.state.trade_count,
             wins=self.wins,
             losses=self.losses,
             hodl=hodl,
@@ -190,28 +186,13 @@ class PaperPortfolio:
 
     def take_statement(self, time_ns: int) -> AccountSummary:
         """The statement that is stored: its equity counts in the drawdown from now on."""
-        self.equity_so_far = self.equity_so_far.after(self.equity_usd(), time_ns)
+        self.state.equity_so_far = self.state.equity_so_far.after(self.equity_usd(), time_ns)
         return self.pnl_summary()
 
     # Keeping
 
     def register(self, parts: Parts) -> None:
         """All but wallet and positions, whose owners keep them, and the trades in memory, which are rows."""
-        parts.single("execution.portfolio", PortfolioState, self._state, self._restore)
+        parts.held("execution.portfolio", PortfolioState, self)
         self.cost_book.register(parts)
         self.opening.register(parts)
-
-    def _state(self) -> PortfolioState:
-        return PortfolioState(
-            updated_at_ns=self.updated_at_ns,
-            trade_count=self.trade_count,
-            fees_paid=dict(self.fees_paid),
-            fees_usd=self._fees_usd,
-            equity_so_far=self.equity_so_far,
-            direct=self._direct,
-        )
-
-    def _restore(self, stored: PortfolioState) -> None:
-        self.updated_at_ns, self.trade_count = stored.updated_at_ns, stored.trade_count
-        self.fees_paid, self._fees_usd = dict(stored.fees_paid), stored.fees_usd
-        self.equity_so_far, self._direct = stored.equity_so_far, stored.direct

@@ -236,7 +236,9 @@ class Attempts:
     ) -> ModelCall:
         spec = question.spec
         asked = canonical(request, spec)
-        asked["messages"] += [{"role": turn.role.value, "text": turn.text} for turn in question.turns[1:]]
+        asked["messages"] += [
+            {"role": "model" if turn.by_model else "user", "text": turn.text} for turn in question.turns[1:]
+        ]
         return ModelCall(
             call_id=ids.request_id(),
             session_id=request.session_id,

@@ -120,9 +120,7 @@ def _body(question: Question) -> dict[str, Any]:
     if spec.temperature is not None:
         options["temperature"] = spec.temperature
     messages = [{"role": "system", "content": question.system}]
-    messages += [
-        {"role": "user" if turn.role == "user" else "assistant", "content": turn.text} for turn in question.turns
-    ]
+    messages += [{"role": "assistant" if turn.by_model else "user", "content": turn.text} for turn in question.turns]
     body: dict[str, Any] = {
         "model": spec.model,
         "messages": messages,

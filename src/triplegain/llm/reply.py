@@ -51,13 +51,24 @@ class ModelRequest:
 
 
 class FailureKind(StrEnum):
-    """Why there is no answer. Each of them is an abstention."""
+    """Why there is no answer. Each of them is an abstention.
 
-    TIMEOUT = "timeout"
-    CONNECTION = "connection"
-    RATE_LIMITED = "rate_limited"
-    SERVER_ERROR = "server_error"
-    REJECTED = "rejected"
+    `of_provider`: the failure is one of the provider or the way to it, and not of what a model said or of our own rules.
+    """
+
+    of_provider: bool
+
+    def __new__(cls, word: str, of_provider: bool = False) -> FailureKind:
+        kind = str.__new__(cls, word)
+        kind._value_, kind.of_provider = word, of_provider
+        return kind
+
+    TIMEOUT = "timeout", True
+    CONNECTION = "connection", True
+    RATE_LIMITED = "rate_limited", True
+    SERVER_ERROR = "server_error", True
+    REJECTED = "rejected", True
+    UNAVAILABLE = "unavailable", True
     EMPTY = "empty"
     TRUNCATED = "truncated"
     OVERSIZED = "oversized"
@@ -67,7 +78,6 @@ class FailureKind(StrEnum):
     BUDGET = "budget"
     BREAKER_OPEN = "breaker_open"
     NOT_ON_TAPE = "not_on_tape"
-    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from triplegain.domain.errors import TripleGainError
 from triplegain.llm.reply import FailureKind, Tool
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
-from triplegain.llm.wire import Finish, Question, Speaker, WireAnswer, WireError, refused
+from triplegain.llm.wire import Finish, Question, WireAnswer, WireError, refused
 
 
 class OversizedResponseError(TripleGainError):
@@ -157,10 +157,10 @@ def messages_of(question: Question) -> list[ModelMessage]:
     """The turns, each of ours under the same instructions."""
     messages: list[ModelMessage] = []
     for turn in question.turns:
-        if turn.role is Speaker.USER:
-            messages.append(ModelRequest(parts=[UserPromptPart(turn.text)], instructions=question.system))
-        else:
+        if turn.by_model:
             messages.append(ModelResponse(parts=[TextPart(turn.text)]))
+        else:
+            messages.append(ModelRequest(parts=[UserPromptPart(turn.text)], instructions=question.system))
     return messages
 
 

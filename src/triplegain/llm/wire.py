@@ -63,15 +63,10 @@ def _sha256(value: dict[str, Any]) -> str:
 _BLIND = (Provider.OLLAMA, Provider.DEEPSEEK)
 
 
-class Speaker(StrEnum):
-    USER = "user"
-    MODEL = "model"
-
-
 @dataclass(frozen=True, slots=True)
 class Turn:
-    role: Speaker
     text: str
+    by_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,7 @@ class Question:
             system += f"\n\nAnswer with one JSON object of this JSON schema and nothing else:\n{text}"
         if spec.provider is Provider.DEEPSEEK:
             system += f"\n\nThe json has this form:\n{form_text(request.answer)}"
-        return cls(spec, system, (Turn(Speaker.USER, request.prompt.user),), request.answer, request.tools)
+        return cls(spec, system, (Turn(request.prompt.user),), request.answer, request.tools)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -107,7 +102,7 @@ class Question:
         complaint = (
             f"Your answer was not accepted: {fault}. Answer again with one JSON object of the schema, only that."
         )
-        return replace(self, turns=(*self.turns, Turn(Speaker.MODEL, answer), Turn(Speaker.USER, complaint)))
+        return replace(self, turns=(*self.turns, Turn(answer, by_model=True), Turn(complaint)))
 
     @property
     def tokens_in_max(self) -> int:
