@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def context_json(context: DecisionContext) -> str:
         },
         "technical": None if context.technical is None else numbers_of(context.technical),
         "regime": context.regime.value,
-        "sentiment": None if context.sentiment is None else sentiment_numbers(context.sentiment),
+        "sentiment": None if context.sentiment is None else asdict(context.sentiment),
         **{name: numbers_of(answer) for name, answer in context.others.items()},
     }
     return json.dumps(shown, separators=(",", ":"))
@@ -106,16 +106,6 @@ def numbers_of(answer: TypedAnswer) -> dict[str, Any]:
     """An analysis without its words: numbers, yes and no, and words of closed lists."""
     closed = {name for name, value in answer if value is None or isinstance(value, (int, Enum))}
     return answer.model_dump(mode="json", include=closed)
-
-
-def sentiment_numbers(sentiment: Sentiment) -> dict[str, int | None]:
-    """As they are shown."""
-    return {
-        "overall_pct": sentiment.overall_pct,
-        "confidence_pct": sentiment.confidence_pct,
-        "social_pct": sentiment.social_pct,
-        "news_pct": sentiment.news_pct,
-    }
 
 
 def brief_lines(snapshot: Snapshot, context: DecisionContext) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from triplegain.agents.decision import DECISION
-from triplegain.agents.decision_context import sentiment_numbers
 from triplegain.app.models import RESOLVERS
 from triplegain.decision.degradation import Level
 from triplegain.decision.schedule import TaskCounters
@@ -78,7 +78,7 @@ def _standing(session: TradingSession, symbol: str) -> Standing:
         symbol=symbol,
         regime=signals.regime(symbol).value,
         technical=None if technical is None else technical.model_dump(mode="json"),
-        sentiment=None if sentiment is None else sentiment_numbers(sentiment),
+        sentiment=None if sentiment is None else asdict(sentiment),
     )
 
 

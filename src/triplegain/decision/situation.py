@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
@@ -74,23 +75,18 @@ class SessionPrices:
         )
 
 
+@dataclass(eq=False, slots=True)
 class ContextBuilder:
-    """Immutable pictures of portfolio and market, as of now."""
+    """Immutable pictures of portfolio and market, as of now.
 
-    def __init__(
-        self,
-        exchange: PaperExchange,
-        desk: OrderManager,
-        portfolio: PaperPortfolio,
-        prices: SessionPrices,
-        unfillable: str = "",
-    ) -> None:
-        """`unfillable` says why no price of this session may fill an order; empty where they may."""
-        self._unfillable = unfillable
-        self._exchange = exchange
-        self._desk = desk
-        self._portfolio = portfolio
-        self._prices = prices
+    `unfillable` says why no price of this session may fill an order; empty where they may.
+    """
+
+    _exchange: PaperExchange
+    _desk: OrderManager
+    _portfolio: PaperPortfolio
+    _prices: SessionPrices
+    _unfillable: str = ""
 
     def look(
         self,

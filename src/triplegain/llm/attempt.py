@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -59,9 +59,9 @@ def check_answer(text: str, answer: type[BaseModel], echo: Mapping[str, str]) ->
     except ValidationError as error:
         return ModelFailure(FailureKind.INVALID, _explain(error))
     plain = value.model_dump(mode="json")
-    for field, expected in echo.items():
-        if plain.get(field) != expected:
-            return ModelFailure(FailureKind.WRONG_ECHO, f"{field} does not repeat what was asked about")
+    for name, expected in echo.items():
+        if plain.get(name) != expected:
+            return ModelFailure(FailureKind.WRONG_ECHO, f"{name} does not repeat what was asked about")
     return plain
 
 
@@ -145,23 +145,16 @@ class Outcome:
     retry_after_s: float | None = None
 
 
+@dataclass(eq=False, slots=True)
 class Attempts:
     """Sends of one process. Raises only what the cost ledger raises: without it nothing is sent."""
 
-    def __init__(
-        self,
-        wires: Mapping[Provider, Wire],
-        spending: Spending,
-        clock: Clock,
-        redactor: Redactor,
-        answer_chars_max: int,
-    ) -> None:
-        self._wires = wires
-        self._spending = spending
-        self._clock = clock
-        self._redactor = redactor
-        self._answer_chars_max = answer_chars_max
-        self._settling: set[asyncio.Task[None]] = set()
+    _wires: Mapping[Provider, Wire]
+    _spending: Spending
+    _clock: Clock
+    _redactor: Redactor
+    _answer_chars_max: int
+    _settling: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def make(
         self, request: ModelRequest, question: Question, prompt_hash: str, deadline: float, number: int

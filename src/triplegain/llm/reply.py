@@ -53,7 +53,7 @@ class ModelRequest:
 class FailureKind(StrEnum):
     """Why there is no answer. Each of them is an abstention.
 
-    `of_provider`: the failure is one of the provider or the way to it, and not of what a model said or of our own rules.
+    `of_provider`: it is one of the provider or the way to it, and not of what a model said or of our own rules.
     """
 
     of_provider: bool

@@ -10,7 +10,7 @@ cool-down, confidence, exposure, counts, a stale quote nor a time-out keeps anyb
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 from triplegain.domain.money import floor_to, text
@@ -26,28 +26,23 @@ from triplegain.risk.views import MarketView, PortfolioView
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
+@dataclass(eq=False)
 class OrderSizing:
     """One trade on its way down. Equity, exposure, entry and the quote's dollar price are known by now."""
 
-    def __init__(
-        self,
-        proposal: TradeProposal,
-        portfolio: PortfolioView,
-        market: MarketView,
-        limits: RiskLimits,
-        past: Restrictions,
-    ) -> None:
-        self._proposal = proposal
-        self._portfolio = portfolio
-        self._market = market
-        self._limits = limits
-        self._past = past
-        self._entry = proposal.entry or _ZERO
-        self._equity = portfolio.equity or _ZERO
-        self._exposure = portfolio.exposure or _ZERO
-        self._usd_per_base = self._entry * (market.quote_usd or _ZERO)
-        self._quantity = proposal.quantity
-        self._leverage = proposal.leverage
+    _proposal: TradeProposal
+    _portfolio: PortfolioView
+    _market: MarketView
+    _limits: RiskLimits
+    _past: Restrictions
+
+    def __post_init__(self) -> None:
+        self._entry = self._proposal.entry or _ZERO
+        self._equity = self._portfolio.equity or _ZERO
+        self._exposure = self._portfolio.exposure or _ZERO
+        self._usd_per_base = self._entry * (self._market.quote_usd or _ZERO)
+        self._quantity = self._proposal.quantity
+        self._leverage = self._proposal.leverage
         self._clamps: list[Clamp] = []
 
     def verdict(self) -> RiskVerdict:

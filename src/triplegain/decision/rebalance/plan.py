@@ -195,21 +195,18 @@ def _usd(prices: Prices | None) -> Fraction:
     return Fraction(1) if prices is None else prices.mark
 
 
+@dataclass(eq=False)
 class _Planner:
     """The arithmetic of one plan, exact until each leg is cut to the lot. `values` are in USD by asset."""
 
-    def __init__(
-        self,
-        instruments: Mapping[str, Instrument],
-        prices: Mapping[str, Prices],
-        values: Mapping[str, Fraction],
-        settings: RebalanceSettings,
-    ) -> None:
-        self._settings = settings
-        self._instruments = {coin: instruments[settings.symbol(coin)] for coin in settings.coins}
-        self._prices = prices
-        self._values = values
-        self._total = sum(values.values(), Fraction(0))
+    _by_symbol: Mapping[str, Instrument]
+    _prices: Mapping[str, Prices]
+    _values: Mapping[str, Fraction]
+    _settings: RebalanceSettings
+
+    def __post_init__(self) -> None:
+        self._instruments = {coin: self._by_symbol[self._settings.symbol(coin)] for coin in self._settings.coins}
+        self._total = sum(self._values.values(), Fraction(0))
         self._left_out: list[str] = []
 
     def plan(self, now_ns: int) -> RebalancePlan | NoRebalance:
@@ -274,9 +271,9 @@ class _Planner:
         return sum(worth, Fraction(0))
 
 
-def _shown(value: Fraction) -> Decimal:
-    """To eight decimals, rounded down: for people and for the size from which on a plan is split."""
-    return EXACT.scaleb(Decimal(int(value * 10**8)), -8)
+def _shown(value: Fraction, digits: int = 8) -> Decimal:
+    """Rounded down: to eight decimals for people and for the size from which on a plan is split."""
+    return EXACT.scaleb(Decimal(int(value * 10**digits)), -digits)
 
 
 #: A part of a leg is worth at least twice the exchange's minimum: prices move before its time has come.
@@ -335,12 +332,7 @@ def _parts(leg: PlanLeg, instrument: Instrument, count: int, settings: Rebalance
     by_quantity = lots // (_MINIMUMS * instrument.lots_min) if instrument.lots_min else count
     pieces = max(1, min(count, by_notional, by_quantity, lots))
     each, odd = divmod(lots, pieces)
-    rest = PlanLeg(leg.symbol, leg.side, instrument.quantity(each), _share(leg.notional, each, lots))
+    rest = PlanLeg(leg.symbol, leg.side, instrument.quantity(each), _shown(Fraction(leg.notional) * each / lots, 10))
     taken = EXACT.multiply(rest.notional, pieces - 1)
     first = PlanLeg(leg.symbol, leg.side, instrument.quantity(each + odd), EXACT.subtract(leg.notional, taken))
     return [first, *[rest] * (pieces - 1)]
-
-
-def _share(notional: Decimal, part: int, whole: int) -> Decimal:
-    """`notional` x part / whole, rounded down to ten decimals."""
-    return EXACT.scaleb(Decimal(int(Fraction(notional) * part / whole * 10**10)), -10)
