@@ -152,22 +152,17 @@ def _spec(config: Config, name: str, words: str) -> ModelSpec:
     llm = config.llm
     provider, _, model = words.partition(":")
     options = llm.options.get(name, ModelOptions())
-    temperature = llm.answers.temperature if options.temperature is None else options.temperature
+    usual, own = asdict(llm.answers), asdict(options)
+    answers = {each: value if own[each] is None else own[each] for each, value in usual.items()}
     return ModelSpec(
         name=name,
         provider=Provider(provider),
         model=model,
         base_url=options.base_url,
-        temperature=float(temperature),
-        max_output_tokens=options.max_output_tokens or llm.answers.max_output_tokens,
         price_in=options.price_in_usd,
         price_out=options.price_out_usd,
         local=Provider(provider) is Provider.OLLAMA if options.local is None else options.local,
-        context_tokens=options.context_tokens or llm.answers.context_tokens,
-        thinking=options.thinking or llm.answers.thinking,
-        searches_max=llm.search.searches_max,
-        search_usd=llm.search.search_usd,
-        search_tokens=llm.search.search_tokens,
+        **answers | asdict(llm.search) | {"temperature": float(answers["temperature"])},
     )
 
 

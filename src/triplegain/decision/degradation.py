@@ -151,7 +151,4 @@ class Degradation:
         return tuple(due)
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.degradation", dict[str, _Health], lambda: self._health, self._restore)
-
-    def _restore(self, stored: dict[str, _Health]) -> None:
-        self._health = stored
+        parts.held("decision.degradation", dict[str, _Health], self, "_health")

@@ -120,9 +120,8 @@ class Voting:
 
     def could_not_ask(self, symbol: str, reason: str) -> None:
         """There is nothing to vote on, or nobody who can read it."""
-        situation = self._account.look(symbol, MODELS)
-        decisions = self._account.decisions
-        decisions.carry_out(decisions.plan(Abstain(reason), situation))
+        outcome, _ = self._plan(Abstain(reason), symbol)
+        self._account.decisions.carry_out(outcome)
 
     def tally(self, finished: FinishedRound, now_ns: int, ask_about: str | None) -> Round | None:
         """Count the votes and act on them. `ask_about` names the round for a conflict, None where nobody is asked.
@@ -271,8 +270,7 @@ class Voting:
         """A model has said what to do about a conflict, or has not. The trade is judged anew, as things are now."""
         asked = finished.round
         answer = msgspec.convert(asked.notes["answer"], AgentAnswer)
-        situation = self._account.look(asked.subject, MODELS)
-        outcome = self._account.decisions.plan(answer, situation)
+        outcome, situation = self._plan(answer, asked.subject)
         conflicts = self._conflicts(outcome, situation)
         said = conflict_reply(finished, self._record, now_ns)
         if said is not None and not conflicts:
@@ -290,8 +288,7 @@ class Voting:
         waiting = self.waiting.to_try(symbol)
         if waiting is None:
             return
-        situation = self._account.look(symbol, MODELS)
-        outcome = self._account.decisions.plan(waiting.answer, situation)
+        outcome, situation = self._plan(waiting.answer, symbol)
         resolution = resolve(self._conflicts(outcome, situation))
         if resolution.ruling is Ruling.WAIT:
             return
@@ -312,9 +309,14 @@ class Voting:
     def _drop(self, trade: WaitingTrade | None) -> None:
         if trade is None:
             return
-        decisions = self._account.decisions
-        outcome = decisions.plan(trade.answer, self._account.look(trade.symbol, MODELS))
-        decisions.put_aside(outcome, Outcome.HELD, trade.reason, {"of_decision": trade.decision_number})
+        outcome, _ = self._plan(trade.answer, trade.symbol)
+        details = {"of_decision": trade.decision_number}
+        self._account.decisions.put_aside(outcome, Outcome.HELD, trade.reason, details)
+
+    def _plan(self, answer: Answer, symbol: str) -> tuple[CycleOutcome, CycleContext]:
+        """What would come of an answer now."""
+        situation = self._account.look(symbol, MODELS)
+        return self._account.decisions.plan(answer, situation), situation
 
     def _rule(
         self,

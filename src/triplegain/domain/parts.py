@@ -80,9 +80,9 @@ class Parts:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
         self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), lambda: (WHOLE,), watched=True)
 
-    def held(self, name: str, kind: Any, owner: Any) -> None:
-        """Such a part that is the `state` of its owner."""
-        self.single(name, kind, lambda: owner.state, lambda stored: setattr(owner, "state", stored))
+    def held(self, name: str, kind: Any, owner: Any, attribute: str = "state") -> None:
+        """Such a part that is an attribute of its owner."""
+        self.single(name, kind, lambda: getattr(owner, attribute), lambda stored: setattr(owner, attribute, stored))
 
     def retire(self, *names: str) -> None:
         """Parts that this session does not have although another may have left them: the next commit deletes them."""

@@ -519,7 +519,7 @@ class Protections:
         """What stands in no row: the protections, the ATR that trailing stops go by, and what is counted."""
         self._changed = parts.keyed("execution.protection", Protection, self._protections.get, self._restore)
         self._atr_changed = parts.keyed("execution.atr", Decimal, self._watch.atr.get, self._restore_atr)
-        parts.single("execution.protection_totals", ProtectionTotals, lambda: self._totals, self._restore_totals)
+        parts.held("execution.protection_totals", ProtectionTotals, self, "_totals")
 
     def _restore(self, protections: dict[str, Protection]) -> None:
         for protection in sorted(protections.values(), key=lambda each: each.number):
@@ -530,9 +530,6 @@ class Protections:
     def _restore_atr(self, atr: dict[str, Decimal]) -> None:
         self._watch.atr.update(atr)
         self._refresh()
-
-    def _restore_totals(self, totals: ProtectionTotals) -> None:
-        self._totals = totals
 
 
 def _smallest(protection: Protection, instrument: Instrument) -> Decimal:

@@ -9,8 +9,7 @@ import logging
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -26,17 +25,8 @@ STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class ServingOrder:
-    """What the server is told at its start. `port` 0 takes a free one; `prefix` begins every path it serves."""
-
-    file: str
-    sha256: str
-    model_id: str
-    context_tokens: int
-    port: int
-    prefix: str
-    load_timeout_s: int
+#: What the server is told at its start, as JSON. `port` 0 takes a free one; `prefix` begins every path it serves.
+ServingOrder = Mapping[str, str | int]
 
 
 class ServerProcess:
@@ -60,12 +50,12 @@ class ServerProcess:
         except OSError as error:
             raise LocalModelError(f"the local model's server cannot be started: {error}") from error
         try:
-            async with asyncio.timeout(order.load_timeout_s):
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
                 address = await _address(process, order, log)
                 await _healthy(address)
         except TimeoutError:
             await _end(process)
-            raise LocalModelError(f"the local model was not ready within {order.load_timeout_s} s: see {log}") from None
+            raise LocalModelError(f"the local model was not ready within {LOAD_TIMEOUT_S} s: see {log}") from None
         except BaseException:
             await _end(process)
             raise
@@ -101,7 +91,7 @@ async def _spawn(installation: Installation, log: BinaryIO) -> Process:
 async def _address(process: Process, order: ServingOrder, log: Path) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+    process.stdin.write(json.dumps(order).encode() + b"\n")
     with contextlib.suppress(ConnectionError):
         await process.stdin.drain()
     line = await process.stdout.readline()
@@ -250,15 +240,15 @@ class LocalModel:
         await self.stop()
 
     async def _launch(self) -> None:
-        order = ServingOrder(
-            file=str(self._installation.file),
-            sha256=self._weights.sha256,
-            model_id=self._weights.model_id,
-            context_tokens=self._weights.context_tokens,
-            port=self._port,
-            prefix=self._prefix,
-            load_timeout_s=LOAD_TIMEOUT_S,
-        )
+        order: ServingOrder = {
+            "file": str(self._installation.file),
+            "sha256": self._weights.sha256,
+            "model_id": self._weights.model_id,
+            "context_tokens": self._weights.context_tokens,
+            "port": self._port,
+            "prefix": self._prefix,
+            "load_timeout_s": LOAD_TIMEOUT_S,
+        }
         self._process = await ServerProcess.launch(self._installation, order, self.log)
         self._launched_ns = self._clock.now_ns()
         self._base_url = f"{self._process.address}/v1"
