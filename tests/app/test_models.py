@@ -12,7 +12,6 @@ from triplegain.app.models import RESOLVERS, build_models, calls_per_day, model_
 from triplegain.config.tree import Config
 from triplegain.domain.clock import ManualClock
 from triplegain.llm.local.installation import LOCAL_TINY
-from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import ModelsError
 from triplegain.llm.spec import ModelSpec
@@ -22,7 +21,7 @@ KEYS = {"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b", "DEEPSEEK_API_KEY": "c"
 
 
 def test_every_configured_model_has_a_price() -> None:
-    assert [spec.name for spec in model_specs(CONFIG) if cost_usd(spec, 1000, 1000) is None] == []
+    assert [spec.name for spec in model_specs(CONFIG) if spec.cost_usd(1000, 1000) is None] == []
 
 
 async def test_keys_make_a_cast_and_a_banner() -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from tests.llm.asked import ask
 
-from triplegain.llm.prices import cost_usd, worst_case_usd
 from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.schema import schema_text
 from triplegain.llm.spec import ModelSpec, Provider
@@ -19,26 +18,26 @@ LISTED = ModelSpec("opus", Provider.ANTHROPIC, "claude-opus-5-5")
 
 def test_a_configured_price_is_taken_and_rounded_up() -> None:
     # 1 x 2 / 1e6; three searches of 0.01 more.
-    assert cost_usd(OWN, 1, 0) == Decimal("0.000002")
-    assert cost_usd(OWN, 1000, 100, 3) == Decimal("0.033")
-    assert cost_usd(replace(OWN, price_in=Decimal("0.0001")), 1, 0) == Decimal("0.000000001")
+    assert OWN.cost_usd(1, 0) == Decimal("0.000002")
+    assert OWN.cost_usd(1000, 100, 3) == Decimal("0.033")
+    assert replace(OWN, price_in=Decimal("0.0001")).cost_usd(1, 0) == Decimal("0.000000001")
 
 
 def test_a_listed_price_is_known_without_a_network() -> None:
-    assert cost_usd(LISTED, 10_000, 1000) == Decimal("0.06")
+    assert LISTED.cost_usd(10_000, 1000) == Decimal("0.06")
 
 
 def test_another_address_is_another_seller() -> None:
-    assert cost_usd(replace(LISTED, base_url="https://models.example"), 1, 1) is None
+    assert replace(LISTED, base_url="https://models.example").cost_usd(1, 1) is None
 
 
 def test_nobody_knows_the_price_of_a_model_that_is_not_listed() -> None:
-    assert cost_usd(replace(LISTED, model="claude-of-next-year"), 1, 1) is None
-    assert cost_usd(ModelSpec("qwen", Provider.OLLAMA, "qwen3:8b"), 1, 1) is None
+    assert replace(LISTED, model="claude-of-next-year").cost_usd(1, 1) is None
+    assert ModelSpec("qwen", Provider.OLLAMA, "qwen3:8b").cost_usd(1, 1) is None
 
 
 def test_local_costs_nothing() -> None:
-    assert cost_usd(replace(LISTED, local=True), 10**9, 10**9) == 0
+    assert replace(LISTED, local=True).cost_usd(10**9, 10**9) == 0
 
 
 def test_the_worst_case_counts_every_byte_the_longest_answer_and_every_search() -> None:
@@ -47,6 +46,6 @@ def test_the_worst_case_counts_every_byte_the_longest_answer_and_every_search() 
     # 200 + 800 bytes, the schema, and 32 for each of the three texts.
     tokens = 1000 + len(schema_text(asked.answer)) + 96
     assert question.tokens_in_max == tokens
-    assert worst_case_usd(question) == Decimal(2 * tokens + 10 * 1000) / 1_000_000
+    assert question.cost_usd_max == Decimal(2 * tokens + 10 * 1000) / 1_000_000
     searching = Question.of(replace(asked, tools=frozenset({Tool.WEB_SEARCH})), OWN)
-    assert worst_case_usd(searching) == Decimal(2 * (tokens + 18_000) + 10_000) / 1_000_000 + Decimal("0.03")
+    assert searching.cost_usd_max == Decimal(2 * (tokens + 18_000) + 10_000) / 1_000_000 + Decimal("0.03")

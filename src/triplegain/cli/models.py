@@ -21,7 +21,6 @@ from triplegain.config import home_dir, load_config, read_environment
 from triplegain.domain.clock import SteadyClock, SystemClock, to_datetime
 from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.local.supervisor import LocalModel
-from triplegain.llm.prices import cost_usd
 from triplegain.llm.roster import Availability, Roster
 from triplegain.llm.spec import ModelSpec
 from triplegain.storage.model_ledger import ModelCosts, ModelLedger, read_model_costs
@@ -132,7 +131,7 @@ def pings_view(pings: list[Ping]) -> RenderableType:
 
 def _prices(spec: ModelSpec) -> tuple[Decimal | None, Decimal | None]:
     """USD per million tokens in and out, of a small call: very long prompts cost more at some providers."""
-    a_thousand = cost_usd(spec, 1000, 0), cost_usd(spec, 0, 1000)
+    a_thousand = spec.cost_usd(1000, 0), spec.cost_usd(0, 1000)
     price_in, price_out = (None if cost is None else cost * 1000 for cost in a_thousand)
     return price_in, price_out
 

@@ -18,7 +18,6 @@ from triplegain.domain import ids
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import Clock
 from triplegain.domain.values import count_within, cut_text
-from triplegain.llm.prices import cost_usd, worst_case_usd
 from triplegain.llm.reply import FailureKind, ModelFailure, ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError, canonical
@@ -160,7 +159,7 @@ class Attempts:
         self, request: ModelRequest, question: Question, prompt_hash: str, deadline: float, number: int
     ) -> Outcome:
         """Send once, as the `number`th send of this request. `deadline` is a time of the event loop."""
-        reserved = worst_case_usd(question)
+        reserved = question.cost_usd_max
         if reserved is None:
             return Outcome(None, FailureKind.UNAVAILABLE, f"nobody knows what {question.spec.model} costs")
         call = self._call(request, question, prompt_hash, reserved, number)
@@ -200,7 +199,7 @@ class Attempts:
     def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> Outcome:
         spec, cost = question.spec, None
         if answer.tokens_in is not None and answer.tokens_out is not None:
-            cost = cost_usd(spec, answer.tokens_in, answer.tokens_out, answer.searches)
+            cost = spec.cost_usd(answer.tokens_in, answer.tokens_out, answer.searches)
         told = Outcome(
             None,
             text=answer.text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from triplegain.llm.spec import ModelSpec, Provider
@@ -65,15 +66,15 @@ _OF_PROVIDER = frozenset(
 _OF_NOBODY = frozenset({FailureKind.BUDGET, FailureKind.BREAKER_OPEN, FailureKind.UNAVAILABLE})
 
 
+@dataclass(slots=True)
 class Breaker:
     """Closed, open until a time, or half open: one call is on probation. Times are nanoseconds of one clock."""
 
-    def __init__(self, failures_max: int, open_ns: int) -> None:
-        self._failures_max = failures_max
-        self._open_ns = open_ns
-        self._failures = 0
-        self._closes_at_ns: int | None = None
-        self._on_probation = False
+    _failures_max: int
+    _open_ns: int
+    _failures: int = 0
+    _closes_at_ns: int | None = None
+    _on_probation: bool = False
 
     def waits_ns(self, now_ns: int) -> int:
         """For how long no call may pass; 0: one may. A call on probation makes the others wait for its end."""
@@ -120,20 +121,16 @@ class Breakers:
 
     def ended(self, spec: ModelSpec, failure: FailureKind | None, now_ns: int) -> None:
         """A call that had begun has ended: with an answer (None) or a failure."""
-        provider, model = self._of(spec.provider.value), self._of(f"model {spec.name}")
-        if failure in _OF_NOBODY:
-            provider.ended()
-            model.ended()
-            return
-        if failure is None:
-            model.succeeded()
-        else:
-            model.failed(now_ns)
         # Whoever sends a bad answer can be reached.
-        if failure in _OF_PROVIDER:
-            provider.failed(now_ns)
-        else:
-            provider.succeeded()
+        blamed = {spec.provider.value: failure in _OF_PROVIDER, f"model {spec.name}": failure is not None}
+        for name, has_failed in blamed.items():
+            breaker = self._of(name)
+            if failure in _OF_NOBODY:
+                breaker.ended()
+            elif has_failed:
+                breaker.failed(now_ns)
+            else:
+                breaker.succeeded()
 
     def _of(self, name: str) -> Breaker:
         return self._breakers.setdefault(name, Breaker(self._failures_max, self._open_ns))

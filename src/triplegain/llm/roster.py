@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.llm.prices import cost_usd
 from triplegain.llm.reply import Tool
 from triplegain.llm.spec import ModelSpec, Provider
 
@@ -111,7 +110,7 @@ class Roster:
             for spec in (by_name[name] for name in self.asked(role)):
                 searches = spec.searches_max if self.parts[role].tools else 0
                 tokens_in = prompt_tokens + searches * spec.search_tokens
-                total += calls * (cost_usd(spec, tokens_in, spec.max_output_tokens, searches) or _ZERO)
+                total += calls * (spec.cost_usd(tokens_in, spec.max_output_tokens, searches) or _ZERO)
         return total
 
     def banner(self, calls_per_day: Mapping[str, int], prompt_tokens: int = 8000) -> list[str]:
@@ -169,7 +168,7 @@ def _why_not(
             return f"Ollama does not have it: ollama pull {spec.model}"
         case Provider.OPENAI | Provider.ANTHROPIC | Provider.DEEPSEEK | Provider.XAI if spec.provider not in keys:
             return f"{' or '.join(spec.provider.key_variables)} is not set"
-    if cost_usd(spec, 1, 1) is None:
+    if spec.cost_usd(1, 1) is None:
         return f"nobody knows what {spec.model} costs: set price_in_usd and price_out_usd in llm.yaml"
     return ""
 

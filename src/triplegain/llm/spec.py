@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from triplegain.domain.money import EXACT, ceil_to
 from triplegain.llm.reply import Tool
+
+_MILLION = Decimal(1_000_000)
+_STEP = Decimal("0.000000001")
 
 
 class Provider(StrEnum):
@@ -82,3 +86,27 @@ class ModelSpec:
     def address(self) -> str:
         """Where it is reached, without a slash at the end."""
         return (self.base_url or self.provider.address).rstrip("/")
+
+    def cost_usd(self, tokens_in: int, tokens_out: int, searches: int = 0) -> Decimal | None:
+        """USD for so many tokens, rounded up; None: nobody knows the price. Configured prices, else those of the list
+        that comes with genai-prices (no network). Discounts for cached prompts are left out."""
+        if self.local:
+            return Decimal(0)
+        if self.price_in is None or self.price_out is None:
+            found = self._listed_usd(tokens_in, tokens_out)
+        else:
+            found = (tokens_in * self.price_in + tokens_out * self.price_out) / _MILLION
+        return None if found is None else ceil_to(EXACT.add(found, searches * self.search_usd), _STEP)
+
+    def _listed_usd(self, tokens_in: int, tokens_out: int) -> Decimal | None:
+        if not self.provider.listed or self.base_url:
+            # Another address is another seller.
+            return None
+        # A third of a second of importing.
+        from genai_prices import Usage, calc_price
+
+        usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out)
+        try:
+            return calc_price(usage, model_ref=self.model, provider_id=self.provider.listed).total_price
+        except LookupError:
+            return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol
@@ -109,6 +110,16 @@ class Question:
         """More tokens than this the prompt cannot have: a token is at least one byte."""
         texts = [self.system, schema_text(self.answer), *(turn.text for turn in self.turns)]
         return sum(len(text.encode("utf-8", "replace")) for text in texts) + 32 * len(texts)
+
+    @property
+    def cost_usd_max(self) -> Decimal | None:
+        """The most one send can cost; None: nobody knows the price.
+
+        With tools the provider reads what it finds, too: as much as the model's configuration allows for.
+        """
+        spec = self.spec
+        searches = spec.searches_max if self.tools else 0
+        return spec.cost_usd(self.tokens_in_max + searches * spec.search_tokens, spec.max_output_tokens, searches)
 
 
 class Finish(StrEnum):

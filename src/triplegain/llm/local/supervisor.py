@@ -10,6 +10,7 @@ import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -29,45 +30,25 @@ _POLL_S = 0.05
 ServingOrder = Mapping[str, str | int]
 
 
-class ServerProcess:
-    """A server that has answered its health check. It ends with this process, however that ends."""
-
-    def __init__(self, process: Process, address: str) -> None:
-        self._process = process
-        #: `http://127.0.0.1:PORT/PREFIX`
-        self.address = address
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @classmethod
-    async def launch(cls, installation: Installation, order: ServingOrder, log: Path) -> ServerProcess:
-        """Start it and wait until it is healthy. Raises LocalModelError; nothing is left running then."""
-        try:
-            with log.open("ab") as written:
-                process = await _spawn(installation, written)
-        except OSError as error:
-            raise LocalModelError(f"the local model's server cannot be started: {error}") from error
-        try:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
-                address = await _address(process, order, log)
-                await _healthy(address)
-        except TimeoutError:
-            await _end(process)
-            raise LocalModelError(f"the local model was not ready within {LOAD_TIMEOUT_S} s: see {log}") from None
-        except BaseException:
-            await _end(process)
-            raise
-        return cls(process, address)
-
-    async def ended(self) -> str:
-        """Waits until it has ended by itself; how, in words."""
-        return _how(await self._process.wait())
-
-    async def stop(self) -> None:
-        """Ends it: orderly, and by force if that takes longer than STOP_TIMEOUT_S."""
-        await _end(self._process)
+async def _launched(installation: Installation, order: ServingOrder, log: Path) -> tuple[Process, str]:
+    """A server that has answered its health check, and its address, `http://127.0.0.1:PORT/PREFIX`. It ends with this
+    process, however that ends. Raises LocalModelError; nothing is left running then."""
+    try:
+        with log.open("ab") as written:
+            process = await _spawn(installation, written)
+    except OSError as error:
+        raise LocalModelError(f"the local model's server cannot be started: {error}") from error
+    try:
+        async with asyncio.timeout(LOAD_TIMEOUT_S):
+            address = await _address(process, order, log)
+            await _healthy(address)
+    except TimeoutError:
+        await _end(process)
+        raise LocalModelError(f"the local model was not ready within {LOAD_TIMEOUT_S} s: see {log}") from None
+    except BaseException:
+        await _end(process)
+        raise
+    return process, address
 
 
 async def _spawn(installation: Installation, log: BinaryIO) -> Process:
@@ -117,6 +98,7 @@ async def _healthy(address: str) -> None:
 
 
 async def _end(process: Process) -> None:
+    """Orderly, and by force if that takes longer than STOP_TIMEOUT_S."""
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -148,6 +130,7 @@ LOGS_KEPT = 10
 _log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class LocalModel:
     """One server of ours on this machine, and whoever keeps it alive. Made by `start`; belongs to one event loop.
 
@@ -155,32 +138,22 @@ class LocalModel:
     A question asked while it is down fails with a refused connection.
     """
 
-    def __init__(
-        self,
-        installation: Installation,
-        weights: Weights,
-        log: Path,
-        *,
-        clock: Clock,
-        sleep: Callable[[float], Awaitable[None]],
-        tell: Callable[[str], None],
-    ) -> None:
-        self._installation = installation
-        self._weights = weights
-        self.log = log
-        self._clock = clock
-        self._sleep = sleep
-        self._tell = tell
-        self._prefix = f"/{api_key()}"
-        self._process: ServerProcess | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._base_url = ""
-        self._port = 0
-        self._launched_ns = 0
-        #: How often it was started again.
-        self.restarts = 0
-        #: Why it does not run at the moment; empty: it runs.
-        self.problem = ""
+    _installation: Installation
+    _weights: Weights
+    log: Path
+    _clock: Clock
+    _sleep: Callable[[float], Awaitable[None]]
+    _tell: Callable[[str], None]
+    _prefix: str = field(default_factory=lambda: f"/{api_key()}", init=False)
+    _process: Process | None = field(default=None, init=False)
+    _watch: asyncio.Task[None] | None = field(default=None, init=False)
+    _base_url: str = field(default="", init=False)
+    _port: int = field(default=0, init=False)
+    _launched_ns: int = field(default=0, init=False)
+    #: How often it was started again.
+    restarts: int = field(default=0, init=False)
+    #: Why it does not run at the moment; empty: it runs.
+    problem: str = field(default="", init=False)
 
     @classmethod
     async def start(
@@ -200,7 +173,7 @@ class LocalModel:
         """
         installation = installation or find_installation(weights)
         clock = clock or SteadyClock()
-        model = cls(installation, weights, _log_file(home), clock=clock, sleep=sleep, tell=tell)
+        model = cls(installation, weights, _log_file(home), clock, sleep, tell)
         await model._launch()
         model._watch = asyncio.create_task(model._keep_alive(), name="local model")
         return model
@@ -228,7 +201,7 @@ class LocalModel:
                 await watch
         process, self._process = self._process, None
         if process is not None:
-            await process.stop()
+            await _end(process)
         self.problem = "it was stopped"
 
     async def __aenter__(self) -> LocalModel:
@@ -249,18 +222,18 @@ class LocalModel:
             "prefix": self._prefix,
             "load_timeout_s": LOAD_TIMEOUT_S,
         }
-        self._process = await ServerProcess.launch(self._installation, order, self.log)
+        self._process, address = await _launched(self._installation, order, self.log)
         self._launched_ns = self._clock.now_ns()
-        self._base_url = f"{self._process.address}/v1"
+        self._base_url = f"{address}/v1"
         # Whoever was told the address goes on using it.
-        self._port = int(self._process.address.split(":")[2].partition("/")[0])
+        self._port = int(address.split(":")[2].partition("/")[0])
         self.problem = ""
 
     async def _keep_alive(self) -> None:
         failures = 0
         while True:
             if self._process is not None:
-                self.problem = f"it ended by itself ({await self._process.ended()})"
+                self.problem = f"it ended by itself ({_how(await self._process.wait())})"
                 self._process = None
                 if self._clock.now_ns() - self._launched_ns >= STEADY_NS:
                     failures = 0
