@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from triplegain.domain.money import text
 from triplegain.feeds.recording.manifest import (
     MANIFEST_NAME,
@@ -139,9 +141,7 @@ def _run_of(path: Path) -> Run:
     header = read_header(path)
     if header is None:
         raise CaptureError(path, "is no file of a recording: its first line does not say so")
-    return Run(
-        header.run, header.started_at_ns, header.symbols, header.book_depth, header.stale_after_ns, header.recorder
-    )
+    return msgspec.convert(header, Run, from_attributes=True)
 
 
 def _instruments_in(folder: Path, file: RecordedFile, symbols: tuple[str, ...]) -> tuple[RecordedInstrument, ...]:

@@ -15,7 +15,7 @@ VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counts:
     """What was told of one instrument: messages of its book, trades; updates that a slow session left out."""
 
@@ -56,7 +56,7 @@ class SeekPoint:
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordedFile:
     """One file. `lines` leaves out its first line and the `preamble` lines after that; times are 0 where none was told.
 
@@ -77,9 +77,9 @@ class RecordedFile:
     last_exchange_ns: int = 0
     counts: dict[str, Counts] = field(default_factory=dict)
     disconnects: int = 0
-    gaps: tuple[Gap, ...] = ()
-    overruns: tuple[Overrun, ...] = ()
-    seek: tuple[SeekPoint, ...] = ()
+    gaps: list[Gap] = field(default_factory=list)
+    overruns: list[Overrun] = field(default_factory=list)
+    seek: list[SeekPoint] = field(default_factory=list)
     cut: str = ""
 
 

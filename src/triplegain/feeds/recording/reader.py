@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,6 @@ from triplegain.market.feed import CaptureError
 
 #: Little, so that of a damaged file little is lost before the damage.
 _PIECE_BYTES = 8192
-_PLAIN_BYTES = 65_536
 
 
 class FileHeader(msgspec.Struct, frozen=True):
@@ -36,34 +36,8 @@ class FileHeader(msgspec.Struct, frozen=True):
 _header = msgspec.json.Decoder(FileHeader)
 
 
-class PlainReader:
-    """The whole lines of a file that is not compressed; like FileReader."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.cut = ""
-        self.plain_bytes = 0
-        self.lines = 0
-
-    def blocks(self) -> Iterator[list[bytes]]:
-        """Lines without their line feeds, many at a time."""
-        rest = b""
-        try:
-            with self._path.open("rb") as file:
-                while text := file.read(_PLAIN_BYTES):
-                    self.plain_bytes += len(text)
-                    lines = (rest + text).split(b"\n")
-                    rest = lines.pop()
-                    self.lines += len(lines)
-                    yield lines
-        except OSError as error:
-            raise CaptureError(self._path, f"cannot be read ({error.strerror})") from error
-        if rest:
-            self.cut = f"cut off after line {self.lines}"
-
-
 class FileReader:
-    """The whole lines of a file, from byte 0 or where a seek point says.
+    """The whole lines of a file, compressed or plain, from byte 0 or where a seek point says.
 
     Afterwards `cut` says why the file ends where it does; it is empty for a file that was closed. `damaged` is True
     when something in it is wrong, not only missing. Raises CaptureError when the file cannot be read at all.
@@ -92,32 +66,35 @@ class FileReader:
             self.cut = f"cut off after line {self.lines}"
 
     def _texts(self) -> Iterator[bytes]:
-        decompressor = zstandard.ZstdDecompressor()
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at_byte)
-                begin = self._at_byte
-                frame = None
-                while piece := file.read(_PIECE_BYTES):
-                    while piece:
-                        if frame is None:
-                            self.frames.append((begin, self.lines))
-                            frame = decompressor.decompressobj()
-                        text = frame.decompress(piece)
-                        if text:
-                            yield text
-                        begin += len(piece)
-                        piece = b""
-                        if frame.eof:
-                            piece = frame.unused_data
-                            begin -= len(piece)
-                            frame = None
+                pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+                yield from self._decompressed(pieces) if self._path.suffix == ".zst" else pieces
         except zstandard.ZstdError as error:
             self.damaged = True
             self.cut = f"damaged after line {self.lines} ({error})"
-            return
         except OSError as error:
             raise CaptureError(self._path, f"cannot be read ({error.strerror})") from error
+
+    def _decompressed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        decompressor = zstandard.ZstdDecompressor()
+        begin = self._at_byte
+        frame = None
+        for piece in pieces:
+            while piece:
+                if frame is None:
+                    self.frames.append((begin, self.lines))
+                    frame = decompressor.decompressobj()
+                text = frame.decompress(piece)
+                if text:
+                    yield text
+                begin += len(piece)
+                piece = b""
+                if frame.eof:
+                    piece = frame.unused_data
+                    begin -= len(piece)
+                    frame = None
         if frame is not None:
             self.cut = f"cut off after line {self.lines}"
 

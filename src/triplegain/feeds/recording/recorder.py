@@ -45,11 +45,6 @@ class RecorderProgress:
     files_removed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _NextFile:
-    preamble: tuple[FeedLine, ...]
-
-
 class Recorder:
     """One run of a recording in `folder`, from its first line to `close`.
 
@@ -77,7 +72,8 @@ class Recorder:
         except BaseException:
             self._lock.release()
             raise
-        self._queue: deque[FeedLine | _NextFile | threading.Event] = deque()
+        #: Lines; the preamble of a new file; somebody who waits for all that.
+        self._queue: deque[FeedLine | tuple[FeedLine, ...] | threading.Event] = deque()
         self._asset_pairs: ReplyLine | None = None
         self._next_file_ns = 0
         self._taken_bytes = 0
@@ -148,7 +144,7 @@ class Recorder:
             except Exception as error:
                 self._fail(f"what a new file begins with could not be said ({type(error).__name__}: {error})")
                 return
-        self._queue.append(_NextFile(preamble))
+        self._queue.append(preamble)
 
     def _fail(self, problem: str) -> None:
         if not self.problem:
@@ -193,24 +189,23 @@ class Recorder:
         batch: list[FeedLine] = []
         while self._queue:
             item = self._queue.popleft()
-            if isinstance(item, _NextFile | threading.Event):
-                self._write(batch)
-                batch = []
-                if isinstance(item, _NextFile):
-                    self._writer.begin_file(item.preamble)
-                else:
-                    item.set()
+            if not isinstance(item, tuple | threading.Event):
+                batch.append(item)
+                if len(batch) >= _BATCH:
+                    self._write(batch)
                 continue
-            batch.append(item)
-            if len(batch) >= _BATCH:
-                self._write(batch)
-                batch = []
+            self._write(batch)
+            if isinstance(item, tuple):
+                self._writer.begin_file(item)
+            else:
+                item.set()
         self._write(batch)
 
     def _write(self, batch: list[FeedLine]) -> None:
         if batch:
             self._writer.write(batch)
             self._written_bytes += sum(map(_size, batch))
+            batch.clear()
 
     def _counted(self) -> Mapping[str, int] | None:
         return self.mismatches() if self.mismatches is not None else None

@@ -20,7 +20,7 @@ from triplegain.feeds.recording.folder import (
     with_files,
 )
 from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
-from triplegain.feeds.recording.reader import FileReader, PlainReader, read_header
+from triplegain.feeds.recording.reader import FileReader, read_header
 from triplegain.feeds.recording.tally import LineTally, hashed
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, OverrunLine, ReplyLine, read_line
@@ -50,7 +50,7 @@ def plain_manifest(path: Path) -> Manifest:
     pairs = _pairs_reply(path)
     if pairs is None:
         raise CaptureError(path, "is no log of a feed: the exchange's list of pairs (AssetPairs) is missing")
-    tally, reader, number = LineTally(), PlainReader(path), 0
+    tally, reader, number = LineTally(path.name, 1), FileReader(path), 0
     for texts in reader.blocks():
         for text in texts:
             number += 1
@@ -58,10 +58,10 @@ def plain_manifest(path: Path) -> Manifest:
                 tally.add(read_line(text))
             except (ValueError, RecursionError) as error:
                 raise CaptureError(path, f"is no line of a feed ({error})", number) from error
-    counts = tally.counts
+    file = tally.closed(reader.plain_bytes, path.stat().st_size, "", reader.cut)
+    counts = file.counts
     symbols = tuple(symbol for symbol in pairs_of(pairs.reply) if symbol in counts and counts[symbol].book_updates)
-    file = tally.of_file(path.name, 1, 0, (), reader.plain_bytes, path.stat().st_size, "", reader.cut)
-    run = Run(1, tally.first_rx_ns, symbols, _BOOK_DEPTH, _STALE_AFTER_NS, "")
+    run = Run(1, file.first_rx_ns, symbols, _BOOK_DEPTH, _STALE_AFTER_NS, "")
     return with_files(Manifest(instruments=recorded_instruments(pairs.reply, symbols), runs=(run,)), [file])
 
 
@@ -104,7 +104,8 @@ class RecordedLines:
         for position, file in enumerate(files):
             if position and file_number(file.name) != file_number(files[position - 1].name) + 1:
                 raise CaptureError(self.folder, f"a file between {files[position - 1].name} and {file.name} is missing")
-            skipped = _header_lines(file) + (file.preamble if position else 0)
+            # The line that says what the file is; a plain log has none.
+            skipped = int(is_file_name(file.name)) + (file.preamble if position else 0)
             yield from self._of_file(file, skipped, is_last=file is files[-1])
 
     def _of_file(self, file: RecordedFile, skipped: int, *, is_last: bool) -> Iterator[FeedLine]:
@@ -112,7 +113,7 @@ class RecordedLines:
         if file.cut == MISSING:
             raise CaptureError(path, f"{MISSING}: put it back")
         ends_early = bool(file.cut) and is_last
-        reader = FileReader(path) if is_file_name(file.name) else PlainReader(path)
+        reader = FileReader(path)
         for texts in reader.blocks():
             number = reader.lines - len(texts)
             for text in texts:
@@ -128,11 +129,6 @@ class RecordedLines:
                 yield line
         if reader.cut and not ends_early:
             raise CaptureError(path, f"is {reader.cut}: get the file again")
-
-
-def _header_lines(file: RecordedFile) -> int:
-    """Lines that say what the file is; a plain log has none."""
-    return int(is_file_name(file.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.feeds.recording.manifest import Counts, Gap, Overrun, RecordedFile, SeekPoint
-from triplegain.feeds.recording.reader import FileHeader, FileReader, decoded_header
+from triplegain.feeds.recording.reader import FileReader, decoded_header
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, read_line
@@ -19,101 +21,50 @@ from triplegain.venues.kraken.wire.frames import read_outline
 _LISTED_MAX = 1000
 
 
-class _Counting:
-    """Counts while they grow."""
-
-    __slots__ = ("book_updates", "dropped", "overruns", "trades")
-
-    def __init__(self) -> None:
-        self.book_updates = self.trades = self.overruns = self.dropped = 0
-
-
 class LineTally:
-    """Counts and times of the lines added so far."""
+    """The file that the lines added so far are in."""
 
-    def __init__(self) -> None:
-        self.lines = 0
-        self.first_rx_ns = 0
-        self.last_rx_ns = 0
-        self.disconnects = 0
-        self.gaps: list[Gap] = []
-        self.overruns: list[Overrun] = []
-        self._counts: dict[str, _Counting] = {}
+    def __init__(self, name: str, run: int, preamble: int = 0) -> None:
+        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
+        self._file = RecordedFile(name, run, preamble)
         # Times of one shape compare as text; they become numbers when somebody asks.
         self._first_time = ""
         self._last_time = ""
 
     def add(self, line: FeedLine) -> None:
-        received = line.received_at_ns
-        if not self.lines:
-            self.first_rx_ns = received
-        self.lines += 1
-        self.last_rx_ns = received
+        file, received = self._file, line.received_at_ns
+        if not file.lines:
+            file.first_rx_ns = received
+        file.lines += 1
+        file.last_rx_ns = received
         if isinstance(line, FrameLine):
             self._on_frame(line.frame)
         elif isinstance(line, DownLine):
-            self.disconnects += 1
-            if len(self.gaps) < _LISTED_MAX:
-                self.gaps.append(Gap(received, line.connection, line.reason))
+            file.disconnects += 1
+            if len(file.gaps) < _LISTED_MAX:
+                file.gaps.append(Gap(received, line.connection, line.reason))
         elif isinstance(line, OverrunLine):
-            one = self._of(line.symbol)
+            one = self._counts[line.symbol]
             one.overruns += 1
             one.dropped += line.dropped
-            if len(self.overruns) < _LISTED_MAX:
-                self.overruns.append(Overrun(received, line.symbol, line.dropped))
+            if len(file.overruns) < _LISTED_MAX:
+                file.overruns.append(Overrun(received, line.symbol, line.dropped))
 
-    @property
-    def counts(self) -> dict[str, Counts]:
-        return {
-            symbol: Counts(one.book_updates, one.trades, one.overruns, one.dropped)
-            for symbol, one in sorted(self._counts.items())
-        }
+    def can_begin(self, rx_ns: int, byte: int, lines: int) -> None:
+        """Reading can begin there; the next line was received at that time."""
+        self._file.seek.append(SeekPoint(rx_ns, _time_ns(self._last_time), byte, lines))
 
-    @property
-    def first_exchange_ns(self) -> int:
-        return _time_ns(self._first_time)
-
-    @property
-    def last_exchange_ns(self) -> int:
-        return _time_ns(self._last_time)
-
-    def of_file(
-        self,
-        name: str,
-        run: int,
-        preamble: int,
-        seek: tuple[SeekPoint, ...],
-        plain_bytes: int,
-        size_bytes: int,
-        sha256: str,
-        cut: str = "",
-    ) -> RecordedFile:
-        """The file these lines are in."""
-        return RecordedFile(
-            name,
-            run,
-            preamble,
-            self.lines,
-            size_bytes,
-            plain_bytes,
-            sha256,
-            self.first_rx_ns,
-            self.last_rx_ns,
-            self.first_exchange_ns,
-            self.last_exchange_ns,
-            self.counts,
-            self.disconnects,
-            tuple(self.gaps),
-            tuple(self.overruns),
-            seek,
-            cut,
+    def closed(self, plain_bytes: int, size_bytes: int, sha256: str, cut: str = "") -> RecordedFile:
+        return replace(
+            self._file,
+            size_bytes=size_bytes,
+            plain_bytes=plain_bytes,
+            sha256=sha256,
+            first_exchange_ns=_time_ns(self._first_time),
+            last_exchange_ns=_time_ns(self._last_time),
+            counts=dict(sorted(self._counts.items())),
+            cut=cut,
         )
-
-    def _of(self, symbol: str) -> _Counting:
-        found = self._counts.get(symbol)
-        if found is None:
-            found = self._counts[symbol] = _Counting()
-        return found
 
     def _on_frame(self, frame: bytes) -> None:
         try:
@@ -125,7 +76,7 @@ class LineTally:
         # A snapshot tells when its last change was, which may be long ago.
         live = told.type == "update"
         for message in told.data:
-            one = self._of(message.symbol)
+            one = self._counts[message.symbol]
             if told.channel == "book":
                 one.book_updates += 1
             elif live:
@@ -148,21 +99,19 @@ def scan_file(path: Path) -> RecordedFile | None:
     Raises CaptureError if the file cannot be read, or begins with something else.
     """
     reader = FileReader(path)
-    tally = LineTally()
-    header: FileHeader | None = None
-    seek: list[SeekPoint] = []
-    number = 0
+    tally: LineTally | None = None
+    first = number = 0
     fault = ""
     for lines in reader.blocks():
         begins = {before: byte for byte, before in reader.frames[1:]}
         for text in lines:
             number += 1
-            if header is None:
+            if tally is None:
                 header = decoded_header(text)
                 if header is None:
                     raise CaptureError(path, "is no file of a recording: its first line does not say so")
-                continue
-            if number <= header.preamble + 1:
+                tally, first = LineTally(path.name, header.run, header.preamble), header.preamble + 1
+            if number <= first:
                 continue
             try:
                 line = read_line(text)
@@ -170,15 +119,11 @@ def scan_file(path: Path) -> RecordedFile | None:
                 fault = f"damaged after line {number - 1} ({error})"
                 break
             if (byte := begins.get(number - 1)) is not None:
-                seek.append(SeekPoint(line.received_at_ns, tally.last_exchange_ns, byte, number - 1))
+                tally.can_begin(line.received_at_ns, byte, number - 1)
             tally.add(line)
         if fault:
             break
-    if header is None:
-        return None
-    size, sha256 = hashed(path)
-    run, cut = (header.run, header.preamble), fault or reader.cut
-    return tally.of_file(path.name, *run, tuple(seek), reader.plain_bytes, size, sha256, cut)
+    return None if tally is None else tally.closed(reader.plain_bytes, *hashed(path), fault or reader.cut)
 
 
 def hashed(path: Path) -> tuple[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,6 @@ from triplegain.feeds.recording.manifest import (
     VERSION,
     RecordedFile,
     Run,
-    SeekPoint,
     file_name,
     file_names,
     file_number,
@@ -55,11 +54,9 @@ class RecordingFile:
 
     def __init__(self, path: Path, header: FileHeader, preamble: Sequence[FeedLine]) -> None:
         self.path = path
-        self._header = header
         self._file = path.open("xb", buffering=0)
         self._hash = hashlib.sha256()
-        self._tally = LineTally()
-        self._seek: list[SeekPoint] = []
+        self._tally = LineTally(path.name, header.run, header.preamble)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._frame = self._compressor.compressobj()
         self._frame_bytes = 0
@@ -76,7 +73,7 @@ class RecordingFile:
             self._out(self._frame.flush())
             self._frame = self._compressor.compressobj()
             self._frame_bytes = self._frame_rx_ns = 0
-            self._seek.append(SeekPoint(rx_ns, self._tally.last_exchange_ns, self.size_bytes, self._lines))
+            self._tally.can_begin(rx_ns, self.size_bytes, self._lines)
         self._frame_rx_ns = self._frame_rx_ns or rx_ns
         for line in lines:
             self._tally.add(line)
@@ -89,9 +86,7 @@ class RecordingFile:
             os.fsync(self._file.fileno())
         finally:
             self._file.close()
-        sha256 = self._hash.hexdigest()
-        run, seek = (self._header.run, self._header.preamble), tuple(self._seek)
-        return self._tally.of_file(self.path.name, *run, seek, self._plain_bytes, self.size_bytes, sha256)
+        return self._tally.closed(self._plain_bytes, self.size_bytes, self._hash.hexdigest())
 
     def abandon(self) -> None:
         """Leave it as it is."""
@@ -167,21 +162,8 @@ class RecordingWriter:
         self._close_file()
         self._numbers += 1
         path = self._folder / file_name(self._numbers)
-        self._file = RecordingFile(
-            path,
-            FileHeader(
-                VERSION,
-                self._run.run,
-                self._numbers,
-                len(preamble),
-                self._run.started_at_ns,
-                self._run.symbols,
-                self._run.book_depth,
-                self._run.stale_after_ns,
-                self._run.recorder,
-            ),
-            preamble,
-        )
+        said = asdict(self._run) | {"recording": VERSION, "file": self._numbers, "preamble": len(preamble)}
+        self._file = RecordingFile(path, msgspec.convert(said, FileHeader), preamble)
         self._elsewhere_bytes = self._budget.used_elsewhere(path.name)
         self._told_full = False
         self._keep_to_budget()
