@@ -104,14 +104,8 @@ class ObservedMarket:
 
     def _take(self, event: MarketEvent) -> None:
         match event:
-            case BookUpdate():
-                self._book.depth = event.depth
-                if event.snapshot:
-                    self._book.replace(event.bids, event.asks)
-                else:
-                    self._book.apply(event.bids, event.asks)
-            case BestQuote():
-                self._book.trim(event.bid, event.ask)
+            case BookUpdate() | BestQuote():
+                self._book.take(event)
             case PublicTrade():
                 self._last = event.price
             case CandleClosed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.market import Level
+from triplegain.domain.market import BestQuote, BookUpdate, Level
 
 
 class DepthBook:
@@ -24,6 +24,15 @@ class DepthBook:
     @property
     def is_crossed(self) -> bool:
         return bool(self.best_ask) and self.best_bid >= self.best_ask
+
+    def take(self, event: BookUpdate | BestQuote) -> None:
+        """What a feed says of it."""
+        if isinstance(event, BestQuote):
+            self.trim(event.bid, event.ask)
+            return
+        self.depth = event.depth
+        change = self.replace if event.snapshot else self.apply
+        change(event.bids, event.asks)
 
     def replace(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """A snapshot: nothing of the old book stays."""

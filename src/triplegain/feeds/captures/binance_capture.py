@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +24,7 @@ from triplegain.domain.orders import Side
 from triplegain.domain.values import Count, Milliseconds, usable_time
 from triplegain.feeds.captures.capture import Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument, symbol_of
+from triplegain.feeds.captures.rows import lines
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
@@ -361,16 +360,7 @@ class BinanceCapture:
             raise CaptureError(path, f"is damaged here ({error})", number) from error
 
     def _lines(self) -> Iterator[tuple[Path, int, bytes]]:
-        for path in self.paths:
-            number = 0
-            try:
-                with gzip.open(path) as lines:
-                    for line in lines:
-                        number += 1
-                        yield path, number, line
-            except (EOFError, OSError, zlib.error) as error:
-                problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
-                raise CaptureError(path, problem, number) from error
+        return ((path, number, line) for path in self.paths for number, line in lines(path))
 
 
 def recognise_binance(path: Path, head: bytes) -> Capture | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from triplegain.domain.market import Candle, CandleClosed, MarketDepth, MarketEv
 from triplegain.domain.values import INTEGER_MAX, count_within, usable_time
 from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name, symbol_of
-from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
+from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_rows, read_columns
 from triplegain.market.candles.candles import empty_candles
 from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
@@ -75,32 +75,32 @@ def feather_rows(path: Path) -> Iterator[CandleRow]:
     )
 
 
-def csv_rows(path: Path) -> Iterator[CandleRow]:
+def header_rows(path: Path) -> Iterator[CandleRow]:
     """A header, then one candle a line, oldest or newest first."""
-    rows = _csv_rows(path)
-    first, second = next(rows, None), next(rows, None)
-    if first is None or second is None:
-        return iter(() if first is None else (first,))
-    if second.open_time_ns < first.open_time_ns:
-        return in_order(path, iter([first, second, *rows][::-1]))
-    return in_order(path, _csv_rows(path))
+    header = [name.strip().lower() for name in next(csv_rows(path, list))]
+    columns = [header.index(name) for name in ("open", "high", "low", "close", "volume")]
+    trades = header.index("trades") if "trades" in header else None
+
+    def row(line: list[str]) -> CandleRow:
+        if len(line) != len(header):
+            raise InvalidValueError(f"it has {len(line)} columns instead of {len(header)}")
+        count = int(line[trades]) if trades is not None else 0
+        return CandleRow.of(csv_time_ns(line[0]), [line[column] for column in columns], count)
+
+    first = list(islice(csv_rows(path, row, 1), 2))
+    if len(first) == 2 and first[1].open_time_ns < first[0].open_time_ns:
+        return in_order(path, reversed(list(csv_rows(path, row, 1))))
+    return in_order(path, csv_rows(path, row, 1))
 
 
 def kraken_csv_rows(path: Path) -> Iterator[CandleRow]:
     """Kraken's OHLCVT archive: no header, oldest first."""
-    return in_order(path, _kraken_csv_rows(path))
 
+    def row(line: list[str]) -> CandleRow:
+        time, *numbers, trades = line
+        return CandleRow.of(csv_time_ns(time), numbers, int(trades))
 
-def _kraken_csv_rows(path: Path) -> Iterator[CandleRow]:
-    number = 0
-    try:
-        with path.open(newline="", encoding="ascii") as file:
-            for line in csv.reader(file):
-                number += 1
-                time, *numbers, trades = line
-                yield CandleRow.of(csv_time_ns(time), numbers, int(trades))
-    except (OSError, UnicodeDecodeError, csv.Error, InvalidValueError, ValueError) as error:
-        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
+    return in_order(path, csv_rows(path, row))
 
 
 def csv_symbol(head: bytes) -> str | None:
@@ -111,25 +111,6 @@ def csv_symbol(head: bytes) -> str | None:
     row = dict(zip(lines[0].lower().split(","), lines[1].split(","), strict=False))
     name = row.get("symbol") or row.get("ticker")
     return symbol_of(name) if name else None
-
-
-def _csv_rows(path: Path) -> Iterator[CandleRow]:
-    number = 1
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            header = [name.strip().lower() for name in next(lines)]
-            columns = [header.index(name) for name in ("open", "high", "low", "close", "volume")]
-            trades = header.index("trades") if "trades" in header else None
-            for line in lines:
-                number += 1
-                if len(line) != len(header):
-                    problem = f"has {len(line)} columns instead of {len(header)}: is it cut off?"
-                    raise CaptureError(path, problem, number)
-                count = int(line[trades]) if trades is not None else 0
-                yield CandleRow.of(csv_time_ns(line[0]), [line[column] for column in columns], count)
-    except (OSError, UnicodeDecodeError, csv.Error, InvalidValueError, ValueError) as error:
-        raise CaptureError(path, f"cannot be read here ({error})", number) from error
 
 
 def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
@@ -148,7 +129,7 @@ def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
 _READERS = {
     "candles-json": json_rows,
     "candles-feather": feather_rows,
-    "candles-csv": csv_rows,
+    "candles-csv": header_rows,
     "candles-kraken-csv": kraken_csv_rows,
 }
 

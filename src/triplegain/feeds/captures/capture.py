@@ -27,6 +27,9 @@ class VerifyReport:
     mismatches: int
     gaps: int
 
+    def __add__(self, other: VerifyReport) -> VerifyReport:
+        return VerifyReport(self.updates + other.updates, self.mismatches + other.mismatches, self.gaps + other.gaps)
+
 
 class Capture(Protocol):
     """One instrument as recorded. Nothing is read beyond what the property asked for needs."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,6 +17,7 @@ from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent
 from triplegain.domain.values import usable_time
 from triplegain.feeds.captures.capture import OFFSET_TIMES, Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument
+from triplegain.feeds.captures.rows import lines
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.feed_line import FrameLine
@@ -167,15 +167,11 @@ class KrakenCapture:
                 yield number, bytes(line.frame), line.rx_ns
 
     def _lines(self) -> Iterator[_Line]:
-        path = self.paths[0]
-        number = 0
-        try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-                for text in lines:
-                    number += 1
-                    yield _line.decode(text)
-        except (msgspec.DecodeError, EOFError, OSError) as error:
-            raise CaptureError(path, f"is cut off or damaged here ({error})", number) from error
+        for number, text in lines(self.paths[0]):
+            try:
+                yield _line.decode(text)
+            except msgspec.DecodeError as error:
+                raise CaptureError(self.paths[0], f"is cut off or damaged here ({error})", number) from error
 
 
 def _outline(frame: bytes) -> Outline:

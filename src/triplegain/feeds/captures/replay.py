@@ -28,6 +28,7 @@ from triplegain.feeds.captures.binance_capture import BinanceCapture, recognise_
 from triplegain.feeds.captures.candles_capture import recognise_candles
 from triplegain.feeds.captures.capture import Capture, Recogniser, VerifyReport
 from triplegain.feeds.captures.kraken_capture import recognise_kraken
+from triplegain.feeds.captures.rows import GZIP_MAGIC
 from triplegain.feeds.captures.trades_capture import recognise_trades
 from triplegain.feeds.recording.folder import is_being_recorded, is_recording
 from triplegain.feeds.recording.recording import (
@@ -74,17 +75,10 @@ class _Before:
         self._status: FeedStatus | None = None
 
     def take(self, event: MarketEvent) -> None:
-        if isinstance(event, BookUpdate):
-            if self._book is None:
-                self._book = DepthBook()
+        if isinstance(event, BookUpdate) or (isinstance(event, BestQuote) and self._book is not None):
+            self._book = self._book or DepthBook()
             self._symbol = event.symbol
-            self._book.depth = event.depth
-            if event.snapshot:
-                self._book.replace(event.bids, event.asks)
-            else:
-                self._book.apply(event.bids, event.asks)
-        elif isinstance(event, BestQuote) and self._book is not None:
-            self._book.trim(event.bid, event.ask)
+            self._book.take(event)
         elif isinstance(event, FeedStatus):
             self._status = event
 
@@ -102,26 +96,9 @@ class CaptureParts:
     def __init__(self, first: Capture, second: Capture) -> None:
         self._first = first
         self._second = second
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return self._first.paths + self._second.paths
-
-    @property
-    def format(self) -> str:
-        return self._first.format
-
-    @property
-    def instrument(self) -> Instrument:
-        return self._first.instrument
-
-    @property
-    def depth(self) -> MarketDepth:
-        return self._first.depth
-
-    @property
-    def candle_length_ns(self) -> int | None:
-        return self._first.candle_length_ns
+        self.paths = first.paths + second.paths
+        self.format, self.instrument, self.depth = first.format, first.instrument, first.depth
+        self.candle_length_ns = first.candle_length_ns
 
     @property
     def rows(self) -> int:
@@ -139,8 +116,7 @@ class CaptureParts:
                 yield event
 
     def verify(self) -> VerifyReport:
-        one, two = self._first.verify(), self._second.verify()
-        return VerifyReport(one.updates + two.updates, one.mismatches + two.mismatches, one.gaps + two.gaps)
+        return self._first.verify() + self._second.verify()
 
 
 def joined(captures: list[Capture]) -> Capture:
@@ -201,7 +177,6 @@ KNOWN_FORMATS = (
 
 _RECOGNISERS: tuple[Recogniser, ...] = (recognise_kraken, recognise_binance, recognise_trades, recognise_candles)
 _HEAD_BYTES = 65_536
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def recognise(path: Path) -> Capture | None:
@@ -209,7 +184,7 @@ def recognise(path: Path) -> Capture | None:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-        if head.startswith(_GZIP_MAGIC):
+        if head.startswith(GZIP_MAGIC):
             head = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(head, _HEAD_BYTES)
     except (OSError, zlib.error) as error:
         raise CaptureError(path, f"cannot be read ({error})") from error
@@ -406,9 +381,5 @@ def verify_capture(path: Path) -> VerifyReport:
     by_symbol: dict[str, list[Capture]] = {}
     for recording in recordings:
         by_symbol.setdefault(recording.instrument.symbol, []).append(recording)
-    reports = [capture.verify() for capture in [*others, *map(joined, by_symbol.values())]]
-    return VerifyReport(
-        sum(report.updates for report in reports),
-        sum(report.mismatches for report in reports),
-        sum(report.gaps for report in reports),
-    )
+    reports = (capture.verify() for capture in [*others, *map(joined, by_symbol.values())])
+    return sum(reports, VerifyReport(0, 0, 0))

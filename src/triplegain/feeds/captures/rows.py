@@ -1,10 +1,13 @@
-"""Rows of recorded files, a piece at a time: lists of flat lists in JSON, columns of feather (Arrow IPC)."""
+"""Rows of recorded files, a piece at a time: lines, CSV, flat lists in JSON, columns of feather (Arrow IPC)."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,8 +16,39 @@ import msgspec
 from triplegain.market.feed import CaptureError
 
 _Row = TypeVar("_Row")
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 20
+
+
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    """Plain or .gz, whatever it is called."""
+    with path.open("rb") as plain:
+        packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    return gzip.open(path) if packed else path.open("rb")
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, counted from 1. Raises CaptureError with the line after which it is cut off or damaged."""
+    number = 0
+    try:
+        with _opened(path) as file:
+            for number, line in enumerate(file, 1):
+                yield number, line
+    except (EOFError, OSError, zlib.error) as error:
+        problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
+        raise CaptureError(path, problem, number) from error
+
+
+def csv_rows(path: Path, row: Callable[[list[str]], _Row], skip: int = 0) -> Iterator[_Row]:
+    """What is made of each line, the first ones left out. Raises CaptureError with the line that cannot be read."""
+    number = skip
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for line in islice(csv.reader(file), skip, None):
+                number += 1
+                yield row(line)
+    except (OSError, csv.Error, ArithmeticError, ValueError) as error:
+        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
 
 
 class JsonRows(Generic[_Row]):
@@ -38,10 +72,8 @@ class JsonRows(Generic[_Row]):
 
 def _pieces(path: Path) -> Iterator[bytes]:
     """The file as lists of whole rows."""
-    with path.open("rb") as plain:
-        packed = plain.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     rest = b""
-    with gzip.open(path) if packed else path.open("rb") as file:
+    with _opened(path) as file:
         while piece := file.read(_PIECE_BYTES):
             rest += piece
             # The last bracket of all closes the list; one with a comma behind it closes a row.

@@ -3,10 +3,9 @@ archive of times, prices and amounts."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from triplegain.domain.orders import Side
 from triplegain.domain.values import NAME, usable_time
 from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name
-from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, read_columns
+from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_rows, read_columns
 from triplegain.market.feed import CaptureError
 from triplegain.market.scaling import Scale
 
@@ -124,19 +123,18 @@ class TradesCapture(FileCapture):
 def _kraken_rows(path: Path) -> Iterator[_Row]:
     """Kraken's archive tells neither number nor side. A trade above the one before it is taken for a buy, one below
     for a sell, one at the same price for the same again."""
-    number, side, before = 0, "buy", Decimal(0)
-    try:
-        with path.open(newline="", encoding="ascii") as file:
-            for line in csv.reader(file):
-                number += 1
-                time, price, amount = line
-                value = Decimal(price)
-                if value != before:
-                    side = "buy" if value > before else "sell"
-                before = value
-                yield int(Decimal(time) * SECOND_NS), "", side, price, amount
-    except (OSError, UnicodeDecodeError, csv.Error, InvalidOperation, ValueError) as error:
-        raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
+    side, before = "buy", Decimal(0)
+
+    def row(line: list[str]) -> _Row:
+        nonlocal side, before
+        time, price, amount = line
+        value = Decimal(price)
+        if value != before:
+            side = "buy" if value > before else "sell"
+        before = value
+        return int(Decimal(time) * SECOND_NS), "", side, price, amount
+
+    return csv_rows(path, row)
 
 
 def recognise_trades(path: Path, head: bytes) -> Capture | None:
