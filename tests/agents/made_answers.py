@@ -61,7 +61,7 @@ def snapshot_with(price: int = 10_000, trend: float | None = 1.0, **indicators: 
     frame = ClosedFrame("1h", (candle,), values, trend, 300, 0, "", (), {})
     mark = SnapshotPrice(Decimal(price), None, None, Decimal(price), QuoteSource.REPLAY, HOUR_NS)
     frames = {"1h": FrameSnapshot(frame, None, "null")}
-    return Snapshot("BTC/USDT", HOUR_NS, mark, None, frames, "1h", None, 0.5, (), "{}", "ab" * 32)
+    return Snapshot("BTC/USDT", HOUR_NS, mark, "1h", frame, 0.5, None, frames, None, (), "{}", "ab" * 32)
 
 
 def changed(snapshot: Snapshot, indicator: str, value: Value) -> Snapshot:

@@ -18,7 +18,7 @@ from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import ModelAnswer, Prompt, Usage
-from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, Snapshot
 
 
 class FundingAnswer(TypedAnswer):
@@ -31,7 +31,7 @@ def funding_prompt(text: str, snapshot: Snapshot) -> Prompt:
     return Prompt("You look at funding.", f"{snapshot.symbol}\n{text}")
 
 
-def funding_rules(seen: MarketSeen, _: Any) -> FundingAnswer | Abstain:
+def funding_rules(seen: Glance, _: Any) -> FundingAnswer | Abstain:
     return FundingAnswer(rate_pct=1, confidence_pct=30, reasoning=f"rules on {seen.symbol}")
 
 

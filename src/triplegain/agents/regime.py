@@ -17,7 +17,7 @@ from triplegain.domain.proposal import Regime
 from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.reply import Prompt
 from triplegain.market.snapshot.figures import figure
-from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, Snapshot
 
 _RSI_MIDDLE = 50
 
@@ -73,7 +73,7 @@ class RegimeRules:
     confidence_pct: int = key("confidence", "0.40", WHOLE_PERCENT, "confidence of the rules")
 
 
-def regime_rules(snapshot: MarketSeen, rules: RegimeRules | None = None) -> RegimeAnswer | Abstain:
+def regime_rules(snapshot: Glance, rules: RegimeRules | None = None) -> RegimeAnswer | Abstain:
     """The regime without a model; abstains where a figure it would need is not known."""
     rules = rules or RegimeRules()
     frame = snapshot.primary_frame

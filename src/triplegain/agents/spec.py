@@ -19,7 +19,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.written import AT_LEAST_ONE, SECONDS
 from triplegain.llm.reply import Prompt, Tool
 from triplegain.llm.roster import ModelRole
-from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, Snapshot
 
 
 class Subject(StrEnum):
@@ -62,7 +62,7 @@ class MarketAnalysis:
     """
 
     prompt: Callable[[str, Snapshot], Prompt]
-    rules: Callable[[MarketSeen, Any], TypedAnswer | Abstain] | None = None
+    rules: Callable[[Glance, Any], TypedAnswer | Abstain] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.written import WHOLE_PERCENT, exact
 from triplegain.llm.reply import Prompt
 from triplegain.market.snapshot.figures import distance_bps, figure, percent
-from triplegain.market.snapshot.snapshot import MarketSeen, Snapshot
+from triplegain.market.snapshot.snapshot import Glance, Snapshot
 
 _SIGNALS_MAX = 5
 #: Of three signs (market/snapshot/frame.py) at least two in the same direction, or one and no other.
@@ -81,7 +81,7 @@ class TechnicalRules:
             raise AtOddsError(f"rsi_short ({self.rsi_short:g}) must not be above rsi_long ({self.rsi_long:g})")
 
 
-def technical_rules(snapshot: MarketSeen, rules: TechnicalRules | None = None) -> TechnicalAnswer | Abstain:
+def technical_rules(snapshot: Glance, rules: TechnicalRules | None = None) -> TechnicalAnswer | Abstain:
     """The analysis without a model; abstains if the primary timeframe does not give the figures it needs."""
     rules = rules or TechnicalRules()
     frame, price = snapshot.primary_frame, snapshot.price.mark

@@ -50,7 +50,8 @@ class Scale:
         """Steps in `text`. Raises InvalidValueError if it is no number, negative or between two steps."""
         count = self._seen.get(text)
         if count is None:
-            count = self._countable(self._read(text), text)
+            plain = self._plain(text)
+            count = self._countable(plain if plain >= 0 else self._whole(text), text)
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
             self._seen[text] = count
@@ -64,20 +65,6 @@ class Scale:
         except (ValueError, IndexError):
             pass
         return self.exact(text)
-
-    def _read(self, text: str) -> int:
-        whole, _, fraction = text.partition(".")
-        missing = self.places - len(fraction)
-        try:
-            if missing >= 0:
-                count = int(whole + fraction + self._zeros[:missing])
-            else:
-                count = int(whole + fraction[:missing]) if not fraction[missing:].strip("0") else -1
-        except ValueError:
-            count = -1
-        if count < 0 or not whole or not text.isascii():
-            return self._slow(text)
-        return count
 
     def nearest(self, text: str) -> int:
         """Steps in a number from an archive: a thousandth of a step is forgiven, more is refused."""
@@ -106,15 +93,17 @@ class Scale:
         return count
 
     def _plain(self, text: str) -> int:
-        """Steps in digits with at most the step's places, -1 for everything else."""
+        """Steps in digits that need at most the step's places, -1 for everything else."""
         whole, _, fraction = text.partition(".")
         missing = self.places - len(fraction)
+        if missing < 0 and not fraction[missing:].strip("0"):
+            fraction, missing = fraction[:missing], 0
         digits = whole + fraction
-        if missing < 0 or not (whole and digits.isdecimal() and digits.isascii()):
+        if missing < 0 or not (whole and digits.isdecimal() and digits.isascii()) or len(digits) > 2 * _LARGEST:
             return -1
         return int(digits + self._zeros[:missing])
 
-    def _slow(self, text: str) -> int:
+    def _whole(self, text: str) -> int:
         value = self._steps(text)
         if value != value.to_integral_value():
             raise InvalidValueError(f"{text} is not a multiple of {self.step}")

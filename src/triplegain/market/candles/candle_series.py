@@ -31,6 +31,7 @@ class CandleHistory:
         self._trades = array("q")
         # Lots of a cheap coin outgrow 64 bits.
         self._volume: list[int] = []
+        self._columns = self._open, self._high, self._low, self._close, self._volume, self._trades
 
     def __len__(self) -> int:
         return len(self._volume)
@@ -46,26 +47,23 @@ class CandleHistory:
             self.first_open_ns = candle.open_time_ns
         elif candle.open_time_ns != self.end_ns:
             raise InvalidValueError(f"{self.symbol} {self.timeframe.name}: a candle is missing before the next one")
-        self._open.append(candle.open)
-        self._high.append(candle.high)
-        self._low.append(candle.low)
-        self._close.append(candle.close)
-        self._trades.append(candle.trades)
-        self._volume.append(candle.volume)
+        row = candle.open, candle.high, candle.low, candle.close, candle.volume, candle.trades
+        for column, value in zip(self._columns, row, strict=True):
+            column.append(value)
         block = self._blocks.start(candle.open_time_ns)
         if candle.open_time_ns != block:
             return False
         return self._forget_before(block - self._blocks.length_ns)
 
     def clear(self) -> None:
-        for column in (self._open, self._high, self._low, self._close, self._trades, self._volume):
+        for column in self._columns:
             del column[:]
 
     def _forget_before(self, time_ns: int) -> bool:
         gone = (time_ns - self.first_open_ns) // self.timeframe.length_ns
         if gone <= 0:
             return False
-        for column in (self._open, self._high, self._low, self._close, self._trades, self._volume):
+        for column in self._columns:
             del column[:gone]
         self.first_open_ns += gone * self.timeframe.length_ns
         return True
@@ -73,9 +71,9 @@ class CandleHistory:
     def candle(self, row: int) -> Candle:
         """The candle of a row, 0 the oldest."""
         length = self.timeframe.length_ns
-        prices = self._open[row], self._high[row], self._low[row], self._close[row]
-        time_ns = self.first_open_ns + row * length
-        return Candle(self.symbol, time_ns, length, *prices, self._volume[row], self._trades[row])
+        return Candle(
+            self.symbol, self.first_open_ns + row * length, length, *(column[row] for column in self._columns)
+        )
 
     def last(self, count: int) -> list[Candle]:
         """The latest so many, or as many as there are, oldest first."""

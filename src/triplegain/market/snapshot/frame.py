@@ -95,31 +95,17 @@ class CandleText:
         volume = self.quantity.significant(candle.volume, _BRIEF)
         return f"[{price(candle.open)},{price(candle.high)},{price(candle.low)},{price(candle.close)},{volume}]"
 
-    def full(self, name: str, value: float | None) -> str:
-        """A JSON value with all digits that can mean something."""
+    def value(self, name: str, value: float | None, *, brief: bool = False) -> str:
+        """A JSON value with all digits that can mean something, or fewer."""
         if value is None:
             return NULL
         match self._units[name]:
             case Unit.PRICE:
-                return self.price.rounded(value)
+                return self.price.rounded(value, 1) if brief else self.price.rounded(value)
             case Unit.QUANTITY:
-                return self.quantity.significant(value)
+                return self.quantity.significant(value, _BRIEF) if brief else self.quantity.significant(value)
             case Unit.NUMBER:
-                return fixed(value)
-            case Unit.FLAG:
-                return "true" if value else "false"
-
-    def brief(self, name: str, value: float | None) -> str:
-        """A JSON value with fewer digits."""
-        if value is None:
-            return NULL
-        match self._units[name]:
-            case Unit.PRICE:
-                return self.price.rounded(value, 1)
-            case Unit.QUANTITY:
-                return self.quantity.significant(value, _BRIEF)
-            case Unit.NUMBER:
-                return significant(value, _BRIEF)
+                return significant(value, _BRIEF) if brief else fixed(value)
             case Unit.FLAG:
                 return "true" if value else "false"
 
@@ -171,7 +157,8 @@ class FrameWriter:
             rows.append((candle, text.row(candle), text.brief_row(candle)))
         self._edition, self._end_ns = series.edition, history.end_ns
         reading = series.reading()
-        full = {name: text.full(name, value) for name, value in reading.items()}
+        full = {name: text.value(name, value) for name, value in reading.items()}
+        brief = {name: text.value(name, value, brief=True) for name, value in reading.items()}
         direction = self.trend()
         return ClosedFrame(
             timeframe=series.timeframe.name,
@@ -182,7 +169,7 @@ class FrameWriter:
             quiet_candles=history.quiet_candles(),
             json=_closed_json(history, [row for _, row, _ in rows], full, direction),
             brief_rows=tuple(row for _, _, row in rows),
-            brief_indicators=MappingProxyType({name: text.brief(name, value) for name, value in reading.items()}),
+            brief_indicators=MappingProxyType(brief),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.snapshot.book_features import BookFeatures
@@ -40,32 +40,37 @@ class DayFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One market at one moment. All agents of one decision are given the same object, and see the same `hash`.
+class Glance:
+    """What rules look at: a few figures of one market at one moment.
 
-    `timeframes` holds those with at least one closed candle, in the order of the configuration; `alignment` is -1..1,
-    None with fewer than two known trends; `flags` say what is missing, late or doubtful. `json` is canonical: keys
-    sorted, no blanks, money as exact text, other numbers rounded and without exponent.
+    `primary` is the timeframe decisions are made on, `primary_frame` its closed candles, None before the first;
+    `alignment` is -1..1, None with fewer than two known trends.
     """
 
     symbol: str
     time_ns: int
     price: SnapshotPrice
+    primary: str
+    primary_frame: ClosedFrame | None
+    alignment: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Glance):
+    """All of it. All agents of one decision are given the same object, and see the same `hash`.
+
+    `timeframes` holds those with at least one closed candle, in the order of the configuration; `flags` say what is
+    missing, late or doubtful. `json` is canonical: keys sorted, no blanks, money as exact text, other numbers rounded
+    and without exponent.
+    """
+
     day: DayFigures | None
     timeframes: Mapping[str, FrameSnapshot]
-    primary: str
     book: BookFeatures | None
-    alignment: float | None
     flags: tuple[str, ...]
     json: str
     #: SHA-256 of `json` in UTF-8, as hexadecimal digits.
     hash: str
-
-    @property
-    def primary_frame(self) -> ClosedFrame | None:
-        """The closed candles decisions are made on; None before the first."""
-        frame = self.timeframes.get(self.primary)
-        return None if frame is None else frame.closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +81,3 @@ class NoSnapshot:
     time_ns: int
     code: str
     reason: str
-
-
-class MarketSeen(Protocol):
-    """What rules look at, of a snapshot or of a glance."""
-
-    @property
-    def symbol(self) -> str: ...
-
-    @property
-    def price(self) -> SnapshotPrice: ...
-
-    @property
-    def primary(self) -> str:
-        """The timeframe decisions are made on."""
-        ...
-
-    @property
-    def primary_frame(self) -> ClosedFrame | None:
-        """Its closed candles; None before the first."""
-        ...
-
-    @property
-    def alignment(self) -> float | None:
-        """-1..1, None with fewer than two known trends."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The same figures as in a snapshot of the same moment; only the primary timeframe is written out, and no hash."""
-
-    symbol: str
-    time_ns: int
-    price: SnapshotPrice
-    primary: str
-    primary_frame: ClosedFrame | None
-    alignment: float | None

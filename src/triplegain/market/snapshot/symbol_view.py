@@ -37,9 +37,11 @@ class Day:
     low: int
     volume: int
 
-    def change_pct(self, instrument: Instrument, price: Decimal) -> float:
-        """From the first price of the day to this one."""
-        return (float(price / instrument.price(self.open)) - 1) * 100
+    def figures(self, instrument: Instrument, price: Decimal) -> DayFigures:
+        """In currencies, with the change from the first price of the day to this one."""
+        at = instrument.price
+        change_pct = (float(price / at(self.open)) - 1) * 100
+        return DayFigures(change_pct, at(self.high), at(self.low), instrument.quantity(self.volume), self.timeframe)
 
 
 def last_day(series: Iterable[CandleSeries]) -> Day | None:
@@ -80,11 +82,6 @@ def book_flags(book: BookFeatures | None, settings: SnapshotSettings) -> list[st
     return [f"book_reach:{fixed(reach)}"] if reach < settings.depth_pcts[-1] else []
 
 
-def day_flags(day: Day | None) -> list[str]:
-    """`no_day`: there are no candles of the last 24 hours."""
-    return ["no_day"] if day is None else []
-
-
 def frame_flags(
     writers: Mapping[str, FrameWriter],
     frames: Mapping[str, FrameSnapshot],
@@ -122,23 +119,21 @@ VERSION = 1
 
 def document(
     instrument: Instrument,
-    time_ns: int,
-    price: SnapshotPrice,
+    seen: Glance,
     day: DayFigures | None,
     frames: Mapping[str, FrameSnapshot],
     names: Iterable[str],
-    primary: str,
     book: BookFeatures | None,
-    alignment: float | None,
     flags: Iterable[str],
 ) -> str:
     """Keys sorted, no blanks. A timeframe of `names` without candles is null."""
-    parts = [f'"{name}":{frames[name].json(time_ns) if name in frames else NULL}' for name in sorted(names)]
+    parts = [f'"{name}":{frames[name].json(seen.time_ns) if name in frames else NULL}' for name in sorted(names)]
+    aligned = NULL if seen.alignment is None else fixed(seen.alignment)
     return (
-        f'{{"alignment":{NULL if alignment is None else fixed(alignment)},"book":{book_json(book, instrument)},'
+        f'{{"alignment":{aligned},"book":{book_json(book, instrument)},'
         f'"day":{day_json(day)},"flags":{json.dumps(list(flags), separators=(",", ":"))},'
-        f'"price":{price_json(price, time_ns)},"primary":"{primary}","symbol":"{instrument.symbol}",'
-        f'"time":"{iso(time_ns)}","timeframes":{{{",".join(parts)}}},"version":{VERSION}}}'
+        f'"price":{price_json(seen.price, seen.time_ns)},"primary":"{seen.primary}","symbol":"{instrument.symbol}",'
+        f'"time":"{iso(seen.time_ns)}","timeframes":{{{",".join(parts)}}},"version":{VERSION}}}'
     )
 
 
@@ -225,51 +220,40 @@ class SymbolView:
 
     def snapshot(self, now_ns: int, quote: Quote | None, levels: BookLevels | None) -> Snapshot | NoSnapshot:
         """See `MarketView.snapshot`."""
-        symbol, settings = self.instrument.symbol, self._settings
-        price = self._price(quote)
-        if price is None:
-            return self._no_price(now_ns)
+        settings = self._settings
+        seen = self.glance(now_ns, quote)
+        if isinstance(seen, NoSnapshot):
+            return seen
         frames = self._frames()
-        if not frames:
-            return self._no_candles(now_ns)
         book = book_features(self.instrument, levels, settings.depth_pcts) if levels is not None else None
         day = self._last_day()
         flags = (
-            *price_flags(price.source, self._synthetic, self.feed_state, self.candles.fed_with_candles),
+            *price_flags(seen.price.source, self._synthetic, self.feed_state, self.candles.fed_with_candles),
             *book_flags(book, settings),
-            *day_flags(day),
+            # There are no candles of the last 24 hours.
+            *(["no_day"] if day is None else []),
             *frame_flags(self._writers, frames, now_ns, settings, self._suite.candles_needed, self._suite.settings.rsi),
         )
-        figures = None if day is None else self._day_figures(day, price.mark)
-        aligned = alignment(frame.closed.trend for frame in frames.values())
-        names, primary = settings.look_back, settings.primary
-        json = document(self.instrument, now_ns, price, figures, frames, names, primary, book, aligned, flags)
+        figures = None if day is None else day.figures(self.instrument, seen.price.mark)
+        json = document(self.instrument, seen, figures, frames, settings.look_back, book, flags)
         digest = hashlib.sha256(json.encode()).hexdigest()
         return Snapshot(
-            symbol, now_ns, price, figures, MappingProxyType(frames), primary, book, aligned, flags, json, digest
-        )
+            seen.symbol, now_ns, seen.price, seen.primary, seen.primary_frame, seen.alignment,
+            figures, MappingProxyType(frames), book, flags, json, digest,
+        )  # fmt: skip
 
     def glance(self, now_ns: int, quote: Quote | None) -> Glance | NoSnapshot:
         """See `MarketView.glance`."""
-        symbol, primary = self.instrument.symbol, self._settings.primary
+        symbol, primary, writers = self.instrument.symbol, self._settings.primary, self._writers
         price = self._price(quote)
         if price is None:
-            return self._no_price(now_ns)
-        writers = self._writers
+            return NoSnapshot(symbol, now_ns, "no_price", f"there is no fresh price of {symbol}")
         if not any(len(writer.series.history) for writer in writers.values()):
-            return self._no_candles(now_ns)
+            reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(self._settings.look_back))}"
+            return NoSnapshot(symbol, now_ns, "no_candles", reason)
         aligned = alignment(writer.trend() for writer in writers.values())
         frame = writers[primary].closed() if primary in writers else None
         return Glance(symbol, now_ns, price, primary, frame, aligned)
-
-    def _no_price(self, now_ns: int) -> NoSnapshot:
-        symbol = self.instrument.symbol
-        return NoSnapshot(symbol, now_ns, "no_price", f"there is no fresh price of {symbol}")
-
-    def _no_candles(self, now_ns: int) -> NoSnapshot:
-        symbol = self.instrument.symbol
-        reason = f"no candle of {symbol} has closed yet, the first takes {next(iter(self._settings.look_back))}"
-        return NoSnapshot(symbol, now_ns, "no_candles", reason)
 
     def _price(self, quote: Quote | None) -> SnapshotPrice | None:
         if quote is None:
@@ -297,8 +281,3 @@ class SymbolView:
         if self._day is None or self._day[0] != key:
             self._day = key, last_day(series)
         return self._day[1]
-
-    def _day_figures(self, day: Day, price: Decimal) -> DayFigures:
-        at, instrument = self.instrument.price, self.instrument
-        change = day.change_pct(instrument, price)
-        return DayFigures(change, at(day.high), at(day.low), instrument.quantity(day.volume), day.timeframe)
