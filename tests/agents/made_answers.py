@@ -68,4 +68,4 @@ def changed(snapshot: Snapshot, indicator: str, value: Value) -> Snapshot:
     """The same with another value of one indicator of 1h."""
     frame = snapshot.timeframes["1h"]
     closed = replace(frame.closed, indicators={**frame.closed.indicators, indicator: value})
-    return replace(snapshot, timeframes={"1h": replace(frame, closed=closed)})
+    return replace(snapshot, primary_frame=closed, timeframes={"1h": replace(frame, closed=closed)})

@@ -68,7 +68,7 @@ def test_without_its_figures_it_abstains_and_never_takes_zero(missing: str, valu
 
 
 def test_without_primary_candles_it_abstains() -> None:
-    assert isinstance(technical_rules(replace(snapshot_with(), timeframes={})), Abstain)
+    assert isinstance(technical_rules(replace(snapshot_with(), primary_frame=None, timeframes={})), Abstain)
 
 
 def test_what_is_not_known_of_the_other_timeframes_is_null() -> None:

@@ -8,13 +8,14 @@ from tests.feeds.recorded_lines import START_NS, asset_pairs, recorded_books
 
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent
+from triplegain.feeds.captures.instruments import capture_instrument
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.settings import RecorderSettings
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine
 from triplegain.venues.kraken.market import KrakenMarket
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings, state_lines
-from triplegain.venues.kraken.wire.writer import PairRules, instruments, status
+from triplegain.venues.kraken.wire.writer import instruments, status
 
 SYMBOLS = ("BTC/USD", "MINA/GBP")
 
@@ -64,11 +65,10 @@ def test_a_book_that_waits_is_not_told(captures: Path) -> None:
 
 def test_what_the_exchange_does_not_allow_is_told_before_the_books(captures: Path) -> None:
     lines = recorded_books(captures)[:100]
-    rules = PairRules("BTC/USD", "BTC", "USD", "post_only", 1, 8, 4, "0.1", "0.00000001", "0.00005", "0.5")
     for frame, state in (
         (status("cancel_only"), FeedState.CANCEL_ONLY),
         (status("maintenance"), FeedState.MAINTENANCE),
-        (instruments("update", [rules]), FeedState.POST_ONLY),
+        (instruments("update", [(capture_instrument("BTC/USD"), "post_only")]), FeedState.POST_ONLY),
     ):
         stream = new_stream()
         told(stream, [*lines, FrameLine(lines[-1].received_at_ns, 0, frame)])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
 from triplegain.market.scaling import Scale
 from triplegain.market.timestamps import rfc3339_ns
@@ -23,7 +24,6 @@ from triplegain.venues.kraken.wire.frames import (
 from triplegain.venues.kraken.wire.writer import (
     HEARTBEAT,
     CandleFigures,
-    PairRules,
     PairWriter,
     TapeTrade,
     TickerFigures,
@@ -188,11 +188,11 @@ def test_candles_say_when_they_opened_to_the_nanosecond() -> None:
 
 
 def test_instruments_are_read_as_they_were_written() -> None:
-    rules = PairRules("XRP/USDT", "XRP", "USDT", "online", 5, 8, 5, "0.00001", "0.00000001", "10.00000000", "0.5")
-    frame = read_frame(instruments("snapshot", [rules], ["XRP", "USDT"]))
-    (pair,) = read_instruments(frame.data).pairs
-    assert (pair.symbol, pair.status, str(pair.price_increment)) == ("XRP/USDT", "online", "0.00001")
-    assert (pair.price_precision, pair.qty_precision, str(pair.qty_min)) == (5, 8, "10.00000000")
+    pair = Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal(10), Decimal("0.5"), fee_decimals=5)
+    frame = read_frame(instruments("snapshot", [(pair, "online")], ["XRP", "USDT"]))
+    (read,) = read_instruments(frame.data).pairs
+    assert (read.symbol, read.status, str(read.price_increment)) == ("XRP/USDT", "online", "0.00001")
+    assert (read.price_precision, read.qty_precision, str(read.qty_min)) == (5, 8, "10.00000000")
 
 
 def test_states_of_the_exchange() -> None:

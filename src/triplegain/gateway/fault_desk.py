@@ -18,7 +18,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, Fault, FaultKind
 from triplegain.gateway.pacing import Player
-from triplegain.gateway.requests import INSTRUMENTS, pair_rules
+from triplegain.gateway.requests import INSTRUMENTS
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.wire.writer import instruments, status
 
@@ -118,7 +118,7 @@ class FaultDesk:
     def _set_status(self, symbol: str, said: str) -> None:
         market = self._venue.markets[symbol]
         market.status = said
-        self._audience.deliver([(INSTRUMENTS, instruments("update", [pair_rules(market)]))])
+        self._audience.deliver([(INSTRUMENTS, instruments("update", [(market.instrument, said)]))])
 
 
 #: Kinds that are about one instrument half of the time.

@@ -30,7 +30,7 @@ from triplegain.venues.kraken.wire.rest import (
     write_errors,
     write_reply,
 )
-from triplegain.venues.kraken.wire.writer import PairRules, TimeText, acknowledgement, fixed, instruments, pong, refusal
+from triplegain.venues.kraken.wire.writer import TimeText, acknowledgement, fixed, instruments, pong, refusal
 
 #: Parts per million of a rate in one percent.
 _PPM_IN_PERCENT = Decimal(10_000)
@@ -68,24 +68,6 @@ def asset_pair(market: ServedMarket) -> AssetPair:
         execution_venue="international",
         long_position_limit=Decimal(80),
         short_position_limit=Decimal(80),
-    )
-
-
-def pair_rules(market: ServedMarket) -> PairRules:
-    """The same pair for the instrument channel."""
-    instrument = market.instrument
-    return PairRules(
-        symbol=instrument.symbol,
-        base=instrument.base,
-        quote=instrument.quote,
-        status=market.status,
-        price_places=market.price_places,
-        quantity_places=market.quantity_places,
-        cost_places=instrument.fee_decimals,
-        price_increment=fixed(1, market.price_places),
-        quantity_increment=fixed(1, market.quantity_places),
-        quantity_min=fixed(instrument.lots_min, market.quantity_places),
-        cost_min=f"{plain(instrument.cost_min):f}",
     )
 
 
@@ -195,7 +177,7 @@ class RequestDesk:
         if channel == "instrument":
             markets = self._venue.markets.values()
             assets = dict.fromkeys(name for one in markets for name in (one.instrument.base, one.instrument.quote))
-            return instruments("snapshot", [pair_rules(one) for one in markets], assets)
+            return instruments("snapshot", [(one.instrument, one.status) for one in markets], assets)
         market = self._venue.markets[symbol]
         if channel == "book":
             return market.book_snapshot(int(detail))

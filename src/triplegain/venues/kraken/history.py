@@ -22,39 +22,8 @@ class _Window:
     """Of one instrument: since when, what was traded, and why the rest cannot be had."""
 
     since_ns: int
-    pages: list[list[TapeTrade]] = field(default_factory=list)
+    trades: list[TapeTrade] = field(default_factory=list)
     why_missed: str = ""
-
-
-class TimeAway:
-    """Replies of the history are put in as they come and taken out by time."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, _Window] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._windows)
-
-    def add(self, symbol: str, since_ns: int, trades: list[TapeTrade]) -> None:
-        """A page; the first one of an instrument says where its window begins."""
-        self._window(symbol, since_ns).pages.append(trades)
-
-    def fail(self, symbol: str, since_ns: int, why: str) -> None:
-        """The rest of the window cannot be had."""
-        self._window(symbol, since_ns).why_missed = why
-
-    def _window(self, symbol: str, since_ns: int) -> _Window:
-        return self._windows.setdefault(symbol, _Window(since_ns))
-
-    def windows(self) -> list[tuple[str, int, str]]:
-        """Symbol, beginning, and why it is not whole (else empty); earliest first."""
-        told = [(symbol, one.since_ns, one.why_missed) for symbol, one in self._windows.items()]
-        return sorted(told, key=lambda one: one[1])
-
-    def trades(self) -> list[tuple[str, TapeTrade]]:
-        """Trades of all instruments by time; pages may overlap."""
-        told = [(symbol, trade) for symbol, one in self._windows.items() for page in one.pages for trade in page]
-        return sorted(told, key=lambda one: (one[1].time_ns, one[0], one[1].number))
 
 
 class KrakenHistory:
@@ -65,7 +34,8 @@ class KrakenHistory:
         self._clock = clock
         self._markets = markets
         self._symbols: dict[str, str] = {}
-        self._away = TimeAway()
+        #: The time away by instrument.
+        self._away: dict[str, _Window] = {}
         self._candles: list[PastCandles] = []
         #: Until the first message of a subscription.
         self.is_gathering = True
@@ -94,7 +64,7 @@ class KrakenHistory:
         trades = market.read_rows(read_trade_page(result).rows)
         if not self.is_gathering:
             return market.on_history(trades, received_ns)
-        self._away.add(market.symbol, since_ns, trades)
+        self._window(market, since_ns).trades += trades
         return []
 
     def on_unreadable(self, path: str, why: str, received_ns: int) -> list[MarketEvent]:
@@ -111,27 +81,31 @@ class KrakenHistory:
         """Everything gathered, in order."""
         self.is_gathering = False
         events: list[MarketEvent] = []
-        windows = self._away.windows()
-        trades = self._away.trades()
-        known = {symbol for symbol, _ in trades}
-        waiting = [(symbol, since_ns) for symbol, since_ns, why in windows if symbol in known or not why]
-        for symbol, trade in trades:
-            while waiting and waiting[0][1] <= trade.time_ns:
+        away, self._away = sorted(self._away.items(), key=lambda one: one[1].since_ns), {}
+        told = [(trade.time_ns, symbol, trade.number, trade) for symbol, one in away for trade in one.trades]
+        waiting = [(symbol, one.since_ns) for symbol, one in away if one.trades or not one.why_missed]
+        # Pages may overlap: of two trades with one number the tape takes the first.
+        for time_ns, symbol, _, trade in sorted(told, key=lambda one: one[:3]):
+            while waiting and waiting[0][1] <= time_ns:
                 first, since_ns = waiting.pop(0)
                 events += self._markets[first].begin_away(since_ns, received_ns)
             events += self._markets[symbol].trade_away(trade, received_ns)
         for symbol, since_ns in waiting:
             events += self._markets[symbol].begin_away(since_ns, received_ns)
-        for symbol, since_ns, why in windows:
-            if why:
+        for symbol, one in away:
+            if one.why_missed:
                 market = self._markets[symbol]
-                events += market.miss_away(max(since_ns, market.tape.last_time_ns), why, received_ns)
-        self._away = TimeAway()
+                missed_ns = max(one.since_ns, market.tape.last_time_ns)
+                events += market.miss_away(missed_ns, one.why_missed, received_ns)
         return events + self._tell_candles()
+
+    def _window(self, market: KrakenMarket, since_ns: int) -> _Window:
+        """The first reply of an instrument says where its window begins."""
+        return self._away.setdefault(market.symbol, _Window(since_ns))
 
     def _on_no_trades(self, market: KrakenMarket, since_ns: int, why: str, received_ns: int) -> list[MarketEvent]:
         if self.is_gathering:
-            self._away.fail(market.symbol, since_ns, why)
+            self._window(market, since_ns).why_missed = why
             return []
         return market.on_no_history(why, received_ns)
 

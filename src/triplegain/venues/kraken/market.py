@@ -172,11 +172,11 @@ class KrakenMarket:
         if book.checksum() != message.checksum:
             self._counters.mismatches += 1
             reason = f"the order book does not agree with Kraken's checksum; {_ASKED}"
-            return self._break(FeedState.CHECKSUM_MISMATCH, reason, time_ns, received_ns)
+            return self._break(FeedState.CHECKSUM_MISMATCH, reason, received_ns, time_ns)
         if book.is_crossed:
             self._counters.crossed += 1
             reason = f"the order book is crossed ({book.best_words()}); {_ASKED}"
-            return self._break(FeedState.CROSSED, reason, time_ns, received_ns)
+            return self._break(FeedState.CROSSED, reason, received_ns, time_ns)
         update = BookUpdate(self.symbol, time_ns, received_ns, bids, asks, is_snapshot, book.depth)
         if synced:
             return [update]
@@ -185,7 +185,7 @@ class KrakenMarket:
     def _healed(self, update: BookUpdate) -> list[MarketEvent]:
         """A good snapshot. What the exchange itself does not allow is said first, so that nothing matches on it."""
         self.condition.set_book(FeedState.SYNCED, "the order book is back")
-        status = self.tell(update.exchange_time_ns, update.received_at_ns)
+        status = self.tell(update.received_at_ns, update.exchange_time_ns)
         if self.condition.now[0] is FeedState.SYNCED:
             return [update, *status]
         return [*status, update]
@@ -200,29 +200,27 @@ class KrakenMarket:
             # An old one doubled, most likely; the next one is taken whatever it says.
             self._book_ns = 0
             return []
-        return self._break(FeedState.GAP, f"order book messages came out of order; {_ASKED}", time_ns, received_ns)
+        return self._break(FeedState.GAP, f"order book messages came out of order; {_ASKED}", received_ns, time_ns)
 
     def on_unreadable(self, why: str, received_ns: int) -> list[MarketEvent]:
         """A message that concerns this instrument cannot be read: what it said is missing."""
-        time_ns = self._clock.now(received_ns)
         reason = f"a message of {self.symbol} cannot be read ({why}); {_ASKED}"
         if self.tape.state is TapeState.LIVE and self.tape.last_number:
             self._requests.append(TradesWanted(self.symbol, max(self.tape.last_time_ns - _SECOND_NS, 0)))
-        return self._break(FeedState.GAP, reason, time_ns, max(received_ns, time_ns))
+        return self._break(FeedState.GAP, reason, received_ns)
 
     def on_overrun(self, dropped: int, received_ns: int) -> list[MarketEvent]:
         """Book updates were left out on our side."""
-        time_ns = self._clock.now(received_ns)
         reason = f"this program was too slow and left out {dropped:,} order book messages; {_ASKED}"
-        return self._break(FeedState.GAP, reason, time_ns, max(received_ns, time_ns))
+        return self._break(FeedState.GAP, reason, received_ns)
 
-    def _break(self, state: FeedState, reason: str, time_ns: int, received_ns: int) -> list[MarketEvent]:
+    def _break(self, state: FeedState, reason: str, received_ns: int, time_ns: int | None = None) -> list[MarketEvent]:
         """The book is of no use until the next snapshot."""
         if self.tape.state is not TapeState.CUT:
             self._requests.append(BookWanted(self.symbol))
         if self.condition.book not in (FeedState.CATCH_UP, FeedState.MISSED):
             self.condition.set_book(state, reason)
-        return self.tell(time_ns, received_ns)
+        return self.tell(received_ns, time_ns)
 
     def on_down(self, reason: str, received_ns: int) -> list[MarketEvent]:
         """Its connection ended: everything since is missing."""
@@ -230,9 +228,8 @@ class KrakenMarket:
         self.tape.cut()
         self._book.clear()
         self._book_ns, self._last = 0, None
-        time_ns = self._clock.now(received_ns)
         self.condition.set_book(FeedState.GAP, f"the connection to Kraken was lost ({reason})")
-        return self.tell(time_ns, max(received_ns, time_ns))
+        return self.tell(received_ns)
 
     # -- the tape ------------------------------------------------------------------------------------------------
 
@@ -289,27 +286,27 @@ class KrakenMarket:
         self._asked_since_ns = None
         if since_ns is None:
             return []
-        time_ns = self._clock.now(received_ns)
         was_cut = self.tape.state is TapeState.CUT
         before = self.condition.book, self.condition.reason
         self.condition.set_book(FeedState.MISSED, missed_words(since_ns, why))
-        events = self.tell(time_ns, max(received_ns, time_ns))
+        events = self.tell(received_ns)
         events += self._public(self.tape.give_up(), received_ns)
         if was_cut:
             self._requests.append(BookWanted(self.symbol))
         else:
             self.condition.set_book(*before)
-            events += self.tell(time_ns, max(received_ns, time_ns))
+            events += self.tell(received_ns)
         return events
 
     def _caught_up(self, told: list[TapeTrade], received_ns: int) -> list[MarketEvent]:
         """Trades nobody watched, told as such; then the book may come."""
         events: list[MarketEvent] = []
         condition = self.condition
-        time_ns = self._clock.now(received_ns)
+        # They are told now, whenever they were made.
+        self._clock.now(received_ns)
         if told and condition.book not in (FeedState.CATCH_UP, FeedState.SYNCED, FeedState.MISSED):
             condition.set_book(FeedState.CATCH_UP, "the trades missed meanwhile are told")
-            events += self.tell(time_ns, max(received_ns, time_ns))
+            events += self.tell(received_ns)
         events += self._public(told, received_ns)
         if self.tape.state is not TapeState.LIVE or self.is_synced:
             return events
@@ -317,8 +314,7 @@ class KrakenMarket:
             condition.set_book(FeedState.GAP, WAITING)
         # Before the first book nobody needs to be told that it is not there yet.
         if condition.is_told:
-            time_ns = self._clock.now(received_ns)
-            events += self.tell(time_ns, max(received_ns, time_ns))
+            events += self.tell(received_ns)
         self._requests.append(BookWanted(self.symbol))
         return events
 
@@ -352,8 +348,7 @@ class KrakenMarket:
         """This run follows one that saw the trades up to that time; those since then are told next."""
         self.tape.begin(since_ns)
         self.condition.set_book(FeedState.CATCH_UP, f"the trades since {iso(since_ns)[:19]} UTC are told")
-        time_ns = self._clock.at(since_ns, received_ns)
-        return self.tell(time_ns, max(received_ns, time_ns))
+        return self.tell(received_ns, self._clock.at(since_ns, received_ns))
 
     def trade_away(self, trade: TapeTrade, received_ns: int) -> list[MarketEvent]:
         """A trade of that time."""
@@ -363,16 +358,14 @@ class KrakenMarket:
         """The trades from here on until now cannot be had."""
         self.tape.forget()
         self.condition.set_book(FeedState.MISSED, missed_words(since_ns, why))
-        time_ns = self._clock.at(since_ns, received_ns)
-        return self.tell(time_ns, max(received_ns, time_ns))
+        return self.tell(received_ns, self._clock.at(since_ns, received_ns))
 
     def on_refused(self, error: str, received_ns: int) -> list[MarketEvent]:
         """Kraken does not take a subscription; a book that is in sync is not touched by that."""
         if self.condition.book is not FeedState.GAP:
             return []
         self.condition.set_book(FeedState.GAP, f"Kraken refuses a subscription of {self.symbol}: {error}")
-        time_ns = self._clock.now(received_ns)
-        return self.tell(time_ns, max(received_ns, time_ns))
+        return self.tell(received_ns)
 
     def on_pair(self, pair: PairState, received_ns: int) -> list[MarketEvent]:
         """Its status; and its steps, which nobody can change under a running session."""
@@ -382,15 +375,15 @@ class KrakenMarket:
             if tick != self.instrument.tick:
                 words = f"Kraken changed the tick of {self.symbol} to {tick:f}: start a new session"
                 self.condition.pair = (FeedState.MAINTENANCE, words)
-        time_ns = self._clock.now(received_ns)
-        return self.tell(time_ns, max(received_ns, time_ns))
+        return self.tell(received_ns)
 
-    def tell(self, time_ns: int, received_ns: int) -> list[MarketEvent]:
-        """Its condition, where that has changed."""
+    def tell(self, received_ns: int, time_ns: int | None = None) -> list[MarketEvent]:
+        """Its condition, where that has changed; `time_ns` is that of a message that says its own."""
+        time_ns = self._clock.now(received_ns) if time_ns is None else time_ns
         if not self._clock.is_known or not self.condition.take_change():
             return []
         state, reason = self.condition.now
-        return [FeedStatus(self.symbol, time_ns, received_ns, state, reason)]
+        return [FeedStatus(self.symbol, time_ns, max(received_ns, time_ns), state, reason)]
 
 
 def missed_words(since_ns: int, why: str) -> str:

@@ -17,7 +17,6 @@ import msgspec
 from triplegain.domain.clock import NEVER, SECOND_NS, iso
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, Heartbeat, MarketEvent, TimePassed
-from triplegain.domain.money import text
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
 from triplegain.venues.kraken.market import KrakenMarket, exchange_state
@@ -37,7 +36,7 @@ from triplegain.venues.kraken.wire.frames import (
     read_trade_frame,
 )
 from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply, read_server_time, read_system_status
-from triplegain.venues.kraken.wire.writer import PairRules, PairWriter, acknowledgement, instruments, status
+from triplegain.venues.kraken.wire.writer import PairWriter, acknowledgement, instruments, status
 
 #: Words of the exchange for states that are not its usual one.
 _WORDS = {
@@ -65,10 +64,7 @@ def _conditions(market: KrakenMarket) -> Iterable[bytes]:
     if system in _WORDS:
         yield status(_WORDS[system])
     if pair in _WORDS:
-        one = market.instrument
-        places = (market.book.price.places, market.book.quantity.places)
-        steps = map(text, (one.tick, one.lot, one.quantity_min, one.cost_min))
-        yield instruments("update", [PairRules(one.symbol, one.base, one.quote, _WORDS[pair], *places, 0, *steps)])
+        yield instruments("update", [(market.instrument, _WORDS[pair])])
 
 
 def _book(market: KrakenMarket, received_at_ns: int) -> Iterable[bytes]:
@@ -295,11 +291,10 @@ class KrakenStream:
         if state == self._system:
             return []
         self._system = state
-        time_ns = self._clock.now(received_ns)
         events: list[MarketEvent] = []
         for market in self._markets.values():
             market.condition.system = state
-            events += market.tell(time_ns, max(received_ns, time_ns))
+            events += market.tell(received_ns)
         return events
 
     # -- connections ---------------------------------------------------------------------------------------------
@@ -332,13 +327,12 @@ class KrakenStream:
         return events
 
     def _set_silent(self, connection: int, words: str, received_ns: int) -> list[MarketEvent]:
-        time_ns = self._clock.now(received_ns)
         events: list[MarketEvent] = []
         for market in self._markets.values():
             if market.connection == connection:
                 market.condition.silent = words
                 if market.is_synced:
-                    events += market.tell(time_ns, max(received_ns, time_ns))
+                    events += market.tell(received_ns)
         return events
 
     def _on_down(self, line: DownLine) -> list[MarketEvent]:

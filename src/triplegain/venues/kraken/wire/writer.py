@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 
 from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
+from triplegain.domain.money import plain
+from triplegain.market.scaling import Scale
 
 HEARTBEAT = b'{"channel":"heartbeat"}'
 
@@ -64,23 +67,6 @@ class CandleFigures:
     def vwap(self) -> int:
         """In ticks, cut down; 0 without volume."""
         return self.cost // self.volume if self.volume else 0
-
-
-@dataclass(frozen=True, slots=True)
-class PairRules:
-    """One pair of the instrument channel; the numbers are text as they are written."""
-
-    symbol: str
-    base: str
-    quote: str
-    status: str
-    price_places: int
-    quantity_places: int
-    cost_places: int
-    price_increment: str
-    quantity_increment: str
-    quantity_min: str
-    cost_min: str
 
 
 def fixed(count: int, places: int) -> str:
@@ -179,18 +165,9 @@ class PairWriter:
         return f'{{"channel":"ohlc","type":"{kind}","timestamp":"{time}","data":[{rows}]}}'.encode()
 
 
-def instruments(kind: str, pairs: Iterable[PairRules], assets: Iterable[str] = ()) -> bytes:
-    """The instrument channel: all of it in a snapshot, what changed in an update."""
-    rows = ",".join(
-        [
-            f'{{"symbol":"{one.symbol}","base":"{one.base}","quote":"{one.quote}","status":"{one.status}",'
-            f'"qty_precision":{one.quantity_places},"qty_increment":{one.quantity_increment},'
-            f'"price_precision":{one.price_places},"cost_precision":{one.cost_places},"marginable":false,'
-            f'"has_index":false,"cost_min":{one.cost_min},"tick_size":{one.price_increment},'
-            f'"price_increment":{one.price_increment},"qty_min":{one.quantity_min}}}'
-            for one in pairs
-        ]
-    )
+def instruments(kind: str, pairs: Iterable[tuple[Instrument, str]], assets: Iterable[str] = ()) -> bytes:
+    """The instrument channel, pairs with their status: all of it in a snapshot, what changed in an update."""
+    rows = ",".join([_pair_rules(one, status) for one, status in pairs])
     names = ",".join(
         [
             f'{{"id":"{name}","status":"enabled","precision":10,"precision_display":5,"borrowable":false,'
@@ -199,6 +176,18 @@ def instruments(kind: str, pairs: Iterable[PairRules], assets: Iterable[str] = (
         ]
     )
     return f'{{"channel":"instrument","type":"{kind}","data":{{"assets":[{names}],"pairs":[{rows}]}}}}'.encode()
+
+
+def _pair_rules(one: Instrument, status: str) -> str:
+    price_places, quantity_places = Scale(one.tick).places, Scale(one.lot).places
+    tick = fixed(1, price_places)
+    return (
+        f'{{"symbol":"{one.symbol}","base":"{one.base}","quote":"{one.quote}","status":"{status}",'
+        f'"qty_precision":{quantity_places},"qty_increment":{fixed(1, quantity_places)},'
+        f'"price_precision":{price_places},"cost_precision":{one.fee_decimals},"marginable":false,'
+        f'"has_index":false,"cost_min":{plain(one.cost_min):f},"tick_size":{tick},'
+        f'"price_increment":{tick},"qty_min":{fixed(one.lots_min, quantity_places)}}}'
+    )
 
 
 def status(system: str, connection_id: int | None = None) -> bytes:
