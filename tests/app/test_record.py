@@ -19,7 +19,7 @@ from triplegain.feeds.captures.replay import list_captures, open_replay
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.recording import RecordedFeed, verify_recording
 from triplegain.feeds.recording.settings import RecorderSettings
-from triplegain.gateway.local_kraken import LocalKraken, SentLog
+from triplegain.gateway.local_kraken import LocalKraken, sent_log
 from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.settings import FeedSettings
@@ -70,7 +70,7 @@ async def test_a_recorded_feed_replays_to_the_very_events_it_told(kraken: LocalK
 
 async def test_what_a_local_kraken_logs_replays_to_the_same_market(captures: Path, tmp_path: Path) -> None:
     path, symbols = captures / "binance_spot_l2_trades_btcusdt_2024-08", ("BTC/USDT", "XRP/USDT")
-    with SentLog(tmp_path / "sent.jsonl") as log:
+    with sent_log(tmp_path / "sent.jsonl") as log:
         async with LocalKraken(path, ServingSettings(speed=20), on_sent=log) as server:
             feed = await open_kraken_feed(replace(feed_settings(server), symbols=symbols), SteadyClock())
             told: list[MarketEvent] = []
@@ -103,7 +103,7 @@ async def test_a_recording_ends_when_it_is_told_to_and_says_what_it_holds(
     await feed.aclose()
     manifest = recorder.close()
     view = watcher.views[-1]
-    assert (view.in_sync, view.instruments, view.mismatches, view.problem) == (1, 1, 0, "")
+    assert (view.in_sync, view.instruments, view.counters.mismatches, view.problem) == (1, 1, 0, "")
     summary = run.summary()
     assert summary["instruments"] == ["BTC/USD"] and summary["lines"] == manifest.lines > 510
     assert summary["size_bytes"] == sum(file.size_bytes for file in manifest.files)

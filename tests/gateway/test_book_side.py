@@ -52,7 +52,8 @@ class Client:
 def test_a_subscriber_sees_the_best_levels_whenever_it_cuts(
     bids: bool, cut_each_level: bool, messages: list[list[Level]], known: int
 ) -> None:
-    side, window = BookSide(bids=bids), Window(DEPTH)
+    side = BookSide(bids=bids)
+    window = side.windows[DEPTH] = Window(DEPTH)
     client, every = Client(bids, cut_each_level), dict[int, int]()
     for levels in messages:
         before = dict(every)
@@ -62,9 +63,9 @@ def test_a_subscriber_sees_the_best_levels_whenever_it_cuts(
                 del every[price]
         if known:
             every = dict(_oracle(every, bids, known))
-        moves = side.apply(levels, [window])
+        moves = side.apply(levels)
         if known:
-            moves += side.cut(known, [window])
+            moves += side.cut(known)
         client.apply(window.take())
         assert side.top(99) == _oracle(every, bids, 99)
         assert _oracle(client.sizes, bids, DEPTH) == side.top(DEPTH)
@@ -77,8 +78,8 @@ def test_a_subscriber_sees_the_best_levels_whenever_it_cuts(
 
 
 def _told(side: BookSide, levels: list[Level]) -> list[Level]:
-    window = Window(DEPTH)
-    side.apply(levels, [window])
+    window = side.windows[DEPTH] = Window(DEPTH)
+    side.apply(levels)
     return window.take()
 
 

@@ -13,7 +13,7 @@ from tests.venues.followed import Followed
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.market import MarketEvent
-from triplegain.gateway.local_kraken import LocalKraken, SentLine, SentLog
+from triplegain.gateway.local_kraken import LocalKraken, OnSent, sent_log
 from triplegain.gateway.pacing import ServingSettings
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.book import BOOK_DEPTHS
@@ -233,7 +233,7 @@ async def test_what_was_sent_is_what_was_received(tmp_path: Path) -> None:
     received: list[bytes] = []
     path = tmp_path / "sent.jsonl"
     clock = ManualClock(START)
-    with SentLog(path) as log:
+    with sent_log(path) as log:
         async with LocalKraken(SMALL, WAITING, clock=clock, on_sent=log) as server:
             replied = await get(server, "Time")
             async with client_of(server) as client:
@@ -255,7 +255,7 @@ async def test_what_was_sent_is_what_was_received(tmp_path: Path) -> None:
 async def test_two_runs_send_the_same() -> None:
     runs = []
     for _ in range(2):
-        sent: list[SentLine] = []
+        sent: list[FrameLine | ReplyLine | DownLine] = []
         server = LocalKraken(SMALL, ServingSettings(), clock=ManualClock(1), on_sent=sent.append)
         async with server, client_of(server) as client:
             await client.subscribe("trade", "BTC/USDT", "XRP/USDT")
@@ -306,7 +306,7 @@ def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
 
 
 async def test_what_was_sent_can_be_served_again_and_is_the_same(tmp_path: Path) -> None:
-    async def market_frames(source: Path | SmallFeed, log: SentLog | None) -> list[bytes]:
+    async def market_frames(source: Path | SmallFeed, log: OnSent | None) -> list[bytes]:
         async with LocalKraken(source, WAITING, on_sent=log) as server, client_of(server) as client:
             await get(server, "AssetPairs")
             for channel in ("book", "trade"):
@@ -316,6 +316,6 @@ async def test_what_was_sent_can_be_served_again_and_is_the_same(tmp_path: Path)
             server.player.skip(5)
             return [await client.text() for _ in range(110)]
 
-    with SentLog(tmp_path / "sent.jsonl") as log:
+    with sent_log(tmp_path / "sent.jsonl") as log:
         first = await market_frames(SMALL, log)
     assert await market_frames(tmp_path / "sent.jsonl", None) == first

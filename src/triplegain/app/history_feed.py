@@ -125,9 +125,7 @@ async def load_history_feed(name: str, database: Database) -> HistoryFeed:
 
 async def _length(history: MarketHistory, spec: HistorySpec, symbol: str) -> int:
     """The finest thing that is whole over the period."""
-    known: dict[int, list[Span]] = {}
-    for each in await history.coverage(spec.venue, symbol):
-        known.setdefault(each.length_ns, []).append(each.span)
+    known = await history.whole(spec.venue, symbol)
     if spec.length_ns is None and not without([spec.span], known.get(TAPE, [])):
         return TAPE
     known.pop(TAPE, None)

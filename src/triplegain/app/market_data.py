@@ -11,7 +11,15 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, merged, within, without
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import LONGER_TIMEFRAMES, TAPE, Coverage, MarketAudit, MarketHistory, NumberHole
+from triplegain.storage.market_history import (
+    LONGER_TIMEFRAMES,
+    TAPE,
+    Coverage,
+    MarketAudit,
+    MarketHistory,
+    NumberHole,
+    has_aggregates,
+)
 from triplegain.storage.market_writer import MarketWriter
 
 DAY_NS = 1440 * MINUTE_NS
@@ -64,6 +72,7 @@ class MarketData:
     """Methods raise StorageError, those that load FeedError, too."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._history = MarketHistory(database)
         self._writer = MarketWriter(database)
         self._audit = MarketAudit(database)
@@ -133,9 +142,7 @@ class MarketData:
 
     async def _check(self, instrument: Instrument, keep_trades_from_ns: int) -> MarketCheck:
         venue, symbol = instrument.venue, instrument.symbol
-        lanes: dict[int, list[Span]] = {}
-        for each in await self._history.coverage(venue, symbol):
-            lanes.setdefault(each.length_ns, []).append(each.span)
+        lanes = await self._history.whole(venue, symbol)
         tape, minutes = merged(lanes.pop(TAPE, [])), merged(lanes.pop(MINUTE_NS, []))
         audit, longer, aggregates = self._audit, {}, {}
         unlike_trades: list[int] = []
@@ -145,7 +152,7 @@ class MarketData:
             whole = Span(spans[0].from_ns, spans[-1].to_ns)
             if times := await audit.candles_unlike_minutes(venue, symbol, length, whole):
                 longer[length] = tuple(times)
-        if minutes and await audit.has_aggregates():
+        if minutes and await has_aggregates(self._database):
             whole = Span(minutes[0].from_ns, minutes[-1].to_ns)
             for name, length in LONGER_TIMEFRAMES.items():
                 if times := await audit.aggregates_unlike_minutes(venue, symbol, length, whole):

@@ -15,10 +15,11 @@ from triplegain.app.session_recording import recorder_settings, recordings_dir
 from triplegain.config import Config
 from triplegain.domain.clock import Clock, SteadyClock, SystemClock, to_datetime
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent
-from triplegain.feeds.recording.recorder import Recorder
+from triplegain.feeds.recording.recorder import Recorder, RecorderProgress
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
 from triplegain.venues.kraken.stream import state_lines
+from triplegain.venues.kraken.stream_clock import StreamCounters
 
 #: Seconds between two looks at how it goes.
 _LOOK_S = 0.25
@@ -36,20 +37,13 @@ class RecordOptions:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """A recording as it runs. `size_bytes` are on the disk; at `disk_bytes_left` 0 the oldest files go."""
+    """A recording as it runs."""
 
-    folder: Path
     elapsed_ns: int
-    frames: int
     instruments: int
     in_sync: int
-    mismatches: int
-    gaps: int
-    reconnects: int
-    dropped: int
-    lines: int
-    size_bytes: int
-    disk_bytes_left: int
+    counters: StreamCounters
+    progress: RecorderProgress
     problem: str
 
 
@@ -146,20 +140,12 @@ class RecordRun:
             self._mismatches[event.symbol] += event.state is FeedState.CHECKSUM_MISMATCH
 
     def view(self) -> RecordView:
-        counters, progress = self._feed.counters, self._recorder.progress
         return RecordView(
-            self._recorder.folder,
             self._clock.now_ns() - self._started_ns,
-            counters.frames,
             len(self._states),
             sum(state is FeedState.SYNCED for state in self._states.values()),
-            counters.mismatches,
-            counters.gaps + counters.overruns,
-            counters.reconnects,
-            counters.dropped,
-            progress.lines,
-            progress.written_bytes,
-            progress.disk_bytes_left,
+            replace(self._feed.counters),
+            self._recorder.progress,
             self._recorder.problem,
         )
 
@@ -167,17 +153,17 @@ class RecordRun:
         """After the recorder was closed: what is in the folder now."""
         view, counters = self.view(), self._feed.counters
         return {
-            "folder": str(view.folder),
+            "folder": str(self._recorder.folder),
             "instruments": list(self._states),
             "seconds": round(view.elapsed_ns / 10**9, 3),
-            "lines": view.lines,
-            "frames": view.frames,
+            "lines": view.progress.lines,
+            "frames": counters.frames,
             "book_updates": counters.book_updates,
             "trades": counters.trades,
-            "mismatches": view.mismatches,
-            "gaps": view.gaps,
-            "reconnects": view.reconnects,
-            "dropped": view.dropped,
-            "size_bytes": view.size_bytes,
+            "mismatches": counters.mismatches,
+            "gaps": counters.holes,
+            "reconnects": counters.reconnects,
+            "dropped": counters.dropped,
+            "size_bytes": view.progress.written_bytes,
             "problem": view.problem,
         }

@@ -13,7 +13,7 @@ import typer
 from triplegain.app.starting import stop_on_signals
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
-from triplegain.gateway.local_kraken import LocalKraken, SentLog
+from triplegain.gateway.local_kraken import LocalKraken, OnSent, sent_log
 from triplegain.gateway.pacing import ServingSettings
 
 
@@ -44,7 +44,7 @@ def local_kraken(
         fault_seed=faults,
         fault_every_s=faults_every,
     )
-    with SentLog(log) if log is not None else contextlib.nullcontext() as sent:
+    with sent_log(log) if log is not None else contextlib.nullcontext() as sent:
         asyncio.run(_serve(path, settings, sent, as_json))
 
 
@@ -55,7 +55,7 @@ def _number(speed: str) -> float:
         raise InvalidValueError(f"--speed is a number or max, not {speed!r}") from None
 
 
-async def _serve(path: Path, settings: ServingSettings, sent: SentLog | None, as_json: bool) -> None:
+async def _serve(path: Path, settings: ServingSettings, sent: OnSent | None, as_json: bool) -> None:
 
     over = asyncio.Event()
     stop_on_signals(over.set)

@@ -92,18 +92,18 @@ class RecordLine:
 def _words(view: RecordView, before: RecordView | None) -> Text:
 
     passed_ns = view.elapsed_ns - before.elapsed_ns if before else 0
-    rate = (view.frames - before.frames) / passed_ns * 10**9 if before and passed_ns > 0 else 0.0
+    rate = (view.counters.frames - before.counters.frames) / passed_ns * 10**9 if before and passed_ns > 0 else 0.0
     text = Text.assemble(
         f"{duration(view.elapsed_ns // 10**9 * 10**9)}  {rate:,.0f} messages/s  ",
         (f"{view.in_sync}/{view.instruments} in sync", "" if view.in_sync == view.instruments else WARNING),
-        f"  {view.lines:,} lines  {view.size_bytes / _MEGABYTE:,.1f} MB",
-        f"  room for {view.disk_bytes_left / _MEGABYTE:,.0f} MB",
+        f"  {view.progress.lines:,} lines  {view.progress.written_bytes / _MEGABYTE:,.1f} MB",
+        f"  room for {view.progress.disk_bytes_left / _MEGABYTE:,.0f} MB",
     )
     for count, words in (
-        (view.mismatches, "wrong checksums"),
-        (view.gaps, "holes"),
-        (view.reconnects, "reconnects"),
-        (view.dropped, "updates left out"),
+        (view.counters.mismatches, "wrong checksums"),
+        (view.counters.holes, "holes"),
+        (view.counters.reconnects, "reconnects"),
+        (view.counters.dropped, "updates left out"),
     ):
         text.append(f"  {count:,} {words}", WARNING if count else "dim")
     if view.problem:

@@ -61,10 +61,6 @@ class FaultDesk:
                 pass
         return armed
 
-    def happens(self, kind: FaultKind) -> ArmedFault | None:
-        """A fault of replies or connects in force; it counts as having happened."""
-        return self.armed.happens(kind)
-
     def clear(self, armed: ArmedFault | None = None) -> None:
         """Takes one fault back, or all."""
         for one in [armed] if armed is not None else self.armed.in_force:

@@ -69,6 +69,15 @@ SYSTEM_STATES = frozenset({FaultKind.MAINTENANCE, FaultKind.CANCEL_ONLY, FaultKi
 #: Kinds that begin and end: nothing about them is counted.
 _LASTING = SYSTEM_STATES | {FaultKind.HALF_OPEN, FaultKind.INSTRUMENT_STATUS}
 
+#: Kinds that last unless they are given times or a duration.
+_STAYING = _LASTING | {
+    FaultKind.SILENCE,
+    FaultKind.SLOW_READER,
+    FaultKind.SLOW_WRITER,
+    FaultKind.REFUSE_CONNECTS,
+    FaultKind.DELAY,
+}
+
 _AT_ONCE = frozenset({FaultKind.DISCONNECT, FaultKind.CLOSE})
 _NEEDS_DELAY = frozenset({FaultKind.DELAY, FaultKind.SLOW_READER, FaultKind.SLOW_WRITER})
 
@@ -104,17 +113,6 @@ class Fault:
         if self.kind is FaultKind.INSTRUMENT_STATUS and not (self.symbol and self.status):
             raise InvalidValueError("the fault instrument_status needs symbol and status")
 
-    @property
-    def is_state(self) -> bool:
-        """Without times and duration it stays until it is cleared."""
-        return self.kind in _LASTING or self.kind in (
-            FaultKind.SILENCE,
-            FaultKind.SLOW_READER,
-            FaultKind.SLOW_WRITER,
-            FaultKind.REFUSE_CONNECTS,
-            FaultKind.DELAY,
-        )
-
 
 @dataclass(slots=True)
 class ArmedFault:
@@ -144,7 +142,7 @@ class ArmedFaults:
     def arm(self, fault: Fault) -> ArmedFault:
         """Puts an order in force; those that happen at once are only counted."""
         self._ordered += 1
-        times = fault.times or (None if fault.duration_s or fault.is_state else 1)
+        times = fault.times or (None if fault.duration_s or fault.kind in _STAYING else 1)
         until = asyncio.get_running_loop().time() + fault.duration_s if fault.duration_s else None
         armed = ArmedFault(fault, self._ordered, times, until)
         if fault.kind in _AT_ONCE:

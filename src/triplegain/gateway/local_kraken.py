@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,30 +20,23 @@ from triplegain.gateway.pacing import Player, ServingSettings
 from triplegain.gateway.requests import RequestDesk, RestDesk
 from triplegain.gateway.venue import Venue
 from triplegain.market.feed import Feed, FeedError
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, ReplyLine, write_line
+from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine, write_line
 from triplegain.venues.kraken.wire.rest import write_errors
 from triplegain.venues.kraken.wire.writer import status
 
+#: Is told what was sent, as it was sent.
+OnSent = Callable[[FrameLine | ReplyLine | DownLine], object]
 
-class SentLog:
+
+@contextmanager
+def sent_log(path: Path) -> Iterator[OnSent]:
     """A file of lines, each written when its frame or reply went out. Raises FeedError where it cannot be."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = path.open("wb")
-        except OSError as error:
-            raise FeedError(f"{path} cannot be written: {error.strerror}") from error
-
-    def __call__(self, line: FeedLine) -> None:
-        self._file.write(write_line(line))
-
-    def __enter__(self) -> SentLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    try:
+        file = path.open("wb")
+    except OSError as error:
+        raise FeedError(f"{path} cannot be written: {error.strerror}") from error
+    with file:
+        yield lambda line: file.write(write_line(line))
 
 
 #: Only programs on this machine can reach it.
@@ -50,9 +44,6 @@ HOST = "127.0.0.1"
 
 _FIRST_CONNECTION_ID = 12_393_906_104_898_154_338
 _HOUSEKEEPING_S = 0.1
-
-#: What was sent, as it was sent.
-SentLine = FrameLine | ReplyLine | DownLine
 
 
 class LocalKraken:
@@ -71,7 +62,7 @@ class LocalKraken:
         settings: ServingSettings | None = None,
         *,
         clock: Clock | None = None,
-        on_sent: Callable[[SentLine], None] | None = None,
+        on_sent: OnSent | None = None,
     ) -> None:
         self.settings = settings or ServingSettings()
         feed = open_replay(source) if isinstance(source, Path) else source
@@ -161,9 +152,9 @@ class LocalKraken:
         query = dict(request.query)
         if request.method == "POST":
             query |= {name: str(value) for name, value in (await request.post()).items()}
-        if self.faults.happens(FaultKind.TOO_MANY_REQUESTS):
+        if self.faults.armed.happens(FaultKind.TOO_MANY_REQUESTS):
             return web.Response(status=429, text="Too Many Requests")
-        if self.faults.happens(FaultKind.RATE_LIMIT):
+        if self.faults.armed.happens(FaultKind.RATE_LIMIT):
             reply = write_errors(["EAPI:Rate limit exceeded"])
         else:
             reply = self._rest.on_public(request.match_info["method"], query)
@@ -183,7 +174,7 @@ class LocalKraken:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         refused = len(self.audience) >= self.settings.connections_max
-        if refused or self.faults.happens(FaultKind.REFUSE_CONNECTS):
+        if refused or self.faults.armed.happens(FaultKind.REFUSE_CONNECTS):
             return web.Response(status=429, text="Too Many Requests")
         socket = web.WebSocketResponse(compress=False, autoping=False, autoclose=False, max_msg_size=1 << 20)
         await socket.prepare(request)
@@ -217,7 +208,7 @@ class LocalKraken:
                     return
                 continue
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                slow = self.faults.happens(FaultKind.SLOW_READER)
+                slow = self.faults.armed.happens(FaultKind.SLOW_READER)
                 if slow is not None:
                     await asyncio.sleep(slow.fault.delay_ms / 1000)
                 text = message.data.encode() if isinstance(message.data, str) else message.data

@@ -64,9 +64,11 @@ class Window:
 class BookSide:
     """Absolute sizes by price, best first."""
 
-    __slots__ = ("_keys", "_sign", "sizes")
+    __slots__ = ("_keys", "_sign", "sizes", "windows")
 
     def __init__(self, *, bids: bool) -> None:
+        #: Depths that are watched: each is told what it sees of a change.
+        self.windows: dict[int, Window] = {}
         self._sign = -1 if bids else 1
         #: Price times sign: rising from the best on.
         self._keys: list[int] = []
@@ -88,9 +90,9 @@ class BookSide:
         """Prices better than this one, best first."""
         return [self._sign * key for key in self._keys[: bisect_left(self._keys, self._sign * price)]]
 
-    def apply(self, levels: Iterable[Level], windows: Iterable[Window] = ()) -> list[tuple[int, int]]:
+    def apply(self, levels: Iterable[Level]) -> list[tuple[int, int]]:
         """Sets levels to absolute sizes in order, quantity 0 removes; returns (price, lots more or fewer)."""
-        sign, keys, sizes = self._sign, self._keys, self.sizes
+        sign, keys, sizes, windows = self._sign, self._keys, self.sizes, self.windows.values()
         moves = []
         for price, size in levels:
             had = sizes.get(price, 0)
@@ -116,13 +118,13 @@ class BookSide:
                 window.added(price, size, rank, pushed_out)
         return moves
 
-    def cut(self, depth: int, windows: Iterable[Window] = ()) -> list[tuple[int, int]]:
+    def cut(self, depth: int) -> list[tuple[int, int]]:
         """Forgets all but the best `depth` levels, as a market does that knows no more."""
         moves = []
         while len(self._keys) > depth:
             price = self._sign * self._keys.pop()
             moves.append((price, -self.sizes.pop(price)))
-            for window in windows:
+            for window in self.windows.values():
                 window.forgotten(price, len(self._keys), depth)
         return moves
 
@@ -148,8 +150,6 @@ class ServedBook:
         self.asks = BookSide(bids=False)
         #: Levels a side the recording knows; 0: all.
         self._known = 0
-        self._bid_windows: dict[int, Window] = {}
-        self._ask_windows: dict[int, Window] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -162,13 +162,12 @@ class ServedBook:
 
     def watch(self, depth: int) -> None:
         """From the next change on, say what this depth is told."""
-        if depth not in self._bid_windows:
-            self._bid_windows[depth] = Window(depth)
-            self._ask_windows[depth] = Window(depth)
+        for side in (self.bids, self.asks):
+            side.windows.setdefault(depth, Window(depth))
 
     def unwatch(self, depth: int) -> None:
-        self._bid_windows.pop(depth, None)
-        self._ask_windows.pop(depth, None)
+        for side in (self.bids, self.asks):
+            side.windows.pop(depth, None)
 
     def on_update(self, update: BookUpdate) -> Iterator[SideChange]:
         """A recorded update; a snapshot counts as the difference from the book so far."""
@@ -198,13 +197,12 @@ class ServedBook:
 
     def _side(self, is_bids: bool, levels: Sequence[Level]) -> SideChange | None:
         side = self.bids if is_bids else self.asks
-        windows = self._bid_windows if is_bids else self._ask_windows
-        moves = side.apply(levels, windows.values())
+        moves = side.apply(levels)
         if self._known:
-            moves += side.cut(self._known, windows.values())
+            moves += side.cut(self._known)
         if not moves:
             return None
-        told = {depth: levels for depth, window in windows.items() if (levels := window.take())}
+        told = {depth: levels for depth, window in side.windows.items() if (levels := window.take())}
         return SideChange(is_bids, told, self.checksum if told else 0, moves)
 
 

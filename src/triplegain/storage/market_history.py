@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
-from typing import Any
+from operator import add
+from typing import Any, Self
 
 from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES, candle_open_ns
 from triplegain.domain.instrument import Instrument
@@ -50,29 +51,6 @@ class StoredPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class TradesStored:
-    """Of the trades handed in: new ones, those that were there, and those that are there with other figures.
-
-    `candles_changed` are minutes that were known from elsewhere and disagreed with their trades, which now hold.
-    """
-
-    stored: int = 0
-    known: int = 0
-    different: int = 0
-    candles_built: int = 0
-    candles_changed: int = 0
-
-    def __add__(self, other: TradesStored) -> TradesStored:
-        return TradesStored(
-            self.stored + other.stored,
-            self.known + other.known,
-            self.different + other.different,
-            self.candles_built + other.candles_built,
-            self.candles_changed + other.candles_changed,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class CandlesStored:
     """Of the candles handed in: new ones, those that were known, and those known to be something else."""
 
@@ -80,8 +58,19 @@ class CandlesStored:
     known: int = 0
     different: int = 0
 
-    def __add__(self, other: CandlesStored) -> CandlesStored:
-        return CandlesStored(self.stored + other.stored, self.known + other.known, self.different + other.different)
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(add, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True, slots=True)
+class TradesStored(CandlesStored):
+    """The same of trades; different ones have other figures than those that are there.
+
+    `candles_changed` are minutes that were known from elsewhere and disagreed with their trades, which now hold.
+    """
+
+    candles_built: int = 0
+    candles_changed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +172,23 @@ class MarketHistory:
 
     async def known(self, venue: str, symbol: str, length_ns: int = TAPE) -> list[Span]:
         """The whole spans of the tape, or of candles of one length, whatever their source."""
-        return merged(each.span for each in await self.coverage(venue, symbol) if each.length_ns == length_ns)
+        return merged((await self.whole(venue, symbol)).get(length_ns, []))
+
+    async def whole(self, venue: str, symbol: str) -> dict[int, list[Span]]:
+        """The whole spans by the length of what is stored."""
+        spans: dict[int, list[Span]] = {}
+        for each in await self.coverage(venue, symbol):
+            spans.setdefault(each.length_ns, []).append(each.span)
+        return spans
 
     async def tapes(self) -> list[StoredTape]:
         return [StoredTape(**row) for row in await self._database.rows("counting trades", _TAPES)]
 
     async def candles(self, instrument: Instrument, length_ns: int, span: Span) -> list[Candle]:
         """All complete candles that lie in the span, oldest first; where something is not known there is a hole."""
-        return await self._read(instrument, length_ns, await self._plan(instrument, length_ns, span))
+        known = await self.whole(instrument.venue, instrument.symbol)
+        known.pop(TAPE, None)
+        return await self._read(instrument, length_ns, plan_candles(known, length_ns, span))
 
     async def trades(self, instrument: Instrument, span: Span) -> list[PublicTrade]:
         """The stored trades of a span, oldest first. `received_at_ns` is the exchange's time."""
@@ -216,13 +214,6 @@ class MarketHistory:
         before = _END_OF_TIME_NS if at_ns is None else at_ns
         row = await self._database.row("reading the last price", _LATEST, venue, symbol, before)
         return None if row is None else StoredPrice(row["price"], row["time_ns"], row["stands_until_ns"])
-
-    async def _plan(self, instrument: Instrument, length_ns: int, span: Span) -> list[Segment]:
-        known: dict[int, list[Span]] = {}
-        for each in await self.coverage(instrument.venue, instrument.symbol):
-            if each.length_ns != TAPE:
-                known.setdefault(each.length_ns, []).append(each.span)
-        return plan_candles(known, length_ns, span)
 
     async def _read(self, instrument: Instrument, length_ns: int, segments: Sequence[Segment]) -> list[Candle]:
         candles: list[Candle] = []
@@ -345,6 +336,13 @@ class NumberHole:
     told: bool
 
 
+async def has_aggregates(database: Database) -> bool:
+    """Whether TimescaleDB makes longer candles of the minutes."""
+    query = "SELECT to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL AS there"
+    row = await database.row("looking for TimescaleDB", query)
+    return row is not None and bool(row["there"])
+
+
 class MarketAudit:
     """Reads everything and changes nothing. Methods raise StorageError."""
 
@@ -366,13 +364,6 @@ class MarketAudit:
     async def aggregates_unlike_minutes(self, venue: str, symbol: str, length_ns: int, span: Span) -> list[int]:
         """Opening times of candles that a continuous aggregate tells otherwise than the minutes it is made of."""
         return await self._compared(_VIEWS, venue, symbol, span, length_ns, length_ns)
-
-    async def has_aggregates(self) -> bool:
-        row = await self._database.row(
-            "looking for TimescaleDB",
-            "SELECT to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL AS there",
-        )
-        return row is not None and bool(row["there"])
 
     async def _compared(
         self, query: str, venue: str, symbol: str, span: Span, length_ns: int, *more: object

@@ -9,7 +9,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.span import Span
 from triplegain.storage.database import Database
-from triplegain.storage.market_history import CandlesStored, TradesStored
+from triplegain.storage.market_history import CandlesStored, TradesStored, has_aggregates
 
 _INSTRUMENT = """
 INSERT INTO market_instruments AS m VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -23,7 +23,6 @@ WHERE (m.quantity_min, m.cost_min, m.fee_decimals) IS DISTINCT FROM
 _TRADES = "SELECT * FROM market_store_trades($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 _CANDLES = "SELECT * FROM market_store_candles($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 _REBUILD = "SELECT * FROM market_rebuild($1, $2, $3, $4)"
-_TIMESCALE = "SELECT to_regclass('timescaledb_information.continuous_aggregates') IS NOT NULL AS there"
 _LATEST = "SELECT max(open_time_ns) + 60000000000 AS latest FROM candles WHERE length_ns = 60000000000"
 #: Minutes are stored, and weeks are made of the aggregated days.
 _NOT_AGGREGATED = ("1m", "1w")
@@ -139,8 +138,7 @@ class MarketWriter:
     async def refresh(self, span: Span) -> None:
         """Bring the continuous aggregates over a span up to date, where there are any."""
         if self._has_aggregates is None:
-            row = await self._database.row("looking for TimescaleDB", _TIMESCALE)
-            self._has_aggregates = row is not None and row["there"]
+            self._has_aggregates = await has_aggregates(self._database)
         if not self._has_aggregates:
             return
         row = await self._database.row("looking for the last candle", _LATEST)

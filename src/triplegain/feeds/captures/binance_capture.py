@@ -147,17 +147,16 @@ class BinanceBook:
 
     def on_message(self, message: BinanceMessage, received_at_ns: int) -> list[MarketEvent]:
         """`received_at_ns` on the exchange's clock, which is also the time of messages that say none."""
-        if isinstance(message, BookTicker):
-            return self._on_best(message, received_at_ns)
-        if isinstance(message, DepthDiff):
-            self.updates += 1
-            if self._state is not FeedState.SYNCED:
-                self._waiting.append(message)
-                return []
-            return self._on_diff(message, received_at_ns)
-        if isinstance(message, TradeMessage):
-            return self._on_trade(message, received_at_ns)
-        return self._on_snapshot(message, received_at_ns)
+        match message:
+            case BookTicker():
+                return self._on_best(message, received_at_ns)
+            case TradeMessage():
+                return self._on_trade(message, received_at_ns)
+            case DepthSnapshot():
+                return self._on_snapshot(message, received_at_ns)
+            case DepthDiff():
+                self.updates += 1
+                return self._on_diff(message, received_at_ns)
 
     def _at(self, time_ns: int, received_at_ns: int) -> tuple[int, int]:
         """Exchange time that never runs backwards, and a time of receipt that is not before it."""

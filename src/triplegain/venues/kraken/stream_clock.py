@@ -63,6 +63,11 @@ class StreamCounters:
     #: Messages from too far in the future.
     leaps: int = 0
 
+    @property
+    def holes(self) -> int:
+        """Places where something is missing, on the exchange's side or ours."""
+        return self.gaps + self.overruns
+
     def count_garbage(self, error: Exception) -> None:
         self.garbage += 1
         self.last_garbage = str(error)
