@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.gateway.small_market import START, at
 
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.orders import Side
 from triplegain.gateway.served_market import ROWS, DayFigures, PastCandles
 from triplegain.venues.kraken.wire.writer import TapeTrade
 
@@ -14,7 +15,7 @@ MINUTE = 60 * SECOND_NS
 
 
 def _trade(seconds: float, price: int, lots: int = 10) -> TapeTrade:
-    return TapeTrade(at(seconds), price, lots, "buy", 1)
+    return TapeTrade(1, at(seconds), price, lots, Side.BUY)
 
 
 def test_a_candle_sums_its_trades_up() -> None:

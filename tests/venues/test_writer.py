@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
+from triplegain.domain.orders import Side
 from triplegain.market.scaling import Scale
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.wire.frames import (
@@ -154,7 +155,7 @@ def test_times_are_written_alike_in_any_order(times: list[int]) -> None:
 
 def test_trades_are_read_as_they_were_written() -> None:
     writer = PairWriter("XRP/BTC", 8, 8)
-    trades = [TapeTrade(NOON, 3702, 270_000, "buy", 7), TapeTrade(NOON + 1000, 3701, 1, "sell", 8, "limit")]
+    trades = [TapeTrade(7, NOON, 3702, 270_000, Side.BUY), TapeTrade(8, NOON + 1000, 3701, 1, Side.SELL, "limit")]
     frame = read_trade_frame(writer.trades("snapshot", trades))
     first, second = frame.data
     assert (frame.type, str(first.price), str(first.qty)) == ("snapshot", "0.00003702", "0.00270000")

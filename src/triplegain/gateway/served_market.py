@@ -65,7 +65,7 @@ class Tape:
     def __init__(self) -> None:
         self._first_number = 0
         self._times: list[int] = []
-        self._rows: list[tuple[int, int, str]] = []
+        self._rows: list[tuple[int, int, Side]] = []
         self._lap_ns = 0
         #: Trades so far.
         self.count = 0
@@ -73,8 +73,7 @@ class Tape:
     def add(self, trade: PublicTrade) -> TapeTrade:
         """The next recorded trade as it is told."""
         number = int(trade.trade_id) if trade.trade_id.isdecimal() else 1
-        side = "buy" if trade.side is Side.BUY else "sell"
-        return self.take(TapeTrade(trade.exchange_time_ns, trade.price, trade.quantity, side, number))
+        return self.take(TapeTrade(number, trade.exchange_time_ns, trade.price, trade.quantity, trade.side))
 
     def take(self, trade: TapeTrade) -> TapeTrade:
         """The next trade with its own number and time."""
@@ -96,7 +95,7 @@ class Tape:
         lap, place = divmod(index, len(self._times))
         price, quantity, side = self._rows[place]
         time_ns = self._times[place] + lap * self._lap_ns
-        return TapeTrade(time_ns, price, quantity, side, self._first_number + index)
+        return TapeTrade(self._first_number + index, time_ns, price, quantity, side)
 
     def last(self, count: int) -> list[TapeTrade]:
         """The newest trades, oldest first."""
@@ -121,18 +120,6 @@ _MINUTE_NS = 60 * SECOND_NS
 _DAY_MINUTES = 1440
 
 
-class OpenCandle(CandleFigures):
-    """A candle that grows with its trades."""
-
-    def add(self, trade: TapeTrade) -> None:
-        self.high = max(self.high, trade.price)
-        self.low = min(self.low, trade.price)
-        self.close = trade.price
-        self.volume += trade.quantity
-        self.cost += trade.price * trade.quantity
-        self.trades += 1
-
-
 class PastCandles:
     """Candles of one interval that had trades, the newest 721."""
 
@@ -140,35 +127,35 @@ class PastCandles:
 
     def __init__(self, minutes: int) -> None:
         self.length_ns = minutes * _MINUTE_NS
-        self._candles: deque[OpenCandle] = deque(maxlen=ROWS + 1)
+        self._candles: deque[CandleFigures] = deque(maxlen=ROWS + 1)
 
-    def add(self, trade: TapeTrade) -> OpenCandle:
+    def add(self, trade: TapeTrade) -> CandleFigures:
         """The candle the trade belongs to."""
         start = trade.time_ns // self.length_ns * self.length_ns
         if not self._candles or self._candles[-1].time_ns != start:
             price = trade.price
-            self._candles.append(OpenCandle(start, price, price, price, price))
+            self._candles.append(CandleFigures(start, price, price, price, price))
         self._candles[-1].add(trade)
         return self._candles[-1]
 
-    def rows(self, now_ns: int) -> list[OpenCandle]:
+    def rows(self, now_ns: int) -> list[CandleFigures]:
         """Up to 720 closed candles without holes and the open one, oldest first."""
         open_ns = now_ns // self.length_ns * self.length_ns
         oldest = open_ns - ROWS * self.length_ns
         return [candle for candle in self._filled(open_ns) if candle.time_ns >= oldest]
 
-    def _filled(self, open_ns: int) -> Iterator[OpenCandle]:
+    def _filled(self, open_ns: int) -> Iterator[CandleFigures]:
         close, wanted = 0, 0
         for candle in self._candles:
             wanted = max(wanted, open_ns - ROWS * self.length_ns)
             while wanted and close and wanted < candle.time_ns:
-                yield OpenCandle(wanted, close, close, close, close)
+                yield CandleFigures(wanted, close, close, close, close)
                 wanted += self.length_ns
             yield replace(candle)
             close, wanted = candle.close, candle.time_ns + self.length_ns
         wanted = max(wanted, open_ns - ROWS * self.length_ns)
         while close and wanted <= open_ns:
-            yield OpenCandle(wanted, close, close, close, close)
+            yield CandleFigures(wanted, close, close, close, close)
             wanted += self.length_ns
 
 
@@ -176,7 +163,7 @@ class DayFigures:
     """The last 24 hours by the minute: volume, cost, number of trades, extremes, first price."""
 
     def __init__(self) -> None:
-        self._minutes: deque[OpenCandle] = deque()
+        self._minutes: deque[CandleFigures] = deque()
         self.volume = 0
         self.cost = 0
         self.trades = 0
@@ -209,7 +196,7 @@ class DayFigures:
             self.volume -= gone.volume
             self.cost -= gone.cost
             self.trades -= gone.trades
-        self._minutes.append(OpenCandle(minute, price, price, price, price))
+        self._minutes.append(CandleFigures(minute, price, price, price, price))
         self.low = min(one.low for one in self._minutes)
         self.high = max(one.high for one in self._minutes)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import BestQuote, BookUpdate, MarketDepth, PublicTrade
+from triplegain.domain.orders import Side
 from triplegain.gateway.served_book import SideChange
 from triplegain.gateway.served_market import Outgoing, ServedMarket
 from triplegain.market.feed import Feed, FeedError
@@ -65,11 +66,9 @@ class DerivedMarket:
 
     def on_trade(self, trade: TapeTrade) -> list[Outgoing]:
         """Frames of the same trade."""
-        price = self._price(trade.price, up=trade.side == "buy")
-        told = self.market.tape.take(
-            TapeTrade(trade.time_ns, price, trade.quantity * self._lots, trade.side, trade.number)
-        )
-        return self.market.on_trade(told)
+        price = self._price(trade.price, up=trade.side is Side.BUY)
+        told = replace(trade, price=price, quantity=trade.quantity * self._lots)
+        return self.market.on_trade(self.market.tape.take(told))
 
     def _price(self, ticks: int, *, up: bool) -> int:
         numerator, denominator = self._ratio.numerator, self._ratio.denominator

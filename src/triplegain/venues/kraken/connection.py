@@ -16,6 +16,7 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.ids import jitter
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed_line import DownLine, FrameLine, LineQueue
+from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.wire.frames import Frame, Params, read_frame, write_request
 
 #: A book that was fine for this long is asked for at once again.
@@ -174,32 +175,30 @@ class _Asked:
 class KrakenConnection:
     """`run` goes on until it is cancelled; `on_up` is started for every new connection and cancelled with it.
 
-    A quiet connection is asked for a sign of life; one that stays silent for `silent_after_s` is given up.
+    A quiet connection is asked for a sign of life; one that stays silent for `reconnect_after_s` is given up.
     """
 
     def __init__(
         self,
         number: int,
-        url: str,
+        settings: FeedSettings,
         session: aiohttp.ClientSession,
         queue: LineQueue,
         clock: Clock,
         pace: Reconnecting,
         on_up: Callable[[KrakenConnection], Awaitable[None]],
-        answer_within_s: float,
-        silent_after_s: float,
     ) -> None:
         self.number = number
         self.was_up = asyncio.Event()
         self.problem = ""
-        self._url = url
+        self._url = settings.websocket_url
         self._session = session
         self._queue = queue
         self._clock = clock
         self._pace = pace
         self._on_up = on_up
-        self._answer_within_s = answer_within_s
-        self._silent_after_s = silent_after_s
+        self._answer_within_s = settings.answer_within_s
+        self._silent_after_s = settings.reconnect_after_s
         self._socket: aiohttp.ClientWebSocketResponse[bool] | None = None
         self._asked: dict[int, _Asked] = {}
         self._next_id = 1

@@ -123,19 +123,9 @@ class KrakenFeed:
         self._take(ReplyLine(self._clock.now_ns(), path, reply))
         self._http = aiohttp.ClientSession()
         budget = ConnectBudget()
+        to_all = self._settings, self._http, self._queue, self._clock
         connections = [
-            KrakenConnection(
-                number,
-                self._settings.websocket_url,
-                self._http,
-                self._queue,
-                self._clock,
-                Reconnecting(budget),
-                self._listen,
-                self._settings.answer_within_s,
-                self._settings.reconnect_after_s,
-            )
-            for number in range(len(self._shares))
+            KrakenConnection(number, *to_all, Reconnecting(budget), self._listen) for number in range(len(self._shares))
         ]
         self._tasks = [asyncio.create_task(connection.run()) for connection in connections]
         try:

@@ -13,8 +13,8 @@ from triplegain.domain.market import MarketEvent, PastCandles
 from triplegain.venues.kraken.candles import past_candles
 from triplegain.venues.kraken.market import KrakenMarket
 from triplegain.venues.kraken.stream_clock import StreamClock
-from triplegain.venues.kraken.tape import TapeTrade
 from triplegain.venues.kraken.wire.rest import read_candles, read_trade_page
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
-from triplegain.domain.orders import Side
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.book import KrakenBook, Levels, depth_of_snapshot, number_text
 from triplegain.venues.kraken.stream_clock import BookWanted, StreamClock, StreamCounters, StreamRequest, TradesWanted
-from triplegain.venues.kraken.tape import Tape, TapeState, TapeTrade
+from triplegain.venues.kraken.tape import Tape, TapeState
 from triplegain.venues.kraken.wire.frames import BookMessage, PairState, TradeMessage
-from triplegain.venues.kraken.wire.rest import TradeRow
+from triplegain.venues.kraken.wire.rest import TAKERS, TradeRow
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 WAITING = "waiting for the order book"
 
@@ -88,7 +88,6 @@ class Condition:
 _FRUITLESS_PAGES = 3
 
 _ASKED = "a new one is asked for"
-_SIDES = {"b": Side.BUY, "s": Side.SELL, "buy": Side.BUY, "sell": Side.SELL}
 _SECOND_NS = 1_000_000_000
 _SYNCED = FeedState.SYNCED
 
@@ -250,9 +249,9 @@ class KrakenMarket:
 
     def _tape_trade(self, number: int, time_ns: int, price: str, quantity: str, side: str) -> TapeTrade:
         ticks, lots = self._book.price.exact(price), self._book.quantity.exact(quantity)
-        if number <= 0 or not ticks or not lots or side not in _SIDES:
+        if number <= 0 or not ticks or not lots or side not in TAKERS:
             raise InvalidValueError(f"trade {number}, {side} {quantity} at {price}, cannot be")
-        return TapeTrade(number, time_ns, ticks, lots, _SIDES[side])
+        return TapeTrade(number, time_ns, ticks, lots, TAKERS[side])
 
     def on_trades(self, trades: list[TapeTrade], is_snapshot: bool, received_ns: int) -> list[MarketEvent]:
         """Trades of a frame; after a time without connection those that were missed are told first."""

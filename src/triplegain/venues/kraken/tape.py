@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
-from triplegain.domain.orders import Side
 from triplegain.venues.kraken.stream_clock import StreamCounters
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 #: REST rounds times to tenths of a microsecond, WebSocket cuts them to whole ones.
 _ROUNDING_NS = 1000
 
 #: Numbers of so many missing trades are kept.
 _LONGEST_HOLE = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class TapeTrade:
-    """One trade; `number` counts up per instrument, `side` is the taker's."""
-
-    number: int
-    time_ns: int
-    price: int
-    quantity: int
-    side: Side
 
 
 class TapeState(Enum):

@@ -17,17 +17,14 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import PublicTrade
-from triplegain.domain.orders import Side
 from triplegain.domain.span import Span
-from triplegain.domain.values import usable_time
 from triplegain.market.feed import FeedError
 from triplegain.market.scaling import Scale, with_fitting_tick
 from triplegain.venues.kraken.rest import TRADES_PER_PAGE
-from triplegain.venues.kraken.wire.rest import TradeRow, Trades, read_reply, read_trade_page
+from triplegain.venues.kraken.wire.rest import TAKERS, TradeRow, Trades, read_reply, read_trade_page
 
 #: A time that has been through a binary float of seconds is off by less than this.
 _TIME_DUST_NS = 1_000
-_SIDES = {"b": Side.BUY, "s": Side.SELL}
 
 
 class TradeSource(Protocol):
@@ -85,35 +82,28 @@ class _Reader:
                     f"Kraken does not go on after its trades of {self._instrument.symbol} at {self._cursor} ns though "
                     "it has more; what came before is stored, the same command goes on from there"
                 )
-            return self._finished(())
+            return self._page(self._instrument, (), self._span.to_ns)
         rows, holes = await self._completed(rows)
         self._last = rows[-1].trade_id
         inside = [row for row in rows if _time_ns(row) < self._span.to_ns]
         instrument, trades = _scaled(self._instrument, inside)
-        if len(inside) < len(rows):
-            return self._finished(trades, instrument, holes)
         end, said = _time_ns(rows[-1]), int(page.last)
         # The last row's moment may have more trades, so it is not whole yet. `last` says that moment exactly, unless
         # the page stops before it.
-        self._to(said if abs(said - end) <= _TIME_DUST_NS else min(said, end))
-        return TradePage(instrument, trades, self._taken(), holes)
+        reached = said if abs(said - end) <= _TIME_DUST_NS else min(said, end)
+        return self._page(instrument, trades, self._span.to_ns if len(inside) < len(rows) else reached, holes)
 
-    def _to(self, time_ns: int) -> None:
-        self._before = self._cursor
-        self._cursor = min(max(self._cursor, time_ns), self._span.to_ns)
-        self.done = self._cursor >= self._span.to_ns
-
-    def _taken(self) -> Span:
-        return Span(self._before, self._cursor)
-
-    def _finished(
+    def _page(
         self,
+        instrument: Instrument,
         trades: tuple[PublicTrade, ...],
-        instrument: Instrument | None = None,
+        to_ns: int,
         holes: tuple[tuple[int, int], ...] = (),
     ) -> TradePage:
-        self._to(self._span.to_ns)
-        return TradePage(instrument or self._instrument, trades, self._taken(), holes)
+        """The page, and what is asked for next."""
+        before, self._cursor = self._cursor, min(max(self._cursor, to_ns), self._span.to_ns)
+        self.done = self._cursor >= self._span.to_ns
+        return TradePage(instrument, trades, Span(before, self._cursor), holes)
 
     def _fresh(self, page: Trades) -> list[TradeRow]:
         rows = {row.trade_id: row for row in page.rows if row.trade_id > self._last}
@@ -143,7 +133,7 @@ class _Reader:
             int(page.last)
         except (msgspec.DecodeError, ValueError) as error:
             raise FeedError(f"Kraken's trades of {self._instrument.symbol} cannot be read: {error}") from error
-        if any(row.trade_id <= 0 or row.side not in _SIDES for row in page.rows):
+        if any(row.trade_id <= 0 or row.side not in TAKERS for row in page.rows):
             raise FeedError(f"Kraken's trades of {self._instrument.symbol} lack their numbers or sides")
         return page
 
@@ -154,25 +144,14 @@ def _time_ns(row: TradeRow) -> int:
 
 def _scaled(instrument: Instrument, rows: list[TradeRow]) -> tuple[Instrument, tuple[PublicTrade, ...]]:
     """The rows in ticks and lots; in finer ticks where old prices are finer than what is traded today."""
+    symbol = instrument.symbol
     try:
         instrument = with_fitting_tick(instrument, [row.price for row in rows])
-        return instrument, _trades(instrument, rows)
+        price, quantity = Scale(instrument.tick).exact, Scale(instrument.lot).exact
+        figures = [(_time_ns(row), price(row.price), quantity(row.volume), row) for row in rows]
     except InvalidValueError as error:
-        raise FeedError(f"Kraken's trades of {instrument.symbol} cannot be used: {error}") from error
-
-
-def _trades(instrument: Instrument, rows: list[TradeRow]) -> tuple[PublicTrade, ...]:
-    price, quantity = Scale(instrument.tick, least=1).exact, Scale(instrument.lot).exact
-    symbol = instrument.symbol
-    return tuple(
-        PublicTrade(
-            symbol,
-            time := usable_time(_time_ns(row)),
-            time,
-            price(row.price),
-            quantity(row.volume),
-            _SIDES[row.side],
-            str(row.trade_id),
-        )
-        for row in rows
+        raise FeedError(f"Kraken's trades of {symbol} cannot be used: {error}") from error
+    return instrument, tuple(
+        PublicTrade(symbol, time_ns, time_ns, ticks, lots, TAKERS[row.side], str(row.trade_id))
+        for time_ns, ticks, lots, row in figures
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.orders import Side
 from triplegain.domain.values import Count, Seconds
 
 #: REST and WebSocket v1 say XBT and XDG; WebSocket v2 and we say BTC and DOGE.
@@ -104,6 +105,10 @@ class AssetPair(msgspec.Struct):
     execution_venue: str = ""
     long_position_limit: Decimal = Decimal(0)
     short_position_limit: Decimal = Decimal(0)
+
+
+#: Words for who took, of REST and of WebSocket.
+TAKERS = {"b": Side.BUY, "s": Side.SELL, "buy": Side.BUY, "sell": Side.SELL}
 
 
 class TradeRow(msgspec.Struct, array_like=True):

@@ -16,6 +16,7 @@ from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Level
 from triplegain.domain.money import plain
+from triplegain.domain.orders import Side
 from triplegain.market.scaling import Scale
 
 HEARTBEAT = b'{"channel":"heartbeat"}'
@@ -25,13 +26,13 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class TapeTrade:
-    """One trade to be told; `side` is the taker's, buy or sell, `order_type` limit or market."""
+    """One trade; `number` counts up per instrument, `side` is the taker's, `order_type` limit or market."""
 
+    number: int
     time_ns: int
     price: int
     quantity: int
-    side: str
-    number: int
+    side: Side
     order_type: str = "market"
 
 
@@ -67,6 +68,15 @@ class CandleFigures:
     def vwap(self) -> int:
         """In ticks, cut down; 0 without volume."""
         return self.cost // self.volume if self.volume else 0
+
+    def add(self, trade: TapeTrade) -> None:
+        """It grows with its trades."""
+        self.high = max(self.high, trade.price)
+        self.low = min(self.low, trade.price)
+        self.close = trade.price
+        self.volume += trade.quantity
+        self.cost += trade.price * trade.quantity
+        self.trades += 1
 
 
 def fixed(count: int, places: int) -> str:
