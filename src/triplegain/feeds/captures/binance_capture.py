@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -280,8 +281,7 @@ class BinanceCapture:
 
     @cached_property
     def instrument(self) -> Instrument:
-        for path, number, line in self._lines():
-            _, name, _ = self._decode(path, number, line)
+        for path, number, _, name, _ in self._messages():
             if name:
                 symbol = symbol_of(name)
                 if symbol is None:
@@ -301,8 +301,7 @@ class BinanceCapture:
     @cached_property
     def first_line_ns(self) -> int:
         """Recorder's time of the first line: it orders the parts."""
-        path, number, line = next(self._lines(), (self.paths[0], 0, b""))
-        return self._decode(path, number, line)[0]
+        return next(self._messages())[2]
 
     @property
     def last_line_ns(self) -> int:
@@ -323,9 +322,8 @@ class BinanceCapture:
 
     def _follow(self, book: BinanceBook) -> Iterator[MarketEvent]:
         offset = self._clock_offset_ns
-        for path, number, line in self._lines():
+        for path, number, clock, _, message in self._messages():
             try:
-                clock, _, message = decode_line(line)
                 events = book.on_message(message, usable_time(clock + offset)) if message is not None else []
             except ValueError as error:
                 raise CaptureError(path, str(error), number) from error
@@ -335,31 +333,28 @@ class BinanceCapture:
 
     @cached_property
     def _clock_offset_ns(self) -> int:
-        return clock_offset_ns(self._exchange_times())
-
-    def _exchange_times(self) -> Iterator[tuple[int, int]]:
-        for path, number, line in self._lines():
-            clock, _, message = self._decode(path, number, line)
-            exchange = exchange_time_ns(message)
-            if exchange:
-                yield exchange, clock
+        both = ((exchange_time_ns(message), clock) for _, _, clock, _, message in self._messages())
+        return clock_offset_ns((exchange, clock) for exchange, clock in both if exchange)
 
     @cached_property
     def _extent(self) -> tuple[int, int, int]:
         """Number of lines, recorder's time of the first and the last."""
-        count, last = 0, (self.paths[0], 0, b"")
-        for line in self._lines():
-            count, last = count + 1, line
-        return count, self.first_line_ns, self._decode(*last)[0]
+        (last,) = deque(enumerate(self._lines(), 1), maxlen=1) or [(0, (self.paths[0], 0, b""))]
+        return last[0], self.first_line_ns, _decoded(*last[1])[0]
 
-    def _decode(self, path: Path, number: int, line: bytes) -> tuple[int, str, BinanceMessage | None]:
-        try:
-            return decode_line(line)
-        except ValueError as error:
-            raise CaptureError(path, f"is damaged here ({error})", number) from error
+    def _messages(self) -> Iterator[tuple[Path, int, int, str, BinanceMessage | None]]:
+        """File and line, and what stands in it; see `decode_line`."""
+        return ((path, number, *_decoded(path, number, line)) for path, number, line in self._lines())
 
     def _lines(self) -> Iterator[tuple[Path, int, bytes]]:
         return ((path, number, line) for path in self.paths for number, line in lines(path))
+
+
+def _decoded(path: Path, number: int, line: bytes) -> tuple[int, str, BinanceMessage | None]:
+    try:
+        return decode_line(line)
+    except ValueError as error:
+        raise CaptureError(path, f"is damaged here ({error})", number) from error
 
 
 def recognise_binance(path: Path, head: bytes) -> Capture | None:

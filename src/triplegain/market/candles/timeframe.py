@@ -47,12 +47,7 @@ CANDLE_LENGTHS: dict[str, int] = {
     "1s": SECOND_NS,
     "5s": 5 * SECOND_NS,
     "15s": 15 * SECOND_NS,
-    "1m": 60 * SECOND_NS,
-    "5m": 300 * SECOND_NS,
-    "15m": 900 * SECOND_NS,
-    "1h": 3_600 * SECOND_NS,
-    "4h": 14_400 * SECOND_NS,
-    "1d": 86_400 * SECOND_NS,
+    **{name: candle_time.TIMEFRAMES[name] for name in ("1m", "5m", "15m", "1h", "4h", "1d")},
 }
 
 _AUTOMATIC = ("1h", "15m", "5m", "1m", "15s", "5s", "1s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -42,7 +42,8 @@ def past_candles(
     rows = [_past_candle(row, instrument.symbol, step_ns, price, quantity) for row in told.rows]
     if not rows:
         return (), None
-    candles = [_whole(part, length_ns) for part in _grouped(_without_gaps(rows), length_ns)]
+    parts = groupby(_without_gaps(rows), lambda row: row.open_time_ns // length_ns)
+    candles = [_whole(list(part), length_ns) for _, part in parts]
     # The first one is whole only if the rows begin with it, the last one is still open.
     if rows[0].open_time_ns % length_ns:
         del candles[0]
@@ -71,10 +72,6 @@ def _without_gaps(rows: list[Candle]) -> list[Candle]:
             raise InvalidValueError(f"candles of {row.symbol} do not follow each other")
         whole += [*empty_candles(whole[-1], row.open_time_ns), row]
     return whole
-
-
-def _grouped(rows: list[Candle], length_ns: int) -> Iterable[list[Candle]]:
-    return (list(part) for _, part in groupby(rows, lambda row: row.open_time_ns // length_ns))
 
 
 def _whole(part: list[Candle], length_ns: int) -> Candle:

@@ -189,7 +189,7 @@ class KrakenStream:
         return events + told if events else told
 
     def _on_books(self, frame: BookFrame, line: FrameLine) -> list[MarketEvent]:
-        events = self._begin(line) if self._history.is_gathering else []
+        events = self._begin(line)
         is_snapshot = frame.type == "snapshot"
         for message in frame.data:
             market = self._markets.get(message.symbol)
@@ -205,7 +205,7 @@ class KrakenStream:
         return events
 
     def _on_trades(self, frame: TradeFrame, line: FrameLine) -> list[MarketEvent]:
-        events = self._begin(line) if self._history.is_gathering else []
+        events = self._begin(line)
         by_symbol: dict[str, list[TradeMessage]] = {}
         for message in frame.data:
             by_symbol.setdefault(message.symbol, []).append(message)
@@ -263,7 +263,7 @@ class KrakenStream:
         self, success: bool, result: msgspec.Raw, symbol: str, error: str, line: FrameLine
     ) -> list[MarketEvent]:
         ack = read_subscribed(result) if success else None
-        events = self._begin(line) if self._history.is_gathering else []
+        events = self._begin(line)
         if not success:
             self._counters.refusals += 1
             market = self._markets.get(symbol)
@@ -400,4 +400,4 @@ class KrakenStream:
 
     def _begin(self, line: FrameLine) -> list[MarketEvent]:
         """The first message of a subscription: the time away is over, and its trades come first."""
-        return self._history.begin(line.received_at_ns)
+        return self._history.begin(line.received_at_ns) if self._history.is_gathering else []

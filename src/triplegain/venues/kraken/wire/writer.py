@@ -202,36 +202,29 @@ def _pair_rules(one: Instrument, status: str) -> str:
 
 def status(system: str, connection_id: int | None = None) -> bytes:
     """The exchange's state: said to a new connection with its id, and to all when it changes."""
-    said: dict[str, Any] = {"version": "2.0.10", "system": system, "api_version": "v2"}
-    if connection_id is not None:
-        said["connection_id"] = connection_id
+    said = _known(version="2.0.10", system=system, api_version="v2", connection_id=connection_id)
     return _encode({"channel": "status", "type": "update", "data": [said]})
 
 
 def acknowledgement(method: str, result: dict[str, Any], req_id: int | None, time_in: str, time_out: str) -> bytes:
     """A request was carried out; of subscriptions one for each symbol, all with the request's `req_id`."""
-    reply: dict[str, Any] = {"method": method}
-    if req_id is not None:
-        reply["req_id"] = req_id
-    reply |= {"result": result, "success": True, "time_in": time_in, "time_out": time_out}
-    return _encode(reply)
+    return _encode(
+        _known(method=method, req_id=req_id, result=result, success=True, time_in=time_in, time_out=time_out)
+    )
 
 
 def refusal(
     method: str, error: str, req_id: int | None, time_in: str, time_out: str, symbol: str | None = None
 ) -> bytes:
     """A request was not carried out, and why."""
-    reply: dict[str, Any] = {"error": error, "method": method}
-    if req_id is not None:
-        reply["req_id"] = req_id
-    reply["success"] = False
-    if symbol is not None:
-        reply["symbol"] = symbol
+    reply = _known(error=error, method=method, req_id=req_id, success=False, symbol=symbol)
     return _encode(reply | {"time_in": time_in, "time_out": time_out})
 
 
 def pong(req_id: int | None, time_in: str, time_out: str) -> bytes:
-    reply: dict[str, Any] = {"method": "pong"}
-    if req_id is not None:
-        reply["req_id"] = req_id
-    return _encode(reply | {"time_in": time_in, "time_out": time_out})
+    return _encode(_known(method="pong", req_id=req_id, time_in=time_in, time_out=time_out))
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    """In this order, those that are there."""
+    return {name: value for name, value in fields.items() if value is not None}
