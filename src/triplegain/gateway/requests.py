@@ -308,22 +308,22 @@ class RestDesk:
         def price(ticks: int) -> str:
             return self._price(market, ticks)
 
-        day, book = market.day, market.book
-        bid, ask = book.bids.top(1)[0], book.asks.top(1)[0]
-        last = market.last_price or (bid[0] + ask[0]) // 2
-        newest = market.tape.last(1)
-        whole = 10**market.quantity_places
-        volume = market.writer.quantity(day.volume)
+        def touch(level: Level) -> list[str]:
+            whole = max(1, level[1] // 10**market.quantity_places)
+            return [price(level[0]), str(whole), f"{whole}.000"]
+
+        now, day, newest = market.figures(), market.day, market.tape.last(1)
+        volume = market.writer.quantity(now.volume)
         return {
-            "a": [price(ask[0]), str(max(1, ask[1] // whole)), f"{max(1, ask[1] // whole)}.000"],
-            "b": [price(bid[0]), str(max(1, bid[1] // whole)), f"{max(1, bid[1] // whole)}.000"],
-            "c": [price(last), market.writer.quantity(newest[0].quantity if newest else 0)],
+            "a": touch(now.ask),
+            "b": touch(now.bid),
+            "c": [price(now.last), market.writer.quantity(newest[0].quantity if newest else 0)],
             "v": [volume, volume],
-            "p": [price(day.vwap or last)] * 2,
+            "p": [price(now.vwap or now.last)] * 2,
             "t": [day.trades] * 2,
-            "l": [price(day.low or last)] * 2,
-            "h": [price(day.high or last)] * 2,
-            "o": price(day.open or last),
+            "l": [price(now.low)] * 2,
+            "h": [price(now.high)] * 2,
+            "o": price(day.open or now.last),
         }
 
     def _depth(self, key: str, market: ServedMarket, numbers: Mapping[str, int]) -> bytes:

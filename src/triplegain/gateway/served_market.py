@@ -231,16 +231,12 @@ class ServedMarket:
         self._thin: ThinBook | None = None
         self._topics: set[Topic] = set()
         self._time_ns = 0
-        self._last_price = 0
+        #: Price of the last trade in ticks, 0 before the first.
+        self.last_price = 0
 
     @property
     def symbol(self) -> str:
         return self.instrument.symbol
-
-    @property
-    def is_ready(self) -> bool:
-        """There is a book to take a snapshot of."""
-        return self.book.is_ready
 
     def listen(self, topic: Topic) -> None:
         self._topics.add(topic)
@@ -304,7 +300,7 @@ class ServedMarket:
         """Frames of a trade that the tape has taken."""
         symbol, topics = self.symbol, self._topics
         self._time_ns = trade.time_ns
-        self._last_price = trade.price
+        self.last_price = trade.price
         self.day.add(trade)
         frames: list[Outgoing] = []
         topic: Topic = ("trade", symbol, "")
@@ -332,18 +328,15 @@ class ServedMarket:
         return self.writer.candles("snapshot", minutes, rows, now_ns)
 
     def ticker(self, kind: str) -> bytes:
-        """The ticker of now; before the first trade the middle of the book stands for the last price."""
+        return self.writer.ticker(kind, self.figures(), self._time_ns)
+
+    def figures(self) -> TickerFigures:
+        """Those of now; before the first trade the middle of the book stands for the last price."""
         book, day = self.book, self.day
         bid, ask = book.bids.top(1)[0], book.asks.top(1)[0]
-        last = self._last_price or (bid[0] + ask[0]) // 2
+        last = self.last_price or (bid[0] + ask[0]) // 2
         change = last - (day.open or last)
         percent = abs(change) * 10_000 // (day.open or last) * (1 if change >= 0 else -1)
-        figures = TickerFigures(
+        return TickerFigures(
             bid, ask, last, day.volume, day.vwap, day.low or last, day.high or last, change, fixed(percent, 2)
         )
-        return self.writer.ticker(kind, figures, self._time_ns)
-
-    @property
-    def last_price(self) -> int:
-        """Price of the last trade in ticks, 0 before the first."""
-        return self._last_price

@@ -112,10 +112,10 @@ class Venue:
         self.now_ns = 0
         self._upcoming = self._recorded()
         self._next: tuple[_Told, int] | None = next(self._upcoming, None)
-        while self._next is not None and not all(one.is_ready for one in self.markets.values()):
+        while self._next is not None and not all(one.book.is_ready for one in self.markets.values()):
             self.step()
-        if not all(one.is_ready for one in self.markets.values()):
-            names = ", ".join(symbol for symbol, one in self.markets.items() if not one.is_ready)
+        if not all(one.book.is_ready for one in self.markets.values()):
+            names = ", ".join(symbol for symbol, one in self.markets.items() if not one.book.is_ready)
             raise FeedError(f"{feed.name} holds no book and no trade of {names}")
 
     @property

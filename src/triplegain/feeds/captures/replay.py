@@ -349,17 +349,8 @@ def _summary(path: Path) -> CaptureSummary | None:
         capture = recognise(path)
         if capture is None:
             return None
-        start, end = capture.span_ns
-        return CaptureSummary(
-            path,
-            capture.format,
-            capture.instrument.symbol,
-            capture.depth,
-            start,
-            end,
-            capture.rows,
-            capture.candle_length_ns,
-        )
+        symbol, length_ns = capture.instrument.symbol, capture.candle_length_ns
+        return CaptureSummary(path, capture.format, symbol, capture.depth, *capture.span_ns, capture.rows, length_ns)
     except CaptureError as error:
         return CaptureSummary(path, problem=error.problem)
 

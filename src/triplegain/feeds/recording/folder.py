@@ -6,9 +6,9 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import msgspec
 
@@ -42,44 +42,31 @@ class RecordingError(FeedError):
     """A recording that cannot be begun or taken up."""
 
 
-class FolderLock:
-    """One writer for a folder. It lasts as long as the process at most."""
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """One writer for a folder. It lasts as long as the process at most.
 
-    def __init__(self, folder: Path) -> None:
-        """Raises RecordingError while another holds it, OSError where the folder cannot be written."""
-        self._file = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o600)
+    Raises RecordingError while another holds it, OSError where the folder cannot be written.
+    """
+    with open(folder / LOCK_NAME, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(self._file)
             raise RecordingError(
                 f"{folder} is being recorded by another process: stop that one first, or name another folder"
             ) from None
-
-    def release(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.release()
+        yield
 
 
 def is_being_recorded(folder: Path) -> bool:
     """Whether a process is writing here now."""
     try:
-        file = os.open(folder / LOCK_NAME, os.O_RDONLY)
+        with (folder / LOCK_NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     except OSError:
         return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
     return False
 
 
@@ -241,7 +228,7 @@ class DiskBudget:
 def _removed_elsewhere(file: _Stored, now_ns: int) -> bool:
     """Remove a file of a recording that nobody writes; False if somebody does."""
     try:
-        with FolderLock(file.folder):
+        with folder_lock(file.folder):
             manifest = read_manifest(file.folder) or Manifest()
             # First the note, then the file: what is noted as removed is not read any more.
             write_manifest(file.folder, _without(manifest, file, now_ns))

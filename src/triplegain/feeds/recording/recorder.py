@@ -6,11 +6,12 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.feeds.recording.folder import FolderLock, RecordingError
+from triplegain.feeds.recording.folder import RecordingError, folder_lock
 from triplegain.feeds.recording.manifest import Manifest
 from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
@@ -62,15 +63,16 @@ class Recorder:
         #: Wrong checksums so far, by instrument, where somebody counts them.
         self.mismatches: Callable[[], Mapping[str, int]] | None = None
         self._settings = settings
+        self._lock = ExitStack()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = FolderLock(folder)
+            self._lock.enter_context(folder_lock(folder))
         except OSError as error:
             raise RecordingError(f"{folder} cannot be written ({error.strerror}): name another folder") from error
         try:
             self._writer = RecordingWriter(folder, settings, clock)
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
         #: Lines; the preamble of a new file; somebody who waits for all that.
         self._queue: deque[FeedLine | tuple[FeedLine, ...] | threading.Event] = deque()
@@ -118,7 +120,7 @@ class Recorder:
         self._thread.join(_CLOSE_WITHIN_S)
         if self._thread.is_alive():
             self._fail(f"the disk of {self.folder} did not take the last lines within {_CLOSE_WITHIN_S:.0f} s")
-        self._lock.release()
+        self._lock.close()
         return self._writer.manifest
 
     @property

@@ -116,24 +116,15 @@ class KrakenMarket:
         #: Levels a side that the exchange has acknowledged.
         self.depth = depth
         self.tape = Tape(counters)
-        self._book = KrakenBook(instrument, depth, price_places)
+        self.book = KrakenBook(instrument, depth, price_places)
         self._clock = clock
         self._counters = counters
         self._requests = requests
         #: Exchange time of the newest book message, and that message itself.
-        self._book_ns = 0
+        self.book_time_ns = 0
         self._last: tuple[bool, int, Levels, Levels] | None = None
         self._asked_since_ns: int | None = None
         self._fruitless = 0
-
-    @property
-    def book(self) -> KrakenBook:
-        return self._book
-
-    @property
-    def book_time_ns(self) -> int:
-        """Exchange time of the newest book message."""
-        return self._book_ns
 
     @property
     def is_synced(self) -> bool:
@@ -144,7 +135,7 @@ class KrakenMarket:
 
     def on_book(self, message: BookMessage, is_snapshot: bool, received_ns: int) -> list[MarketEvent]:
         """A snapshot or an update; updates of a book that waits for its snapshot are left out."""
-        condition, book = self.condition, self._book
+        condition, book = self.condition, self.book
         self._counters.book_updates += 1
         synced = condition.book is _SYNCED
         # A book that comes before the trades that were missed would hide them: it is asked for again after them.
@@ -156,9 +147,9 @@ class KrakenMarket:
         exchange_ns = rfc3339_ns(message.timestamp) if message.timestamp else self._clock.latest_ns
         time_ns = self._clock.at(exchange_ns, received_ns)
         received_ns = max(received_ns, time_ns)
-        if exchange_ns <= self._book_ns:
+        if exchange_ns <= self.book_time_ns:
             last = (is_snapshot, message.checksum, bids, asks)
-            if exchange_ns < self._book_ns or (synced and last == self._last):
+            if exchange_ns < self.book_time_ns or (synced and last == self._last):
                 return self._not_newer(exchange_ns, is_snapshot, time_ns, received_ns)
         if is_snapshot:
             book.depth = max(self.depth, depth_of_snapshot(max(len(bids), len(asks))))
@@ -166,7 +157,7 @@ class KrakenMarket:
         else:
             book.apply(bids, asks)
         # A time from the far future is not kept: everything after it would be out of order.
-        self._book_ns = min(exchange_ns, time_ns)
+        self.book_time_ns = min(exchange_ns, time_ns)
         self._last = (is_snapshot, message.checksum, bids, asks)
         if book.checksum() != message.checksum:
             self._counters.mismatches += 1
@@ -191,13 +182,13 @@ class KrakenMarket:
 
     def _not_newer(self, exchange_ns: int, is_snapshot: bool, time_ns: int, received_ns: int) -> list[MarketEvent]:
         """The same message again is harmless; an older one may have changed what a later one did."""
-        if exchange_ns == self._book_ns:
+        if exchange_ns == self.book_time_ns:
             self._counters.duplicates += 1
             return []
         self._counters.reordered += 1
         if is_snapshot:
             # An old one doubled, most likely; the next one is taken whatever it says.
-            self._book_ns = 0
+            self.book_time_ns = 0
             return []
         return self._break(FeedState.GAP, f"order book messages came out of order; {_ASKED}", received_ns, time_ns)
 
@@ -225,8 +216,8 @@ class KrakenMarket:
         """Its connection ended: everything since is missing."""
         self.condition.silent = ""
         self.tape.cut()
-        self._book.clear()
-        self._book_ns, self._last = 0, None
+        self.book.clear()
+        self.book_time_ns, self._last = 0, None
         self.condition.set_book(FeedState.GAP, f"the connection to Kraken was lost ({reason})")
         return self.tell(received_ns)
 
@@ -248,7 +239,7 @@ class KrakenMarket:
         ]
 
     def _tape_trade(self, number: int, time_ns: int, price: str, quantity: str, side: str) -> TapeTrade:
-        ticks, lots = self._book.price.exact(price), self._book.quantity.exact(quantity)
+        ticks, lots = self.book.price.exact(price), self.book.quantity.exact(quantity)
         if number <= 0 or not ticks or not lots or side not in TAKERS:
             raise InvalidValueError(f"trade {number}, {side} {quantity} at {price}, cannot be")
         return TapeTrade(number, time_ns, ticks, lots, TAKERS[side])

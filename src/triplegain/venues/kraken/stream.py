@@ -19,7 +19,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, Heartbeat, MarketEvent, TimePassed
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
-from triplegain.venues.kraken.market import KrakenMarket, exchange_state
+from triplegain.venues.kraken.market import SYSTEM_STATES, KrakenMarket, exchange_state
 from triplegain.venues.kraken.pairs import instrument_of, instruments_of, pairs_of
 from triplegain.venues.kraken.stream_clock import StreamClock, StreamCounters, StreamRequest
 from triplegain.venues.kraken.wire.frames import (
@@ -39,11 +39,7 @@ from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply, read_
 from triplegain.venues.kraken.wire.writer import PairWriter, acknowledgement, instruments, status
 
 #: Words of the exchange for states that are not its usual one.
-_WORDS = {
-    FeedState.MAINTENANCE: "maintenance",
-    FeedState.CANCEL_ONLY: "cancel_only",
-    FeedState.POST_ONLY: "post_only",
-}
+_WORDS = {state: word for word, state in reversed(SYSTEM_STATES.items()) if state is not FeedState.SYNCED}
 
 
 def state_lines(markets: Iterable[KrakenMarket], received_at_ns: int) -> list[FeedLine]:
@@ -109,9 +105,10 @@ class KrakenStream:
 
     def __init__(self, symbols: Sequence[str], settings: StreamSettings) -> None:
         self.symbols = tuple(symbols)
-        self._counters = StreamCounters()
+        #: What was counted so far.
+        self.counters = StreamCounters()
         self._settings = settings
-        self._clock = StreamClock()
+        self._clock = StreamClock(self.counters)
         self._requests: list[StreamRequest] = []
         self._markets: dict[str, KrakenMarket] = {}
         self._history = KrakenHistory(self._clock, self._markets)
@@ -119,12 +116,6 @@ class KrakenStream:
         #: Earliest time of receipt at which a connection can count as silent.
         self._judge_ns = NEVER
         self._system = exchange_state("online", "Kraken")
-
-    @property
-    def counters(self) -> StreamCounters:
-        """What was counted so far; the same object each time."""
-        self._counters.leaps = self._clock.leaps
-        return self._counters
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -168,7 +159,7 @@ class KrakenStream:
     # -- frames --------------------------------------------------------------------------------------------------
 
     def _on_frame(self, line: FrameLine) -> list[MarketEvent]:
-        self._counters.frames += 1
+        self.counters.frames += 1
         frame = line.frame
         events: list[MarketEvent] = []
         try:
@@ -184,7 +175,7 @@ class KrakenStream:
                     events = self._heard(line.connection, line.received_at_ns)
                 told = self._on_other(line)
         except _UNREADABLE as error:
-            self._counters.count_garbage(error)
+            self.counters.count_garbage(error)
             told = self._on_garbage(line, str(error))
         return events + told if events else told
 
@@ -194,13 +185,13 @@ class KrakenStream:
         for message in frame.data:
             market = self._markets.get(message.symbol)
             if market is None:
-                self._counters.unknown += 1
+                self.counters.unknown += 1
                 continue
             market.connection = line.connection
             try:
                 events += market.on_book(message, is_snapshot, line.received_at_ns)
             except _UNREADABLE as error:
-                self._counters.count_garbage(error)
+                self.counters.count_garbage(error)
                 events += market.on_unreadable(str(error), line.received_at_ns)
         return events
 
@@ -220,13 +211,13 @@ class KrakenStream:
         for symbol, messages in by_symbol.items():
             market = self._markets.get(symbol)
             if market is None:
-                self._counters.unknown += 1
+                self.counters.unknown += 1
                 continue
             market.connection = line.connection
             try:
                 trades = market.read_trades(messages)
             except _UNREADABLE as error:
-                self._counters.count_garbage(error)
+                self.counters.count_garbage(error)
                 events += market.on_unreadable(str(error), line.received_at_ns)
                 continue
             events += market.on_trades(trades, frame.type == "snapshot", line.received_at_ns)
@@ -256,7 +247,7 @@ class KrakenStream:
         if message.method == "subscribe":
             return self._on_subscribed(message.success, message.result, message.symbol, message.error, line)
         if message.channel or message.method not in ("pong", "ping", "unsubscribe"):
-            self._counters.unknown += 1
+            self.counters.unknown += 1
         return []
 
     def _on_subscribed(
@@ -265,7 +256,7 @@ class KrakenStream:
         ack = read_subscribed(result) if success else None
         events = self._begin(line)
         if not success:
-            self._counters.refusals += 1
+            self.counters.refusals += 1
             market = self._markets.get(symbol)
             return events + (market.on_refused(error, line.received_at_ns) if market else [])
         market = self._markets.get(ack.symbol) if ack else None
@@ -319,7 +310,7 @@ class KrakenStream:
         for number, link in self._links.items():
             if not link.is_silent and received_ns - link.heard_ns >= stale_ns:
                 link.is_silent = True
-                self._counters.silences += 1
+                self.counters.silences += 1
                 words = f"nothing was heard from Kraken for {stale_ns / SECOND_NS:g} s"
                 events += self._set_silent(number, words, received_ns)
         heard = [link.heard_ns for link in self._links.values() if not link.is_silent]
@@ -336,7 +327,7 @@ class KrakenStream:
         return events
 
     def _on_down(self, line: DownLine) -> list[MarketEvent]:
-        self._counters.reconnects += self._links.pop(line.connection, None) is not None
+        self.counters.reconnects += self._links.pop(line.connection, None) is not None
         events: list[MarketEvent] = []
         for market in self._markets.values():
             if market.connection == line.connection:
@@ -344,8 +335,8 @@ class KrakenStream:
         return events
 
     def _on_overrun(self, line: OverrunLine) -> list[MarketEvent]:
-        self._counters.overruns += 1
-        self._counters.dropped += line.dropped
+        self.counters.overruns += 1
+        self.counters.dropped += line.dropped
         market = self._markets.get(line.symbol)
         return market.on_overrun(line.dropped, line.received_at_ns) if market else []
 
@@ -368,7 +359,7 @@ class KrakenStream:
                 asked = query | {"length": path.fragment}
                 return self._history.on_reply(path.path, asked, reply.result, why, line.received_at_ns)
         except _UNREADABLE as error:
-            self._counters.count_garbage(error)
+            self.counters.count_garbage(error)
             return self._history.on_unreadable(line.path, str(error), line.received_at_ns)
         return []
 
@@ -392,7 +383,7 @@ class KrakenStream:
 
     def _add(self, instrument: Instrument, price_places: int) -> KrakenMarket:
         market = KrakenMarket(
-            instrument, self._settings.book_depth, price_places, self._clock, self._counters, self._requests
+            instrument, self._settings.book_depth, price_places, self._clock, self.counters, self._requests
         )
         market.condition.system = self._system
         self._markets[instrument.symbol] = market

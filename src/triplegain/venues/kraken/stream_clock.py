@@ -102,9 +102,10 @@ class StreamClock:
     message far in the future is told at the time it came; only when the next one is later still does time follow.
     """
 
-    __slots__ = ("_first", "_known", "_newest", "_now_ns", "_offset", "_suspect", "leaps")
+    __slots__ = ("_first", "_known", "_newest", "_now_ns", "_offset", "_suspect", "counters")
 
-    def __init__(self) -> None:
+    def __init__(self, counters: StreamCounters | None = None) -> None:
+        self.counters = counters or StreamCounters()
         self._now_ns = 0
         self._offset = 0
         self._known = False
@@ -113,8 +114,6 @@ class StreamClock:
         self._newest = (0, 0)
         #: The same of the last message if it was too far ahead.
         self._suspect: tuple[int, int] | None = None
-        #: Messages that were too far ahead.
-        self.leaps = 0
 
     @property
     def is_known(self) -> bool:
@@ -178,7 +177,7 @@ class StreamClock:
 
     def _is_confirmed(self, exchange_ns: int, received_ns: int) -> bool:
         """Two messages in a row that are too far ahead, the second later than the first: the first was right."""
-        self.leaps += 1
+        self.counters.leaps += 1
         suspect, self._suspect = self._suspect, (exchange_ns, received_ns)
         if suspect is None or exchange_ns <= suspect[0]:
             return False
