@@ -99,7 +99,7 @@ class WatchedSession(TradingSession):
         self.journal.note("place", request, stop, target)
         return super().place(request, stop, target)
 
-    def cancel(self, client_order_id: str) -> Refusal | None:
+    def cancel(self, client_order_id: str) -> int | Refusal:
         self.journal.note("cancel", client_order_id)
         return super().cancel(client_order_id)
 

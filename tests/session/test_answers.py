@@ -8,32 +8,47 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
-from typing import Any
+from types import ModuleType
+from typing import Any, get_args
 
 import pytest
 
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.commands import (
+    AmendOrder,
     AnyAnswer,
+    AnyCommand,
     CancelAll,
     CancelOrder,
+    ClosePosition,
     Closing,
     Command,
     Done,
+    Emergency,
     Flat,
     NotDone,
     Pause,
     PlaceOrder,
+    ReducePosition,
+    ResetRisk,
+    ResetSession,
+    Resume,
+    RunTask,
     Unknown,
 )
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.ids import Origin
 from triplegain.domain.market import MarketEvent
-from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
-from triplegain.domain.refusals import Code
+from triplegain.domain.refusals import Code, RefusedError
+from triplegain.execution import order_register
+from triplegain.execution.protection.protection import Protected, Protection
+from triplegain.ledger import reconcile
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
+from triplegain.session.trading_session import TradingSession
+from triplegain.storage import session_store
 
 
 class StorageError(TripleGainError):
@@ -95,30 +110,44 @@ def order(name: str, price: str | None = None) -> OrderRequest:
     return OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
 
 
-async def play(open_session: Any, market: Any, store: Store, *commands: Command[Any]) -> list[AnyAnswer]:
-    """A resting order and a position are there; then the commands come at once. What each was answered."""
+async def play(
+    open_session: Any,
+    market: Any,
+    store: Store,
+    *commands: Command[Any],
+    damage: Callable[[TradingSession], None] | None = None,
+) -> list[AnyAnswer]:
+    """A resting order and a position with a stop are there; then the commands come at once. What each was answered.
+
+    `damage` is done to the session before.
+    """
     feed = market(seconds=10)
     session = open_session(feed, baseline=None)
     answers: list[AnyAnswer] = []
     acts: list[asyncio.Task[None]] = []
 
-    async def ask(door: SessionCommands, command: Command[Any]) -> None:
+    async def ask(door: SessionCommands, command: Command[Any]) -> AnyAnswer:
         asked = "before" if store.counted is None else "asked"
         audit = SecurityEvent(type(command).__name__, "admin", "127.0.0.1", asked, 0)
-        answers.append(await door.submit(command, Origin.HAND, audit))
+        return await door.submit(command, Origin.HAND, audit)
 
     async def act() -> None:
         door = SessionCommands(runner)
-        await ask(door, PlaceOrder(order("resting", "1000")))
-        await ask(door, PlaceOrder(order("held")))
-        assert all(isinstance(answer, Done) for answer in answers), answers
-        answers.clear()
+        for placed in (PlaceOrder(order("resting", "1000")), PlaceOrder(order("held"), stop=Decimal(10_000))):
+            assert isinstance(await ask(door, placed), Done)
+        while not isinstance(protection := session.desk.protection("pos-2"), Protection) or not isinstance(
+            protection.stage, Protected
+        ):
+            await asyncio.sleep(0)
         store.counted = 0
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*(ask(door, command) for command in commands))
+        if damage is not None:
+            damage(session)
+        answers.extend(await asyncio.gather(*(ask(door, command) for command in commands)))
 
     async def events() -> AsyncIterator[list[MarketEvent]]:
         for number, event in enumerate(feed.events()):
+            if acts and acts[0].done():
+                break
             if number == 100:
                 acts.append(asyncio.get_running_loop().create_task(act()))
             yield [event]
@@ -138,11 +167,11 @@ def agrees(store: Store, command: Command[Any], answer: AnyAnswer) -> None:
         case Done():
             assert is_stored
         case NotDone(refusal):
-            assert not is_stored and refusal.code in (Code.STOPPED, Code.STORAGE)
+            assert not is_stored and refusal.code in (Code.STOPPED, Code.STORAGE, refused_anyway.get(type(command)))
         case Unknown():
             lost = store.fault in (Fault.LOST, Fault.LOST_STORED)
             # The exchange has not answered yet; what was sent is stored.
-            under_way = is_stored and isinstance(command, CancelOrder | CancelAll)
+            under_way = is_stored and isinstance(command, CancelOrder | CancelAll | AmendOrder)
             assert lost or under_way
     if isinstance(command, PlaceOrder):
         row = store.order(command.request.client_order_id)
@@ -153,15 +182,38 @@ def agrees(store: Store, command: Command[Any], answer: AnyAnswer) -> None:
     if isinstance(command, CancelOrder) and isinstance(answer, Done):
         row = store.order(command.client_order_id)
         assert row is not None and row.status is OrderStatus.CANCELLED
+    if isinstance(command, AmendOrder) and isinstance(answer, Done):
+        row = store.order("resting")
+        assert row is not None and row.price == command.request.price
+
+
+#: One of each that there is, for the resting order, `pos-1`, and the position, `pos-2`.
+COMMANDS: tuple[Command[Any], ...] = (
+    PlaceOrder(order("mine")),
+    AmendOrder(AmendRequest("resting", price=Decimal(1001))),
+    CancelOrder("resting"),
+    CancelAll(),
+    ClosePosition("pos-2"),
+    ReducePosition("pos-2", Decimal("0.005")),
+    Flat(),
+    Emergency(),
+    Pause(),
+    Resume(),
+    ResetRisk(),
+    ResetSession(),
+    RunTask("regime"),
+)
+#: Whoever runs the session resets it.
+refused_anyway: dict[type, Code] = {ResetSession: Code.REFUSED}
+
+
+def test_no_command_is_forgotten_here() -> None:
+    assert {type(command) for command in COMMANDS} == set(get_args(AnyCommand))
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("at", [1, 2, 3])
-@pytest.mark.parametrize(
-    "command",
-    [PlaceOrder(order("mine")), CancelOrder("resting"), CancelAll(), Flat(), Pause()],
-    ids=lambda c: type(c).__name__,
-)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
 async def test_the_answer_agrees_with_the_rows(
     open_session: Any, market: Any, fault: Fault, at: int, command: Command[Any]
 ) -> None:
@@ -205,7 +257,7 @@ async def test_everything_is_cancelled_in_one_act_orders_under_way_included(open
     rows = {name: store.order(name) for name in names}
     assert {row.status for row in rows.values() if row} == {OrderStatus.CANCELLED}
     done = [each for each in (cancelled,) if isinstance(each, Done)]
-    assert set(done[0].record.cancelled) == names and done[0].record.kept == ()
+    assert set(done[0].record.cancelled) == names and done[0].record.kept == ("tg-stop-1",)
 
 
 async def test_closing_is_done_when_it_is_stored_and_says_what_is_left(open_session: Any, market: Any) -> None:
@@ -213,3 +265,111 @@ async def test_closing_is_done_when_it_is_stored_and_says_what_is_left(open_sess
     flat, again = await play(open_session, market, store, Flat(), Flat())
     assert flat == Done(Closing(("pos-1", "pos-2"), ("pos-1", "pos-2")))
     assert again == Done(Closing((), ("pos-1", "pos-2")))
+
+
+async def test_each_of_several_changes_of_one_order_gets_its_own_answer(open_session: Any, market: Any) -> None:
+    store = Store(Fault.STOP, 99)
+    off_tick, higher, nothing, cancelled, again = await play(
+        open_session,
+        market,
+        store,
+        AmendOrder(AmendRequest("resting", price=Decimal("1000.05"))),
+        AmendOrder(AmendRequest("resting", price=Decimal(1001))),
+        AmendOrder(AmendRequest("resting")),
+        CancelOrder("resting"),
+        CancelOrder("resting"),
+    )
+    assert isinstance(off_tick, NotDone) and off_tick.refusal.code is Code.TICK_SIZE
+    assert isinstance(higher, Done) and higher.record.price == 1001
+    assert isinstance(nothing, NotDone) and nothing.refusal.code is Code.INVALID_AMEND
+    assert [each.record.status for each in (cancelled, again) if isinstance(each, Done)] == [OrderStatus.CANCELLED] * 2
+
+
+async def test_a_change_of_what_is_filled_meanwhile_is_not_done(open_session: Any, market: Any) -> None:
+    """The order is under way, and filled before what is asked of it arrives."""
+    store = Store(Fault.STOP, 99)
+    placed, *refused = await play(
+        open_session,
+        market,
+        store,
+        PlaceOrder(order("mine")),
+        CancelOrder("mine"),
+        AmendOrder(AmendRequest("mine", quantity=Decimal("0.005"))),
+    )
+    assert isinstance(placed, Done)
+    assert [each.refusal.code for each in refused if isinstance(each, NotDone)] == [Code.ORDER_FINAL] * 2
+
+
+async def test_a_change_of_what_has_gone_meanwhile_is_not_done_either(open_session: Any, market: Any) -> None:
+    cancelled, amended = await play(
+        open_session,
+        market,
+        Store(Fault.STOP, 99),
+        CancelOrder("resting"),
+        AmendOrder(AmendRequest("resting", quantity=Decimal("0.005"))),
+    )
+    assert isinstance(cancelled, Done)
+    assert isinstance(amended, NotDone) and amended.refusal.code is Code.ORDER_FINAL
+
+
+async def test_a_stop_that_is_being_changed_already_is_not_moved_by_hand(open_session: Any, market: Any) -> None:
+    """The second hears of nothing that the first has asked; it is told to come again, and nothing is kept of it."""
+    store = Store(Fault.STOP, 99)
+    first, second = await play(
+        open_session,
+        market,
+        store,
+        AmendOrder(AmendRequest("tg-stop-1", price=Decimal(11_000))),
+        AmendOrder(AmendRequest("tg-stop-1", price=Decimal(12_000))),
+    )
+    assert isinstance(first, Done) and first.record.price == 11_000
+    assert isinstance(second, NotDone) and second.refusal.code is Code.NOT_NOW
+    row = store.order("tg-stop-1")
+    assert row is not None and row.price == 11_000
+
+
+def kinds_of_error(kind: type[TripleGainError] = TripleGainError) -> set[type[Exception]]:
+    return {kind}.union(*(kinds_of_error(each) for each in kind.__subclasses__()))
+
+
+def broken(error: Exception) -> Callable[..., Any]:
+    def act(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return act
+
+
+def every_error() -> list[Exception]:
+    """One of each that anything in a step may raise."""
+    loaded: list[ModuleType] = [session_store, reconcile, order_register]
+    assert all(loaded)
+    bugs: set[type[Exception]] = {KeyError, OSError, RuntimeError, ValueError}
+    kinds = (kinds_of_error() | bugs) - {RefusedError}
+    return [kind.__new__(kind, "it broke") for kind in sorted(kinds, key=lambda each: each.__qualname__)]
+
+
+@pytest.mark.parametrize("where", ["act", "books", "store"])
+async def test_whatever_breaks_the_answer_is_done_or_not_done_or_unknown_with_a_code(
+    open_session: Any, market: Any, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: TradingSession = open_session(market(), baseline=None)
+    audit = SecurityEvent("flat", "admin", "127.0.0.1", "asked", 0)
+    for error in every_error():
+        store = Store(Fault.STOP, 99)
+        runner = SessionRunner(session, iter(()), store, ManualClock())
+        place, name = {
+            "act": (session, "flat"), "books": (session.reconciliation, "take"), "store": (store, "commit"),
+        }[where]  # fmt: skip
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, broken(error))
+            answer = await SessionCommands(runner).submit(Flat(), Origin.HAND, audit)
+        assert store.batches == []
+        match answer:
+            case NotDone(refusal):
+                assert "it broke" in refusal.reason and refusal.code.status != 500
+            case Unknown():
+                # What the store raises without a code may have come after it had stored.
+                assert where == "store"
+            case Done():
+                raise AssertionError(f"{error!r}: nothing is stored")
+        session.halted = ""

@@ -46,6 +46,9 @@ _VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
 }
 
 
+_STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
+
+
 class PaperSystem:
     """Implements the API's `SessionControl`. `reset` ends one session and goes on with its successor."""
 
@@ -74,8 +77,8 @@ class PaperSystem:
         self._on_progress = on_progress
         self._opened: OpenedSession | None = None
         self._runner: SessionRunner | None = None
-        #: The session that a reset opens; None in it where the system ended first.
-        self._successor: asyncio.Future[OpenedSession | None] | None = None
+        #: What a reset that is wanted comes to.
+        self._successor: asyncio.Future[AnyAnswer] | None = None
         self._reset_audit: SecurityEvent | None = None
         self._stopping = False
         self._started_ns = clock.now_ns()
@@ -130,22 +133,25 @@ class PaperSystem:
             ending = await self._played()
             while self._successor is not None and not self._stopping:
                 await self.opened.opened_feed.aclose()
-                following = await self._opening.succeed(self.opened.record, self._reset_audit)
+                try:
+                    following = await self._opening.succeed(self.opened.record, self._reset_audit)
+                except BaseException:
+                    self._end_reset(Unknown("the system stopped while it was reset"))
+                    raise
                 self._take(following)
                 self.on_session_change()
-                self._successor.set_result(following)
-                self._successor = None
+                self._end_reset(Done(following.record.session_id))
                 if self._stopping:
                     self.runner.stop()
                 ending = await self._played()
+            self._stopping = True
             status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
             await self._store.set_status(self.opened.record.session_id, status)
         finally:
             self._stopping = True
+            self._end_reset(_STOPPING)
             await self.opened.opened_feed.aclose()
             await self.models.aclose()
-            if self._successor is not None:
-                self._successor.set_result(None)
         return ending
 
     async def _played(self) -> Ending:
@@ -175,13 +181,17 @@ class PaperSystem:
 
     async def _reset(self, audit: SecurityEvent) -> AnyAnswer:
         if self._stopping:
-            return NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
+            return _STOPPING
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
             self.runner.stop()
-        opened = await asyncio.shield(self._successor)
-        return Unknown("the system stopped while it was reset") if opened is None else Done(opened.record.session_id)
+        return await asyncio.shield(self._successor)
+
+    def _end_reset(self, answer: AnyAnswer) -> None:
+        if self._successor is not None:
+            self._successor.set_result(answer)
+            self._successor = None
 
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         return risk_picture.judge(self.opened.session, asked, notional, regime)

@@ -23,6 +23,7 @@ class TripleGainError(Exception):
 class StepRefusedError(TripleGainError):
     """What happened cannot be stored, and nothing of it is. `order_number`: of the order whose row is at fault."""
 
+    code = "commit_refused"
     order_number: int | None = None
 
 

@@ -64,6 +64,9 @@ class Account:
         self._events: list[ExchangeEvent] = []
         self.sequence = 0
         self.fill_count = 0
+        #: The cancel or amendment that is carried out and not answered yet; by sequence what each answer answers.
+        self.asked = 0
+        self._answered: dict[int, int] = {}
         #: When the last answer under way reaches us.
         self.answered_ns = 0
         self.volume = VolumeTier(settings.fee_volume_30d_usd)
@@ -89,7 +92,14 @@ class Account:
         now_ns = self._engine.now_ns
         self.answered_ns = max(self.answered_ns, now_ns + self._latency.response())
         self.sequence += 1
+        if self.asked:
+            self._answered[self.sequence], self.asked = self.asked, 0
         return self.sequence, now_ns, self.answered_ns
+
+    def drain_answered(self) -> dict[int, int]:
+        """By sequence of an answer the number of the cancel or amendment that got it, since the last call."""
+        answered, self._answered = self._answered, {}
+        return answered
 
     def tell_accepted(self, order: WorkingOrder) -> None:
         instrument = order.instrument

@@ -73,11 +73,12 @@ class EventQueue:
         heapq.heappush(self._heap, (due.due_ns, kind, number, key))
         self.next_due_ns = self._heap[0][0]
 
-    def pop(self) -> Due:
-        key = heapq.heappop(self._heap)[3]
+    def pop(self) -> tuple[int, Due]:
+        """The next one, with its number."""
+        _, _, number, key = heapq.heappop(self._heap)
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
         self.touch(key)
-        return self.waiting.pop(key)
+        return number, self.waiting.pop(key)
 
     def remove(self, command: Command) -> None:
         """A command that is not carried out after all."""

@@ -117,14 +117,21 @@ class PaperExchange:
         self.now_ns = max(self.now_ns, time_ns)
 
     def _run_next(self) -> None:
-        due = self.agenda.pop()
+        number, due = self.agenda.pop()
         self.now_ns = max(self.now_ns, due.due_ns)
+        if isinstance(due.command, Cancel | Amend):
+            self.account.asked = number
         self._execute(due.command)
 
     def drain_events(self) -> list[ExchangeEvent]:
         return self.account.drain()
 
     # -- what a client does --------------------------------------------------------------------------------------
+
+    @property
+    def last_command(self) -> int:
+        """The number of what was sent last; `Account.drain_answered` names it when it is answered."""
+        return self.agenda.added
 
     def place(self, request: OrderRequest) -> None:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""

@@ -253,6 +253,8 @@ class OrderManager:
             )
         if request.price is None:
             return _no("nothing to change: give a price")
+        if protection.stage.asked or protection.reduction or self._now_ns < protection.move_at_ns:
+            return Refusal(Code.NOT_NOW, f"{request.client_order_id} is being changed already: ask again")
         if not self._quotes.is_below(protection.symbol, request.price):
             return Refusal(
                 Code.REFUSED, f"a stop at {text(request.price)} is not below the market and would fire at once"

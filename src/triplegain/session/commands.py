@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 import msgspec
@@ -40,6 +40,7 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
+from triplegain.session.answers import Change, outcome_of
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
 
@@ -70,11 +71,11 @@ class SessionCommands:
             if isinstance(begun, Refusal):
                 return NotDone(begun)
             answer = await self._answered(command, begun)
-        except TripleGainError as error:
-            code = Code.of(error.code)
-            if code is None:
-                raise
-            answer = Unknown(str(error)) if code is Code.OUTCOME_UNKNOWN else NotDone(Refusal(code, str(error)))
+        except Exception as error:
+            # The store says of what it has refused that nothing is stored; what else went wrong may have come later.
+            code = Code.of(error.code) if isinstance(error, TripleGainError) else None
+            words = str(error) or type(error).__name__
+            answer = Unknown(words) if code in (None, Code.OUTCOME_UNKNOWN) else NotDone(Refusal(code, words))
         return answer
 
     @property
@@ -82,7 +83,7 @@ class SessionCommands:
         return self._runner.session
 
     def _begin(self, command: Command[Any], origin: Origin, audit: SecurityEvent) -> _Begun | Refusal:
-        """What goes wrong within it halts the session: the step in memory is not sound any more."""
+        """What goes wrong within it halts the session, and nothing of it is stored: the step in memory is not sound."""
         try:
             begun = self._carry_out(command, origin)
             if isinstance(begun, _Begun) and not (isinstance(command, PlaceOrder) and begun.again):
@@ -91,9 +92,8 @@ class SessionCommands:
             return begun
         except RefusedError as error:
             return error.refusal
-        except BaseException as error:
-            self._runner.fail(error)
-            raise
+        except Exception as error:
+            return self._runner.fail(error).refusal
 
     def _carry_out(self, command: Any, origin: Origin) -> _Begun | Refusal:
         session = self._session
@@ -101,15 +101,12 @@ class SessionCommands:
             case PlaceOrder():
                 return self._place(command, origin)
             case AmendOrder(request):
-                self._order(request.client_order_id)
-                return session.amend(request) or self._wait("amend", request.client_order_id)
+                return self._change(request.client_order_id, Change.AMEND, lambda: session.amend(request))
             case CancelOrder(name):
-                if (status := self._order(name).status).is_final:
-                    return Refusal(Code.UNKNOWN_OPEN_ORDER, f"{name} is {status.value} already")
-                return session.cancel(name) or self._wait("cancel", name)
+                return self._change(name, Change.CANCEL, lambda: session.cancel(name))
             case CancelAll():
                 cancelling, kept = session.cancel_all()
-                waits = {name: self._runner.expect("cancel", name) for name in cancelling}
+                waits = {name: self._runner.expect(name, number) for name, number in cancelling.items()}
                 return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
             case ClosePosition(position_id):
                 left = session.positions_left()
@@ -160,10 +157,20 @@ class SessionCommands:
                 return sent
         elif known.status is not OrderStatus.PENDING:
             return _Begun(known, again=True)
-        return replace(self._wait("place", name), again=known is not None)
+        return _Begun(waits={name: self._runner.expect(name)}, again=known is not None)
 
-    def _wait(self, command: str, name: str) -> _Begun:
-        return _Begun(waits={name: self._runner.expect(command, name)})
+    def _change(self, name: str, change: Change, ask: Callable[[], int | Refusal]) -> _Begun | Refusal:
+        """`ask` gives the number of the command."""
+        record = self._session.executor.order(name)
+        if record is None:
+            return Refusal(Code.UNKNOWN_ORDER, f"no open order is called {name}")
+        if record.status.is_final:
+            over = outcome_of(change, record)
+            return over if isinstance(over, Refusal) else _Begun(over, again=True)
+        number = ask()
+        if isinstance(number, Refusal):
+            return number
+        return _Begun(waits={name: self._runner.expect(name, number, change)})
 
     async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
         """The answer, once the exchange has given all of its own."""
@@ -216,12 +223,6 @@ class SessionCommands:
             case Skip.EMERGENCY | Skip.DEGRADED:
                 why = engine.degradation.reason
                 raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
-
-    def _order(self, client_order_id: str) -> OrderRecord:
-        record = self._session.executor.order(client_order_id)
-        if record is None:
-            raise RefusedError(Code.UNKNOWN_ORDER, f"no open order is called {client_order_id}")
-        return record
 
 
 def _is_cancelled(order: OrderRecord) -> bool:

@@ -18,21 +18,12 @@ from typing import Any, Protocol
 from triplegain.decision.rounds import RequestDispatcher
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import StepRefusedError
-from triplegain.domain.exchange_events import (
-    CommandRefused,
-    ExchangeEvent,
-    OrderAccepted,
-    OrderAmended,
-    OrderCancelled,
-    OrderFilled,
-    OrderRejected,
-    OrderSubmitted,
-)
 from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.orders import OrderRequest
-from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.domain.records import CommitBatch
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.session.answers import Answers, Change, OrderAnswer
 from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
@@ -115,10 +106,12 @@ class SessionRunner:
         self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
         self._stop = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._answers: dict[tuple[str, str], _Waiting] = {}
+        self._answers = Answers()
         #: Calls of `commit`: how many there were, how many are stored, how many the last attempt was for.
         self._asked = self._stored = self._tried = 0
         self._failure: BaseException | None = None
+        #: What the store raised at the last step.
+        self._lost: BaseException | None = None
         self._closed = False
         self._rebuild = rebuild
         #: Commands that are carried out in memory and not stored; those that are to be done again, and the one that is.
@@ -141,19 +134,26 @@ class SessionRunner:
         """Finish the step in flight, store everything, end the run."""
         self._stop.set()
 
-    def fail(self, error: BaseException) -> None:
-        """Nothing may be stored any more: the step in memory is not sound. The stored session is, and can go on."""
+    def fail(self, error: BaseException) -> RefusedError:
+        """Nothing may be stored any more: the step in memory is not sound. The stored session is, and can go on.
+
+        What those are told whose step it was: nothing of it is done.
+        """
         if self._failure is None:
             self._failure = error
             self.session.halted = str(error) or type(error).__name__
         self._stop.set()
+        return self._halted()
 
     def check_open(self) -> None:
         """Raises RefusedError when this run takes no more commands."""
         if self._failure is not None:
-            raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}")
+            raise self._halted()
         if self._closed:
             raise RefusedError(Code.STOPPED, "the session is stopping and takes no more commands")
+
+    def _halted(self) -> RefusedError:
+        return RefusedError(Code.STOPPED, f"the session has halted: {self.session.halted}")
 
     async def run(self) -> Ending:
         """Until the feed is over, the duration has passed in market time, or `stop`.
@@ -333,14 +333,15 @@ class SessionRunner:
                 # What is in memory now follows on a step that is not stored.
                 raise self._refused
             if self._failure is not None:
-                if number <= self._tried:
-                    raise self._failure
-                raise RefusedError(Code.STOPPED, f"the session has halted: {self._failure}") from self._failure
+                raise (self._lost if number <= self._tried else None) or self._halted() from self._failure
             self._tried = self._asked
             acts, self._acts = self._acts, []
-            batch: CommitBatch | None = None
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
+                answered = self.session.exchange.account.drain_answered()
+            except BaseException as error:
+                raise self.fail(error) from error
+            try:
                 if self._kept is not None:
                     self._kept.begin_step(self.session)
                 await self._store.commit(self.session.settings.session_id, batch)
@@ -352,14 +353,14 @@ class SessionRunner:
                 raise
             except BaseException as error:
                 self.fail(error)
+                self._lost = error
                 raise
             self._stored = self._tried
             if self._kept is not None:
                 self._kept.stored()
             if not self._is_behind:
                 self._has_taken_out = False
-            if self._answers:
-                self._tell_answers(batch)
+            self._answers.tell(batch, answered)
 
     # -- steps that cannot be stored -----------------------------------------------------------------------------
 
@@ -389,11 +390,10 @@ class SessionRunner:
             return await waiting.answer
         return done
 
-    def _give_back(self, acts: list[_Act], refused: StepRefusedError, step: CommitBatch | None) -> None:
+    def _give_back(self, acts: list[_Act], refused: StepRefusedError, step: CommitBatch) -> None:
         """The step is undone, and with it what was done in memory while the store looked at it."""
         self._refused = refused
-        orders = () if step is None else step.orders
-        self._at_fault = next((each.request for each in orders if each.order_number == refused.order_number), None)
+        self._at_fault = next((each.request for each in step.orders if each.order_number == refused.order_number), None)
         self._refusals += 1
         given_back, self._acts = [*acts, *self._acts], []
         for act in given_back:
@@ -445,51 +445,20 @@ class SessionRunner:
             await self.commit()
         while self._again and not self._must_stop():
             act = self._doing = self._again.pop(0)
-            try:
-                done = act.act()
-            except BaseException as error:
-                act.tell(error)
-                raise
+            done = act.act()
             if not isinstance(done, Refusal):
                 await self.commit()
             self._doing = None
             act.tell(done)
 
-    def _tell_answers(self, batch: CommitBatch) -> None:
-        """Whoever waits for an answer in this batch gets the order as the batch leaves it, or the refusal."""
-        orders = {order.request.client_order_id: order for order in batch.orders}
-        for name, order in orders.items():
-            if (placing := self._answers.get(("place", name))) is not None:
-                placing.stored = order
-        for event in batch.events:
-            if isinstance(event, OrderSubmitted):
-                continue
-            for command in _answered(event):
-                waiting = self._answers.pop((command, event.client_order_id), None)
-                if waiting is None:
-                    continue
-                if isinstance(event, CommandRefused):
-                    waiting.answer.set_result(Refusal(Code.of(event.code) or Code.REFUSED, event.reason))
-                else:
-                    waiting.answer.set_result(orders[event.client_order_id])
-
-    def expect(self, command: str, client_order_id: str) -> asyncio.Future[OrderRecord | Refusal]:
-        """Resolved when the answer to `place`, `cancel` or `amend` is stored, with the order as it then is, or why
-        not. When the run ends first, a stored order is answered as it is stored;
-        the others are cancelled, for what is under way is carried out when the session goes on."""
-        waiting = self._answers.get((command, client_order_id))
-        if waiting is None:
-            waiting = _Waiting(asyncio.get_running_loop().create_future())
-            self._answers[command, client_order_id] = waiting
-        return waiting.answer
+    def expect(
+        self, client_order_id: str, number: int | None = None, change: Change = Change.CANCEL
+    ) -> asyncio.Future[OrderAnswer]:
+        """The answer of the exchange to what was asked of an order; see `Answers`."""
+        return self._answers.expect(client_order_id, number, change)
 
     def _abandon(self) -> None:
-        for waiting in self._answers.values():
-            if waiting.stored is None:
-                waiting.answer.cancel()
-            else:
-                waiting.answer.set_result(waiting.stored)
-        self._answers.clear()
+        self._answers.abandon()
         undone = RefusedError(Code.STOPPED, "the session stopped before this was done")
         for act in self._again:
             act.tell(undone)
@@ -512,29 +481,3 @@ class _Act:
             self.answer.set_exception(done)
         else:
             self.answer.set_result(done)
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """`stored` is the order as the last commit left it, where its placing is waited for."""
-
-    answer: asyncio.Future[OrderRecord | Refusal]
-    stored: OrderRecord | None = None
-
-
-def _answered(event: ExchangeEvent) -> tuple[str, ...]:
-    """The commands on its order that this event answers."""
-    match event:
-        case OrderAccepted() | OrderRejected():
-            return ("place",)
-        case OrderAmended():
-            return ("amend",)
-        case CommandRefused():
-            return (event.command,)
-        case OrderCancelled():
-            # An order that could not be stored is over before the exchange has taken it.
-            return ("place", "cancel", "amend")
-        case OrderFilled() if event.status.is_final:
-            return ("cancel", "amend")
-        case _:
-            return ()

@@ -344,28 +344,36 @@ class TradingSession:
         self._settle()
         return sent
 
-    def cancel(self, client_order_id: str) -> Refusal | None:
+    def cancel(self, client_order_id: str) -> int | Refusal:
+        """Ask for an order to be cancelled; the number of the command."""
         refused = self.desk.cancel(client_order_id)
-        self._settle()
-        return refused
+        return refused or self._asked()
 
-    def cancel_all(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def cancel_all(self) -> tuple[dict[str, int], tuple[str, ...]]:
         """Ask for every order that would open something to be cancelled, those under way to the exchange included;
-        client order ids of these, and of those that stay."""
-        names: dict[bool, list[str]] = {True: [], False: []}
+        client order ids of these with the number of the command, and of those that stay."""
+        cancelling, kept = {}, []
         for order in self.executor.orders.open_orders():
             name, opens = order.request.client_order_id, order.request.purpose in _OPENING
-            names[opens and self.desk.cancel(name) is None].append(name)
+            if opens and self.desk.cancel(name) is None:
+                cancelling[name] = self.exchange.last_command
+            else:
+                kept.append(name)
         self._settle()
-        return tuple(names[True]), tuple(names[False])
+        return cancelling, tuple(kept)
 
-    def amend(self, request: AmendRequest) -> Refusal | None:
+    def amend(self, request: AmendRequest) -> int | Refusal:
+        """Ask for an order to be changed; the number of the command."""
         record = self.executor.order(request.client_order_id)
         if record is not None:
             self._tell_quote(record.request.symbol)
         refused = self.desk.amend(request)
+        return refused or self._asked()
+
+    def _asked(self) -> int:
+        number = self.exchange.last_command
         self._settle()
-        return refused
+        return number
 
     def close_position(self, position_id: str) -> bool:
         closing = self.desk.close(position_id, CloseReason.MANUAL, self.now_ns)

@@ -1,0 +1,65 @@
+"""A reset that meets the end of the system: taken, surely not taken, or to be looked up."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.app.steered import opened_system
+
+from triplegain.domain.commands import AnyAnswer, NotDone, ResetSession, Unknown
+from triplegain.domain.errors import TripleGainError
+from triplegain.domain.ids import Origin
+from triplegain.domain.records import SecurityEvent
+from triplegain.domain.refusals import Code
+
+AUDIT = SecurityEvent("paper_reset", "admin", "127.0.0.1", "r", 0)
+
+
+@pytest.mark.parametrize("moment", ["before it stops", "as it stops", "while its end is stored", "while it is reset"])
+async def test_a_reset_that_was_surely_not_taken_is_not_done(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    answers: list[asyncio.Task[AnyAnswer]] = []
+    async with opened_system(database_url, tmp_path) as opened:
+        system = opened.system
+        first = system.opened.record.session_id
+
+        def ask() -> None:
+            answers.append(asyncio.ensure_future(system.submit(ResetSession(), Origin.HAND, AUDIT)))
+
+        async def set_status(*_: Any) -> None:
+            ask()
+            await asyncio.sleep(0)
+
+        async def away(*_: Any, **__: Any) -> None:
+            raise TripleGainError("the database is away")
+
+        if moment == "while its end is stored":
+            monkeypatch.setattr(system._store, "set_status", set_status)
+        if moment == "while it is reset":
+            monkeypatch.setattr(system._store, "reset", away)
+        run = asyncio.create_task(system.run())
+        await opened.until(lambda: opened.session.prices.quote("BTC/USDT"))
+        if moment in ("before it stops", "while it is reset"):
+            ask()
+            await asyncio.sleep(0)
+        if moment == "while its end is stored":
+            # As where the duration is over.
+            system.runner.stop()
+        elif moment != "while it is reset":
+            system.stop()
+        if moment == "as it stops":
+            ask()
+        with suppress(TripleGainError):
+            await run
+        [answer] = await asyncio.gather(*answers)
+        sessions = [each.session_id for each in await opened.reader.list_sessions(include_ended=True)]
+    assert sessions == [first]
+    if moment == "while it is reset":
+        assert isinstance(answer, Unknown)
+    else:
+        assert isinstance(answer, NotDone) and answer.refusal.code is Code.STOPPED
