@@ -7,11 +7,10 @@ import pytest
 from pydantic import ValidationError
 from tests.agents.made_answers import context, snapshot_with
 
-from triplegain.agents.answer import Action
+from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.conflict import (
     ConflictAnswer,
     ConflictKind,
-    DecidedTrade,
     conflict_prompt,
     remaining_share,
 )
@@ -54,7 +53,7 @@ def test_another_word_is_no_resolution(word: str) -> None:
 
 @pytest.mark.parametrize("kind", list(ConflictKind))
 def test_the_prompt_says_what_was_decided_what_stands_against_it_and_for_which_account(kind: ConflictKind) -> None:
-    trade = DecidedTrade(Action.BUY, 72, 200, None)
+    trade = AgentAnswer(Action.BUY, Decimal("0.72"), "", Decimal("0.02"))
     prompt = conflict_prompt(kind, trade, snapshot_with(), '{"some":"snapshot"}', context())
     assert schema_text(ConflictAnswer) in prompt.system
     assert "Decided: buy BTC/USDT, confidence 72 %, stop 200 bps away, target none." in prompt.user
@@ -62,6 +61,6 @@ def test_the_prompt_says_what_was_decided_what_stands_against_it_and_for_which_a
 
 
 def test_every_conflict_is_told_in_other_words() -> None:
-    trade = DecidedTrade(Action.BUY, 72, 200, 400)
+    trade = AgentAnswer(Action.BUY, Decimal("0.72"), "", Decimal("0.02"), Decimal("0.04"))
     said = {conflict_prompt(kind, trade, snapshot_with(), "{}", context()).user for kind in ConflictKind}
     assert len(said) == len(ConflictKind)

@@ -10,7 +10,7 @@ from tests.agents.injection_corpus import corpus
 from tests.agents.made_answers import context, news, snapshot_with, social
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer
-from triplegain.agents.conflict import ConflictKind, DecidedTrade, conflict_prompt
+from triplegain.agents.conflict import ConflictKind, conflict_prompt
 from triplegain.agents.decision import decision_prompt
 from triplegain.agents.evidence import FoundText, bundle
 from triplegain.agents.sentiment import (
@@ -121,7 +121,7 @@ def test_whatever_the_readers_answer_they_cannot_open_flip_or_enlarge(
 
 def test_a_reader_that_obeys_every_text_changes_no_word_of_any_other_prompt() -> None:
     """The victim repeats each attack in every field that takes text, and answers the extreme it is told."""
-    decided = DecidedTrade(Action.BUY, 70, 200, None)
+    decided = AgentAnswer(Action.BUY, Decimal("0.7"), "", Decimal("0.02"))
     for attack in corpus():
         word = attack.text[:60]
         seen = set()

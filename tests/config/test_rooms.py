@@ -168,9 +168,8 @@ def test_what_is_written_of_the_orchestration_arrives_and_nothing_else_changes()
     assert (specs["decision"].interval_ns, specs["decision"].timeout_ns) == (900 * SECOND_NS, 60 * SECOND_NS)
     assert (specs["sentiment"].concurrency, specs["sentiment"].interval_ns) == (1, 1800 * SECOND_NS)
     assert specs["technical"] == AGENTS.tasks[0]
-    slots = ConcurrencyLimit.for_tasks(
-        decision.of_session(ModelAssignment({"decision": ("a",)}), True).tasks, decision.schedule.rounds_at_once
-    )
+    tasks = decision.of_session(ModelAssignment({"decision": ("a",)}), True).tasks
+    slots = ConcurrencyLimit({task.name: task.concurrency for task in tasks}, decision.schedule.rounds_at_once)
     assert [slots.take(task, task) for task in ("technical", "regime", "decision")] == [True, True, False]
     assert (decision.agreement.regime_fresh_ns, decision.agreement.cut_max) == (700 * SECOND_NS, Decimal("0.2"))
     assert (decision.conflicts.wait_max_ns, decision.conflicts.timeout_ns) == (60 * SECOND_NS, 5 * SECOND_NS)

@@ -158,7 +158,7 @@ def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
     assert here.parts["decision.opinions", ""]["latest"]["news"] == {"BTC": [_NS, {"score": 1}]}
     replies = session.decision_engine.rounds._replies["news-1"]
     assert isinstance(replies["gpt"], ModelAnswer) and replies["gpt"].usage.cost_usd == Decimal("0.0031")
-    [(due_ns, name, model, reply)] = session.decision_engine.rounds._arriving
+    [(due_ns, name, model, reply)] = session.decision_engine.rounds._state.arriving
     assert (due_ns, name, model) == (_NS, "social-1", "grok")
     assert isinstance(reply, ModelFailure) and reply.kind is FailureKind.TIMEOUT
     # Who has answered, or whose answer is here, is not asked again.

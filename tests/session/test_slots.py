@@ -16,7 +16,7 @@ LIMITS = {spec.name: spec.concurrency for spec in AGENTS.tasks}
 
 @pytest.fixture
 def slots() -> ConcurrencyLimit:
-    return ConcurrencyLimit.for_tasks(AGENTS.tasks)
+    return ConcurrencyLimit(LIMITS)
 
 
 def test_a_task_has_no_more_slots_than_its_limit(slots: ConcurrencyLimit) -> None:
@@ -68,7 +68,7 @@ def test_a_task_without_a_limit_is_an_error(slots: ConcurrencyLimit) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(sorted(LIMITS)), st.integers(0, 9)), max_size=80))
 def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tuple[bool, str, int]]) -> None:
-    slots = ConcurrencyLimit.for_tasks(AGENTS.tasks)
+    slots = ConcurrencyLimit(LIMITS)
     for takes, task, number in steps:
         round_id = f"{task}-{number}"
         if takes:
@@ -81,5 +81,5 @@ def test_no_limit_is_ever_passed_and_nobody_waits_for_a_free_slot(steps: list[tu
         for waiting in slots.waiting:
             name = waiting.partition("-")[0]
             assert len(slots.open) == 5 or of_task[name] == LIMITS[name]
-        again = taken_up(kept(slots), ConcurrencyLimit.for_tasks(AGENTS.tasks))
+        again = taken_up(kept(slots), ConcurrencyLimit(LIMITS))
         assert (again.open, again.waiting) == (slots.open, slots.waiting)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, assert_never
 
 from pydantic import Field, model_validator
 
-from triplegain.agents.answer import Action
+from triplegain.agents.answer import AgentAnswer
 from triplegain.agents.decision_context import DecisionContext, context_json
 from triplegain.agents.spec import AgentSpec, Flow
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, whole
@@ -47,16 +46,6 @@ class ConflictAnswer(TypedAnswer):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedTrade:
-    """The trade in question, as far as the model may know it."""
-
-    action: Action
-    confidence_pct: int
-    stop_bps: int | None
-    target_bps: int | None
-
-
 def remaining_share(answer: ConflictAnswer) -> Decimal:
     """What is left of the size, 0..1: all, the named share, or nothing now (wait) and nothing at all (abort)."""
     match answer.resolution:
@@ -78,13 +67,13 @@ _SAID = {
 
 
 def conflict_prompt(
-    kind: ConflictKind, trade: DecidedTrade, snapshot: Snapshot, snapshot_text: str, context: DecisionContext
+    kind: ConflictKind, trade: AgentAnswer, snapshot: Snapshot, snapshot_text: str, context: DecisionContext
 ) -> Prompt:
-    """The question to a model; `snapshot_text` is a rendering of `snapshot`."""
+    """The question to a model about a decided trade; `snapshot_text` is a rendering of `snapshot`."""
     system = filled("conflict", **answer_places(ConflictAnswer))
     decided = (
-        f"{trade.action.value} {snapshot.symbol}, confidence {trade.confidence_pct} %, "
-        f"stop {_bps(trade.stop_bps)}, target {_bps(trade.target_bps)}"
+        f"{trade.action.value} {snapshot.symbol}, confidence {int(trade.confidence * 100)} %, "
+        f"stop {_bps(trade.stop_fraction)}, target {_bps(trade.target_fraction)}"
     )
     user = (
         f"Conflict: {_SAID[kind]}.\nDecided: {decided}.\n\nAccount\n{context_json(context)}\n\nMarket\n{snapshot_text}"
@@ -92,8 +81,8 @@ def conflict_prompt(
     return Prompt(system, user)
 
 
-def _bps(distance: int | None) -> str:
-    return "none" if distance is None else f"{distance} bps away"
+def _bps(distance: Decimal | None) -> str:
+    return "none" if distance is None else f"{int(distance * 10_000)} bps away"
 
 
 CONFLICT = AgentSpec(

@@ -370,10 +370,8 @@ class WaitingTrades:
         return len(self._trades)
 
     def register(self, parts: Parts) -> None:
-        parts.single("decision.waiting_trades", tuple[WaitingTrade, ...], self._state, self._restore)
-
-    def _state(self) -> tuple[WaitingTrade, ...]:
-        return tuple(self._trades.values())
+        kind = tuple[WaitingTrade, ...]
+        parts.single("decision.waiting_trades", kind, lambda: tuple(self._trades.values()), self._restore)
 
     def _restore(self, stored: tuple[WaitingTrade, ...]) -> None:
         self._trades = {trade.symbol: trade for trade in stored}

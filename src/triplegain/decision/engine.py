@@ -90,7 +90,9 @@ class DecisionEngine:
         self._host = host
         self._rebalance = rebalance
         self._analysts = Analysts(settings, self.signals, record)
-        self._slots = ConcurrencyLimit.for_tasks(settings.tasks, settings.schedule.rounds_at_once)
+        self._slots = ConcurrencyLimit(
+            {spec.name: spec.concurrency for spec in settings.tasks}, settings.schedule.rounds_at_once
+        )
         self._state = EngineState()
 
     def start(self, now_ns: int) -> None:

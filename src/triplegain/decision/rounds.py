@@ -95,12 +95,12 @@ class RoundReply(msgspec.Struct, frozen=True):
     reply: ModelReply
 
 
-class RoundsState(msgspec.Struct, frozen=True):
+class RoundsState(msgspec.Struct):
     """`arriving`: when, to which round, from whom, and what."""
 
-    counters: dict[str, int]
-    opened: int
-    arriving: tuple[tuple[int, str, str, ModelReply], ...]
+    counters: dict[str, int] = {}
+    opened: int = 0
+    arriving: list[tuple[int, str, str, ModelReply]] = []
 
 
 class Rounds:
@@ -109,25 +109,23 @@ class Rounds:
     def __init__(self) -> None:
         self._open: dict[str, Round] = {}
         self._numbers: dict[str, int] = {}
-        self._opened = 0
         self._replies: dict[str, dict[str, ModelReply]] = {}
-        self._arriving: list[tuple[int, str, str, ModelReply]] = []
         self._over: dict[str, Round] = {}
         self._undispatched: list[Round] = []
-        self._counters: dict[str, int] = {}
+        self._state = RoundsState()
         self._touch_round: Callable[[str], None] = lambda _: None
         self._touch_reply: Callable[[str], None] = lambda _: None
         self.due_ns = NEVER
 
     def next_id(self, kind: str) -> str:
         """A name no other round of this session has."""
-        self._counters[kind] = self._counters.get(kind, 0) + 1
-        return f"{kind}-{self._counters[kind]}"
+        self._state.counters[kind] = self._state.counters.get(kind, 0) + 1
+        return f"{kind}-{self._state.counters[kind]}"
 
     def open(self, opened: Round) -> None:
-        self._opened += 1
+        self._state.opened += 1
         self._open[opened.round_id] = opened
-        self._numbers[opened.round_id] = self._opened
+        self._numbers[opened.round_id] = self._state.opened
         self._touch_round(opened.round_id)
         self._replies[opened.round_id] = {}
         self._undispatched.append(opened)
@@ -154,8 +152,8 @@ class Rounds:
         """A reply that arrives at `due_ns`. One for an unknown round is dropped: it was asked by another life."""
         if self.get(round_id) is None:
             return
-        self._arriving.append((due_ns, round_id, model, reply))
-        self._arriving.sort(key=lambda arrival: arrival[:3])
+        self._state.arriving.append((due_ns, round_id, model, reply))
+        self._state.arriving.sort(key=lambda arrival: arrival[:3])
         self._plan()
 
     def collect(self, now_ns: int) -> list[FinishedRound | LateAnswer]:
@@ -163,8 +161,8 @@ class Rounds:
         done: list[FinishedRound | LateAnswer] = []
         while self.due_ns <= now_ns:
             time_ns = self.due_ns
-            while self._arriving and self._arriving[0][0] <= time_ns:
-                _, round_id, model, reply = self._arriving.pop(0)
+            while self._state.arriving and self._state.arriving[0][0] <= time_ns:
+                _, round_id, model, reply = self._state.arriving.pop(0)
                 late = self._arrived(round_id, model, reply)
                 if late is not None:
                     done.append(late)
@@ -204,20 +202,14 @@ class Rounds:
         return FinishedRound(opened, {model: replies[model] for model in opened.prompts}, undispatched)
 
     def _plan(self) -> None:
-        arriving = self._arriving[0][0] if self._arriving else NEVER
+        arriving = self._state.arriving[0][0] if self._state.arriving else NEVER
         self.due_ns = min([arriving, *(opened.deadline_ns for opened in self._open.values())])
 
     def register(self, parts: Parts) -> None:
         """Each open round and each reply to one is a part's row of its own: prompts are long, and never change."""
-        parts.single("decision.rounds", RoundsState, self._state, self._restore_state)
+        parts.held("decision.rounds", RoundsState, self, "_state")
         self._touch_round = parts.keyed("decision.round", OpenRound, self._read_open, self._restore_open)
         self._touch_reply = parts.keyed("decision.reply", RoundReply, self._read_reply, self._restore_replies)
-
-    def _state(self) -> RoundsState:
-        return RoundsState(self._counters, self._opened, tuple(self._arriving))
-
-    def _restore_state(self, stored: RoundsState) -> None:
-        self._counters, self._opened, self._arriving = stored.counters, stored.opened, list(stored.arriving)
 
     def _read_reply(self, request_id: str) -> RoundReply | None:
         round_id, _, model = request_id.partition("/")
@@ -247,7 +239,7 @@ class Rounds:
 
     def go_on(self) -> None:
         """After a restart: models whose reply is not among those stored are asked again."""
-        here = {(round_id, model) for _, round_id, model, _ in self._arriving}
+        here = {(round_id, model) for _, round_id, model, _ in self._state.arriving}
         for round_id, opened in self._open.items():
             known = self._replies[round_id]
             asked = {m: p for m, p in opened.prompts.items() if m not in known and (round_id, m) not in here}

@@ -270,10 +270,6 @@ class ConcurrencyLimit:
         self.open: dict[str, str] = {}
         self.waiting: dict[str, str] = {}
 
-    @classmethod
-    def for_tasks(cls, specs: Iterable[TaskSpec], total: int = ROUNDS_AT_ONCE) -> ConcurrencyLimit:
-        return cls({spec.name: spec.concurrency for spec in specs}, total)
-
     def take(self, task: str, round_id: str) -> bool:
         """True: the round has a slot and may leave. False: it waits, and `give_back` of another names it.
 

@@ -14,7 +14,6 @@ from triplegain.agents.conflict import (
     CONFLICT,
     ConflictAnswer,
     ConflictKind,
-    DecidedTrade,
     Ruling,
     conflict_prompt,
     remaining_share,
@@ -249,11 +248,8 @@ class Voting:
         seen = self._account.snapshot(symbol)
         if model is None or isinstance(seen, NoSnapshot):
             return None
-        trade = DecidedTrade(
-            answer.action, int(answer.confidence * 100), _bps(answer.stop_fraction), _bps(answer.target_fraction)
-        )
         rendered = compact(seen, self._settings.cast.market_budget(model))
-        prompt = conflict_prompt(conflicts[0].kind, trade, seen, rendered, self._account.context(situation))
+        prompt = conflict_prompt(conflicts[0].kind, answer, seen, rendered, self._account.context(situation))
         return Round(
             round_id=round_id,
             kind=CONFLICT.name,
@@ -372,7 +368,3 @@ def _details(asked: Round, counted: Consensus, votes: Mapping[str, VoteAnswer | 
         for model, vote in votes.items()
     }
     return {"round": asked.round_id, "snapshot": asked.snapshot_hash, "consensus": counted.why, "votes": said}
-
-
-def _bps(fraction: Decimal | None) -> int | None:
-    return None if fraction is None else int(fraction * 10_000)

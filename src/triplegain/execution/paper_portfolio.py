@@ -148,31 +148,27 @@ class PaperPortfolio:
         """By symbol, in its quote currency, net of fees, at average cost."""
         return {symbol: self.cost_book.realised(symbol) for symbol in self.cost_book.symbols()}
 
-    def equity_usd(self, mark: Mark | None = None) -> Decimal | None:
-        """All balances in USD at `mark` (default: now), without hodl; None if anything held has no fresh price."""
-        prices = self.usd_price if mark is None else UsdPrices(self._instruments, mark)
-        return equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, prices)
+    def equity_usd(self) -> Decimal | None:
+        """All balances in USD now, without hodl; None if anything held has no fresh price."""
+        return equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, self.usd_price)
 
-    def unrealised_usd(self, mark: Mark | None = None) -> Decimal | None:
+    def unrealised_usd(self) -> Decimal | None:
         """Value less average cost of everything the cost book keeps, in USD."""
-        mark = mark or self._mark
-        prices = UsdPrices(self._instruments, mark)
         total: Decimal | None = _ZERO
         for symbol in self.cost_book.symbols():
-            gain = self.cost_book.unrealised(symbol, mark(symbol))
-            total = add_known(total, None if gain is None else in_usd(gain, prices(symbol.partition("/")[2])))
+            gain = self.cost_book.unrealised(symbol, self._mark(symbol))
+            total = add_known(total, None if gain is None else in_usd(gain, self.usd_price(symbol.partition("/")[2])))
         return total
 
-    def pnl_summary(self, mark: Mark | None = None) -> AccountSummary:
-        """The statement of the account at `mark` (default: now)."""
-        prices = self.usd_price if mark is None else UsdPrices(self._instruments, mark)
+    def pnl_summary(self) -> AccountSummary:
+        """The statement of the account now."""
         hodl = self.hodl()
         return AccountSummary(
             opening=self.opening.equity,
-            equity=self.equity_usd(mark),
-            buy_and_hold=self.opening.buy_and_hold(prices),
+            equity=self.equity_usd(),
+            buy_and_hold=self.opening.buy_and_hold(self.usd_price),
             realised_usd=self.cost_book.realised_usd(),
-            unrealised_usd=self.unrealised_usd(mark),
+            unrealised_usd=self.unrealised_usd(),
             fees_usd=self.state.fees_usd,
             drawdown=self.state.equity_so_far.drawdown,
             realised=self.realised_pnl,
@@ -181,7 +177,7 @@ class PaperPortfolio:
             wins=self.wins,
             losses=self.losses,
             hodl=hodl,
-            hodl_usd=equity_usd(hodl, prices),
+            hodl_usd=equity_usd(hodl, self.usd_price),
         )
 
     def take_statement(self, time_ns: int) -> AccountSummary:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
+from operator import add
 
 from msgspec import structs
 
@@ -47,10 +48,4 @@ class FailOver:
 
 
 def _together(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        latency_ns=one.latency_ns + other.latency_ns,
-        tokens_in=one.tokens_in + other.tokens_in,
-        tokens_out=one.tokens_out + other.tokens_out,
-        cost_usd=one.cost_usd + other.cost_usd,
-        attempts=one.attempts + other.attempts,
-    )
+    return Usage(*map(add, astuple(one), astuple(other)))

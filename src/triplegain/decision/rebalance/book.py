@@ -181,18 +181,18 @@ class RebalanceBook:
         `blocked` says why nothing may be traded (paused, halted, emergency), empty while trading: then nothing is
         claimed, and a batch whose time passes meanwhile is dropped.
         """
-        dropped = self._drop_late(now_ns)
-        if blocked or self._state.open:
-            return RebalanceClaim((), dropped)
-        if self._state.next_buys:
-            buys, self._state.next_buys = self._state.next_buys, ()
-            orders, words = self._purchases(buys, holdings, quotes)
-            return RebalanceClaim(self._remember(orders), (*dropped, *words))
-        if not self._state.batches or self._state.batches[0].due_ns > now_ns:
-            return RebalanceClaim((), dropped)
-        batch = self._state.batches.pop(0)
-        self._state.batch, self._state.until_ns = batch.number, batch.until_ns
-        return self._start(batch, holdings, quotes, dropped)
+        dropped, orders, state = self._drop_late(now_ns), list[RebalanceOrder](), self._state
+        if blocked or state.open:
+            return RebalanceClaim((), tuple(dropped))
+        if state.next_buys:
+            buys, state.next_buys = state.next_buys, ()
+            orders = self._purchases(buys, holdings, quotes, dropped)
+        elif state.batches and state.batches[0].due_ns <= now_ns:
+            batch = state.batches.pop(0)
+            state.batch, state.until_ns = batch.number, batch.until_ns
+            orders = self._start(batch, holdings, quotes, dropped)
+        self._remember(orders)
+        return RebalanceClaim(tuple(orders), tuple(dropped))
 
     def finished(self, client_order_id: str, filled: Decimal) -> None:
         """A claimed order is over with `filled` of its base quantity, 0 if it was refused. Others are ignored."""
@@ -220,26 +220,27 @@ class RebalanceBook:
         self._state.next_buys = ()
         return (f"{left} batches are given up: {reason}",) if left else ()
 
-    def _drop_late(self, now_ns: int) -> tuple[str, ...]:
+    def _drop_late(self, now_ns: int) -> list[str]:
         words = []
         if self._state.next_buys and not self._state.open and self._state.until_ns <= now_ns:
             self._state.next_buys = ()
             words.append(f"the purchases of batch {self._state.batch + 1} could not be sent in time")
         while self._state.batches and self._state.batches[0].until_ns <= now_ns:
             words.append(f"batch {self._state.batches.pop(0).number + 1} could not be sent in time")
-        return tuple(words)
+        return words
 
     def _start(
         self,
         batch: RebalanceBatch,
         holdings: Mapping[str, Decimal],
         quotes: Mapping[str, Quote | None],
-        dropped: tuple[str, ...],
-    ) -> RebalanceClaim:
+        dropped: list[str],
+    ) -> list[RebalanceOrder]:
         """Sales of a batch, or its purchases where it has none; nothing at all if a part of it could not follow."""
         prices = self._prices((*batch.sells, *batch.buys), quotes)
         if isinstance(prices, str):
-            return RebalanceClaim((), (*dropped, f"batch {batch.number + 1} is not sent: {prices}"))
+            dropped.append(f"batch {batch.number + 1} is not sent: {prices}")
+            return []
         sells = []
         for leg in batch.sells:
             instrument = self._instruments[leg.symbol]
@@ -251,28 +252,33 @@ class RebalanceBook:
         for leg in (*sells, *buys):
             words = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
             if words:
-                return RebalanceClaim((), (*dropped, f"batch {batch.number + 1} is not sent: {words}"))
-        if not sells:
-            return RebalanceClaim(self._remember(self._orders(buys, prices)), dropped)
-        self._state.next_buys = batch.buys
-        return RebalanceClaim(self._remember(self._orders(sells, prices)), dropped)
+                dropped.append(f"batch {batch.number + 1} is not sent: {words}")
+                return []
+        if sells:
+            self._state.next_buys = batch.buys
+        return self._orders(sells or buys, prices)
 
     def _purchases(
-        self, legs: tuple[PlanLeg, ...], holdings: Mapping[str, Decimal], quotes: Mapping[str, Quote | None]
-    ) -> tuple[tuple[RebalanceOrder, ...], tuple[str, ...]]:
+        self,
+        legs: tuple[PlanLeg, ...],
+        holdings: Mapping[str, Decimal],
+        quotes: Mapping[str, Quote | None],
+        dropped: list[str],
+    ) -> list[RebalanceOrder]:
         """Purchases after their sales: each as far as it is paid for, the ones that get too small left out."""
         prices = self._prices(legs, quotes)
         if isinstance(prices, str):
-            return (), (f"the purchases of batch {self._state.batch + 1} are not sent: {prices}",)
+            dropped.append(f"the purchases of batch {self._state.batch + 1} are not sent: {prices}")
+            return []
         cash = Fraction(holdings.get(self._settings.cash, Decimal(0)))
-        fitting, words = [], []
+        fitting = []
         for leg in self._paid_for(legs, min(self._money.left, cash), prices):
             reason = too_small(leg, self._instruments[leg.symbol], prices[leg.symbol])
             if reason:
-                words.append(f"a purchase of batch {self._state.batch + 1} is left out: {reason}")
+                dropped.append(f"a purchase of batch {self._state.batch + 1} is left out: {reason}")
             else:
                 fitting.append(leg)
-        return self._orders(fitting, prices), tuple(words)
+        return self._orders(fitting, prices)
 
     def _paid_for(self, legs: tuple[PlanLeg, ...], money: Fraction, prices: Mapping[str, Prices]) -> list[PlanLeg]:
         """As much of each as its own notional buys at today's ask with the fee, all less by the same share if short."""
@@ -296,9 +302,9 @@ class RebalanceBook:
             known[leg.symbol] = found
         return known
 
-    def _orders(self, legs: Iterable[PlanLeg], prices: Mapping[str, Prices]) -> tuple[RebalanceOrder, ...]:
+    def _orders(self, legs: Iterable[PlanLeg], prices: Mapping[str, Prices]) -> list[RebalanceOrder]:
         coins = list(self._instruments)
-        return tuple(
+        return [
             RebalanceOrder(
                 client_order_id=own_id(Family.REBALANCE, self._state.plans, self._state.batch, coins.index(leg.symbol)),
                 batch=self._state.batch,
@@ -307,7 +313,7 @@ class RebalanceBook:
                 expires_at_ns=self._state.until_ns if leg.side is Side.BUY else self._halfway_ns,
             )
             for leg in legs
-        )
+        ]
 
     @property
     def _halfway_ns(self) -> int:
@@ -319,12 +325,11 @@ class RebalanceBook:
             return Market()
         return Limit(prices.bid if leg.side is Side.BUY else prices.ask)
 
-    def _remember(self, orders: tuple[RebalanceOrder, ...]) -> tuple[RebalanceOrder, ...]:
+    def _remember(self, orders: Iterable[RebalanceOrder]) -> None:
         for order in orders:
             self._state.open.append(order)
             if order.leg.side is Side.BUY:
                 self._money.spent += Fraction(order.leg.notional)
-        return orders
 
     def register(self, parts: Parts) -> None:
         parts.single("decision.rebalance", BookState, self._stored, self._restore)
