@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from triplegain.agents.registry import AGENTS
+from triplegain.api.routes import ROUTES
 from triplegain.cli import COMMANDS
 from triplegain.config.tree import Config
 from triplegain.domain.configured import fields_of
@@ -38,8 +39,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_key_is_read_by_somebody() -> None:
-    # Parts and tasks are looked up by the names of the agents.
-    read = {agent.name for agent in AGENTS}
+    # Parts and tasks are looked up by the names of the agents, budgets of requests by those of the routes.
+    read = {agent.name for agent in AGENTS} | {route.budget.value for route in ROUTES}
     for file in PACKAGE.rglob("*.py"):
         if file.parent != PACKAGE / "config":
             tree = ast.parse(file.read_text(encoding="utf-8"))
