@@ -13,7 +13,7 @@ from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession, s
 from triplegain.cli.report import merged
 from triplegain.domain.agent_records import RiskRecord
 from triplegain.domain.records import CloseReason, PortfolioSnapshot
-from triplegain.storage.report_figures import UntradedReason
+from triplegain.storage.session_report import UntradedReason
 from triplegain.storage.session_store import SessionStore
 
 

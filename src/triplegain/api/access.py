@@ -49,9 +49,20 @@ class Budget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a minute of one key, by the words of `Budget`."""
+    """Requests a minute of one key, by budget."""
 
     default: int = key("default", 60, AT_LEAST_ONE, "routes without a limit of their own")
     reads: int = key("reads", 120, AT_LEAST_ONE, "reading")
     trade: int = key("trade", 30, AT_LEAST_ONE, "orders, cancels, closes")
     reset: int = key("reset", 5, AT_LEAST_ONE, "resetting a session")
+
+    def of(self, budget: Budget) -> int:
+        match budget:
+            case Budget.DEFAULT:
+                return self.default
+            case Budget.READS:
+                return self.reads
+            case Budget.TRADE:
+                return self.trade
+            case Budget.RESET:
+                return self.reset

@@ -1,10 +1,10 @@
-"""Agents: what they last said, when they run next, a run at once, and what was decided."""
+"""Agents: what they see, what they last said, when they run next, a run at once, and what was decided."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 
 from triplegain.api.requests import AnalysisPage, DecisionPage, Nothing
 from triplegain.api.resources import Agents, Analysis, AnalysisPages, Decision, DecisionPages, RunRequested
@@ -14,6 +14,8 @@ from triplegain.domain.values import WORD
 from triplegain.domain.views import AgentsView
 
 TaskName = Annotated[str, Path(pattern=WORD)]
+#: BTC-USDT: a path cannot hold the slash.
+PairName = Annotated[str, Path(pattern=r"^[A-Za-z0-9.]{1,16}[-_][A-Za-z0-9.]{1,16}$")]
 
 
 async def show_agents(visit: CurrentVisit) -> Agents:
@@ -50,3 +52,13 @@ async def list_decisions(visit: CurrentVisit, query: Annotated[DecisionPage, Que
     votes = await visit.reader.votes_of(now.session_id, shown)
     items = [Decision.of(each, mode=now.mode, votes=votes.get(each.number, [])) for each in shown]
     return DecisionPages(mode=now.mode, items=items, next=following)
+
+
+async def show_snapshot(
+    visit: CurrentVisit,
+    pair: PairName,
+    compact: Annotated[bool, Query(description="the form for models, within the token budget")] = False,
+) -> Response:
+    """Canonical JSON; its SHA-256 is the ETag. 409 with the reason where there is nothing to see."""
+    shown = visit.control.snapshot(pair.replace("_", "-").replace("-", "/").upper(), compact)
+    return Response(shown.json, media_type="application/json", headers={"ETag": f'"{shown.hash}"'})

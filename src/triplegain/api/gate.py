@@ -1,16 +1,25 @@
-"""The outermost layer: every request gets an id, is admitted or refused, and every answer carries the same headers."""
+"""The outermost layer: every request gets an id, is admitted or refused, and every answer carries the same headers.
+
+A body is read whole before anything looks at it: counted in bytes and in time.
+"""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triplegain.api.body import as_received, read_body
 from triplegain.api.doorkeeper import Doorkeeper
 from triplegain.api.errors import response, unexpected
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.refusals import Code, RefusedError
 
+BYTES_MAX = 1_000_000
+#: A client that sends too much is listened to this far, so that it gets to read the answer.
+_BYTES_HEARD_MAX = 8_000_000
+_READ_TIMEOUT_S = 45.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -52,8 +61,8 @@ class Gate:
         refusal: TripleGainError
         try:
             scope.setdefault("state", {})["caller"] = await self._doorkeeper.admit(scope, request_id)
-            body = await read_body(receive)
-            await self._app(scope, as_received(body, receive), send_with_headers)
+            body = await _read_body(receive)
+            await self._app(scope, _as_received(body, receive), send_with_headers)
             return
         except TripleGainError as error:
             refusal = error
@@ -62,3 +71,34 @@ class Gate:
             refusal = unexpected(error, request_id)
         if not begun:
             await response(refusal)(scope, receive, send_with_headers)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Raises RefusedError 413 above one megabyte, 408 if it takes too long, 400 if the client went away."""
+    size, chunks, more = 0, [], True
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            while more and size <= _BYTES_HEARD_MAX:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RefusedError(Code.INCOMPLETE_REQUEST, "the request ended early")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size <= BYTES_MAX:
+                    chunks.append(chunk)
+                more = message.get("more_body", False)
+    except TimeoutError:
+        raise RefusedError(Code.REQUEST_TIMEOUT, f"the request did not arrive within {_READ_TIMEOUT_S:g} s") from None
+    if size > BYTES_MAX:
+        raise RefusedError(Code.BODY_TOO_LARGE, f"a request may have {BYTES_MAX} bytes")
+    return b"".join(chunks)
+
+
+def _as_received(body: bytes, receive: Receive) -> Receive:
+    """`body` once, then whatever else the connection has to say."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay

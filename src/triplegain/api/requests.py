@@ -25,7 +25,7 @@ from triplegain.domain.orders import (
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
 from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
-from triplegain.storage.pages import Pages
+from triplegain.storage.rows import Pages
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from triplegain.api import agents, orders, positions, risk, session, snapshots
+from triplegain.api import agents, orders, positions, risk, session
 from triplegain.api.access import Budget, Role
 from triplegain.api.visit import CurrentVisit
 from triplegain.api.wire import Part, Resource, part_of
@@ -83,7 +83,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/agents/analyses", agents.list_analyses, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/agents/{{task}}/run", agents.run_task, Role.TRADER, Budget.DEFAULT, 202),
     Route("GET", f"{PREFIX}/decisions", agents.list_decisions, Role.VIEWER, Budget.READS),
-    Route("GET", f"{PREFIX}/snapshot/{{pair}}", snapshots.show_snapshot, Role.VIEWER, Budget.READS),
+    Route("GET", f"{PREFIX}/snapshot/{{pair}}", agents.show_snapshot, Role.VIEWER, Budget.READS),
     Route("GET", OPENAPI, None, Role.VIEWER, Budget.READS),
 )
 

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from msgspec import structs
 
 from triplegain.api.control import V
-from triplegain.app import risk_picture, session_views
+from triplegain.app import session_views
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
@@ -27,7 +26,7 @@ from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.domain.views import AgentsView, CoordinatorView, Moment, RiskState, SessionView, SnapshotText
+from triplegain.domain.views import Moment, SessionView, SnapshotText
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.session.commands import SessionCommands
@@ -37,14 +36,6 @@ from triplegain.storage.database import Database
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
-
-#: What a running session shows of itself, by the type of the view.
-_VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
-    RiskState: risk_picture.risk_state,
-    AgentsView: session_views.agents,
-    CoordinatorView: session_views.coordinator,
-}
-
 
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
 
@@ -194,10 +185,10 @@ class PaperSystem:
             self._successor = None
 
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
-        return risk_picture.judge(self.opened.session, asked, notional, regime)
+        return session_views.judge(self.opened.session, asked, notional, regime)
 
     def see(self, kind: type[V]) -> V:
-        seen: V = _VIEWS[kind](self.opened.session)
+        seen: V = session_views.VIEWS[kind](self.opened.session)
         return seen
 
     def moment(self) -> Moment:

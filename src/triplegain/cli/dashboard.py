@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -10,19 +12,27 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from triplegain.cli import dashboard_tables as tables
 from triplegain.cli.tables import (
     ALARM,
     GAIN,
     QUIET,
+    RIGHT,
+    WARNING,
+    Column,
     amount,
+    brief,
+    cell,
     moment,
+    order_cells,
     percent,
+    price,
+    signed_amount,
     signed_percent,
     signed_usd,
     traded_by,
     usd,
 )
+from triplegain.domain.quote import Quote
 from triplegain.domain.views import SessionView
 
 _WIDE = 120
@@ -150,13 +160,13 @@ def _narrow(view: SessionView, fills: Sequence[str], rows: int) -> RenderableTyp
     """One below the other; prices and balances side by side."""
     fixed = max(len(view.quotes), len(view.balances)) + 1
     beside = Table.grid(padding=(0, 2))
-    beside.add_row(tables.prices(view, len(view.quotes)), tables.balances(view, len(view.balances)))
+    beside.add_row(prices(view, len(view.quotes)), balances(view, len(view.balances)))
     sections: _Sections = [
-        (len(view.positions), lambda n: tables.positions(view, n)),
-        (len(view.open_orders), lambda n: tables.orders(view, n)),
-        (len(fills), lambda n: tables.words("Last fills", fills, n)),
-        (len(view.last_decisions), lambda n: tables.words("Last decisions", view.last_decisions, n)),
-        (len(thoughts := decision_lines(view)), lambda n: tables.words("Agents", thoughts, n)),
+        (len(view.positions), lambda n: positions(view, n)),
+        (len(view.open_orders), lambda n: orders(view, n)),
+        (len(fills), lambda n: words("Last fills", fills, n)),
+        (len(view.last_decisions), lambda n: words("Last decisions", view.last_decisions, n)),
+        (len(thoughts := decision_lines(view)), lambda n: words("Agents", thoughts, n)),
     ]
     filled = [section for section in sections if section[0]]
     given = shares([want for want, _ in filled], rows - fixed - len(filled))
@@ -168,18 +178,18 @@ def _wide(view: SessionView, fills: Sequence[str], rows: int) -> RenderableType:
     """Two columns of framed parts: the market and our place in it on the left, what happened on the right."""
     thoughts = decision_lines(view)
     left: _Sections = [
-        (len(view.quotes) + 1, lambda n: _framed("Prices", tables.prices(view, n - 1))),
-        (len(view.positions) + 1, lambda n: _framed("Open positions", tables.positions(view, n - 1))),
-        (len(view.open_orders) + 1, lambda n: _framed("Open orders", tables.orders(view, n - 1))),
+        (len(view.quotes) + 1, lambda n: _framed("Prices", prices(view, n - 1))),
+        (len(view.positions) + 1, lambda n: _framed("Open positions", positions(view, n - 1))),
+        (len(view.open_orders) + 1, lambda n: _framed("Open orders", orders(view, n - 1))),
     ]
     right: _Sections = [
-        (len(view.balances) + 1, lambda n: _framed("Balances", tables.balances(view, n - 1))),
-        (max(len(fills), 1), lambda n: _framed("Last fills", tables.words("", fills, n))),
+        (len(view.balances) + 1, lambda n: _framed("Balances", balances(view, n - 1))),
+        (max(len(fills), 1), lambda n: _framed("Last fills", words("", fills, n))),
         (
             max(len(view.last_decisions), 1),
-            lambda n: _framed("Last decisions", tables.words("", view.last_decisions, n)),
+            lambda n: _framed("Last decisions", words("", view.last_decisions, n)),
         ),
-        (len(thoughts), lambda n: _framed("Agents", tables.words("", thoughts, n))),
+        (len(thoughts), lambda n: _framed("Agents", words("", thoughts, n))),
     ]
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1)
@@ -208,3 +218,85 @@ def _line(text: Text) -> Text:
     text.no_wrap = True
     text.overflow = "ellipsis"
     return text
+
+
+def prices(view: SessionView, rows: int) -> Table:
+    """These tables show at most `rows` rows below their header."""
+
+    def quoted(place: int) -> Callable[[tuple[str, Quote | None]], Text | str]:
+        def shown(row: tuple[str, Quote | None]) -> Text | str:
+            symbol, quote = row
+            condition = view.conditions.get(symbol, "")
+            if quote is not None and not condition:
+                return _quoted(quote)[place]
+            return "" if place else Text(condition or "no fresh price", style=WARNING)
+
+        return shown
+
+    columns = [(heading, quoted(place), RIGHT) for place, heading in enumerate(("Bid", "Ask", "Last"))]
+    table = _table(list(view.quotes.items()), rows, ("Pair", itemgetter(0)), *columns)
+    # Words about a market may be cut, its name may not.
+    table.columns[0].min_width = max(map(len, view.quotes), default=0)
+    return table
+
+
+def balances(view: SessionView, rows: int) -> Table:
+    return _table(
+        view.balances,
+        rows,
+        ("Asset", "asset"),
+        ("Total", lambda each: amount(each.total), RIGHT),
+        ("Held", lambda each: amount(each.held) if each.held else Text("0", style=QUIET), RIGHT),
+    )
+
+
+def positions(view: SessionView, rows: int) -> Table:
+    gains = view.unrealised or {}
+    return _table(
+        view.positions,
+        rows,
+        ("Position", lambda each: Text(each.symbol + (" dust" if each.dust else ""))),
+        ("Quantity", lambda each: amount(each.quantity), RIGHT),
+        ("Entry", lambda each: price(brief(each.average_entry)), RIGHT),
+        ("Stop", lambda each: Text("none", style=WARNING) if each.stop is None else price(each.stop), RIGHT),
+        ("Target", lambda each: Text("none", style=QUIET) if each.target is None else price(each.target), RIGHT),
+        (
+            "Unrealised",
+            lambda each: signed_amount(brief(gains.get(each.position_id)), each.symbol.partition("/")[2]),
+            RIGHT,
+        ),
+        none="none",
+    )
+
+
+def orders(view: SessionView, rows: int) -> Table:
+    headings = ("Order", "Side", "Type", "Price", "Filled", "Status")
+    columns = [(heading, itemgetter(place)) for place, heading in enumerate(headings, 1)]
+    return _table(list(map(order_cells, view.open_orders)), rows, *columns, none="none")
+
+
+def words(title: str, lines: Sequence[str], rows: int) -> Table:
+    """The newest lines, the newest first; with a `title` in the place of a header."""
+    table = _table(list(lines)[::-1], rows, (title, lambda line: Text(line.strip(" :"))), none="none yet")
+    table.show_header = bool(title)
+    return table
+
+
+def _table(found: Sequence[Any], rows: int, *columns: Column, none: str = "") -> Table:
+    """No row is ever wrapped. `none` stands where there is nothing."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold cyan")
+    for heading, _, *kind in columns:
+        table.add_column(heading, justify="right" if RIGHT in kind else "left", no_wrap=True, overflow="ellipsis")
+    for each in found[: max(rows, 0)]:
+        table.add_row(*(cell(each, column[1]) for column in columns))
+    if none and rows and not found:
+        table.add_row(Text(none, style=QUIET), *[""] * (len(columns) - 1))
+    return table
+
+
+def _quoted(quote: Quote) -> list[Text]:
+    """Bid, ask and last with equally many decimals, so that they stand still while they change."""
+    values = (quote.bid, quote.ask, quote.last)
+    exponents = [value.as_tuple().exponent for value in values if value is not None]
+    places = max((-each for each in exponents if isinstance(each, int)), default=0)
+    return [Text("-", style=QUIET) if value is None else Text(f"{value:,.{max(places, 0)}f}") for value in values]

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -124,69 +123,64 @@ def _guarded(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]
         return [Finding(check, _FIX, str(error), "the message above says what to do")]
 
 
+def _judged(check: str, found: str, *faults: tuple[bool, Verdict, str]) -> Finding:
+    """By the first of the `faults` (is it there, how bad, what to do) that is there; without one all is well."""
+    verdict, action = next(((bad, action) for is_there, bad, action in faults if is_there), (_OK, ""))
+    return Finding(check, verdict, found, action)
+
+
 def _python() -> Finding:
-    version = platform.python_version()
-    if tuple(map(int, platform.python_version_tuple()[:2])) < _PYTHON_MIN:
-        return Finding("Python", _FIX, version, "install Python 3.11 or newer")
-    return Finding("Python", _OK, version)
+    version = tuple(map(int, platform.python_version_tuple()[:2]))
+    return _judged("Python", platform.python_version(), (version < _PYTHON_MIN, _FIX, "install Python 3.11 or newer"))
 
 
 def _clock() -> Finding:
     now = SystemClock().now_ns()
-    if not _CLOCK_NS[0] < now < _CLOCK_NS[1]:
-        return Finding("clock", _FIX, f"{moment(now)} UTC", "set this machine's clock, best by NTP")
-    return Finding("clock", _OK, f"{moment(now)} UTC")
+    is_set = _CLOCK_NS[0] < now < _CLOCK_NS[1]
+    return _judged("clock", f"{moment(now)} UTC", (not is_set, _FIX, "set this machine's clock, best by NTP"))
 
 
 def _terminal() -> Finding:
-    size = shutil.get_terminal_size()
-    found = f"{size.columns} x {size.lines}"
     if not sys.stdout.isatty():
         return Finding("terminal", _OK, "none: `paper` prints plain lines")
-    if size.columns < _COLUMNS_GOOD:
-        return Finding("terminal", _NOTE, found, f"the live view wants {_COLUMNS_GOOD} columns; a wider one shows all")
-    return Finding("terminal", _OK, found)
+    size = shutil.get_terminal_size()
+    action = f"the live view wants {_COLUMNS_GOOD} columns; a wider one shows all"
+    return _judged("terminal", f"{size.columns} x {size.lines}", (size.columns < _COLUMNS_GOOD, _NOTE, action))
 
 
 def _home() -> Iterator[Finding]:
     home = home_dir()
     mode = stat.S_IMODE(home.stat().st_mode)
-    if not os.access(home, os.W_OK | os.X_OK):
-        yield Finding(
-            "home folder", _FIX, f"{home} cannot be written", "make it yours, or set TRIPLEGAIN_HOME to another"
-        )
-    elif mode & 0o077:
+    if os.access(home, os.W_OK | os.X_OK):
         action = f"others may look into it: chmod 700 {home}"
-        yield Finding("home folder", _NOTE, f"{home}, mode {mode:03o}", action)
+        yield _judged("home folder", f"{home}, mode {mode:03o}", (bool(mode & 0o077), _NOTE, action))
     else:
-        yield Finding("home folder", _OK, f"{home}, mode {mode:03o}")
+        action = "make it yours, or set TRIPLEGAIN_HOME to another"
+        yield Finding("home folder", _FIX, f"{home} cannot be written", action)
     free = shutil.disk_usage(home).free
-    found = f"{free / 1e9:,.1f} GB free"
-    if free < _FREE_BYTES_MIN:
-        yield Finding("disk", _FIX, found, "free some space: a full disk stops a session (nothing stored is lost)")
-    elif free < _FREE_BYTES_GOOD:
-        yield Finding("disk", _NOTE, found, "enough to start, little for a long session")
-    else:
-        yield Finding("disk", _OK, found)
+    yield _judged(
+        "disk",
+        f"{free / 1e9:,.1f} GB free",
+        (free < _FREE_BYTES_MIN, _FIX, "free some space: a full disk stops a session (nothing stored is lost)"),
+        (free < _FREE_BYTES_GOOD, _NOTE, "enough to start, little for a long session"),
+    )
 
 
 def _mode(config: Config) -> Iterator[Finding]:
     environ = read_environment()
     asked = environ.get(MODE_VARIABLE, "").strip() or "not set"
     written = config.paper.trading_mode
-    why = f"{MODE_VARIABLE} is {asked}, trading_mode in execution.yaml is {written}"
-    if get_trading_mode(environ, written) is TradingMode.LIVE:
-        yield Finding("trading mode", _FIX, f"live: {why}", f"live trading is not built yet: unset {MODE_VARIABLE}")
-    elif TradingMode.LIVE in (asked.casefold(), written):
-        yield Finding("trading mode", _NOTE, f"paper: {why}", "half a request for live is no request: paper")
-    else:
-        yield Finding("trading mode", _OK, f"paper: {why}")
+    mode = get_trading_mode(environ, written)
+    yield _judged(
+        "trading mode",
+        f"{mode.value}: {MODE_VARIABLE} is {asked}, trading_mode in execution.yaml is {written}",
+        (mode is TradingMode.LIVE, _FIX, f"live trading is not built yet: unset {MODE_VARIABLE}"),
+        (TradingMode.LIVE in (asked.casefold(), written), _NOTE, "half a request for live is no request: paper"),
+    )
     present = [name for name in KEY_VARIABLES if environ.get(name)]
-    if present:
-        action = "paper trading needs none and drops them at start; better not to set them at all"
-        yield Finding("exchange keys", _NOTE, f"{', '.join(present)} set", action)
-    else:
-        yield Finding("exchange keys", _OK, "none, as paper trading needs")
+    found = f"{', '.join(present)} set" if present else "none, as paper trading needs"
+    action = "paper trading needs none and drops them at start; better not to set them at all"
+    yield _judged("exchange keys", found, (bool(present), _NOTE, action))
     if not config.paper.enabled:
         action = "set paper_trading.enabled: true in execution.yaml"
         yield Finding("paper trading", _FIX, "switched off", action)
@@ -245,11 +239,8 @@ def _port(config: Config) -> Iterator[Finding]:
 
 def _kraken(config: Config) -> Iterator[Finding]:
     away = asyncio.run(why_away(config))
-    if away:
-        action = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
-        yield Finding("Kraken", _NOTE, away, action)
-    else:
-        yield Finding("Kraken", _OK, f"answers at {config.market.rest_url}")
+    action = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
+    yield _judged("Kraken", away or f"answers at {config.market.rest_url}", (bool(away), _NOTE, action))
 
 
 def _captures() -> Iterator[Finding]:
@@ -260,5 +251,4 @@ def _captures() -> Iterator[Finding]:
     elif folder.is_dir():
         yield Finding("recorded markets", _OK, str(folder))
     else:
-        action = f"mend or unset {CAPTURES_VARIABLE}"
-        yield Finding("recorded markets", _NOTE, f"{Path(folder)} is not a folder", action)
+        yield Finding("recorded markets", _NOTE, f"{folder} is not a folder", f"mend or unset {CAPTURES_VARIABLE}")

@@ -46,8 +46,7 @@ from triplegain.domain.json_form import fields_of, plain_json, with_derived
 from triplegain.domain.statement import difference, halted_for_ns, percent_of
 from triplegain.domain.usd import cash_usd
 from triplegain.storage.equity_history import EquityHistory
-from triplegain.storage.report_figures import SymbolFigures, TradeResult, UntradedReason
-from triplegain.storage.session_report import SessionReport, read_report
+from triplegain.storage.session_report import SessionReport, SymbolFigures, TradeResult, UntradedReason, read_report
 
 _HOLDING = "blue"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

@@ -142,11 +142,11 @@ def table_of(rows: Iterable[Any], *columns: Column, title: str | None = None) ->
         justify: JustifyMethod = "right" if RIGHT in kind else "left"
         table.add_column(heading, justify=justify, overflow="fold", no_wrap=bool(kind))
     for row in rows:
-        table.add_row(*(_cell(row, column[1]) for column in columns))
+        table.add_row(*(cell(row, column[1]) for column in columns))
     return table
 
 
-def _cell(row: Any, value: str | Callable[[Any], RenderableType]) -> RenderableType:
+def cell(row: Any, value: str | Callable[[Any], RenderableType]) -> RenderableType:
     if callable(value):
         return value(row)
     found = row[value] if isinstance(row, Mapping) else getattr(row, value)

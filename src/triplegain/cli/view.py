@@ -11,8 +11,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from triplegain.cli.dashboard import dashboard, equity_lines, state
-from triplegain.cli.dashboard_tables import balances, positions
+from triplegain.cli.dashboard import balances, dashboard, equity_lines, positions, state
 from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed_usd, usd
 from triplegain.domain.views import SessionView
 

@@ -7,7 +7,9 @@ are rounded. At the edges an amount is a `Decimal`; text never shows an exponent
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation, localcontext
+from functools import reduce
 
 from triplegain.domain.errors import InvalidValueError
 
@@ -60,6 +62,11 @@ def parse(raw: str | int | Decimal, what: str = "number") -> Decimal:
     if not value.is_finite():
         raise InvalidValueError(f"{what} must be finite: {raw!r}")
     return value
+
+
+def exact_sum(parts: Iterable[Decimal]) -> Decimal:
+    """Not a digit lost."""
+    return reduce(EXACT.add, parts, Decimal(0))
 
 
 def divide(numerator: Decimal, denominator: Decimal) -> Decimal:

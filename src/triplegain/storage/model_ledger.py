@@ -16,11 +16,10 @@ from msgspec import structs
 
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
-from triplegain.domain.money import EXACT
+from triplegain.domain.money import EXACT, exact_sum
 from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.domain.storable import storable
 from triplegain.storage.database import AnyConnection, Database
-from triplegain.storage.report_figures import exact_sum
 
 _log = logging.getLogger(__name__)
 #: Any constant: one reservation at a time in a database.

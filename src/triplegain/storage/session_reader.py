@@ -33,7 +33,7 @@ from triplegain.domain.records import (
 from triplegain.domain.statement import HaltPeriod, halt_periods
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
-from triplegain.storage.pages import READING, Pages
+from triplegain.storage.rows import READING, Pages
 from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
 from triplegain.storage.session_store import SESSION_QUERY, session_row
 

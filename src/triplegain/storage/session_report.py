@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from triplegain.domain.money import EXACT
+import msgspec
+
+from triplegain.domain.money import EXACT, divide, exact_sum
 from triplegain.domain.orders import OrderStatus
-from triplegain.domain.records import BalanceRecord, SessionRecord
-from triplegain.domain.statement import HaltPeriod, Statement, Traded, halted_for_ns, traded_of
+from triplegain.domain.records import BalanceRecord, CloseReason, SessionRecord
+from triplegain.domain.statement import HaltPeriod, Statement, Traded, halted_for_ns, percent_of, traded_of
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.equity_history import (
@@ -19,14 +21,6 @@ from triplegain.storage.equity_history import (
     read_equity_history,
     read_point_before,
     read_statement,
-)
-from triplegain.storage.report_figures import (
-    CloseReasonFigures,
-    Shortfall,
-    SymbolFigures,
-    TradeFigures,
-    UntradedReason,
-    exact_sum,
 )
 from triplegain.storage.session_reader import read_halts
 from triplegain.storage.session_store import session_row
@@ -102,6 +96,112 @@ GROUP BY symbol, outcome, reason ORDER BY count DESC, symbol, outcome, reason LI
 _DECIDERS = "SELECT agent FROM paper_decisions WHERE session_id = $1 GROUP BY agent ORDER BY count(*) DESC, agent"
 _VOTERS = "SELECT DISTINCT model FROM paper_votes WHERE session_id = $1 ORDER BY model"
 _SECURITY = "SELECT kind, count(*) AS n FROM security_events WHERE session_id = $1 GROUP BY kind ORDER BY kind"
+
+
+class SymbolFigures(msgspec.Struct, frozen=True):
+    """One pair. `realised`, `fees` and the notionals in its quote currency; realised is net of fees, open ones too."""
+
+    symbol: str
+    positions: int = 0
+    closed: int = 0
+    wins: int = 0
+    losses: int = 0
+    unprotected: int = 0
+    dust: int = 0
+    realised: Decimal = Decimal(0)
+    realised_usd: Decimal | None = Decimal(0)
+    fills: int = 0
+    maker_fills: int = 0
+    notional: Decimal = Decimal(0)
+    maker_notional: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+
+    @property
+    def quote(self) -> str:
+        return self.symbol.partition("/")[2]
+
+    @property
+    def maker_percent(self) -> Decimal | None:
+        """Share of the notional that was filled as maker; None without a fill."""
+        return percent_of(self.maker_notional, self.notional)
+
+
+class TradeResult(msgspec.Struct, frozen=True):
+    """One closed position, net of fees."""
+
+    position_id: str
+    symbol: str
+    realised: Decimal
+    realised_usd: Decimal | None
+
+
+class TradeFigures(msgspec.Struct, frozen=True):
+    """Closed positions. Amounts in USD, None where one of them had no USD price; break-even is no win and no loss."""
+
+    closed: int
+    wins: int
+    losses: int
+    won_usd: Decimal | None
+    lost_usd: Decimal | None
+    best: TradeResult | None
+    worst: TradeResult | None
+    average_holding_ns: int | None
+
+    @property
+    def win_rate_percent(self) -> Decimal | None:
+        """Of the trades won or lost; None before the first."""
+        return percent_of(Decimal(self.wins), Decimal(self.wins + self.losses))
+
+    @property
+    def average_win_usd(self) -> Decimal | None:
+        return None if self.won_usd is None else divide(self.won_usd, Decimal(self.wins))
+
+    @property
+    def average_loss_usd(self) -> Decimal | None:
+        return None if self.lost_usd is None else divide(self.lost_usd, Decimal(self.losses))
+
+
+class Shortfall(msgspec.Struct, frozen=True):
+    """Implementation shortfall of the fills paid in `asset`: what trading cost against the middle at the decision.
+
+    Over `known` of the `fills`; the rest had no quotes to compare with. A part below zero is a gain.
+    """
+
+    asset: str
+    fills: int
+    known: int
+    notional: Decimal
+    delay: Decimal
+    spread: Decimal
+    impact: Decimal
+    fee: Decimal
+
+    @property
+    def total(self) -> Decimal | None:
+        """None where no fill could be compared."""
+        return exact_sum((self.delay, self.spread, self.impact, self.fee)) if self.known else None
+
+    @property
+    def basis_points(self) -> Decimal | None:
+        """Of the notional that could be compared."""
+        total = self.total
+        return divide(total * 10_000, self.notional) if total is not None and self.notional else None
+
+
+class CloseReasonFigures(msgspec.Struct, frozen=True):
+    reason: CloseReason
+    count: int
+    realised_usd: Decimal | None
+
+
+class UntradedReason(msgspec.Struct, frozen=True):
+    """How often `reason` kept `symbol` from being traded. A decision with two reasons counts under both."""
+
+    symbol: str
+    outcome: str
+    reason: str
+    count: int
+    last_time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
