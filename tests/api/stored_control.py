@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -170,7 +171,7 @@ class StoredControl:
         return found
 
     def moment(self) -> Moment:
-        return Moment(self.session_id, "paper", START_NS, self.paused, self.halted)
+        return Moment(self.session_id, "paper", "demo", "demo", True, START_NS, START_NS, self.paused, self.halted)
 
     def view(self) -> SessionView:
         quote = Quote(
@@ -178,18 +179,10 @@ class StoredControl:
             START_NS, START_NS, QuoteSource.DEMO,
         )  # fmt: skip
         return SessionView(
-            session_id=self.session_id,
-            mode="paper",
-            feed="demo",
-            source="demo",
-            synthetic=True,
-            started_at_ns=START_NS,
-            market_time_ns=START_NS,
+            **asdict(self.moment()),
             events=12,
             events_per_s=3.5,
             progress=None,
-            paused=self.paused,
-            halted=self.halted,
             quotes={"BTC/USDT": quote, "XRP/USDT": None},
             balances=(BalanceRecord("USDT", Decimal("9899.60"), Decimal("100.4")),),
             positions=(),

@@ -10,6 +10,8 @@ import pytest
 from tests.api.conftest import Bench
 from tests.storage.revoked import revoke_api_key
 
+from triplegain.api.access import RequestLimits
+from triplegain.api.app import create_app
 from triplegain.api.doorkeeper import FAILURES_PER_ADDRESS
 from triplegain.domain.records import SecurityEvent
 from triplegain.storage.errors import StorageError
@@ -63,6 +65,14 @@ async def test_each_key_has_its_own_budget_for_each_kind_of_request(bench: Bench
         bench.clock.advance_to(bench.clock.now_ns() + 2 * 10**9)
         codes = [(await trader.post("/paper/trade", json=order)).status_code for _ in range(2)]
     assert codes == [200, 429]
+
+
+async def test_how_much_one_address_may_ask_is_configured(bench: Bench) -> None:
+    limits = RequestLimits(address=3, reads=100)
+    bench.app = create_app(bench.control, bench.reader, bench.security, limits, bench.clock)
+    async with bench.client("viewer") as viewer, bench.client("viewer", "127.0.0.2") as elsewhere:
+        assert [(await viewer.get("/paper/mode")).status_code for _ in range(4)] == [200, 200, 200, 429]
+        assert (await elsewhere.get("/paper/mode")).status_code == 200
 
 
 async def test_a_revoked_key_is_out_at_once(bench: Bench) -> None:
@@ -124,7 +134,7 @@ async def test_a_bug_is_500_without_its_words_and_with_the_id_to_look_for(
     def broken() -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(bench.control, "view", broken)
+    monkeypatch.setattr(bench.control, "moment", broken)
     async with bench.client("viewer") as viewer:
         answer = await viewer.get("/paper/mode")
     assert (answer.status_code, answer.json()["error_code"]) == (500, "internal_error")

@@ -138,8 +138,8 @@ class Customer:
                 return
 
     async def _close_positions(self) -> None:
-        for position in self.live.session.desk.open_positions(self.symbol):
-            if position.by_hand and not position.leaving:
+        for position in self.live.session.desk.open_positions():
+            if position.symbol == self.symbol and position.by_hand and not position.leaving:
                 try:
                     await by_hand(self.live.commands, ClosePosition(position.position_id), _AUDIT)
                 except RefusedError:

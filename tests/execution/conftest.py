@@ -49,8 +49,8 @@ def halve_all(desk: OrderManager, now_ns: int) -> tuple[str, ...]:
 def parts_of(desk: OrderManager) -> Parts:
     """What a session stores of a desk, its orders and its positions."""
     parts = Parts()
-    desk.register(parts)
     desk._blotter.register(parts)
+    desk.register(parts)
     return parts
 
 

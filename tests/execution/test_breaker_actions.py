@@ -44,9 +44,8 @@ def test_an_old_quote_does_not_count_and_the_next_one_is_asked_for(venue: Venue)
     venue.wait(1)
     assert venue.desk.tighten_all(ONE_PERCENT, venue.now_ns) == ("pos-1",)
     assert venue.drain_sent() == []
-    assert venue.desk.next_price_changed
+    assert venue.desk.moved == {"BTC/USDT"}
     assert venue.desk.next_price("BTC/USDT") == Decimal("0.1")  # any
-    assert not venue.desk.next_price_changed
     venue.deliver()
     venue.quote("95", "95.1")
     assert venue.drain_sent() == ["amend tg-stop-1 to 94"]  # 94.05

@@ -49,8 +49,9 @@ class Budget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a minute of one key, by budget."""
+    """Requests a minute: of one address before anybody looks at its key, and of one key by budget."""
 
+    address: int = key("address", 600, AT_LEAST_ONE, "all requests of one address, whatever keys it has")
     default: int = key("default", 60, AT_LEAST_ONE, "routes without a limit of their own")
     reads: int = key("reads", 120, AT_LEAST_ONE, "reading")
     trade: int = key("trade", 30, AT_LEAST_ONE, "orders, cancels, closes")

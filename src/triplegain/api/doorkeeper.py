@@ -23,8 +23,7 @@ from triplegain.storage.security_log import SecurityLog
 
 _LOG = logging.getLogger(__name__)
 
-#: A minute, of one address: requests before anybody looks at the key, and keys that were wrong.
-REQUESTS_PER_ADDRESS = 600
+#: Keys that were wrong, a minute, of one address.
 FAILURES_PER_ADDRESS = 20
 _KNOWN_MAX = 64
 
@@ -46,7 +45,7 @@ class Doorkeeper:
         """Address, key, budget, role, in this order. Raises RefusedError 401, 403, 404, 405 or 429."""
         address = scope["client"][0] if scope.get("client") else "unknown"
         nobody = Caller(Role.PUBLIC, "nobody", address, request_id)
-        await self._within(self._addresses, address, REQUESTS_PER_ADDRESS, nobody)
+        await self._within(self._addresses, address, self._limits.address, nobody)
         if is_loopback(address) and _is_public(scope):
             return nobody
         caller, key_hash = await self._authenticated(scope, nobody)

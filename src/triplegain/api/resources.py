@@ -15,7 +15,7 @@ from triplegain.domain.quote import Quote
 from triplegain.domain.verdict import RiskApproved, RiskVerdict
 
 
-@tells(views.Moment, without={"market_time_ns"})
+@tells(views.Moment, only=("session_id", "mode", "paused", "halted"))
 class Acknowledged(Resource):
     """A command that takes no time was carried out and stored."""
 
@@ -100,7 +100,7 @@ class PositionPages(Resource):
     next: int | None
 
 
-@tells(views.SessionView, only=("feed", "source", "synthetic", "started_at_ns", "market_time_ns"))
+@tells(views.Moment)
 class Mode(Acknowledged):
     pass
 

@@ -26,7 +26,7 @@ from triplegain.domain.views import AgentsView, CoordinatorView
 
 
 async def show_mode(visit: CurrentVisit) -> Mode:
-    return Mode.of(visit.view())
+    return Mode.of(visit.moment())
 
 
 async def show_portfolio(visit: CurrentVisit) -> Portfolio:

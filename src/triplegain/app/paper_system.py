@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
@@ -193,27 +194,30 @@ class PaperSystem:
 
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session
-        return Moment(opened.record.session_id, "paper", session.now_ns, session.paused, session.halted)
+        feed = opened.feed
+        return Moment(
+            session_id=opened.record.session_id,
+            mode="paper",
+            feed=feed.name,
+            source=feed.source.value,
+            synthetic=feed.synthetic,
+            started_at_ns=opened.record.created_at_ns,
+            market_time_ns=session.now_ns,
+            paused=session.paused,
+            halted=session.halted,
+        )
 
     def view(self) -> SessionView:
         opened, session = self.opened, self.opened.session
-        span, now_ns = opened.feed.span_ns, session.now_ns
+        span = opened.feed.span_ns
         events = self._events_before + self.runner.events_seen
         elapsed_s = max(self._clock.now_ns() - self._started_ns, 1) / SECOND_NS
         positions = session.executor.positions.records()
         return SessionView(
-            session_id=opened.record.session_id,
-            mode="paper",
-            feed=opened.feed.name,
-            source=opened.feed.source.value,
-            synthetic=opened.feed.synthetic,
-            started_at_ns=opened.record.created_at_ns,
-            market_time_ns=now_ns,
+            **asdict(self.moment()),
             events=events,
             events_per_s=events / elapsed_s,
-            progress=None if not span else min(max((now_ns - span[0]) / max(span[1] - span[0], 1), 0.0), 1.0),
-            paused=session.paused,
-            halted=session.halted,
+            progress=None if not span else min(max((session.now_ns - span[0]) / max(span[1] - span[0], 1), 0.0), 1.0),
             quotes={symbol: session.prices.quote(symbol) for symbol in session.exchange.markets},
             balances=session.portfolio.balances(),
             positions=positions,

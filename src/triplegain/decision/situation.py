@@ -17,7 +17,7 @@ from triplegain.domain.proposal import Regime
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
-from triplegain.execution.order_manager import OrderManager
+from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.risk.engine import RiskEngine
@@ -98,23 +98,22 @@ class ContextBuilder:
         halted: str,
         regime: Regime = Regime.UNKNOWN,
     ) -> CycleContext:
-        positions = self._desk.open_positions(symbol)
+        everything = self._desk.open_positions()
         return CycleContext(
             number=number,
             time_ns=now_ns,
             symbol=symbol,
             agent=agent,
-            portfolio=self._portfolio_view(symbol, halted),
+            portfolio=self._portfolio_view(symbol, everything, halted),
             market=self._market_view(symbol, now_ns),
-            positions=positions,
+            positions=tuple(position for position in everything if position.symbol == symbol),
             paused=paused,
             regime=regime,
             free_base=self._desk.free(symbol.partition("/")[0]),
         )
 
-    def _portfolio_view(self, symbol: str, halted: str) -> PortfolioView:
-        everything = self._desk.open_positions()
-        by_symbol = self._exposure_by_symbol()
+    def _portfolio_view(self, symbol: str, everything: Sequence[OpenPosition], halted: str) -> PortfolioView:
+        by_symbol = self._exposure_by_symbol(everything)
         quote = symbol.partition("/")[2]
         return PortfolioView(
             equity=self._portfolio.equity_usd(),
@@ -127,15 +126,15 @@ class ContextBuilder:
             exposure_by_symbol=by_symbol or {},
         )
 
-    def _exposure_by_symbol(self) -> dict[str, Decimal] | None:
+    def _exposure_by_symbol(self, positions: Sequence[OpenPosition]) -> dict[str, Decimal] | None:
         by_symbol: dict[str, Decimal] = {}
-        for position in self._desk.open_positions():
-            mark = self._prices.mark(position.symbol)
-            usd = self._portfolio.usd_price(position.symbol.partition("/")[2])
+        for symbol in dict.fromkeys(position.symbol for position in positions):
+            mark = self._prices.mark(symbol)
+            usd = self._portfolio.usd_price(symbol.partition("/")[2])
             if mark is None or usd is None:
                 return None
-            notional = position.at_risk * mark * usd
-            by_symbol[position.symbol] = by_symbol.get(position.symbol, Decimal(0)) + notional
+            notionals = (position.at_risk * mark * usd for position in positions if position.symbol == symbol)
+            by_symbol[symbol] = sum(notionals, Decimal(0))
         return by_symbol
 
     def _market_view(self, symbol: str, now_ns: int) -> MarketView:

@@ -46,30 +46,22 @@ class Moment:
 
     session_id: str
     mode: str
+    feed: str
+    source: str
+    synthetic: bool
+    started_at_ns: int
     market_time_ns: int
     paused: bool
     halted: str
 
 
 @dataclass(frozen=True, slots=True)
-class SessionView:
-    """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay.
+class SessionView(Moment):
+    """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay."""
 
-    `halted` is the reason, empty while trading.
-    """
-
-    session_id: str
-    mode: str
-    feed: str
-    source: str
-    synthetic: bool
-    started_at_ns: int
-    market_time_ns: int
     events: int
     events_per_s: float
     progress: float | None
-    paused: bool
-    halted: str
     quotes: Mapping[str, Quote | None]
     balances: tuple[BalanceRecord, ...]
     positions: tuple[PositionRecord, ...]

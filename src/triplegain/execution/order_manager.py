@@ -90,6 +90,8 @@ class OrderManager:
         market = self._instruments.values()
         self._free = FreeCoins(market, blotter.orders, blotter.positions, total, self._quotes.offer)
         self._protections = Protections(broker, market, self.positions, self._settings.protection)
+        #: Symbols whose `next_price` is another than it was: whoever keeps them takes them out.
+        self.moved = self._protections.moved
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
         self._now_ns = 0
@@ -310,14 +312,12 @@ class OrderManager:
         """
         return self._protections.next_price(symbol)
 
-    @property
-    def next_price_changed(self) -> bool:
-        """`next_price` may answer otherwise than when it was last asked: whoever keeps its answers asks again."""
-        return self._protections.next_price_changed
+    def open_symbols(self) -> tuple[str, ...]:
+        """Those with a position or an entry on its way."""
+        return tuple(dict.fromkeys(p.symbol for p in self._protections.all()))
 
-    def open_positions(self, symbol: str | None = None) -> tuple[OpenPosition, ...]:
-        """Positions and entries on their way, oldest first; all symbols, or one."""
-        chosen = (p for p in self._protections.all() if symbol is None or p.symbol == symbol)
+    def open_positions(self) -> tuple[OpenPosition, ...]:
+        """Positions and entries on their way, oldest first."""
         quantity = self.positions.quantity
         return tuple(
             OpenPosition(
@@ -329,7 +329,7 @@ class OrderManager:
                 leaving=p.is_leaving,
                 by_hand=p.by_hand,
             )
-            for p in chosen
+            for p in self._protections.all()
         )
 
     def protection(self, position_id: str) -> Protection | None:

@@ -199,8 +199,8 @@ class TradingSession:
         self.now_ns = max(self.now_ns, now_ns)
         self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
         if self.watch.due_ns <= now_ns:
-            for position in self.desk.open_positions():
-                self._tell_quote(position.symbol)
+            for symbol in self.desk.open_symbols():
+                self._tell_quote(symbol)
             self.watch.run(now_ns)
             if halt := self.risk.halted(now_ns):
                 self.decision_engine.give_up(f"trading is halted: {halt}", now_ns)
@@ -222,6 +222,11 @@ class TradingSession:
             self.post_trade.on_timer(now_ns)
             self._settle()
 
+    def _follow(self) -> None:
+        """What a command sends, and all that follows from it by now: what has no way to go is answered at once."""
+        self._settle()
+        self._run_until(self.now_ns)
+
     def _settle(self) -> None:
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
         while True:
@@ -239,8 +244,7 @@ class TradingSession:
                 self.desk.on_event(event, self.now_ns)
                 self.post_trade.on_event(event, self.now_ns)
             self.post_trade.settle(self.now_ns)
-            self._aim()
-        if self.desk.next_price_changed:
+        if self.desk.moved:
             self._aim()
         if self.desk.alerts:
             self.post_trade.settle(self.now_ns)
@@ -254,17 +258,17 @@ class TradingSession:
 
     def _aim(self) -> None:
         """Prices to watch, in ticks."""
-        self._targets = {
-            instrument.symbol: instrument.ticks(price)
-            for instrument in self.settings.instruments
-            if (price := self.desk.next_price(instrument.symbol)) is not None
-        }
+        while self.desk.moved:
+            symbol = self.desk.moved.pop()
+            if (price := self.desk.next_price(symbol)) is None:
+                self._targets.pop(symbol, None)
+            else:
+                self._targets[symbol] = self.exchange.markets[symbol].instrument.ticks(price)
 
     def _watch(self, symbol: str, target: int) -> None:
         bid, _ = self.exchange.markets[symbol].quotes()
         if bid is not None and bid >= target:
             self._tell_quote(symbol)
-            self._aim()
             self._settle()
 
     def _tell_quote(self, symbol: str) -> None:
@@ -341,7 +345,7 @@ class TradingSession:
             return refused
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
-        self._settle()
+        self._follow()
         return sent
 
     def cancel(self, client_order_id: str) -> int | Refusal:
@@ -359,7 +363,7 @@ class TradingSession:
                 cancelling[name] = self.exchange.last_command
             else:
                 kept.append(name)
-        self._settle()
+        self._follow()
         return cancelling, tuple(kept)
 
     def amend(self, request: AmendRequest) -> int | Refusal:
@@ -372,25 +376,25 @@ class TradingSession:
 
     def _asked(self) -> int:
         number = self.exchange.last_command
-        self._settle()
+        self._follow()
         return number
 
     def close_position(self, position_id: str) -> bool:
         closing = self.desk.close(position_id, CloseReason.MANUAL, self.now_ns)
-        self._settle()
+        self._follow()
         return closing
 
     def reduce_position(self, position_id: str, quantity: Decimal) -> Refusal | None:
         position = self.executor.positions.get(position_id)
         held = Decimal(0) if position is None else position.quantity
         refused = self.desk.reduce_by(position_id, quantity, held, CloseReason.MANUAL, self.now_ns)
-        self._settle()
+        self._follow()
         return refused
 
     def flat(self) -> tuple[str, ...]:
         """Start closing every position; the ids of those begun."""
         closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)
-        self._settle()
+        self._follow()
         return closing
 
     def take_out(self, order_number: int, request: OrderRequest | None, why: str) -> bool:

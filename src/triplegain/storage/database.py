@@ -41,6 +41,7 @@ class Database:
                 min_size=1,
                 max_size=connections_max,
                 init=_prepare,
+                reset=_as_it_is,
                 timeout=_CONNECT_TIMEOUT_S,
                 command_timeout=_QUERY_TIMEOUT_S,
                 server_settings=_settings(),
@@ -99,6 +100,11 @@ async def _prepare(connection: AnyConnection) -> None:
         decoder=lambda raw: msgspec.json.decode(raw[1:]),
         format="binary",
     )
+
+
+async def _as_it_is(connection: AnyConnection) -> None:
+    """What anybody sets in a pooled connection ends with the transaction: to have the server forget it all would take
+    each read another trip."""
 
 
 def without_password(url: str) -> str:

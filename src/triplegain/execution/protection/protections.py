@@ -44,7 +44,6 @@ from triplegain.execution.protection.protection import (
 from triplegain.execution.protection.trailing import ProtectionSettings
 from triplegain.execution.protection.watch import (
     PriceWatch,
-    due_times,
     late_alarm_ns,
     overdue_alarm_ns,
     time_exit_ns,
@@ -96,7 +95,7 @@ class Protections:
         self._protections: dict[str, Protection] = {}
         self._by_order: dict[str, str] = {}
         self._watch = PriceWatch(self._instruments, positions, settings)
-        self._due_ns: int | None = None
+        self.moved = self._watch.moved
         self._changed: Callable[[str], None] = lambda position_id: None
         self._atr_changed: Callable[[str], None] = lambda symbol: None
 
@@ -120,14 +119,10 @@ class Protections:
 
     def next_price(self, symbol: str) -> Decimal | None:
         """The lowest price at which there is something to do; None if no price matters."""
-        return self._watch.next_price(symbol, self._protections.values())
-
-    @property
-    def next_price_changed(self) -> bool:
-        return self._watch.is_stale
+        return self._watch.next_price(symbol)
 
     def next_due_ns(self) -> int | None:
-        return self._due_ns
+        return self._watch.next_due_ns()
 
     # -- what is asked of a position -----------------------------------------------------------------------------
 
@@ -195,7 +190,7 @@ class Protections:
         else:
             self._watch.atr.pop(symbol, None)
         self._atr_changed(symbol)
-        self._refresh()
+        self._look_at(symbol)
 
     # -- what happens --------------------------------------------------------------------------------------------
 
@@ -221,8 +216,7 @@ class Protections:
         for protection in self.all():
             if protection.symbol == symbol and protection.is_held:
                 self._priced(protection, price, last, now_ns)
-                self._advance(protection, now_ns)
-        self._refresh()
+                self._go_on(protection, now_ns)
 
     def on_timer(self, now_ns: int) -> None:
         """Time exits, retries, and the alarms for what is still unprotected or not done."""
@@ -238,8 +232,7 @@ class Protections:
             if due is not None and now_ns >= due:
                 protection.overdue = True
                 self._alert(protection, AlertKind.OVERDUE, f"still not {protection.owes}; it goes on", now_ns)
-            self._advance(protection, now_ns)
-        self._refresh()
+            self._go_on(protection, now_ns)
 
     def _priced(self, protection: Protection, price: Decimal, last: Decimal | None, now_ns: int) -> None:
         if protection.target is not None and price >= protection.target:
@@ -323,10 +316,6 @@ class Protections:
     # -- what follows --------------------------------------------------------------------------------------------
 
     def _go_on(self, protection: Protection, now_ns: int) -> None:
-        self._advance(protection, now_ns)
-        self._refresh()
-
-    def _advance(self, protection: Protection, now_ns: int) -> None:
         while self._act(protection, now_ns):
             pass
         if isinstance(protection.stage, Closed):
@@ -335,12 +324,14 @@ class Protections:
             protection.owing_since_ns, protection.overdue = None, False
         elif protection.owing_since_ns is None:
             protection.owing_since_ns = now_ns
+        self._watch.look_at(protection)
         self._changed(protection.position_id)
 
-    def _refresh(self) -> None:
-        self._watch.refresh()
-        protections = self._protections.values()
-        self._due_ns = min((due for p in protections for due in due_times(p, self._settings)), default=None)
+    def _look_at(self, symbol: str) -> None:
+        """What all of a symbol go by has changed."""
+        for protection in self._protections.values():
+            if protection.symbol == symbol:
+                self._watch.look_at(protection)
 
     # -- what is next for one position ---------------------------------------------------------------------------
     # Each of these says whether it did something: what was done may already allow the next thing. Otherwise the
@@ -525,11 +516,12 @@ class Protections:
         for protection in sorted(protections.values(), key=lambda each: each.number):
             self._protections[protection.position_id] = protection
             self._by_order.update((name, protection.position_id) for name, _ in protection.open_orders())
-        self._refresh()
+            self._watch.look_at(protection)
 
     def _restore_atr(self, atr: dict[str, Decimal]) -> None:
         self._watch.atr.update(atr)
-        self._refresh()
+        for symbol in atr:
+            self._look_at(symbol)
 
 
 def _smallest(protection: Protection, instrument: Instrument) -> Decimal:

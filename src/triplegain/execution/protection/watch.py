@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import floor_to
 from triplegain.domain.records import CloseReason
 from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.protection.protection import (
+    Closed,
     Exiting,
     LegState,
     Protected,
@@ -20,9 +24,32 @@ from triplegain.execution.protection.protection import (
 )
 from triplegain.execution.protection.trailing import EntryCost, ProtectionSettings
 
+Value = TypeVar("Value", int, Decimal)
+
+
+class Least(Generic[Value]):
+    """The least of the values of many keys; a value that changes costs no look at the others."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Value] = {}
+        self._sorted: list[tuple[Value, str]] = []
+
+    @property
+    def least(self) -> Value | None:
+        return self._sorted[0][0] if self._sorted else None
+
+    def put(self, key: str, value: Value | None) -> None:
+        """The value of `key` from now on; None: it has none."""
+        before = self._of.pop(key, None)
+        if before is not None:
+            del self._sorted[bisect_left(self._sorted, (before, key))]
+        if value is not None:
+            self._of[key] = value
+            insort(self._sorted, (value, key))
+
 
 class PriceWatch:
-    """Targets, trailing stops, break-even moves, and stops that wait for a price; by symbol.
+    """Targets, trailing stops, break-even moves, and stops that wait for a price; by symbol. And what waits for time.
 
     `atr` holds the average true range of each symbol as a fraction of its price, where it is known.
     """
@@ -31,28 +58,33 @@ class PriceWatch:
         self, instruments: Mapping[str, Instrument], positions: KnownPositions, settings: ProtectionSettings
     ) -> None:
         self.atr: dict[str, Decimal] = {}
+        #: Symbols whose `next_price` is another than it was: whoever keeps them takes them out.
+        self.moved: set[str] = set()
         self._instruments = instruments
         self._positions = positions
         self._settings = settings
-        self._lowest: dict[str, Decimal] | None = {}
+        self._times = Least[int]()
+        self._prices = defaultdict[str, Least[Decimal]](Least)
 
-    @property
-    def is_stale(self) -> bool:
-        """Something has changed since `next_price` was last asked for."""
-        return self._lowest is None
+    def look_at(self, protection: Protection) -> None:
+        """It has changed, or is new, or closed."""
+        position_id = protection.position_id
+        is_over = isinstance(protection.stage, Closed)
+        times = () if is_over else due_times(protection, self._settings)
+        self._times.put(position_id, min(times, default=None))
+        lowest = self._prices[protection.symbol]
+        before, prices = lowest.least, self._prices_of(protection) if protection.is_held else ()
+        lowest.put(position_id, min(prices, default=None))
+        if lowest.least != before:
+            self.moved.add(protection.symbol)
 
-    def refresh(self) -> None:
-        """Something has changed: the prices are worked out when they are asked for."""
-        self._lowest = None
+    def next_due_ns(self) -> int | None:
+        """When there is something to do; None if nothing waits for time."""
+        return self._times.least
 
-    def next_price(self, symbol: str, protections: Iterable[Protection]) -> Decimal | None:
+    def next_price(self, symbol: str) -> Decimal | None:
         """The lowest price at which there is something to do; None if no price matters."""
-        if self._lowest is None:
-            self._lowest = {}
-            for protection in protections:
-                for price in self._prices(protection) if protection.is_held else ():
-                    self._lowest[protection.symbol] = min(price, self._lowest.get(protection.symbol, price))
-        return self._lowest.get(symbol)
+        return self._prices[symbol].least
 
     def raised(self, protection: Protection, price: Decimal, last: Decimal | None) -> StopLevel | None:
         """Where the stop goes with the market at `price`; None: it stays. Marks a trailing stop as active.
@@ -82,7 +114,7 @@ class PriceWatch:
             if protection.is_trailing and level is not None:
                 yield StopLevel(level, CloseReason.TRAILING_STOP)
 
-    def _prices(self, protection: Protection) -> Iterator[Decimal]:
+    def _prices_of(self, protection: Protection) -> Iterator[Decimal]:
         """Prices from which on there is something to do for one position."""
         instrument = self._instruments[protection.symbol]
         if protection.target is not None:
