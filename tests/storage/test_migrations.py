@@ -22,18 +22,19 @@ from triplegain.domain.storable import encode
 from triplegain.storage.database import Database
 from triplegain.storage.encoding import batch_row
 from triplegain.storage.errors import MigrationError
-from triplegain.storage.migrations import migrate, read_migrations, schema_status
+from triplegain.storage.migrations import migrate, read_migrations
+from triplegain.storage.server_status import read_server_status
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
 
 async def test_every_migration_applies_from_empty_and_only_once(empty_database_url: str) -> None:
     names = [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
-    before = await schema_status(empty_database_url, MIGRATIONS)
+    before = await read_server_status(empty_database_url)
     assert (before.applied, list(before.pending)) == ((), names)
     assert await migrate(empty_database_url, MIGRATIONS) == names
     assert await migrate(empty_database_url, MIGRATIONS) == []
-    after = await schema_status(empty_database_url, MIGRATIONS)
+    after = await read_server_status(empty_database_url)
     assert (list(after.applied), after.pending, after.timescale) == (names, (), False)
 
 

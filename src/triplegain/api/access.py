@@ -56,14 +56,3 @@ class RequestLimits:
     reads: int = key("reads", 120, AT_LEAST_ONE, "reading")
     trade: int = key("trade", 30, AT_LEAST_ONE, "orders, cancels, closes")
     reset: int = key("reset", 5, AT_LEAST_ONE, "resetting a session")
-
-    def of(self, budget: Budget) -> int:
-        match budget:
-            case Budget.DEFAULT:
-                return self.default
-            case Budget.READS:
-                return self.reads
-            case Budget.TRADE:
-                return self.trade
-            case Budget.RESET:
-                return self.reset

@@ -50,7 +50,7 @@ class Doorkeeper:
             return nobody
         caller, key_hash = await self._authenticated(scope, nobody)
         route = find_route(scope["method"], scope["path"])
-        await self._within(self._requests, (key_hash, route.budget), self._limits.of(route.budget), caller)
+        await self._within(self._requests, (key_hash, route.budget), getattr(self._limits, route.budget), caller)
         if caller.role < route.role:
             await self._record("authorization_denied", caller, _route_told(route))
             raise RefusedError(Code.FORBIDDEN, f"this needs role {route.role.label}, your key is {caller.role.label}")

@@ -6,10 +6,9 @@ import asyncio
 import os
 from pathlib import Path
 
-import asyncpg
-
 from triplegain.storage.binaries import wheel_installation
-from triplegain.storage.errors import DRIVER_ERRORS, StorageError, explain
+from triplegain.storage.database import connected
+from triplegain.storage.errors import StorageError
 
 
 async def backup(url: str, path: Path) -> None:
@@ -35,14 +34,8 @@ async def restore(url: str, path: Path) -> None:
     """Fill an empty database from a backup: all of it or nothing. Raises StorageError if the database has tables."""
     if not path.is_file():
         raise StorageError(f"there is no backup {path}")
-    try:
-        connection = await asyncpg.connect(url)
-        try:
-            tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        finally:
-            await connection.close()
-    except DRIVER_ERRORS as error:
-        raise explain(error, "restoring the backup") from error
+    async with connected(url, "restoring the backup") as connection:
+        tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
     if tables:
         raise StorageError(
             "a backup is restored into an empty database, this one has tables: use a new TRIPLEGAIN_HOME"

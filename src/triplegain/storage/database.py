@@ -86,6 +86,19 @@ class Database:
         return found[0] if found else None
 
 
+@asynccontextmanager
+async def connected(url: str, doing: str, **settings: Any) -> AsyncIterator[Connection]:
+    """A connection of its own for a while. Raises StorageError when the server fails."""
+    try:
+        connection = await asyncpg.connect(url, **settings)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    except DRIVER_ERRORS as error:
+        raise explain(error, doing) from error
+
+
 def _settings() -> dict[str, str]:
     """The name tells whoever finds a session locked which process holds it."""
     return {"application_name": f"triplegain process {os.getpid()}", "timezone": "UTC"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import asyncpg
 
-from triplegain.storage.errors import DRIVER_ERRORS, MigrationError, explain
+from triplegain.storage.database import Connection, connected
+from triplegain.storage.errors import MigrationError
 
 #: Any constant: one migration at a time in a database.
 _LOCK = 7_305_804_402_566_349_676
@@ -30,15 +31,6 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaStatus:
-    """`applied` and `pending` in order of application; `timescale` says whether the extension can be used."""
-
-    applied: tuple[str, ...]
-    pending: tuple[str, ...]
-    timescale: bool
-
-
 def read_migrations(folder: Path, *, timescale: bool) -> list[Migration]:
     """The files to apply, in order. Raises MigrationError if there are none or two carry one number."""
     found = [_read(path, path.name) for path in sorted(folder.glob("[0-9]*.sql"))]
@@ -58,35 +50,13 @@ async def migrate(url: str, folder: Path) -> list[str]:
     Raises MigrationError if an applied file has changed or a file fails (which then has changed nothing), and
     StorageError if the server is away.
     """
-    try:
-        connection = await asyncpg.connect(url, command_timeout=None)
-        try:
-            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-            await connection.execute(_RECORD)
-            return [await _apply(connection, migration) for migration in await _pending(connection, folder)]
-        finally:
-            await connection.close()
-    except DRIVER_ERRORS as error:
-        raise explain(error, "bringing the database up to date") from error
+    async with connected(url, "bringing the database up to date", command_timeout=None) as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute(_RECORD)
+        return [await _apply(connection, migration) for migration in await pending(connection, folder)]
 
 
-async def schema_status(url: str, folder: Path) -> SchemaStatus:
-    """What has been applied and what is missing. Changes nothing."""
-    try:
-        connection = await asyncpg.connect(url)
-        try:
-            applied = await _applied(connection)
-            pending = await _pending(connection, folder)
-            return SchemaStatus(
-                tuple(applied), tuple(migration.name for migration in pending), await timescale_usable(connection)
-            )
-        finally:
-            await connection.close()
-    except DRIVER_ERRORS as error:
-        raise explain(error, "looking at the schema") from error
-
-
-async def timescale_usable(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+async def timescale_usable(connection: Connection) -> bool:
     """Whether TimescaleDB is preloaded: creating the extension without that kills the connection."""
     return bool(
         await connection.fetchval(
@@ -100,32 +70,34 @@ def _read(path: Path, name: str) -> Migration:
     return Migration(name, path.read_text(encoding="utf-8"))
 
 
-async def _applied(connection: asyncpg.Connection[asyncpg.Record]) -> dict[str, str]:
+async def applied(connection: Connection) -> dict[str, str]:
+    """Checksums by name, in order of application."""
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return {}
     rows = await connection.fetch("SELECT name, sha256 FROM schema_migrations ORDER BY applied_at, name")
     return {row["name"]: row["sha256"] for row in rows}
 
 
-async def _pending(connection: asyncpg.Connection[asyncpg.Record], folder: Path) -> list[Migration]:
+async def pending(connection: Connection, folder: Path) -> list[Migration]:
+    """What is missing. Raises MigrationError if an applied file has changed, or the schema is of a newer version."""
     files = read_migrations(folder, timescale=await timescale_usable(connection))
-    applied = await _applied(connection)
+    known = await applied(connection)
     for migration in files:
-        if applied.get(migration.name, migration.sha256) != migration.sha256:
+        if known.get(migration.name, migration.sha256) != migration.sha256:
             raise MigrationError(
                 f"the migration {migration.name} was changed after it had been applied to this database: restore the "
                 "file as it was, and put the change into a new file with the next number"
             )
-    known = {migration.name for migration in files}
-    if unknown := [name for name in applied if name not in known and not name.startswith("timescale/")]:
+    names = {migration.name for migration in files}
+    if unknown := [name for name in known if name not in names and not name.startswith("timescale/")]:
         raise MigrationError(
             f"the database was made by a newer version: it has {', '.join(unknown)}, which is not in {folder}. "
             "Install that version again, or use another TRIPLEGAIN_HOME"
         )
-    return [migration for migration in files if migration.name not in applied]
+    return [migration for migration in files if migration.name not in known]
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> str:
+async def _apply(connection: Connection, migration: Migration) -> str:
     try:
         async with connection.transaction():
             await connection.execute(migration.sql)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import asyncpg
-
 from triplegain import resources
-from triplegain.storage.database import without_password
-from triplegain.storage.errors import DRIVER_ERRORS, explain
-from triplegain.storage.migrations import schema_status
+from triplegain.storage.database import connected, without_password
+from triplegain.storage.migrations import applied, pending, timescale_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +25,17 @@ class ServerStatus:
 
 async def read_server_status(url: str) -> ServerStatus:
     """Changes nothing. Raises StorageError if the server is away, MigrationError if the schema is not ours."""
-    schema = await schema_status(url, resources.migrations_dir())
-    try:
-        connection = await asyncpg.connect(url)
-        try:
-            version = await connection.fetchval("SHOW server_version")
-            size = await connection.fetchval("SELECT pg_database_size(current_database())")
-            sessions: dict[str, int] = {}
-            if await connection.fetchval("SELECT to_regclass('paper_sessions')") is not None:
-                query = "SELECT status::text, count(*) AS n FROM paper_sessions GROUP BY status ORDER BY status"
-                sessions = {row["status"]: row["n"] for row in await connection.fetch(query)}
-        finally:
-            await connection.close()
-    except DRIVER_ERRORS as error:
-        raise explain(error, "looking at the database") from error
-    return ServerStatus(
-        address=without_password(url),
-        version=version,
-        size_bytes=size,
-        timescale=schema.timescale,
-        applied=schema.applied,
-        pending=schema.pending,
-        sessions=sessions,
-    )
+    async with connected(url, "looking at the database") as connection:
+        sessions: dict[str, int] = {}
+        if await connection.fetchval("SELECT to_regclass('paper_sessions')") is not None:
+            query = "SELECT status::text, count(*) AS n FROM paper_sessions GROUP BY status ORDER BY status"
+            sessions = {row["status"]: row["n"] for row in await connection.fetch(query)}
+        return ServerStatus(
+            address=without_password(url),
+            version=await connection.fetchval("SHOW server_version"),
+            size_bytes=await connection.fetchval("SELECT pg_database_size(current_database())"),
+            timescale=await timescale_usable(connection),
+            applied=tuple(await applied(connection)),
+            pending=tuple(each.name for each in await pending(connection, resources.migrations_dir())),
+            sessions=sessions,
+        )
