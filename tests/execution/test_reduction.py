@@ -307,3 +307,72 @@ def test_a_position_without_a_stop_is_reduced_at_market(venue: Venue) -> None:
     venue.deliver()
     assert venue.desk.protection("pos-1").stage == Unprotected()
     assert venue.desk.open_positions()[0].quantity == Decimal(2)
+
+
+def reduce_by(venue: Venue, quantity: str, held: str) -> Any:
+    return venue.desk.reduce_by("pos-1", Decimal(quantity), Decimal(held), CloseReason.MANUAL, venue.now_ns)
+
+
+@pytest.mark.parametrize("filled_meanwhile", ["0.1", "3", "6"])
+def test_a_quantity_stays_that_quantity_while_the_entry_fills_on(venue: Venue, filled_meanwhile: str) -> None:
+    venue.enter("10", stop="90", terms=Limit(Decimal(100)))
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "4", "100")
+    venue.deliver()
+    venue.accept("tg-stop-1")
+    venue.deliver()
+    assert reduce_by(venue, "2", "4") is None
+    venue.fill("tg-entry-1", filled_meanwhile, "100")
+    if filled_meanwhile != "6":
+        venue.finish("tg-entry-1")
+    venue.deliver()
+    left = Decimal(4) + Decimal(filled_meanwhile) - 2
+    # The stop covers what has come, and is then cut to what stays.
+    while (sent := venue.drain_sent()[-1]).startswith("amend tg-stop-1 to "):
+        venue.amended("tg-stop-1", sent.removeprefix("amend tg-stop-1 to "), "90")
+        venue.deliver()
+    assert sent.replace("2.0", "2") == "tg-exit-1: sell 2 market"
+    venue.accept("tg-exit-1")
+    venue.fill("tg-exit-1", "2", "110")
+    venue.deliver()
+    (position,) = venue.desk.open_positions()
+    assert (position.quantity, venue.desk.protection("pos-1").reduction) == (left, None)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"), [("9.8", "what stays, 0.2 BTC, is below"), ("10", "sell less"), ("0.4", "minimum 0.5")]
+)
+def test_a_quantity_that_would_leave_too_little_closes_nothing(venue: Venue, quantity: str, words: str) -> None:
+    venue.protected()
+    refused = reduce_by(venue, quantity, "10")
+    assert words in refused.reason
+    venue.wait(10)
+    assert venue.drain_sent() == [] and kinds(venue) == []
+
+
+def test_of_a_stop_that_fires_meanwhile_no_more_is_sold_than_was_asked_for(venue: Venue) -> None:
+    """4 of 10 are to be sold; the stop sells 5.8 before it is cut. Of the 4.2 that are left 0.2 could not stay."""
+    venue.protected()
+    venue.drain_sent()
+    assert reduce_by(venue, "4", "10") is None
+    venue.trigger("tg-stop-1", "90")
+    venue.fill("tg-stop-1", "6", "90")
+    venue.finish("tg-stop-1")
+    venue.deliver()
+    venue.wait(5)
+    sold = [each for each in venue.drain_sent() if each.startswith("tg-exit")]
+    assert sold == ["tg-exit-1: sell 4 market"]  # the stop's way out, and nothing beside it
+
+
+def test_a_breaker_halves_what_a_quantity_leaves(venue: Venue) -> None:
+    venue.enter("10", stop="90", terms=Limit(Decimal(100)))
+    venue.accept("tg-entry-1")
+    venue.fill("tg-entry-1", "8", "100")
+    venue.deliver()
+    venue.accept("tg-stop-1")
+    venue.deliver()
+    assert reduce_by(venue, "2", "8") is None
+    assert reduce(venue, "0.5", CloseReason.BREAKER)
+    venue.finish("tg-entry-1")
+    venue.deliver()
+    assert venue.drain_sent()[-1] == "amend tg-stop-1 to 3"  # 8 - 2 = 6, of which half stays

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal, localcontext
+from decimal import Decimal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAmended
 from triplegain.domain.ids import Family, Origin, is_reserved, own_id
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import text
+from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import AmendRequest, OrderRequest, Side, TimeInForce
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent
@@ -207,7 +207,7 @@ class OrderManager:
     def reduce_by(
         self, position_id: str, quantity: Decimal, held: Decimal, reason: CloseReason, now_ns: int
     ) -> Refusal | None:
-        """Sell so much of the `held` coins of an open position, as `reduce`; why not, where it cannot be."""
+        """Sell so much of the `held` coins of an open position, and no more whatever fills meanwhile; or why not."""
         protection = self._protections.get(position_id)
         if protection is None or protection.is_leaving or protection.reduction is not None:
             return Refusal(Code.NOT_NOW, f"{position_id} is on its way out, or a part of it is")
@@ -217,9 +217,11 @@ class OrderManager:
             return _no(f"{position_id} holds {text(held)} {base}: close all of it, or sell less")
         if part < instrument.quantity_min:
             return _no(f"{text(part)} {base} is below {protection.symbol}'s minimum {text(instrument.quantity_min)}")
-        # Above the exact fraction by so little that cutting to the lot gives the part again.
-        if not self.reduce(position_id, _fraction(part, held), reason, now_ns):
-            return _no(f"{text(part)} {base} is below {protection.symbol}'s minimum cost")
+        if (stays := EXACT.subtract(held, part)) < instrument.quantity_min:
+            words = f"what stays, {text(stays)} {base}, is below {protection.symbol}'s minimum"
+            return _no(f"{words} {text(instrument.quantity_min)}: close all of it, or sell less")
+        if not self._protections.reduce(position_id, Decimal(0), reason, now_ns, part):
+            return _no(f"{text(part)} {base}, or what would stay, is below {protection.symbol}'s minimum cost")
         return None
 
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
@@ -413,12 +415,6 @@ def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal |
     for price in (stop, target):
         if price is not None:
             instrument.ticks(price)
-
-
-def _fraction(part: Decimal, whole: Decimal) -> Decimal:
-    """Rounded up where no quantity of lots can tell."""
-    with localcontext(prec=60):
-        return (part / whole).quantize(Decimal("1e-20"), ROUND_UP)
 
 
 def _check_fraction(fraction: Decimal) -> None:

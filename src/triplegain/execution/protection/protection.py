@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind
@@ -137,7 +137,8 @@ Stage = Entering | Unprotected | PendingStop | Protected | Exiting | Selling | C
 
 
 class PartialExit(Struct, frozen=True):
-    """A part of the position is to be sold; `remaining` is the fraction of `base` that stays.
+    """A part of the position is to be sold: of `base` first a `quantity` where one was asked for, and of the rest the
+    fraction `remaining` stays.
 
     `base` is a quantity; None: what is held once the entry buys no more. `keep`: what stays in coins, None until it
     is known. `exit_id` sells at the moment; without it the next try is at `retry_at_ns`, and until then the stop
@@ -151,6 +152,12 @@ class PartialExit(Struct, frozen=True):
     exit_id: str | None = None
     retry_at_ns: int = 0
     failures: int = 0
+    quantity: Decimal | UnsetType = UNSET
+
+    @property
+    def is_bounded(self) -> bool:
+        """No more may be sold than the quantity that was asked for."""
+        return self.quantity is not UNSET and self.remaining == 1
 
     def failed(self, now_ns: int, retry_ns: int) -> PartialExit:
         """Tried in vain: again after a pause."""
@@ -276,18 +283,21 @@ class Protection(Struct):
             self.stage = Entering()
         return True
 
-    def reduce(self, fraction: Decimal, reason: CloseReason) -> bool:
-        """Want a fraction of the position, or of what an unfinished reduction leaves of it, sold. The entry ends."""
+    def reduce(self, fraction: Decimal, reason: CloseReason, quantity: Decimal | UnsetType = UNSET) -> bool:
+        """Want a fraction of the position, or of what an unfinished reduction leaves of it, sold; or, where there is
+        none, this quantity. The entry ends."""
         if self.is_leaving:
             return False
         self.buys_no_more = True
         remaining, earlier = 1 - fraction, self.reduction
         if earlier is None:
-            self.reduction = PartialExit(reason, remaining)
+            self.reduction = PartialExit(reason, remaining, quantity=quantity)
         elif earlier.keep is None:
             self.reduction = replace(earlier, reason=reason, remaining=earlier.remaining * remaining)
         else:
-            self.reduction = replace(earlier, reason=reason, remaining=remaining, base=earlier.keep, keep=None)
+            self.reduction = replace(
+                earlier, reason=reason, remaining=remaining, base=earlier.keep, keep=None, quantity=UNSET
+            )
         return True
 
     # -- what the venue answers ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import assert_never
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
@@ -172,10 +172,17 @@ class Protections:
         self._go_on(protection, now_ns)
         return True
 
-    def reduce(self, position_id: str, fraction: Decimal, reason: CloseReason, now_ns: int) -> bool:
+    def reduce(
+        self,
+        position_id: str,
+        fraction: Decimal,
+        reason: CloseReason,
+        now_ns: int,
+        quantity: Decimal | UnsetType = UNSET,
+    ) -> bool:
         """Sell a part. False if the position is not there, leaving, or the part is too small to be sold."""
         protection = self._protections.get(position_id)
-        if protection is None or not protection.reduce(fraction, reason):
+        if protection is None or not protection.reduce(fraction, reason, quantity):
             return False
         self._go_on(protection, now_ns)
         return protection.is_leaving or protection.reduction is not None
@@ -422,8 +429,12 @@ class Protections:
     ) -> bool:
         base = quantity if reduction.base is None else reduction.base
         lot = self._instruments[protection.symbol].lot
-        part = floor_to(EXACT.multiply(base, 1 - reduction.remaining), lot)
+        asked = Decimal(0) if isinstance(reduction.quantity, UnsetType) else min(reduction.quantity, base)
+        stays = EXACT.multiply(EXACT.subtract(base, asked), reduction.remaining)
+        part = floor_to(EXACT.subtract(base, stays), lot)
         keep = EXACT.subtract(base, part)
+        if reduction.is_bounded and 0 < keep < smallest:
+            return self._keep_all(protection, part, now_ns, "would leave less than the exchange's minimum")
         if keep < smallest:
             words = "what was to stay is below the exchange's minimum; the position is being closed whole"
             self._alert(protection, AlertKind.CLOSED_WHOLE, words, now_ns)
@@ -437,11 +448,17 @@ class Protections:
             return self._keep_all(protection, part, now_ns)
         return True
 
-    def _keep_all(self, protection: Protection, unsold: Decimal | None, now_ns: int) -> bool:
-        """The reduction ends. `unsold` is what was to be sold and is too small for the venue; None: it is done."""
+    def _keep_all(
+        self,
+        protection: Protection,
+        unsold: Decimal | None,
+        now_ns: int,
+        why: str = "is below the exchange's minimum",
+    ) -> bool:
+        """The reduction ends. `unsold` is what was to be sold and cannot be, and `why`; None: it is done."""
         if unsold is not None:
             base = self._instruments[protection.symbol].base
-            words = f"{text(unsold)} {base} to be sold is below the exchange's minimum; it is kept"
+            words = f"{text(unsold)} {base} to be sold {why}; it is kept"
             self._alert(protection, AlertKind.NOT_REDUCED, words, now_ns)
         protection.reduction = None
         return True
