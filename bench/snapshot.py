@@ -24,7 +24,9 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Candle, CandleClosed, PastCandles
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.market.indicators.indicator import CandleColumns, bar_of
+from triplegain.market.candles.candle_series import CandleHistory
+from triplegain.market.candles.timeframe import TIMEFRAMES
+from triplegain.market.indicators.indicator import bar_of
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookLevels
@@ -86,7 +88,10 @@ def shot(view: MarketView, instrument: Instrument, last: Candle, now_ns: int, mo
 
 def indicators(candles: list[Candle]) -> dict[str, float]:
     suite = IndicatorSuite(IndicatorSettings())
-    thousand = CandleColumns.of(candles[:1000])
+    history = CandleHistory("", TIMEFRAMES["1m"], 1000)
+    for candle in candles[:1000]:
+        history.append(candle)
+    thousand = history.columns()
     batch = median(timed(lambda: suite.open(thousand)) for _ in range(30))
     stream = suite.open(thousand)
     bars = [bar_of(each) for each in candles[1000:4000]]

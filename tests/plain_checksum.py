@@ -7,4 +7,4 @@ from triplegain.venues.kraken.book import CHECKED_LEVELS, checksum_of
 
 
 def book_checksum(book: DepthBook) -> int:
-    return checksum_of(*book.best(CHECKED_LEVELS))
+    return checksum_of(*(side[:CHECKED_LEVELS] for side in book.levels()))

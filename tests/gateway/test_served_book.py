@@ -52,7 +52,7 @@ def test_a_client_follows_any_uncrossed_book_through_messages_of_one_side_that_n
             if told:
                 assert change.checksum == book_checksum(client)
         assert (served.bids.sizes, served.asks.sizes) == (every.bids, every.asks)
-        assert client.best(DEPTH) == every.best(DEPTH)
+        assert client.levels() == tuple(side[:DEPTH] for side in every.levels())
 
 
 def test_the_side_that_gives_way_goes_first() -> None:

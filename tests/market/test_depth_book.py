@@ -24,7 +24,7 @@ def test_a_level_pushed_out_of_the_depth_is_forgotten_without_a_delete() -> None
 def test_levels_of_one_message_apply_in_order() -> None:
     book = _book()
     book.apply(((100, 0), (100, 4)), ())
-    assert book.best(1) == ([(100, 4)], [(101, 1)])
+    assert [side[0] for side in book.levels()] == [(100, 4), (101, 1)]
 
 
 def test_the_best_prices_follow_deletes_and_better_levels() -> None:

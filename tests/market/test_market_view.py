@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.market.indicators.recorded import BTC_USDT, XRP_BTC, between, candles_of
+from tests.market.indicators.recorded import BTC_USDT, XRP_BTC, between, candles_of, columns_of
 from tests.market.timeframes.market_steps import DAY, HOUR, MINUTE, candle, trade
 from tests.market.viewed_market import (
     BINANCE_BTC,
@@ -39,7 +39,7 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.market.indicators.indicator import CandleColumns, Unit
+from triplegain.market.indicators.indicator import Unit
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.frame import trend
@@ -89,7 +89,7 @@ def test_candles_and_indicators_are_those_of_the_recording(crashed: MarketView, 
     suite = IndicatorSuite(IndicatorSettings())
     kept = crashed.candles("BTC/USDT", "1m")
     assert 2048 <= len(kept) < 4096
-    for name, value in suite.open(CandleColumns.of(kept)).reading().items():
+    for name, value in suite.open(columns_of(kept)).reading().items():
         there = minute.indicators[name]
         scale = {Unit.PRICE: 0.01, Unit.QUANTITY: 1e-8}.get(suite.units[name], 1)
         assert value is not None and there == pytest.approx(value * scale, rel=1e-7, abs=5.1e-5), name

@@ -115,7 +115,7 @@ def test_a_price_alone_is_fresh_for_a_minute(prices: PaperPriceSource) -> None:
 async def test_the_chain_is_feed_then_historical_then_mock() -> None:
     stored = _Stored(_quote(last="50", bid=None, ask=None, at=NOW - 30 * SECOND_NS, source=QuoteSource.HISTORICAL))
     mock = MockPriceSource({BTC: Decimal("7")})
-    prices = PaperPriceSource(QuoteSource.REPLAY, {BTC: MarketDepth.BOOK}, historical=stored, mock=mock)
+    prices = PaperPriceSource(QuoteSource.REPLAY, {BTC: MarketDepth.BOOK}, historical=stored.latest, mock=mock)
     prices.update_price(_quote(at=NOW - 20 * SECOND_NS))
 
     async def source(now_ns: int) -> QuoteSource | None:
@@ -131,7 +131,7 @@ async def test_the_chain_is_feed_then_historical_then_mock() -> None:
 
 async def test_what_is_stored_is_seen_once_it_was_looked_up() -> None:
     stored = _Stored(_quote(source=QuoteSource.HISTORICAL))
-    prices = PaperPriceSource(historical=stored)
+    prices = PaperPriceSource(historical=stored.latest)
     before = prices.quote(BTC, NOW)
     await prices.look_up(BTC, NOW)
     await prices.look_up(BTC, NOW)

@@ -36,7 +36,7 @@ async def look_up_prices(current: Callable[[], TradingSession], history: MarketH
     while True:
         session = current()
         chain = session.prices.chain
-        chain.historical = stored
+        chain.historical = stored.latest
         for symbol in session.exchange.markets:
             try:
                 await chain.look_up(symbol, session.now_ns)

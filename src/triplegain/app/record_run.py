@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from triplegain.app.feeds import parse_duration_ns
 from triplegain.app.live_market import feed_settings, why_away
@@ -47,13 +48,11 @@ class RecordView:
     problem: str
 
 
-class Watcher(Protocol):
-    """Whoever is told how it goes."""
-
-    def update(self, view: RecordView) -> None: ...
+#: Is told how it goes.
+Watch = Callable[[RecordView], None]
 
 
-async def run_record(options: RecordOptions, config: Config, home: Path, watcher: Watcher) -> dict[str, Any]:
+async def run_record(options: RecordOptions, config: Config, home: Path, watch: Watch) -> dict[str, Any]:
     """Record until Ctrl-C or the end of the duration; the summary that `record --json` prints.
 
     Raises FeedError when Kraken does not answer, RecordingError when nothing can be recorded where it should be,
@@ -76,7 +75,7 @@ async def run_record(options: RecordOptions, config: Config, home: Path, watcher
         feed = await open_kraken_feed(feed_options, SteadyClock(), recorder.take)
         run = RecordRun(feed, recorder, SteadyClock())
         try:
-            await run.follow(duration_ns, watcher)
+            await run.follow(duration_ns, watch)
         finally:
             await feed.aclose()
     finally:
@@ -101,7 +100,7 @@ class RecordRun:
     def stop(self) -> None:
         self._stop.set()
 
-    async def follow(self, duration_ns: int | None, watcher: Watcher) -> None:
+    async def follow(self, duration_ns: int | None, watch: Watch) -> None:
         """Until `stop`, SIGINT or SIGTERM, the end of the duration, or a problem of the recording."""
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM)
@@ -112,7 +111,7 @@ class RecordRun:
         try:
             while not self._is_over(duration_ns) and not following.done():
                 await asyncio.wait({following, stopped}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-                watcher.update(self.view())
+                watch(self.view())
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)

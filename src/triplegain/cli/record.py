@@ -41,7 +41,7 @@ def record(
 
     options = RecordOptions(_symbols(instruments), to, duration, _depth(depth))
     with RecordLine(Console(stderr=as_json)) as line:
-        summary = asyncio.run(run_record(options, load_config(), home_dir(), line))
+        summary = asyncio.run(run_record(options, load_config(), home_dir(), line.update))
     if as_json:
         print(json.dumps(summary, separators=(", ", ": ")))
     elif not summary["problem"]:

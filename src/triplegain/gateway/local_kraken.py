@@ -17,7 +17,7 @@ from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.fault_desk import ControlDesk, FaultDesk, FaultSchedule
 from triplegain.gateway.faults import FaultKind
 from triplegain.gateway.pacing import Player, ServingSettings
-from triplegain.gateway.requests import RequestDesk, RestDesk
+from triplegain.gateway.requests import DENIED, RequestDesk, RestDesk
 from triplegain.gateway.venue import Venue
 from triplegain.market.feed import Feed, FeedError
 from triplegain.venues.kraken.feed_line import DownLine, FrameLine, ReplyLine, write_line
@@ -161,7 +161,7 @@ class LocalKraken:
         return self._reply(request, reply)
 
     async def _private(self, request: web.Request) -> web.Response:
-        return self._reply(request, self._rest.on_private())
+        return self._reply(request, DENIED)
 
     def _reply(self, request: web.Request, reply: bytes) -> web.Response:
         if self._on_sent is not None:

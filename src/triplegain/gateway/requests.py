@@ -221,6 +221,7 @@ _PRICE_PLACES = 5
 #: Sizes of Depth have three places.
 _DEPTH_PLACES = 3
 
+DENIED = write_errors(["EGeneral:Permission denied"])
 _INVALID = write_errors(["EGeneral:Invalid arguments"])
 _UNKNOWN_PAIR = write_errors(["EQuery:Unknown asset pair"])
 
@@ -234,9 +235,6 @@ class RestDesk:
         for symbol, market in venue.markets.items():
             names = (symbol, kraken_symbol(symbol), kraken_altname(symbol), pair_id(symbol), symbol.replace("/", ""))
             self._markets |= dict.fromkeys(names, market)
-
-    def on_private(self) -> bytes:
-        return write_errors(["EGeneral:Permission denied"])
 
     def on_public(self, method: str, query: Mapping[str, str]) -> bytes:
         """The reply to `/0/public/{method}`."""

@@ -89,9 +89,3 @@ class DepthBook:
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """Bids from high to low and asks from low to high."""
         return tuple(sorted(self.bids.items(), reverse=True)), tuple(sorted(self.asks.items()))
-
-    def best(self, count: int) -> tuple[list[Level], list[Level]]:
-        """The `count` best bids and asks, best first."""
-        bids = sorted(self.bids, reverse=True)[:count]
-        asks = sorted(self.asks)[:count]
-        return [(price, self.bids[price]) for price in bids], [(price, self.asks[price]) for price in asks]

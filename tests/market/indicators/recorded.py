@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from triplegain.domain.market import Candle, CandleClosed
 from triplegain.feeds.captures.replay import recognise
 from triplegain.market.feed import CaptureError
+from triplegain.market.indicators.indicator import CandleColumns, bar_of
 from triplegain.market.timestamps import csv_time_ns
 
 MINUTE_NS = 60 * 10**9
@@ -31,3 +35,10 @@ def between(candles: tuple[Candle, ...], start: str, end: str) -> list[Candle]:
     """Those that open from `start` on and before `end`."""
     first, last = csv_time_ns(start), csv_time_ns(end)
     return [candle for candle in candles if first <= candle.open_time_ns < last]
+
+
+def columns_of(candles: Sequence[Candle]) -> CandleColumns:
+    """Of at least one candle."""
+    times, *numbers = zip(*(bar_of(candle) for candle in candles), strict=True)
+    columns = (np.array(column, dtype=np.float64) for column in numbers)
+    return CandleColumns(candles[0].length_ns, np.array(times, dtype=np.int64), *columns)

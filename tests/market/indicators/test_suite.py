@@ -23,10 +23,11 @@ from tests.market.indicators.recorded import (
     XRP_USDT,
     between,
     candles_of,
+    columns_of,
 )
 
 from triplegain.domain.market import Candle
-from triplegain.market.indicators.indicator import Array, CandleColumns
+from triplegain.market.indicators.indicator import Array
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 
@@ -51,9 +52,9 @@ def crash(request: pytest.FixtureRequest, captures: Path) -> list[Candle]:
 
 def _table(candles: Sequence[Candle]) -> dict[str, Array]:
     """Every indicator at every candle, NaN where there is none; candle by candle from the first."""
-    stream = SUITE.open(CandleColumns.of(candles[:1]))
+    stream = SUITE.open(columns_of(candles[:1]))
     readings = [stream.reading()]
-    for bar in CandleColumns.of(candles).bars()[1:]:
+    for bar in columns_of(candles).bars()[1:]:
         stream.update(bar)
         readings.append(stream.reading())
     return {name: np.array([each[name] for each in readings], dtype=np.float64) for name in SUITE.names}
@@ -79,7 +80,7 @@ def test_every_indicator_is_what_its_definition_says(crash: list[Candle]) -> Non
 
 
 def test_every_indicator_of_talib_is_what_talib_says(crash: list[Candle]) -> None:
-    columns = CandleColumns.of(crash)
+    columns = columns_of(crash)
     high, low, close, volume = columns.high, columns.low, columns.close, columns.volume
     talibs: dict[str, Any] = {f"ema_{n}": talib.EMA(close, n) for n in (9, 21, 50, 200)}
     talibs |= {f"sma_{n}": talib.SMA(close, n) for n in (20, 50, 200)}
@@ -104,12 +105,12 @@ def test_every_indicator_of_talib_is_what_talib_says(crash: list[Candle]) -> Non
 @pytest.mark.parametrize("stop", [1, 2, 9, 14, 15, 20, 28, 33, 34, 199, 200, 201, 1000])
 def test_a_stream_opened_anew_on_the_stored_candles_goes_on_with_the_same_bits(stop: int, captures: Path) -> None:
     candles = between(candles_of(captures / XRP_BTC), "2021-05-19 00:00:00", "2021-05-20 00:00:00")
-    whole = SUITE.open(CandleColumns.of(candles[:1]))
-    columns = CandleColumns.of(candles)
+    whole = SUITE.open(columns_of(candles[:1]))
+    columns = columns_of(candles)
     bars = columns.bars()
     for bar in bars[1:stop]:
         whole.update(bar)
-    anew = SUITE.open(CandleColumns.of(candles[:stop]))
+    anew = SUITE.open(columns_of(candles[:stop]))
     assert anew.reading() == whole.reading()
     for bar in bars[stop : stop + 300]:
         whole.update(bar)
@@ -119,10 +120,10 @@ def test_a_stream_opened_anew_on_the_stored_candles_goes_on_with_the_same_bits(s
 
 def test_how_much_history_makes_averages_forget_where_they_began(captures: Path) -> None:
     candles = between(candles_of(captures / BTC_USDT), "2021-05-16 00:00:00", "2021-05-19 13:00:00")
-    exact = SUITE.open(CandleColumns.of(candles)).reading()
+    exact = SUITE.open(columns_of(candles)).reading()
 
     def off_by(name: str, count: int) -> float:
-        shorter, longer = SUITE.open(CandleColumns.of(candles[-count:])).reading()[name], exact[name]
+        shorter, longer = SUITE.open(columns_of(candles[-count:])).reading()[name], exact[name]
         assert shorter is not None and longer is not None
         return abs(shorter / longer - 1)
 
@@ -134,7 +135,7 @@ def test_how_much_history_makes_averages_forget_where_they_began(captures: Path)
 
 
 def test_a_thousand_candles_take_less_than_fifty_milliseconds(captures: Path) -> None:
-    columns = CandleColumns.of(candles_of(captures / BTC_USDT)[:1000])
+    columns = columns_of(candles_of(captures / BTC_USDT)[:1000])
     began = time.perf_counter()
     SUITE.open(columns)
     assert time.perf_counter() - began < 0.05
@@ -171,10 +172,10 @@ def test_any_market_gives_finite_numbers_or_nothing_and_the_same_both_ways(
     candles = [_candle(number, length_ns, prices, volume) for number, (prices, volume) in enumerate(market)]
     if not candles:
         return
-    columns = CandleColumns.of(candles)
+    columns = columns_of(candles)
     table = _table(candles)
     assert all(not np.isinf(values).any() and len(values) == len(candles) for values in table.values())
-    stream = SUITE.open(columns.since(0) if len(candles) <= stop else CandleColumns.of(candles[:stop]))
+    stream = SUITE.open(columns.since(0) if len(candles) <= stop else columns_of(candles[:stop]))
     for row, bar in enumerate(columns.bars()):
         if row >= stop:
             stream.update(bar)
@@ -220,7 +221,7 @@ _CANDLES_OF = {
 
 
 def test_a_market_that_stands_still_is_neutral_or_unknown_and_never_extreme() -> None:
-    still = SUITE.open(CandleColumns.of([_candle(n, MINUTE_NS, (500,) * 4, 0) for n in range(300)])).reading()
+    still = SUITE.open(columns_of([_candle(n, MINUTE_NS, (500,) * 4, 0) for n in range(300)])).reading()
     assert {name for name, value in still.items() if value is None} == {"squeeze", "choppiness", "vwap", "volume_ratio"}
     assert (still["rsi"], still["stochastic_rsi_k"], still["stochastic_rsi_d"]) == (50, 50, 50)
     assert (still["macd_histogram"], still["atr"], still["adx"], still["roc_pct"]) == (0, 0, 0, 0)
@@ -230,14 +231,14 @@ def test_a_market_that_stands_still_is_neutral_or_unknown_and_never_extreme() ->
 def test_a_market_that_has_come_to_rest_is_neutral_though_talib_says_100() -> None:
     prices = [500] * 20 + [501] * 14 + [501]
     candles = [_candle(n, MINUTE_NS, (price,) * 4, 0) for n, price in enumerate(prices)]
-    assert talib.RSI(CandleColumns.of(candles).close, 14)[-1] == 100
+    assert talib.RSI(columns_of(candles).close, 14)[-1] == 100
     # The 14 changes up to the one before last hold the step of candle 20, those of the last do not.
     assert _table(candles)["rsi"][-2:].tolist() == [100, 50]
 
 
 def test_a_cheap_pair_keeps_its_digits(captures: Path) -> None:
     candles = between(candles_of(captures / XRP_BTC), "2021-05-19 11:00:00", "2021-05-19 14:00:00")
-    reading = SUITE.open(CandleColumns.of(candles)).reading()
+    reading = SUITE.open(columns_of(candles)).reading()
     for name in ("atr", "macd", "macd_signal", "macd_histogram"):
         value = reading[name]
         # A tick is 0.00000001 BTC: six decimals would show 0 for all of them.

@@ -3,13 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.market.indicators.recorded import BTC_USDT, candles_of
+from tests.market.indicators.recorded import BTC_USDT, candles_of, columns_of
 from tests.market.timeframes.market_steps import DAY, MINUTE, SYMBOL, candle, flat
 
 from triplegain.domain.market import Candle
 from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.candles.timeframe import TIMEFRAMES
-from triplegain.market.indicators.indicator import CandleColumns
 from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.indicators.suite import IndicatorSuite
 
@@ -34,7 +33,7 @@ def test_the_reading_is_the_same_however_often_one_asks(captures: Path, asked_ev
             series.reading()
     kept = list(series.history)
     assert 256 <= len(kept) < 512
-    assert series.reading() == SUITE.open(CandleColumns.of(kept)).reading()
+    assert series.reading() == SUITE.open(columns_of(kept)).reading()
 
 
 @pytest.mark.parametrize("away", [1, 100, 700])

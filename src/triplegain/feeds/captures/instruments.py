@@ -48,12 +48,6 @@ _KNOWN: tuple[Instrument, ...] = (
 )
 
 
-def known_instruments(symbol: str, venue: str) -> tuple[Instrument, ...]:
-    """Every known instrument of that symbol, those of `venue` first."""
-    found = [instrument for instrument in _KNOWN if instrument.symbol == symbol]
-    return tuple(sorted(found, key=lambda instrument: instrument.venue != venue))
-
-
 def capture_instrument(symbol: str, venue: str = "kraken", prices: Sequence[str] = ()) -> Instrument:
     """The instrument of a capture.
 
@@ -61,7 +55,8 @@ def capture_instrument(symbol: str, venue: str = "kraken", prices: Sequence[str]
     between ticks: the first candidate that fits most of them, so that one bad price decides nothing.
     Raises InvalidValueError for an unknown symbol.
     """
-    candidates = known_instruments(symbol, venue)
+    found = [instrument for instrument in _KNOWN if instrument.symbol == symbol]
+    candidates = sorted(found, key=lambda instrument: instrument.venue != venue)
     if not candidates:
         known = ", ".join(sorted({instrument.symbol for instrument in _KNOWN}))
         raise InvalidValueError(f"tick and lot of {symbol} are not known; known are {known}")

@@ -150,9 +150,11 @@ class KrakenCapture:
         return {}
 
     def _records(self) -> Iterator[_Record]:
-        return self._document_records() if self.format == JSON_FORMAT else self._line_records()
-
-    def _document_records(self) -> Iterator[_Record]:
+        if self.format == FRAMES_FORMAT:
+            for number, line in enumerate(self._lines(), 1):
+                if line.dir == "rx" and line.frame:
+                    yield number, bytes(line.frame), line.rx_ns
+            return
         try:
             # Without blanks, as the exchange writes: what begins like a book is read in one go.
             document = _document.decode(msgspec.json.format(self.paths[0].read_bytes(), indent=-1))
@@ -160,11 +162,6 @@ class KrakenCapture:
             raise CaptureError(self.paths[0], f"is not whole JSON ({error}); get the file again") from error
         for number, frame in enumerate((document.init, *document.updates), 1):
             yield number, bytes(frame), 0
-
-    def _line_records(self) -> Iterator[_Record]:
-        for number, line in enumerate(self._lines(), 1):
-            if line.dir == "rx" and line.frame:
-                yield number, bytes(line.frame), line.rx_ns
 
     def _lines(self) -> Iterator[_Line]:
         for number, text in lines(self.paths[0]):

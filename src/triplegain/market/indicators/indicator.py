@@ -42,15 +42,6 @@ class CandleColumns:
     close: Array
     volume: Array
 
-    @classmethod
-    def of(cls, candles: Sequence[Candle]) -> CandleColumns:
-        """Of at least one candle."""
-        rows = [bar_of(candle) for candle in candles]
-        times = np.array([row.open_time_ns for row in rows], dtype=np.int64)
-        numbers = np.array([row[1:] for row in rows], dtype=np.float64)
-        high, low, close, volume = (np.ascontiguousarray(column) for column in numbers.T)
-        return cls(candles[0].length_ns, times, high, low, close, volume)
-
     def __len__(self) -> int:
         return len(self.close)
 

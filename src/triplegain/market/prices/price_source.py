@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from decimal import Decimal
-from typing import Protocol
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
@@ -98,13 +97,8 @@ class MockPriceSource:
 _log = logging.getLogger(__name__)
 
 
-class HistoricalPrices(Protocol):
-    """Stored candles and trades, read without blocking the event loop."""
-
-    async def latest(self, symbol: str, now_ns: int) -> Quote | None:
-        """The last stored price not after that market time, source HISTORICAL."""
-        ...
-
+#: The last stored price of a symbol not after a market time, read without blocking the event loop.
+HistoricalPrices = Callable[[str, int], Awaitable[Quote | None]]
 
 #: The last quote of each symbol, and how the feed is.
 PricesSeen = tuple[dict[str, Quote], FeedHealth]
@@ -172,7 +166,7 @@ class PaperPriceSource:
     async def look_up(self, symbol: str, now_ns: int) -> None:
         """Read the stored price of a market for which nothing fresh is known."""
         if self.historical is not None and self._fresh(symbol, now_ns) is None:
-            self._keep(await self.historical.latest(symbol, now_ns), now_ns)
+            self._keep(await self.historical(symbol, now_ns), now_ns)
 
     def _fresh(self, symbol: str, now_ns: int) -> Quote | None:
         quote = self._quotes.get(symbol)

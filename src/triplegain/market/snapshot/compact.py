@@ -46,7 +46,8 @@ def compact(snapshot: Snapshot, token_budget: int) -> str:
     InvalidValueError if the budget does not even hold them.
     """
     head = _head(snapshot)
-    frames = [snapshot.timeframes[name].closed for name in _primary_first(snapshot)]
+    primary_first = sorted(snapshot.timeframes, key=lambda name: name != snapshot.primary)
+    frames = [snapshot.timeframes[name].closed for name in primary_first]
     table = _table(frames)
     costs = [[tokens_at_most(row) + 1 for row in frame.brief_rows] for frame in frames]
     left = token_budget - tokens_at_most(_joined(head, table, [(frame, 0) for frame in frames])) - _COUNT_TOKENS
@@ -56,7 +57,7 @@ def compact(snapshot: Snapshot, token_budget: int) -> str:
             return _joined(head, table, list(zip(frames, kept, strict=True)))
     fewer = list(frames)
     while fewer:
-        fewer.remove(min(fewer, key=lambda each: (each.timeframe == snapshot.primary, _length_ns(each))))
+        fewer.remove(min(fewer, key=lambda each: (each.timeframe == snapshot.primary, each.candles[-1].length_ns)))
         written = _joined(head, _table(fewer), [(frame, 0) for frame in frames])
         if tokens_at_most(written) <= token_budget:
             return written
@@ -67,23 +68,12 @@ def compact(snapshot: Snapshot, token_budget: int) -> str:
     )
 
 
-def _primary_first(snapshot: Snapshot) -> list[str]:
-    return sorted(snapshot.timeframes, key=lambda name: name != snapshot.primary)
-
-
-def _length_ns(frame: ClosedFrame) -> int:
-    return frame.candles[-1].length_ns
-
-
 def _joined(head: str, table: str, frames: Sequence[tuple[ClosedFrame, int]]) -> str:
     shown = sum(keep for _, keep in frames)
     known = sum(len(frame.candles) for frame, _ in frames)
-    rows = ",".join(f'"{frame.timeframe}":[{",".join(_latest(frame, keep))}]' for frame, keep in frames)
+    latest = [(frame.timeframe, frame.brief_rows[len(frame.brief_rows) - keep :]) for frame, keep in frames]
+    rows = ",".join(f'"{name}":[{",".join(kept)}]' for name, kept in latest)
     return f'{{{head},"candles_shown":"{shown} of {known}","indicators":{table},"ohlcv":{{{rows}}}}}'
-
-
-def _latest(frame: ClosedFrame, keep: int) -> Sequence[str]:
-    return frame.brief_rows[len(frame.brief_rows) - keep :]
 
 
 def _table(frames: Sequence[ClosedFrame]) -> str:
