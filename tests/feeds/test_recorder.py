@@ -19,10 +19,9 @@ from triplegain.feeds.recording import recorder as recorder_module
 from triplegain.feeds.recording import writer as recording_writer
 from triplegain.feeds.recording.folder import RecordingError, load_manifest
 from triplegain.feeds.recording.manifest import Manifest, read_manifest
-from triplegain.feeds.recording.reader import FileReader, read_header
+from triplegain.feeds.recording.recorded_file import FileReader, read_header, scan_file
 from triplegain.feeds.recording.recorder import Recorder
 from triplegain.feeds.recording.settings import RecorderSettings
-from triplegain.feeds.recording.tally import scan_file
 from triplegain.feeds.recording.writer import RecordingFile
 from triplegain.venues.kraken.feed_line import FeedLine, FrameLine, write_line
 

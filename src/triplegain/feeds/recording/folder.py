@@ -25,9 +25,8 @@ from triplegain.feeds.recording.manifest import (
     read_manifest,
     write_manifest,
 )
-from triplegain.feeds.recording.reader import FileReader, read_header
+from triplegain.feeds.recording.recorded_file import FileReader, read_header, scan_file
 from triplegain.feeds.recording.settings import MEGABYTE
-from triplegain.feeds.recording.tally import scan_file
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.venues.kraken.feed_line import ReplyLine, read_line
 from triplegain.venues.kraken.pairs import instruments_of

@@ -20,10 +20,9 @@ from triplegain.feeds.recording.folder import (
     with_files,
 )
 from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
-from triplegain.feeds.recording.reader import FileReader, read_header
-from triplegain.feeds.recording.tally import LineTally, hashed
+from triplegain.feeds.recording.recorded_file import FileReader, LineTally, hashed, read_header
 from triplegain.market.feed import CaptureError, FeedError
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, OverrunLine, ReplyLine, read_line
+from triplegain.venues.kraken.feed_line import DownLine, FeedLine, ReplyLine, read_line
 from triplegain.venues.kraken.pairs import pairs_of
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 
@@ -275,16 +274,14 @@ def verify_recording(path: Path) -> RecordingReport:
             for line in lines.of_run(run.run):
                 report.lines += 1
                 stream.on_line(line)
-                if isinstance(line, DownLine):
-                    report.disconnects += 1
-                elif isinstance(line, OverrunLine):
-                    report.overruns += 1
-                    report.dropped += line.dropped
+                report.disconnects += isinstance(line, DownLine)
         except CaptureError as error:
             if str(error) not in report.damaged:
                 report.damaged.append(str(error))
         report.updates += stream.counters.book_updates
         report.trades += stream.counters.trades
+        report.overruns += stream.counters.overruns
+        report.dropped += stream.counters.dropped
         report.mismatches += stream.counters.mismatches
         report.trade_gaps += stream.counters.gaps
     return report

@@ -29,10 +29,9 @@ from triplegain.feeds.recording.manifest import (
     file_number,
     write_manifest,
 )
-from triplegain.feeds.recording.reader import FileHeader
+from triplegain.feeds.recording.recorded_file import FileHeader, LineTally
 from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
-from triplegain.feeds.recording.tally import LineTally
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed_line import FeedLine, ReplyLine, write_line
 

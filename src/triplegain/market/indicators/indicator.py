@@ -70,8 +70,8 @@ class Stream(Protocol):
     #: Its values at the last of them, NaN where there is none.
     values: tuple[float, ...]
 
-    def update(self, bar: Bar) -> tuple[float, ...]:
-        """Take the next closed candle; the values at it."""
+    def update(self, bar: Bar) -> object:
+        """Take the next closed candle."""
         ...
 
 
@@ -186,9 +186,8 @@ class _Made:
         self._is_known = False
         self.values = self._made(columns.since(len(columns) - 1).bars()[0], [each.values for each in fed])
 
-    def update(self, bar: Bar) -> tuple[float, ...]:
+    def update(self, bar: Bar) -> None:
         self.values = self._made(bar, [each.update(bar) for each in self._fed])
-        return self.values
 
     def _made(self, bar: Bar, values: list[tuple[float, ...]]) -> tuple[float, ...]:
         self._is_known = self._is_known or all(each.handle.is_open for each in self._fed)

@@ -11,6 +11,7 @@ import talib
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.market.indicators.indicator import (
+    Array,
     Bar,
     Call,
     CandleColumns,
@@ -21,7 +22,6 @@ from triplegain.market.indicators.indicator import (
     filled,
     talib_indicator,
 )
-from triplegain.market.indicators.relative_strength import relative_strength
 from triplegain.market.indicators.settings import IndicatorSettings
 
 _CLOSE = ("close",)
@@ -103,13 +103,12 @@ class _ChoppinessStream:
         self._close = float(columns.close[-1])
         self.values = self._made()
 
-    def update(self, bar: Bar) -> tuple[float, ...]:
+    def update(self, bar: Bar) -> None:
         self._way.update(max(bar.high, self._close) - min(bar.low, self._close))
         self._high.update(bar.high)
         self._low.update(bar.low)
         self._close = bar.close
         self.values = self._made()
-        return self.values
 
     def _made(self) -> tuple[float, ...]:
         span = self._high.values[0] - self._low.values[0]
@@ -129,10 +128,9 @@ class _VolumeStream:
         self._window = deque(columns.volume[-period:].tolist(), period)
         self.values = self._made()
 
-    def update(self, bar: Bar) -> tuple[float, ...]:
+    def update(self, bar: Bar) -> None:
         self._window.append(bar.volume)
         self.values = self._made()
-        return self.values
 
     def _made(self) -> tuple[float, ...]:
         window = self._window
@@ -140,6 +138,110 @@ class _VolumeStream:
         total = math.fsum(window)
         known = len(window) == window.maxlen and total > 0
         return (window[-1] * len(window) / total if known else math.nan,)
+
+
+#: Where nothing moves there is no strength: TA-Lib's average keeps 0 or 100 through a market that stands still, here it
+#: is 50 once no close has changed within the period.
+NEUTRAL = 50.0
+#: A range of the RSI below this is rounding, not movement.
+_NO_RANGE = 1e-9
+_WHOLE = 100.0
+
+
+def relative_strength(settings: IndicatorSettings) -> Indicator:
+    """RSI after Wilder, and where it stands in its own recent range: %K and %D of the stochastic RSI; all 0..100."""
+    names = ("rsi", "stochastic_rsi_k", "stochastic_rsi_d")
+    range_and_means = settings.stochastic_rsi + settings.stochastic_k + settings.stochastic_d - 2
+    needed = settings.rsi + max(1, range_and_means)
+    return Indicator(names, (Unit.NUMBER,) * 3, needed, lambda columns: _StrengthStream(columns, settings))
+
+
+def _wilder(columns: CandleColumns, period: int) -> tuple[Array, Array]:
+    """Wilder's RSI, 50 until the first close that differs; and for how many candles the close has not changed."""
+    close = columns.close
+    rows = np.arange(len(close))
+    last_change = np.maximum.accumulate(np.where(np.diff(close, prepend=close[:1]) != 0, rows, -1))
+    rsi: Array = talib.RSI(close, period) if len(close) > period else filled(len(close))
+    rsi = np.where((last_change < 0) & ~np.isnan(rsi), NEUTRAL, rsi)
+    standing = (rows - np.maximum(last_change, 0)).astype(np.float64)
+    return rsi, standing
+
+
+def _place(rsi: Array, window: int) -> Array:
+    """Percent of the way from the lowest to the highest of the window; 50 where they are the same."""
+    known = int(np.isnan(rsi).sum())
+    place = filled(len(rsi))
+    if len(rsi) - known < window:
+        return place
+    high, low = talib.MAX(rsi, window), talib.MIN(rsi, window)
+    spread = high - low
+    moved = spread > _NO_RANGE
+    place = np.where(np.isnan(spread), np.nan, NEUTRAL)
+    np.divide((rsi - low) * _WHOLE, spread, out=place, where=moved)
+    return np.minimum(place, _WHOLE)
+
+
+def _mean(values: Array, period: int) -> Array:
+    """Simple mean, each summed anew and exactly: a running sum would leave 0..100 by its rounding."""
+    mean = filled(len(values))
+    if len(values) >= period:
+        windows = np.lib.stride_tricks.sliding_window_view(values, period).tolist()
+        mean[period - 1 :] = [math.fsum(window) / period for window in windows]
+    return mean
+
+
+class _StrengthStream:
+    """It begins with a whole history, and goes on one close at a time."""
+
+    def __init__(self, columns: CandleColumns, settings: IndicatorSettings) -> None:
+        self._period, window = settings.rsi, settings.stochastic_rsi
+        wilder, standing = _wilder(columns, self._period)
+        place = _place(wilder, window)
+        k = _mean(place, settings.stochastic_k)
+        self._rsi = Handle("RSI", (self._period,), (columns.close,), self._period + 1)
+        self._high = Handle("MAX", (window,), (wilder,), window)
+        self._low = Handle("MIN", (window,), (wilder,), window)
+        self._k = _Mean(place, settings.stochastic_k)
+        self._d = _Mean(k, settings.stochastic_d)
+        self._close = float(columns.close[-1])
+        self._standing = int(standing[-1])
+        self._moved = bool((columns.close != columns.close[0]).any())
+        self.values: tuple[float, ...] = (self._shown(float(wilder[-1])), self._k.value, self._d.value)
+
+    def update(self, bar: Bar) -> None:
+        if bar.close == self._close:
+            self._standing += 1
+        else:
+            self._standing, self._moved, self._close = 0, True, bar.close
+        (wilder,) = self._rsi.update(bar.close)
+        if not self._moved and not math.isnan(wilder):
+            wilder = NEUTRAL
+        (high,), (low,) = self._high.update(wilder), self._low.update(wilder)
+        spread = high - low
+        place = math.nan if math.isnan(spread) else NEUTRAL
+        if spread > _NO_RANGE:
+            place = min((wilder - low) * _WHOLE / spread, _WHOLE)
+        k = self._k.update(place)
+        self.values = self._shown(wilder), k, self._d.update(k)
+
+    def _shown(self, wilder: float) -> float:
+        return NEUTRAL if self._standing >= self._period and not math.isnan(wilder) else wilder
+
+
+class _Mean:
+    """The same, one value at a time."""
+
+    def __init__(self, values: Array, period: int) -> None:
+        self._values = deque(values[-period:].tolist(), period)
+        self._period = period
+
+    @property
+    def value(self) -> float:
+        return math.fsum(self._values) / self._period if len(self._values) == self._period else math.nan
+
+    def update(self, value: float) -> float:
+        self._values.append(value)
+        return self.value
 
 
 DAY_NS = 86_400 * SECOND_NS
@@ -166,7 +268,7 @@ class _VwapStream:
         for bar in columns.since(int(np.searchsorted(columns.open_time_ns, today))).bars():
             self.update(bar)
 
-    def update(self, bar: Bar) -> tuple[float, ...]:
+    def update(self, bar: Bar) -> None:
         day, into_day = divmod(bar.open_time_ns, DAY_NS)
         if day != self._day:
             self._day, self._is_whole = day, self._is_short and into_day == 0
@@ -174,7 +276,6 @@ class _VwapStream:
         self._value += (bar.high + bar.low + bar.close) / 3.0 * bar.volume
         self._volume += bar.volume
         self.values = (self._value / self._volume if self._is_whole and self._volume > 0 else math.nan,)
-        return self.values
 
 
 def catalogue(settings: IndicatorSettings) -> tuple[Indicator, ...]:
