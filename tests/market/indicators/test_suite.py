@@ -136,9 +136,9 @@ def test_how_much_history_makes_averages_forget_where_they_began(captures: Path)
 
 def test_a_thousand_candles_take_less_than_fifty_milliseconds(captures: Path) -> None:
     columns = columns_of(candles_of(captures / BTC_USDT)[:1000])
-    began = time.perf_counter()
+    began = time.process_time()
     SUITE.open(columns)
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
 
 
 def _row(table: dict[str, Array], row: int) -> dict[str, float | None]:

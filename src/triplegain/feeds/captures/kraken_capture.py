@@ -155,13 +155,16 @@ class KrakenCapture:
                 if line.dir == "rx" and line.frame:
                     yield number, bytes(line.frame), line.rx_ns
             return
+        for number, frame in enumerate((self._document.init, *self._document.updates), 1):
+            yield number, bytes(frame), 0
+
+    @cached_property
+    def _document(self) -> _Document:
         try:
             # Without blanks, as the exchange writes: what begins like a book is read in one go.
-            document = _document.decode(msgspec.json.format(self.paths[0].read_bytes(), indent=-1))
+            return _document.decode(msgspec.json.format(self.paths[0].read_bytes(), indent=-1))
         except msgspec.DecodeError as error:
             raise CaptureError(self.paths[0], f"is not whole JSON ({error}); get the file again") from error
-        for number, frame in enumerate((document.init, *document.updates), 1):
-            yield number, bytes(frame), 0
 
     def _lines(self) -> Iterator[_Line]:
         for number, text in lines(self.paths[0]):
