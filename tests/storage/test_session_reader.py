@@ -11,6 +11,7 @@ from tests.storage.scripted_session import ScriptedSession, session_record
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CloseReason, PositionRecord, SessionStatus
 from triplegain.storage.database import Database
+from triplegain.storage.session_hashes import LEDGER
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_report import read_report
 from triplegain.storage.session_store import SessionStore
@@ -109,7 +110,7 @@ async def test_the_ledger_hash_is_over_sorted_json_lines_without_spaces(
     store: SessionStore, reader: SessionReader
 ) -> None:
     await run(store, "a", 0)
-    lines = [line async for line in reader.iter_ledger_canonical("a")]
+    lines = [line async for line in reader.canonical_lines(LEDGER, "a")]
     assert lines[0] == (
         b'{"account":"wallet","amount":"10000","asset":"USDT","fill_number":0,"kind":"deposit","order_number":0,'
         b'"sequence":1,"time_ns":1700000000000000000,"transaction":1}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 
 from triplegain.api.address import find_running
 from triplegain.api.keys import read_admin_key
-from triplegain.cli.tables import print_json
+from triplegain.cli.tables import Column, print_json, table_of
 from triplegain.config.loader import home_dir
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.refusals import Code, RefusedError
@@ -140,6 +140,16 @@ def tell(
         print(shown)
     else:
         Console().print(shown)
+
+
+def tell_rows(
+    as_json: bool, api: ApiClient, noun: str, found: Sequence[Mapping[str, Any]], everything: bool, *columns: Column
+) -> None:
+    """All `found` of the session's orders or positions, or the open ones."""
+    what = noun if everything else f"open {noun}"
+    title, none = f"PAPER  {what.capitalize()} of {api.session}", f"PAPER  no {what} in {api.session}"
+    told = {"mode": "paper", "session": api.session, noun: found}
+    tell(as_json, found, lambda rows: table_of(rows, *columns, title=title) if rows else none, lambda _: told)
 
 
 def part(name: str) -> str:

@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
 
-from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
-from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, table_of, worded
+from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell, tell_rows
+from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, worded
 from triplegain.domain.ids import request_id
 from triplegain.domain.orders import OrderKind, Side, TimeInForce
 
@@ -94,10 +93,21 @@ def list_(
     """The open orders, newest first."""
     with running_system(session) as api:
         found = api.pages("/paper/orders", {} if everything else {"status": _ACTIVE})
-        told = {"mode": "paper", "session": api.session, "orders": found}
-        title = f"{'Orders' if everything else 'Open orders'} of {api.session}"
-        none = f"PAPER  no {'orders' if everything else 'open orders'} in {api.session}"
-        tell(as_json, found, lambda found: _table(found, title) if found else none, lambda _: told)
+        tell_rows(
+            as_json,
+            api,
+            "orders",
+            found,
+            everything,
+            ("id", "client_order_id"),
+            ("pair", "symbol", WHOLE),
+            ("order", lambda each: f"{each['side']} {each['order_type']}", WHOLE),
+            ("quantity", "quantity", RIGHT),
+            ("price", lambda each: blank(each["price"], price), RIGHT),
+            ("filled", "filled_quantity", RIGHT),
+            ("average", lambda each: blank(each["average_price"], average), RIGHT),
+            ("status", lambda each: worded(each["status"]) + (f": {each['code']}" if each["code"] else "")),
+        )
 
 
 def _all_cancelled(answer: dict[str, Any]) -> str:
@@ -122,18 +132,3 @@ def _line(order: dict[str, Any]) -> str:
     if order["reason"]:
         line += f" ({order['reason']})"
     return line
-
-
-def _table(found: list[dict[str, Any]], title: str) -> RenderableType:
-    return table_of(
-        found,
-        ("id", "client_order_id"),
-        ("pair", "symbol", WHOLE),
-        ("order", lambda each: f"{each['side']} {each['order_type']}", WHOLE),
-        ("quantity", "quantity", RIGHT),
-        ("price", lambda each: blank(each["price"], price), RIGHT),
-        ("filled", "filled_quantity", RIGHT),
-        ("average", lambda each: blank(each["average_price"], average), RIGHT),
-        ("status", lambda each: worded(each["status"]) + (f": {each['code']}" if each["code"] else "")),
-        title=f"PAPER  {title}",
-    )

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
-from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, signed_amount, table_of
+from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell, tell_rows
+from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, signed_amount
 
 
 def list_(
@@ -18,11 +18,21 @@ def list_(
 ) -> None:
     """The open positions, newest first."""
     with running_system(session) as api:
-        found = api.pages("/paper/positions", {"closed": everything})
-        told = {"mode": "paper", "session": api.session, "positions": found}
-        title = f"{'Positions' if everything else 'Open positions'} of {api.session}"
-        none = f"PAPER  no {'positions' if everything else 'open positions'} in {api.session}"
-        tell(as_json, found, lambda found: _table(found, title) if found else none, lambda _: told)
+        tell_rows(
+            as_json,
+            api,
+            "positions",
+            api.pages("/paper/positions", {"closed": everything}),
+            everything,
+            ("id", "position_id", WHOLE),
+            ("pair", "symbol", WHOLE),
+            ("quantity", "quantity", RIGHT),
+            ("entry", lambda each: average(each["average_entry"]), RIGHT),
+            ("stop", lambda each: blank(each["stop"], price), RIGHT),
+            ("target", lambda each: blank(each["target"], price), RIGHT),
+            ("result", _result, RIGHT),
+            ("state", _state, WHOLE),
+        )
 
 
 def close(
@@ -37,21 +47,6 @@ def close(
         answer = api.post(f"/paper/positions/{part(name)}/close", {"quantity": quantity})
         what = ", ".join(answer["positions"]) if quantity is None else f"{quantity} of {name}"
         tell(as_json, answer, lambda _: f"PAPER  closing {what}: {words}")
-
-
-def _table(found: list[dict[str, Any]], title: str) -> RenderableType:
-    return table_of(
-        found,
-        ("id", "position_id", WHOLE),
-        ("pair", "symbol", WHOLE),
-        ("quantity", "quantity", RIGHT),
-        ("entry", lambda each: average(each["average_entry"]), RIGHT),
-        ("stop", lambda each: blank(each["stop"], price), RIGHT),
-        ("target", lambda each: blank(each["target"], price), RIGHT),
-        ("result", _result, RIGHT),
-        ("state", _state, WHOLE),
-        title=f"PAPER  {title}",
-    )
 
 
 def _result(position: dict[str, Any]) -> RenderableType:

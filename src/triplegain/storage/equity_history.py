@@ -10,6 +10,7 @@ import msgspec
 from triplegain.domain.records import SessionRecord
 from triplegain.domain.statement import Drawdown, Statement
 from triplegain.domain.usd import cash_usd
+from triplegain.domain.values import TIME_NS_MAX
 from triplegain.storage.database import AnyConnection
 from triplegain.storage.rows import read, read_all
 
@@ -49,9 +50,6 @@ _CURVE = f"""{_POINTS}, span AS (SELECT min(time_ns) AS low, max(time_ns) AS hig
 SELECT DISTINCT ON (bucket) time_ns, equity, buy_and_hold
 FROM (SELECT points.*, width_bucket(time_ns, low::numeric, high + 1::numeric, $2) AS bucket FROM points, span) AS b
 ORDER BY bucket, time_ns DESC, place DESC
-"""
-_LAST_KNOWN = f"""{_POINTS}
-SELECT time_ns, equity, buy_and_hold FROM points WHERE equity IS NOT NULL ORDER BY time_ns DESC, place DESC LIMIT 1
 """
 _DRAWDOWN = f"""{_POINTS}, peaks AS (
     SELECT time_ns, place, equity, max(equity) OVER (ORDER BY time_ns, place) AS peak FROM points
@@ -98,13 +96,12 @@ async def read_equity_history(connection: AnyConnection, record: SessionRecord, 
     session_id = record.session_id
     extent = await connection.fetchrow(_EXTENT, session_id)
     curve = read_all(EquityPoint, await connection.fetch(_CURVE, session_id, points_max))
-    known = await connection.fetchrow(_LAST_KNOWN, session_id)
     drawdown = await connection.fetchrow(_DRAWDOWN, session_id)
     return EquityHistory(
         **await _figures(connection, record),
         drawdown=drawdown and read(Drawdown, drawdown),
         last=curve[-1] if curve else None,
-        last_known=known and read(EquityPoint, known),
+        last_known=await read_point_before(connection, session_id, TIME_NS_MAX),
         curve=curve,
         snapshots=extent["points"],
         unknown_snapshots=extent["unknown"],

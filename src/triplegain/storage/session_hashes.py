@@ -6,7 +6,6 @@ the session or this machine's time: order and fill ids, client order ids, wall t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -39,29 +38,13 @@ class SessionHashes:
     ledger_sha256: str
 
 
-class LineHash:
-    """SHA-256 over lines, each ended by a newline."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def add(self, line: bytes) -> None:
-        self._hash.update(line)
-        self._hash.update(b"\n")
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
 def canonical_line(row: Mapping[str, Any]) -> bytes:
-    return _ENCODER.encode({key: text(value) if isinstance(value, Decimal) else value for key, value in row.items()})
-
-
-def canonical_fill(row: Mapping[str, Any]) -> bytes:
-    return canonical_line(dict(row) | {"explanation": _without_session(row["explanation"])})
+    return _ENCODER.encode({key: _without_session(value) for key, value in row.items()})
 
 
 def _without_session(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return text(value)
     if isinstance(value, dict):
         return {key: _without_session(each) for key, each in value.items() if key not in _SESSION_KEYS}
     if isinstance(value, list):

@@ -6,10 +6,10 @@ the query, before the limit. `newest_first` walks the other way, from the end or
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -34,7 +34,7 @@ from triplegain.domain.statement import HaltPeriod, halt_periods
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.rows import READING, Pages
-from triplegain.storage.session_hashes import FILLS, LEDGER, LineHash, SessionHashes, canonical_fill, canonical_line
+from triplegain.storage.session_hashes import FILLS, LEDGER, SessionHashes, canonical_line
 from triplegain.storage.session_store import SESSION_QUERY, session_row
 
 _VOTES_MAX = 100_000
@@ -148,30 +148,21 @@ class SessionReader:
         async with self._database.transaction(READING) as connection:
             return await read_halts(connection, session_id)
 
-    async def iter_fills_canonical(self, session_id: str) -> AsyncIterator[bytes]:
-        """One canonical JSON line for each fill, in order."""
-        async for row in self._stream(FILLS, session_id):
-            yield canonical_fill(row)
-
-    async def iter_ledger_canonical(self, session_id: str) -> AsyncIterator[bytes]:
-        """One canonical JSON line for each ledger entry, in order."""
-        async for row in self._stream(LEDGER, session_id):
-            yield canonical_line(row)
+    async def canonical_lines(self, query: str, session_id: str) -> AsyncIterator[bytes]:
+        """A line for each row of FILLS or LEDGER, in order; through a cursor: a long session is never in memory."""
+        async with self._database.transaction(READING, snapshot=True) as connection:
+            async for row in connection.cursor(query, session_id, prefetch=1000):
+                yield canonical_line(row)
 
     async def hashes(self, session_id: str) -> SessionHashes:
         """SHA-256 over the canonical lines of the whole session: equal runs have equal hashes."""
-        fills, ledger = LineHash(), LineHash()
-        async for line in self.iter_fills_canonical(session_id):
-            fills.add(line)
-        async for line in self.iter_ledger_canonical(session_id):
-            ledger.add(line)
-        return SessionHashes(fills.hexdigest(), ledger.hexdigest())
-
-    async def _stream(self, query: str, session_id: str) -> AsyncIterator[Any]:
-        """Rows through a cursor: a long session is never in memory at once."""
-        async with self._database.transaction(READING, snapshot=True) as connection:
-            async for row in connection.cursor(query, session_id, prefetch=1000):
-                yield row
+        hashes = []
+        for query in (FILLS, LEDGER):
+            found = hashlib.sha256()
+            async for line in self.canonical_lines(query, session_id):
+                found.update(line + b"\n")
+            hashes.append(found.hexdigest())
+        return SessionHashes(*hashes)
 
 
 async def read_halts(connection: AnyConnection, session_id: str) -> tuple[HaltPeriod, ...]:
