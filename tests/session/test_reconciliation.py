@@ -11,12 +11,15 @@ import pytest
 from msgspec.structs import replace
 from tests.session.stored_parts import stored
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import Limit, Market, OrderRequest, Side
 from triplegain.domain.records import CommitBatch, OpenRows
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.ledger.reconcile import ReconcileError
+from triplegain.ledger.wallet import LedgerError
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
 
@@ -99,10 +102,68 @@ def test_a_restart_looks_at_all_books(began: tuple[TradingSession, Iterator[Mark
     again = TradingSession(session.settings)
     again.restore(rows)
     again.take_batch(0, 0)
+    rows["ledger.balance", "wallet USDT"] = b'"1"'
+    with pytest.raises(LedgerError, match="reservations of USDT exceed"):
+        TradingSession(session.settings).restore(rows)
+
+
+@pytest.mark.parametrize("is_protected", [True, False])
+@pytest.mark.parametrize("lacks", ["1", "0.005", "0.00999"])
+def test_a_session_whose_positions_own_more_than_there_is_opens_halted_and_can_be_closed(
+    open_session: Any, market: Any, lacks: str, is_protected: bool
+) -> None:
+    """As a program of before could leave it: a person had sold coins of two positions."""
+    feed = market()
+    session = open_session(feed, baseline=None)
+    before, events = feed.events(), feed.events()
+    pass_by(session, before)
+    for number in range(2):
+        stop = Decimal(10_000) if is_protected else None
+        session.place(OrderRequest(f"held-{number}", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()), stop=stop)
+        pass_by(session, before, 400)
+    rows = stored(session)
+    if lacks == "1":
+        key = ("execution.position", "pos-1")
+        rows[key] = rows[key].replace(b'"bought":"0.01"', b'"bought":"1.01"')
+        figures = "positions own 1.02 BTC, the wallet holds 0.02"
+    elif is_protected:
+        return
+    else:
+        left = Decimal("0.02") - Decimal(lacks)
+        rows["ledger.balance", "wallet BTC"] = f'"{left}"'.encode()
+        figures = f"positions own 0.02 BTC, the wallet holds {left}"
+    again = TradingSession(session.settings)
+    for event in islice(events, 1000):
+        again.observe(event)
+    again.restore(rows)
+    assert figures in again.halted and "close" in again.halted and "reset" in again.halted
+    [alert] = again.take_batch(0, 0).alerts
+    assert (alert.kind, figures in alert.message) == (AlertKind.BOOKS_DIFFER, True)
+    refused = again.place(OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    assert isinstance(refused, Refusal) and refused.code is Code.HALTED
+    assert again.close_position("pos-1") and again.close_position("pos-2")
+    for _ in range(20):
+        pass_by(again, events)
+        again.reconciliation.due_ns = 0
+        again.take_batch(0, 0)
+    assert again.positions_left() == () and again.executor.positions.owned("BTC") == 0
+    healed = TradingSession(session.settings)
+    healed.restore(stored(again))
+    assert healed.halted == ""
+
+
+def test_what_positions_lack_may_not_become_more(began: tuple[TradingSession, Iterator[MarketEvent]]) -> None:
+    session, _ = began
+    rows = stored(session)
     key = ("execution.position", "pos-1")
     rows[key] = rows[key].replace(b'"bought":"0.01"', b'"bought":"1.01"')
-    with pytest.raises(ReconcileError, match=r"positions own 1.01 BTC, the wallet holds 0.01"):
-        TradingSession(session.settings).restore(rows)
+    again = TradingSession(session.settings)
+    again.restore(rows)
+    again.take_batch(0, 0)
+    coins_gone(again)
+    again.close_run()
+    with pytest.raises(ReconcileError, match="positions own"):
+        again.take_batch(0, 0)
 
 
 def test_a_restart_compares_with_the_rows(

@@ -101,6 +101,7 @@ class AlertKind(StrEnum):
     NOT_REDUCED = "not_reduced"
     CLOSED_WHOLE = "closed_whole"
     OVERDUE = "overdue"
+    BOOKS_DIFFER = "books_differ"
     ORDERS_IN_DOUBT = "orders_in_doubt"
     ORDER_TAKEN_OUT = "order_taken_out"
     HODL_WAITING = "hodl_waiting"

@@ -78,6 +78,10 @@ class FreeCoins:
         taken = EXACT.add(self._positions.owned(name), self._committed(name))
         return max(_ZERO, EXACT.subtract(self._total(name), taken))
 
+    def lacking(self, asset: str) -> Decimal:
+        """What positions own and the wallet does not hold: 0 but where books of an earlier program do not agree."""
+        return max(_ZERO, EXACT.subtract(self._positions.owned(asset), self._total(asset)))
+
     def refusal(self, request: OrderRequest) -> str | None:
         """Why this order may not be sent: it would spend a position's coins. None where nothing speaks against it.
 

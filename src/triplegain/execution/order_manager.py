@@ -89,7 +89,7 @@ class OrderManager:
         self._quotes = LastQuotes()
         market = self._instruments.values()
         self._free = FreeCoins(market, blotter.orders, blotter.positions, total, self._quotes.offer)
-        self._protections = Protections(broker, market, self.positions, self._settings.protection)
+        self._protections = Protections(broker, market, self.positions, self._settings.protection, self._free.lacking)
         #: Symbols whose `next_price` is another than it was: whoever keeps them takes them out.
         self.moved = self._protections.moved
         self._counters = {"pos": 0, "entry": 0}

@@ -37,16 +37,30 @@ class Reconciliation:
         self._reserved: Counter[Pot] = Counter()
         self._by_order: dict[int, int] = {}
         self._fills: dict[int, Decimal] = {}
+        #: By asset what the coins of positions lacked when the session was opened and lack still; never more.
+        self._lacking: dict[str, Decimal] = {}
 
-    def begin(self, rows: OpenRows | None = None) -> None:
-        """Go on from what the components have been given; `rows` must say the same."""
+    def begin(self, rows: OpenRows | None = None) -> str:
+        """Go on from what the components have been given; `rows` must say the same.
+
+        Returns in words where positions own more than the wallet holds, as sessions of earlier programs may: such a
+        session is opened for somebody to close them, and the difference may only become less.
+        """
         for account in _OURS:
             for asset in self._wallet.assets(account):
                 self._entries[account, asset] = self._wallet.total(asset, account)
         for order in self._blotter.orders.open_orders():
             self._fills[order.order_number] = order.filled_quantity
             self._reserve(order)
+        short = [words for asset in self._wallet.assets() for words in self._lack(asset)]
         reconcile.check(chain(self._whole(), () if rows is None else self._rows(rows)))
+        return "; ".join(short)
+
+    def _lack(self, asset: str) -> Iterator[str]:
+        owned, total = self._blotter.positions.owned(asset), from_atoms(self._wallet.total(asset))
+        if owned > total:
+            self._lacking[asset] = EXACT.subtract(owned, total)
+        yield from reconcile.owned(asset, owned, total)
 
     def _rows(self, rows: OpenRows) -> Iterator[str]:
         orders = {order.order_number: order.filled_quantity for order in self._blotter.orders.open_orders()}
@@ -136,7 +150,10 @@ class Reconciliation:
         yield from reconcile.balance(asset, account, total, self._entries[pot])
         yield from reconcile.holds(asset, account, self._wallet.held(asset, account), self._reserved[pot], total)
         if account is LedgerAccount.WALLET:
-            yield from reconcile.owned(asset, self._blotter.positions.owned(asset), from_atoms(total))
+            owned, lacking = self._blotter.positions.owned(asset), self._lacking.get(asset, _ZERO)
+            yield from reconcile.owned(asset, EXACT.subtract(owned, lacking), from_atoms(total))
+            if lacking:
+                self._lacking[asset] = min(lacking, max(_ZERO, EXACT.subtract(owned, from_atoms(total))))
 
     def _on_sale(self, position_id: str) -> Iterator[str]:
         position = self._blotter.positions.get(position_id)

@@ -470,11 +470,16 @@ class TradingSession:
     def restore(self, parts: Mapping[tuple[str, str], bytes], rows: OpenRows | None = None) -> None:
         """Go on where `parts` were stored, on a fresh session that has observed the feed up to there.
 
-        Raises ReconcileError where they do not agree among themselves, or with `rows`.
+        Halted, with an alert, where positions own more than the wallet holds. Raises ReconcileError where else they do
+        not agree among themselves, or with `rows`.
         """
         # What is missing halts until somebody has looked: only its own part says otherwise.
         self.risk.restore(None)
         self.parts.restore(parts)
-        self.reconciliation.begin(rows)
+        if short := self.reconciliation.begin(rows):
+            self.halted = f"the books do not agree: {short}; close the positions, or start anew with a reset"
+            self.alert(AlertKind.BOOKS_DIFFER, f"{self.halted}. Closing sells what is there and writes off the rest")
+        else:
+            self.halted = ""
         self._aim()
         self._settle()

@@ -84,10 +84,17 @@ class Protections:
     """Every position and entry under way, oldest first. One that is over leaves memory."""
 
     def __init__(
-        self, broker: Broker, instruments: Iterable[Instrument], positions: KnownPositions, settings: ProtectionSettings
+        self,
+        broker: Broker,
+        instruments: Iterable[Instrument],
+        positions: KnownPositions,
+        settings: ProtectionSettings,
+        lacking: Callable[[str], Decimal],
     ) -> None:
+        """`lacking`: coins of an asset that positions own and that are not there; 0 where the books agree."""
         self.alerts: deque[AlertRecord] = deque(maxlen=_ALERTS_KEPT)
         self._broker = broker
+        self._lacking = lacking
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._positions = positions
         self._settings = settings
@@ -490,6 +497,14 @@ class Protections:
         stage = protection.stage
         if not isinstance(stage, Selling) or now_ns < stage.retry_at_ns:
             return False
+        instrument = self._instruments[protection.symbol]
+        if lacking := min(self._lacking(instrument.base), quantity):
+            quantity = EXACT.subtract(quantity, lacking)
+            if quantity < instrument.quantity_min:
+                words = f"{text(lacking)} {instrument.base} of it are not in the wallet: written off"
+                self._alert(protection, AlertKind.BOOKS_DIFFER, words, now_ns)
+                self._positions.write_off(protection.position_id, now_ns)
+                return self._close(protection)
         exit_id = self._next_exit()
         protection.stage = Selling(stage.reason, exit_id, 0, stage.failures)
         self._sell(protection, exit_id, quantity, Market(), stage.reason)
