@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +15,23 @@ from triplegain.agents.registry import AGENTS
 from triplegain.api.routes import ROUTES
 from triplegain.cli import COMMANDS
 from triplegain.config.tree import Config
-from triplegain.domain.configured import fields_of
+from triplegain.domain.configured import Each, Part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "src" / "triplegain"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
+def fields_of(settings: type[Any]) -> Iterator[str]:
+    """The names of all configured fields, those of the parts below included."""
+    for each in fields(settings):
+        spec = each.metadata.get("configured")
+        if spec is None:
+            continue
+        yield each.name
+        for inner in spec.members.values() if isinstance(spec, Each) else (spec,):
+            if isinstance(inner, Part):
+                yield from fields_of(inner.settings)
 
 
 def anchors(page: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
@@ -9,7 +10,7 @@ from typing import Any
 
 from triplegain.config.infrastructure import Secret
 from triplegain.config.tree import KEYS, Config
-from triplegain.domain.configured import Path
+from triplegain.domain.configured import Path, put
 from triplegain.domain.money import text
 
 MASK = "********"
@@ -19,11 +20,13 @@ def config_as_dict(config: Config) -> dict[str, Any]:
     """JSON-able, by file and section; exact numbers as text, a set secret as asterisks."""
     shown: dict[str, Any] = {}
     for path, value in written_values(config).items():
-        place = shown
-        for step in path[:-1]:
-            place = place.setdefault(step, {})
-        place[path[-1]] = value
+        put(shown, path, value)
     return shown
+
+
+def in_words(value: Any) -> str:
+    """A plain value in a line of text."""
+    return json.dumps(value).replace('"', "") if isinstance(value, (dict, list, bool)) else str(value)
 
 
 def written_values(config: Config) -> dict[Path, Any]:

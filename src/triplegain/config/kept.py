@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from triplegain.config.display import config_as_dict, written_values
+from triplegain.config.display import config_as_dict, in_words, written_values
 from triplegain.config.loader import ConfigurationError
 from triplegain.config.tree import KEYS, Config, config_of
-from triplegain.domain.configured import Path
+from triplegain.domain.configured import Path, put
+
+
+def _paths(*keys: str) -> tuple[Path, ...]:
+    return tuple(tuple(key.split(".")) for key in keys)
+
 
 #: Read at each start: where things are, what may be spent, how long things are stored, whether anything starts at all.
-_HOST: tuple[Path, ...] = (
-    ("api",),
-    ("database",),
-    ("execution", "trading_mode"),
-    ("execution", "paper_trading", "enabled"),
-    ("execution", "paper_trading", "db_table_prefix"),
-    ("execution", "paper_trading", "persist_state"),
-    ("llm", "breaker"),
-    ("llm", "budget"),
-    ("llm", "ping_timeout_s"),
-    ("llm", "retry_pause_ms"),
-    ("market", "history"),
-    ("market", "kraken", "answer_within_s"),
-    ("market", "kraken", "queue_lines_max"),
-    ("market", "kraken", "reconnect_after_s"),
-    ("market", "kraken", "rest_url"),
-    ("market", "kraken", "symbols_per_connection"),
-    ("market", "kraken", "websocket_url"),
-    ("market", "recording"),
-)
-#: Decided when a session is opened, for its whole life.
-_OPENING: tuple[Path, ...] = (
-    ("agents", "baseline_ema", "candle_length"),
-    ("execution", "paper_trading", "initial_balance"),
-    # What is set aside or under way in one of these would be left behind by a session without it.
-    ("hodl", "enabled"),
-    ("market", "instruments"),
-    ("orchestration", "demo_seed"),
-    ("portfolio", "rebalance", "enabled"),
-)
+_HOST = _paths(
+    "api", "database", "execution.trading_mode", "execution.paper_trading.enabled",
+    "execution.paper_trading.db_table_prefix", "execution.paper_trading.persist_state", "llm.breaker", "llm.budget",
+    "llm.ping_timeout_s", "llm.retry_pause_ms", "market.history", "market.kraken.answer_within_s",
+    "market.kraken.queue_lines_max", "market.kraken.reconnect_after_s", "market.kraken.rest_url",
+    "market.kraken.symbols_per_connection", "market.kraken.websocket_url", "market.recording",
+)  # fmt: skip
+#: Decided when a session is opened, for its whole life. What is set aside or under way in the hodl bag or in a
+#: rebalance would be left behind by a session without it.
+_OPENING = _paths(
+    "agents.baseline_ema.candle_length", "execution.paper_trading.initial_balance", "hodl.enabled",
+    "market.instruments", "orchestration.demo_seed", "portfolio.rebalance.enabled",
+)  # fmt: skip
 #: What a trader that goes by rules remembers fits these only.
-_TRADERS: tuple[Path, ...] = tuple(
-    ("agents", name) for name in ("trader", "baseline_ema", "buy_and_hold", "equal_weight", "random")
-)
+_TRADERS = _paths("agents.trader", "agents.baseline_ema", "agents.buy_and_hold", "agents.equal_weight", "agents.random")
 _OPTIONS, _ADDRESS = ("llm", "options"), "base_url"
 
 
@@ -63,15 +48,11 @@ class Change:
     written: Any
 
     def __str__(self) -> str:
-        return f"{'.'.join(self.path)}: {_shown(self.kept)} -> {_shown(self.written)}"
+        return f"{'.'.join(self.path)}: {in_words(self.kept)} -> {in_words(self.written)}"
 
     @property
     def of_the_trader(self) -> bool:
         return _within(self.path, _TRADERS)
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value).replace('"', "") if isinstance(value, (dict, list, bool)) else str(value)
 
 
 def changes(kept: Config, current: Config) -> list[Change]:
@@ -102,10 +83,7 @@ def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, lis
             if found and (nearest := key.kind.nearest(value)) != value:
                 beyond[path], value = value, nearest
         if found:
-            place = files
-            for step in path[:-1]:
-                place = place.setdefault(step, {})
-            place[path[-1]] = value
+            put(files, path, value)
     config, faults = config_of(files)
     if config is None:
         said = "; ".join(f"{'.'.join(path)}: {fault.message}" for path, fault in faults)
@@ -143,10 +121,7 @@ def with_changes(
     """
     config = config_as_dict(kept)
     for change in taken:
-        place = config
-        for step in change.path[:-1]:
-            place = place[step]
-        place[change.path[-1]] = change.written
+        put(config, change.path, change.written)
     first = {"number": 1, "market_time_ns": 0, "feed_position": 0, "changed": {}}
     numbered = [*settings.get("configurations", [first])]
     numbered.append(

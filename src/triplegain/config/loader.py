@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,65 +49,6 @@ class ConfigurationError(TripleGainError):
         return cls("the configuration cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems), problems)
 
 
-#: A document: mappings, lists, text, and None for an empty value.
-Node = dict[str, "Node"] | list["Node"] | str | None
-
-_NULLS = ("", "~", "null", "Null", "NULL")
-
-
-@dataclass(slots=True)
-class YamlText:
-    """One file: its tree, the line on which each dotted path stands, and what is wrong with its writing."""
-
-    root: dict[str, Node] = field(default_factory=dict)
-    lines: dict[tuple[str, ...], int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-
-def read_yaml(text: str, file: str) -> YamlText:
-    """Parse `text`. Broken syntax and repeated keys become problems; anchors are followed, tags mean nothing."""
-    document = YamlText()
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "unreadable character"
-        document.problems.append(Problem(file, mark.line + 1 if mark else 0, "", f"not valid YAML: {reason}"))
-        return document
-    if node is None:
-        return document
-    if not isinstance(node, yaml.MappingNode):
-        document.problems.append(Problem(file, 1, "", "a configuration file is a list of `key: value` lines"))
-        return document
-    try:
-        root = _value(node, (), document, file)
-    except RecursionError:
-        document.problems.append(Problem(file, 1, "", "an anchor contains itself"))
-        return document
-    document.root = root if isinstance(root, dict) else {}
-    return document
-
-
-def _value(node: yaml.Node, path: tuple[str, ...], document: YamlText, file: str) -> Node:
-    if isinstance(node, yaml.MappingNode):
-        tree: dict[str, Node] = {}
-        for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            here = (*path, key)
-            if key in tree:
-                first = document.lines[here]
-                document.problems.append(Problem(file, line, ".".join(here), f"stands here and on line {first}"))
-                continue
-            document.lines[here] = line
-            tree[key] = _value(value_node, here, document, file)
-        return tree
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, str(index)), document, file) for index, item in enumerate(node.value)]
-    text = str(node.value)
-    written_plain = isinstance(node, yaml.ScalarNode) and node.style is None
-    return None if written_plain and text in _NULLS else text
-
-
 HOME_VARIABLE = "TRIPLEGAIN_HOME"
 
 
@@ -145,6 +86,7 @@ def _named(environ: Mapping[str, str], platform: str) -> Path:
     return (shared if shared.is_absolute() else user / ".local" / "share") / "triplegain"
 
 
+_NULLS = ("", "~", "null", "Null", "NULL")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -219,46 +161,54 @@ def _load(environ: Mapping[str, str] | None, config_dir: Path | None) -> tuple[C
     variables = read_environment() if environ is None else environ
     folder = config_dir or user_config_dir(variables)
     problems = _stray_files(folder)
-    files: dict[str, dict[str, Any]] = {}
-    fillers: dict[str, _Filler] = {}
-    for name in FILES:
-        filler = fillers[name] = _Filler(folder / f"{name}.yaml", variables)
-        files[name] = filler.tree(name)
-        problems += filler.problems
-    config, faults = config_of(files)
-    problems += [fillers[path[0]].explained(path[1:], fault) for path, fault in faults]
+    written = {name: _File(folder / f"{name}.yaml", variables) for name in FILES}
+    config, faults = config_of({name: file.tree(name) for name, file in written.items()})
+    problems += [problem for file in written.values() for problem in file.problems]
+    problems += [written[path[0]].explained(path[1:], fault) for path, fault in faults]
     return (None if problems else config), problems
 
 
-class _Filler:
-    """One file: its tree with variables filled in, and the templates of keys that are not set."""
+class _File:
+    """One file: its tree with variables filled in, the lines on which paths stand, and what is wrong with its writing.
+
+    The tree holds mappings, lists, text, and None for an empty value. Anchors are followed, tags mean nothing.
+    """
 
     def __init__(self, file: Path, environ: Mapping[str, str]) -> None:
         self._file = str(file)
         self._environ = environ
-        self._document = YamlText()
+        self._root: dict[str, Any] = {}
+        self._lines: dict[tuple[str, ...], int] = {}
         self._substituted: set[tuple[str, ...]] = set()
         self.problems: list[Problem] = []
         try:
-            self._document = read_yaml(file.read_text(encoding="utf-8"), self._file)
+            node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            if isinstance(node, yaml.MappingNode):
+                self._root = self._value(node, ())
+            elif node is not None:
+                self._wrong(1, (), "a configuration file is a list of `key: value` lines")
         except FileNotFoundError:
             pass
         except (OSError, UnicodeDecodeError) as error:
-            self.problems.append(Problem(self._file, 0, "", f"cannot be read: {error}"))
-        self.problems += self._document.problems
+            self._wrong(0, (), f"cannot be read: {error}")
+        except yaml.YAMLError as error:
+            mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+            self._wrong(mark.line + 1 if mark else 0, (), f"not valid YAML: {reason or 'unreadable character'}")
+        except RecursionError:
+            self._wrong(1, (), "an anchor contains itself")
+
+    def _wrong(self, line: int, path: tuple[str, ...], message: str) -> None:
+        self.problems.append(Problem(self._file, line, ".".join(path), message))
 
     def tree(self, name: str) -> dict[str, Any]:
-        """Empty where the file itself is wrong: that is told already."""
-        if self.problems:
-            return {}
-        tree: dict[str, Any] = self._node(self._document.root, ())
+        """With the templates of keys that are not set; empty where the file itself is wrong: that is told already."""
         for path, (key, _) in KEYS.items():
             if path[0] == name and key.template:
-                self._set(tree, path[1:], key.template)
-        return {} if self.problems else tree
+                self._set(path[1:], key.template)
+        return {} if self.problems else self._root
 
-    def _set(self, tree: dict[str, Any], path: tuple[str, ...], template: str) -> None:
-        place: Any = tree
+    def _set(self, path: tuple[str, ...], template: str) -> None:
+        place: Any = self._root
         for step in path[:-1]:
             if place.get(step) is None:
                 place[step] = {}
@@ -268,12 +218,23 @@ class _Filler:
         if path[-1] not in place:
             place[path[-1]] = self._text(template, path)
 
-    def _node(self, node: Node, path: tuple[str, ...]) -> Any:
-        if isinstance(node, dict):
-            return {key: self._node(value, (*path, key)) for key, value in node.items()}
-        if isinstance(node, list):
-            return [self._node(item, (*path, str(index))) for index, item in enumerate(node)]
-        return None if node is None else self._text(node, path)
+    def _value(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            tree: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key, line = str(key_node.value), key_node.start_mark.line + 1
+                here = (*path, key)
+                if key in tree:
+                    self._wrong(line, here, f"stands here and on line {self._lines[here]}")
+                    continue
+                self._lines[here] = line
+                tree[key] = self._value(value_node, here)
+            return tree
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        text = str(node.value)
+        written_plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return None if written_plain and text in _NULLS else self._text(text, path)
 
     def _text(self, text: str, path: tuple[str, ...]) -> str:
         try:
@@ -281,7 +242,7 @@ class _Filler:
         except KeyError as missing:
             name = missing.args[0]
             message = f"needs the environment variable {name}, which is not set (or write ${{{name}:-default}})"
-            self.problems.append(Problem(self._file, self._document.lines.get(path, 0), ".".join(path), message))
+            self._wrong(self._lines.get(path, 0), path, message)
             return ""
         if filled != text:
             self._substituted.add(path)
@@ -291,9 +252,8 @@ class _Filler:
         """In the words of the file. Values that came from a variable are not repeated."""
         shows = fault.shown is not None and path not in self._substituted
         message = f"{fault.message}; this is {fault.shown!r}" if shows else fault.message
-        lines = self._document.lines
-        line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 0)
-        return Problem(self._file, line, ".".join(path), message)
+        lines = (self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines)
+        return Problem(self._file, next(lines, 0), ".".join(path), message)
 
 
 def _stray_files(folder: Path) -> list[Problem]:

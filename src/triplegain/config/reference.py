@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from triplegain import resources
-from triplegain.config.display import written_values
+from triplegain.config.display import in_words, written_values
 from triplegain.config.tree import FILES, KEYS, Config
 
 BEGIN = "<!-- keys: written by python -m triplegain.config.reference -->"
@@ -22,18 +21,12 @@ def reference_markdown() -> str:
     parts = []
     for name, says in FILES.items():
         rows = [
-            f"| `{'.'.join(path[1:])}` | `{_shown(key.template or defaults[path])}` | {key.says} |"
+            f"| `{'.'.join(path[1:])}` | `{in_words(key.template or defaults[path])}` | {key.says} |"
             for path, (key, _) in KEYS.items()
             if path[0] == name
         ]
         parts += [f"## `{name}.yaml`", "", says, "", "| key | default | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(parts)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, (dict, list, bool)):
-        return json.dumps(value).replace('"', "")
-    return str(value)
 
 
 def with_reference(document: str) -> str:

@@ -119,24 +119,21 @@ class Config:
             raise AtOddsError(f"roles and options name {', '.join(unknown)}, which models does not", "/llm")
 
 
-def _in_order(found: Iterator[tuple[Path, Key, Any]]) -> Iterator[tuple[Path, tuple[Key, Any]]]:
-    grouped: dict[str, Any] = {name: {} for name in FILES}
+def _in_order(found: Iterator[tuple[Path, Key, Any]]) -> dict[Path, tuple[Key, Any]]:
+    """Every key once, with the default that is written for it, file by file; the keys of a section stand together."""
+    specs: dict[Path, tuple[Key, Any]] = {}
+    first: dict[Path, int] = {(name,): place for place, name in enumerate(FILES)}
     for path, spec, default in found:
-        place = grouped
-        for step in path[:-1]:
-            place = place.setdefault(step, {})
-        place.setdefault(path[-1], (path, (spec, default)))
-    todo = list(grouped.values())
-    while todo:
-        first = todo.pop(0)
-        if isinstance(first, dict):
-            todo = [*first.values(), *todo]
-        else:
-            yield first
+        specs.setdefault(path, (spec, default))
+        for steps in range(1, len(path) + 1):
+            first.setdefault(path[:steps], len(first))
+    return {
+        path: specs[path]
+        for path in sorted(specs, key=lambda path: [first[path[:steps]] for steps in range(1, len(path) + 1)])
+    }
 
 
-#: Every key once, with the default that is written for it, file by file; the keys of a section stand together.
-KEYS: Mapping[Path, tuple[Key, Any]] = dict(_in_order(keys(Config)))
+KEYS: Mapping[Path, tuple[Key, Any]] = _in_order(keys(Config))
 SECTIONS = frozenset(path[:steps] for path in KEYS for steps in range(1, len(path)))
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.frozen_mapping import FrozenMapping
-from triplegain.domain.written import Fault, Kind, Wrong
+from triplegain.domain.written import Fault, Kind, Wrong, collected
 
 #: The steps from the file to a key.
 Path = tuple[str, ...]
@@ -192,6 +193,13 @@ def _value(
             return _NOTHING if any(value is _NOTHING for value in made.values()) else spec.into(made)
 
 
+def put(tree: dict[str, Any], path: Path, value: Any) -> None:
+    """Write `value` under its key, in sections that are made where there are none."""
+    for step in path[:-1]:
+        tree = tree.setdefault(step, {})
+    tree[path[-1]] = value
+
+
 #: Stands for the value of a key that could not be read.
 WRONG: Any = object()
 
@@ -200,25 +208,20 @@ def section(settings: type[Any]) -> Kind:
     """The settings of a flat section that stands inside a table, once for each name."""
     known = {path: spec for path, spec, _ in keys(settings)}
 
+    def value(name: str, written: Any) -> Any:
+        if (name,) not in known:
+            raise Wrong(Fault(f"unknown key; valid are {', '.join(path[-1] for path in known)}"))
+        return known[(name,)].kind.read(written)
+
     def read(written: Any) -> FrozenMapping[str, Any]:
         if not isinstance(written, Mapping):
             raise Wrong(Fault("Input should be a valid dictionary"))
-        values: dict[Path, Any] = {}
-        faults: list[Fault] = []
-        for name, value in written.items():
-            if (name,) not in known:
-                faults.append(Fault(f"unknown key; valid are {', '.join(path[-1] for path in known)}", (name,)))
-                continue
-            try:
-                values[(name,)] = known[(name,)].kind.read(value)
-            except Wrong as wrong:
-                faults += [Fault(fault.message, (name, *fault.path), fault.shown) for fault in wrong.faults]
-        found: list[tuple[Path, Fault]] = []
-        if not faults:
-            built(Part(settings), (), values, found)
-        if faults or found:
-            raise Wrong(*faults, *(fault for _, fault in found))
-        return FrozenMapping({path[-1]: value for path, value in values.items()})
+        values = collected({name: partial(value, name, each) for name, each in written.items()})
+        faults: list[tuple[Path, Fault]] = []
+        built(Part(settings), (), {(name,): each for name, each in values.items()}, faults)
+        if faults:
+            raise Wrong(*(fault for _, fault in faults))
+        return FrozenMapping(values)
 
     def nearest(written: Any) -> Any:
         if not isinstance(written, Mapping):
@@ -229,16 +232,3 @@ def section(settings: type[Any]) -> Kind:
         return built(Part(settings), (), {(name,): value for name, value in values.items()}, [])
 
     return Kind(read, convert, nearest)
-
-
-def fields_of(settings: type[Any]) -> Iterator[str]:
-    """The names of all configured fields, those of the parts below included."""
-    for each_field in fields(settings):
-        spec = each_field.metadata.get(_SPEC)
-        if spec is None:
-            continue
-        yield each_field.name
-        specs = spec.members.values() if isinstance(spec, Each) else (spec,)
-        for inner in specs:
-            if isinstance(inner, Part):
-                yield from fields_of(inner.settings)

@@ -7,6 +7,7 @@ into nanoseconds. The checked value is what is shown and stored.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -85,18 +86,18 @@ def _refuse(message: str, written: Any) -> Wrong:
     return Wrong(Fault(message, shown=written if isinstance(written, (str, int)) else None))
 
 
+_BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "ge": (operator.ge, "greater than or equal to"),
+    "gt": (operator.gt, "greater than"),
+    "le": (operator.le, "less than or equal to"),
+    "lt": (operator.lt, "less than"),
+}
+
+
 def _bounded(value: Any, written: Any, bounds: Mapping[str, Any]) -> Any:
     for name, bound in bounds.items():
-        match name:
-            case "ge":
-                holds, words = value >= bound, "greater than or equal to"
-            case "gt":
-                holds, words = value > bound, "greater than"
-            case "le":
-                holds, words = value <= bound, "less than or equal to"
-            case _:
-                holds, words = value < bound, "less than"
-        if not holds:
+        holds, words = _BOUNDS[name]
+        if not holds(value, bound):
             raise _refuse(f"Input should be {words} {bound}", written)
     return value
 
@@ -220,7 +221,7 @@ def optional(kind: Kind) -> Kind:
     )
 
 
-def _collected(parts: Mapping[Any, Callable[[], Any]]) -> dict[Any, Any]:
+def collected(parts: Mapping[Any, Callable[[], Any]]) -> dict[Any, Any]:
     """Each part read; raises Wrong with the faults of all of them, their paths led by the part's name."""
     values, faults = {}, []
     for name, read in parts.items():
@@ -242,7 +243,7 @@ def listing(kind: Kind, least: int = 0) -> Kind:
         if len(written) < least:
             raise _refuse(f"Tuple should have at least {least} item{'s' * (least > 1)}, not {len(written)}", written)
         parts = {index: (lambda item=item: kind.read(item)) for index, item in enumerate(written)}
-        return tuple(_collected(parts).values())
+        return tuple(collected(parts).values())
 
     def nearest(written: Any) -> Any:
         return [kind.nearest(item) for item in written] if isinstance(written, (list, tuple)) else written
@@ -262,7 +263,7 @@ def row(*kinds: Kind) -> Kind:
             index: (lambda kind=kind, item=item: kind.read(item))
             for index, (kind, item) in enumerate(zip(kinds, written, strict=True))
         }
-        return tuple(_collected(parts).values())
+        return tuple(collected(parts).values())
 
     return Kind(read, lambda values: tuple(k.convert(value) for k, value in zip(kinds, values, strict=True)))
 
@@ -276,7 +277,7 @@ def table(name: Kind, kind: Kind, least: int = 0) -> Kind:
         if len(written) < least:
             raise _refuse(f"Dictionary should have at least {least} item, not {len(written)}", written)
         parts = {key: (lambda key=key, item=item: (name.read(key), kind.read(item))) for key, item in written.items()}
-        return FrozenMapping(dict(_collected(parts).values()))
+        return FrozenMapping(dict(collected(parts).values()))
 
     def nearest(written: Any) -> Any:
         return {k: kind.nearest(item) for k, item in written.items()} if isinstance(written, Mapping) else written
