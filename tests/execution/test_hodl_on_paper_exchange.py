@@ -55,6 +55,7 @@ class HodlSession(Session):
             SETTINGS,
             ask=lambda _: Decimal(self.price + 1) / 10,
             usd_price=lambda asset: Decimal(self.price) / 10 if asset == "BTC" else Decimal(1),
+            blocked=lambda: "",
         )
 
     def step(self) -> None:

@@ -328,16 +328,18 @@ class ExecutorState(msgspec.Struct):
     refused_by_risk: int
 
 
+@dataclass(eq=False)
 class DecisionExecutor:
     """Holding or abstaining again for the same reason is counted, not stored again: it is not news."""
 
-    def __init__(self, desk: OrderManager, risk: RiskEngine, record: RecordLog) -> None:
+    _desk: OrderManager
+    _risk: RiskEngine
+    _record: RecordLog
+
+    def __post_init__(self) -> None:
         self.state = ExecutorState(0, {}, dict.fromkeys(Outcome, 0), 0)
         #: For whoever looks: the last decisions of this run that led to something.
         self.last: deque[DecisionRecord] = deque(maxlen=_LAST_KEPT)
-        self._desk = desk
-        self._risk = risk
-        self._record = record
 
     @property
     def next_number(self) -> int:

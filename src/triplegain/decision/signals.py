@@ -150,13 +150,13 @@ class LatestSignals:
         return SignalsState(self.regimes.held, latest)
 
 
+@dataclass(eq=False, slots=True)
 class Analysts:
-    """Answers go to `opinions` and, like abstentions, to the record."""
+    """Answers go to the latest signals and, like abstentions, to the record."""
 
-    def __init__(self, settings: DecisionSettings, signals: LatestSignals, record: RecordLog) -> None:
-        self._settings = settings
-        self._signals = signals
-        self._record = record
+    _settings: DecisionSettings
+    _signals: LatestSignals
+    _record: RecordLog
 
     def by_rules(self, agent: AgentSpec, symbol: str, seen: Glance | NoSnapshot, now_ns: int) -> None:
         """One look without a model; nothing where the agent has no rules."""

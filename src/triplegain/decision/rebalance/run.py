@@ -66,32 +66,23 @@ def plan_to_json(planned: RebalancePlan) -> dict[str, Any]:
     }
 
 
+@dataclass(eq=False)
 class RebalanceRun:
-    """`start` once per run of the task, `step` at every thought. `blocked` says why nothing may be traded now."""
+    """`start` once per run of the task, `step` at every thought. `_blocked` says why nothing may be traded now."""
 
-    def __init__(
-        self,
-        instruments: tuple[Instrument, ...],
-        settings: RebalanceSettings,
-        desk: OrderManager,
-        prices: SessionPrices,
-        situation: ContextBuilder,
-        risk: RiskEngine,
-        decisions: DecisionExecutor,
-        record: RecordLog,
-        blocked: Callable[[], str],
-    ) -> None:
-        self.book = RebalanceBook(instruments, settings)
-        self._assets = tuple(dict.fromkeys(asset for each in instruments for asset in (each.base, each.quote)))
-        self._instruments = instruments
-        self._settings = settings
-        self._desk = desk
-        self._prices = prices
-        self._situation = situation
-        self._risk = risk
-        self._decisions = decisions
-        self._record = record
-        self._blocked = blocked
+    _instruments: tuple[Instrument, ...]
+    _settings: RebalanceSettings
+    _desk: OrderManager
+    _prices: SessionPrices
+    _situation: ContextBuilder
+    _risk: RiskEngine
+    _decisions: DecisionExecutor
+    _record: RecordLog
+    _blocked: Callable[[], str]
+
+    def __post_init__(self) -> None:
+        self.book = RebalanceBook(self._instruments, self._settings)
+        self._assets = tuple(dict.fromkeys(asset for each in self._instruments for asset in (each.base, each.quote)))
 
     # -- the task ------------------------------------------------------------------------------------------------
 

@@ -28,10 +28,6 @@ from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.ledger.realised import UsdPrice, in_usd
 
 
-def _nothing_blocks() -> str:
-    return ""
-
-
 class HodlState(Struct, frozen=True):
     """Everything but the money itself, which is the wallet's. `waiting` is what has been said to wait, and why."""
 
@@ -59,7 +55,7 @@ class HodlBag:
         *,
         ask: Ask,
         usd_price: UsdPrice,
-        blocked: Callable[[], str] = _nothing_blocks,
+        blocked: Callable[[], str],
     ) -> None:
         instruments = tuple(instruments)
         self._settings = settings
