@@ -26,7 +26,7 @@ from triplegain.session.trading_session import TradingSession
 
 #: BTC is held, XRP is not.
 HELD, FLAT = "BTC/USDT", "XRP/USDT"
-_SETTINGS = DecisionSettings(tasks=(), cast=ModelAssignment({"decision": SIX}, providers=dict.fromkeys(SIX, "one")))
+_SETTINGS = DecisionSettings(tasks=(), assigned=ModelAssignment({"decision": SIX}, providers=dict.fromkeys(SIX, "one")))
 
 #: What six models say, from confident agreement down to nobody.
 VOTES: Mapping[str, tuple[tuple[str, int], ...]] = {

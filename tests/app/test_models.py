@@ -34,9 +34,9 @@ async def test_keys_make_a_cast_and_a_banner() -> None:
     words = "gpt,grok,deepseek,sonnet,opus"
     models = await build_models(CONFIG, KEYS, MemorySpending(), ManualClock(NOON_NS), words, through=through)
     await models.aclose()
-    assert models.cast.voters == tuple(words.split(","))
-    assert [models.cast.models[name] for name in ("social", "news", "technical")] == [("grok",), ("gpt",), ()]
-    assert (models.cast.models["conflict"], models.cast.providers[RESOLVERS]) == ((RESOLVERS,), "deepseek")
+    assert models.assigned.voters == tuple(words.split(","))
+    assert [models.assigned.models[name] for name in ("social", "news", "technical")] == [("grok",), ("gpt",), ()]
+    assert (models.assigned.models["conflict"], models.assigned.providers[RESOLVERS]) == ((RESOLVERS,), "deepseek")
     assert between == words.split(",")
     assert models.banner[0] == "Models: gpt, grok, deepseek, sonnet, opus (5 vote)"
     assert models.banner[-1].startswith("A day costs at most 5.00 USD (the budget; without it up to ")
@@ -45,7 +45,7 @@ async def test_keys_make_a_cast_and_a_banner() -> None:
 async def test_nobody_is_a_cast_too() -> None:
     models = await build_models(CONFIG, KEYS, MemorySpending(), ManualClock(NOON_NS), "none")
     await models.aclose()
-    assert (models.cast.voters, models.cast.models["conflict"], models.roster.present) == ((), (), ())
+    assert (models.assigned.voters, models.assigned.models["conflict"], models.roster.present) == ((), (), ())
     with pytest.raises(ModelsError, match="DEEPSEEK_API_KEY"):
         await build_models(CONFIG, {}, MemorySpending(), ManualClock(NOON_NS), "deepseek")
 
@@ -54,8 +54,8 @@ async def test_the_tiny_model_is_told_how_little_it_can_read() -> None:
     tiny = LOCAL_TINY.spec("http://127.0.0.1:9/v1")
     models = await build_models(CONFIG, {}, MemorySpending(), ManualClock(NOON_NS), "local-tiny", local=tiny)
     await models.aclose()
-    assert models.cast.voters == ("local-tiny",)
-    assert models.cast.token_budgets == {"local-tiny": LOCAL_TINY.prompt_tokens}
+    assert models.assigned.voters == ("local-tiny",)
+    assert models.assigned.token_budgets == {"local-tiny": LOCAL_TINY.prompt_tokens}
     assert models.banner[-1] == "A day costs at most 0.00 USD."
 
 

@@ -56,7 +56,7 @@ def present(found: Roster) -> list[str]:
 
 
 def why_not(found: Roster, name: str) -> str:
-    return next(each.why_not for each in found.standings if each.spec.name == name)
+    return next(each.why_not for each in found.availability if each.spec.name == name)
 
 
 def test_with_every_key_and_ollama_the_six_take_part_and_the_tiny_one_does_not() -> None:

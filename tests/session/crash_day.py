@@ -37,7 +37,7 @@ def crash_settings(**changes: Any) -> SessionSettings:
         "baseline": None,
         "candle_ns": HOUR_NS,
         "limits": RiskLimits(),
-        "decision": DecisionSettings(tasks=WITHOUT_REBALANCE, cast=CAST),
+        "decision": DecisionSettings(tasks=WITHOUT_REBALANCE, assigned=CAST),
     }
     return settings_for(crash_feed(), **(usual | changes))
 

@@ -31,7 +31,7 @@ def test_answers_of_an_earlier_form_are_abstentions_in_every_part(market: Any) -
         {**CAST.models, "rebalance": ("deepseek",)},
         providers=dict.fromkeys(SIX, "one"),
     )
-    decision = DecisionSettings(tasks=AGENTS.tasks, cast=cast)
+    decision = DecisionSettings(tasks=AGENTS.tasks, assigned=cast)
     settings = crash_settings(decision=decision, rebalance=RebalanceSettings())
     session = warm(TradingSession(settings), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels(replies=dict.fromkeys(SIX, EARLIER_FORM)))
@@ -51,7 +51,7 @@ def test_a_late_answer_of_an_earlier_form_is_not_put_down(market: Any) -> None:
 
 def test_a_model_that_can_read_no_question_costs_the_decision_and_nothing_else(market: Any) -> None:
     cast = ModelAssignment({"decision": ("tiny",)}, providers={"tiny": "local"}, token_budgets={"tiny": 20})
-    decision = DecisionSettings(tasks=WITHOUT_REBALANCE, cast=cast)
+    decision = DecisionSettings(tasks=WITHOUT_REBALANCE, assigned=cast)
     session = warm(TradingSession(crash_settings(decision=decision)), market[0])
     played = play(session, market[1][: 3 * 70], ScriptedModels())
     assert {decision.outcome for decision in played.all("decisions")} == {"abstained"}

@@ -38,7 +38,7 @@ def asked(market: Callable[..., Any], open_session: Callable[..., Any]) -> Calla
         session = open_session(
             feed := market(seconds=10),
             baseline=None,
-            decision=DecisionSettings(tasks=SENTIMENT, cast=cast, evidence=source),
+            decision=DecisionSettings(tasks=SENTIMENT, assigned=cast, evidence=source),
         )
         models = ScriptedModels()
         analyses: list[Any] = []

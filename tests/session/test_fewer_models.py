@@ -37,7 +37,8 @@ class Silent(ScriptedModels):
     [
         DecisionSettings(tasks=ANALYSES),
         DecisionSettings(
-            tasks=WITHOUT_REBALANCE, cast=ModelAssignment({"decision": ("newcomer",)}, providers={"newcomer": "its"})
+            tasks=WITHOUT_REBALANCE,
+            assigned=ModelAssignment({"decision": ("newcomer",)}, providers={"newcomer": "its"}),
         ),
     ],
     ids=["no model", "another model"],
@@ -63,7 +64,7 @@ def test_rounds_of_models_that_take_no_part_any_more_run_out(
     assert [analysis for analysis in played.all("analyses") if analysis.task == "technical"]
     left = stored(second)
     assert not part(left, "decision.slots")["waiting"]
-    if decision.cast.voters == ():
+    if decision.assigned.voters == ():
         assert not any(name == "decision.round" for name, _ in left)
         assert not part(left, "decision.slots")["open"]
         assert not part(left, "decision.engine")["running"]

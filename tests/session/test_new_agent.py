@@ -63,7 +63,7 @@ def played(
     market: Callable[..., Any], open_session: Callable[..., Any], cast: ModelAssignment
 ) -> tuple[Any, Answering, list[Any]]:
     feed, models = market(seconds=150, past=True), Answering()
-    decision = DecisionSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, cast=cast)
+    decision = DecisionSettings(agents=WITH_IT, tasks=WITHOUT_REBALANCE, assigned=cast)
     session = open_session(feed, baseline=None, decision=decision)
     analyses: list[Any] = []
     for event in feed.events():

@@ -77,7 +77,9 @@ def test_a_model_may_put_it_off_and_nothing_else(market: Any) -> None:
     cast = ModelAssignment({"rebalance": ("deepseek",)}, providers={"deepseek": "deepseek"})
     value = {"mode": "defer", "confidence_pct": 70, "reasoning": "later"}
     models = ScriptedModels(replies={"deepseek": ModelAnswer(value, "d-1", Usage(10**9, 1, 1))})
-    settings = crash_settings(decision=DecisionSettings(tasks=RULES.tasks, cast=cast), rebalance=RebalanceSettings())
+    settings = crash_settings(
+        decision=DecisionSettings(tasks=RULES.tasks, assigned=cast), rebalance=RebalanceSettings()
+    )
     played = play(warm(TradingSession(settings), market[0]), market[1][: 2 * 180], models)
     assert [each.kind for each in models.asked] == ["rebalance"] * 2
     assert not played.all("fills")

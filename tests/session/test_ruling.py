@@ -21,7 +21,7 @@ from triplegain.session.trading_session import TradingSession
 MIND = DecisionSettings(
     tasks=tuple(spec for spec in WITHOUT_REBALANCE if spec.name in ("technical", "regime"))
     + tuple(replace(spec, after=()) for spec in WITHOUT_REBALANCE if spec.name == "decision"),
-    cast=replace(CAST, models={"decision": SIX, "conflict": ("deepseek",)}),
+    assigned=replace(CAST, models={"decision": SIX, "conflict": ("deepseek",)}),
 )
 
 

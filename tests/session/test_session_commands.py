@@ -29,7 +29,9 @@ from triplegain.session.trading_session import TradingSession
 AUDIT = SecurityEvent("risk_reset", "admin", "127.0.0.1", "r", 0, {"by": "hand"})
 VOTERS = DecisionSettings(
     tasks=tuple(spec for spec in AGENTS.tasks if spec.name != "rebalance"),
-    cast=ModelAssignment({"decision": ("qwen",), "social": ("grok",)}, providers={"qwen": "ollama", "grok": "ollama"}),
+    assigned=ModelAssignment(
+        {"decision": ("qwen",), "social": ("grok",)}, providers={"qwen": "ollama", "grok": "ollama"}
+    ),
 )
 
 

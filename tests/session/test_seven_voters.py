@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.session.scripted_models import SIX
 
-from triplegain.app.models import cast_of, taped_roster
+from triplegain.app.models import assigned_models, taped_roster
 from triplegain.config import ConfigurationError, load_config
 from triplegain.domain.clock import SECOND_NS
 from triplegain.llm.reply import ModelAnswer, Usage
@@ -51,7 +51,7 @@ def test_seven_models_from_configuration_take_one_decision(
 ) -> None:
     configure(tmp_path, "voters: 7")
     config = load_config({}, tmp_path)
-    cast = cast_of(taped_roster(config, "auto", frozenset(SEVEN)))
+    cast = assigned_models(taped_roster(config, "auto", frozenset(SEVEN)))
     assert cast.voters == SEVEN
     decision = config.decision.of_session(cast, rebalances=False)
     # Without analyses, which would move the confidence, too.

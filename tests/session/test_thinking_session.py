@@ -205,7 +205,7 @@ def test_the_breakers_act_at_the_equity_they_name(market: Any) -> None:
 def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any) -> None:
     coins = {"USDT": Decimal(6_000), "BTC": Decimal("0.2"), "XRP": Decimal(6_000)}
     voters = DecisionSettings(
-        tasks=WITHOUT_REBALANCE, cast=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
+        tasks=WITHOUT_REBALANCE, assigned=replace(CAST, models={**CAST.models, "technical": (), "regime": ()})
     )
     played = run(market, initial_balances=coins, decision=voters)
     tripped = next(record for record in played.all("risk") if record.kind == "drawdown")

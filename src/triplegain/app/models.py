@@ -44,7 +44,7 @@ class BuiltModels:
 
     port: ModelPort
     roster: Roster
-    cast: ModelAssignment
+    assigned: ModelAssignment
     banner: tuple[str, ...]
     aclose: Callable[[], Awaitable[None]]
 
@@ -84,7 +84,7 @@ async def build_models(
     banner = roster.banner(calls_per_day(config, symbols, assets))
     if taped is not None and roster.present:
         banner[-1] = "Their answers are on the tape: nobody is asked, and nothing is spent."
-    return BuiltModels(port, roster, cast_of(roster), tuple(banner), client.aclose)
+    return BuiltModels(port, roster, assigned_models(roster), tuple(banner), client.aclose)
 
 
 async def read_roster(config: Config, environ: Mapping[str, str], words: str, local: ModelSpec | None = None) -> Roster:
@@ -132,7 +132,7 @@ def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) 
     return calls
 
 
-def cast_of(roster: Roster) -> ModelAssignment:
+def assigned_models(roster: Roster) -> ModelAssignment:
     """The parts as a session is told them."""
     models = {role: roster.asked(role) for role in roster.roles}
     providers = {spec.name: spec.provider.value for spec in roster.present}

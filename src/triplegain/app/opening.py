@@ -273,7 +273,7 @@ class SessionOpening:
         """A session keeps the configuration it was opened with, or has taken since."""
         config, candle_ns = self._kept(record), int(record.settings["candle_ns"])
         settings = session_settings(
-            config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.cast
+            config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.assigned
         )
         return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
 

@@ -63,7 +63,7 @@ class SessionModels:
         tell: Callable[[str], None],
     ) -> None:
         #: Who plays which part, and who is asked; nobody before `open`.
-        self.cast = ModelAssignment()
+        self.assigned = ModelAssignment()
         self.port: ModelPort | None = None
         self.banner: tuple[str, ...] = ()
         self._ledger = ModelLedger(database, config.budget)
@@ -111,7 +111,7 @@ class SessionModels:
             assets=len({symbol.partition("/")[0] for symbol in symbols}),
         )
         self._stack.push_async_callback(built.aclose)
-        self.cast, self.port, self.banner = built.cast, built.port, built.banner
+        self.assigned, self.port, self.banner = built.assigned, built.port, built.banner
         if words == NOBODY:
             return
         if not built.roster.present:

@@ -63,7 +63,7 @@ def agents(session: TradingSession) -> AgentsView:
         failing=engine.degradation.reason,
         trader=None if session.trader is None else session.trader.name,
         tasks=tuple(_tasks(session)),
-        models=tuple(_models(session.settings.decision.cast)),
+        models=tuple(_models(session.settings.decision.assigned)),
         markets=tuple(_standing(session, symbol) for symbol in symbols),
     )
 
@@ -91,14 +91,14 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
         )
 
 
-def _models(cast: ModelAssignment) -> Iterator[Model]:
+def _models(assigned: ModelAssignment) -> Iterator[Model]:
     """By name, with the parts each plays; those who stand in for each other at conflicts go under one name."""
-    played: dict[str, list[str]] = {name: [DECISION.name] for name in cast.voters}
-    for agent, models in cast.models.items():
+    played: dict[str, list[str]] = {name: [DECISION.name] for name in assigned.voters}
+    for agent, models in assigned.models.items():
         for model in models if agent != DECISION.name else ():
             played.setdefault(model, []).append(agent)
     for name in sorted(played, key=lambda name: (name == RESOLVERS, name)):
-        yield Model(name, cast.providers.get(name, ""), tuple(played[name]))
+        yield Model(name, assigned.providers.get(name, ""), tuple(played[name]))
 
 
 def _standing(session: TradingSession, symbol: str) -> Standing:
@@ -115,7 +115,7 @@ def _standing(session: TradingSession, symbol: str) -> Standing:
 
 def decision_summary(session: TradingSession, warning: str = "") -> DecisionSummary:
     """As of now. `warning` is about what models cost."""
-    engine, cast = session.decision_engine, session.settings.decision.cast
+    engine, assigned = session.decision_engine, session.settings.decision.assigned
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return DecisionSummary(
         runs=dict(engine.schedule.runs),
@@ -123,7 +123,7 @@ def decision_summary(session: TradingSession, warning: str = "") -> DecisionSumm
         refused_by_risk=session.decisions.state.refused_by_risk,
         opinions=tuple(_opinion(session, symbol) for symbol in symbols),
         risk=_risk(session),
-        voters=cast.voters,
+        voters=assigned.voters,
         trader="" if session.trader is None else session.trader.name,
         halted=session.risk.halted(session.now_ns),
         level="" if engine.level is Level.NORMAL else engine.level.label,

@@ -45,13 +45,13 @@ def session_settings(
     created_at_ns: int,
     seed: int,
     candle_ns: int,
-    cast: ModelAssignment | None = None,
+    assigned: ModelAssignment | None = None,
 ) -> SessionSettings:
-    """`cast`: the models that take part. There is one trader: either some of them vote, or one that goes by rules."""
-    paper, cast = config.paper, cast or ModelAssignment()
-    baseline = config.traders.chosen(bool(cast.voters))
+    """`assigned`: who takes part. There is one trader: either some of them vote, or one that goes by rules."""
+    paper, assigned = config.paper, assigned or ModelAssignment()
+    baseline = config.traders.chosen(bool(assigned.voters))
     if baseline is not None:
-        cast = replace(cast, models={**cast.models, DECISION.name: ()})
+        assigned = replace(assigned, models={**assigned.models, DECISION.name: ()})
     recorded = max(feed.candle_length_ns.values(), default=0)
     return SessionSettings(
         session_id=session_id,
@@ -63,7 +63,7 @@ def session_settings(
         desk=config.desk,
         limits=config.risk,
         baseline=baseline,
-        decision=config.decision.of_session(cast, config.rebalance is not None, recorded),
+        decision=config.decision.of_session(assigned, config.rebalance is not None, recorded),
         hodl=config.hodl,
         rebalance=config.rebalance,
         candle_ns=candle_ns,

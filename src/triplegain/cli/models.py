@@ -89,7 +89,7 @@ def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
                 "price_in_usd": _prices(each.spec)[0],
                 "price_out_usd": _prices(each.spec)[1],
             }
-            for each in roster.standings
+            for each in roster.availability
         ],
         "day_usd_max": min(roster.day_usd(calls), roster.per_day_usd),
         "day_usd_without_budget": roster.day_usd(calls),
@@ -104,7 +104,7 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
         return Text(each.why_not, style=QUIET) if each.why_not else Text(parts, style=GAIN)
 
     table = table_of(
-        roster.standings,
+        roster.availability,
         ("Name", lambda each: each.spec.name, WHOLE),
         ("Provider", lambda each: each.spec.provider.value, WHOLE),
         ("Id", lambda each: each.spec.model),

@@ -84,7 +84,7 @@ class DecisionEngine:
         self.due_ns = NEVER
         self.is_asleep = False
         self._settings = settings
-        self._cast = settings.cast
+        self._assigned = settings.assigned
         self._symbols = tuple(symbols)
         self._assets = tuple(dict.fromkeys(symbol.partition("/")[0] for symbol in self._symbols))
         self._host = host
@@ -113,7 +113,7 @@ class DecisionEngine:
     @property
     def level(self) -> Level:
         """How much is left out. One provider of several that fails costs its votes; that all fail costs trading."""
-        providers = set(self._cast.providers.values())
+        providers = set(self._assigned.providers.values())
         return min((self.degradation.level_of(name) for name in providers), default=Level.NORMAL)
 
     def deliver(self, round_id: str, model: str, reply: Any, now_ns: int) -> None:
@@ -196,7 +196,7 @@ class DecisionEngine:
         if not agents:
             raise InvalidValueError(f"nobody knows how to run the task {task!r}")
         rules = {agent for agent in agents if agent.goes_by_rules or agent.work is Flow.REBALANCE}
-        able = [agent for agent in agents if agent in rules or self._cast.players(agent)]
+        able = [agent for agent in agents if agent in rules or self._assigned.models_of(agent)]
         subjects = {Subject.PAIR: self._symbols, Subject.ASSET: self._assets, Subject.PORTFOLIO: ("",)}
         return [
             (subject, agent)
@@ -211,7 +211,7 @@ class DecisionEngine:
         if agent.work is Flow.REBALANCE:
             self._start_rebalance(now_ns)
             return
-        if not self._cast.players(agent) or not self.level.may_ask(agent.importance):
+        if not self._assigned.models_of(agent) or not self.level.may_ask(agent.importance):
             if agent.goes_by_rules:
                 self._analysts.by_rules(agent, subject, self._host.glance(subject), now_ns)
                 self._after_analysis(agent, subject, now_ns)
@@ -227,7 +227,7 @@ class DecisionEngine:
     def _start_rebalance(self, now_ns: int) -> None:
         if self._rebalance is None:
             return
-        models = self._cast.players(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
+        models = self._assigned.models_of(REBALANCE) if self.level.may_ask(REBALANCE.importance) else ()
         round_id = self.rounds.next_id(REBALANCE.name) if models else None
         timeout_ns = self.schedule.specs[REBALANCE.name].timeout_ns
         asked = self._rebalance.start(round_id, next(iter(models), None), self.signals, now_ns, timeout_ns)
@@ -247,7 +247,7 @@ class DecisionEngine:
 
     def _round(self, round_id: str, agent: AgentSpec, subject: str, now_ns: int) -> Round | None:
         """None: there is nothing to show, which has been put down."""
-        models = self._cast.players(agent)
+        models = self._assigned.models_of(agent)
         if not models:
             # A restart with fewer models: what was to be asked is nobody's any more.
             return None
@@ -277,7 +277,7 @@ class DecisionEngine:
         self._count(done, now_ns)
         match agent.work:
             case Flow.VOTE:
-                ask = bool(self._cast.players(CONFLICT)) and self.level.may_ask(CONFLICT.importance)
+                ask = bool(self._assigned.models_of(CONFLICT)) and self.level.may_ask(CONFLICT.importance)
                 question = self.voting.tally(done, now_ns, self.rounds.next_id(CONFLICT.name) if ask else None)
                 if question is not None:
                     self.rounds.open(question)
@@ -331,7 +331,7 @@ class DecisionEngine:
     def _count(self, done: FinishedRound, now_ns: int) -> None:
         """Who answers and who fails, by provider."""
         for model, reply in done.replies.items():
-            provider = self._cast.providers.get(model)
+            provider = self._assigned.providers.get(model)
             if provider is None or model in done.undispatched:
                 continue
             if isinstance(reply, ModelAnswer):
@@ -345,7 +345,7 @@ class DecisionEngine:
         if self.level is not Level.EMERGENCY:
             return
         for provider in self.degradation.take_probes(now_ns):
-            model = next((name for name, theirs in self._cast.providers.items() if theirs == provider), None)
+            model = next((name for name, theirs in self._assigned.providers.items() if theirs == provider), None)
             seen = self._host.snapshot(self._symbols[0])
             if model is None or isinstance(seen, NoSnapshot):
                 continue

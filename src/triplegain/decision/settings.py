@@ -44,9 +44,9 @@ class ModelAssignment:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        return self.players(DECISION)
+        return self.models_of(DECISION)
 
-    def players(self, agent: AgentSpec) -> tuple[str, ...]:
+    def models_of(self, agent: AgentSpec) -> tuple[str, ...]:
         """The models asked in a round of this agent; nobody for an analysis of a market who cannot read one."""
         names = self.models.get(agent.name, ())
         match agent.work:
@@ -82,7 +82,7 @@ class DecisionSettings:
 
     agents: Registry = field(default=AGENTS, compare=False)
     tasks: tuple[TaskSpec, ...] = ANALYSES
-    cast: ModelAssignment = field(default_factory=ModelAssignment)
+    assigned: ModelAssignment = field(default_factory=ModelAssignment)
     schedule: ScheduleSettings = part(ScheduleSettings)
     vote_timeout_ns: int = key(
         "votes.timeout_s", 30, SECONDS, "all of them have so long together; who is later abstains"
@@ -124,7 +124,7 @@ class DecisionSettings:
             if agent.task is not None
         }
 
-    def of_session(self, cast: ModelAssignment, rebalances: bool, candle_ns: int = 0) -> DecisionSettings:
+    def of_session(self, assigned: ModelAssignment, rebalances: bool, candle_ns: int = 0) -> DecisionSettings:
         """With the tasks that somebody can do: without a model nobody reads the news and nobody votes.
 
         A task waits only for tasks that are there. `candle_ns`: where a market is told by candles alone, their
@@ -134,7 +134,7 @@ class DecisionSettings:
             agent.task.name
             for agent in self.agents
             if agent.task is not None
-            and (rebalances if agent.work is Flow.REBALANCE else agent.goes_by_rules or cast.players(agent))
+            and (rebalances if agent.work is Flow.REBALANCE else agent.goes_by_rules or assigned.models_of(agent))
         }
         specs = [spec for spec in self.schedule.tasks.values() if spec.name in able]
         names = {spec.name for spec in specs}
@@ -147,4 +147,4 @@ class DecisionSettings:
             for spec in specs
         )
         outcomes = replace(self.outcomes, votes_max=self.consensus.voters * VOTES_OF_A_MODEL)
-        return replace(self, tasks=tasks, cast=cast, outcomes=outcomes)
+        return replace(self, tasks=tasks, assigned=assigned, outcomes=outcomes)

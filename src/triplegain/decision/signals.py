@@ -193,7 +193,7 @@ class Analysts:
         else:
             assert isinstance(agent.work, MarketAnalysis)
             assert seen is not None
-            prompt = agent.work.prompt(compact(seen, self._settings.cast.market_budget(model)), seen)
+            prompt = agent.work.prompt(compact(seen, self._settings.assigned.market_budget(model)), seen)
             seen_hash, price = seen.hash, seen.price.mark
         deadline_ns = now_ns + timeout_ns
         return Round(round_id, agent.name, subject, {model: prompt}, now_ns, deadline_ns, {}, tools, seen_hash, price)

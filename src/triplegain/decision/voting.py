@@ -102,8 +102,8 @@ class Voting:
     def decision_round(self, round_id: str, symbol: str, seen: Snapshot, now_ns: int) -> Round:
         """One question to every model that votes, on one snapshot. Some may read less of it: the hash is the same."""
         context = self._account.context(self._account.look(symbol, MODELS))
-        cast = self._settings.cast
-        budgets = {model: cast.token_budget(model) for model in cast.voters}
+        assigned = self._settings.assigned
+        budgets = {model: assigned.token_budget(model) for model in assigned.voters}
         rendered = {budget: decision_prompt(seen, context, budget) for budget in set(budgets.values())}
         return Round(
             round_id=round_id,
@@ -244,11 +244,11 @@ class Voting:
         situation: CycleContext,
     ) -> Round | None:
         symbol, now_ns = situation.symbol, situation.time_ns
-        model = next(iter(self._settings.cast.players(CONFLICT)), None)
+        model = next(iter(self._settings.assigned.models_of(CONFLICT)), None)
         seen = self._account.snapshot(symbol)
         if model is None or isinstance(seen, NoSnapshot):
             return None
-        rendered = compact(seen, self._settings.cast.market_budget(model))
+        rendered = compact(seen, self._settings.assigned.market_budget(model))
         prompt = conflict_prompt(conflicts[0].kind, answer, seen, rendered, self._account.context(situation))
         return Round(
             round_id=round_id,

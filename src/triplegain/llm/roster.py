@@ -58,7 +58,7 @@ class Availability:
 class Roster:
     """`roles` holds, by name, those who play a part: all voters, else the first and those who stand in for it."""
 
-    standings: tuple[Availability, ...]
+    availability: tuple[Availability, ...]
     roles: Mapping[str, tuple[str, ...]]
     per_day_usd: Decimal
     parts: Mapping[str, ModelRole]
@@ -80,23 +80,25 @@ class Roster:
         unknown = [name for name in only or () if name not in known]
         if unknown:
             raise ModelsError(f"no model is called {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
-        standings = [Availability(spec, _why_not(spec, keys, installed, only)) for spec in plan.specs]
+        availability = [Availability(spec, _why_not(spec, keys, installed, only)) for spec in plan.specs]
         missing = [
-            f"{each.spec.name}: {each.why_not}" for each in standings if each.why_not and each.spec.name in (only or ())
+            f"{each.spec.name}: {each.why_not}"
+            for each in availability
+            if each.why_not and each.spec.name in (only or ())
         ]
         if missing:
             raise ModelsError(f"cannot take part: {'; '.join(missing)}")
-        present = [each.spec for each in standings if each.takes_part]
-        roles = {role.name: _players(role, wanted, present, plan.voters) for role, wanted in plan.roles.items()}
+        present = [each.spec for each in availability if each.takes_part]
+        roles = {role.name: _able(role, names, present, plan.voters) for role, names in plan.roles.items()}
         played = [
             replace(each, roles=tuple(role for role, names in roles.items() if each.spec.name in names))
-            for each in standings
+            for each in availability
         ]
         return cls(tuple(played), roles, plan.per_day_usd, {role.name: role for role in plan.roles})
 
     @property
     def present(self) -> tuple[ModelSpec, ...]:
-        return tuple(each.spec for each in self.standings if each.takes_part)
+        return tuple(each.spec for each in self.availability if each.takes_part)
 
     def asked(self, role: str) -> tuple[str, ...]:
         """Who is asked: everybody of the part, or the first."""
@@ -121,7 +123,7 @@ class Roster:
         else:
             voters = sum(len(self.roles[role.name]) for role in self.parts.values() if role.all_play)
             lines = [f"Models: {', '.join(names)} ({voters} vote)"]
-        away = [each for each in self.standings if each.why_not not in ("", _NOT_NAMED)]
+        away = [each for each in self.availability if each.why_not not in ("", _NOT_NAMED)]
         lines += [f"  without {each.spec.name}: {each.why_not}" for each in away]
         if names:
             uncapped = self.day_usd(calls_per_day, prompt_tokens)
@@ -173,7 +175,7 @@ def _why_not(
     return ""
 
 
-def _players(role: ModelRole, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
+def _able(role: ModelRole, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
     """Those who can, in the wanted order; a local model, once named, votes and plays what nobody else does."""
     able = {spec.name: spec for spec in present if role.tools <= spec.provider.tools}
     players = [name for name in wanted if name in able]
