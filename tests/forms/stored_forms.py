@@ -85,7 +85,7 @@ class SilentModels(SessionModels):
 
     async def open(self, config: Config, source: QuoteSource, symbols: tuple[str, ...]) -> None:
         parts = {"decision": ("gpt", "grok"), "social": ("grok",), "news": ("gpt",)}
-        self.cast = ModelAssignment(parts, providers={"gpt": "openai", "grok": "xai"})
+        self.assigned = ModelAssignment(parts, providers={"gpt": "openai", "grok": "xai"})
 
 
 class Home:

@@ -95,5 +95,5 @@ def test_a_decision_that_is_owed_waits_until_trading_goes_on(market: Any) -> Non
     assert [each.subject for each in models.asked[asked:] if each.kind == "decision"] == ["BTC/USDT"]
 
 
-def test_the_cast_of_these_tests_decides() -> None:
+def test_the_models_of_these_tests_decides() -> None:
     assert CAST.voters
