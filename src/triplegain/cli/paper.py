@@ -14,6 +14,7 @@ from triplegain.app.paper_run import run_paper
 from triplegain.app.starting import start_paper_process
 from triplegain.cli.client import OneLineOption
 from triplegain.cli.view import LiveView
+from triplegain.domain.values import INTEGER_MAX
 
 
 def paper(
@@ -25,7 +26,7 @@ def paper(
     ] = None,
     session: Annotated[str | None, typer.Option(help="go on with this session, or give a new one this name")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
-    seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0, max=INTEGER_MAX)] = None,
     record: Annotated[bool, typer.Option("--record", help="record what a live session sees")] = False,
     llm: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from decimal import Decimal, Inexact
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule
 from triplegain.domain.money import ATOM_DECIMALS, EXACT, atoms, plain
+from triplegain.domain.values import is_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ class Instrument:
         base, slash, quote = self.symbol.partition("/")
         if not (slash and base and quote) or self.symbol != self.symbol.upper():
             raise InvalidValueError(f"a symbol reads BASE/QUOTE, this is {self.symbol!r}")
+        if not all(map(is_usable, (self.tick, self.lot, self.quantity_min, self.cost_min))):
+            raise InvalidValueError(f"{self.symbol}: its steps and minimums cannot be computed with")
         if self.tick <= 0 or self.lot <= 0:
             raise InvalidValueError(f"{self.symbol}: tick and lot must be above zero")
+        if self.cost_min < 0 or not 0 <= self.fee_decimals <= ATOM_DECIMALS:
+            raise InvalidValueError(f"{self.symbol}: a minimum cost and decimals of a fee are not below zero")
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "quote", quote)
         object.__setattr__(self, "atoms_per_tick_lot", atoms(EXACT.multiply(self.tick, self.lot)))

@@ -13,6 +13,7 @@ import msgspec
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.storable import storable
 
 #: A whole number that a row can hold.
 INTEGER_MAX = 2**63 - 1
@@ -75,5 +76,5 @@ def count_within(value: int | None, most: int) -> int | None:
 
 
 def cut_text(value: str, most: int = 200) -> str:
-    """A text from outside that is only kept to be looked at; without the NUL that no row can hold."""
-    return value[:most].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    """A text from outside that is only kept to be looked at, as a row can hold it."""
+    return storable(value[:most])

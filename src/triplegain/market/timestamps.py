@@ -67,6 +67,4 @@ def moment_ns(text: str) -> int:
         raise InvalidValueError(f"{text!r} is not a time: write 2024-01-01 or 2024-01-01T12:00") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    if moment.year < 1970:
-        raise InvalidValueError(f"{text} is before 1970")
-    return from_datetime(moment)
+    return usable_time(from_datetime(moment))
