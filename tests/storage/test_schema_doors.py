@@ -32,7 +32,7 @@ from triplegain.domain.storable import storable
 from triplegain.feeds.captures.replay import recognise
 from triplegain.llm import attempt
 from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.wire import Finish, Question, Speaker, Turn, WireAnswer
+from triplegain.llm.wire import Finish, Question, Turn, WireAnswer
 from triplegain.market.timestamps import moment_ns
 from triplegain.venues.kraken.candles import closed_candles
 from triplegain.venues.kraken.pairs import instrument_of, pairs_of
@@ -187,7 +187,7 @@ def vote(name: str, read: Callable[[VoteAnswer], Any]) -> Door:
 def spent(name: str) -> Door:
     """What a provider says a call took; None is not known, and then the reservation counts."""
     spec = ModelSpec("gpt", Provider.OPENAI, "gpt-5")
-    question = Question(spec, "system", (Turn(Speaker.USER, "user"),), VoteAnswer)
+    question = Question(spec, "system", (Turn("user"),), VoteAnswer)
 
     def door(value: Any) -> Iterable[Any]:
         answer = WireAnswer("", "gpt-5", Finish.DONE, 1, 1)
