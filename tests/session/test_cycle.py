@@ -15,7 +15,6 @@ from triplegain.decision.cycle import (
     ClosePositions,
     CycleContext,
     CycleOutcome,
-    DoNothing,
     OpenTrade,
 )
 from triplegain.decision.cycle import run_cycle as run
@@ -82,7 +81,7 @@ def test_without_a_book_the_last_trade_is_the_entry() -> None:
 
 def test_a_buy_at_the_full_count_is_refused_by_risk_with_its_reason() -> None:
     outcome = cycle(Action.BUY, portfolio=replace(FLAT.portfolio, open_positions=2, open_in_symbol=2))
-    assert isinstance(outcome.action, DoNothing)
+    assert outcome.action is None
     assert outcome.decision.outcome == "refused"
     assert outcome.decision.reasons == ("2 positions are open in BTC/USDT, the limit is 2",)
 
@@ -127,15 +126,15 @@ def test_an_exit_is_decided_while_halted_and_blind() -> None:
 )
 def test_there_is_nothing_to_sell(action: Action, positions: tuple[OpenPosition, ...], reason: str) -> None:
     outcome = cycle(action, positions=positions)
-    assert outcome.action == DoNothing()
+    assert outcome.action is None
     assert (outcome.decision.outcome, outcome.decision.reasons) == ("refused", (reason,))
 
 
 def test_hold_and_abstain_change_nothing_and_are_recorded() -> None:
     held = cycle(Action.HOLD, positions=(HELD,))
-    assert (held.action, held.decision.outcome) == (DoNothing(), "held")
+    assert (held.action, held.decision.outcome) == (None, "held")
     silent = run(Abstain("warming up: 3 of 21 candles"), FLAT, judge)
-    assert (silent.action, silent.decision.outcome) == (DoNothing(), "abstained")
+    assert (silent.action, silent.decision.outcome) == (None, "abstained")
     assert silent.decision.reasons == ("warming up: 3 of 21 candles",)
 
 
@@ -174,7 +173,7 @@ def test_a_weight_that_is_met_or_cannot_be_measured_sends_nothing(
     outcome: str, words: str, changes: dict[str, Any]
 ) -> None:
     found = divided(**changes)
-    assert found.action == DoNothing()
+    assert found.action is None
     assert found.decision.outcome == outcome
     assert words in found.decision.reasons[0]
 
@@ -192,7 +191,7 @@ def test_a_buy_that_wants_half_of_what_it_may_have_is_judged_at_half() -> None:
 def test_a_share_that_leaves_less_than_the_exchange_takes_is_refused() -> None:
     # 0.001 of 19.940 is 0.019; the least order costs 5, this one 1.9
     tiny = run(answer(Action.BUY, size_fraction=D("0.001")), FLAT, judge)
-    assert isinstance(tiny.action, DoNothing)
+    assert tiny.action is None
     assert tiny.decision.outcome == "refused"
     assert tiny.decision.details["rules"] == ["minimum"]
 

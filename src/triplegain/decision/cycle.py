@@ -61,13 +61,8 @@ class ClosePositions:
     reason: CloseReason
 
 
-@dataclass(frozen=True, slots=True)
-class DoNothing:
-    """Nothing to send; the decision says why."""
-
-
-CycleAction = OpenTrade | Allocate | ClosePositions | DoNothing
-_NOTHING = DoNothing()
+#: None: nothing to send; the decision says why.
+CycleAction = OpenTrade | Allocate | ClosePositions | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +279,7 @@ def _said(
     outcome: Outcome,
     reasons: tuple[str, ...],
     details: Mapping[str, Any] = FrozenMapping({}),
-    action: CycleAction = _NOTHING,
+    action: CycleAction = None,
 ) -> CycleOutcome:
     return _outcome(situation, answer.action.value, answer.confidence, outcome, reasons, details, action)
 
@@ -296,7 +291,7 @@ def _outcome(
     outcome: Outcome,
     reasons: tuple[str, ...],
     details: Mapping[str, Any] = FrozenMapping({}),
-    action: CycleAction = _NOTHING,
+    action: CycleAction = None,
 ) -> CycleOutcome:
     decision = DecisionRecord(
         number=situation.number,
@@ -371,7 +366,7 @@ class DecisionExecutor:
             case ClosePositions(position_ids, reason):
                 for position_id in position_ids:
                     self._desk.close(position_id, reason, now_ns)
-            case DoNothing():
+            case None:
                 pass
         return self.note(outcome.decision, details or {})
 
@@ -389,7 +384,7 @@ class DecisionExecutor:
         sent = self._desk.allocate(request)
         if isinstance(sent, Refusal):
             refused = structs.replace(outcome.decision, outcome=Outcome.REFUSED, reasons=(sent.reason,))
-            return CycleOutcome(refused, _NOTHING)
+            return CycleOutcome(refused, None)
         return outcome.sent_as(name)
 
     def put_aside(

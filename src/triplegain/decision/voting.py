@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -86,16 +86,18 @@ class Account(Protocol):
         ...
 
 
+@dataclass(eq=False)
 class Voting:
-    """One session's. `open_round` is given a conflict's question; None as its result: go by the rules."""
+    """One session's. A conflict's question is a round that `tally` returns, and what is said to it comes to `ruled`."""
 
-    def __init__(self, settings: DecisionSettings, signals: LatestSignals, record: RecordLog, account: Account) -> None:
-        self.outcomes = OutcomeBook(settings.outcomes)
-        self.waiting = WaitingTrades(settings.conflicts.wait_max_ns)
-        self._settings = settings
-        self._signals = signals
-        self._record = record
-        self._account = account
+    _settings: DecisionSettings
+    _signals: LatestSignals
+    _record: RecordLog
+    _account: Account
+
+    def __post_init__(self) -> None:
+        self.outcomes = OutcomeBook(self._settings.outcomes)
+        self.waiting = WaitingTrades(self._settings.conflicts.wait_max_ns)
         #: By symbol: the number of the last decision the models took.
         self._decided: dict[str, int] = {}
 
