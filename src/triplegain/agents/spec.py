@@ -1,7 +1,7 @@
 """What an agent is: whom it looks at, in which words a model is asked, what goes by rules, when, and whom it informs.
 
 An agent is one file that ends in an `AgentSpec`, and one line of `registry.py`. Schedule, rounds, the parts of models,
-the keys of `llm.yaml` and `orchestration.yaml`, opinions and the API's list follow from it.
+the keys of `llm.yaml` and `orchestration.yaml`, signals and the API's list follow from it.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class LatestSignals:
             self._latest = {}
             for agent in agents:
                 for subject, (at_ns, said) in stored.latest.get(agent.name, {}).items():
-                    # An answer of an earlier form, or of an agent that is gone, is no opinion: the next is not far.
+                    # An answer of an earlier form, or of an agent that is gone, is no signal: the next is not far.
                     with suppress(ValidationError):
                         answer = agent.answer.model_validate(said)
                         self._latest.setdefault(agent.name, {})[subject] = (at_ns, answer)
