@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import ScriptedSession, session_record
+from tests.storage.test_stored_books import traded
 
 from triplegain.domain.records import SessionStatus
 from triplegain.storage.session_store import SessionStore
@@ -121,3 +122,19 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tg: Tg, monkeyp
         assert ran.code == 5
         assert "the database server is gone" in ran.err
         assert "hunter2" not in ran.err + ran.out
+
+
+def test_books_that_differ_are_told_with_both_figures_by_verify_and_doctor(tg: Tg, stored: Stored) -> None:
+    async def tampered(store: SessionStore) -> None:
+        await traded(store)
+        async with store._database.transaction("tampering") as connection:
+            await connection.execute("UPDATE paper_balances SET total = total + 1000000 WHERE asset = 'USDT'")
+
+    sound = tg("db", "verify")
+    assert (sound.code, "agree" in sound.out) == (0, True)
+    stored(tampered)
+    told = json.loads(tg("db", "verify", "--json").out)
+    assert told["ok"] is False and "the balance of USDT is 10" in told["differences"][0]
+    assert tg("db", "verify").code == 1
+    books = next(each for each in json.loads(tg("doctor", "--json").out)["checks"] if each["check"] == "books")
+    assert (books["verdict"], told["differences"][0] in books["found"]) == ("fix", True)

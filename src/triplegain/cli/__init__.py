@@ -47,7 +47,7 @@ COMMANDS = {
     "agents show": "agents", "agents run": "agents",
     "session list": "session", "session show": "session", "session end": "session", "session reset": "session",
     "models list": "models", "models ping": "models", "models cost": "models",
-    "db status": "db", "db migrate": "db", "db backup": "db", "db cleanup": "db",
+    "db status": "db", "db migrate": "db", "db verify": "db", "db backup": "db", "db cleanup": "db",
     "data download": "data", "data import": "data", "data list": "data", "data verify": "data", "data prune": "data",
     "captures list": "captures", "captures verify": "captures", "captures replay": "captures",
     "config show": "config", "config check": "config",

@@ -21,6 +21,7 @@ from triplegain.storage import migrations
 from triplegain.storage.home_database import cluster_folder
 from triplegain.storage.server_status import ServerStatus, read_server_status
 from triplegain.storage.session_store import SessionStore
+from triplegain.storage.stored_books import differences
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -56,6 +57,14 @@ def migrate(as_json: JsonOption = False) -> None:
     applied = with_server(lambda url: migrations.migrate(url, resources.migrations_dir()))
     told = "\n".join(f"applied {name}" for name in applied) or "The schema is up to date."
     tell(as_json, {"applied": applied}, lambda _: told)
+
+
+def verify(as_json: JsonOption = False) -> None:
+    """Compare the books of all sessions: ledger, balances, orders, fills, positions. Exit code 1 if any differ."""
+    found = with_database(differences)
+    told = "\n".join(found) or "The books of all sessions agree."
+    tell(as_json, {"ok": not found, "differences": found}, lambda _: told)
+    raise typer.Exit(int(bool(found)))
 
 
 def backup(

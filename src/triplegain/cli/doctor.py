@@ -38,6 +38,7 @@ from triplegain.storage.server_identity import choose_identity
 from triplegain.storage.server_status import read_server_status
 from triplegain.storage.session_lock import session_holder
 from triplegain.storage.session_reader import SessionReader
+from triplegain.storage.stored_books import differences
 
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
@@ -207,6 +208,11 @@ def _database() -> Iterator[Finding]:
         return
     yield Finding("database", _OK, f"{found}; schema up to date")
     yield from with_database(_sessions)
+    if found := "\n".join(with_database(differences)):
+        action = "somebody has changed what is stored, or a disk has: `tg db verify` looks again; start anew"
+        yield Finding("books", _FIX, found, action)
+    else:
+        yield Finding("books", _OK, "those of all sessions agree")
 
 
 async def _sessions(database: Database) -> list[Finding]:

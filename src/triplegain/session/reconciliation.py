@@ -63,6 +63,8 @@ class Reconciliation:
         yield from reconcile.owned(asset, owned, total)
 
     def _rows(self, rows: OpenRows) -> Iterator[str]:
+        for asset, amount in rows.unbalanced.items():
+            yield from reconcile.balanced(asset, amount)
         orders = {order.order_number: order.filled_quantity for order in self._blotter.orders.open_orders()}
         for number in sorted(orders.keys() | rows.orders.keys()):
             row, fills = rows.orders.get(number, (None, None))

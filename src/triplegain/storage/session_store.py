@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.ledger_entry import LedgerAccount
+from triplegain.domain.money import EXACT
 from triplegain.domain.parts import STANDING, PartChange
 from triplegain.domain.records import CommitBatch, OpenRows, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.storable import encode
@@ -396,12 +398,16 @@ async def _open_rows(connection: AnyConnection, session_id: str) -> OpenRows:
     balances = await connection.fetch("SELECT asset, total, held FROM paper_balances WHERE session_id = $1", session_id)
     entries = await connection.fetch(
         "SELECT account, asset, sum(amount) AS amount FROM paper_ledger_entries WHERE session_id = $1 "
-        "AND account IN ('wallet', 'hodl') GROUP BY account, asset",
+        "GROUP BY account, asset",
         session_id,
     )
+    unbalanced: dict[str, Decimal] = {}
+    for each in entries:
+        unbalanced[each["asset"]] = EXACT.add(unbalanced.get(each["asset"], Decimal(0)), each["amount"])
     return OpenRows(
         {each["order_number"]: (each["filled_quantity"], each["fills"]) for each in orders},
         {each["position_id"]: each["quantity"] for each in positions},
         {each["asset"]: (each["total"], each["held"]) for each in balances},
         {(LedgerAccount(each["account"]), each["asset"]): each["amount"] for each in entries},
+        {asset: amount for asset, amount in unbalanced.items() if amount},
     )
