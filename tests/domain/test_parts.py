@@ -21,7 +21,7 @@ class Room:
         self.places: dict[str, Place] = {}
         self.count = 0
         self.parts = Parts()
-        self.touch = self.parts.keyed("place", Place, self.places.get, self.places.update)
+        self.touch = self.parts.keyed("place", Place, self.places.get, self.places.update, self.places.keys)
         self.parts.single("count", int, lambda: self.count, self._take_count)
 
     def _take_count(self, count: int) -> None:

@@ -18,7 +18,7 @@ if none comes within the grace period, nothing is known, and that is what is rec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -137,7 +137,10 @@ class OutcomeBook:
 
     def register(self, parts: Parts) -> None:
         parts.held("decision.votes", VoteCounts, self)
-        self._touch = parts.keyed("decision.outcome", _Waiting, self._read, self._restore)
+        self._touch = parts.keyed("decision.outcome", _Waiting, self._read, self._restore, self._keys)
+
+    def _keys(self) -> Iterable[str]:
+        return (f"{horizon}/{number}" for horizon, waiting in self._waiting.items() for number in waiting)
 
     def _read(self, key: str) -> _Waiting | None:
         horizon, _, number = key.partition("/")

@@ -208,8 +208,15 @@ class Rounds:
     def register(self, parts: Parts) -> None:
         """Each open round and each reply to one is a part's row of its own: prompts are long, and never change."""
         parts.held("decision.rounds", RoundsState, self, "_state")
-        self._touch_round = parts.keyed("decision.round", OpenRound, self._read_open, self._restore_open)
-        self._touch_reply = parts.keyed("decision.reply", RoundReply, self._read_reply, self._restore_replies)
+        self._touch_round = parts.keyed(
+            "decision.round", OpenRound, self._read_open, self._restore_open, lambda: self._open
+        )
+        self._touch_reply = parts.keyed(
+            "decision.reply", RoundReply, self._read_reply, self._restore_replies, self._reply_keys
+        )
+
+    def _reply_keys(self) -> Iterable[str]:
+        return (f"{round_id}/{model}" for round_id, replies in self._replies.items() for model in replies)
 
     def _read_reply(self, request_id: str) -> RoundReply | None:
         round_id, _, model = request_id.partition("/")

@@ -47,7 +47,7 @@ class _Part:
     decoder: msgspec.json.Decoder[Any]
     read: Callable[[str], Any]
     restore: Callable[[dict[str, Any]], None]
-    keys: Callable[[], Iterable[str]] | None
+    all_keys: Callable[[], Iterable[str]]
     changed: dict[str, None]
     watched: bool
 
@@ -66,7 +66,7 @@ class Parts:
         kind: Any,
         read: Callable[[str], T | None],
         restore: Callable[[dict[str, T]], None],
-        keys: Callable[[], Iterable[str]] | None = None,
+        keys: Callable[[], Iterable[str]],
     ) -> Touch:
         """A part with a value per key, of a type or union that msgspec can decode.
 
@@ -94,7 +94,7 @@ class Parts:
         kind: Any,
         read: Callable[[str], Any],
         restore: Callable[[dict[str, Any]], None],
-        keys: Callable[[], Iterable[str]] | None,
+        keys: Callable[[], Iterable[str]],
         *,
         watched: bool,
     ) -> dict[str, None]:
@@ -113,8 +113,7 @@ class Parts:
         """Everything as it is now, whoever said that it has changed: what a commit now would leave."""
         rows = {}
         for name, part in self._parts.items():
-            stored = (key for each, key in self._stored if each == name)
-            for key in part.keys() if part.keys is not None else stored:
+            for key in part.all_keys():
                 if (value := part.read(key)) is not None:
                     rows[name, key] = encode(value)
         return rows

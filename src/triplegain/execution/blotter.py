@@ -87,7 +87,7 @@ class KnownOrders:
 
     def register(self, parts: Parts) -> None:
         read = "execution.told_order", ToldOrder, lambda key: self._told.get(int(key))
-        self._touch = parts.keyed(*read, self._restore)
+        self._touch = parts.keyed(*read, self._restore, lambda: map(str, self._told))
 
     def _restore(self, stored: dict[str, ToldOrder]) -> None:
         self._told.update((int(number), told) for number, told in stored.items())
@@ -178,7 +178,9 @@ class KnownPositions:
         self._touch(position_id)
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed("execution.told_position", ToldPosition, self._told.get, self._told.update)
+        self._touch = parts.keyed(
+            "execution.told_position", ToldPosition, self._told.get, self._told.update, self._told.keys
+        )
 
 
 class Blotter:

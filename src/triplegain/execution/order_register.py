@@ -181,7 +181,8 @@ class OrderRegister:
 
     def register(self, parts: Parts) -> None:
         """Open orders; finished ones are rows."""
-        self._touch = parts.keyed("execution.order", OrderRecord, lambda key: self._open.get(int(key)), self._restore)
+        read = "execution.order", OrderRecord, lambda key: self._open.get(int(key))
+        self._touch = parts.keyed(*read, self._restore, lambda: map(str, self._open))
 
     def _restore(self, stored: dict[str, OrderRecord]) -> None:
         for record in sorted(stored.values(), key=lambda each: each.order_number):

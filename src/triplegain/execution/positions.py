@@ -163,7 +163,7 @@ class Positions:
         return changed
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed("execution.position", Position, self._open.get, self._restore)
+        self._touch = parts.keyed("execution.position", Position, self._open.get, self._restore, self._open.keys)
         parts.single("execution.results", Results, lambda: self.results, self._restore_results)
 
     def _restore(self, stored: dict[str, Position]) -> None:

@@ -143,4 +143,4 @@ class CostBook:
         return EXACT.subtract(EXACT.multiply(pool.quantity, mark), pool.cost)
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed("ledger.cost", Pool, self._pools.get, self._pools.update)
+        self._touch = parts.keyed("ledger.cost", Pool, self._pools.get, self._pools.update, self._pools.keys)

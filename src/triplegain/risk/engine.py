@@ -66,7 +66,9 @@ class RiskEngine:
         A part that is missing is nobody's to tell: a session that goes on calls `restore(None)` before its parts.
         """
         parts.single("risk.state", dict[str, Any], lambda: encode(replace(self._state, markets={})), self.restore)
-        self._market_changed = parts.keyed("risk.market", MarketMemory, self._market, self._restore_markets)
+        self._market_changed = parts.keyed(
+            "risk.market", MarketMemory, self._market, self._restore_markets, lambda: self._state.markets
+        )
 
     def _market(self, symbol: str) -> MarketMemory | None:
         return self._state.markets.get(symbol)

@@ -103,7 +103,9 @@ class BaselineTrader:
             self._decide(symbol, candle, self._agents[symbol].on_candle(candle))
 
     def register(self, parts: Parts) -> None:
-        self._changed = parts.keyed(TRADER_PARTS[0], TraderState, self._state, self._restore)
+        self._changed = parts.keyed(TRADER_PARTS[0], TraderState, self._state, self._restore, self._agents.keys)
+        for symbol in self._agents:
+            self._changed(symbol)
         parts.single(TRADER_PARTS[1], int, lambda: self.due_ns, self._restore_due)
 
     def _state(self, symbol: str) -> TraderState:

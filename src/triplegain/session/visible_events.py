@@ -34,7 +34,9 @@ class VisibleEvents:
         return self._waiting.pop(key)
 
     def register(self, parts: Parts) -> None:
-        self._changed = parts.keyed("session.event", ExchangeEvent, self._waiting.get, self._restore)
+        self._changed = parts.keyed(
+            "session.event", ExchangeEvent, self._waiting.get, self._restore, self._waiting.keys
+        )
 
     def _restore(self, waiting: dict[str, ExchangeEvent]) -> None:
         for event in waiting.values():
