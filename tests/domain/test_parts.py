@@ -78,3 +78,10 @@ def test_what_another_session_has_left_in_a_retired_part_is_deleted_once() -> No
     room.parts.restore({("trader", "BTC/USDT"): b"1", ("count", ""): b"0"})
     assert list(room.parts.changes()) == [PartChange("trader", "BTC/USDT", None)]
     assert list(room.parts.changes()) == []
+
+
+def test_a_value_that_was_never_said_to_have_changed_is_there_all_the_same() -> None:
+    room = Room()
+    room.places["1"] = Place(5, Decimal(1))
+    assert list(room.parts.changes()) == [PartChange("count", "", b"0")]
+    assert ("place", "1") in room.parts.whole() and ("place", "1") not in room.parts.rows
