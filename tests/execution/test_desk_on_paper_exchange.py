@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from tests.execution.conftest import blotter_of, halve_all, parts_of, restart
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled, OrderRejected
+from triplegain.domain.ids import is_reserved
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
@@ -48,6 +50,8 @@ class Session:
         self.fills: list[OrderFilled] = []
         self.rejected: list[OrderRejected] = []
         self.by_hand: set[str] = set()
+        #: What the wishes of a person have reached.
+        self.reached: Counter[str] = Counter()
         self._booked: list[OrderFilled] = []
         self.portfolio = PaperPortfolio("s", OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
         self.portfolio.observe_opening(0)
@@ -153,11 +157,17 @@ class Session:
         quantity = Decimal(self.random.randint(50, 4000)) / 1000
         family = self.random.choice(("mine", "entry", "stop", "exit", "rb", "hodl", "tg", "tg-exit"))
         side = self.random.choice((Side.BUY, Side.SELL))
+        if side is Side.SELL and self.random.random() < 0.3:
+            quantity += self.total("BTC")
         price = Decimal(self.price + self.random.randint(-6, 6)) / 10
         terms = self.random.choice((Market(), Market(), Limit(price), StopLoss(price)))
         name = f"{family}-{self.random.randint(1, 10**6)}"
         sent = self.desk.place(OrderRequest(name, "BTC/USDT", side, quantity, terms))
+        self.reached["between fill and sight"] += any(isinstance(event, OrderFilled) for event in self.pending)
+        self.reached["sale above the total"] += side is Side.SELL and quantity > self.total("BTC")
+        self.reached["id of our own kind"] += is_reserved(name)
         if isinstance(sent, OrderRequest):
+            self.reached["entry without a stop"] += side is Side.BUY
             self.by_hand.add(name)
         for resting in self.blotter.orders.open_orders():
             if resting.request.client_order_id not in self.by_hand:
@@ -241,6 +251,7 @@ def test_whatever_a_person_does_at_whatever_moment_positions_keep_their_coins_an
         session.desk.close_all(CloseReason.MANUAL, session.now_ns)
         session.step()
     assert len(session.by_hand) > 20 and refused > 20
+    assert len(session.reached) == 4 and min(session.reached.values()) > 5, session.reached
     assert session.desk.open_positions() == () and session.blotter.positions.all() == ()
     own = [event for event in session.rejected if event.client_order_id.startswith(("tg-stop", "tg-exit"))]
     assert {event.code for event in own} <= {"EOrder:Cost minimum not met"}
