@@ -44,7 +44,9 @@ class DemoBook:
     """
 
     def __init__(self, instrument: Instrument, pair: DemoPair, random: Random, out: list[MarketEvent]) -> None:
-        self.symbol = instrument.symbol
+        self.symbol, self.base, self.quote = instrument.symbol, instrument.base, instrument.quote
+        self.share = pair.share
+        self._scale = int(FINE / instrument.tick)
         self._bits = random.getrandbits
         self._out = out
         gap = max(1, round(pair.level_gap / instrument.tick))
@@ -66,6 +68,10 @@ class DemoBook:
         self._time_ns = time_ns
         self._received_ns = received_ns
         return self
+
+    def fair(self, base: int, quote: int) -> int:
+        """What the pair is worth, of the values of both."""
+        return base * self._scale // quote
 
     def open(self, fair: int) -> None:
         """Fill the book around `fair` and show it whole."""
@@ -203,7 +209,5 @@ class DemoBook:
         )
 
     def _publish(self, quotes: _Quotes, levels: tuple[Level, ...]) -> None:
-        if quotes.sign < 0:
-            self._out.append(BookUpdate(self.symbol, self._time_ns, self._received_ns, levels, (), False, DEPTH))
-        else:
-            self._out.append(BookUpdate(self.symbol, self._time_ns, self._received_ns, (), levels, False, DEPTH))
+        bids, asks = (levels, ()) if quotes.sign < 0 else ((), levels)
+        self._out.append(BookUpdate(self.symbol, self._time_ns, self._received_ns, bids, asks, False, DEPTH))

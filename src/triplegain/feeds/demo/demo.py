@@ -14,7 +14,7 @@ from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent, PastCandles
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.demo.book import FINE, DemoBook
+from triplegain.feeds.demo.book import DemoBook
 from triplegain.feeds.demo.past import OPENING_VALUES, TABLE_BITS, exponential, lognormal, pair_of, past_candles
 
 #: Values are whole numbers of this part of one USDT, so that a billionth of any of them still moves it.
@@ -205,8 +205,8 @@ class _Run:
         self._silence_us = _FIRST_SILENCE_US + _SILENCE_GAPS_US[self._bits(TABLE_BITS)]
         self._values = DemoValues(random)
         self._out: list[MarketEvent] = []
-        self._quoted = [_Quoted(one, DemoBook(one, pair_of(one), random, self._out)) for one in instruments]
-        self._turns = tuple(quoted for quoted in self._quoted for _ in range(pair_of(quoted.instrument).share))
+        self._books = [DemoBook(one, pair_of(one), random, self._out) for one in instruments]
+        self._turns = tuple(book for book in self._books for _ in range(book.share))
 
     def next_stretch(self) -> list[MarketEvent]:
         """The next events, at least one. The list is the same object every time: use it before asking again."""
@@ -227,12 +227,14 @@ class _Run:
             self._excitement -= self._excitement * min(elapsed_us, _EXCITEMENT_FADES_US) // _EXCITEMENT_FADES_US
         self._now_us = now_us = self._now_us + elapsed_us
         self._values.advance(now_us, elapsed_us)
-        quoted = self._turns[bits(16) % len(self._turns)]
-        book = quoted.book.at(*self._times())
+        book = self._turns[bits(16) % len(self._turns)].at(*self._times())
         if now_us >= self._burst_us:
             self._burst(book)
         else:
-            book.act(quoted.fair(self._values))
+            book.act(self._fair(book))
+
+    def _fair(self, book: DemoBook) -> int:
+        return book.fair(self._values.of(book.base), self._values.of(book.quote))
 
     def _times(self) -> tuple[int, int]:
         """Now at the exchange, and when we learn of it: some milliseconds later, never out of order."""
@@ -242,11 +244,11 @@ class _Run:
 
     def _opening(self) -> None:
         """Snapshots at once, then one print in each pair."""
-        for quoted in self._quoted:
-            quoted.book.at(*self._times()).open(quoted.fair(self._values))
-        for quoted in self._quoted:
+        for book in self._books:
+            book.at(*self._times()).open(self._fair(book))
+        for book in self._books:
             self._now_us += _OPENING_GAP_US
-            quoted.book.at(*self._times()).trade(_SIDES[self._bits(1)])
+            book.at(*self._times()).trade(_SIDES[self._bits(1)])
 
     def _silence(self, length_us: int) -> None:
         """Nothing but a heartbeat every second for a while; the caller moves the clock."""
@@ -265,20 +267,3 @@ class _Run:
         self._values.push(-push if taker is Side.SELL else push)
         self._excitement += _EXCITEMENT_AT_BURST
         self._burst_us = self._now_us + _BURST_GAPS_US[self._bits(TABLE_BITS)]
-
-
-class _Quoted:
-    """An instrument, its book, and where its price comes from."""
-
-    __slots__ = ("_base", "_quote", "_scale", "book", "instrument")
-
-    def __init__(self, instrument: Instrument, book: DemoBook) -> None:
-        self.instrument = instrument
-        self.book = book
-        self._base = instrument.base
-        self._quote = instrument.quote
-        self._scale = int(FINE / instrument.tick)
-
-    def fair(self, values: DemoValues) -> int:
-        """Base in terms of quote, in thousandths of a tick."""
-        return values.of(self._base) * self._scale // values.of(self._quote)
