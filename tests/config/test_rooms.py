@@ -220,7 +220,7 @@ def test_what_is_written_of_the_market_view_arrives() -> None:
         ("llm", "roles: {nwes: [gpt]}", "roles.nwes: unknown key; did you mean roles.news?"),
         ("llm", "roles: {news: [nobody]}", "roles and options name nobody, which models does not"),
         ("orchestration", "demo_seed: 9223372036854775808", "less than or equal to 9223372036854775807"),
-        ("execution", "orders: {limit_expiry_hours: 2562048}", "less than or equal to 2562047"),
+        ("execution", "orders: {limit_expiry_hours: 745}", "less than or equal to 744"),
         ("execution", "positions: {max_holding_hours: 2562048}", "less than or equal to 2562047"),
         ("execution", "paper_trading: {initial_balance: {USDT: 1e19}}", "size or precision"),
         ("execution", "paper_trading: {initial_balance: {USDT: 1e-19}}", "more than 18 decimals"),
