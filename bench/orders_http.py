@@ -1,6 +1,7 @@
 """What an order over HTTP costs, beside the least that a durable order can cost on the same database.
 
-    python bench/orders_http.py [--rounds 200] [--open 10 --open 600] [--clients 1 --clients 8] [--program PATH/TO/tg]
+    python bench/orders_http.py [--rounds 200] [--turn 1] [--open 10 --open 600] [--clients 1 --clients 8]
+                                [--program PATH/TO/tg]
 
 A session of the demo market with its embedded database runs in a home of its own: no delays of the exchange, no limits
 that bind. In turns clients ask three things over connections that are kept: POST /paper/trade (a limit order that rests
@@ -38,8 +39,8 @@ import asyncpg
 
 _START_S = 60.0
 _WARM_UP = 32
-#: Asked of one kind before the next kind has its turn.
-_TURN = 5
+#: Orders, and GETs, over which CPU is counted.
+_CPU_OVER = 80
 _CONFIG = {
     "execution.yaml": """
 paper_trading:
@@ -81,6 +82,7 @@ WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200, help="orders of each line (default 200)")
+    parser.add_argument("--turn", type=int, default=1, help="of one kind before the next one (default 1)")
     parser.add_argument("--open", type=int, action="append", help="orders that rest meanwhile (default 10, 600)")
     parser.add_argument("--clients", type=int, action="append", help="at once (default 1, 8)")
     parser.add_argument("--program", type=Path, default=Path(__file__).resolve().parent.parent / "tg")
@@ -266,7 +268,7 @@ async def _replacing(database: asyncpg.Connection[asyncpg.Record], table: str) -
     return f"ON CONFLICT ({keys}) DO UPDATE SET {changes}"
 
 
-async def measure(server: Server, resting: int, count: int, rounds: int) -> dict[str, Any]:
+async def measure(server: Server, resting: int, count: int, rounds: int, turn: int) -> dict[str, Any]:
     """One line: `rounds` orders of `count` clients while `resting` others rest."""
     async with clients_of(server, f"m{resting}-{count}", count) as clients:
         first, bare = clients[0], Bare()
@@ -276,11 +278,13 @@ async def measure(server: Server, resting: int, count: int, rounds: int) -> dict
         name = await first.post(price)
         await bare.learn(first, name)
         await first.cancel(name)
-        await _turn(clients, bare, price, max(1, _WARM_UP // count))
+        await _take_turns(clients, bare, price, max(1, _WARM_UP // count))
         for client in clients:
             client.times.clear()
-        turns = [await _turn(clients, bare, price, _TURN) for _ in range(max(1, rounds // (count * _TURN)))]
-    times = {what: [one for client in clients for one in client.times[what]] for what in first.times}
+        for _ in range(max(1, rounds // (count * turn))):
+            await _take_turns(clients, bare, price, turn)
+        times = {what: [one for client in clients for one in client.times[what]] for what in first.times}
+        costs = await _costs(clients, price, _CPU_OVER // count)
     p50 = {what: statistics.median(each) * 1e3 for what, each in times.items()}
     return {
         "open": resting,
@@ -289,38 +293,44 @@ async def measure(server: Server, resting: int, count: int, rounds: int) -> dict
         **{f"{what}_p50_ms": round(each, 2) for what, each in p50.items()},
         "post_p99_ms": round(statistics.quantiles(times["post"], n=100)[98] * 1e3, 2),
         "ratio": round((p50["post"] - p50["get"]) / p50["bare"], 2),
-        **{name: round(statistics.median(turn[name] for turn in turns)) for name in ("state_bytes", "commits")},
-        **{
-            name: round(statistics.fmean(turn[name] for turn in turns) / (count * _TURN), 2)
-            for name in ("post_cpu_ms", "post_database_cpu_ms", "get_cpu_ms", "get_database_cpu_ms")
-        },
+        **costs,
     }
 
 
-async def _turn(clients: list[Client], bare: Bare, price: str, count: int) -> dict[str, float]:
-    """Each client asks each thing so often; what the last order left, and CPU in all."""
-    first, server = clients[0], clients[0].server
-    cpu = [server.cpu_ms()]
+async def _take_turns(clients: list[Client], bare: Bare, price: str, count: int) -> None:
+    """Each client asks each thing so often."""
     named = await asyncio.gather(*[each.timed("post", count, partial(each.post, price)) for each in clients])
-    cpu.append(server.cpu_ms())
-    left = await first.database.fetchrow(_STATE, server.session, named[-1][-1])
-    assert left is not None
-    cpu.append(server.cpu_ms())
     await asyncio.gather(*[each.timed("get", count, each.get) for each in clients])
-    cpu.append(server.cpu_ms())
     storing = {each: bare.storing(each, count) for each in clients}
     await asyncio.gather(*[each.timed("bare", count, doing) for each, doing in storing.items()])
+    await _cancel(clients, named)
+
+
+async def _costs(clients: list[Client], price: str, count: int) -> dict[str, float]:
+    """What so many orders of each client left, and CPU of an order and of a GET."""
+    first, server = clients[0], clients[0].server
+    begun = server.cpu_ms()
+    named = await asyncio.gather(*[each.timed("post", count, partial(each.post, price)) for each in clients])
+    posted = server.cpu_ms()
+    left = [await first.database.fetchrow(_STATE, server.session, names[-1]) for names in named]
+    asking = server.cpu_ms()
+    await asyncio.gather(*[each.timed("get", count, each.get) for each in clients])
+    asked, orders = server.cpu_ms(), count * len(clients)
+    await _cancel(clients, named)
+    return {
+        "state_bytes": round(statistics.median(row["bytes"] / row["orders"] for row in left if row)),
+        "commits": max(row["commits"] for row in left if row),
+        "post_cpu_ms": round((posted[0] - begun[0]) / orders, 2),
+        "post_database_cpu_ms": round((posted[1] - begun[1]) / orders, 2),
+        "get_cpu_ms": round((asked[0] - asking[0]) / orders, 2),
+        "get_database_cpu_ms": round((asked[1] - asking[1]) / orders, 2),
+    }
+
+
+async def _cancel(clients: list[Client], named: list[list[str]]) -> None:
     for client, names in zip(clients, named, strict=True):
         for name in names:
             await client.cancel(name)
-    return {
-        "state_bytes": left["bytes"] / left["orders"],
-        "commits": left["commits"],
-        "post_cpu_ms": cpu[1][0] - cpu[0][0],
-        "post_database_cpu_ms": cpu[1][1] - cpu[0][1],
-        "get_cpu_ms": cpu[3][0] - cpu[2][0],
-        "get_database_cpu_ms": cpu[3][1] - cpu[2][1],
-    }
 
 
 async def _far_price(client: Client) -> str:
@@ -341,7 +351,7 @@ async def _open_orders(client: Client) -> int:
 async def measure_all(asked: argparse.Namespace, server: Server) -> None:
     for resting in asked.open or [10, 600]:
         for count in asked.clients or [1, 8]:
-            print(json.dumps(await measure(server, resting, count, asked.rounds)), flush=True)
+            print(json.dumps(await measure(server, resting, count, asked.rounds, asked.turn)), flush=True)
 
 
 def main() -> int:

@@ -224,6 +224,7 @@ class TradingSession:
 
     def _follow(self) -> None:
         """What a command sends, and all that follows from it by now: what has no way to go is answered at once."""
+        self.exchange.run_through(self.now_ns)
         self._settle()
         self._run_until(self.now_ns)
 
