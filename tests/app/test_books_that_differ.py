@@ -1,0 +1,39 @@
+"""A home that an earlier program left with more coins in positions than in the wallet: looked at, closed, and sound."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import asyncpg
+from tests.app.steered import opened_system, running
+
+ORDER = {"client_order_id": "mine", "symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
+#: A sale of 0.006 BTC that took coins of the position: the wallet, its ledger and the state know of it.
+SOLD = """
+UPDATE paper_session_parts SET state = '"0.004"' WHERE part = 'ledger.balance' AND key = 'wallet BTC';
+UPDATE paper_balances SET total = 0.004 WHERE asset = 'BTC';
+UPDATE paper_ledger_entries SET amount = sign(amount) * 0.004 WHERE asset = 'BTC' AND kind = 'trade';
+"""
+
+
+async def test_such_a_session_opens_halted_over_http_and_is_closed(database_url: str, tmp_path: Path) -> None:
+    async with opened_system(database_url, tmp_path) as opened, running(opened) as system:
+        assert (await system.post("/paper/trade", ORDER)).status_code == 201
+        await system.until(lambda: system.session.executor.positions.owned("BTC"))
+        name = system.system.opened.record.session_id
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(SOLD)
+    await connection.close()
+    async with opened_system(database_url, tmp_path) as opened:
+        assert opened.system.opened.record.session_id == name
+        async with running(opened) as system:
+            ready = await system.admin.get("/health/ready")
+            assert ready.status_code == 503 and "positions own 0.01 BTC, the wallet holds 0.004" in ready.text
+            refused = await system.post("/paper/trade", {**ORDER, "client_order_id": "more"})
+            assert (refused.status_code, refused.json()["error_code"]) == (503, "halted")
+            closing = await system.post("/paper/positions/pos-1/close")
+            assert closing.status_code == 202, closing.text
+            await system.until(lambda: not system.session.positions_left())
+    async with opened_system(database_url, tmp_path) as opened:
+        assert (opened.session.halted, opened.session.portfolio.total("BTC")) == ("", Decimal(0))
