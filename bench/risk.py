@@ -24,8 +24,8 @@ from triplegain.domain.orders import Limit, Market, Side
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.state import RiskMemory
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 D = Decimal
 SECOND_NS = 10**9
@@ -35,7 +35,7 @@ QUOTE_USD = {"BTC/USDT": D(1), "XRP/USDT": D(1), "XRP/BTC": D(43_000)}
 IMPOSSIBLE = [D("NaN"), D("sNaN"), D("Infinity"), D(0), D(-1), D("1e999999"), D("1e-999999"), D("1." + "1" * 99)]
 INTENTS = [Intent.OPEN] * 8 + [Intent.REBALANCE, Intent.CLOSE]
 
-Case = tuple[TradeProposal, PortfolioView, MarketView]
+Case = tuple[TradeProposal, PortfolioView, MarketFigures]
 
 
 def on_tick(instrument: Instrument, price: Decimal) -> Decimal:
@@ -75,13 +75,13 @@ def drawn(draw: Random) -> Case:
         exposure_by_symbol=exposures,
         margin_available=D(5_000),
     )
-    market = MarketView(
+    market = MarketFigures(
         instrument, bid, ask, bid, QUOTE_USD[symbol], D("0.004"), "" if draw.randrange(20) else "the book lost its sync"
     )
     return spoilt(draw, proposal, portfolio, market) if not draw.randrange(10) else (proposal, portfolio, market)
 
 
-def spoilt(draw: Random, proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> Case:
+def spoilt(draw: Random, proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> Case:
     """The same with one number that cannot be."""
     value = draw.choice(IMPOSSIBLE)
     number: dict[str, Any] = {}
@@ -100,7 +100,7 @@ def spoilt(draw: Random, proposal: TradeProposal, portfolio: PortfolioView, mark
 
 def main(count: int) -> None:
     draw = Random(1)
-    engine = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), START_NS))
+    engine = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), START_NS))
     for minute in range(60):
         engine.on_atr("BTC/USDT", 100.0, START_NS + minute * 60 * SECOND_NS)
     for symbol in ("XRP/USDT", "XRP/BTC"):

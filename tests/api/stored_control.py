@@ -20,7 +20,7 @@ from triplegain.domain.commands import (
     Cancelling,
     CancelOrder,
     ClosePosition,
-    Closing,
+    ClosingProgress,
     Command,
     Done,
     Emergency,
@@ -136,10 +136,10 @@ class StoredControl:
             case ClosePosition(position_id) | ReducePosition(position_id) if position_id != "p-1":
                 return Refusal(Code.UNKNOWN_POSITION, f"there is no open position {position_id}")
             case ClosePosition() | ReducePosition():
-                return Closing(("p-1",), ("p-1",))
+                return ClosingProgress(("p-1",), ("p-1",))
             case Flat() | Emergency():
                 self.paused = self.paused or isinstance(command, Emergency)
-                return Closing(("p-1", "p-2"), ("p-1", "p-2"))
+                return ClosingProgress(("p-1", "p-2"), ("p-1", "p-2"))
             case ResetRisk() if self.halted:
                 return Refusal(Code.EQUITY_UNKNOWN, "equity is unknown or not above zero")
             case ResetRisk():

@@ -14,7 +14,7 @@ from tests.app.live_session import SYMBOLS, LiveSession, Turn, feed_settings
 from tests.session.stored_parts import stored
 
 from triplegain.gateway.fault_desk import FaultDesk
-from triplegain.gateway.faults import Fault, FaultKind
+from triplegain.gateway.faults import FaultKind, WireFault
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
 from triplegain.venues.kraken.stream import StreamSettings
@@ -28,7 +28,7 @@ _LOOK_S = 0.005
 #: Seconds into the capture when it is busy enough that a second without a connection needs the history.
 _BUSY_FROM_S = 38.0
 
-_RESET = Fault(FaultKind.DISCONNECT)
+_RESET = WireFault(FaultKind.DISCONNECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class FaultCase:
     """
 
     name: str
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[WireFault, ...] = ()
     only: str = ""
     words: str = ""
     code: str = "EService:Unavailable"
@@ -61,59 +61,61 @@ def fault_cases(lasting_s: float, silence_s: float) -> tuple[FaultCase, ...]:
     """All of them. `silence_s` is to be longer than the silence after which a market is stale."""
     lost, asked = "the connection to Kraken was lost", "a new one is asked for"
     kind = FaultKind
-    late_requests = Fault(kind.SLOW_READER, delay_ms=700, duration_s=2.0)
+    late_requests = WireFault(kind.SLOW_READER, delay_ms=700, duration_s=2.0)
     cancel_only, post_only = "EService:Market in cancel_only mode", "EService:Market in post_only mode"
     return (
         FaultCase("connection reset", (_RESET,), words=lost),
-        FaultCase("connection closed", (Fault(kind.CLOSE),), words=lost),
-        FaultCase("half-open connection", (Fault(kind.HALF_OPEN),), words="nothing was heard", forever=True),
-        FaultCase("silence", (Fault(kind.SILENCE, duration_s=silence_s),), words="nothing was heard"),
-        FaultCase("500 ms late", (Fault(kind.DELAY, delay_ms=500, duration_s=lasting_s),)),
-        FaultCase("slow writer: a message a millisecond", (Fault(kind.SLOW_WRITER, delay_ms=1, duration_s=0.5),)),
-        FaultCase("every message twice", (Fault(kind.DUPLICATE, duration_s=lasting_s),)),
-        FaultCase("book messages swapped", (Fault(kind.REORDER, BTC, "book", times=1),), BTC, asked),
-        FaultCase("trade messages swapped", (Fault(kind.REORDER, BTC, "trade", times=3),)),
-        FaultCase("wrong checksum", (Fault(kind.BAD_CHECKSUM, BTC, "book", times=1),), BTC, "checksum"),
-        FaultCase("20 book messages lost", (Fault(kind.GAP, BTC, "book", times=20),), BTC, "checksum"),
-        FaultCase("20 trade messages lost", (Fault(kind.GAP, BTC, "trade", times=20),)),
-        FaultCase("garbage, 20 times", (Fault(kind.GARBAGE, times=20),)),
-        FaultCase("maintenance", (Fault(kind.MAINTENANCE, duration_s=lasting_s),), words="maintenance mode"),
-        FaultCase("cancel only", (Fault(kind.CANCEL_ONLY, duration_s=lasting_s),), "", "cancel only mode", cancel_only),
-        FaultCase("post only", (Fault(kind.POST_ONLY, duration_s=lasting_s),), "", "post only mode", post_only),
+        FaultCase("connection closed", (WireFault(kind.CLOSE),), words=lost),
+        FaultCase("half-open connection", (WireFault(kind.HALF_OPEN),), words="nothing was heard", forever=True),
+        FaultCase("silence", (WireFault(kind.SILENCE, duration_s=silence_s),), words="nothing was heard"),
+        FaultCase("500 ms late", (WireFault(kind.DELAY, delay_ms=500, duration_s=lasting_s),)),
+        FaultCase("slow writer: a message a millisecond", (WireFault(kind.SLOW_WRITER, delay_ms=1, duration_s=0.5),)),
+        FaultCase("every message twice", (WireFault(kind.DUPLICATE, duration_s=lasting_s),)),
+        FaultCase("book messages swapped", (WireFault(kind.REORDER, BTC, "book", times=1),), BTC, asked),
+        FaultCase("trade messages swapped", (WireFault(kind.REORDER, BTC, "trade", times=3),)),
+        FaultCase("wrong checksum", (WireFault(kind.BAD_CHECKSUM, BTC, "book", times=1),), BTC, "checksum"),
+        FaultCase("20 book messages lost", (WireFault(kind.GAP, BTC, "book", times=20),), BTC, "checksum"),
+        FaultCase("20 trade messages lost", (WireFault(kind.GAP, BTC, "trade", times=20),)),
+        FaultCase("garbage, 20 times", (WireFault(kind.GARBAGE, times=20),)),
+        FaultCase("maintenance", (WireFault(kind.MAINTENANCE, duration_s=lasting_s),), words="maintenance mode"),
+        FaultCase(
+            "cancel only", (WireFault(kind.CANCEL_ONLY, duration_s=lasting_s),), "", "cancel only mode", cancel_only
+        ),
+        FaultCase("post only", (WireFault(kind.POST_ONLY, duration_s=lasting_s),), "", "post only mode", post_only),
         FaultCase(
             "one instrument cancel only",
-            (Fault(kind.INSTRUMENT_STATUS, XRP, duration_s=lasting_s, status="cancel_only"),),
+            (WireFault(kind.INSTRUMENT_STATUS, XRP, duration_s=lasting_s, status="cancel_only"),),
             XRP,
             "cancel only mode",
             cancel_only,
         ),
         FaultCase(
             "one instrument in maintenance",
-            (Fault(kind.INSTRUMENT_STATUS, XRP, duration_s=lasting_s, status="maintenance"),),
+            (WireFault(kind.INSTRUMENT_STATUS, XRP, duration_s=lasting_s, status="maintenance"),),
             XRP,
             "maintenance mode",
         ),
         FaultCase("reset, slow reader: requests 700 ms late", (late_requests, _RESET), words=lost),
         FaultCase(
             "one of three connections reset",
-            (Fault(kind.DISCONNECT, XRP),),
+            (WireFault(kind.DISCONNECT, XRP),),
             XRP,
             lost,
             feed={"symbols_per_connection": 1},
         ),
         FaultCase(
             "half-open, REST rate limit",
-            (Fault(kind.RATE_LIMIT, times=1), Fault(kind.HALF_OPEN)),
+            (WireFault(kind.RATE_LIMIT, times=1), WireFault(kind.HALF_OPEN)),
             words="are told",
             forever=True,
         ),
         FaultCase(
             "half-open, REST HTTP 429",
-            (Fault(kind.TOO_MANY_REQUESTS, times=1), Fault(kind.HALF_OPEN)),
+            (WireFault(kind.TOO_MANY_REQUESTS, times=1), WireFault(kind.HALF_OPEN)),
             words="are told",
             forever=True,
         ),
-        FaultCase("reset, HTTP 429 at connect", (Fault(kind.REFUSE_CONNECTS, duration_s=1.0), _RESET), words=lost),
+        FaultCase("reset, HTTP 429 at connect", (WireFault(kind.REFUSE_CONNECTS, duration_s=1.0), _RESET), words=lost),
         FaultCase("our database hangs", words="too slow", stall_s=lasting_s, feed={"queue_lines_max": 1000}),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.gateway.faults import Fault, FaultKind
+from triplegain.gateway.faults import FaultKind, WireFault
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
 from triplegain.gateway.venue import Venue
@@ -65,7 +65,7 @@ def _expected(path: Path, symbol: str, depth: int) -> Held:
 
 
 async def _held(
-    script: str, path: Path, symbol: str, depth: int, updates: int, fault: Fault | None = None
+    script: str, path: Path, symbol: str, depth: int, updates: int, fault: WireFault | None = None
 ) -> dict[str, Any]:
     async with LocalKraken(path, ServingSettings()) as server:
         if fault is not None:
@@ -114,6 +114,6 @@ async def test_a_client_not_written_here_holds_the_same_book(
 
 @pytest.mark.parametrize("script", ["sdk_client.py", "ccxt_client.py"])
 async def test_their_checks_do_see_a_wrong_checksum(captures: Path, clients: None, script: str) -> None:
-    fault = Fault(FaultKind.BAD_CHECKSUM, times=1)
+    fault = WireFault(FaultKind.BAD_CHECKSUM, times=1)
     held = await _held(script, captures / KRAKEN_USD, "BTC/USD", 10, 509, fault)
     assert held["mismatches"] == 1

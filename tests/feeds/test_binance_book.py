@@ -5,7 +5,7 @@ import pytest
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, PublicTrade
 from triplegain.domain.orders import Side
-from triplegain.feeds.captures.binance_capture import BinanceBook, BookTicker, DepthDiff, DepthSnapshot, TradeMessage
+from triplegain.feeds.captures.binance_capture import BinanceBook, BinanceTrade, BookTicker, DepthDiff, DepthSnapshot
 from triplegain.feeds.captures.instruments import capture_instrument
 
 MS = 1_000_000
@@ -99,18 +99,18 @@ def test_quote_and_book_of_the_same_update_must_agree() -> None:
 
 def test_market_time_is_the_exchanges_and_never_runs_backwards() -> None:
     book = _synced()  # at 1000 ms
-    (late,) = book.on_message(TradeMessage(1, "100.00", "0.5", 990, True), 1001 * MS)
+    (late,) = book.on_message(BinanceTrade(1, "100.00", "0.5", 990, True), 1001 * MS)
     assert late == PublicTrade("BTC/USDT", 1000 * MS, 1001 * MS, 10000, LOT // 2, Side.SELL, "1")
-    (trade,) = book.on_message(TradeMessage(2, "100.01", "0.5", 1010, False), 1005 * MS)
+    (trade,) = book.on_message(BinanceTrade(2, "100.01", "0.5", 1010, False), 1005 * MS)
     # Received before it happened by the recorder's clock: receipt is moved, never market time.
     assert (trade.exchange_time_ns, trade.received_at_ns) == (1010 * MS, 1010 * MS)
 
 
 def test_a_trade_told_twice_counts_once_and_a_missing_one_is_a_gap() -> None:
     book = _synced()
-    assert len(book.on_message(TradeMessage(5, "100.00", "0.5", 1001, True), 1001 * MS)) == 1
-    assert book.on_message(TradeMessage(5, "100.00", "0.5", 1001, True), 1002 * MS) == []
-    assert len(book.on_message(TradeMessage(7, "100.00", "0.5", 1002, True), 1003 * MS)) == 1
+    assert len(book.on_message(BinanceTrade(5, "100.00", "0.5", 1001, True), 1001 * MS)) == 1
+    assert book.on_message(BinanceTrade(5, "100.00", "0.5", 1001, True), 1002 * MS) == []
+    assert len(book.on_message(BinanceTrade(7, "100.00", "0.5", 1002, True), 1003 * MS)) == 1
     assert book.gaps == 1
 
 

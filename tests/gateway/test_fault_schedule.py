@@ -7,14 +7,14 @@ import pytest
 from tests.gateway.small_market import SmallFeed, changes, client_of
 
 from triplegain.gateway.fault_desk import FaultSchedule
-from triplegain.gateway.faults import Fault, FaultKind
+from triplegain.gateway.faults import FaultKind, WireFault
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
 
 SYMBOLS = ("BTC/USDT", "XRP/USDT")
 
 
-def _drawn(seed: int, count: int = 400, every_s: float = 5.0) -> list[tuple[float, Fault]]:
+def _drawn(seed: int, count: int = 400, every_s: float = 5.0) -> list[tuple[float, WireFault]]:
     return list(islice(FaultSchedule(seed, SYMBOLS, every_s), count))
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.gateway.small_market import Client, SmallFeed, changes, client_of, get
 from tests.venues.followed import Followed
 
-from triplegain.gateway.faults import GARBAGE, Fault, FaultKind
+from triplegain.gateway.faults import GARBAGE, FaultKind, WireFault
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.gateway.pacing import ServingSettings
 
@@ -62,7 +62,7 @@ async def _ends(client: Client) -> str:
 
 async def test_a_disconnect_resets_the_connections_of_a_symbol() -> None:
     async with served("book") as (server, client), client_of(server) as other:
-        server.faults.order(Fault(FaultKind.DISCONNECT, "BTC/USDT"))
+        server.faults.order(WireFault(FaultKind.DISCONNECT, "BTC/USDT"))
         assert await _ends(client) in ("CLOSED", "ERROR")
         assert client.socket.close_code == 1006
         assert (await other.ask('{"method":"ping"}'))["method"] == "pong"
@@ -72,14 +72,14 @@ async def test_a_disconnect_resets_the_connections_of_a_symbol() -> None:
 
 async def test_a_close_goes_through_the_handshake() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.CLOSE))
+        server.faults.order(WireFault(FaultKind.CLOSE))
         assert await _ends(client) == "CLOSE"
         assert client.socket.close_code == 1001
 
 
 async def test_a_half_open_connection_says_nothing_and_new_ones_work() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.HALF_OPEN))
+        server.faults.order(WireFault(FaultKind.HALF_OPEN))
         server.player.skip(1)
         await client.socket.send_str('{"method":"ping"}')
         await client.socket.ping()
@@ -100,14 +100,14 @@ async def test_a_half_open_connection_says_nothing_and_new_ones_work() -> None:
 
 async def test_a_half_open_connection_comes_back_after_its_duration() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.HALF_OPEN, duration_s=0.5))
+        server.faults.order(WireFault(FaultKind.HALF_OPEN, duration_s=0.5))
         assert await client.silence(0.1)
         assert await client.text() == b'{"channel":"heartbeat"}'
 
 
 async def test_delayed_frames_are_late_and_in_order() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.DELAY, "BTC/USDT", times=3, delay_ms=80))
+        server.faults.order(WireFault(FaultKind.DELAY, "BTC/USDT", times=3, delay_ms=80))
         loop = asyncio.get_running_loop()
         began = loop.time()
         server.player.skip(0.5)
@@ -122,7 +122,7 @@ async def test_delayed_frames_are_late_and_in_order() -> None:
 
 async def test_a_slow_writer_sends_one_frame_at_a_time() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.SLOW_WRITER, delay_ms=20))
+        server.faults.order(WireFault(FaultKind.SLOW_WRITER, delay_ms=20))
         loop = asyncio.get_running_loop()
         began = loop.time()
         server.player.skip(0.3)
@@ -134,7 +134,7 @@ async def test_a_slow_writer_sends_one_frame_at_a_time() -> None:
 
 async def test_a_slow_reader_answers_late() -> None:
     async with served() as (server, client):
-        armed = server.faults.order(Fault(FaultKind.SLOW_READER, times=1, delay_ms=80))
+        armed = server.faults.order(WireFault(FaultKind.SLOW_READER, times=1, delay_ms=80))
         loop = asyncio.get_running_loop()
         began = loop.time()
         await client.ask('{"method":"ping"}')
@@ -155,21 +155,21 @@ async def test_updates_of_one_symbol_come_twice_in_another_order_or_not_at_all(
     kind: FaultKind, expected: list[int]
 ) -> None:
     async with served("book") as (server, client):
-        armed = server.faults.order(Fault(kind, "BTC/USDT", "book", times=2))
+        armed = server.faults.order(WireFault(kind, "BTC/USDT", "book", times=2))
         assert _sizes(await _frames(server, client, 6, "book", "BTC/USDT")) == expected
         assert armed.hits == 2 and server.faults.armed.hits == {kind: 2}
 
 
 async def test_a_fault_of_one_symbol_leaves_the_others_alone() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.GAP, "BTC/USDT", duration_s=60))
+        server.faults.order(WireFault(FaultKind.GAP, "BTC/USDT", duration_s=60))
         frames = await _frames(server, client, 3, "book", "XRP/USDT")
         assert len(frames) == 3
 
 
 async def test_a_gap_in_the_trades_is_a_hole_in_their_numbers() -> None:
     async with served("trade") as (server, client):
-        server.faults.order(Fault(FaultKind.GAP, "BTC/USDT", "trade", times=1))
+        server.faults.order(WireFault(FaultKind.GAP, "BTC/USDT", "trade", times=1))
         frames = await _frames(server, client, 2, "trade", "BTC/USDT")
         # The first trade, number 501, is the one that is missing.
         assert [json.loads(frame)["data"][0]["trade_id"] for frame in frames] == [502, 503]
@@ -183,7 +183,7 @@ async def test_a_bad_checksum_is_seen_by_our_own_decoder_and_a_new_snapshot_is_r
         await client.subscribe("book", "BTC/USDT")
         for _ in range(2):
             decoder.take(await client.text())
-        server.faults.order(Fault(FaultKind.BAD_CHECKSUM, times=1))
+        server.faults.order(WireFault(FaultKind.BAD_CHECKSUM, times=1))
         frames = await _frames(server, client, 3, "book", "BTC/USDT")
         for frame in frames[:1]:
             decoder.take(frame)
@@ -196,7 +196,7 @@ async def test_a_bad_checksum_is_seen_by_our_own_decoder_and_a_new_snapshot_is_r
 
 async def test_garbage_comes_before_the_next_update() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.GARBAGE, "BTC/USDT"))
+        server.faults.order(WireFault(FaultKind.GARBAGE, "BTC/USDT"))
         garbage, frame = await _frames(server, client, 2, "book", "BTC/USDT")
         assert garbage == GARBAGE and _sizes([frame]) == [1]
         with pytest.raises(json.JSONDecodeError):
@@ -205,7 +205,7 @@ async def test_garbage_comes_before_the_next_update() -> None:
 
 async def test_silence_has_no_heartbeats_and_what_it_swallowed_is_lost() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.SILENCE, duration_s=0.5))
+        server.faults.order(WireFault(FaultKind.SILENCE, duration_s=0.5))
         server.player.skip(0.3)
         assert await client.silence(0.12)
         assert (await client.ask('{"method":"ping"}'))["method"] == "pong"
@@ -218,7 +218,7 @@ async def test_states_of_the_exchange_are_said_and_taken_back(kind: FaultKind) -
     async with served("book") as (server, client):
         server.player.start()
         server.player.pause()
-        server.faults.order(Fault(kind, duration_s=0.2))
+        server.faults.order(WireFault(kind, duration_s=0.2))
         assert (await client.until("status"))["data"][0]["system"] == kind
         assert (await get(server, "SystemStatus"))["result"]["status"] == kind
         async with aiohttp.ClientSession() as session, session.ws_connect(server.websocket_url) as socket:
@@ -230,7 +230,7 @@ async def test_states_of_the_exchange_are_said_and_taken_back(kind: FaultKind) -
 async def test_under_maintenance_the_market_stands_still_and_then_goes_on_where_it_was() -> None:
     settings = ServingSettings(speed=1000)
     async with LocalKraken(SmallFeed(changes(100)), settings) as server, client_of(server) as client:
-        maintenance = server.faults.order(Fault(FaultKind.MAINTENANCE))
+        maintenance = server.faults.order(WireFault(FaultKind.MAINTENANCE))
         assert (await client.until("status"))["data"][0]["system"] == "maintenance"
         await client.subscribe("book", "BTC/USDT", snapshot=False)
         await client.json()
@@ -242,8 +242,8 @@ async def test_under_maintenance_the_market_stands_still_and_then_goes_on_where_
 
 async def test_the_last_of_two_states_holds_until_both_are_over() -> None:
     async with served("book") as (server, client):
-        first = server.faults.order(Fault(FaultKind.POST_ONLY))
-        second = server.faults.order(Fault(FaultKind.MAINTENANCE))
+        first = server.faults.order(WireFault(FaultKind.POST_ONLY))
+        second = server.faults.order(WireFault(FaultKind.MAINTENANCE))
         server.faults.clear(second)
         assert server.venue.system == "post_only" and not server.player.is_paused
         server.faults.clear(first)
@@ -255,7 +255,7 @@ async def test_the_status_of_an_instrument_is_said_on_its_channel_and_in_asset_p
     async with served() as (server, client):
         await client.subscribe("instrument", snapshot=False)
         await client.json()
-        armed = server.faults.order(Fault(FaultKind.INSTRUMENT_STATUS, "XRP/USDT", status="cancel_only"))
+        armed = server.faults.order(WireFault(FaultKind.INSTRUMENT_STATUS, "XRP/USDT", status="cancel_only"))
         (pair,) = (await client.until("instrument", "update"))["data"]["pairs"]
         assert (pair["symbol"], pair["status"]) == ("XRP/USDT", "cancel_only")
         assert (await get(server, "AssetPairs", pair="XRPUSDT"))["result"]["XRPUSDT"]["status"] == "cancel_only"
@@ -266,10 +266,10 @@ async def test_the_status_of_an_instrument_is_said_on_its_channel_and_in_asset_p
 
 async def test_rest_is_limited_in_both_ways() -> None:
     async with served() as (server, _):
-        server.faults.order(Fault(FaultKind.RATE_LIMIT, times=2))
+        server.faults.order(WireFault(FaultKind.RATE_LIMIT, times=2))
         for _ in range(2):
             assert (await get(server, "Time"))["error"] == ["EAPI:Rate limit exceeded"]
-        server.faults.order(Fault(FaultKind.TOO_MANY_REQUESTS))
+        server.faults.order(WireFault(FaultKind.TOO_MANY_REQUESTS))
         async with aiohttp.ClientSession() as session, session.get(f"{server.rest_url}/0/public/Time") as answer:
             assert answer.status == 429
         assert (await get(server, "Time"))["error"] == []
@@ -277,7 +277,7 @@ async def test_rest_is_limited_in_both_ways() -> None:
 
 async def test_connects_are_refused() -> None:
     async with served() as (server, _):
-        server.faults.order(Fault(FaultKind.REFUSE_CONNECTS, times=1))
+        server.faults.order(WireFault(FaultKind.REFUSE_CONNECTS, times=1))
         with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
             async with client_of(server):
                 pass
@@ -289,7 +289,7 @@ async def test_connects_are_refused() -> None:
 async def test_snapshots_and_answers_are_left_alone_by_faults_of_updates() -> None:
     async with served() as (server, client):
         for kind in (FaultKind.GAP, FaultKind.DUPLICATE, FaultKind.BAD_CHECKSUM, FaultKind.REORDER, FaultKind.GARBAGE):
-            server.faults.order(Fault(kind, duration_s=60))
+            server.faults.order(WireFault(kind, duration_s=60))
         await client.subscribe("book", "BTC/USDT", req_id=1)
         assert (await client.json())["req_id"] == 1
         assert (await client.json())["type"] == "snapshot"
@@ -298,9 +298,9 @@ async def test_snapshots_and_answers_are_left_alone_by_faults_of_updates() -> No
 
 async def test_all_faults_are_taken_back_at_once() -> None:
     async with served("book") as (server, client):
-        server.faults.order(Fault(FaultKind.GAP, duration_s=60))
-        server.faults.order(Fault(FaultKind.CANCEL_ONLY))
-        server.faults.order(Fault(FaultKind.HALF_OPEN))
+        server.faults.order(WireFault(FaultKind.GAP, duration_s=60))
+        server.faults.order(WireFault(FaultKind.CANCEL_ONLY))
+        server.faults.order(WireFault(FaultKind.HALF_OPEN))
         server.faults.clear()
         assert server.faults.armed.in_force == [] and server.venue.system == "online"
         assert _sizes(await _frames(server, client, 1, "book", "BTC/USDT")) == [1]
@@ -317,7 +317,7 @@ async def test_all_faults_are_taken_back_at_once() -> None:
 )
 def test_a_fault_that_says_too_little_is_refused(fault: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        Fault(**fault)
+        WireFault(**fault)
 
 
 async def _control(server: LocalKraken, method: str, path: str, **how: Any) -> tuple[int, dict[str, Any]]:

@@ -8,7 +8,7 @@ from tests.gateway.small_market import START, at
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.orders import Side
-from triplegain.gateway.served_market import ROWS, DayFigures, PastCandles
+from triplegain.gateway.served_market import ROWS, ServedCandles, ServedDay
 from triplegain.venues.kraken.wire.writer import TapeTrade
 
 MINUTE = 60 * SECOND_NS
@@ -19,7 +19,7 @@ def _trade(seconds: float, price: int, lots: int = 10) -> TapeTrade:
 
 
 def test_a_candle_sums_its_trades_up() -> None:
-    candles = PastCandles(1)
+    candles = ServedCandles(1)
     for one in (_trade(1, 10), _trade(2, 14, 30), _trade(3, 8), _trade(59, 11)):
         candles.add(one)
     (row,) = candles.rows(at(59))
@@ -28,7 +28,7 @@ def test_a_candle_sums_its_trades_up() -> None:
 
 
 def test_minutes_without_a_trade_are_flat_and_the_last_one_is_open() -> None:
-    candles = PastCandles(1)
+    candles = ServedCandles(1)
     candles.add(_trade(0, 10))
     candles.add(_trade(3 * 60, 20))
     rows = candles.rows(at(5 * 60 + 1))
@@ -41,12 +41,12 @@ def test_minutes_without_a_trade_are_flat_and_the_last_one_is_open() -> None:
 
 
 def test_there_is_nothing_before_the_first_trade() -> None:
-    assert PastCandles(5).rows(at(0)) == []
+    assert ServedCandles(5).rows(at(0)) == []
 
 
 @given(st.lists(st.integers(0, 40 * ROWS), min_size=1, max_size=30), st.integers(0, 20 * ROWS))
 def test_at_most_720_closed_candles_follow_each_other(minutes: list[int], later: int) -> None:
-    candles = PastCandles(1)
+    candles = ServedCandles(1)
     for minute in sorted(minutes):
         candles.add(_trade(60 * minute, 100 + minute))
     now = at(60 * (max(minutes) + later))
@@ -59,7 +59,7 @@ def test_at_most_720_closed_candles_follow_each_other(minutes: list[int], later:
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 50), st.integers(1, 9)), min_size=1, max_size=40))
 def test_the_last_day_is_what_an_addition_of_its_trades_gives(trades: list[tuple[int, int, int]]) -> None:
-    day = DayFigures()
+    day = ServedDay()
     told = [_trade(60 * minute, price, lots) for minute, price, lots in sorted(trades)]
     for one in told:
         day.add(one)

@@ -6,15 +6,15 @@ from tests.gateway.small_market import at, trade
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.orders import Side
-from triplegain.gateway.served_market import Tape
+from triplegain.gateway.served_market import ServedTape
 
 LAP = 100 * SECOND_NS
 #: Three trades, two of them at the same time.
 RECORDED = (trade(1, 10, number="70"), trade(1, 11, number="71", side=Side.SELL), trade(5, 12, number="90"))
 
 
-def _tape(laps: int) -> Tape:
-    tape = Tape()
+def _tape(laps: int) -> ServedTape:
+    tape = ServedTape()
     for lap in range(laps):
         if lap:
             tape.close_lap(LAP)
@@ -31,7 +31,7 @@ def test_numbers_have_no_holes_and_no_two_trades_share_a_nanosecond() -> None:
 
 
 def test_a_recording_without_numbers_counts_from_one() -> None:
-    tape = Tape()
+    tape = ServedTape()
     assert [tape.add(trade(second, 1)).number for second in (1, 2)] == [1, 2]
 
 
@@ -62,4 +62,4 @@ def test_page_by_page_nothing_is_lost_and_nothing_comes_twice(laps: int, page: i
 
 
 def test_an_empty_tape_has_empty_pages() -> None:
-    assert (Tape().after(0, 10), Tape().last(10)) == ([], [])
+    assert (ServedTape().after(0, 10), ServedTape().last(10)) == ([], [])

@@ -29,10 +29,10 @@ from triplegain.llm.reply import (
 )
 from triplegain.llm.spec import ModelSpec, Provider
 from triplegain.llm.tape import (
-    Player,
-    Recorder,
     TapeError,
     TapeFile,
+    TapePlayer,
+    TapeRecorder,
     read_entries,
     read_reply,
     write_reply,
@@ -83,9 +83,9 @@ class Models:
 
 
 @contextmanager
-def recording(path: Path, *replies: ModelReply) -> Iterator[tuple[Recorder, Models]]:
+def recording(path: Path, *replies: ModelReply) -> Iterator[tuple[TapeRecorder, Models]]:
     models = Models(*replies)
-    recorder = Recorder(path, SPECS, models)
+    recorder = TapeRecorder(path, SPECS, models)
     try:
         yield recorder, models
     finally:
@@ -111,10 +111,10 @@ async def test_what_was_recorded_is_played_to_the_letter(path: Path, monkeypatch
         raise AssertionError("a replay opens no socket")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    assert await ask(Player(path, SPECS), *requests) == replies
+    assert await ask(TapePlayer(path, SPECS), *requests) == replies
     # In another order, and in another session, the answers are the same.
     others = [replace(each, session_id="b") for each in reversed(requests)]
-    assert await ask(Player(path, SPECS), *others) == replies[::-1]
+    assert await ask(TapePlayer(path, SPECS), *others) == replies[::-1]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_what_was_recorded_is_played_to_the_letter(path: Path, monkeypatch
 async def test_a_question_that_is_not_on_the_tape_is_a_failure(path: Path, other: ModelRequest) -> None:
     with recording(path, answer("buy")) as (recorder, _):
         await recorder.complete(request(1))
-    reply = await Player(path, SPECS).complete(other)
+    reply = await TapePlayer(path, SPECS).complete(other)
     assert isinstance(reply, ModelFailure)
     assert reply.kind is FailureKind.NOT_ON_TAPE
 
@@ -137,7 +137,7 @@ async def test_a_question_asked_twice_has_two_answers_in_their_order_and_no_thir
     replies = [answer("buy"), answer("sell")]
     with recording(path, *replies) as (recorder, _):
         await ask(recorder, request(1), request(2))
-    player = Player(path, SPECS)
+    player = TapePlayer(path, SPECS)
     found = await ask(player, request(8), request(9), request(10))
     assert found[:2] == replies
     assert isinstance(found[2], ModelFailure)
@@ -147,7 +147,7 @@ async def test_a_question_asked_twice_has_two_answers_in_their_order_and_no_thir
 async def test_of_equal_questions_each_has_its_own_answer_whoever_asks_first(path: Path) -> None:
     with recording(path, answer("buy"), answer("sell")) as (recorder, _):
         await ask(recorder, request(1), request(2))
-    assert await ask(Player(path, SPECS), request(2), request(1)) == [answer("sell"), answer("buy")]
+    assert await ask(TapePlayer(path, SPECS), request(2), request(1)) == [answer("sell"), answer("buy")]
 
 
 async def test_a_question_asked_again_after_a_restart_has_the_answer_it_had(path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_parallel_answers_are_whole_lines(path: Path) -> None:
     with recording(path, *replies) as (recorder, _):
         await asyncio.gather(*(recorder.complete(request(number)) for number in range(20)))
     assert len(read_entries(path)) == 20
-    assert await ask(Player(path, SPECS), *(request(number) for number in range(20))) == replies
+    assert await ask(TapePlayer(path, SPECS), *(request(number) for number in range(20))) == replies
 
 
 async def test_an_answer_is_on_disk_before_it_is_given(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ async def test_a_tape_killed_at_birth_is_begun_again(path: Path, left: int) -> N
     TapeFile(path).close()
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(TapeError, match="is empty"):
-        Player(path, SPECS)
+        TapePlayer(path, SPECS)
     with recording(path, answer("buy")) as (recorder, _):
         await recorder.complete(request(1))
     assert len(read_entries(path)) == 1
@@ -229,7 +229,7 @@ async def test_an_altered_tape_is_refused(path: Path, what: str) -> None:
         await ask(recorder, request(1), request(2), request(3))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(changed(lines)[what]) + "\n")
-    for opened in (lambda: Player(path, SPECS), lambda: Recorder(path, SPECS, Models())):
+    for opened in (lambda: TapePlayer(path, SPECS), lambda: TapeRecorder(path, SPECS, Models())):
         with pytest.raises(TapeError, match=r"was changed after it was recorded \(line \d\)") as refused:
             opened()
         assert refused.value.exit_code == 6
@@ -248,7 +248,7 @@ async def test_an_altered_tape_is_refused(path: Path, what: str) -> None:
 def test_another_file_is_never_touched(path: Path, text: str, says: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
-    for opened in (lambda: Player(path, SPECS), lambda: Recorder(path, SPECS, Models())):
+    for opened in (lambda: TapePlayer(path, SPECS), lambda: TapeRecorder(path, SPECS, Models())):
         with pytest.raises(TapeError, match=says):
             opened()
     assert path.read_text() == text
@@ -285,7 +285,7 @@ async def test_what_cannot_be_written_has_not_been_answered(path: Path, monkeypa
 async def test_a_model_that_is_not_configured_is_unavailable_and_not_asked(path: Path) -> None:
     with recording(path) as (recorder, models):
         found = await ask(recorder, request(1, model="other"))
-        found += await ask(Player(path, SPECS), request(1, model="other"))
+        found += await ask(TapePlayer(path, SPECS), request(1, model="other"))
     assert [type(each) for each in found] == [ModelFailure, ModelFailure]
     assert {each.kind for each in found if isinstance(each, ModelFailure)} == {FailureKind.UNAVAILABLE}
     assert models.asked == []
@@ -293,7 +293,7 @@ async def test_a_model_that_is_not_configured_is_unavailable_and_not_asked(path:
 
 def test_a_tape_that_is_not_there_cannot_be_played(path: Path) -> None:
     with pytest.raises(TapeError, match="cannot be read"):
-        Player(path.with_name("none"), SPECS)
+        TapePlayer(path.with_name("none"), SPECS)
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

@@ -15,10 +15,10 @@ from triplegain.domain.orders import Market, Side
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskRefused
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 D = Decimal
-T = TypeVar("T", TradeProposal, PortfolioView, MarketView)
+T = TypeVar("T", TradeProposal, PortfolioView, MarketFigures)
 MINUTE = 60 * 10**9
 HOUR, DAY, WEEK = 60 * MINUTE, 1440 * MINUTE, 7 * 1440 * MINUTE
 MONDAY = 1_621_209_600 * 10**9
@@ -31,7 +31,7 @@ PROPOSAL = TradeProposal(
 EXIT = replace(PROPOSAL, side=Side.SELL, intent=Intent.CLOSE, stop=None, target=None)
 SHIFT = replace(PROPOSAL, intent=Intent.REBALANCE, stop=None, target=None)
 PORTFOLIO = PortfolioView(D(10_000), D(0), 0, 0, D(10_000), D(3))
-MARKET = MarketView(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
+MARKET = MarketFigures(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
 
 
 def changed(record: T, name: str, value: Any) -> T:

@@ -7,9 +7,9 @@ from tests.risk.base_case import NOON, D
 
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
+from triplegain.risk.state import RiskMemory
 
 
 @pytest.fixture
 def engine() -> RiskEngine:
-    return RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
+    return RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))

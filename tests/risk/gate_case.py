@@ -16,13 +16,13 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CorrelationLimits, RiskLimits
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 D = Decimal
 BTC = Instrument("BTC/USDT", D("0.1"), D("0.001"), D("0.01"), D("5"))
 PROPOSAL = TradeProposal("BTC/USDT", Side.BUY, Intent.OPEN, Market(), stop=D(98), target=D(104), confidence=D("0.75"))
 PORTFOLIO = PortfolioView(D(10_000), D(0), 0, 0, D(10_000), D(0))
-MARKET = MarketView(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
+MARKET = MarketFigures(BTC, D("99.9"), D(100), D(100), D(1), D("0.004"))
 LIMITS = RiskLimits()
 #: Other limits lifted: one trade may be all of the account, and nothing moves together.
 WIDE = {

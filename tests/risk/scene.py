@@ -13,7 +13,7 @@ from triplegain.config import Config
 from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.state import RiskState
+from triplegain.risk.state import RiskMemory
 
 Values = Mapping[str, Any]
 Before = Callable[[RiskEngine], Any]
@@ -62,7 +62,7 @@ def configured(around: Values, key: str = "", value: Any = None) -> Config:
 
 def seen(scene: Scene, config: Config) -> tuple[Any, ...]:
     """The verdict without its words, and what breakers ordered on the way."""
-    engine = RiskEngine(config.risk, RiskState.opening(D(10_000), NOON))
+    engine = RiskEngine(config.risk, RiskMemory.opening(D(10_000), NOON))
     ordered = scene.before(engine)
     verdict = engine.assess(
         replace(PROPOSAL, **scene.proposal),

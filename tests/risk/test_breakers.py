@@ -24,7 +24,7 @@ from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.restrictions import CloseEverything, HalvePositions, TightenStops
-from triplegain.risk.state import RiskState, decode
+from triplegain.risk.state import RiskMemory, decode
 
 
 def test_a_day_that_loses_five_percent_ends_at_midnight_and_not_before(engine: RiskEngine) -> None:
@@ -131,7 +131,7 @@ def test_the_first_equity_known_after_midnight_opens_the_day(engine: RiskEngine)
 
 
 def test_a_session_may_open_before_equity_is_known() -> None:
-    engine = RiskEngine(RiskLimits(), RiskState.opening(None, NOON))
+    engine = RiskEngine(RiskLimits(), RiskMemory.opening(None, NOON))
     assert rules(engine, NOON, None) == ("equity",)
     assert engine.on_equity(D(5000), NOON + 1) == ()
     assert (engine.memory.peak_equity, engine.memory.day_equity, engine.memory.week_equity) == (D(5000),) * 3

@@ -25,7 +25,7 @@ from tests.risk.base_case import (
 from triplegain.domain.proposal import Regime
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.state import RiskState
+from triplegain.risk.state import RiskMemory
 
 
 def test_a_cool_down_after_a_trade_holds_for_its_pair_alone(engine: RiskEngine) -> None:
@@ -115,7 +115,7 @@ def test_no_more_than_certainty_is_ever_asked_for(engine: RiskEngine) -> None:
 )
 def test_banned_hours_may_go_over_midnight_and_end_on_the_minute(hours: str, now: int, banned: bool) -> None:
     limits = configured(risk={"trading_hours": {"banned_hours": [hours]}}).risk
-    engine = RiskEngine(limits, RiskState.opening(D(10_000), MONDAY))
+    engine = RiskEngine(limits, RiskMemory.opening(D(10_000), MONDAY))
     assert rules(engine, MONDAY + now) == (("trading_window",) if banned else ())
     leave = engine.assess(EXIT, PORTFOLIO, MARKET, MONDAY + now)
     assert isinstance(leave, RiskApproved)

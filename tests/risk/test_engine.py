@@ -21,17 +21,17 @@ from tests.risk.base_case import (
 from triplegain.domain.parts import Parts
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState, decode
+from triplegain.risk.state import RiskMemory, decode
 
 
 def test_the_market_of_a_new_session_begins_once(engine: RiskEngine) -> None:
     before = engine.memory
     engine.begin(NEXT_MONDAY)
     assert engine.memory is before
-    damaged = RiskEngine(RiskLimits(), RiskState.damaged("missing"))
+    damaged = RiskEngine(RiskLimits(), RiskMemory.damaged("missing"))
     damaged.begin(NEXT_MONDAY)
     assert damaged.halted(NEXT_MONDAY)
-    new = RiskEngine(RiskLimits(), RiskState.opening(None, 0))
+    new = RiskEngine(RiskLimits(), RiskMemory.opening(None, 0))
     new.begin(NEXT_MONDAY)
     new.on_equity(D(5000), NEXT_MONDAY + 1)
     assert [change.kind for change in new.drain()] == ["opened"]
@@ -100,8 +100,8 @@ def told(engine: RiskEngine, event: tuple[str, int], now: int) -> Any:
 
 @given(EVENTS, st.integers(0, 40), st.integers(1, 10))
 def test_stored_and_restored_it_goes_on_identically(events: list[tuple[str, int]], cut: int, hours: int) -> None:
-    whole = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
-    parted = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
+    whole = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))
+    parted = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))
     for number, event in enumerate(events):
         now = NOON + number * hours * HOUR
         if number == cut:
@@ -113,7 +113,7 @@ def test_stored_and_restored_it_goes_on_identically(events: list[tuple[str, int]
 
 @given(EVENTS)
 def test_no_deadline_and_no_halt_ever_comes_nearer_but_by_a_reset(events: list[tuple[str, int]]) -> None:
-    engine = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
+    engine = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))
     for number, event in enumerate(events):
         now = NOON + number * 7 * MINUTE
         before = engine.memory
@@ -127,7 +127,7 @@ def test_no_deadline_and_no_halt_ever_comes_nearer_but_by_a_reset(events: list[t
 
 
 def test_a_commit_stores_the_market_that_moved_and_a_restart_halts_without_its_state() -> None:
-    engine, parts = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON)), Parts()
+    engine, parts = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON)), Parts()
     engine.register(parts)
     engine.on_price("BTC/USDT", D(100), D(101), NOON)
     engine.on_atr("XRP/USDT", 0.02, NOON)
@@ -136,7 +136,7 @@ def test_a_commit_stores_the_market_that_moved_and_a_restart_halts_without_its_s
     engine.on_price("BTC/USDT", D(102), D(103), NOON + 1)
     later = {(change.part, change.key): change.state for change in parts.changes()}
     assert set(later) == {("risk.market", "BTC/USDT")}
-    again, stored = RiskEngine(RiskLimits(), RiskState.opening(None, 0)), Parts()
+    again, stored = RiskEngine(RiskLimits(), RiskMemory.opening(None, 0)), Parts()
     again.register(stored)
     again.restore(None)
     stored.restore({})

@@ -20,7 +20,7 @@ from triplegain.domain.proposal import Intent, Regime
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CorrelationLimits
-from triplegain.risk.views import MarketView
+from triplegain.risk.views import MarketFigures
 
 
 def test_the_base_case_is_sized_by_the_formula_and_cut_to_a_fifth_of_equity() -> None:
@@ -260,7 +260,7 @@ def test_a_wish_within_every_limit_is_left_as_it_is() -> None:
 
 def test_a_pair_quoted_in_bitcoin_is_measured_in_dollars() -> None:
     cross = Instrument("XRP/BTC", D("0.00000001"), D("0.1"), D(10), D("0.00002"))
-    market = MarketView(cross, D("0.0000199"), D("0.00002"), None, D(50_000), D("0.004"))
+    market = MarketFigures(cross, D("0.0000199"), D("0.00002"), None, D(50_000), D("0.004"))
     proposal = replace(PROPOSAL, symbol="XRP/BTC", stop=D("0.0000196"), target=D("0.0000208"))
     answer = assess(proposal, replace(PORTFOLIO, free_quote=D(1)), market, LIMITS)
     assert quantity(answer) == D(2000)  # 2 000 USD at 0.00002 x 50 000 = 1 USD each

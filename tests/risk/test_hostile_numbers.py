@@ -18,8 +18,8 @@ from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.state import RiskMemory
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 IMPOSSIBLE = [
     "NaN", "-NaN", "sNaN", "sNaN123", "Infinity", "-Infinity", "1e999999", "-1e999999", "1e25", "1e-25", "1e-999999",
@@ -30,8 +30,8 @@ OF_THE_PORTFOLIO = ["equity", "exposure", "free_quote", "position_quantity", "ma
 OF_THE_MARKET = ["bid", "ask", "last", "quote_usd", "taker_fee"]
 
 
-def judge(proposal: TradeProposal, portfolio: PortfolioView = PORTFOLIO, market: MarketView = MARKET) -> Any:
-    engine = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
+def judge(proposal: TradeProposal, portfolio: PortfolioView = PORTFOLIO, market: MarketFigures = MARKET) -> Any:
+    engine = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))
     engine.on_equity(portfolio.equity, NOON)
     return engine.assess(proposal, portfolio, market, NOON)
 
@@ -116,7 +116,7 @@ PORTFOLIOS = st.builds(
     margin_available=ANYTHING,
 )
 MARKETS = st.builds(
-    MarketView,
+    MarketFigures,
     st.sampled_from([*KRAKEN_OFFLINE_DEFAULTS, MARKET.instrument]),
     MAYBE,
     MAYBE,
@@ -130,7 +130,7 @@ MARKETS = st.builds(
 @settings(max_examples=400)
 @given(PROPOSALS, PORTFOLIOS, MARKETS)
 def test_it_never_raises_and_never_gives_more_than_was_asked(
-    proposal: TradeProposal, portfolio: PortfolioView, market: MarketView
+    proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures
 ) -> None:
     verdict = judge(proposal, portfolio, market)
     if isinstance(verdict, RiskRefused):

@@ -14,9 +14,18 @@ from tests.risk.base_case import MARKET, NOON, PORTFOLIO, PROPOSAL, D
 from triplegain.domain.verdict import RiskRefused
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import CoolDownKind, RiskLimits
-from triplegain.risk.state import CoolDown, HaltKind, MarketMemory, PriceSpan, RiskHalt, RiskState, decode, encode
+from triplegain.risk.state import (
+    CoolDownEnd,
+    HaltKind,
+    MarketMemory,
+    PriceSpan,
+    RiskHalt,
+    RiskMemory,
+    decode,
+    encode,
+)
 
-FULL = RiskState(
+FULL = RiskMemory(
     day_start_ns=1_621_209_600_000_000_000,
     week_start_ns=1_621_209_600_000_000_000,
     peak_equity=D("10000.123456789"),
@@ -29,19 +38,22 @@ FULL = RiskState(
     halve_next=True,
     leverage_one_until_ns=NOON + 5,
     halts=(RiskHalt(HaltKind.DAILY, NOON + 9, "daily loss"), RiskHalt(HaltKind.DRAWDOWN, None, "drawdown")),
-    cooldowns=(CoolDown(CoolDownKind.LOSS, "", NOON + 7), CoolDown(CoolDownKind.TRADE, "XRP/BTC", NOON + 8)),
+    cooldowns=(
+        CoolDownEnd(CoolDownKind.LOSS, "", NOON + 7),
+        CoolDownEnd(CoolDownKind.TRADE, "XRP/BTC", NOON + 8),
+    ),
     markets={"XRP/BTC": MarketMemory((1.5, 2.25), True, (PriceSpan(NOON, NOON + 1, D("0.00001"), D("0.00002")),))},
     changes=17,
 )
 
 
-@pytest.mark.parametrize("state", [FULL, RiskState.opening(D(100), NOON), RiskState.opening(None, NOON)])
-def test_what_is_stored_comes_back(state: RiskState) -> None:
+@pytest.mark.parametrize("state", [FULL, RiskMemory.opening(D(100), NOON), RiskMemory.opening(None, NOON)])
+def test_what_is_stored_comes_back(state: RiskMemory) -> None:
     assert decode(json.loads(json.dumps(encode(state)))) == state
 
 
 def test_a_halt_for_a_damaged_state_is_stored_as_such() -> None:
-    again = decode(json.loads(json.dumps(encode(RiskState.damaged("missing")))))
+    again = decode(json.loads(json.dumps(encode(RiskMemory.damaged("missing")))))
     assert again.is_damaged and again.halts[0].reason == "risk state is missing: ADMIN reset"
 
 
@@ -90,7 +102,7 @@ def test_a_damaged_record_halts_until_an_administrator_resets(damage: Callable[[
 
 
 def test_a_missing_record_halts_and_a_new_session_does_not() -> None:
-    engine = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), NOON))
+    engine = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), NOON))
     assert engine.halted(NOON) == ""
     engine.restore(None)
     assert engine.halted(NOON) == "risk state is missing: ADMIN reset"

@@ -21,7 +21,7 @@ from triplegain.domain.commands import (
     CancelAll,
     CancelOrder,
     ClosePosition,
-    Closing,
+    ClosingProgress,
     Command,
     Done,
     Emergency,
@@ -263,8 +263,8 @@ async def test_everything_is_cancelled_in_one_act_orders_under_way_included(open
 async def test_closing_is_done_when_it_is_stored_and_says_what_is_left(open_session: Any, market: Any) -> None:
     store = Store(Fault.STOP, 99)
     flat, again = await play(open_session, market, store, Flat(), Flat())
-    assert flat == Done(Closing(("pos-1", "pos-2"), ("pos-1", "pos-2")))
-    assert again == Done(Closing((), ("pos-1", "pos-2")))
+    assert flat == Done(ClosingProgress(("pos-1", "pos-2"), ("pos-1", "pos-2")))
+    assert again == Done(ClosingProgress((), ("pos-1", "pos-2")))
 
 
 async def test_each_of_several_changes_of_one_order_gets_its_own_answer(open_session: Any, market: Any) -> None:

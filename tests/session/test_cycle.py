@@ -26,8 +26,8 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.execution.order_manager import OpenPosition
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.state import RiskState
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.state import RiskMemory
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 D = Decimal
 BTC = Instrument("BTC/USDT", D("0.1"), D("0.001"), D("0.01"), D("5"))
@@ -37,7 +37,7 @@ FLAT = CycleContext(
     symbol="BTC/USDT",
     agent="ema_baseline",
     portfolio=PortfolioView(D(10_000), D(0), 0, 0, D(10_000), D(0)),
-    market=MarketView(BTC, D("100.2"), D("100.3"), D(100), D(1), D("0.004")),
+    market=MarketFigures(BTC, D("100.2"), D("100.3"), D(100), D(1), D("0.004")),
     positions=(),
 )
 HELD = OpenPosition("pos-1", "BTC/USDT", D(3), D(3), True, False)
@@ -45,10 +45,10 @@ WAITING = OpenPosition("pos-2", "BTC/USDT", D(0), D(5), False, False)
 LEAVING = replace(HELD, position_id="pos-3", leaving=True)
 
 
-ENGINE = RiskEngine(RiskLimits(), RiskState.opening(D(10_000), 1_000))
+ENGINE = RiskEngine(RiskLimits(), RiskMemory.opening(D(10_000), 1_000))
 
 
-def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:
+def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> RiskVerdict:
     return ENGINE.assess(proposal, portfolio, market, FLAT.time_ns)
 
 

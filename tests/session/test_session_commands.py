@@ -16,7 +16,7 @@ from triplegain.agents.registry import AGENTS
 from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.commands import Closing, Done, Emergency, PlaceOrder, ReducePosition, ResetRisk, RunTask
+from triplegain.domain.commands import ClosingProgress, Done, Emergency, PlaceOrder, ReducePosition, ResetRisk, RunTask
 from triplegain.domain.ids import Origin
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import Market, OrderRequest, OrderStatus, Side
@@ -130,7 +130,7 @@ async def test_no_reset_without_a_known_equity_above_zero(
 
 async def test_an_emergency_pauses_and_closes_in_one_step(open_session: Any, market: Any) -> None:
     async def act(commands: SessionCommands, session: TradingSession) -> None:
-        assert await by_hand(commands, Emergency(), AUDIT) == Closing(())
+        assert await by_hand(commands, Emergency(), AUDIT) == ClosingProgress(())
         assert session.paused
 
     step = with_audit(await play(open_session, market, act))
@@ -200,7 +200,7 @@ async def test_a_part_of_a_position_is_sold_and_the_rest_keeps_its_stop(open_ses
             await refused(by_hand(commands, command, AUDIT), "refused", words)
         await refused(by_hand(commands, ReducePosition("pos-9", left), AUDIT), "unknown_position", "pos-9 is not open")
         reduced = await by_hand(commands, ReducePosition("pos-1", Decimal("0.003333339")), AUDIT)
-        assert reduced == Closing(("pos-1",), ("pos-1",))
+        assert reduced == ClosingProgress(("pos-1",), ("pos-1",))
         await refused(by_hand(commands, ReducePosition("pos-1", left), AUDIT), "not_now", "or a part of it is")
 
     batches = await play(open_session, market, act, beside=True)

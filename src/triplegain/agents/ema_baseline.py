@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.baselines.baseline import Baseline, Kept
+from triplegain.agents.baselines.baseline import Baseline, BaselineState
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.market import Candle
 from triplegain.domain.written import AT_LEAST_ONE, FRACTION, LOSS_PERCENT, POSITIVE
 
 
-class ExponentialAverage(Kept):
+class ExponentialAverage(BaselineState):
     """One value in, one average out. Plain floats; JSON keeps them exactly."""
 
     kept = ("_count", "_sum", "_value")
@@ -42,7 +42,7 @@ class ExponentialAverage(Kept):
         return self.value
 
 
-class AverageTrueRange(Kept):
+class AverageTrueRange(BaselineState):
     """One candle in, one average out. The first candle has no true range: it lacks a close before it."""
 
     kept = ("_count", "_value", "_close")

@@ -41,5 +41,5 @@ async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) 
     return _closing(visit, await visit.carry_out(Flat(), visit.audit("flat"), "GET /paper/positions"))
 
 
-def _closing(visit: Visit, done: Done[commands.Closing]) -> Closing:
+def _closing(visit: Visit, done: Done[commands.ClosingProgress]) -> Closing:
     return Closing.of(done.record, mode=visit.moment().mode)

@@ -17,7 +17,7 @@ from triplegain.llm.local.installation import LOCAL_TINY, NOTICE
 from triplegain.llm.reply import ModelPort
 from triplegain.llm.roster import AUTO, NOBODY, only_these
 from triplegain.llm.spec import ModelSpec
-from triplegain.llm.tape import Player, Recorder, TapeMode, taped_models
+from triplegain.llm.tape import TapeMode, TapePlayer, TapeRecorder, taped_models
 from triplegain.storage.database import Database
 from triplegain.storage.model_ledger import ModelLedger
 
@@ -135,8 +135,8 @@ class SessionModels:
         choice = self._choice.tape
         assert choice is not None
         if choice.mode is TapeMode.REPLAY:
-            return Player(choice.path, specs)
-        recorder = Recorder(choice.path, specs, port)
+            return TapePlayer(choice.path, specs)
+        recorder = TapeRecorder(choice.path, specs, port)
         self._stack.callback(recorder.close)
         return recorder
 

@@ -48,7 +48,7 @@ _PYTHON_MIN = (3, 11)
 _CLOCK_NS = (1_735_689_600 * 10**9, 4_102_444_800 * 10**9)
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """FIX: something must be done."""
 
     OK = "ok"
@@ -61,22 +61,22 @@ class Finding:
     """`action` says what to do; empty where nothing is."""
 
     check: str
-    verdict: Verdict
+    verdict: CheckResult
     found: str
     action: str = ""
 
 
-_OK, _NOTE, _FIX = Verdict.OK, Verdict.NOTE, Verdict.FIX
+_OK, _NOTE, _FIX = CheckResult.OK, CheckResult.NOTE, CheckResult.FIX
 
 
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything and say what to do. Exit code 1 if something must be done."""
     findings = examine()
-    must_act = any(each.verdict is Verdict.FIX for each in findings)
+    must_act = any(each.verdict is CheckResult.FIX for each in findings)
     if as_json:
         print_json({"ok": not must_act, "checks": findings})
         raise typer.Exit(int(must_act))
-    styles = {Verdict.OK: GAIN, Verdict.NOTE: WARNING, Verdict.FIX: LOSS}
+    styles = {CheckResult.OK: GAIN, CheckResult.NOTE: WARNING, CheckResult.FIX: LOSS}
     table = table_of(
         findings,
         ("", lambda each: Text(each.verdict.value, style=styles[each.verdict])),
@@ -124,7 +124,7 @@ def _guarded(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]
         return [Finding(check, _FIX, str(error), "the message above says what to do")]
 
 
-def _judged(check: str, found: str, *faults: tuple[bool, Verdict, str]) -> Finding:
+def _judged(check: str, found: str, *faults: tuple[bool, CheckResult, str]) -> Finding:
     """By the first of the `faults` (is it there, how bad, what to do) that is there; without one all is well."""
     verdict, action = next(((bad, action) for is_there, bad, action in faults if is_there), (_OK, ""))
     return Finding(check, verdict, found, action)

@@ -40,7 +40,7 @@ def _within(path: Path, prefixes: tuple[Path, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedKey:
     """A key that a session keeps, and what stands in the files now; both as they are written."""
 
     path: Path
@@ -55,17 +55,17 @@ class Change:
         return _within(self.path, _TRADERS)
 
 
-def changes(kept: Config, current: Config) -> list[Change]:
+def changes(kept: Config, current: Config) -> list[ChangedKey]:
     """The keys of a session that the files write otherwise now; not those that were decided when it was opened."""
     before, now = written_values(kept), written_values(current)
     return [
-        Change(path, value, now[path])
+        ChangedKey(path, value, now[path])
         for path, value in before.items()
         if value != now[path] and not _within(path, _HOST + _OPENING)
     ]
 
 
-def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, list[Change]]:
+def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, list[ChangedKey]]:
     """What the session keeps, as `config_as_dict` has stored it, on this host. Raises ConfigurationError.
 
     A key that was not there when it was stored has its default; one that is no more is left out. A number beyond the
@@ -89,7 +89,7 @@ def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, lis
         said = "; ".join(f"{'.'.join(path)}: {fault.message}" for path, fault in faults)
         raise ConfigurationError(f"the stored configuration of the session cannot be used: {said}")
     now = written_values(config)
-    return config, [Change(path, value, now[path]) for path, value in beyond.items()]
+    return config, [ChangedKey(path, value, now[path]) for path, value in beyond.items()]
 
 
 def _stored(tree: Any, path: Path) -> tuple[bool, Any]:
@@ -112,7 +112,7 @@ def _addressed(options: Mapping[str, Mapping[str, Any]], current: Config) -> dic
 
 
 def with_changes(
-    settings: Mapping[str, Any], taken: Sequence[Change], kept: Config, at_ns: int, feed_position: int
+    settings: Mapping[str, Any], taken: Sequence[ChangedKey], kept: Config, at_ns: int, feed_position: int
 ) -> dict[str, Any]:
     """A session's settings once `taken` holds, from this moment of its market on, as its next configuration.
 

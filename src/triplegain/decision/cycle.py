@@ -28,10 +28,10 @@ from triplegain.domain.refusals import Refusal
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 #: Risk's verdict on a proposal, given the two pictures.
-Judge = Callable[[TradeProposal, PortfolioView, MarketView], RiskVerdict]
+Judge = Callable[[TradeProposal, PortfolioView, MarketFigures], RiskVerdict]
 
 #: The clamp an answer's own wish for less leaves behind.
 WISH_CLAMP = "wanted_size"
@@ -89,7 +89,7 @@ class CycleContext:
     symbol: str
     agent: str
     portfolio: PortfolioView
-    market: MarketView
+    market: MarketFigures
     positions: tuple[OpenPosition, ...]
     paused: bool = False
     regime: Regime = Regime.UNKNOWN
@@ -139,7 +139,7 @@ def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOut
             assert_never(answer.action)
 
 
-def entry_levels(answer: AgentAnswer, market: MarketView) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+def entry_levels(answer: AgentAnswer, market: MarketFigures) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
     """Entry, stop and target of a long, on the tick: the stop is never nearer than asked, the target never nearer."""
     entry = market.ask if market.ask is not None else market.last
     tick = market.instrument.tick
@@ -344,7 +344,7 @@ class DecisionExecutor:
     def plan(self, answer: Answer, situation: CycleContext) -> CycleOutcome:
         """What would come of it now. Nothing is sent and nothing put down."""
 
-        def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:
+        def judge(proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> RiskVerdict:
             return self._risk.assess(proposal, portfolio, market, situation.time_ns)
 
         return run_cycle(answer, situation, judge)

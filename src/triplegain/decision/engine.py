@@ -25,7 +25,7 @@ from triplegain.decision.rounds import FinishedRound, Round, Rounds
 from triplegain.decision.schedule import ConcurrencyLimit, Schedule, Skip
 from triplegain.decision.settings import DecisionSettings
 from triplegain.decision.signals import Analysts, LatestSignals
-from triplegain.decision.voting import Account, Voting
+from triplegain.decision.voting import AccountView, Voting
 from triplegain.domain.clock import NEVER, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.parts import Parts
@@ -35,7 +35,7 @@ from triplegain.market.snapshot.snapshot import Glance, NoSnapshot
 _AGAIN_NS = SECOND_NS
 
 
-class Host(Account, Protocol):
+class Host(AccountView, Protocol):
     """The session around the engine."""
 
     def glance(self, symbol: str) -> Glance | NoSnapshot:

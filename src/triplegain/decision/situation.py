@@ -21,7 +21,7 @@ from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 
 class SessionPrices:
@@ -137,14 +137,14 @@ class ContextBuilder:
             by_symbol[symbol] = sum(notionals, Decimal(0))
         return by_symbol
 
-    def _market_view(self, symbol: str, now_ns: int) -> MarketView:
+    def _market_view(self, symbol: str, now_ns: int) -> MarketFigures:
         market = self._exchange.markets[symbol]
         quote = self._prices.quote(symbol)
         stale = self._unfillable if quote is not None else f"no fresh price of {symbol}"
         if market.condition:
             stale = f"{symbol}: {market.condition}"
         tier = self._exchange.account.volume.tier(market.instrument.fees, now_ns)
-        return MarketView(
+        return MarketFigures(
             instrument=market.instrument,
             bid=None if quote is None else quote.bid,
             ask=None if quote is None else quote.ask,

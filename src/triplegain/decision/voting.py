@@ -69,7 +69,7 @@ def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> R
 MODELS = "models"
 
 
-class Account(Protocol):
+class AccountView(Protocol):
     """What voting sees and uses of its session."""
 
     @property
@@ -93,7 +93,7 @@ class Voting:
     _settings: DecisionSettings
     _signals: LatestSignals
     _record: RecordLog
-    _account: Account
+    _account: AccountView
 
     def __post_init__(self) -> None:
         self.outcomes = OutcomeBook(self._settings.outcomes)

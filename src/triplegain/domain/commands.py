@@ -23,7 +23,7 @@ class Command(msgspec.Struct, Generic[R], frozen=True):
     """`R` is the record of what was done."""
 
 
-class Closing(msgspec.Struct, frozen=True):
+class ClosingProgress(msgspec.Struct, frozen=True):
     """The way out of `positions` has begun; `left` are those that are not closed yet, on their way out before too."""
 
     positions: tuple[str, ...]
@@ -61,22 +61,22 @@ class CancelAll(Command[Cancelling], frozen=True):
     """Every order that would open something, those on their way to the exchange included."""
 
 
-class ClosePosition(Command[Closing], frozen=True):
+class ClosePosition(Command[ClosingProgress], frozen=True):
     position_id: str
 
 
-class ReducePosition(Command[Closing], frozen=True):
+class ReducePosition(Command[ClosingProgress], frozen=True):
     """Sell `quantity` of a position, tried until done. Its entry buys no more, and what stays keeps its stop."""
 
     position_id: str
     quantity: Decimal
 
 
-class Flat(Command[Closing], frozen=True):
+class Flat(Command[ClosingProgress], frozen=True):
     """Close every position; entries that have not filled are cancelled."""
 
 
-class Emergency(Command[Closing], frozen=True):
+class Emergency(Command[ClosingProgress], frozen=True):
     """Pause, give up what is decided and not done, and close everything, in one step."""
 
 

@@ -16,8 +16,8 @@ from aiohttp import web
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.connection import Audience, Connection
-from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, Fault, FaultKind
-from triplegain.gateway.pacing import Player
+from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, FaultKind, WireFault
+from triplegain.gateway.pacing import PacedPlayer
 from triplegain.gateway.requests import INSTRUMENTS
 from triplegain.gateway.venue import Venue
 from triplegain.venues.kraken.wire.writer import instruments, status
@@ -26,7 +26,7 @@ from triplegain.venues.kraken.wire.writer import instruments, status
 class FaultDesk:
     """`order` puts a fault in force, `clear` takes one or all back; those with a duration end by themselves."""
 
-    def __init__(self, venue: Venue, audience: Audience, player: Player) -> None:
+    def __init__(self, venue: Venue, audience: Audience, player: PacedPlayer) -> None:
         self.armed = ArmedFaults()
         self._venue = venue
         self._audience = audience
@@ -34,7 +34,7 @@ class FaultDesk:
         self._half_open: dict[int, list[Connection]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def order(self, fault: Fault) -> ArmedFault:
+    def order(self, fault: WireFault) -> ArmedFault:
         """Raises InvalidValueError for a symbol that is not served."""
         if fault.symbol and fault.symbol not in self._venue.markets:
             raise InvalidValueError(f"{fault.symbol} is not served here; served are {', '.join(self._venue.markets)}")
@@ -158,7 +158,7 @@ class FaultSchedule:
         self._kinds = tuple(kinds)
         self._draws = 0
 
-    def __iter__(self) -> Iterator[tuple[float, Fault]]:
+    def __iter__(self) -> Iterator[tuple[float, WireFault]]:
         while True:
             wait = min(-math.log1p(-self._share()), _LONGEST_WAIT_IN_MEANS) * self._every_s
             yield wait, self._fault()
@@ -178,14 +178,14 @@ class FaultSchedule:
     def _one_of(self, count: int) -> int:
         return int(self._share() * count)
 
-    def _fault(self) -> Fault:
+    def _fault(self) -> WireFault:
         kind = self._kinds[self._one_of(len(self._kinds))]
         symbol = self._symbols[self._one_of(len(self._symbols))]
         if kind is not FaultKind.INSTRUMENT_STATUS and (kind not in _OF_A_SYMBOL or self._share() < 0.5):
             symbol = ""
         shortest, longest = _LASTING.get(kind, (0.0, 0.0))
         duration = round(shortest + self._share() * (longest - shortest), 3)
-        return Fault(
+        return WireFault(
             kind,
             symbol,
             times=0 if duration or kind is FaultKind.HALF_OPEN else 1 + self._one_of(_TIMES_MAX),
@@ -204,7 +204,7 @@ class ControlDesk:
     Only JSON under this machine's own name is taken: a web page cannot send it.
     """
 
-    def __init__(self, venue: Venue, audience: Audience, player: Player, faults: FaultDesk) -> None:
+    def __init__(self, venue: Venue, audience: Audience, player: PacedPlayer, faults: FaultDesk) -> None:
         self._venue = venue
         self._audience = audience
         self._player = player
@@ -253,10 +253,10 @@ class ControlDesk:
     async def _order(self, request: web.Request) -> web.Response:
         try:
             order = await _body(request)
-            unknown = sorted(set(order) - {field.name for field in fields(Fault)})
+            unknown = sorted(set(order) - {field.name for field in fields(WireFault)})
             if unknown:
                 raise InvalidValueError(f"a fault has no {', '.join(unknown)}")
-            armed = self._faults.order(msgspec.convert(order, Fault))
+            armed = self._faults.order(msgspec.convert(order, WireFault))
         except (InvalidValueError, msgspec.ValidationError) as error:
             return _refused(str(error))
         return web.json_response(_shown(armed))

@@ -88,7 +88,7 @@ _CHECKSUM = re.compile(rb'"checksum":(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class WireFault:
     """One order. `symbol` and `channel` narrow it down (empty: all).
 
     It happens `times` times, counted over all connections, and ends after `duration_s` of wall time; with neither, a
@@ -118,7 +118,7 @@ class Fault:
 class ArmedFault:
     """An order that is in force; `hits` is how often it has happened."""
 
-    fault: Fault
+    fault: WireFault
     number: int
     times_left: int | None
     until: float | None
@@ -139,7 +139,7 @@ class ArmedFaults:
         #: Whether any fault of frames is in force: the usual frame asks nothing else.
         self.frames_concerned = False
 
-    def arm(self, fault: Fault) -> ArmedFault:
+    def arm(self, fault: WireFault) -> ArmedFault:
         """Puts an order in force; those that happen at once are only counted."""
         self._ordered += 1
         times = fault.times or (None if fault.duration_s or fault.kind in _STAYING else 1)

@@ -16,7 +16,7 @@ from triplegain.feeds.captures.replay import open_replay
 from triplegain.gateway.connection import Audience, Connection
 from triplegain.gateway.fault_desk import ControlDesk, FaultDesk, FaultSchedule
 from triplegain.gateway.faults import FaultKind
-from triplegain.gateway.pacing import Player, ServingSettings
+from triplegain.gateway.pacing import PacedPlayer, ServingSettings
 from triplegain.gateway.requests import DENIED, RequestDesk, RestDesk
 from triplegain.gateway.venue import Venue
 from triplegain.market.feed import Feed, FeedError
@@ -72,7 +72,7 @@ class LocalKraken:
         self._on_sent = on_sent
         self._rest = RestDesk(self.venue)
         self._requests = RequestDesk(self.venue, self.audience, self._on_subscribed)
-        self.player = Player(self.venue, self.audience, self.settings)
+        self.player = PacedPlayer(self.venue, self.audience, self.settings)
         self.faults = FaultDesk(self.venue, self.audience, self.player)
         self._subscribed: set[str] = set()
         self._connects = 0

@@ -54,7 +54,7 @@ _UNSENT_BYTES = 256 * 1024
 _POLL_S = 0.001
 
 
-class Player:
+class PacedPlayer:
     """Plays a venue to its audience from `start` to its end.
 
     `pause` stops market time for a reason; it goes on when every reason has been taken back by `resume`.

@@ -55,7 +55,7 @@ class ThinBook:
         return price, self._size * (1 + crc32(b"%d" % price) % 8)
 
 
-class Tape:
+class ServedTape:
     """Numbers trades without holes and gives each a nanosecond of its own, as Kraken does.
 
     Only the first lap is kept: a later one is the same trades, later. `lap_ns` is the length of a lap, known once the
@@ -120,7 +120,7 @@ _MINUTE_NS = 60 * SECOND_NS
 _DAY_MINUTES = 1440
 
 
-class PastCandles:
+class ServedCandles:
     """Candles of one interval that had trades, the newest 721."""
 
     __slots__ = ("_candles", "length_ns")
@@ -159,7 +159,7 @@ class PastCandles:
             wanted += self.length_ns
 
 
-class DayFigures:
+class ServedDay:
     """The last 24 hours by the minute: volume, cost, number of trades, extremes, first price."""
 
     def __init__(self) -> None:
@@ -224,9 +224,9 @@ class ServedMarket:
         self.quantity_places = Scale(instrument.lot).places
         self.writer = PairWriter(instrument.symbol, self.price_places, self.quantity_places)
         self.book = ServedBook()
-        self.tape = Tape()
-        self.day = DayFigures()
-        self.candles = {minutes: PastCandles(minutes) for minutes in INTERVALS}
+        self.tape = ServedTape()
+        self.day = ServedDay()
+        self.candles = {minutes: ServedCandles(minutes) for minutes in INTERVALS}
         self.status = "online"
         self._thin: ThinBook | None = None
         self._topics: set[Topic] = set()

@@ -130,7 +130,7 @@ _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """`value` None: it failed, `kind` and `reason` say how. `text` is what the model wrote, as it wrote it."""
 
     value: dict[str, Any] | None
@@ -157,50 +157,50 @@ class Attempts:
 
     async def make(
         self, request: ModelRequest, question: Question, prompt_hash: str, deadline: float, number: int
-    ) -> Outcome:
+    ) -> CallOutcome:
         """Send once, as the `number`th send of this request. `deadline` is a time of the event loop."""
         reserved = question.cost_usd_max
         if reserved is None:
-            return Outcome(None, FailureKind.UNAVAILABLE, f"nobody knows what {question.spec.model} costs")
+            return CallOutcome(None, FailureKind.UNAVAILABLE, f"nobody knows what {question.spec.model} costs")
         call = self._call(request, question, prompt_hash, reserved, number)
         refused = await self._spending.reserve(call)
         if refused is not None:
-            outcome = Outcome(None, FailureKind.BUDGET, refused.reason)
+            outcome = CallOutcome(None, FailureKind.BUDGET, refused.reason)
             return await self._put_down(structs.replace(call, reserved_usd=_ZERO, attempts=number - 1), outcome, 0)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             outcome = await self._send(request, question, deadline, reserved)
         except asyncio.CancelledError:
-            given_up = Outcome(None, FailureKind.UNAVAILABLE, "given up before it was answered", cost_usd=reserved)
+            given_up = CallOutcome(None, FailureKind.UNAVAILABLE, "given up before it was answered", cost_usd=reserved)
             await self._put_down(call, given_up, _elapsed_ns(began))
             raise
         return await self._put_down(call, outcome, _elapsed_ns(began))
 
-    async def _send(self, request: ModelRequest, question: Question, deadline: float, reserved: Decimal) -> Outcome:
+    async def _send(self, request: ModelRequest, question: Question, deadline: float, reserved: Decimal) -> CallOutcome:
         spec = question.spec
         time_left_s = deadline - asyncio.get_running_loop().time()
         in_time = f"{spec.provider} did not answer within {request.timeout_s:g} s"
         if time_left_s <= 0:
-            return Outcome(None, FailureKind.TIMEOUT, in_time)
+            return CallOutcome(None, FailureKind.TIMEOUT, in_time)
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await self._wires[spec.provider].ask(question, time_left_s)
         except TimeoutError:
             # It may have been read, and be charged for: nobody can say, so it counts in full.
-            return Outcome(None, FailureKind.TIMEOUT, in_time, cost_usd=reserved)
+            return CallOutcome(None, FailureKind.TIMEOUT, in_time, cost_usd=reserved)
         except WireError as error:
             cost = reserved if error.charged else _ZERO
-            return Outcome(
+            return CallOutcome(
                 None, error.kind, str(error), error.response, cost_usd=cost, retry_after_s=error.retry_after_s
             )
         return self._judged(request, question, _believable(answer, question), reserved)
 
-    def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> Outcome:
+    def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> CallOutcome:
         spec, cost = question.spec, None
         if answer.tokens_in is not None and answer.tokens_out is not None:
             cost = spec.cost_usd(answer.tokens_in, answer.tokens_out, answer.searches)
-        told = Outcome(
+        told = CallOutcome(
             None,
             text=answer.text,
             model_id=answer.model_id,
@@ -254,7 +254,7 @@ class Attempts:
             started_at_ns=self._clock.now_ns(),
         )
 
-    async def _put_down(self, call: ModelCall, outcome: Outcome, latency_ns: int) -> Outcome:
+    async def _put_down(self, call: ModelCall, outcome: CallOutcome, latency_ns: int) -> CallOutcome:
         """Settle and store; once begun it is done, even if nobody waits for it any more."""
         outcome = replace(outcome, reason=self._redactor.text(outcome.reason))
         over = structs.replace(

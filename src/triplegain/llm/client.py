@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.llm.attempt import Attempts, Outcome, Redactor, Spending
+from triplegain.llm.attempt import Attempts, CallOutcome, Redactor, Spending
 from triplegain.llm.ollama_wire import OllamaWire
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, ModelRequest, Usage
 from triplegain.llm.settings import ClientSettings
@@ -67,7 +67,7 @@ _OF_NOBODY = frozenset({FailureKind.BUDGET, FailureKind.BREAKER_OPEN, FailureKin
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Closed, open until a time, or half open: one call is on probation. Times are nanoseconds of one clock."""
 
     _failures_max: int
@@ -106,7 +106,7 @@ class Breakers:
     def __init__(self, failures_max: int, open_s: int) -> None:
         self._failures_max = failures_max
         self._open_ns = open_s * SECOND_NS
-        self._breakers: dict[str, Breaker] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
 
     def refusal(self, spec: ModelSpec, now_ns: int) -> str:
         """Why no call to this model may leave now; empty: it may, and has begun."""
@@ -132,8 +132,8 @@ class Breakers:
             else:
                 breaker.succeeded()
 
-    def _of(self, name: str) -> Breaker:
-        return self._breakers.setdefault(name, Breaker(self._failures_max, self._open_ns))
+    def _of(self, name: str) -> CircuitBreaker:
+        return self._breakers.setdefault(name, CircuitBreaker(self._failures_max, self._open_ns))
 
 
 #: What may be better a moment later.
@@ -215,7 +215,7 @@ class ModelClient:
     async def _converse(self, request: ModelRequest, spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
         deadline = began + request.timeout_s
         question = Question.of(request, spec)
-        made: list[Outcome] = []
+        made: list[CallOutcome] = []
         retried = repaired = False
         while True:
             outcome = await self._attempts.make(request, question, prompt_hash, deadline, len(made) + 1)
@@ -228,7 +228,7 @@ class ModelClient:
             else:
                 return _reply(made, spec, prompt_hash, began)
 
-    async def _paused(self, outcome: Outcome, deadline: float) -> bool:
+    async def _paused(self, outcome: CallOutcome, deadline: float) -> bool:
         """Wait as long as the provider asks for; False, at once: the deadline is before that."""
         pause_s = outcome.retry_after_s
         if pause_s is None:
@@ -243,7 +243,7 @@ def _time_left(deadline: float) -> bool:
     return asyncio.get_running_loop().time() < deadline
 
 
-def _reply(made: list[Outcome], spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
+def _reply(made: list[CallOutcome], spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
     last = made[-1]
     usage = Usage(
         latency_ns=round((asyncio.get_running_loop().time() - began) * 1e9),

@@ -185,7 +185,7 @@ def taped_models(path: Path) -> frozenset[str]:
     return frozenset(entry["model"] for entry in read_entries(path))
 
 
-class Recorder:
+class TapeRecorder:
     """Asks `inner` and keeps every reply, failures too: it is on disk before anybody sees it. Close it when done.
 
     A question of the same session and request id, asked again after a restart, has the answer it had: nobody pays
@@ -230,7 +230,7 @@ class Recorder:
         self._file.close()
 
 
-class Player:
+class TapePlayer:
     """Answers from the tape alone, each recorded reply once: what is not on it is a failure, never a guess.
 
     Of several replies to one question the one of the same request id is played, else the first not yet played.

@@ -26,29 +26,29 @@ from triplegain.risk.restrictions import BREAKER_RULES, BreakerAction, orders, r
 from triplegain.risk.sizing import RISK_CONTEXT, known
 from triplegain.risk.state import (
     DAY_NS,
-    CoolDown,
+    CoolDownEnd,
     HaltKind,
     MarketMemory,
-    RiskState,
+    RiskMemory,
     decode,
     encode,
     with_atr,
     with_prices,
 )
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 
 class RiskEngine:
-    """One session's. A brand-new session brings `RiskState.opening(...)`, every other one `decode(stored)`."""
+    """One session's. A brand-new session brings `RiskMemory.opening(...)`, every other one `decode(stored)`."""
 
-    def __init__(self, limits: RiskLimits, state: RiskState) -> None:
+    def __init__(self, limits: RiskLimits, state: RiskMemory) -> None:
         self.limits = limits
         self._state = state
         self._changes: list[RiskRecord] = []
         self._market_changed: Callable[[str], None] = lambda symbol: None
 
     @property
-    def memory(self) -> RiskState:
+    def memory(self) -> RiskMemory:
         """What it remembers now; immutable."""
         return self._state
 
@@ -80,7 +80,7 @@ class RiskEngine:
         """The market of a brand-new session has begun: its day and week are those of this moment. A state that
         already knows more, or halts, is left as it is."""
         if self._state.peak_equity is None and not self._state.halts:
-            self._state = RiskState.opening(None, now_ns)
+            self._state = RiskMemory.opening(None, now_ns)
 
     def confidence_least(self, symbol: str, regime: Regime, now_ns: int) -> Decimal:
         """What an opening has to be sure of at least, as things stand: regime, strictness and losses in a row."""
@@ -104,7 +104,7 @@ class RiskEngine:
         return any(halt.kind is HaltKind.DRAWDOWN for halt in self._state.halts)
 
     def assess(
-        self, proposal: TradeProposal, portfolio: PortfolioView, market: MarketView, now_ns: int, elapsed_ns: int = 0
+        self, proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures, now_ns: int, elapsed_ns: int = 0
     ) -> RiskVerdict:
         """The verdict. `elapsed_ns` is the market time since the pictures were taken, and is stored with it."""
         equity = known(portfolio.equity)
@@ -206,7 +206,7 @@ class RiskEngine:
         if now is None or now <= 0:
             return "equity is unknown or not above zero: without it there is nothing to measure losses from"
         old = self._state
-        new = RiskState.opening(now, now_ns)
+        new = RiskMemory.opening(now, now_ns)
         ended = "; ".join(halt.reason for halt in old.halts) or "no halt was in force"
         self._state = replace(
             new,
@@ -261,7 +261,7 @@ class RiskEngine:
         before = running.get((kind, symbol))
         if until <= (before.until_ns if before else now_ns):
             return
-        running[kind, symbol] = CoolDown(kind, symbol, until)
+        running[kind, symbol] = CoolDownEnd(kind, symbol, until)
         cooldowns = tuple(running[key] for key in sorted(running))
         if before:
             self._state = replace(self._state, cooldowns=cooldowns)

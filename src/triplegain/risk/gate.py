@@ -21,7 +21,7 @@ from triplegain.risk.limits import RiskLimits
 from triplegain.risk.objections import NO_SHORTS, implausible, objections
 from triplegain.risk.restrictions import Restrictions
 from triplegain.risk.sizing import RISK_CONTEXT, floor_divide, quantity_for_loss, sized_quantity
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
@@ -32,7 +32,7 @@ class OrderSizing:
 
     _proposal: TradeProposal
     _portfolio: PortfolioView
-    _market: MarketView
+    _market: MarketFigures
     _limits: RiskLimits
     _past: Restrictions
 
@@ -167,7 +167,7 @@ CLEAN = Restrictions()
 def assess(
     proposal: TradeProposal,
     portfolio: PortfolioView,
-    market: MarketView,
+    market: MarketFigures,
     limits: RiskLimits,
     past: Restrictions = CLEAN,
     elapsed_ns: int = 0,
@@ -189,7 +189,7 @@ def assess(
         return OrderSizing(proposal, portfolio, market, limits, past).verdict()
 
 
-def _entry(proposal: TradeProposal, market: MarketView) -> Decimal | None:
+def _entry(proposal: TradeProposal, market: MarketFigures) -> Decimal | None:
     """What the trade will pay at the most, as far as the order and the market say; what its proposer thinks of the
     price makes no trade larger."""
     far = market.ask if proposal.side is Side.BUY else market.bid
@@ -198,7 +198,7 @@ def _entry(proposal: TradeProposal, market: MarketView) -> Decimal | None:
     return None if far is None else proposal.terms.worst(far)
 
 
-def _assess_exit(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> RiskVerdict:
+def _assess_exit(proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> RiskVerdict:
     held = portfolio.position_quantity
     if proposal.side is not Side.SELL or held <= 0:
         return RiskRefused(proposal, (NO_SHORTS,))

@@ -14,7 +14,7 @@ from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.restrictions import Restrictions
 from triplegain.risk.sizing import confidence_multiplier, is_usable
-from triplegain.risk.views import MarketView, PortfolioView
+from triplegain.risk.views import MarketFigures, PortfolioView
 
 _ABOVE_ZERO = frozenset(("quantity", "entry", "stop", "target", "price of the order", "bid", "ask", "last trade"))
 _NOT_BELOW_ZERO = frozenset(("exposure", "margin in use", "taker fee"))
@@ -23,7 +23,7 @@ _LEVERAGE_SENSIBLE_MAX = 1000
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
-def implausible(proposal: TradeProposal, portfolio: PortfolioView, market: MarketView) -> Iterator[Reason]:
+def implausible(proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> Iterator[Reason]:
     """Of an exit only its own numbers count: an unknown equity must not lock anybody in."""
     numbers = {"quantity": proposal.quantity, "position": portfolio.position_quantity}
     if not proposal.intent.is_exit:
@@ -48,7 +48,7 @@ def implausible(proposal: TradeProposal, portfolio: PortfolioView, market: Marke
 
 
 def _implausible_opening(
-    proposal: TradeProposal, portfolio: PortfolioView, market: MarketView, broken: set[str]
+    proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures, broken: set[str]
 ) -> Iterator[Reason]:
     if "confidence" not in broken and not _ZERO <= proposal.confidence <= _ONE:
         yield Reason(Rule.NUMBERS, f"confidence must be from 0 to 1, this is {proposal.confidence}")
@@ -66,7 +66,7 @@ def _implausible_opening(
 
 
 def _opening_numbers(
-    proposal: TradeProposal, portfolio: PortfolioView, market: MarketView
+    proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures
 ) -> dict[str, Decimal | None]:
     return {
         "entry": proposal.entry,
@@ -93,7 +93,7 @@ NO_SHORTS = Reason(Rule.NO_SHORTS, "no position to sell; spot has no shorts")
 def objections(
     proposal: TradeProposal,
     portfolio: PortfolioView,
-    market: MarketView,
+    market: MarketFigures,
     limits: RiskLimits,
     past: Restrictions,
     elapsed_ns: int,
@@ -130,7 +130,7 @@ def _unknown(portfolio: PortfolioView) -> Iterator[Reason]:
         yield Reason(Rule.EXPOSURE_MAX, "exposure is unknown: a position has no fresh price")
 
 
-def _stale(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> Iterator[Reason]:
+def _stale(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) -> Iterator[Reason]:
     if market.stale:
         yield Reason(Rule.FRESH_DATA, f"no fresh price: {market.stale}")
     if proposal.entry is None:
@@ -147,7 +147,7 @@ def _stale(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> I
         yield Reason(Rule.SPREAD, words)
 
 
-def _stop(proposal: TradeProposal, market: MarketView, limits: RiskLimits) -> Iterator[Reason]:
+def _stop(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) -> Iterator[Reason]:
     entry, stop, target = proposal.entry, proposal.stop, proposal.target
     if stop is None:
         yield Reason(Rule.STOP_REQUIRED, "a stop-loss is required")

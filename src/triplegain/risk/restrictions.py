@@ -11,7 +11,7 @@ from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import divide
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import BreakerLimits, CoolDownKind, RiskLimits, StreakLimits, TradingWindow
-from triplegain.risk.state import DAY_NS, HaltKind, RiskHalt, RiskState
+from triplegain.risk.state import DAY_NS, HaltKind, RiskHalt, RiskMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ BREAKER_RULES = {
 }
 
 
-def trips(state: RiskState, equity: Decimal, limits: BreakerLimits) -> Iterator[RiskHalt]:
+def trips(state: RiskMemory, equity: Decimal, limits: BreakerLimits) -> Iterator[RiskHalt]:
     """The halts of the breakers that `equity` has reached, the mildest first, whether or not they have acted before."""
     day, week, peak = state.day_equity, state.week_equity, state.peak_equity
     if day is not None and _lost(day, equity, limits.daily_loss):
@@ -116,7 +116,7 @@ class Restrictions:
 
 
 def restrictions(
-    state: RiskState, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int
+    state: RiskMemory, limits: RiskLimits, symbol: str, equity: Decimal | None, now_ns: int
 ) -> Restrictions:
     """`equity` finite or None for unknown; then what is measured by it is left out, and the gate refuses for that."""
     halts = state.halts_in_force(now_ns)
@@ -142,7 +142,7 @@ def _streak(losses: int, limits: RiskLimits) -> StreakLimits | None:
     return limits.losing_streak if losses >= limits.losing_streak.losses else None
 
 
-def _cooldowns(state: RiskState, symbol: str, now_ns: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+def _cooldowns(state: RiskMemory, symbol: str, now_ns: int) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """For every trade; for rebalances only."""
     general: list[Reason] = []
     rebalances: list[Reason] = []
@@ -157,7 +157,7 @@ def _cooldowns(state: RiskState, symbol: str, now_ns: int) -> tuple[tuple[Reason
 
 
 def _leverage(
-    state: RiskState, limits: RiskLimits, streak: StreakLimits | None, equity: Decimal | None, now_ns: int
+    state: RiskMemory, limits: RiskLimits, streak: StreakLimits | None, equity: Decimal | None, now_ns: int
 ) -> Iterator[tuple[Rule, int]]:
     peak = state.peak_equity
     if peak is not None and equity is not None:
@@ -172,7 +172,7 @@ def _leverage(
 
 
 def _size(
-    state: RiskState, limits: RiskLimits, streak: StreakLimits | None, symbol: str
+    state: RiskMemory, limits: RiskLimits, streak: StreakLimits | None, symbol: str
 ) -> Iterator[tuple[Rule, Decimal]]:
     if state.halve_next and streak is not None:
         yield Rule.LOSING_STREAK_SIZE, limits.long_losing_streak.size

@@ -44,7 +44,7 @@ class RiskHalt(Struct, frozen=True, array_like=True):
         return self.until_ns is None or now_ns < self.until_ns
 
 
-class CoolDown(Struct, frozen=True, array_like=True):
+class CoolDownEnd(Struct, frozen=True, array_like=True):
     """No new trades in `symbol` (empty: in any) until `until_ns`."""
 
     kind: CoolDownKind
@@ -69,7 +69,7 @@ class MarketMemory(Struct, frozen=True):
     prices: tuple[PriceSpan, ...]
 
 
-class RiskState(Struct, frozen=True):
+class RiskMemory(Struct, frozen=True):
     """Everything; immutable, so that what was stored is what was decided on. Equity in USD, unrealised included.
 
     `peak_equity`, `day_equity` and `week_equity` are None until equity has been known once. `day_start_ns` is the
@@ -90,12 +90,12 @@ class RiskState(Struct, frozen=True):
     halve_next: bool = False
     leverage_one_until_ns: Natural = 0
     halts: tuple[RiskHalt, ...] = ()
-    cooldowns: tuple[CoolDown, ...] = ()
+    cooldowns: tuple[CoolDownEnd, ...] = ()
     markets: Mapping[str, MarketMemory] = {}
     changes: Natural = 0
 
     @classmethod
-    def opening(cls, equity: Decimal | None, now_ns: int) -> RiskState:
+    def opening(cls, equity: Decimal | None, now_ns: int) -> RiskMemory:
         """Of a brand-new session. Without a known `equity` above zero the first one that is counts as the opening."""
         equity = known(equity)
         if equity is not None and equity <= 0:
@@ -111,7 +111,7 @@ class RiskState(Struct, frozen=True):
         )
 
     @classmethod
-    def damaged(cls, why: str) -> RiskState:
+    def damaged(cls, why: str) -> RiskMemory:
         """Of a session whose record cannot be trusted: halted until an administrator resets."""
         return cls(0, 0, halts=(RiskHalt(HaltKind.STATE, None, f"risk state is {why}: ADMIN reset"),))
 
@@ -133,25 +133,25 @@ class RiskState(Struct, frozen=True):
 _NOTHING_SEEN = MarketMemory((), False, ())
 
 
-def encode(state: RiskState) -> dict[str, Any]:
+def encode(state: RiskMemory) -> dict[str, Any]:
     """As JSON holds it: amounts as text."""
     stored: dict[str, Any] = json.decode(json.encode(state))
     return stored
 
 
-def decode(stored: Mapping[str, Any] | None) -> RiskState:
+def decode(stored: Mapping[str, Any] | None) -> RiskMemory:
     """The state that was stored; a missing or damaged record gives a halted one and never raises."""
     if stored is None:
-        return RiskState.damaged("missing")
+        return RiskMemory.damaged("missing")
     try:
-        state = convert(stored, RiskState)
+        state = convert(stored, RiskMemory)
     except ValidationError as error:
-        return RiskState.damaged(f"damaged ({error})")
+        return RiskMemory.damaged(f"damaged ({error})")
     doubt = next(_doubts(state), "") or ("" if encode(state) == stored else "it is not what would be written")
-    return RiskState.damaged(f"damaged ({doubt})") if doubt else state
+    return RiskMemory.damaged(f"damaged ({doubt})") if doubt else state
 
 
-def _doubts(state: RiskState) -> Iterator[str]:
+def _doubts(state: RiskMemory) -> Iterator[str]:
     bases = (state.peak_equity, state.day_equity, state.week_equity)
     if len({base is None for base in bases}) > 1:
         yield "peak, day and week are known together or not at all"

@@ -33,7 +33,7 @@ class PortfolioView:
 
 
 @dataclass(frozen=True, slots=True)
-class MarketView:
+class MarketFigures:
     """One market now. `stale` gives the reason why its quote may not be used, empty while fresh.
 
     `quote_usd` is USD per unit of the quote currency, `taker_fee` a fraction of the notional, `leverage_max` what the

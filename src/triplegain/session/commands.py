@@ -18,7 +18,7 @@ from triplegain.domain.commands import (
     Cancelling,
     CancelOrder,
     ClosePosition,
-    Closing,
+    ClosingProgress,
     Command,
     Done,
     Emergency,
@@ -113,17 +113,17 @@ class SessionCommands:
                 if position_id not in left:
                     return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
                 begun = session.close_position(position_id)
-                return _Begun(Closing((position_id,), (position_id,)), again=not begun)
+                return _Begun(ClosingProgress((position_id,), (position_id,)), again=not begun)
             case ReducePosition():
                 return self._reduce(command)
             case Flat():
                 closing = session.flat()
-                return _Begun(Closing(closing, session.positions_left()))
+                return _Begun(ClosingProgress(closing, session.positions_left()))
             case Emergency():
                 session.paused = True
                 session.decision_engine.give_up("a person has stopped everything", session.now_ns)
                 closing = session.flat()
-                return _Begun(Closing(closing, session.positions_left()), details={"positions": list(closing)})
+                return _Begun(ClosingProgress(closing, session.positions_left()), details={"positions": list(closing)})
             case Pause():
                 session.paused = True
                 return _Begun()
@@ -146,7 +146,7 @@ class SessionCommands:
         if position_id not in self._session.positions_left():
             return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
         refused = self._session.reduce_position(position_id, command.quantity)
-        return refused or _Begun(Closing((position_id,), (position_id,)))
+        return refused or _Begun(ClosingProgress((position_id,), (position_id,)))
 
     def _place(self, command: PlaceOrder, origin: Origin) -> _Begun | Refusal:
         name = command.request.client_order_id

@@ -36,7 +36,7 @@ from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
-from triplegain.risk.state import RiskState
+from triplegain.risk.state import RiskMemory
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import build_components, open_hodl_bag, open_rebalance
 from triplegain.session.order_by_hand import refusal
@@ -74,7 +74,7 @@ class TradingSession:
         self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
         self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
-        self.risk = RiskEngine(settings.limits, RiskState.opening(None, 0))
+        self.risk = RiskEngine(settings.limits, RiskMemory.opening(None, 0))
         self.decisions = DecisionExecutor(self.desk, self.risk, self.record.log)
         rebalance = open_rebalance(
             rooms, settings, self.risk, self.decisions, lambda: self.decision_engine.why_no_rebalance

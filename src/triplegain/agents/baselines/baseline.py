@@ -17,7 +17,7 @@ from triplegain.domain.market import Candle
 from triplegain.domain.written import COUNT, FRACTION, LOSS_PERCENT, POSITIVE, exact_hours, percent
 
 
-class Kept:
+class BaselineState:
     """What has a memory: the attributes that `kept` names are its state, as JSON holds it, times as text."""
 
     kept: ClassVar[tuple[str, ...]]
@@ -28,19 +28,19 @@ class Kept:
     def restore(self, state: Mapping[str, Any]) -> None:
         for name in self.kept:
             stored, now = state[name.lstrip("_")], getattr(self, name)
-            if isinstance(now, Kept):
+            if isinstance(now, BaselineState):
                 now.restore(stored)
             else:
                 setattr(self, name, int(stored) if name.endswith("_ns") else stored)
 
 
 def _written(name: str, value: Any) -> Any:
-    if isinstance(value, Kept):
+    if isinstance(value, BaselineState):
         return value.state()
     return str(value) if name.endswith("_ns") else value
 
 
-class Baseline(Kept):
+class Baseline(BaselineState):
     """One symbol's trader: closed candles in, an answer to each out. It knows the candles and no clock.
 
     Its decisions are stored under `name`. `warm_up` are the candles before its first answer that is not an abstention.

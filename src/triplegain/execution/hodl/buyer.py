@@ -83,7 +83,7 @@ class Purchase(Struct):
         return divide(EXACT.subtract(self.price, self.reference), self.reference)
 
 
-class Pause(Struct, frozen=True):
+class PurchasePause(Struct, frozen=True):
     """After an order of an asset is over: how many failed in a row, and when the next may be sent."""
 
     failures: int
@@ -95,7 +95,7 @@ class Purchases(Struct):
 
     sent: int = 0
     under_way: dict[str, Purchase] = {}
-    pauses: dict[str, Pause] = {}
+    pauses: dict[str, PurchasePause] = {}
 
 
 class HodlBuyer:
@@ -219,7 +219,7 @@ class HodlBuyer:
         if not purchase.filled:
             self._failed(asset, purchase, reason, now_ns)
             return
-        self.state.pauses[asset] = Pause(0, now_ns + self._settings.retry_ns)
+        self.state.pauses[asset] = PurchasePause(0, now_ns + self._settings.retry_ns)
         details = {
             "price": text(purchase.price),
             "reference": text(purchase.reference),
@@ -239,7 +239,7 @@ class HodlBuyer:
     def _failed(self, asset: str, purchase: Purchase, reason: str, now_ns: int) -> None:
         name, earlier = purchase.client_order_id, self.state.pauses.get(asset)
         failures = 1 if earlier is None else 1 + earlier.failures
-        self.state.pauses[asset] = Pause(failures, now_ns + self._settings.retry_ns)
+        self.state.pauses[asset] = PurchasePause(failures, now_ns + self._settings.retry_ns)
         details = {"reason": reason, "attempt": failures}
         self._journal.record(now_ns, HodlStep.FAILED, asset, _ZERO, None, client_order_id=name, details=details)
         if failures >= self._settings.attempts_max:

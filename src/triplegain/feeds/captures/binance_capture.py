@@ -53,7 +53,7 @@ class BookTicker(msgspec.Struct):
     ask_quantity: str = msgspec.field(name="A")
 
 
-class TradeMessage(msgspec.Struct):
+class BinanceTrade(msgspec.Struct):
     """One trade. `buyer_is_maker` means that the taker sold."""
 
     number: Count = msgspec.field(name="t")
@@ -71,7 +71,7 @@ class DepthSnapshot(msgspec.Struct):
     asks: list[tuple[str, str]]
 
 
-BinanceMessage = DepthDiff | BookTicker | TradeMessage | DepthSnapshot
+BinanceMessage = DepthDiff | BookTicker | BinanceTrade | DepthSnapshot
 
 
 class _Envelope(msgspec.Struct):
@@ -82,11 +82,11 @@ class _Envelope(msgspec.Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 _depth_snapshot = msgspec.json.Decoder(DepthSnapshot)
 _streams: dict[
-    str, msgspec.json.Decoder[DepthDiff] | msgspec.json.Decoder[BookTicker] | msgspec.json.Decoder[TradeMessage]
+    str, msgspec.json.Decoder[DepthDiff] | msgspec.json.Decoder[BookTicker] | msgspec.json.Decoder[BinanceTrade]
 ] = {
     "depth": msgspec.json.Decoder(DepthDiff),
     "bookTicker": msgspec.json.Decoder(BookTicker),
-    "trade": msgspec.json.Decoder(TradeMessage),
+    "trade": msgspec.json.Decoder(BinanceTrade),
 }
 
 
@@ -106,7 +106,7 @@ def decode_line(line: bytes) -> tuple[int, str, BinanceMessage | None]:
 
 def exchange_time_ns(message: BinanceMessage | None) -> int:
     """The exchange's own time; 0 where the message has none."""
-    return message.time_ms * MILLION if isinstance(message, (DepthDiff, TradeMessage)) else 0
+    return message.time_ms * MILLION if isinstance(message, (DepthDiff, BinanceTrade)) else 0
 
 
 def scaled(levels: list[tuple[str, str]], price: Scale, quantity: Scale) -> tuple[Level, ...]:
@@ -151,7 +151,7 @@ class BinanceBook:
         match message:
             case BookTicker():
                 return self._on_best(message, received_at_ns)
-            case TradeMessage():
+            case BinanceTrade():
                 return self._on_trade(message, received_at_ns)
             case DepthSnapshot():
                 return self._on_snapshot(message, received_at_ns)
@@ -177,7 +177,7 @@ class BinanceBook:
             return []
         return [BestQuote(self._symbol, *self._at(received_at_ns, received_at_ns), bid, ask)]
 
-    def _on_trade(self, message: TradeMessage, received_at_ns: int) -> list[MarketEvent]:
+    def _on_trade(self, message: BinanceTrade, received_at_ns: int) -> list[MarketEvent]:
         if message.number <= self._last_trade:
             return []
         self.gaps += bool(self._last_trade) and message.number != self._last_trade + 1

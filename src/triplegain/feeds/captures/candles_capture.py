@@ -34,7 +34,7 @@ _JsonRow = tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspe
 _json_rows = JsonRows[_JsonRow](_JsonRow)
 
 
-class CandleRow(NamedTuple):
+class RecordedCandle(NamedTuple):
     """One recorded candle, at its open."""
 
     open_time_ns: int
@@ -46,46 +46,46 @@ class CandleRow(NamedTuple):
     trades: int = 0
 
     @classmethod
-    def of(cls, open_time_ns: int, numbers: Sequence[str], trades: int = 0) -> CandleRow:
+    def of(cls, open_time_ns: int, numbers: Sequence[str], trades: int = 0) -> RecordedCandle:
         """From open, high, low, close and volume in this order."""
         opened, high, low, close, volume = numbers
         return cls(open_time_ns, opened, high, low, close, volume, trades)
 
 
-def json_rows(path: Path) -> Iterator[CandleRow]:
+def json_rows(path: Path) -> Iterator[RecordedCandle]:
     """freqtrade: `[[open_time_ms, open, high, low, close, base_volume], ...]`, plain or .gz."""
     return in_order(
         path,
         (
-            CandleRow.of(time * MILLISECOND_NS, [bytes(number).decode() for number in numbers])
+            RecordedCandle.of(time * MILLISECOND_NS, [bytes(number).decode() for number in numbers])
             for time, *numbers in _json_rows.read(path)
         ),
     )
 
 
-def feather_rows(path: Path) -> Iterator[CandleRow]:
+def feather_rows(path: Path) -> Iterator[RecordedCandle]:
     """freqtrade: columns date, open, high, low, close, volume."""
     return in_order(
         path,
         (
-            CandleRow.of(time, [repr(number) for number in numbers])
+            RecordedCandle.of(time, [repr(number) for number in numbers])
             for columns in read_columns(path, ("date", "open", "high", "low", "close", "volume"))
             for time, *numbers in zip(*columns, strict=True)
         ),
     )
 
 
-def header_rows(path: Path) -> Iterator[CandleRow]:
+def header_rows(path: Path) -> Iterator[RecordedCandle]:
     """A header, then one candle a line, oldest or newest first."""
     header = [name.strip().lower() for name in next(csv_rows(path, list))]
     columns = [header.index(name) for name in ("open", "high", "low", "close", "volume")]
     trades = header.index("trades") if "trades" in header else None
 
-    def row(line: list[str]) -> CandleRow:
+    def row(line: list[str]) -> RecordedCandle:
         if len(line) != len(header):
             raise InvalidValueError(f"it has {len(line)} columns instead of {len(header)}")
         count = int(line[trades]) if trades is not None else 0
-        return CandleRow.of(csv_time_ns(line[0]), [line[column] for column in columns], count)
+        return RecordedCandle.of(csv_time_ns(line[0]), [line[column] for column in columns], count)
 
     first = list(islice(csv_rows(path, row, 1), 2))
     if len(first) == 2 and first[1].open_time_ns < first[0].open_time_ns:
@@ -93,12 +93,12 @@ def header_rows(path: Path) -> Iterator[CandleRow]:
     return in_order(path, csv_rows(path, row, 1))
 
 
-def kraken_csv_rows(path: Path) -> Iterator[CandleRow]:
+def kraken_csv_rows(path: Path) -> Iterator[RecordedCandle]:
     """Kraken's OHLCVT archive: no header, oldest first."""
 
-    def row(line: list[str]) -> CandleRow:
+    def row(line: list[str]) -> RecordedCandle:
         time, *numbers, trades = line
-        return CandleRow.of(csv_time_ns(time), numbers, int(trades))
+        return RecordedCandle.of(csv_time_ns(time), numbers, int(trades))
 
     return in_order(path, csv_rows(path, row))
 
@@ -113,7 +113,7 @@ def csv_symbol(head: bytes) -> str | None:
     return symbol_of(name) if name else None
 
 
-def in_order(path: Path, rows: Iterator[CandleRow]) -> Iterator[CandleRow]:
+def in_order(path: Path, rows: Iterator[RecordedCandle]) -> Iterator[RecordedCandle]:
     """The rows, each later than the one before and before the year 2201. Raises CaptureError otherwise."""
     before = -1
     for number, row in enumerate(rows, 1):
@@ -220,7 +220,7 @@ class CandlesCapture(FileCapture):
             before = candle
         return VerifyReport(count, 0, gaps)
 
-    def _rows(self) -> Iterator[CandleRow]:
+    def _rows(self) -> Iterator[RecordedCandle]:
         return _READERS[self.format](self.paths[0])
 
 

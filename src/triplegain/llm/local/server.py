@@ -23,7 +23,7 @@ ANSWER_TOKENS_MAX = 512
 AFRESH = "remove the folder .venv-local-model and run ./tg --set-up-local-model"
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """Why there is no server, in words."""
 
 
@@ -33,9 +33,9 @@ def check(file: Path, sha256: str) -> None:
         with file.open("rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise Refusal(f"the weights in {file} cannot be read ({error.strerror}): {AFRESH}") from None
+        raise RequestRefused(f"the weights in {file} cannot be read ({error.strerror}): {AFRESH}") from None
     if found != sha256:
-        raise Refusal(f"the weights in {file} are not those expected (SHA-256 {found}, not {sha256}): {AFRESH}")
+        raise RequestRefused(f"the weights in {file} are not those expected (SHA-256 {found}, not {sha256}): {AFRESH}")
 
 
 def serve(order: dict[str, Any]) -> Any:
@@ -44,7 +44,7 @@ def serve(order: dict[str, Any]) -> Any:
     try:
         import xllamacpp
     except ImportError as error:
-        raise Refusal(f"xllamacpp cannot be loaded ({error}): {AFRESH}") from None
+        raise RequestRefused(f"xllamacpp cannot be loaded ({error}): {AFRESH}") from None
     parameters = xllamacpp.CommonParams()
     parameters.model.path = order["file"]
     parameters.model_alias = {order["model_id"]}
@@ -72,7 +72,7 @@ def serve(order: dict[str, Any]) -> Any:
     try:
         return xllamacpp.Server(parameters)
     except RuntimeError as error:
-        raise Refusal(f"llama.cpp does not start on port {order['port']}: {error}") from None
+        raise RequestRefused(f"llama.cpp does not start on port {order['port']}: {error}") from None
 
 
 def offer_memory() -> None:
@@ -95,7 +95,7 @@ def main() -> NoReturn:
     try:
         server = serve(order)
         told = {"address": server.listening_address + order["prefix"]}
-    except Refusal as refusal:
+    except RequestRefused as refusal:
         told = {"error": str(refusal)}
     signal.alarm(0)
     with contextlib.suppress(BrokenPipeError):
