@@ -21,7 +21,7 @@ from triplegain.storage.forms.form2_execution import (
     protection_parts,
 )
 from triplegain.storage.forms.form2_orders import exchange_parts, ledger_parts, request
-from triplegain.storage.forms.form2_words import Parts, amount, event
+from triplegain.storage.forms.form2_words import Parts, amount, event, timed, without
 
 #: Whose rows say what the document does not.
 TABLES = ("paper_decisions", "paper_portfolio_snapshots", "paper_trades")
@@ -34,15 +34,10 @@ _WORDS = (
 
 def convert(kept: Kept) -> Kept:
     """What form 3 would have stored. An alert tells that it was done."""
-    state = kept.state
-    alert = {
-        "number": state["record"]["mind"]["alerts"] + 1,
-        "time_ns": state["now_ns"],
-        "kind": "session_converted",
-        "symbol": "",
-        "position_id": "",
-        "message": _WORDS,
-    }
+    # What its trader keeps is as the trader writes it.
+    state = timed(kept.state) | {"trader": kept.state["trader"]}
+    numbered = {"number": state["record"]["mind"]["alerts"] + 1, "time_ns": state["now_ns"]}
+    alert = {**numbered, "kind": "session_converted", "symbol": "", "position_id": "", "message": _WORDS}
     parts: Parts = {}
     for each in (
         _session(state, int(kept.session["settings"]["candle_ns"])),
@@ -79,7 +74,7 @@ def _session(state: Mapping[str, Any], candle_ns: int) -> Iterator[tuple[tuple[s
         yield ("session.trader_due", ""), trader["due_ns"]
         for symbol, agent in trader["agents"].items():
             told_ns = trader.get("told_ns", {}).get(symbol, 0)
-            candles = _candles(symbol, trader["builders"][symbol], candle_ns)
+            candles = _candles(symbol, timed(trader["builders"][symbol]), candle_ns)
             yield ("session.trader", symbol), {"told_ns": told_ns, "candles": candles, "agent": agent}
 
 
@@ -88,15 +83,8 @@ def _candles(symbol: str, built: Mapping[str, Any], length_ns: int) -> dict[str,
     last = built["last"]
     if last is not None:
         prices = dict.fromkeys(("open", "high", "low", "close"), int(last["close"]))
-        opened_ns = int(last["open_time_ns"])
-        last = {"symbol": symbol, "open_time_ns": opened_ns, "length_ns": length_ns, **prices, "volume": 0, "trades": 0}
-    return {
-        "open_time_ns": int(built["open_time_ns"]),
-        "prices": built["prices"] and [int(price) for price in built["prices"]],
-        "volume": built["volume"],
-        "trades": built["trades"],
-        "last": last,
-    }
+        last = without("close", last) | prices | {"symbol": symbol, "length_ns": length_ns, "volume": 0, "trades": 0}
+    return {**built, "prices": built["prices"] and [int(price) for price in built["prices"]], "last": last}
 
 
 def _risk(state: Mapping[str, Any] | None) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -111,11 +99,9 @@ def _risk(state: Mapping[str, Any] | None) -> Iterator[tuple[tuple[str, str], An
 
 
 def _whole_risk(state: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
-    times = ("day_start_ns", "week_start_ns", "equity_at_ns", "last_loss_ns", "leverage_one_until_ns")
     equities = ("peak_equity", "day_equity", "week_equity", "equity")
     whole = {
         **state,
-        **{name: int(state[name]) for name in times},
         **{name: amount(state[name]) for name in equities},
         "halts": [[kind, until and int(until), why] for kind, until, why in state["halts"]],
         "cooldowns": [[kind, symbol, int(until)] for kind, symbol, until in state["cooldowns"]],

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from triplegain.storage.forms.form2_orders import record, request
-from triplegain.storage.forms.form2_words import PartRows, amendment, amount, time, without
+from triplegain.storage.forms.form2_words import AMENDMENT, PartRows, amount, named, without
 
 _LEGS = {
     "sent": "pending_new",
@@ -18,6 +18,18 @@ _LEGS = {
     "cancelling": "pending_cancel",
     "triggered": "triggered",
     "over": "done",
+}
+_LEVEL = "trigger reason"
+_REDUCTION = "reason remaining base keep exit_id retry_at_ns failures"
+#: Of each stage of a protection its word in form 3, and its fields in the order in which form 2 listed them.
+_STAGES = {
+    "entering": ("entering", ""),
+    "unguarded": ("unprotected", ""),
+    "protecting": ("pending_stop", "stop_id quantity level"),
+    "protected": ("protected", "stop_id covered level asked"),
+    "leaving": ("exiting", "reason stop_id stop"),
+    "selling": ("selling", "reason exit_id retry_at_ns failures"),
+    "closed": ("closed", ""),
 }
 #: Ids that only the program gave; whatever else began a position was a person's.
 _OWN = re.compile(r"(entry|stop|exit)-\d+|hodl-.*")
@@ -37,15 +49,13 @@ def portfolio_parts(stored: Mapping[str, Any], snapshots: Sequence[Mapping[str, 
     yield (
         ("execution.portfolio", ""),
         {
-            "updated_at_ns": int(stored["updated_at_ns"]),
-            **{name: stored[name] for name in ("trade_count", "fees_paid", "fees_usd")},
+            **{name: stored[name] for name in ("updated_at_ns", "trade_count", "fees_paid", "fees_usd")},
             "equity_so_far": _equity_so_far(snapshots),
             "direct": {"wins": wins, "losses": losses},
         },
     )
     for symbol, pool in stored["cost_book"].items():
-        names = ("quantity", "cost", "realised", "realised_usd", "fees")
-        yield ("ledger.cost", symbol), dict(zip(names, pool, strict=True))
+        yield ("ledger.cost", symbol), named("quantity cost realised realised_usd fees", pool)
     opening = without("prices", stored["opening"])
     if (
         opening["equity"] is None
@@ -53,7 +63,7 @@ def portfolio_parts(stored: Mapping[str, Any], snapshots: Sequence[Mapping[str, 
     ):
         # Dollars need no price.
         opening["equity"] = str(sum(map(Decimal, opening["balances"].values()), Decimal(0)))
-    yield ("ledger.opening", ""), {**opening, "time_ns": time(opening["time_ns"])}
+    yield ("ledger.opening", ""), opening
 
 
 def order_parts(state: Mapping[str, Any]) -> PartRows:
@@ -71,7 +81,7 @@ def order_parts(state: Mapping[str, Any]) -> PartRows:
         ("execution.desk", ""),
         {
             "counters": desk["counters"],
-            "now_ns": int(desk["now_ns"]),
+            "now_ns": desk["now_ns"],
             "sent": [request(each) for each in desk["free"]["sent"]],
             "allocated": {
                 order["request"]["client_order_id"]: order["filled_quantity"]
@@ -89,18 +99,18 @@ def _asked(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     What a protection asks of its own orders is its own to know.
     """
     roles = state["desk"]["protections"]["orders"]["roles"]
-    asked: dict[str, list[dict[str, Any]]] = {}
+    changes: list[list[Any]] = []
     for kind, *fields in state["visible"]:
         if kind == "OrderAmended":
-            name, quantity, price = fields[4], fields[6]["decimal"], fields[7]["decimal"]
-            asked.setdefault(name, []).append(amendment(name, quantity, price))
+            changes.append([fields[4], fields[6]["decimal"], fields[7]["decimal"]])
         elif kind == "CommandRefused" and fields[7] is not None:
-            asked.setdefault(fields[3], []).append(amendment(*fields[7]["amend"]))
-    for _, kind, *what in state["exchange"]["agenda"]:
-        if kind == "amend":
-            asked.setdefault(what[0], []).append(amendment(*what))
+            changes.append(fields[7]["amend"])
+    changes += [what for _, kind, *what in state["exchange"]["agenda"] if kind == "amend"]
     ours = {name for name, (_, role) in roles.items() if role != "entry"}
-    return [change for name, changes in asked.items() if name not in ours for change in changes]
+    # By order, in the order in which the first change of each was asked for.
+    order = list(dict.fromkeys(change[0] for change in changes))
+    found = sorted(changes, key=lambda change: order.index(change[0]))
+    return [named(AMENDMENT, change) for change in found if change[0] not in ours]
 
 
 def _answers(state: Mapping[str, Any]) -> list[Any]:
@@ -150,10 +160,8 @@ def _position(
     asked = move if move and (is_told or stored["stop"] != move[0]) else None
     return {
         **stored,
-        "asked": asked and level(asked),
+        "asked": asked and named(_LEVEL, asked),
         "opened_by": began[stored["entry_order_number"]],
-        "opened_at_ns": int(stored["opened_at_ns"]),
-        "updated_at_ns": int(stored["updated_at_ns"]),
         "closed_at_ns": None,
     }
 
@@ -169,12 +177,7 @@ def _equity_so_far(snapshots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             peak, peak_at_ns = equity, at_ns
         if peak > 0 and (depth := 1 - Fraction(equity) / Fraction(peak)) > deepest:
             deepest = depth
-            drawdown = {
-                "peak": str(peak),
-                "peak_at_ns": peak_at_ns,
-                "trough": str(equity),
-                "trough_at_ns": at_ns,
-            }
+            drawdown = named("peak peak_at_ns trough trough_at_ns", (str(peak), peak_at_ns, str(equity), at_ns))
     return {"peak": None if peak is None else str(peak), "peak_at_ns": peak_at_ns, "drawdown": drawdown}
 
 
@@ -185,73 +188,38 @@ def protection_parts(desk: Mapping[str, Any]) -> PartRows:
         yield ("execution.protection", protection["position_id"]), _protection(protection, number)
     for symbol, fraction in stored["watch"]["atr"].items():
         yield ("execution.atr", symbol), amount(fraction)
-    count, total_ns, longest_ns = stored["delays"]
-    yield (
-        ("execution.protection_totals", ""),
-        {
-            "begun": desk["counters"]["pos"],
-            "sent": stored["orders"]["counters"],
-            "delays": {"count": count, "total_ns": int(total_ns), "longest_ns": int(longest_ns)},
-        },
-    )
-    for symbol, (bid, ask, last, at_ns) in desk["quotes"].items():
-        yield ("execution.quote", symbol), {"bid": bid, "ask": ask, "last": last, "at_ns": int(at_ns)}
+    begun, sent, delays = desk["counters"]["pos"], stored["orders"]["counters"], stored["delays"]
+    totals = {"begun": begun, "sent": sent, "delays": named("count total_ns longest_ns", delays)}
+    yield ("execution.protection_totals", ""), totals
+    for symbol, quote in desk["quotes"].items():
+        yield ("execution.quote", symbol), named("bid ask last at_ns", quote)
 
 
 def _protection(stored: Mapping[str, Any], number: int) -> dict[str, Any]:
-    times = ("move_at_ns", "cancel_at_ns", "opened_at_ns", "unprotected_since_ns", "owing_since_ns")
     return {
         **stored,
-        **{name: time(stored[name]) for name in times},
         "number": number,
         "by_hand": not _OWN.fullmatch(stored["entry_id"]),
-        "wanted": stored["wanted"] and level(stored["wanted"]),
+        "wanted": stored["wanted"] and named(_LEVEL, stored["wanted"]),
         "entry": _LEGS[stored["entry"]],
         "stage": _stage(stored["stage"]),
-        "reduction": stored["reduction"] and _reduction(stored["reduction"]),
+        "reduction": stored["reduction"] and named(_REDUCTION, stored["reduction"]),
     }
-
-
-def level(stored: Sequence[str]) -> dict[str, Any]:
-    trigger, reason = stored
-    return {"trigger": trigger, "reason": reason}
 
 
 def _stage(stored: Sequence[Any]) -> dict[str, Any]:
-    match stored:
-        case ["entering" | "closed" as kind]:
-            return {"type": kind}
-        case ["unguarded"]:
-            return {"type": "unprotected"}
-        case ["protecting", stop_id, quantity, stands]:
-            return {"type": "pending_stop", "stop_id": stop_id, "quantity": quantity, "level": level(stands)}
-        case ["protected", stop_id, covered, stands, asked]:
-            there = {"stop_id": stop_id, "covered": covered, "level": level(stands)}
-            return {"type": "protected", **there, "asked": asked and _amendment(*asked)}
-        case ["leaving", reason, stop_id, leg]:
-            return {"type": "exiting", "reason": reason, "stop_id": stop_id, "stop": _LEGS[leg]}
-        case ["selling", reason, exit_id, retry_at_ns, failures]:
-            again = {"retry_at_ns": int(retry_at_ns), "failures": failures}
-            return {"type": "selling", "reason": reason, "exit_id": exit_id, **again}
-        case _:
-            raise ValueError(f"form 2 has no stage of a protection like {stored!r}")
-
-
-def _amendment(kind: str, wanted: Any) -> dict[str, Any]:
-    return {"type": kind, "quantity": wanted} if kind == "resize" else {"type": kind, "level": level(wanted)}
-
-
-def _reduction(stored: Sequence[Any]) -> dict[str, Any]:
-    reason, remaining, base, keep, exit_id, retry_at_ns, failures = stored
-    return {
-        "reason": reason,
-        "remaining": remaining,
-        "base": base,
-        "keep": keep,
-        "exit_id": exit_id,
-        "retry_at_ns": int(retry_at_ns),
-        "failures": failures,
-    }
+    kind, *values = stored
+    word, names = _STAGES[kind]
+    stage = {"type": word, **named(names, values)}
+    if "level" in stage:
+        stage["level"] = named(_LEVEL, stage["level"])
+    if "stop" in stage:
+        stage["stop"] = _LEGS[stage["stop"]]
+    if stage.get("asked"):
+        change, wanted = stage["asked"]
+        is_size = change == "resize"
+        stage["asked"] = {"type": change, **({"quantity": wanted} if is_size else {"level": named(_LEVEL, wanted)})}
+    return stage
 
 
 def hodl_parts(stored: Mapping[str, Any] | None) -> PartRows:
@@ -263,32 +231,23 @@ def hodl_parts(stored: Mapping[str, Any] | None) -> PartRows:
         ("execution.hodl", ""),
         {
             "allocation": {
-                "balances": {
-                    asset: {"quantity": quantity, "cost": cost, "pending": pending}
-                    for asset, (quantity, cost, pending) in stored["pots"].items()
-                },
+                "balances": {asset: named("quantity cost pending", pot) for asset, pot in stored["pots"].items()},
                 "mark": till["mark"],
-                "uncounted": [
-                    {"position_id": position_id, "quote": quote, "realised": realised, "realised_usd": usd}
-                    for position_id, quote, realised, usd in till["closed"]
-                ],
-                "due": [{"position_id": position_id, "amount": usd} for position_id, usd in till["owed"]],
+                "uncounted": [named("position_id quote realised realised_usd", each) for each in till["closed"]],
+                "due": [named("position_id amount", each) for each in till["owed"]],
             },
             "purchases": {
                 "sent": buyer["sent"],
                 "under_way": {asset: _purchase(order) for asset, order in buyer["under_way"].items()},
-                "pauses": {
-                    asset: {"failures": failures, "until_ns": int(until_ns)}
-                    for asset, (failures, until_ns) in buyer["pauses"].items()
-                },
+                "pauses": {asset: named("failures until_ns", pause) for asset, pause in buyer["pauses"].items()},
             },
             "waiting": stored["told"],
             "valued_day": stored["valued_day"],
-            "due_ns": time(stored["due_ns"]),
+            "due_ns": stored["due_ns"],
         },
     )
 
 
 def _purchase(stored: Mapping[str, Any]) -> dict[str, Any]:
     asked = {name: stored["request"][name] for name in ("client_order_id", "symbol", "quantity")}
-    return {**asked, **without("request", stored), "sent_at_ns": int(stored["sent_at_ns"])}
+    return {**asked, **without("request", stored)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from triplegain.storage.forms.form2_words import PartRows, amendment, time, units, without
+from triplegain.storage.forms.form2_words import AMENDMENT, PartRows, named, units, without
 
 #: The lists of a market that orders wait in.
 _WAITING = ("resting", "stops", "simple")
@@ -18,7 +18,7 @@ _UNTOUCHED = {"last": None, "last_at_ns": 0, "state": "synced", "state_reason": 
 
 def request(stored: Mapping[str, Any]) -> dict[str, Any]:
     """An order as it was asked for, with who wanted it."""
-    return {**stored, "expires_at_ns": time(stored["expires_at_ns"]), "origin": _origin(stored)}
+    return {**stored, "origin": _origin(stored)}
 
 
 def _origin(stored: Mapping[str, Any]) -> str:
@@ -35,8 +35,7 @@ def _origin(stored: Mapping[str, Any]) -> str:
 
 def record(stored: Mapping[str, Any]) -> dict[str, Any]:
     """An order and how far it has come."""
-    times = {name: int(stored[name]) for name in ("submitted_at_ns", "updated_at_ns")}
-    return {**stored, **times, "request": request(stored["request"])}
+    return {**stored, "request": request(stored["request"])}
 
 
 def ledger_parts(wallet: Mapping[str, Any]) -> PartRows:
@@ -106,12 +105,6 @@ def _order(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _command(kind: str, *what: Any) -> dict[str, Any]:
-    match kind:
-        case "place" | "expire":
-            return {"type": kind, "number": what[0]}
-        case "cancel":
-            return {"type": kind, "client_order_id": what[0]}
-        case "amend":
-            return {"type": kind, "request": amendment(*what)}
-        case _:
-            raise ValueError(f"form 2 has no command like {kind!r}")
+    if kind == "amend":
+        return {"type": kind, "request": named(AMENDMENT, what)}
+    return {"type": kind, **named("client_order_id" if kind == "cancel" else "number", what)}

@@ -28,9 +28,24 @@ _EVENTS = {
 }  # fmt: skip
 
 
-def time(text: str | None) -> int | None:
-    """Nanoseconds that may be unknown."""
-    return None if text is None else int(text)
+def timed(stored: Any) -> Any:
+    """The same with every time that goes by its name as a number; form 2 wrote most of them as text."""
+    match stored:
+        case Mapping():
+            return {name: _time(each) if name.endswith("_ns") else timed(each) for name, each in stored.items()}
+        case list():
+            return [timed(each) for each in stored]
+        case _:
+            return stored
+
+
+def _time(stored: Any) -> Any:
+    return int(stored) if isinstance(stored, str) and stored.removeprefix("-").isdecimal() else timed(stored)
+
+
+def named(names: str, values: Iterable[Any]) -> dict[str, Any]:
+    """The fields of a record that form 2 wrote as their list."""
+    return timed(dict(zip(names.split(), values, strict=True)))  # type: ignore[no-any-return]
 
 
 def amount(text: str | None) -> str | None:
@@ -48,9 +63,8 @@ def without(name: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     return {each: value for each, value in stored.items() if each != name}
 
 
-def amendment(client_order_id: str, quantity: str | None, price: str | None) -> dict[str, Any]:
-    """A change of an order as it was asked for."""
-    return {"client_order_id": client_order_id, "quantity": quantity, "price": price}
+#: A change of an order as it was asked for.
+AMENDMENT = "client_order_id quantity price"
 
 
 def event(stored: list[Any], request: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -67,8 +81,8 @@ def _plain(value: Any, request: Callable[[Mapping[str, Any]], dict[str, Any]]) -
     match value:
         case {"request": asked}:
             return request(asked)
-        case {"amend": [client_order_id, quantity, price]}:
-            return amendment(client_order_id, quantity, price)
+        case {"amend": asked}:
+            return named(AMENDMENT, asked)
         case {"decimal": plain} | {"side": plain} | {"status": plain} | {"mapping": plain}:
             return plain
         case _:
