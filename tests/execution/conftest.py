@@ -170,7 +170,7 @@ class ScriptedVenue:
         status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
         self._tell(
             OrderFilled,
-            *(self._numbers[cid], cid, self._fills, f"T{self._fills}", request.symbol, request.side),
+            *(self._numbers[cid], cid, request.symbol, self._fills, f"T{self._fills}", request.side),
             *(Decimal(price), amount, notional, Decimal(fee), quote, False, self._filled[cid], status, {}),
         )
 

@@ -129,7 +129,7 @@ class Scene:
         status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
         self._see(
             OrderFilled(
-                *(*self._stamp(), self._number(cid), cid, 1, "T1", request.symbol, Side.BUY, Decimal(price), amount),
+                *(*self._stamp(), self._number(cid), cid, request.symbol, 1, "T1", Side.BUY, Decimal(price), amount),
                 *(notional, Decimal(fee), "USDT", False, self._filled[cid], status, {}),
             )
         )

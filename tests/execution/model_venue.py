@@ -186,7 +186,7 @@ class ModelVenue:
         if not order.left:
             order.live, order.final = False, True
         cid, notional = request.client_order_id, quantity * self.price
-        terms = (order.number, cid, self._fills, f"T{self._fills}", request.symbol, request.side, self.price, quantity)
+        terms = (order.number, cid, request.symbol, self._fills, f"T{self._fills}", request.side, self.price, quantity)
         self._tell(OrderFilled, *terms, notional, notional / 1000, "USDT", False, order.filled, status, {})
 
     # -- what a test does ----------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def accepted(number: int = 1) -> OrderAccepted:
 def filled(quantity: str, cumulative: str, number: int = 1, status: str = "partially_filled") -> OrderFilled:
     amount = Decimal(quantity)
     terms = (Decimal(100), amount, amount * 100, Decimal("0.4"), "USDT", True, Decimal(cumulative))
-    head = (3, 7, 8, number, f"c{number}", 1, "T", "BTC/USDT", Side.BUY)
+    head = (3, 7, 8, number, f"c{number}", "BTC/USDT", 1, "T", Side.BUY)
     return OrderFilled(*head, *terms, OrderStatus(status), {})
 
 

@@ -38,7 +38,7 @@ def fill(
     number = book.state.trade_count + 1
     wallet.book_fill(time_ns, 1, number, paid=paid, received=received, fee=(quote, atoms(D(fee))), draw=0)
     terms = (D(price), D(quantity), notional, D(fee), quote, False, D(quantity), OrderStatus.FILLED)
-    return book.on_fill(OrderFilled(number, time_ns, time_ns, 1, "c", number, "TABC", symbol, side, *terms, {}))
+    return book.on_fill(OrderFilled(number, time_ns, time_ns, 1, "c", symbol, number, "TABC", side, *terms, {}))
 
 
 def standing(book: PaperPortfolio) -> Any:

@@ -49,7 +49,7 @@ class Tape:
         status = OrderStatus.FILLED if final else OrderStatus.PARTIALLY_FILLED
         stamp = (self.time_ns, self.time_ns, self.time_ns)
         event = OrderFilled(
-            *(*stamp, number, request.client_order_id, 1, "T", request.symbol, request.side),
+            *(*stamp, number, request.client_order_id, request.symbol, 1, "T", request.side),
             *(price, quantity, quantity * price, fee, request.symbol.partition("/")[2], False),
             *(self.filled[number], status, {}),
         )

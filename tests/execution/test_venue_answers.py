@@ -47,8 +47,8 @@ HEAD = (1, NOW, NOW, 7, "tg-stop-1", "BTC/USDT")
 
 
 def fill(status: OrderStatus) -> OrderFilled:
-    sold = (Side.SELL, Decimal(89), FIVE, Decimal(445), Decimal(1), "USDT", False, FIVE)
-    return OrderFilled(1, NOW, NOW, 7, "tg-stop-1", 1, "T1", "BTC/USDT", *sold, status=status, explanation={})
+    sold = (1, "T1", Side.SELL, Decimal(89), FIVE, Decimal(445), Decimal(1), "USDT", False, FIVE, status)
+    return OrderFilled(*(*HEAD, *sold), {})
 
 
 def refused(command: str, amend: AmendRequest | None = None) -> CommandRefused:

@@ -26,6 +26,14 @@ class _Event(msgspec.Struct, frozen=True, tag_field="kind"):
         return str(self.__struct_config__.tag)
 
 
+class _OrderEvent(_Event, frozen=True):
+    """Of an order that the venue has named."""
+
+    order_number: int
+    client_order_id: str
+    symbol: str
+
+
 class OrderSubmitted(_Event, frozen=True, tag="submitted"):
     """The request left us; it reaches the engine at `arrives_at_ns`. Status PENDING.
 
@@ -39,37 +47,28 @@ class OrderSubmitted(_Event, frozen=True, tag="submitted"):
     quantity: Decimal | None = None
 
 
-class OrderAccepted(_Event, frozen=True, tag="accepted"):
+class OrderAccepted(_OrderEvent, frozen=True, tag="accepted"):
     """The engine took the order and holds `held` of `held_asset` for it. `status` may be final already."""
 
-    order_number: int
-    client_order_id: str
-    symbol: str
     held_asset: str
     held: Decimal
 
 
-class OrderRejected(_Event, frozen=True, tag="rejected"):
+class OrderRejected(_OrderEvent, frozen=True, tag="rejected"):
     """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled."""
 
-    order_number: int
-    client_order_id: str
-    symbol: str
     code: str
     reason: str
 
 
-class OrderFilled(_Event, frozen=True, tag="filled"):
+class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
     """One execution. `notional` and `fee` in the quote currency; `status` is the order's after this fill.
 
     `explanation` answers "why this price": model, levels or queue, causing event, latency, tier, quotes, shortfall.
     """
 
-    order_number: int
-    client_order_id: str
     fill_number: int
     fill_id: str
-    symbol: str
     side: Side
     price: Decimal
     quantity: Decimal
@@ -82,33 +81,24 @@ class OrderFilled(_Event, frozen=True, tag="filled"):
     explanation: Mapping[str, Any]
 
 
-class OrderCancelled(_Event, frozen=True, tag="cancelled"):
+class OrderCancelled(_OrderEvent, frozen=True, tag="cancelled"):
     """The rest of the order is gone: CANCELLED or EXPIRED, with the reason and what had been filled."""
 
-    order_number: int
-    client_order_id: str
-    symbol: str
     status: OrderStatus
     reason: str
     cumulative_quantity: Decimal
 
 
-class OrderTriggered(_Event, frozen=True, tag="triggered"):
+class OrderTriggered(_OrderEvent, frozen=True, tag="triggered"):
     """The last trade reached the trigger; the order is a market order from here on."""
 
-    order_number: int
-    client_order_id: str
-    symbol: str
     trigger: Decimal
     last: Decimal
 
 
-class OrderAmended(_Event, frozen=True, tag="amended"):
+class OrderAmended(_OrderEvent, frozen=True, tag="amended"):
     """Terms after the amendment; `queue_kept` says whether the place in the queue survived."""
 
-    order_number: int
-    client_order_id: str
-    symbol: str
     quantity: Decimal
     price: Decimal
     queue_kept: bool

@@ -33,34 +33,31 @@ class FeedState(StrEnum):
     MISSED = "missed"
 
 
-class BookUpdate(Struct, frozen=True):
-    """Levels set to new absolute sizes; a snapshot replaces the whole book of `depth` levels a side (0: unlimited)."""
-
+class _OfSymbol(Struct, frozen=True):
     symbol: str
     exchange_time_ns: int
     received_at_ns: int
+
+
+class BookUpdate(_OfSymbol, frozen=True):
+    """Levels set to new absolute sizes; a snapshot replaces the whole book of `depth` levels a side (0: unlimited)."""
+
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     snapshot: bool = False
     depth: int = 0
 
 
-class BestQuote(Struct, frozen=True):
+class BestQuote(_OfSymbol, frozen=True):
     """Best bid and ask, newer than the depth book: it trims the book to itself."""
 
-    symbol: str
-    exchange_time_ns: int
-    received_at_ns: int
     bid: Level
     ask: Level
 
 
-class PublicTrade(Struct, frozen=True):
+class PublicTrade(_OfSymbol, frozen=True):
     """One line of the public tape. `side` is the taker's."""
 
-    symbol: str
-    exchange_time_ns: int
-    received_at_ns: int
     price: int
     quantity: int
     side: Side
@@ -85,21 +82,15 @@ class Candle(Struct, frozen=True):
         return self.open_time_ns + self.length_ns
 
 
-class CandleClosed(Struct, frozen=True):
+class CandleClosed(_OfSymbol, frozen=True):
     """A finished candle as a market event, when candles are all a feed has."""
 
-    symbol: str
-    exchange_time_ns: int
-    received_at_ns: int
     candle: Candle
 
 
-class FeedStatus(Struct, frozen=True):
+class FeedStatus(_OfSymbol, frozen=True):
     """The feed of one instrument became usable or unusable; matching stops unless `state` is SYNCED."""
 
-    symbol: str
-    exchange_time_ns: int
-    received_at_ns: int
     state: FeedState
     reason: str = ""
 
@@ -120,15 +111,12 @@ class TimePassed(Struct, frozen=True):
     symbol: str = ""
 
 
-class PastCandles(Struct, frozen=True):
+class PastCandles(_OfSymbol, frozen=True):
     """Closed candles from before the feed began, oldest first, and the one still open (None: not known).
 
     They warm indicators up and fill no order.
     """
 
-    symbol: str
-    exchange_time_ns: int
-    received_at_ns: int
     candles: tuple[Candle, ...]
     unfinished: Candle | None = None
 

@@ -96,6 +96,10 @@ class Account:
             self._answered[self.sequence], self.asked = self.asked, 0
         return self.sequence, now_ns, self.answered_ns
 
+    def _answer_about(self, order: WorkingOrder) -> tuple[int, int, int, int, str, str]:
+        """The stamp of an answer, and which order it is about."""
+        return *self.answer(), order.number, order.client_order_id, order.instrument.symbol
+
     def drain_answered(self) -> dict[int, int]:
         """By sequence of an answer the number of the cancel or amendment that got it, since the last call."""
         answered, self._answered = self._answered, {}
@@ -105,32 +109,19 @@ class Account:
         instrument = order.instrument
         asset = instrument.quote if order.side == 0 else instrument.base
         held = from_atoms(self._wallet.reserved(order.number))
-        stamp = self.answer()
+        self.tell(OrderAccepted(*self._answer_about(order), asset, held))
         order.place = self.sequence
-        self.tell(OrderAccepted(*stamp, order.number, order.client_order_id, instrument.symbol, asset, held))
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
         instrument = order.instrument
         trigger, reached = instrument.price(order.price), instrument.price(last)
-        self.tell(
-            OrderTriggered(*self.answer(), order.number, order.client_order_id, instrument.symbol, trigger, reached)
-        )
+        self.tell(OrderTriggered(*self._answer_about(order), trigger, reached))
 
     def finish(self, order: WorkingOrder, reason: str) -> None:
         """The rest of an order is over: its reservation goes back."""
         self._wallet.release(order.number)
         filled = order.instrument.quantity(order.lots - order.left)
-        self.tell(
-            OrderCancelled(
-                *self.answer(),
-                order.number,
-                order.client_order_id,
-                order.instrument.symbol,
-                order.status,
-                reason,
-                filled,
-            )
-        )
+        self.tell(OrderCancelled(*self._answer_about(order), order.status, reason, filled))
 
     # -- funds ---------------------------------------------------------------------------------------------------
 
@@ -224,12 +215,9 @@ class Account:
         explanation = FillExplanation(order, price, lots, maker, model, cause, quotes, fee, tier_now)
         self.tell(
             OrderFilled(
-                *self.answer(),
-                order_number=order.number,
-                client_order_id=order.client_order_id,
+                *self._answer_about(order),
                 fill_number=self.fill_count,
                 fill_id=ids.fill_id(self._session, self.fill_count),
-                symbol=instrument.symbol,
                 side=order.request.side,
                 price=instrument.price(price),
                 quantity=instrument.quantity(lots),
@@ -327,18 +315,8 @@ class Account:
         order.price = price
         order.touched_ns = self._engine.now_ns
         self._engine.touch(order.key)
-        stamp = self.answer()
-        self.tell(
-            OrderAmended(
-                *stamp,
-                order.number,
-                order.client_order_id,
-                order.instrument.symbol,
-                order.instrument.quantity(lots),
-                order.instrument.price(price),
-                queue_kept,
-            )
-        )
+        quantity, now = order.instrument.quantity(lots), order.instrument.price(price)
+        self.tell(OrderAmended(*self._answer_about(order), quantity, now, queue_kept))
         if not queue_kept:
             order.place = self.sequence
             market.admit(order)

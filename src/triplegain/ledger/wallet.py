@@ -21,6 +21,7 @@ from triplegain.domain.parts import Parts, Touch, nobody
 
 _WALLET, _HODL = LedgerAccount.WALLET, LedgerAccount.HODL
 
+_Accounts = tuple[LedgerAccount, LedgerAccount]
 #: The reservation of an order that has none.
 _NOTHING = ("", 0, _WALLET)
 
@@ -85,8 +86,7 @@ class Wallet:
         for asset, amount in amounts.items():
             self._totals[_WALLET][asset] = self._totals[_WALLET].get(asset, 0) + amount
             self._touch_balance(_key(_WALLET, asset))
-            self._post(time_ns, EntryKind.DEPOSIT, _WALLET, asset, amount, 0, 0)
-            self._post(time_ns, EntryKind.DEPOSIT, LedgerAccount.CAPITAL, asset, -amount, 0, 0)
+            self._post(time_ns, EntryKind.DEPOSIT, (_WALLET, LedgerAccount.CAPITAL), asset, amount)
 
     def set_aside(self, asset: str, amount: int, time_ns: int) -> bool:
         """Move `amount` from the wallet to the hodl account for good. False, and nothing moved, if not available."""
@@ -100,8 +100,7 @@ class Wallet:
         self._touch_balance(_key(_WALLET, asset))
         self._touch_balance(_key(_HODL, asset))
         self._transaction += 1
-        self._post(time_ns, EntryKind.TRANSFER, _WALLET, asset, -amount, 0, 0)
-        self._post(time_ns, EntryKind.TRANSFER, _HODL, asset, amount, 0, 0)
+        self._post(time_ns, EntryKind.TRANSFER, (_WALLET, _HODL), asset, -amount)
         return True
 
     def reserve(self, order_number: int, asset: str, amount: int, account: LedgerAccount = _WALLET) -> bool:
@@ -175,22 +174,18 @@ class Wallet:
         for asset in after:
             self._touch_balance(_key(account, asset))
         self._transaction += 1
-        trade, market = EntryKind.TRADE, LedgerAccount.MARKET
-        self._post(time_ns, trade, account, paid_asset, -paid_amount, order_number, fill_number)
-        self._post(time_ns, trade, market, paid_asset, paid_amount, order_number, fill_number)
-        self._post(time_ns, trade, account, received_asset, received_amount, order_number, fill_number)
-        self._post(time_ns, trade, market, received_asset, -received_amount, order_number, fill_number)
+        trade, market, numbers = EntryKind.TRADE, (account, LedgerAccount.MARKET), (order_number, fill_number)
+        self._post(time_ns, trade, market, paid_asset, -paid_amount, *numbers)
+        self._post(time_ns, trade, market, received_asset, received_amount, *numbers)
         if fee_amount:
-            self._post(time_ns, EntryKind.FEE, account, fee_asset, -fee_amount, order_number, fill_number)
-            self._post(time_ns, EntryKind.FEE, LedgerAccount.FEES, fee_asset, fee_amount, order_number, fill_number)
+            self._post(time_ns, EntryKind.FEE, (account, LedgerAccount.FEES), fee_asset, -fee_amount, *numbers)
 
-    def _post(
-        self, time_ns: int, kind: EntryKind, account: LedgerAccount, asset: str, amount: int, order: int, fill: int
-    ) -> None:
-        self._sequence += 1
-        self._entries.append(
-            LedgerEntry(self._sequence, self._transaction, time_ns, kind, account, asset, amount, order, fill)
-        )
+    def _post(self, time_ns: int, kind: EntryKind, between: _Accounts, asset: str, amount: int, *numbers: int) -> None:
+        """`amount` comes to the first account, from the second. `numbers` are those of the order and its fill."""
+        for whose, change in zip(between, (amount, -amount), strict=True):
+            self._sequence += 1
+            numbered = self._sequence, self._transaction, time_ns
+            self._entries.append(LedgerEntry(*numbered, kind, whose, asset, change, *numbers))
 
     def drain_entries(self) -> list[LedgerEntry]:
         """The entries since the last call."""
