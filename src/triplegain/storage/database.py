@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from triplegain.domain.storable import encode
-from triplegain.storage.errors import DRIVER_ERRORS, explain
+from triplegain.storage.errors import DRIVER_ERRORS, explain, explained
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: asyncpg hands out pooled connections behind a proxy of the same shape.
@@ -55,31 +55,25 @@ class Database:
 
     async def dedicated(self) -> Connection:
         """A connection of its own, for a lock that lasts. The caller closes it."""
-        try:
+        with explained("connecting to the database"):
             connection = await asyncpg.connect(
                 self.url, timeout=_CONNECT_TIMEOUT_S, command_timeout=_QUERY_TIMEOUT_S, server_settings=_settings()
             )
             await _prepare(connection)
-        except DRIVER_ERRORS as error:
-            raise explain(error, "connecting to the database") from error
         return connection
 
     @asynccontextmanager
     async def transaction(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AnyConnection]:
         """One transaction; `snapshot` reads everything as of one moment and writes nothing."""
-        try:
+        with explained(doing):
             async with self._pool.acquire() as connection:
                 isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
                 async with connection.transaction(isolation=isolation, readonly=snapshot):
                     yield connection
-        except DRIVER_ERRORS as error:
-            raise explain(error, doing) from error
 
     async def rows(self, doing: str, query: str, *values: object) -> list[asyncpg.Record]:
-        try:
+        with explained(doing):
             return await self._pool.fetch(query, *values)
-        except DRIVER_ERRORS as error:
-            raise explain(error, doing) from error
 
     async def row(self, doing: str, query: str, *values: object) -> asyncpg.Record | None:
         found = await self.rows(doing, query, *values)
@@ -89,14 +83,12 @@ class Database:
 @asynccontextmanager
 async def connected(url: str, doing: str, **settings: Any) -> AsyncIterator[Connection]:
     """A connection of its own for a while. Raises StorageError when the server fails."""
-    try:
+    with explained(doing):
         connection = await asyncpg.connect(url, **settings)
         try:
             yield connection
         finally:
             await connection.close()
-    except DRIVER_ERRORS as error:
-        raise explain(error, doing) from error
 
 
 def _settings() -> dict[str, str]:

@@ -241,11 +241,7 @@ class EmbeddedCluster:
             capture_output=True,
             text=True,
             check=False,
-            cwd="/",
-            env=_environment(),
-            user=identity.user,
-            group=identity.user,
-            extra_groups=identity.groups,
+            **identity.process,
         )
         if done.returncode:
             raise StorageError(f"{name} could not make the database in {self.folder}: {done.stderr.strip()[-600:]}")
@@ -290,12 +286,8 @@ class EmbeddedCluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",
-                env=_environment(),
                 start_new_session=True,
-                user=identity.user,
-                group=identity.user,
-                extra_groups=identity.groups,
+                **identity.process,
             )
         while server.poll() is None:
             found = read_postmaster(self.cluster)
@@ -311,11 +303,6 @@ class EmbeddedCluster:
         if "shared memory block" in said and time.monotonic() < deadline:
             return False
         raise StorageError(f"PostgreSQL did not start: {said[-600:]} (log: {self.log})")
-
-
-def _environment() -> dict[str, str]:
-    """Only what the server needs: no PG* variable, no locale, no secret of ours."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _socket_folder(identity: ServerIdentity) -> Path:

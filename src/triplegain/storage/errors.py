@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 
@@ -95,6 +97,15 @@ def explain(error: BaseException, doing: str) -> StorageError:
         detail = str(error) or type(error).__name__
         return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")
     return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """What fails of the driver or the server meanwhile is raised as the error for it."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise explain(error, doing) from error
 
 
 def outcome_unknown(error: BaseException, doing: str) -> OutcomeUnknownError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from triplegain.domain.candle_time import TIMEFRAMES, candle_open_ns
 from triplegain.domain.instrument import Instrument
@@ -45,13 +45,8 @@ class MarketWriter:
         await self._database.rows(
             "storing an instrument",
             _INSTRUMENT,
-            instrument.venue,
-            instrument.symbol,
-            instrument.tick,
-            instrument.lot,
-            instrument.quantity_min,
-            instrument.cost_min,
-            instrument.fee_decimals,
+            *(instrument.venue, instrument.symbol, instrument.tick, instrument.lot),
+            *(instrument.quantity_min, instrument.cost_min, instrument.fee_decimals),
         )
 
     async def store_trades(
@@ -66,19 +61,10 @@ class MarketWriter:
         row = await self._row(
             "storing trades",
             _TRADES,
-            instrument.venue,
-            instrument.symbol,
-            instrument.tick,
-            instrument.lot,
-            source,
-            numbered,
+            *(instrument.venue, instrument.symbol, instrument.tick, instrument.lot, source, numbered),
             [trade.trade_id for trade in trades] if numbered else _names(trades),
-            [trade.exchange_time_ns for trade in trades],
-            [trade.price for trade in trades],
-            [trade.quantity for trade in trades],
-            [trade.side.value for trade in trades],
-            [span.from_ns for span in spans],
-            [span.to_ns for span in spans],
+            *_columns(4, ((each.exchange_time_ns, each.price, each.quantity, each.side.value) for each in trades)),
+            *_columns(2, spans),
         )
         await self._refresh([trade.exchange_time_ns for trade in trades], spans)
         return TradesStored(**row)
@@ -97,31 +83,18 @@ class MarketWriter:
         Flat candles without volume are not stored: inside a span they are what is missing.
         """
         traded = [
-            (candle, weighted_prices[index] if weighted_prices else None)
-            for index, candle in enumerate(candles)
-            if candle.volume or candle.low != candle.high
+            (each.open_time_ns, each.open, each.high, each.low, each.close, each.volume, each.trades or None, price)
+            for each, price in zip(candles, weighted_prices or (None,) * len(candles), strict=True)
+            if each.volume or each.low != each.high
         ]
         row = await self._row(
             "storing candles",
             _CANDLES,
-            instrument.venue,
-            instrument.symbol,
-            length_ns,
-            instrument.tick,
-            instrument.lot,
-            source,
-            [candle.open_time_ns for candle, _ in traded],
-            [candle.open for candle, _ in traded],
-            [candle.high for candle, _ in traded],
-            [candle.low for candle, _ in traded],
-            [candle.close for candle, _ in traded],
-            [candle.volume for candle, _ in traded],
-            [candle.trades or None for candle, _ in traded],
-            [price for _, price in traded],
-            [span.from_ns for span in spans],
-            [span.to_ns for span in spans],
+            *(instrument.venue, instrument.symbol, length_ns, instrument.tick, instrument.lot, source),
+            *_columns(8, traded),
+            *_columns(2, spans),
         )
-        await self._refresh([candle.open_time_ns for candle, _ in traded], spans)
+        await self._refresh([opened_ns for opened_ns, *_ in traded], spans)
         return CandlesStored(**row)
 
     async def rebuild(self, venue: str, symbol: str, span: Span) -> TradesStored:
@@ -162,6 +135,11 @@ class MarketWriter:
     async def _row(self, doing: str, query: str, *values: object) -> dict[str, int]:
         async with self._database.transaction(doing) as connection:
             return dict(await connection.fetchrow(query, *values, timeout=_WRITE_TIMEOUT_S))
+
+
+def _columns(width: int, rows: Iterable[Sequence[object]]) -> list[Sequence[object]]:
+    """The rows' columns; empty ones where there is no row."""
+    return list(zip(*rows, strict=True)) or [()] * width
 
 
 def _names(trades: Sequence[PublicTrade]) -> list[str]:

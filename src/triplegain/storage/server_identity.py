@@ -13,6 +13,7 @@ import stat
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from triplegain.storage.errors import StorageError
 
@@ -32,9 +33,14 @@ class ServerIdentity:
     folder: Path
 
     @property
-    def groups(self) -> list[str | int] | None:
-        """Supplementary groups to keep: none of root's when it becomes `user`."""
-        return None if self.user is None else []
+    def process(self) -> dict[str, Any]:
+        """How a program of it is started. None of root's supplementary groups are kept when it becomes `user`.
+
+        Its environment has only what it needs: no PG* variable, no locale, no secret of ours.
+        """
+        groups: list[int] | None = None if self.user is None else []
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+        return {"cwd": "/", "env": environment, "user": self.user, "group": self.user, "extra_groups": groups}
 
     def program(self, name: str) -> list[str]:
         return [*self.prefix, str(self.installation / "bin" / name)]

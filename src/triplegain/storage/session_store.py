@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from decimal import Decimal
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.ledger_entry import LedgerAccount
-from triplegain.domain.money import EXACT
 from triplegain.domain.parts import STANDING, PartChange
 from triplegain.domain.records import CommitBatch, OpenRows, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.storable import encode
@@ -27,6 +26,7 @@ from triplegain.storage.errors import (
     SessionNotFoundError,
     StorageError,
     explain,
+    explained,
     is_lost,
     outcome_unknown,
 )
@@ -47,6 +47,16 @@ _COMMIT = "SELECT paper_commit($1, $2, $3)"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
 """
+#: Orders, positions, balances, ledger and what is out of balance, as `OpenRows` has them.
+_OPEN = (
+    """SELECT order_number, filled_quantity, coalesce((SELECT sum(quantity) FROM paper_trades f
+    WHERE f.session_id = $1 AND f.order_number = o.order_number), 0)
+    FROM paper_orders o WHERE session_id = $1 AND status IN ('pending', 'open', 'partially_filled')""",
+    "SELECT position_id, quantity FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL",
+    "SELECT asset, total, held FROM paper_balances WHERE session_id = $1",
+    "SELECT account, asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY account, asset",
+    "SELECT asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY asset HAVING sum(amount) <> 0",
+)
 
 
 class SessionStore:
@@ -144,14 +154,18 @@ class SessionStore:
                     raise outcome_unknown(again, doing) from again
             writer.step = step
 
-    async def stored(self, session_id: str) -> StoredSession:
-        """A session that is open for writing here, as its last commit left it."""
+    @asynccontextmanager
+    async def _turn(self, session_id: str, doing: str) -> AsyncIterator[SessionWriter]:
+        """A session of ours, while nobody else writes it."""
         writer = self._writers[session_id]
         async with writer.turn:
-            try:
-                return await _stored(writer.connection, await session_row(writer.connection, session_id))
-            except DRIVER_ERRORS as error:
-                raise explain(error, f"reading the session {session_id} again") from error
+            with explained(doing):
+                yield writer
+
+    async def stored(self, session_id: str) -> StoredSession:
+        """A session that is open for writing here, as its last commit left it."""
+        async with self._turn(session_id, f"reading the session {session_id} again") as writer:
+            return await _stored(writer.connection, await session_row(writer.connection, session_id))
 
     async def _bring_up(self, connection: AnyConnection, row: Any) -> None:
         """Convert a session of an earlier form, as a step in which nothing but its form changes.
@@ -164,11 +178,8 @@ class SessionStore:
             raise SessionFormError(f"the session {session_id} {why}; {start}")
         if form in (0, self._forms.current):
             return
-        queries = {table: f"SELECT * FROM {table} WHERE session_id = $1" for table in self._forms.tables(form)}
-        rows = {
-            table: [dict(each) for each in await connection.fetch(query, session_id)]
-            for table, query in queries.items()
-        }
+        query = "SELECT * FROM {} WHERE session_id = $1"
+        rows = {table: await connection.fetch(query.format(table), session_id) for table in self._forms.tables(form)}
         parts = {name: msgspec.json.decode(state) for name, state in (await _parts(connection, session_id)).items()}
         kept = self._forms.convert(Kept(row, row["state"], parts, rows), form)
         step = {
@@ -202,49 +213,36 @@ class SessionStore:
         An ended session keeps all its rows and is final.
         """
         doing = f"setting the session {session_id} to {status}"
-        writer = self._writers.get(session_id)
-        if writer is None:
+        if session_id not in self._writers:
             async with self._database.transaction(doing) as connection:
                 await lock_session(connection, session_id, for_transaction=True)
                 return await self._change_status(connection, session_id, status, audit)
-        async with writer.turn:
-            try:
-                async with writer.connection.transaction():
-                    return await self._change_status(writer.connection, session_id, status, audit)
-            except DRIVER_ERRORS as error:
-                raise explain(error, doing) from error
+        async with self._turn(session_id, doing) as writer, writer.connection.transaction():
+            return await self._change_status(writer.connection, session_id, status, audit)
 
     async def reconfigure(
         self, session_id: str, settings: Mapping[str, Any], without: tuple[str, ...] = ()
     ) -> SessionRecord:
         """Store other settings of a session of ours, which the parts named by `without` do not fit: they go with it."""
-        writer = self._writers[session_id]
-        async with writer.turn:
-            try:
-                await writer.connection.execute(
-                    "WITH gone AS (DELETE FROM paper_session_parts WHERE session_id = $1 AND part = ANY ($3)) "
-                    "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1",
-                    session_id,
-                    settings,
-                    without,
-                )
-                return rows.read(SessionRecord, await session_row(writer.connection, session_id))
-            except DRIVER_ERRORS as error:
-                raise explain(error, f"storing the settings of the session {session_id}") from error
+        async with self._turn(session_id, f"storing the settings of the session {session_id}") as writer:
+            await writer.connection.execute(
+                "WITH gone AS (DELETE FROM paper_session_parts WHERE session_id = $1 AND part = ANY ($3)) "
+                "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1",
+                session_id,
+                settings,
+                without,
+            )
+            return rows.read(SessionRecord, await session_row(writer.connection, session_id))
 
     async def reset(
         self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
     ) -> SessionRecord:
         """End a session of ours, which keeps every row it has, and open `successor` in its place: both or none."""
-        writer = self._writers[session_id]
-        async with writer.turn:
-            try:
-                async with writer.connection.transaction():
-                    await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
-                    created = await _create(writer.connection, successor)
-                await unlock_session(writer.connection, session_id)
-            except DRIVER_ERRORS as error:
-                raise explain(error, f"opening a session after {session_id}") from error
+        async with self._turn(session_id, f"opening a session after {session_id}") as writer:
+            async with writer.connection.transaction():
+                await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
+                created = await _create(writer.connection, successor)
+            await unlock_session(writer.connection, session_id)
         del self._writers[session_id]
         self._writers[created.session_id] = SessionWriter(writer.connection)
         return created
@@ -269,15 +267,9 @@ class SessionStore:
 
         Returns how many rows were `rolled_up`, and `snapshots_deleted` and `sessions_deleted`.
         """
-        day_ns = 86_400 * 10**9
-        now = self._clock.now_ns()
-        sessions_before = None if sessions_days is None else to_datetime(now - sessions_days * day_ns)
-        row = await self._database.row(
-            "cleaning up old sessions",
-            "SELECT * FROM paper_cleanup($1, $2)",
-            to_datetime(now - snapshots_days * day_ns),
-            sessions_before,
-        )
+        now = to_datetime(self._clock.now_ns())
+        before = [None if days is None else now - timedelta(days) for days in (snapshots_days, sessions_days)]
+        row = await self._database.row("cleaning up old sessions", "SELECT * FROM paper_cleanup($1, $2)", *before)
         return dict(row) if row else {}
 
     async def _change_status(
@@ -386,28 +378,11 @@ async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
 
 
 async def _open_rows(connection: AnyConnection, session_id: str) -> OpenRows:
-    fills = "SELECT sum(quantity) FROM paper_trades f WHERE f.session_id = $1 AND f.order_number = o.order_number"
-    orders = await connection.fetch(
-        f"SELECT order_number, filled_quantity, coalesce(({fills}), 0) AS fills FROM paper_orders o "
-        "WHERE session_id = $1 AND status IN ('pending', 'open', 'partially_filled')",
-        session_id,
-    )
-    positions = await connection.fetch(
-        "SELECT position_id, quantity FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL", session_id
-    )
-    balances = await connection.fetch("SELECT asset, total, held FROM paper_balances WHERE session_id = $1", session_id)
-    entries = await connection.fetch(
-        "SELECT account, asset, sum(amount) AS amount FROM paper_ledger_entries WHERE session_id = $1 "
-        "GROUP BY account, asset",
-        session_id,
-    )
-    unbalanced: dict[str, Decimal] = {}
-    for each in entries:
-        unbalanced[each["asset"]] = EXACT.add(unbalanced.get(each["asset"], Decimal(0)), each["amount"])
+    orders, positions, balances, entries, unbalanced = [await connection.fetch(q, session_id) for q in _OPEN]
     return OpenRows(
-        {each["order_number"]: (each["filled_quantity"], each["fills"]) for each in orders},
-        {each["position_id"]: each["quantity"] for each in positions},
-        {each["asset"]: (each["total"], each["held"]) for each in balances},
-        {(LedgerAccount(each["account"]), each["asset"]): each["amount"] for each in entries},
-        {asset: amount for asset, amount in unbalanced.items() if amount},
+        {number: (filled, fills) for number, filled, fills in orders},
+        dict(positions),
+        {asset: (total, held) for asset, total, held in balances},
+        {(LedgerAccount(account), asset): amount for account, asset, amount in entries},
+        dict(unbalanced),
     )
