@@ -218,3 +218,22 @@ def test_the_baseline_leaves_a_position_opened_by_hand_alone(market: Any, open_s
         if isinstance(item, OrderSubmitted) and item.request.symbol == "BTC/USDT" and item.request.purpose == "signal"
     ]
     assert exits and mine.position_id not in {request.position_id for request in exits}
+
+
+def test_a_step_tells_the_balance_of_a_coin_that_it_bought_and_sold_again(market: Any, open_session: Any) -> None:
+    """The store compares the balance of every asset that has entries, also where they come to nothing."""
+    feed = market()
+    session, events = open_session(feed, baseline=None), feed.events()
+    for event in islice(events, 200):
+        session.on_event(event)
+    session.place(OrderRequest("there", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
+    for event in islice(events, 200):
+        session.on_event(event)
+    session.close_position("pos-1")
+    session.take_batch(0, 0)
+    session.place(OrderRequest("back", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
+    for event in islice(events, 200):
+        session.on_event(event)
+    batch = session.take_batch(0, 0)
+    assert sum(each.amount_atoms for each in batch.entries if (each.account, each.asset) == ("wallet", "BTC")) == 0
+    assert {"BTC", "USDT"} <= {each.asset for each in batch.balances}

@@ -6,6 +6,7 @@ import msgspec
 
 from triplegain.decision.record import RecordLog
 from triplegain.decision.situation import SessionPrices
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.parts import FORM, PartChange
 from triplegain.domain.records import (
     BalanceRecord,
@@ -95,6 +96,7 @@ class StepRecord:
     ) -> CommitBatch:
         """The batch; what it holds is forgotten here."""
         step = self._executor.take_step()
+        entries = tuple(self._wallet.drain_entries())
         batch = CommitBatch(
             feed_position=feed_position,
             market_time_ns=market_time_ns,
@@ -104,8 +106,8 @@ class StepRecord:
             events=step.events,
             orders=step.orders,
             fills=step.fills,
-            entries=tuple(self._wallet.drain_entries()),
-            balances=self._changed_balances(),
+            entries=entries,
+            balances=self._told_balances({each.asset for each in entries if each.account is LedgerAccount.WALLET}),
             positions=step.positions,
             security_events=tuple(self.security_events),
             **self.log.take(),
@@ -113,10 +115,12 @@ class StepRecord:
         self.security_events.clear()
         return batch
 
-    def _changed_balances(self) -> tuple[BalanceRecord, ...]:
-        changed = [each for each in self._portfolio.balances() if self._balances.get(each.asset) != each]
-        self._balances.update((each.asset, each) for each in changed)
-        return tuple(changed)
+    def _told_balances(self, moved: set[str]) -> tuple[BalanceRecord, ...]:
+        """Those that have changed or whose entries cancel each other out: the store compares what has entries."""
+        balances = self._portfolio.balances()
+        told = [each for each in balances if each.asset in moved or self._balances.get(each.asset) != each]
+        self._balances.update((each.asset, each) for each in told)
+        return tuple(told)
 
     def state(self) -> RecordState:
         return RecordState(self.snapshot_due_ns, self.log.numbers)
