@@ -15,11 +15,11 @@ from tests.session.stored_parts import stored_by
 from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.commands import AnyAnswer, Command, Done, NotDone, Pause, PlaceOrder
+from triplegain.domain.commands import AmendOrder, AnyAnswer, Command, Done, NotDone, Pause, PlaceOrder
 from triplegain.domain.errors import StepRefusedError
 from triplegain.domain.ids import Origin
 from triplegain.domain.market import MarketEvent
-from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code
 from triplegain.session.commands import SessionCommands
@@ -104,9 +104,13 @@ async def play(
     *commands: Command[Any],
     rebuilds: bool = True,
     live: bool = False,
+    then: Callable[[TradingSession], object] = lambda session: None,
     **changes: Any,
 ) -> tuple[list[AnyAnswer], SessionRunner, Ending | Exception]:
-    """The commands come together at message 100 of a minute of market. Their answers, and how the run ended."""
+    """The commands come together at message 100 of a minute of market. Their answers, and how the run ended.
+
+    `then` is done to the session of a live market a hundred messages later.
+    """
     feed = market(seconds=60)
     tasks: list[asyncio.Task[AnyAnswer]] = []
     changes = {"baseline": None, **changes}
@@ -119,6 +123,8 @@ async def play(
                     audit = SecurityEvent(type(command).__name__, "admin", "127.0.0.1", str(index), 0)
                     asked = door.submit(command, Origin.HAND, audit)
                     tasks.append(asyncio.get_running_loop().create_task(asked))
+            if number == 200:
+                then(runner.session)
             yield event
 
     async def rebuild(stand: Callable[[TradingSession], bool]) -> Built:
@@ -194,6 +200,20 @@ async def test_what_a_trader_does_meanwhile_is_the_same(open_session: Any, marke
     await play(open_session, market, store, PlaceOrder(order("wrong")), baseline=baseline, live=live)
     assert store.refused == 2 and any(batch.fills for batch in store.batches)
     assert store.money() == without.money()
+
+
+async def test_what_a_refused_change_was_numbered_is_free_for_the_next_one(open_session: Any, market: Any) -> None:
+    """The session itself asks for something of another order, under the number that the refused change had."""
+    store = Store(lambda batch: 0 if any(event.request_id == "2" for event in batch.security_events) else None)
+    placed = [PlaceOrder(order("resting", "1000")), PlaceOrder(order("other", "900"))]
+    change = AmendOrder(AmendRequest("resting", price=Decimal(1001)))
+    answers, runner, ended = await play(
+        open_session, market, store, *placed, change, live=True, then=lambda session: session.cancel("other")
+    )
+    assert isinstance(answers[2], NotDone) and answers[2].refusal.code is Code.COMMIT_REFUSED
+    assert ended is Ending.FEED_OVER and runner.session.halted == ""
+    rows = [store.order("resting"), store.order("other")]
+    assert [row.status for row in rows if row is not None] == [OrderStatus.OPEN, OrderStatus.CANCELLED]
 
 
 async def test_without_a_command_in_the_step_the_order_that_the_store_names_is_taken_out(

@@ -101,6 +101,10 @@ class Answers:
             waiting.tell(orders[waiting.name])
         del self._waiting[key]
 
+    def undone(self, last: int) -> None:
+        """Commands after that number were never stored: what is asked again waits under a number of its own."""
+        self._waiting = {key: each for key, each in self._waiting.items() if isinstance(key, str) or key <= last}
+
     def abandon(self) -> None:
         """The run ends. A stored order is answered as it is stored; of the others nobody knows: what is under way is
         carried out when the session goes on."""

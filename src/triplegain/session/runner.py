@@ -421,6 +421,7 @@ class SessionRunner:
         built = await self._rebuild(self._stand)
         built.session.exchange.unstorable = self.session.exchange.unstorable
         self.session, self._events, self.position = built.session, built.events, built.position
+        self._answers.undone(self.session.exchange.last_command)
         self.events_seen -= position - self.position
         self._again_at = max(position, self._again_at)
         if self._kept is not None:
