@@ -27,6 +27,18 @@ def test_a_damaged_file_is_listed_with_its_problem(tmp_path: Path) -> None:
     assert "cut off or damaged" in summary.problem
 
 
+def test_a_table_without_a_column_that_is_needed_is_listed_with_its_problem_beside_the_others(tmp_path: Path) -> None:
+    """As archives write it that tell the volume in both currencies."""
+    row = "2023-11-14 22:{minute}:00,BTC/USDT,100,102,99,101,3,{more}"
+    both = "date,symbol,open,high,low,close,Volume BTC,Volume USDT\n" + row.format(minute="00", more="300") + "\n"
+    (tmp_path / "both.csv").write_text(both)
+    rows = [row.format(minute=minute, more="5") for minute in ("00", "01")]
+    (tmp_path / "one.csv").write_text("\n".join(["date,symbol,open,high,low,close,volume,trades", *rows, ""]))
+    wrong, right = list_captures(tmp_path)
+    assert "'volume' is not in list" in wrong.problem
+    assert right.problem == "" and right.rows == 2
+
+
 @pytest.mark.parametrize(
     ("path", "report"),
     [

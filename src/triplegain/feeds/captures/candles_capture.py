@@ -77,13 +77,11 @@ def feather_rows(path: Path) -> Iterator[RecordedCandle]:
 
 def header_rows(path: Path) -> Iterator[RecordedCandle]:
     """A header, then one candle a line, oldest or newest first."""
-    header = [name.strip().lower() for name in next(csv_rows(path, list))]
-    columns = [header.index(name) for name in ("open", "high", "low", "close", "volume")]
-    trades = header.index("trades") if "trades" in header else None
+    width, columns, trades = next(csv_rows(path, _header))
 
     def row(line: list[str]) -> RecordedCandle:
-        if len(line) != len(header):
-            raise InvalidValueError(f"it has {len(line)} columns instead of {len(header)}")
+        if len(line) != width:
+            raise InvalidValueError(f"it has {len(line)} columns instead of {width}")
         count = int(line[trades]) if trades is not None else 0
         return RecordedCandle.of(csv_time_ns(line[0]), [line[column] for column in columns], count)
 
@@ -91,6 +89,13 @@ def header_rows(path: Path) -> Iterator[RecordedCandle]:
     if len(first) == 2 and first[1].open_time_ns < first[0].open_time_ns:
         return in_order(path, reversed(list(csv_rows(path, row, 1))))
     return in_order(path, csv_rows(path, row, 1))
+
+
+def _header(line: list[str]) -> tuple[int, list[int], int | None]:
+    """How many columns there are, where the figures stand, and where the number of trades does."""
+    names = [name.strip().lower() for name in line]
+    figures = [names.index(name) for name in ("open", "high", "low", "close", "volume")]
+    return len(names), figures, names.index("trades") if "trades" in names else None
 
 
 def kraken_csv_rows(path: Path) -> Iterator[RecordedCandle]:
