@@ -25,16 +25,19 @@ def test_the_votes_of_this_test_open_refuse_close_and_leave_alone(decisions: Dec
         assert decisions.decide(FLAT, votes).opens is None, votes
 
 
-def test_no_answer_of_a_reader_opens_flips_or_enlarges_anything(decisions: Decisions) -> None:
+@pytest.mark.parametrize("sureness", [100, pytest.param(0, marks=pytest.mark.slow)])
+def test_no_answer_of_a_reader_opens_flips_or_enlarges_anything(decisions: Decisions, sureness: int) -> None:
     """Every extreme that a text can ask for, from both readers together and from each alone."""
     seen: Counter[str] = Counter()
     for symbol, votes, technical in product((HELD, FLAT), VOTES, TECHNICAL):
         plain = decisions.decide(symbol, votes, technical=technical)
-        for people, papers, sure in product(_SCORES, _SCORES, (0, 100)):
-            found = decisions.decide(symbol, votes, social(people, sure), news(papers, sure), technical)
+        for people, papers in product(_SCORES, _SCORES):
+            found = decisions.decide(symbol, votes, social(people, sureness), news(papers, sureness), technical)
             check_only_smaller(plain, found)
             seen["closed"] += bool(found.closes)
             if plain.opens is not None:
                 same = found.quantity == plain.quantity
                 seen["the same" if same else "smaller" if found.opens is not None else "held back"] += 1
-    assert set(seen) == {"closed", "the same", "smaller", "held back"}, seen
+    assert set(seen) >= {"closed", "the same", "held back"}, seen
+    # Who is not sure makes nothing smaller: it holds back, or changes nothing.
+    assert ("smaller" in seen) == (sureness == 100), seen
