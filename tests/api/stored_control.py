@@ -66,6 +66,7 @@ class StoredControl:
         self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
         self.paused = False
         self.halted = ""
+        self.taken_out = ""
         self.asked: tuple[TradeProposal, Decimal | None, Regime | None] | None = None
         self.held_up: asyncio.Event | None = None
         self.stored = asyncio.Event()
@@ -119,6 +120,8 @@ class StoredControl:
             if request.leverage > 1:
                 no = (Code.MARGIN_ALLOWANCE, "no margin is offered")
                 record = replace(record, status=OrderStatus.REJECTED, code=no[0], reason=no[1])
+            if self.taken_out:
+                record = replace(record, status=OrderStatus.ERROR, reason=self.taken_out)
             self.protection = (command.stop, command.target)
             await self._keep(record, audit)
             return Done(record)

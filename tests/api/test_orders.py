@@ -43,7 +43,15 @@ async def test_the_same_key_sent_many_times_at_once_is_one_order(bench: Bench, o
 
 
 @pytest.mark.parametrize(
-    "change", [{"quantity": "0.2"}, {"price": "901"}, {"side": "sell"}, {"expires": "1h"}, {"post_only": True}]
+    "change",
+    [
+        {"quantity": "0.2"},
+        {"price": "901"},
+        {"side": "sell"},
+        {"expires": "1h"},
+        {"post_only": True},
+        {"self_trade": "cancel_both"},
+    ],
 )
 async def test_an_id_used_again_for_another_order_is_a_conflict(
     bench: Bench, order: dict[str, Any], change: dict[str, Any]
@@ -66,6 +74,19 @@ async def test_a_rejected_order_is_an_error_with_krakens_code_and_the_order(
     assert body["error_code"] == "EOrder:Margin allowance exceeded"
     assert (body["details"]["order"]["status"], body["details"]["order"]["mode"]) == ("rejected", "paper")
     assert unknown.status_code == 409, "the id belongs to the rejected order by now"
+
+
+async def test_an_order_that_was_taken_out_before_anything_of_it_was_filled_is_not_placed(
+    bench: Bench, order: dict[str, Any]
+) -> None:
+    bench.control.taken_out = "taken out: a row is out of range"
+    async with bench.client("trader") as trader:
+        answers = [await trader.post("/paper/trade", json=order) for _ in range(2)]
+    for answer in answers:
+        body = answer.json()
+        assert (answer.status_code, body["error_code"]) == (422, "commit_refused")
+        assert body["error_message"] == "taken out: a row is out of range"
+        assert body["details"]["order"]["status"] == "error"
 
 
 @pytest.mark.parametrize("amount", [0.1, 1, "0", "NaN"])

@@ -19,6 +19,8 @@ from triplegain.domain.values import NAME
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000
+#: An order that ended so was not placed unless it has fills; the code where its row has none.
+_REFUSED = {OrderStatus.REJECTED: Code.REFUSED, OrderStatus.ERROR: Code.COMMIT_REFUSED}
 
 
 async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> OrderPages:
@@ -43,8 +45,8 @@ async def place_order(
 ) -> Order:
     """201 with the order as the exchange answered; 200 with the order as it is now for an id the session knows.
 
-    422 with Kraken's code if the exchange rejected it (the order is in `details.order`), 409 if the id belongs to a
-    different order.
+    422 with Kraken's code if the exchange rejected it, or `commit_refused` if the database cannot hold it (the order is
+    in `details.order`), 409 if the id belongs to a different order.
     """
     now = visit.moment()
     client_order_id = _client_order_id(visit, body, idempotency_key)
@@ -56,9 +58,9 @@ async def place_order(
     response.status_code = 200 if done.again else 201
     _same_order(record.request, request, body)
     placed = order(record, now.mode)
-    if record.status is OrderStatus.REJECTED:
+    if record.status in _REFUSED and not record.filled_quantity:
         details = {"order": placed.model_dump(mode="json", by_alias=True)}
-        code = Code.of(record.code or "") or Code.REFUSED
+        code = Code.of(record.code or "") or _REFUSED[record.status]
         raise RefusedError(code, record.reason or "the exchange rejected the order", details)
     response.headers["Location"] = f"/api/v1/paper/orders/{client_order_id}"
     return placed
@@ -115,7 +117,7 @@ def _client_order_id(visit: Visit, body: Trade, idempotency_key: str | None) -> 
 
 def _same_order(known: OrderRequest, asked: OrderRequest, body: Trade) -> None:
     """An id used again must mean the same order: whoever reuses one by mistake would think the new one is placed."""
-    fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage"]
+    fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage", "self_trade"]
     if body.expires is not None and "T" in body.expires:
         fields.append("expires_at_ns")
     differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]
