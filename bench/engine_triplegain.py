@@ -42,7 +42,7 @@ class Trader:
         instruments = {self._instrument: MarketDepth.BOOK}
         self.exchange = PaperExchange("bench", instruments, self._wallet, settings)
         self.symbol = self._instrument.symbol
-        self.market = self.exchange.market(self.symbol)
+        self.market = self.exchange.markets[self.symbol]
         self._live: list[str] = []
         self.orders = 0
         self.fills = 0

@@ -67,7 +67,7 @@ class Bench:
 
     @property
     def market(self) -> VenueMarket:
-        return self.exchange.market(self.instrument.symbol)
+        return self.exchange.markets[self.instrument.symbol]
 
     def _tick(self, at: int | None) -> int:
         self.now = at if at is not None else self.now + 1

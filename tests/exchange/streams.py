@@ -222,7 +222,7 @@ class Trader:
 
     def _place(self, side: int, kind: str, offset: int, lots: int, force: str, stp: int, lifetime: int) -> None:
         self.sent += 1
-        bid, ask = self.exchange.market(INSTRUMENT.symbol).quotes()
+        bid, ask = self.exchange.markets[INSTRUMENT.symbol].quotes()
         near = (bid if side == 0 else ask) or MIDDLE
         price = INSTRUMENT.price(near - offset if side == 0 else near + offset)
         terms: OrderTerms = Limit(price, post_only=kind == "post")

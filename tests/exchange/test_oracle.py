@@ -53,7 +53,7 @@ class RandomQuoter:
     live: list[str] = field(default_factory=list)
 
     def act(self, now_ns: int) -> None:
-        bid, ask = self.exchange.market(self.instrument.symbol).quotes()
+        bid, ask = self.exchange.markets[self.instrument.symbol].quotes()
         if bid is None or ask is None:
             return
         roll = self.draws.random()
@@ -113,7 +113,7 @@ def judge(path: Path, symbol: str, every: int, seed: int, limit: int = 10**9) ->
         answers: list[ExchangeEvent] = exchange.drain_events()
         oracle.step(event, answers)
         counts.update(_kind(answer) for answer in answers)
-        assert exchange.market(symbol).state is FeedState.SYNCED
+        assert exchange.markets[symbol].state is FeedState.SYNCED
         if number % every == every - 1:
             quoter.act(exchange.now_ns)
             oracle.step(None, exchange.drain_events())

@@ -49,7 +49,7 @@ class Session:
         portfolio = PaperPortfolio("s", OPENING, (BTC,), mark, 0, wallet=wallet, positions=recorded)
         self.executor = PaperOrderExecutor(self.exchange, portfolio, recorded)
         settings = DeskSettings(protection=ProtectionSettings(trailing=TrailingStop()))
-        self.desk = OrderManager(self.executor, (BTC,), self.executor.blotter, portfolio.total, settings)
+        self.desk = OrderManager(self.exchange, (BTC,), self.executor.blotter, portfolio.total, settings)
         self.wallet = wallet
         self.events: list[ExchangeEvent] = []
         self._waiting: list[ExchangeEvent] = []

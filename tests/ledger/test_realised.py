@@ -25,8 +25,8 @@ def test_average_cost_with_fees_counted_when_they_are_paid() -> None:
     assert book.book("BTC/USDT", BUY, D(3), D(360), D("1.44"), ONE) == D("-1.44")
     # average cost (100 + 360) / 4 = 115; 2 sold for 250 less 1 of fee: 250 - 230 - 1
     assert book.book("BTC/USDT", SELL, D(2), D(250), D(1), ONE) == D(19)
-    assert (book.quantity("BTC/USDT"), book.cost("BTC/USDT")) == (D(2), D(230))
-    assert book.realised("BTC/USDT") == book.realised_usd() == D("17.16")  # 19 - 0.4 - 1.44
+    assert (book.pool("BTC/USDT").quantity, book.pool("BTC/USDT").cost) == (D(2), D(230))
+    assert book.pool("BTC/USDT").realised == book.realised_usd() == D("17.16")  # 19 - 0.4 - 1.44
     assert book.unrealised("BTC/USDT", D(120)) == D(10)  # 2 x 120 - 230
 
 
@@ -35,7 +35,7 @@ def test_each_symbol_keeps_its_own_currency_and_usd_takes_the_price_of_the_time(
     book.book("XRP/BTC", BUY, D(100), D("0.01"), D(0), D(40_000))
     book.book("XRP/BTC", SELL, D(100), D("0.012"), D(0), D(50_000))
     book.book("BTC/USDT", BUY, D(1), D(50_000), D(200), ONE)
-    assert book.realised("XRP/BTC") == D("0.002")
+    assert book.pool("XRP/BTC").realised == D("0.002")
     assert book.realised_usd() == D(-100)  # 0.002 x 50 000 - 200
 
 
@@ -46,9 +46,9 @@ def test_unknown_stays_unknown() -> None:
     assert book.book("BTC/USDT", SELL, D("0.5"), D(50), D(0), ONE) is None
     assert book.book("BTC/USDT", SELL, D("0.5"), D(50), D(0), ONE) is None
     book.book("BTC/USDT", BUY, ONE, D(100), D(0), ONE)
-    assert book.cost("BTC/USDT") == D(100)  # the coins of unknown cost are gone
+    assert book.pool("BTC/USDT").cost == D(100)  # the coins of unknown cost are gone
     assert book.book("BTC/USDT", SELL, ONE, D(110), D(0), ONE) == D(10)
-    assert (book.realised("BTC/USDT"), book.realised_usd()) == (None, None)
+    assert (book.pool("BTC/USDT").realised, book.realised_usd()) == (None, None)
 
 
 def test_opening_coins_have_the_cost_of_the_opening_price() -> None:
@@ -61,13 +61,13 @@ def test_selling_what_was_never_bought_here_has_an_unknown_cost() -> None:
     book = CostBook()
     book.book("BTC/USDT", BUY, ONE, D(100), D(0), ONE)
     assert book.book("BTC/USDT", SELL, D(2), D(300), D(0), ONE) is None
-    assert book.quantity("BTC/USDT") == 0
+    assert book.pool("BTC/USDT").quantity == 0
 
 
 def test_no_usd_price_leaves_usd_unknown_and_the_own_currency_known() -> None:
     book = CostBook()
     book.book("XRP/BTC", BUY, D(1), D(1), D("0.1"), None)
-    assert (book.realised("XRP/BTC"), book.realised_usd()) == (D("-0.1"), None)
+    assert (book.pool("XRP/BTC").realised, book.realised_usd()) == (D("-0.1"), None)
 
 
 def test_rounding_goes_against_the_trader() -> None:
@@ -102,8 +102,8 @@ def test_realised_plus_unrealised_is_every_cash_flow_plus_the_coins_to_the_last_
         book.book("BTC/USDT", BUY if is_buy else SELL, quantity, notional, D(fee), ONE)
         coins += lots if is_buy else -lots
         cash += Fraction(-notional if is_buy else notional) - fee
-    realised, unrealised = book.realised("BTC/USDT"), book.unrealised("BTC/USDT", D(777))
+    realised, unrealised = book.pool("BTC/USDT").realised, book.unrealised("BTC/USDT", D(777))
     assert realised is not None and unrealised is not None
     assert Fraction(realised) + Fraction(unrealised) == cash + Fraction(coins, 10**8) * 777
     again = taken_up(parts, CostBook())
-    assert (again.realised("BTC/USDT"), again.unrealised("BTC/USDT", D(777))) == (realised, unrealised)
+    assert (again.pool("BTC/USDT").realised, again.unrealised("BTC/USDT", D(777))) == (realised, unrealised)

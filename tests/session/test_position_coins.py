@@ -80,7 +80,7 @@ def place(
 
 
 def order(session: TradingSession, name: str) -> OrderRecord:
-    record = session.executor.order(name)
+    record = session.executor.orders.by_client_id(name)
     assert record is not None
     return record
 

@@ -87,7 +87,7 @@ def test_a_sale_that_overtakes_nothing_and_that_nobody_could_pay_is_the_venues_t
     session.advance_to(START_NS + 1000 * MS)
     assert isinstance(place(session, "far-too-much", Side.SELL, "1.5"), OrderRequest)
     session.advance_to(START_NS + 2000 * MS)
-    record = session.executor.order("far-too-much")
+    record = session.executor.orders.by_client_id("far-too-much")
     assert record is not None and record.code == "EOrder:Insufficient funds"
 
 
@@ -96,12 +96,12 @@ def test_an_order_of_more_digits_than_any_market_has_is_the_exchanges_to_refuse(
     for name, terms in (("market", Market()), ("limit", Limit(Decimal("12345.678901234567890123")))):
         session.place(OrderRequest(name, "BTC/USDT", Side.BUY, huge, terms))
         session.advance_to(session.now_ns + 300 * MS)
-        record = session.executor.order(name)
+        record = session.executor.orders.by_client_id(name)
         assert record is not None and record.status is OrderStatus.REJECTED
     place(session, "usual", Side.BUY, "1")
     session.place(OrderRequest("resting", "BTC/USDT", Side.BUY, Decimal(1), Limit(Decimal("90000.0"))))
     session.advance_to(session.now_ns + 300 * MS)
     session.amend(AmendRequest("resting", huge, Decimal("12345.678901234567890123")))
     session.advance_to(session.now_ns + 300 * MS)
-    resting = session.executor.order("resting")
+    resting = session.executor.orders.by_client_id("resting")
     assert resting is not None and (resting.quantity, resting.price) == (Decimal(1), Decimal(90_000))

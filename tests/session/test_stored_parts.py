@@ -23,7 +23,7 @@ RICH = {"USDT": Decimal(10_000_000), "BTC": Decimal(100)}
 
 def place_around(session: TradingSession, symbol: str, orders: int) -> None:
     """Limits on both sides, from the best quotes outwards; every tenth order is a stop far away."""
-    market = session.exchange.market(symbol)
+    market = session.exchange.markets[symbol]
     bid, ask = market.quotes()
     assert bid is not None and ask is not None
     for number in range(orders):

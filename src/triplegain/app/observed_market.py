@@ -83,6 +83,6 @@ class ObservedMarket:
             self._exchange.run_through(until_ns)
 
     def snapshot(self) -> Snapshot | NoSnapshot:
-        market = self._exchange.market(self._symbol)
+        market = self._exchange.markets[self._symbol]
         levels = market.book.best_first() if market.depth is MarketDepth.BOOK else None
         return self._view.snapshot(self._symbol, self._exchange.now_ns, self._prices.quote(self._symbol), levels)

@@ -40,19 +40,17 @@ class FeeSchedule:
         return found
 
 
-def _schedule(*rows: tuple[int, int, int]) -> FeeSchedule:
-    return FeeSchedule(tuple(FeeTier(volume, maker, taker) for volume, maker, taker in rows))
-
-
-KRAKEN_SPOT_FEES = _schedule(
-    (0, 2500, 4000),
-    (10_000, 2000, 3500),
-    (50_000, 1400, 2400),
-    (100_000, 1200, 2200),
-    (250_000, 1000, 2000),
-    (500_000, 800, 1800),
-    (1_000_000, 600, 1600),
-    (2_500_000, 400, 1400),
-    (5_000_000, 200, 1200),
-    (10_000_000, 0, 1000),
+KRAKEN_SPOT_FEES = FeeSchedule(
+    (
+        FeeTier(0, 2500, 4000),
+        FeeTier(10_000, 2000, 3500),
+        FeeTier(50_000, 1400, 2400),
+        FeeTier(100_000, 1200, 2200),
+        FeeTier(250_000, 1000, 2000),
+        FeeTier(500_000, 800, 1800),
+        FeeTier(1_000_000, 600, 1600),
+        FeeTier(2_500_000, 400, 1400),
+        FeeTier(5_000_000, 200, 1200),
+        FeeTier(10_000_000, 0, 1000),
+    )
 )

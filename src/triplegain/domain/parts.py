@@ -76,6 +76,22 @@ class Parts:
         """
         return self._add(name, kind, read, restore, keys, watched=False).setdefault
 
+    def table(
+        self,
+        name: str,
+        kind: Any,
+        table: dict[Any, T],
+        key: Callable[[str], Any] = str,
+        restore: Callable[[dict[str, T]], None] | None = None,
+    ) -> Touch:
+        """Such a part that is a table of its owner, by texts or what `key` makes of one. `restore`: more than to fill
+        the table is to be done."""
+
+        def fill(stored: dict[str, T]) -> None:
+            table.update({key(name): value for name, value in stored.items()})
+
+        return self.keyed(name, kind, lambda text: table.get(key(text)), restore or fill, lambda: map(str, table))
+
     def single(self, name: str, kind: Any, read: Callable[[], T], restore: Callable[[T], None]) -> None:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
         self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), lambda: (WHOLE,), watched=True)

@@ -25,7 +25,7 @@ from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
 from triplegain.exchange.admission import check_market, ticks_or_refusal
 from triplegain.exchange.engine import Engine
-from triplegain.exchange.explanation import FillExplanation
+from triplegain.exchange.explanation import explained
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
@@ -212,7 +212,7 @@ class Account:
             self.volume.add(now_ns, int(notional * usd_price))
         quotes = self._markets[instrument.symbol].quotes()
         tier_now = (rate_ppm, volume_usd)
-        explanation = FillExplanation(order, price, lots, maker, model, cause, quotes, fee, tier_now)
+        explanation = explained(order, price, lots, maker, model, cause, quotes, fee, tier_now)
         self.tell(
             OrderFilled(
                 *self._answer_about(order),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from triplegain.domain.instrument import Instrument
@@ -13,41 +13,12 @@ from triplegain.exchange.queue import UNKNOWN_AHEAD
 
 
 class FillExplanation(Mapping[str, Any]):
-    """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall.
+    """A mapping that is worked out when it is first read: most of a replay's time would go into words otherwise."""
 
-    A mapping that is worked out when it is first read: most of a replay's time would go into words otherwise.
-    """
+    __slots__ = ("_explain", "_read")
 
-    __slots__ = (
-        "_ahead",
-        "_cause",
-        "_fee",
-        "_lots",
-        "_maker",
-        "_model",
-        "_order",
-        "_price",
-        "_quotes",
-        "_read",
-        "_tier",
-    )
-
-    def __init__(
-        self,
-        order: WorkingOrder,
-        price: int,
-        lots: int,
-        maker: bool,
-        model: str,
-        cause: dict[str, Any],
-        quotes: Quotes,
-        fee_atoms: int,
-        tier: tuple[int, int],
-    ) -> None:
-        """`tier`: (fee rate in ppm, 30-day volume in USD before this fill)."""
-        self._order, self._price, self._lots, self._maker, self._model = order, price, lots, maker, model
-        self._cause, self._quotes, self._fee, self._tier = cause, quotes, fee_atoms, tier
-        self._ahead = order.ahead_at_arrival
+    def __init__(self, explain: Callable[[], dict[str, Any]]) -> None:
+        self._explain = explain
         self._read: dict[str, Any] | None = None
 
     def __getitem__(self, name: str) -> Any:
@@ -61,22 +32,44 @@ class FillExplanation(Mapping[str, Any]):
 
     def _words(self) -> dict[str, Any]:
         if self._read is None:
-            order, instrument = self._order, self._order.instrument
-            self._read = {
-                "model": self._model,
-                "liquidity": "maker" if self._maker else "taker",
-                "cause": _readable(self._cause, instrument),
-                "latency_ns": order.arrived_ns - order.sent_ns,
-                "fee_rate_ppm": self._tier[0],
-                "volume_30d_usd": self._tier[1],
-                "quote_at_decision": _quote(order.quote_at_decision, instrument),
-                "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
-                "quote_at_fill": _quote(self._quotes, instrument),
-                "shortfall": _shortfall(order, self._price, self._lots, self._fee),
-            }
-            if self._model in ("queue", "trade_through", "quote_through"):
-                self._read["queue_ahead_at_arrival"] = _queue(self._ahead, instrument)
+            self._read = self._explain()
         return self._read
+
+
+def explained(
+    order: WorkingOrder,
+    price: int,
+    lots: int,
+    maker: bool,
+    model: str,
+    cause: dict[str, Any],
+    quotes: Quotes,
+    fee_atoms: int,
+    tier: tuple[int, int],
+) -> FillExplanation:
+    """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall.
+
+    `tier`: (fee rate in ppm, 30-day volume in USD before this fill).
+    """
+    instrument, ahead = order.instrument, order.ahead_at_arrival
+
+    def words() -> dict[str, Any]:
+        at_arrival = {"queue_ahead_at_arrival": _queue(ahead, instrument)}
+        return {
+            "model": model,
+            "liquidity": "maker" if maker else "taker",
+            "cause": _readable(cause, instrument),
+            "latency_ns": order.arrived_ns - order.sent_ns,
+            "fee_rate_ppm": tier[0],
+            "volume_30d_usd": tier[1],
+            "quote_at_decision": _quote(order.quote_at_decision, instrument),
+            "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
+            "quote_at_fill": _quote(quotes, instrument),
+            "shortfall": _shortfall(order, price, lots, fee_atoms),
+            **(at_arrival if model in ("queue", "trade_through", "quote_through") else {}),
+        }
+
+    return FillExplanation(words)
 
 
 def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:

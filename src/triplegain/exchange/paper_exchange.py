@@ -92,9 +92,6 @@ class PaperExchange:
 
     # -- what the market does ------------------------------------------------------------------------------------
 
-    def market(self, symbol: str) -> VenueMarket:
-        return self.markets[symbol]
-
     def on_event(self, event: MarketEvent) -> None:
         """One message of the feed."""
         market = self.markets.get(event.symbol)
@@ -324,12 +321,8 @@ class PaperExchange:
         self.touch = parts.keyed(
             "exchange.order", StoredOrder, self._stored_order, self._restore_orders, self._orders_by_key.keys
         )
-        self._touch_recent = parts.keyed(
-            "exchange.recent", int, self._recent.get, self._restore_recent, self._recent.keys
-        )
-        self.agenda.touch = parts.keyed(
-            "exchange.command", Due, self.agenda.waiting.get, self._restore_commands, self.agenda.waiting.keys
-        )
+        self._touch_recent = parts.table("exchange.recent", int, self._recent, restore=self._restore_recent)
+        self.agenda.touch = parts.table("exchange.command", Due, self.agenda.waiting, restore=self._restore_commands)
         self.account.volume.register(parts)
         touch_taken = parts.keyed("exchange.taken", int, self._taken, self._restore_taken, self._taken_keys)
         for symbol, market in self.markets.items():

@@ -86,11 +86,7 @@ class KnownOrders:
         return record
 
     def register(self, parts: Parts) -> None:
-        read = "execution.told_order", ToldOrder, lambda key: self._told.get(int(key))
-        self._touch = parts.keyed(*read, self._restore, lambda: map(str, self._told))
-
-    def _restore(self, stored: dict[str, ToldOrder]) -> None:
-        self._told.update((int(number), told) for number, told in stored.items())
+        self._touch = parts.table("execution.told_order", ToldOrder, self._told, int)
 
 
 class KnownPositions:
@@ -178,9 +174,7 @@ class KnownPositions:
         self._touch(position_id)
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed(
-            "execution.told_position", ToldPosition, self._told.get, self._told.update, self._told.keys
-        )
+        self._touch = parts.table("execution.told_position", ToldPosition, self._told)
 
 
 class Blotter:

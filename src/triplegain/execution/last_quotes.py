@@ -56,6 +56,4 @@ class LastQuotes:
         return all(price < known for known in (quote.bid, quote.last) if known is not None)
 
     def register(self, parts: Parts) -> None:
-        self._changed = parts.keyed(
-            "execution.quote", LastQuote, self._quotes.get, self._quotes.update, self._quotes.keys
-        )
+        self._changed = parts.table("execution.quote", LastQuote, self._quotes)

@@ -38,16 +38,10 @@ _ENDINGS = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXP
 
 #: From which status an order may go where. A venue may refuse or drop only what it has not yet taken.
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.PENDING: frozenset(
-        {OrderStatus.OPEN, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.ERROR}
-    ),
+    OrderStatus.PENDING: (_ENDINGS | {OrderStatus.OPEN, OrderStatus.REJECTED}) - {OrderStatus.FILLED},
     OrderStatus.OPEN: _ENDINGS | {OrderStatus.PARTIALLY_FILLED},
     OrderStatus.PARTIALLY_FILLED: _ENDINGS | {OrderStatus.PARTIALLY_FILLED},
-    OrderStatus.FILLED: frozenset(),
-    OrderStatus.CANCELLED: frozenset(),
-    OrderStatus.EXPIRED: frozenset(),
-    OrderStatus.REJECTED: frozenset(),
-    OrderStatus.ERROR: frozenset(),
+    **dict.fromkeys((status for status in OrderStatus if status.is_final), frozenset()),
 }
 
 
@@ -181,8 +175,7 @@ class OrderRegister:
 
     def register(self, parts: Parts) -> None:
         """Open orders; finished ones are rows."""
-        read = "execution.order", OrderRecord, lambda key: self._open.get(int(key))
-        self._touch = parts.keyed(*read, self._restore, lambda: map(str, self._open))
+        self._touch = parts.table("execution.order", OrderRecord, self._open, int, self._restore)
 
     def _restore(self, stored: dict[str, OrderRecord]) -> None:
         for record in sorted(stored.values(), key=lambda each: each.order_number):

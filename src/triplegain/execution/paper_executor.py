@@ -1,4 +1,4 @@
-"""The paper executor: orders go in, and every answer of the exchange is followed in the step in which it happens.
+"""The paper executor: every answer of the exchange is followed in the step in which it happens.
 
 What happens goes into the blotter, the portfolio and the step that is stored, all at exchange time.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ids import Origin
-from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.blotter import Blotter
@@ -34,7 +33,7 @@ class ExecutedStep:
 
 
 class PaperOrderExecutor:
-    """A `Broker` on the paper exchange. `settle` after each market event and command; `take_step` for the store."""
+    """Follows the paper exchange. `settle` after each market event and command; `take_step` for the store."""
 
     def __init__(self, exchange: PaperExchange, portfolio: PaperPortfolio, positions: Positions) -> None:
         self.orders = OrderRegister(keep_final=_FINAL_ORDERS)
@@ -46,20 +45,6 @@ class PaperOrderExecutor:
         self._exchange = exchange
         self._events: list[ExchangeEvent] = []
         self._fills: list[OrderFilled] = []
-
-    # -- Broker --------------------------------------------------------------------------------------------------
-
-    def place(self, request: OrderRequest) -> None:
-        """Send an order; a client order id sent twice is one order."""
-        self._exchange.place(request)
-
-    def cancel(self, client_order_id: str) -> None:
-        self._exchange.cancel(client_order_id)
-
-    def amend(self, request: AmendRequest) -> None:
-        self._exchange.amend(request)
-
-    # -- what came of it -----------------------------------------------------------------------------------------
 
     @property
     def has_news(self) -> bool:
@@ -90,7 +75,3 @@ class PaperOrderExecutor:
         self._events.clear()
         self._fills.clear()
         return step
-
-    def order(self, client_order_id: str) -> OrderRecord | None:
-        """An open or just finished order, as the exchange knows it."""
-        return self.orders.by_client_id(client_order_id)

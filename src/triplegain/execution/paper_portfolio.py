@@ -146,7 +146,7 @@ class PaperPortfolio:
     @property
     def realised_pnl(self) -> dict[str, Decimal | None]:
         """By symbol, in its quote currency, net of fees, at average cost."""
-        return {symbol: self.cost_book.realised(symbol) for symbol in self.cost_book.symbols()}
+        return {symbol: self.cost_book.pool(symbol).realised for symbol in self.cost_book.symbols()}
 
     def equity_usd(self) -> Decimal | None:
         """All balances in USD now, without hodl; None if anything held has no fresh price."""

@@ -163,16 +163,13 @@ class Positions:
         return changed
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed("execution.position", Position, self._open.get, self._restore, self._open.keys)
-        parts.single("execution.results", Results, lambda: self.results, self._restore_results)
+        self._touch = parts.table("execution.position", Position, self._open, restore=self._restore)
+        parts.held("execution.results", Results, self, "results")
 
     def _restore(self, stored: dict[str, Position]) -> None:
         for position in stored.values():
             self._open[position.position_id] = position
             self._own(position, position.quantity)
-
-    def _restore_results(self, results: Results) -> None:
-        self.results = results
 
 
 def records_of(positions: Iterable[Position]) -> tuple[PositionRecord, ...]:

@@ -114,17 +114,9 @@ class CostBook:
     def symbols(self) -> tuple[str, ...]:
         return tuple(sorted(self._pools))
 
-    def quantity(self, symbol: str) -> Decimal:
-        """Coins whose cost this book keeps."""
-        return self._pools[symbol].quantity if symbol in self._pools else _ZERO
-
-    def cost(self, symbol: str) -> Decimal | None:
-        """What those coins cost, without fees, in the quote currency."""
-        return self._pools[symbol].cost if symbol in self._pools else _ZERO
-
-    def realised(self, symbol: str) -> Decimal | None:
-        """Realised P&L of a symbol, net of fees, in its quote currency."""
-        return self._pools[symbol].realised if symbol in self._pools else _ZERO
+    def pool(self, symbol: str) -> Pool:
+        """What is known of the coins of a symbol; their realised P&L is net of fees."""
+        return self._pools.get(symbol, Pool())
 
     def realised_usd(self) -> Decimal | None:
         """Realised P&L of all symbols in USD, each execution at the price of its time."""
@@ -135,7 +127,7 @@ class CostBook:
 
     def unrealised(self, symbol: str, mark: Decimal | None) -> Decimal | None:
         """Value of the coins at `mark` less their cost, in the quote currency."""
-        pool = self._pools.get(symbol, Pool())
+        pool = self.pool(symbol)
         if not pool.quantity:
             return _ZERO
         if mark is None or pool.cost is None:
@@ -143,4 +135,4 @@ class CostBook:
         return EXACT.subtract(EXACT.multiply(pool.quantity, mark), pool.cost)
 
     def register(self, parts: Parts) -> None:
-        self._touch = parts.keyed("ledger.cost", Pool, self._pools.get, self._pools.update, self._pools.keys)
+        self._touch = parts.table("ledger.cost", Pool, self._pools)

@@ -150,7 +150,7 @@ class SessionCommands:
 
     def _place(self, command: PlaceOrder, origin: Origin) -> _Begun | Refusal:
         name = command.request.client_order_id
-        known = self._session.executor.order(name)
+        known = self._session.executor.orders.by_client_id(name)
         if known is None:
             sent = self._session.place(replace(command.request, origin=origin), command.stop, command.target)
             if isinstance(sent, Refusal):
@@ -161,7 +161,7 @@ class SessionCommands:
 
     def _change(self, name: str, change: Change, ask: Callable[[], int | Refusal]) -> _Begun | Refusal:
         """`ask` gives the number of the command."""
-        record = self._session.executor.order(name)
+        record = self._session.executor.orders.by_client_id(name)
         if record is None:
             return Refusal(Code.UNKNOWN_ORDER, f"no open order is called {name}")
         if record.status.is_final:

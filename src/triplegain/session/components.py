@@ -64,7 +64,7 @@ def build_components(settings: SessionSettings) -> SessionComponents:
         max_trade_history=settings.max_trade_history,
     )
     executor = PaperOrderExecutor(exchange, portfolio, positions)
-    desk = OrderManager(executor, instruments, executor.blotter, portfolio.total, settings.desk)
+    desk = OrderManager(exchange, instruments, executor.blotter, portfolio.total, settings.desk)
     synthetic = settings.source is QuoteSource.DEMO
     return SessionComponents(
         wallet=wallet,
@@ -87,7 +87,7 @@ def open_hodl_bag(rooms: SessionComponents, settings: HodlSettings, blocked: Cal
         return None if quote is None else quote.ask if quote.ask is not None else quote.last
 
     return HodlBag(
-        rooms.executor,
+        rooms.exchange,
         HodlAccount(rooms.wallet, rooms.desk),
         [market.instrument for market in rooms.exchange.markets.values()],
         rooms.desk.orders,

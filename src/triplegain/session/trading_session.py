@@ -234,7 +234,7 @@ class TradingSession:
             for event in self.executor.settle():
                 self._visible.add(event)
                 if isinstance(event, OrderCancelled) and event.status is OrderStatus.ERROR:
-                    order = self.executor.order(event.client_order_id)
+                    order = self.executor.orders.by_client_id(event.client_order_id)
                     position_id = "" if order is None else order.request.position_id or ""
                     words = f"{event.client_order_id} was {event.reason}"
                     self.alert(AlertKind.ORDER_TAKEN_OUT, words, event.symbol, position_id)
@@ -369,7 +369,7 @@ class TradingSession:
 
     def amend(self, request: AmendRequest) -> int | Refusal:
         """Ask for an order to be changed; the number of the command."""
-        record = self.executor.order(request.client_order_id)
+        record = self.executor.orders.by_client_id(request.client_order_id)
         if record is not None:
             self._tell_quote(record.request.symbol)
         refused = self.desk.amend(request)

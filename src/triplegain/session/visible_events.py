@@ -34,9 +34,7 @@ class VisibleEvents:
         return self._waiting.pop(key)
 
     def register(self, parts: Parts) -> None:
-        self._changed = parts.keyed(
-            "session.event", ExchangeEvent, self._waiting.get, self._restore, self._waiting.keys
-        )
+        self._changed = parts.table("session.event", ExchangeEvent, self._waiting, restore=self._restore)
 
     def _restore(self, waiting: dict[str, ExchangeEvent]) -> None:
         for event in waiting.values():

@@ -227,13 +227,8 @@ class MarketHistory:
             found = await self._database.rows(
                 "reading candles",
                 _CANDLES,
-                instrument.venue,
-                instrument.symbol,
-                length_ns,
-                segment.base_ns,
-                *segment.span,
-                instrument.tick,
-                instrument.lot,
+                *(instrument.venue, instrument.symbol, length_ns, segment.base_ns),
+                *(*segment.span, instrument.tick, instrument.lot),
             )
             close = _fill(candles, instrument.symbol, length_ns, segment.span, close, found)
         return candles
@@ -242,12 +237,8 @@ class MarketHistory:
         row = await self._database.row(
             "reading candles",
             _CLOSE_BEFORE,
-            instrument.venue,
-            instrument.symbol,
-            segment.base_ns,
-            segment.known_from_ns,
-            segment.span.from_ns,
-            instrument.tick,
+            *(instrument.venue, instrument.symbol, segment.base_ns),
+            *(segment.known_from_ns, segment.span.from_ns, instrument.tick),
         )
         return None if row is None else int(row["close"])
 

@@ -540,9 +540,7 @@ class Protections:
 
     def register(self, parts: Parts) -> None:
         """What stands in no row: the protections, the ATR that trailing stops go by, and what is counted."""
-        self._changed = parts.keyed(
-            "execution.protection", Protection, self._protections.get, self._restore, self._protections.keys
-        )
+        self._changed = parts.table("execution.protection", Protection, self._protections, restore=self._restore)
         self._atr_changed = parts.keyed(
             "execution.atr", Decimal, self._watch.atr.get, self._restore_atr, self._watch.atr.keys
         )
