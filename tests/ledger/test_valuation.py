@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
-from tests.session.stored_parts import kept, rows_of, taken_up
 
+from triplegain.domain.storable import encode
 from triplegain.domain.usd import UsdPrices
-from triplegain.ledger.valuation import OpeningValuation, equity_usd
+from triplegain.ledger.valuation import Opening, equity_usd
 
 D = Decimal
 SYMBOLS = ("BTC/USDT", "XRP/USDT", "XRP/BTC")
@@ -44,27 +45,23 @@ def test_one_asset_without_a_price_makes_equity_unknown_and_an_empty_one_does_no
 
 
 def test_the_opening_is_valued_once_at_the_first_moment_everything_has_a_price() -> None:
-    opening = OpeningValuation({"USDT": D(100), "btc": D("0.1"), "XRP": D(0)}, "BTC")
-    assert not opening.observe(prices(), 5)
+    opening = Opening.of({"USDT": D(100), "btc": D("0.1"), "XRP": D(0)}, "BTC")
+    assert not opening.observed(prices(), 5).is_frozen
     assert (opening.equity, opening.buy_and_hold(prices(BTC_USDT=D(1)))) == (None, None)
-    assert opening.observe(prices(BTC_USDT=D(50_000)), 7)
-    assert opening.observe(prices(BTC_USDT=D(60_000)), 8)
+    opening = opening.observed(prices(BTC_USDT=D(50_000)), 7)
+    assert opening.is_frozen and opening.observed(prices(BTC_USDT=D(60_000)), 8) is opening
     assert (opening.time_ns, opening.equity) == (7, D(5100))
     assert opening.buy_and_hold(prices(BTC_USDT=D(60_000))) == D(6100)  # left alone: 100 + 0.1 x 60 000
     assert opening.buy_and_hold(prices()) is None
 
 
 def test_an_opening_in_dollars_only_is_measured_against_buying_the_first_instrument() -> None:
-    opening = OpeningValuation({"USDT": D(10_000)}, "BTC")
-    opening.observe(prices(BTC_USDT=D(30_000)), 1)
+    opening = Opening.of({"USDT": D(10_000)}, "BTC").observed(prices(BTC_USDT=D(30_000)), 1)
     # 10 000 / 30 000 = 0.33333333 BTC and 10 000 - 9 999.9999 = 0.0001 dollars
     assert opening.buy_and_hold(prices(BTC_USDT=D(30_000))) == D(10_000)
     assert opening.buy_and_hold(prices(BTC_USDT=D(60_000))) == D("19999.9999")
 
 
 def test_the_opening_survives_json() -> None:
-    opening = OpeningValuation({"USDT": D(10_000)}, "BTC")
-    opening.observe(UsdPrices(SYMBOLS, MARKS.get), 1)
-    again = taken_up(kept(opening), OpeningValuation({}, "XRP"))
-    assert rows_of(again) == rows_of(opening)
-    assert again.buy_and_hold(prices(BTC_USDT=D(1))) == opening.buy_and_hold(prices(BTC_USDT=D(1)))
+    opening = Opening.of({"USDT": D(10_000)}, "BTC").observed(UsdPrices(SYMBOLS, MARKS.get), 1)
+    assert msgspec.json.decode(encode(opening), type=Opening) == opening

@@ -13,7 +13,14 @@ from typing import Any
 import msgspec
 
 
-class AnalysisRecord(msgspec.Struct, frozen=True):
+class NumberedRecord(msgspec.Struct, frozen=True):
+    """`number` counts the records of its kind in the session."""
+
+    number: int
+    time_ns: int
+
+
+class AnalysisRecord(NumberedRecord, frozen=True):
     """One answer or abstention of an analysing agent.
 
     `task` is technical, regime, sentiment, conflict or rebalance; `symbol` a symbol or, for sentiment, an asset;
@@ -21,8 +28,6 @@ class AnalysisRecord(msgspec.Struct, frozen=True):
     empty for an abstention, whose `reason` says why.
     """
 
-    number: int
-    time_ns: int
     task: str
     symbol: str
     model: str | None
@@ -35,15 +40,13 @@ class AnalysisRecord(msgspec.Struct, frozen=True):
     latency_ns: int = 0
 
 
-class VoteRecord(msgspec.Struct, frozen=True):
+class VoteRecord(NumberedRecord, frozen=True):
     """One model's vote on one decision. `action` is an Action's word or `abstain`.
 
     `decision_number` is the decision it counted for, None for a vote that came too late to count. `price` is the
     snapshot's mark; distances in basis points of it. `failure` is a FailureKind's word for an abstention that failed.
     """
 
-    number: int
-    time_ns: int
     decision_number: int | None
     symbol: str
     model: str
@@ -78,11 +81,9 @@ class OutcomeRecord(msgspec.Struct, frozen=True):
     net: Decimal | None
 
 
-class RiskRecord(msgspec.Struct, frozen=True):
+class RiskRecord(NumberedRecord, frozen=True):
     """One change of the risk state: `kind` says what happened, `state` is the whole state after it."""
 
-    number: int
-    time_ns: int
     kind: str
     reason: str
     state: Mapping[str, Any]
@@ -111,14 +112,12 @@ class AlertKind(StrEnum):
     CONFIGURATION_CHANGED = "configuration_changed"
 
 
-class AlertRecord(msgspec.Struct, frozen=True):
+class AlertRecord(NumberedRecord, frozen=True):
     """Something a person should know: `message` says what happened and what is being done about it.
 
     `position_id` is empty where it is not about one position. Number 0 until it is recorded.
     """
 
-    number: int
-    time_ns: int
     kind: AlertKind
     symbol: str
     position_id: str
@@ -133,14 +132,12 @@ class HodlStep(StrEnum):
     VALUED = "valued"
 
 
-class HodlRecord(msgspec.Struct, frozen=True):
+class HodlRecord(NumberedRecord, frozen=True):
     """One step of the hodl bag.
 
     `quantity` of `asset`; `usd` what it was worth or cost. `position_id` is the profit it came from.
     """
 
-    number: int
-    time_ns: int
     kind: HodlStep
     asset: str
     quantity: Decimal

@@ -43,9 +43,6 @@ class Key:
     template: str = ""
     like: str = ""
 
-    def made(self) -> Any:
-        return self.kind.convert(self.kind.read(self.default))
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -61,11 +58,6 @@ class Part:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Any], None] | None = None
 
-    def made(self) -> Any:
-        if self.switch is not None and not self.switch.made():
-            return None
-        return built(self, (), {}, [])
-
 
 @dataclass(frozen=True, slots=True)
 class Each:
@@ -77,9 +69,6 @@ class Each:
     name: str
     members: Mapping[Any, Key | Part]
     into: Callable[[Mapping[Any, Any]], Any] = FrozenMapping
-
-    def made(self) -> Any:
-        return self.into({member: spec.made() for member, spec in self.members.items()})
 
 
 def key(name: str, default: Any, kind: Kind, says: str, *, template: str = "", like: str = "") -> Any:
@@ -105,7 +94,7 @@ def each(name: str, members: Mapping[Any, Key | Part], into: Callable[[Mapping[A
 
 
 def _field(spec: Key | Part | Each) -> Any:
-    return field(default=spec.made(), metadata={_SPEC: spec})
+    return field(default=_value(spec, (), {}, {}, []), metadata={_SPEC: spec})
 
 
 def below(at: Path, name: str) -> Path:
@@ -163,7 +152,7 @@ def built(here: Part, at: Path, values: Mapping[Path, Any], faults: list[tuple[P
     except InvalidValueError as error:
         faults.append((at, Fault(str(error))))
         return _NOTHING
-    if here.switch is not None and not values.get(below(at, here.switch.name), here.switch.made()):
+    if here.switch is not None and not _value(here.switch, at, {}, values, faults):
         return None
     return made
 

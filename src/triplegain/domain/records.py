@@ -16,6 +16,7 @@ from triplegain.domain.agent_records import (
     AlertRecord,
     AnalysisRecord,
     HodlRecord,
+    NumberedRecord,
     OutcomeRecord,
     RiskRecord,
     VoteRecord,
@@ -139,11 +140,9 @@ class PositionRecord(msgspec.Struct, frozen=True):
         return self.closed_at_ns is None
 
 
-class DecisionRecord(msgspec.Struct, frozen=True):
+class DecisionRecord(NumberedRecord, frozen=True):
     """One run of the cycle: what was decided, what risk said, what was sent, and why not where nothing was."""
 
-    number: int
-    time_ns: int
     symbol: str
     agent: str
     action: str
@@ -154,11 +153,9 @@ class DecisionRecord(msgspec.Struct, frozen=True):
     details: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class PortfolioSnapshot(msgspec.Struct, frozen=True):
+class PortfolioSnapshot(NumberedRecord, frozen=True):
     """Equity at a market time; None where an asset has no fresh price. `buy_and_hold` values the opening balances."""
 
-    number: int
-    time_ns: int
     equity: Decimal | None
     buy_and_hold: Decimal | None
     balances: tuple[BalanceRecord, ...]
@@ -168,9 +165,7 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True):
     open_positions: int
 
 
-class PositionSnapshot(msgspec.Struct, frozen=True):
-    number: int
-    time_ns: int
+class PositionSnapshot(NumberedRecord, frozen=True):
     position_id: str
     symbol: str
     quantity: Decimal

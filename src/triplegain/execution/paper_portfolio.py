@@ -23,7 +23,7 @@ from triplegain.domain.statement import AccountSummary, EquitySoFar
 from triplegain.domain.usd import DOLLARS, UsdPrices
 from triplegain.execution.positions import Positions, Results
 from triplegain.ledger.realised import CostBook, add_known, in_usd
-from triplegain.ledger.valuation import OpeningValuation, equity_usd
+from triplegain.ledger.valuation import Opening, equity_usd
 from triplegain.ledger.wallet import Wallet
 
 #: Symbol to its mark price in the quote currency, or None where it is not fresh.
@@ -82,7 +82,7 @@ class PaperPortfolio:
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._mark = mark
         self.usd_price = UsdPrices(self._instruments, mark)
-        self.opening = OpeningValuation(self.initial_balances, next(iter(self._instruments.values())).base)
+        self.opening = Opening.of(self.initial_balances, next(iter(self._instruments.values())).base)
         self._positions = positions
         #: Oldest first; older ones are in the database.
         self.trade_history: deque[PaperTrade] = deque(maxlen=max_trade_history)
@@ -112,8 +112,9 @@ class PaperPortfolio:
 
     def observe_opening(self, now_ns: int) -> bool:
         """Value the opening balances once everything in them has a price; True when that is done."""
-        if self.opening.is_frozen or not self.opening.observe(self.usd_price, now_ns):
-            return self.opening.is_frozen
+        before, self.opening = self.opening, self.opening.observed(self.usd_price, now_ns)
+        if self.opening is before:
+            return before.is_frozen
         for asset, amount in self.opening.balances.items():
             symbol = next((i.symbol for i in self._instruments.values() if i.base == asset), None)
             if symbol is not None and asset not in DOLLARS:
@@ -191,4 +192,4 @@ class PaperPortfolio:
         """All but wallet and positions, whose owners keep them, and the trades in memory, which are rows."""
         parts.held("execution.portfolio", PortfolioState, self)
         self.cost_book.register(parts)
-        self.opening.register(parts)
+        parts.held("ledger.opening", Opening, self, "opening")

@@ -148,22 +148,6 @@ class Position(Struct, frozen=True):
     def record(self) -> PositionRecord:
         """As it is stored. It must have bought something."""
         is_closed = self.closed_at_ns is not None
-        return PositionRecord(
-            position_id=self.position_id,
-            symbol=self.symbol,
-            side=Side.BUY,
-            entry_order_number=self.entry_order_number,
-            quantity=self.quantity,
-            entry_quantity=self.bought,
-            average_entry=self.average_entry,
-            realised=self.realised,
-            realised_usd=self.realised_usd,
-            fees=self.fees,
-            opened_at_ns=self.opened_at_ns,
-            updated_at_ns=self.updated_at_ns,
-            stop=self.stop,
-            target=self.target,
-            closed_at_ns=self.closed_at_ns,
-            close_reason=self.close_reason if is_closed else None,
-            dust=is_closed and self.quantity > 0,
-        )
+        derived = {"side": Side.BUY, "entry_quantity": self.bought, "dust": is_closed and self.quantity > 0}
+        same = {name: getattr(self, name) for name in PositionRecord.__struct_fields__ if name not in derived}
+        return PositionRecord(**same | derived | ({} if is_closed else {"close_reason": None}))

@@ -84,8 +84,6 @@ class Wallet:
                 raise LedgerError(f"a deposit cannot be negative: {amount} atoms of {asset}")
         self._transaction += 1
         for asset, amount in amounts.items():
-            self._totals[_WALLET][asset] = self._totals[_WALLET].get(asset, 0) + amount
-            self._touch_balance(_key(_WALLET, asset))
             self._post(time_ns, EntryKind.DEPOSIT, (_WALLET, LedgerAccount.CAPITAL), asset, amount)
 
     def set_aside(self, asset: str, amount: int, time_ns: int) -> bool:
@@ -94,11 +92,6 @@ class Wallet:
             raise LedgerError(f"{amount} atoms of {asset} cannot be set aside")
         if self.available(asset) < amount:
             return False
-        wallet, hodl = self._totals[_WALLET], self._totals[_HODL]
-        wallet[asset] -= amount
-        hodl[asset] = hodl.get(asset, 0) + amount
-        self._touch_balance(_key(_WALLET, asset))
-        self._touch_balance(_key(_HODL, asset))
         self._transaction += 1
         self._post(time_ns, EntryKind.TRANSFER, (_WALLET, _HODL), asset, -amount)
         return True
@@ -170,9 +163,6 @@ class Wallet:
             self._reservations[order_number] = (reserved_asset, reserved - draw, account)
             held[reserved_asset] -= draw
             self._touch_reservation(str(order_number))
-        total.update(after)
-        for asset in after:
-            self._touch_balance(_key(account, asset))
         self._transaction += 1
         trade, market, numbers = EntryKind.TRADE, (account, LedgerAccount.MARKET), (order_number, fill_number)
         self._post(time_ns, trade, market, paid_asset, -paid_amount, *numbers)
@@ -181,8 +171,14 @@ class Wallet:
             self._post(time_ns, EntryKind.FEE, (account, LedgerAccount.FEES), fee_asset, -fee_amount, *numbers)
 
     def _post(self, time_ns: int, kind: EntryKind, between: _Accounts, asset: str, amount: int, *numbers: int) -> None:
-        """`amount` comes to the first account, from the second. `numbers` are those of the order and its fill."""
+        """`amount` comes to the first account, from the second: a balance is what its entries come to.
+
+        `numbers` are those of the order and its fill.
+        """
         for whose, change in zip(between, (amount, -amount), strict=True):
+            if (totals := self._totals.get(whose)) is not None:
+                totals[asset] = totals.get(asset, 0) + change
+                self._touch_balance(_key(whose, asset))
             self._sequence += 1
             numbered = self._sequence, self._transaction, time_ns
             self._entries.append(LedgerEntry(*numbered, kind, whose, asset, change, *numbers))
