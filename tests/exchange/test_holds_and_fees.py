@@ -54,6 +54,13 @@ def test_a_sale_holds_its_coins_and_pays_its_fee_from_the_proceeds(usual: Any) -
     assert (usual.total("USDT"), usual.total("BTC"), usual.held("BTC")) == ("1000199.2", "998", "0")
 
 
+def test_where_positions_own_more_than_there_is_a_sale_pays_its_fee_all_the_same(usual: Any) -> None:
+    """Books of an earlier program may lack coins: nobody is paid for that."""
+    usual.exchange.account.owned = lambda asset: atoms(Decimal(2_000_000)) if asset == "USDT" else 0
+    usual.order("sell", "sell", "2")
+    assert fees(usual) == ["0.8"]
+
+
 def test_a_partial_fill_holds_for_the_rest_only_and_a_cancel_releases_it_once(usual: Any) -> None:
     usual.order("bid", "buy", "1", "100.0")
     usual.trade("sell", "5.4", "100.0")  # 5.0 in front, 0.4 ours: 40 and 0.25 % = 0.1

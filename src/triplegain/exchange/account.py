@@ -197,7 +197,8 @@ class Account:
         order.fee_exact, charged = order.fee_after(notional, rate_ppm)
         if order.side == 1:
             # A sale pays from its proceeds; the rounded-up fee of a tiny fill may exceed them and waits for the next.
-            charged = min(charged, order.fee_charged + notional + self._spendable(order, instrument.quote))
+            there = max(self._spendable(order, instrument.quote), 0)
+            charged = min(charged, order.fee_charged + notional + there)
         fee = charged - order.fee_charged
         order.fee_charged = charged
         order.spent_atoms += notional
