@@ -17,6 +17,7 @@ from triplegain.agents.regime import RegimeAnswer
 from triplegain.agents.sentiment import NewsAnswer, SocialAnswer
 from triplegain.agents.technical import TechnicalAnswer
 from triplegain.agents.typed_answer import Reasoning, TypedAnswer, answer_places, template
+from triplegain.app.models import Pong
 from triplegain.llm.schema import form_text, schema_text
 
 ANSWERS: tuple[type[TypedAnswer], ...] = (
@@ -110,6 +111,7 @@ def test_forms_are_short_and_show_what_is_fixed() -> None:
     assert form_text(VoteAnswer, {"symbol": "XRP/BTC"}).startswith(
         '{"snapshot":"as given","symbol":"XRP/BTC","action":'
     )
+    assert form_text(Pong) == '{"word":"pong","sum":0..99}'
 
 
 def test_an_answer_with_an_optional_field_or_late_reasoning_cannot_be_written() -> None:

@@ -40,6 +40,8 @@ def form_text(answer: type[BaseModel], fixed: Mapping[str, str] = MappingProxyTy
 def _brief(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_brief(each) for each in schema["anyOf"])
+    if "const" in schema:
+        return _json(schema["const"])
     if "enum" in schema:
         return f'"{"|".join(schema["enum"])}"'
     match schema["type"]:
