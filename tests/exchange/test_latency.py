@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.session.stored_parts import all_said
+
 from triplegain.domain.exchange_events import OrderAccepted, OrderCancelled, OrderFilled, OrderSubmitted
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
@@ -66,6 +68,17 @@ def test_a_cancel_goes_the_way_of_its_order_and_never_overtakes_it(bench: Callab
     assert b.refused("bid") == []
     end = next(event for event in b.drain() if isinstance(event, OrderCancelled))
     assert (end.time_ns, end.visible_at_ns) == (110, 140)
+
+
+def test_nor_does_it_after_a_restart(bench: Callable[..., Any]) -> None:
+    before, b = rig(bench), bench(settings=SLOW)
+    before.order("bid", "buy", "1", "100.0")  # arrives at 110
+    b.book(bids="100.0x5", asks="100.1x1 100.2x10", snapshot=True, at=10)
+    b.parts.restore(all_said(before.parts))
+    b.cancel("bid")  # would arrive at 60
+    b.book(bids="99.0x1", at=200)
+    assert b.refused("bid") == []
+    assert [event.time_ns for event in b.drain() if isinstance(event, OrderCancelled)] == [110]
 
 
 def arrivals(bench: Callable[..., Any], seed: int) -> list[int]:

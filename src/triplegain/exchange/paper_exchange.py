@@ -39,9 +39,8 @@ _BARE: dict[str, Any] = {
 }  # fmt: skip
 
 
-class ExchangeNumbers(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Time and the last number of everything that is counted. `answered_ns`: when the last answer reaches us,
-    `arriving_ns`: when the last command reaches the engine."""
+class ExchangeNumbers(msgspec.Struct, frozen=True):
+    """Time and the last number of everything that is counted; `answered_ns`: when the last answer reaches us."""
 
     now_ns: int
     orders: int
@@ -51,7 +50,6 @@ class ExchangeNumbers(msgspec.Struct, frozen=True, omit_defaults=True):
     answered_ns: int
     latency_draws: int
     queue_draws: int
-    arriving_ns: int = 0
 
 
 class PaperExchange:
@@ -332,7 +330,7 @@ class PaperExchange:
         account = self.account
         return ExchangeNumbers(
             self.now_ns, self.order_count, self.agenda.added, account.sequence, account.fill_count,
-            account.answered_ns, self.latency.draws, self.queue.draws, self._arriving_ns,
+            account.answered_ns, self.latency.draws, self.queue.draws,
         )  # fmt: skip
 
     def _restore_numbers(self, stored: ExchangeNumbers) -> None:
@@ -341,7 +339,6 @@ class PaperExchange:
         self.account.sequence, self.account.fill_count = stored.events, stored.fills
         self.account.answered_ns = stored.answered_ns
         self.latency.draws, self.queue.draws = stored.latency_draws, stored.queue_draws
-        self._arriving_ns = stored.arriving_ns
 
     def _restore_markets(self, stored: Mapping[str, MarketStanding]) -> None:
         for symbol, standing in stored.items():
@@ -363,6 +360,9 @@ class PaperExchange:
     def _restore_commands(self, stored: dict[str, Due]) -> None:
         self.agenda.restore(stored)
         self.next_due_ns = self.agenda.next_due_ns
+        # Nothing overtakes what is still under way; whatever has arrived is behind us.
+        under_way = (due.due_ns for due in stored.values() if not isinstance(due.command, Expire))
+        self._arriving_ns = max(under_way, default=0)
 
     def _restore_recent(self, stored: Mapping[str, int]) -> None:
         self._recent.update(sorted(stored.items(), key=lambda each: each[1]))
