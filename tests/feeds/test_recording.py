@@ -158,6 +158,17 @@ def test_a_file_cut_off_in_the_middle_of_a_run_is_refused(tmp_path: Path) -> Non
     assert "its SHA-256 is not the manifest's (cut off" in verify_recording(tmp_path).damaged[0]
 
 
+@pytest.mark.parametrize("content", [b"", b"hello\n" * 50, bytes(range(256))])
+def test_a_listed_file_in_which_nothing_is_left_of_a_recording_is_found(tmp_path: Path, content: bytes) -> None:
+    record(tmp_path, some_lines(400))
+    path = tmp_path / "000001.jsonl.zst"
+    path.write_bytes(content)
+    damage = f"{path}: its SHA-256 is not the manifest's (not the file that was recorded)"
+    assert verify_recording(tmp_path).damaged[0] == damage
+    with pytest.raises(CaptureError):
+        open_replay(tmp_path)
+
+
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     record(tmp_path, some_lines(400))
     path = tmp_path / "000001.jsonl.zst"

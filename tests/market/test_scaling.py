@@ -27,7 +27,9 @@ def test_a_wire_number_becomes_whole_steps(text: str, steps: int) -> None:
     assert TENTH.exact(text) == steps
 
 
-@pytest.mark.parametrize("text", ["61737.65", "nan", "NaN", "inf", "-1", "-0.5", "", "abc", "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["61737.65", "nan", "NaN", "inf", "-1", "-0.5", "", "abc", "1.2.3", "1_00", "１00", "1e400"]
+)
 def test_a_wire_number_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(InvalidValueError):
         TENTH.exact(text)

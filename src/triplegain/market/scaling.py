@@ -111,7 +111,8 @@ class Scale:
 
     def _steps(self, text: str) -> Decimal:
         try:
-            value = Decimal(text)
+            # Decimal also reads digits of other scripts and underscores between them: no venue writes such.
+            value = Decimal(text if text.isascii() and "_" not in text else "?")
         except InvalidOperation:
             raise InvalidValueError(f"{text!r} is not a number") from None
         if not value.is_finite():

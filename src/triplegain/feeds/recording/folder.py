@@ -118,8 +118,9 @@ def _file(path: Path, listed: RecordedFile | None) -> RecordedFile | None:
     if listed is not None and listed.cut != MISSING and path.stat().st_size == listed.size_bytes:
         return listed
     found = scan_file(path)
-    if found is not None and listed is not None and listed.sha256 != found.sha256:
-        found = replace(found, sha256=listed.sha256, cut=found.cut or "not the file that was recorded")
+    if listed is not None and (found is None or listed.sha256 != found.sha256):
+        known = found or listed
+        found = replace(known, sha256=listed.sha256, cut=known.cut or "not the file that was recorded")
     return found
 
 
