@@ -19,6 +19,7 @@ from triplegain.domain.clock import SECOND_NS, iso, to_datetime
 from triplegain.domain.money import divide, floor_to
 from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Regime, TradeProposal
+from triplegain.domain.records import Outcome
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.domain.views import (
@@ -70,8 +71,12 @@ def agents(session: TradingSession) -> AgentsView:
 
 def coordinator(session: TradingSession) -> CoordinatorView:
     state, why = trading_state(session)
-    decisions = DecisionCounts(**{outcome.value: count for outcome, count in session.decisions.state.counts.items()})
-    return CoordinatorView(state, why, decisions)
+    return CoordinatorView(state, why, DecisionCounts(**_counts(session)))
+
+
+def _counts(session: TradingSession) -> dict[str, int]:
+    """Decisions by how they ended. A stored session may not know of all the ways there are."""
+    return {outcome.value: session.decisions.state.counts.get(outcome, 0) for outcome in Outcome}
 
 
 def _tasks(session: TradingSession) -> Iterator[Task]:
@@ -119,7 +124,7 @@ def decision_summary(session: TradingSession, warning: str = "") -> DecisionSumm
     symbols = [instrument.symbol for instrument in session.settings.instruments]
     return DecisionSummary(
         runs=dict(engine.schedule.runs),
-        decisions={outcome.value: count for outcome, count in session.decisions.state.counts.items()},
+        decisions=_counts(session),
         refused_by_risk=session.decisions.state.refused_by_risk,
         opinions=tuple(_opinion(session, symbol) for symbol in symbols),
         risk=_risk(session),

@@ -130,7 +130,7 @@ LOGS_KEPT = 10
 _log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class LocalModel:
     """One server of ours on this machine, and whoever keeps it alive. Made by `start`; belongs to one event loop.
 
