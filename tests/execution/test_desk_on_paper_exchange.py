@@ -53,7 +53,7 @@ class Session:
         #: What the wishes of a person have reached.
         self.reached: Counter[str] = Counter()
         self._booked: list[OrderFilled] = []
-        self.portfolio = PaperPortfolio("s", OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
+        self.portfolio = PaperPortfolio(OPENING, (BTC,), lambda _: Decimal(self.price) / 10, 0, wallet=wallet)
         self.portfolio.observe_opening(0)
         self.desk = self._new_desk()
         self._parts = parts_of(self.desk)

@@ -12,7 +12,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderStatus, Side
-from triplegain.execution.paper_portfolio import PaperPortfolio, PaperTrade
+from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.ledger.wallet import Wallet
 
 D = Decimal
@@ -23,13 +23,13 @@ def portfolio(marks: dict[str, Decimal] | None = None, **balances: str) -> tuple
     amounts = {asset: D(amount) for asset, amount in (balances or {"USDT": "10000"}).items()}
     mark, wallet = (MARKS if marks is None else marks).get, Wallet()
     wallet.deposit({asset: atoms(amount) for asset, amount in amounts.items()}, 5)
-    at = "paper_20240801_000000", amounts, KRAKEN_OFFLINE_DEFAULTS, mark, 5
+    at = amounts, KRAKEN_OFFLINE_DEFAULTS, mark, 5
     return PaperPortfolio(*at, wallet=wallet, max_trade_history=2), wallet
 
 
 def fill(
     book: PaperPortfolio, wallet: Wallet, symbol: str, side: Side, quantity: str, price: str, time_ns: int, fee: str
-) -> PaperTrade:
+) -> D | None:
     """As the exchange books it and tells it."""
     base, quote = symbol.split("/")
     notional = D(quantity) * D(price)
@@ -50,12 +50,12 @@ def test_a_fill_of_the_exchange_is_followed_and_not_booked_a_second_time() -> No
     book, wallet = portfolio()
     fill(book, wallet, "BTC/USDT", Side.BUY, "0.1", "50000", 6, "20")
     assert (book.total("USDT"), book.total("btc")) == (D(4980), D("0.1"))
-    trade = fill(book, wallet, "BTC/USDT", Side.SELL, "0.05", "52000", 7, "10")
+    realised = fill(book, wallet, "BTC/USDT", Side.SELL, "0.05", "52000", 7, "10")
     assert (book.total("usdt"), book.total("BTC"), book.held("BTC")) == (D(7570), D("0.05"), D(0))
-    assert (trade.realised, trade.fill.fill_id) == (D(90), "TABC")  # 2 600 - 2 500 - 10
+    assert (realised, book.trade_history[-1].fill_id) == (D(90), "TABC")  # 2 600 - 2 500 - 10
     assert book.realised_pnl == {"BTC/USDT": D(70)}  # less the 20 of the buy
     assert (book.state.fees_paid, book.state.trade_count) == ({"USDT": D(30)}, 2)
-    assert (book.created_at_ns, book.state.updated_at_ns, book.total("DOGE")) == (5, 7, D(0))
+    assert (book.state.updated_at_ns, book.total("DOGE")) == (7, D(0))
     assert len(wallet.drain_entries()) == 2 + 6 + 6  # one deposit, two fills of three legs
 
 
@@ -90,7 +90,7 @@ def test_history_in_memory_is_bounded_and_the_counters_are_not() -> None:
     book, wallet = portfolio()
     for number in range(4):
         fill(book, wallet, "XRP/USDT", Side.BUY, "10", "0.5", 6 + number, "0.02")
-    assert [trade.number for trade in book.trade_history] == [3, 4]
+    assert [each.fill_number for each in book.trade_history] == [3, 4]
     assert book.state.trade_count == 4
 
 

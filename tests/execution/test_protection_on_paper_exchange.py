@@ -46,7 +46,7 @@ class Session:
         usd = {"USDT": Decimal(1)}.get
         recorded = Positions((BTC,), usd)
         mark = {"BTC/USDT": Decimal(100)}.get
-        portfolio = PaperPortfolio("s", OPENING, (BTC,), mark, 0, wallet=wallet, positions=recorded)
+        portfolio = PaperPortfolio(OPENING, (BTC,), mark, 0, wallet=wallet, positions=recorded)
         self.executor = PaperOrderExecutor(self.exchange, portfolio, recorded)
         settings = DeskSettings(protection=ProtectionSettings(trailing=TrailingStop()))
         self.desk = OrderManager(self.exchange, (BTC,), self.executor.blotter, portfolio.total, settings)

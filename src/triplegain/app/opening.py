@@ -33,8 +33,7 @@ from triplegain.session.runner import MarketEvents
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
-from triplegain.storage.session_store import SessionStore
-from triplegain.storage.stored_session import StoredSession
+from triplegain.storage.session_store import SessionStore, StoredSession
 
 #: A session's name is also the name of a file and a part of URLs.
 _SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

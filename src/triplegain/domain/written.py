@@ -174,16 +174,13 @@ def exact_hours(**bounds: int) -> Kind:
     return exact(**{"le": INTEGER_MAX // HOUR_NS, **bounds}).into(lambda hours: int(hours * HOUR_NS))
 
 
-def boolean() -> Kind:
-    def read(written: Any) -> bool:
-        if isinstance(written, bool):
-            return written
-        word = written.strip().casefold() if isinstance(written, str) else written
-        if word not in _TRUE + _FALSE:
-            raise _refuse("Input should be a valid boolean, unable to interpret input", written)
-        return word in _TRUE
-
-    return Kind(read)
+def _boolean(written: Any) -> bool:
+    if isinstance(written, bool):
+        return written
+    word = written.strip().casefold() if isinstance(written, str) else written
+    if word not in _TRUE + _FALSE:
+        raise _refuse("Input should be a valid boolean, unable to interpret input", written)
+    return word in _TRUE
 
 
 def choice(kind: type[Enum]) -> Kind:
@@ -323,5 +320,5 @@ SECONDS = integer(SECOND_NS, ge=1)
 MINUTES = integer(MINUTE_NS, ge=1)
 HOURS = integer(HOUR_NS, ge=1)
 ANY_HOURS = integer(HOUR_NS, ge=0)
-BOOLEAN = boolean()
+BOOLEAN = Kind(_boolean)
 BALANCES = table(ASSET, AMOUNT.where(_of_atoms))

@@ -27,11 +27,6 @@ BookSeen = tuple[Any, Any, Any, Any, Any, int, int, bool]
 class OrderBook:
     """Integer order book. `time_ns` is the exchange time of the last update, -1 before the first one."""
 
-    __slots__ = (
-        "_known", "_printed_at_ns", "_swept", "levels", "prices", "prints", "taken", "time_ns", "touch_taken",
-        "unsettled",
-    )  # fmt: skip
-
     def __init__(self) -> None:
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         #: Rising prices of both sides: the best bid is last, the best ask first.

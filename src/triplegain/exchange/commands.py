@@ -45,8 +45,6 @@ _COMMAND, _TIMER = 0, 1
 class EventQueue:
     """Commands and timers in the order they are due; at equal times commands first, each in the order they came."""
 
-    __slots__ = ("_heap", "added", "next_due_ns", "touch", "waiting")
-
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int, str]] = []
         self.waiting: dict[str, Due] = {}

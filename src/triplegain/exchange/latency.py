@@ -9,8 +9,6 @@ from triplegain.exchange.settings import ExchangeSettings
 class Latency:
     """Fixed delays plus an optional seeded jitter, drawn in the order of the messages."""
 
-    __slots__ = ("_jitter_ns", "_response_ns", "_seed", "cancel_ns", "draws", "place_ns")
-
     def __init__(self, settings: ExchangeSettings) -> None:
         self.place_ns = settings.place_delay_ns
         self.cancel_ns = settings.cancel_delay_ns

@@ -22,8 +22,6 @@ SELF_TRADE = "self-trade prevention"
 class Matcher:
     """The rules of one instrument's matching, over its book and our resting orders."""
 
-    __slots__ = ("_book", "_engine", "_queue", "_resting")
-
     def __init__(self, book: OrderBook, resting: RestingOrders, engine: Engine, queue: QueueEstimator) -> None:
         self._book = book
         self._resting = resting

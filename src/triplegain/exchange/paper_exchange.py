@@ -80,7 +80,6 @@ class PaperExchange:
         #: Requests that no row can hold, with the words for it: sent again, they are over at once.
         self.unstorable: dict[OrderRequest, str] = {}
         self._arriving_ns = 0
-        self._open: dict[str, int] = {}
         self.next_due_ns = self.agenda.next_due_ns
         self.markets: dict[str, VenueMarket] = {
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
@@ -199,7 +198,6 @@ class PaperExchange:
             return
         order.status = OrderStatus.OPEN
         order.opened_ns = self.now_ns
-        self._open[order.request.symbol] = self._open.get(order.request.symbol, 0) + 1
         self.account.tell_accepted(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
             self._schedule(order.request.expires_at_ns, Expire(order.number))
@@ -214,7 +212,8 @@ class PaperExchange:
             return refusal
         if not within_rate:
             return Refusal(Code.RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
-        if not market.rate.allows_another(self._open.get(symbol, 0)):
+        theirs = (each for each in self.orders.values() if each.request.symbol == symbol)
+        if not market.rate.allows_another(sum(each.status is not OrderStatus.PENDING for each in theirs)):
             return Refusal(Code.ORDERS_LIMIT, f"too many open orders on {symbol}")
         return self.account.reserve(order, market)
 
@@ -273,7 +272,6 @@ class PaperExchange:
         if order.status is OrderStatus.PENDING:
             self.agenda.remove(Place(number))
             self.next_due_ns = self.agenda.next_due_ns
-            self._open[order.request.symbol] = self._open.get(order.request.symbol, 0) + 1
         else:
             self.markets[order.request.symbol].withdraw(order)
         self.finish(order, OrderStatus.ERROR, reason)
@@ -287,7 +285,6 @@ class PaperExchange:
         return self.account.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
-        self._open[order.request.symbol] -= 1
         self._forget(order)
         self._remember(order.client_order_id)
 
@@ -354,7 +351,6 @@ class PaperExchange:
             order = working_order(each, self.markets[symbol].instrument)
             self._keep(order)
             if order.status is not OrderStatus.PENDING:
-                self._open[symbol] = self._open.get(symbol, 0) + 1
                 self.markets[symbol].wait(order)
 
     def _restore_commands(self, stored: dict[str, Due]) -> None:

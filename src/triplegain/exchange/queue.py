@@ -17,8 +17,6 @@ UNKNOWN_AHEAD = 1 << 62
 class QueueEstimator:
     """`ahead_after` says what is left in front; `draws` counts random numbers used (only the probabilistic model)."""
 
-    __slots__ = ("_model", "_seed", "draws")
-
     def __init__(self, model: QueueModel, seed: int) -> None:
         self._model = model
         self._seed = seed

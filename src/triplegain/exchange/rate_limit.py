@@ -47,8 +47,6 @@ def cancel_cost(age_ns: int) -> int:
 class RateCounter:
     """The counter of one pair. A command is refused when the counter, before it, stands at the threshold or above."""
 
-    __slots__ = ("_limits", "at_ns", "value")
-
     def __init__(self, tier: AccountTier) -> None:
         self._limits = LIMITS.get(tier)
         self.value = 0

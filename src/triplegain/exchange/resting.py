@@ -16,8 +16,6 @@ class RestingOrders:
     `prices[side]` are all our prices, rising.
     """
 
-    __slots__ = ("best", "count", "levels", "prices")
-
     def __init__(self) -> None:
         self.levels: tuple[dict[int, list[WorkingOrder]], dict[int, list[WorkingOrder]]] = ({}, {})
         self.prices: tuple[list[int], list[int]] = ([], [])

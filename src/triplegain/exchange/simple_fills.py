@@ -22,8 +22,6 @@ IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
 class SimpleFills:
     """Orders of one instrument that wait for the next trade or candle. Deterministic, in order of order numbers."""
 
-    __slots__ = ("_engine", "_orders", "_settings")
-
     def __init__(self, engine: Engine, settings: ExchangeSettings) -> None:
         self._engine = engine
         self._settings = settings

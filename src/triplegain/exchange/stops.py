@@ -10,8 +10,6 @@ from triplegain.exchange.order import WorkingOrder
 class StopOrders:
     """Stop-loss orders of one instrument: a sell waits for a trade at or below its trigger, a buy at or above."""
 
-    __slots__ = ("_orders", "_triggers", "count")
-
     def __init__(self) -> None:
         self._orders: dict[int, WorkingOrder] = {}
         #: Rising triggers of buys and of sells.

@@ -66,25 +66,6 @@ MarketSeen = tuple[BookSeen, MarketStanding, int]
 class VenueMarket:
     """Takes market events one at a time, in order of receipt."""
 
-    __slots__ = (
-        "_asks",
-        "_bids",
-        "_engine",
-        "_matcher",
-        "book",
-        "depth",
-        "instrument",
-        "last",
-        "last_at_ns",
-        "rate",
-        "received_at_ns",
-        "resting",
-        "simple",
-        "state",
-        "state_reason",
-        "stops",
-    )
-
     def __init__(
         self,
         instrument: Instrument,

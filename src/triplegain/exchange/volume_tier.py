@@ -16,8 +16,6 @@ _WINDOW_BUCKETS = 30 * 24
 class VolumeTier:
     """Rolling volume in atoms of USD. The opening volume counts as traded at the first moment the window sees."""
 
-    __slots__ = ("_buckets", "_opening_usd", "_total", "_touch")
-
     def __init__(self, opening_usd: Decimal) -> None:
         self._opening_usd = opening_usd
         #: Number of the hour -> atoms of USD, oldest first.

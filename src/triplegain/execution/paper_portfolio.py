@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -33,15 +32,6 @@ _ZERO = Decimal(0)
 _MAX_TRADE_HISTORY = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class PaperTrade:
-    """A fill, and what it realised in the quote currency net of its fee; None where a cost is unknown."""
-
-    number: int
-    fill: OrderFilled
-    realised: Decimal | None
-
-
 class PortfolioState(Struct):
     """What is counted; `direct` are wins and losses of trades that were booked directly."""
 
@@ -62,7 +52,6 @@ class PaperPortfolio:
 
     def __init__(
         self,
-        session_id: str,
         initial_balances: Mapping[str, Decimal],
         instruments: Iterable[Instrument],
         mark: Mark,
@@ -73,11 +62,8 @@ class PaperPortfolio:
         max_trade_history: int = _MAX_TRADE_HISTORY,
     ) -> None:
         """`wallet` holds the initial balances, once the session has opened."""
-        self.session_id = session_id
         self.initial_balances = {asset.upper(): amount for asset, amount in initial_balances.items()}
-        self.created_at_ns = created_at_ns
         self.state = PortfolioState(created_at_ns)
-        self.max_trade_history = max_trade_history
         self.cost_book = CostBook()
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._mark = mark
@@ -85,7 +71,7 @@ class PaperPortfolio:
         self.opening = Opening.of(self.initial_balances, next(iter(self._instruments.values())).base)
         self._positions = positions
         #: Oldest first; older ones are in the database.
-        self.trade_history: deque[PaperTrade] = deque(maxlen=max_trade_history)
+        self.trade_history: deque[OrderFilled] = deque(maxlen=max_trade_history)
         self._wallet = wallet
 
     # Balances
@@ -121,8 +107,11 @@ class PaperPortfolio:
                 self.cost_book.open_with(symbol, amount, self._mark(symbol))
         return True
 
-    def on_fill(self, fill: OrderFilled) -> PaperTrade:
-        """Follow a fill that the exchange has booked in the wallet. What the hodl bag buys is no trading."""
+    def on_fill(self, fill: OrderFilled) -> Decimal | None:
+        """Follow a fill that the exchange has booked in the wallet. What the hodl bag buys is no trading.
+
+        What it realised in the quote currency net of its fee; None where a cost is unknown.
+        """
         quote = fill.symbol.partition("/")[2]
         quote_usd = self.usd_price(quote)
         realised = self.cost_book.book(fill.symbol, fill.side, fill.quantity, fill.notional, fill.fee, quote_usd)
@@ -130,9 +119,8 @@ class PaperPortfolio:
         self.state.fees_paid[quote] = EXACT.add(self.state.fees_paid.get(quote, _ZERO), fill.fee)
         self.state.fees_usd = add_known(self.state.fees_usd, in_usd(fill.fee, quote_usd))
         self.state.updated_at_ns = fill.time_ns
-        trade = PaperTrade(self.state.trade_count, fill, realised)
-        self.trade_history.append(trade)
-        return trade
+        self.trade_history.append(fill)
+        return realised
 
     # Results
 

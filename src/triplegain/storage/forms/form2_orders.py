@@ -50,20 +50,10 @@ def ledger_parts(wallet: Mapping[str, Any]) -> PartRows:
 
 
 def exchange_parts(exchange: Mapping[str, Any]) -> PartRows:
-    latency_draws, queue_draws = exchange["draws"]
-    yield (
-        ("exchange.numbers", ""),
-        {
-            "now_ns": exchange["now_ns"],
-            "orders": exchange["order_count"],
-            "commands": len(exchange["agenda"]),
-            "events": exchange["sequence"],
-            "fills": exchange["fill_count"],
-            "answered_ns": exchange["answered_ns"],
-            "latency_draws": latency_draws,
-            "queue_draws": queue_draws,
-        },
-    )
+    times = {name: exchange[name] for name in ("now_ns", "answered_ns")}
+    counted = {"events": exchange["sequence"], "fills": exchange["fill_count"], "commands": len(exchange["agenda"])}
+    draws = named("latency_draws queue_draws", exchange["draws"])
+    yield ("exchange.numbers", ""), {**times, **counted, **draws, "orders": exchange["order_count"]}
     places: dict[int, int] = {}
     fresh: set[int] = set()
     for symbol, market in exchange["markets"].items():
