@@ -80,7 +80,7 @@ class Session:
         lots = self.random.choice((20, 400, 5000))
         bids = tuple((self.price - n, lots) for n in range(3))
         asks = tuple((self.price + 1 + n, lots) for n in range(3))
-        self.exchange.run_before(self.now_ns)
+        self.exchange.run_through(self.now_ns - 1)
         self.exchange.on_event(BookUpdate("BTC/USDT", self.now_ns, self.now_ns, bids, asks, snapshot=True))
         side = self.random.choice((Side.BUY, Side.SELL))
         trade = self.price + (side is Side.BUY)

@@ -67,14 +67,20 @@ class Parts:
         read: Callable[[str], T | None],
         restore: Callable[[dict[str, T]], None],
         keys: Callable[[], Iterable[str]],
+        *,
+        watched: bool = False,
     ) -> Touch:
         """A part with a value per key, of a type or union that msgspec can decode.
 
         `read` gives the value of a key now, None once it is gone; `restore` takes all; `keys` says which there are.
 
-        Returns what must be called with a key whenever its value may have changed.
+        Returns what must be called with a key whenever its value may have changed; `watched` ones are looked at anyway.
         """
-        return self._add(name, kind, read, restore, keys, watched=False).setdefault
+        if name in self._parts:
+            raise ValueError(f"there are two parts called {name}")
+        changed: dict[str, None] = {}
+        self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, keys, changed, watched)
+        return changed.setdefault
 
     def table(
         self,
@@ -94,7 +100,7 @@ class Parts:
 
     def single(self, name: str, kind: Any, read: Callable[[], T], restore: Callable[[T], None]) -> None:
         """A part of one small value that is looked at in every commit, and stored where it is another than before."""
-        self._add(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), lambda: (WHOLE,), watched=True)
+        self.keyed(name, kind, lambda _: read(), lambda values: restore(values[WHOLE]), lambda: (WHOLE,), watched=True)
 
     def held(self, name: str, kind: Any, owner: Any, attribute: str = "state") -> None:
         """Such a part that is an attribute of its owner."""
@@ -103,22 +109,6 @@ class Parts:
     def retire(self, *names: str) -> None:
         """Parts that this session does not have although another may have left them: the next commit deletes them."""
         self._retired.update((name, []) for name in names)
-
-    def _add(
-        self,
-        name: str,
-        kind: Any,
-        read: Callable[[str], Any],
-        restore: Callable[[dict[str, Any]], None],
-        keys: Callable[[], Iterable[str]],
-        *,
-        watched: bool,
-    ) -> dict[str, None]:
-        if name in self._parts:
-            raise ValueError(f"there are two parts called {name}")
-        changed: dict[str, None] = {}
-        self._parts[name] = _Part(msgspec.json.Decoder(kind), read, restore, keys, changed, watched)
-        return changed
 
     @property
     def rows(self) -> Mapping[tuple[str, str], bytes]:

@@ -60,13 +60,9 @@ class OrderBook:
             self.prices[side].extend(prices[side])
             self.prints[side].update((price, list(waiting)) for price, waiting in prints[side].items())
 
-    def best_bid(self) -> int | None:
-        prices = self.prices[BID]
-        return prices[-1] if prices else None
-
-    def best_ask(self) -> int | None:
-        prices = self.prices[ASK]
-        return prices[0] if prices else None
+    def best(self, side: int) -> int | None:
+        prices = self.prices[side]
+        return prices[0 if side else -1] if prices else None
 
     def best_first(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """Displayed bids from high to low and asks from low to high."""

@@ -19,10 +19,6 @@ class Engine(Protocol):
     #: Takes the symbol of a market whose last trade, condition or rate counter may have changed.
     touch_market: Touch
 
-    def run_before(self, time_ns: int) -> None:
-        """Commands and timers due strictly before `time_ns`."""
-        ...
-
     def run_through(self, time_ns: int) -> None:
         """Commands and timers due up to and including `time_ns`."""
         ...

@@ -153,7 +153,7 @@ class Matcher:
         Bounded by what is displayed and not yet taken; the quote is remembered as taken.
         """
         opposite = 1 - side
-        best = self._book.best_ask() if opposite else self._book.best_bid()
+        best = self._book.best(opposite)
         if best is None:
             return
         for order in self._resting.in_priority(side):

@@ -97,12 +97,6 @@ class PaperExchange:
         else:
             market.on_event(event)
 
-    def run_before(self, time_ns: int) -> None:
-        """Let time pass to just before `time_ns`."""
-        while self.agenda.next_due_ns < time_ns:
-            self._run_next()
-        self.next_due_ns = self.agenda.next_due_ns
-
     def run_through(self, time_ns: int) -> None:
         """Let time pass up to and including `time_ns`."""
         while self.agenda.next_due_ns <= time_ns:

@@ -20,7 +20,6 @@ class RestingOrders:
         self.levels: tuple[dict[int, list[WorkingOrder]], dict[int, list[WorkingOrder]]] = ({}, {})
         self.prices: tuple[list[int], list[int]] = ([], [])
         self.best: list[int] = list(_NONE)
-        self.count = 0
 
     def add(self, order: WorkingOrder) -> None:
         side, price = order.side, order.price
@@ -31,7 +30,6 @@ class RestingOrders:
             self.best[side] = self.prices[side][0 if side else -1]
         else:
             level.append(order)
-        self.count += 1
 
     def remove(self, order: WorkingOrder) -> bool:
         """False if the order does not rest here."""
@@ -40,7 +38,6 @@ class RestingOrders:
         if level is None or order not in level:
             return False
         level.remove(order)
-        self.count -= 1
         if not level:
             del self.levels[side][price]
             prices = self.prices[side]

@@ -14,19 +14,16 @@ class StopOrders:
         self._orders: dict[int, WorkingOrder] = {}
         #: Rising triggers of buys and of sells.
         self._triggers: tuple[list[int], list[int]] = ([], [])
-        self.count = 0
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
         insort(self._triggers[order.side], order.price)
-        self.count += 1
 
     def remove(self, order: WorkingOrder) -> bool:
         if self._orders.pop(order.number, None) is None:
             return False
         triggers = self._triggers[order.side]
         del triggers[bisect_left(triggers, order.price)]
-        self.count -= 1
         return True
 
     def reached(self, last: int) -> list[WorkingOrder]:

@@ -107,7 +107,7 @@ class VenueMarket:
         if time_ns < engine.now_ns:
             time_ns = engine.now_ns
         if engine.next_due_ns < time_ns:
-            engine.run_before(time_ns)
+            engine.run_through(time_ns - 1)
         engine.now_ns = time_ns
         self.received_at_ns = event.received_at_ns
         match event:
@@ -142,7 +142,7 @@ class VenueMarket:
             book.time_ns = time_ns
         bids, asks = book.prices
         if not bids or not asks:
-            if self.resting.count:
+            if any(self.resting.prices):
                 self._match_quotes(time_ns)
             return
         bid, ask = bids[-1], asks[0]
@@ -223,8 +223,7 @@ class VenueMarket:
                 self._matcher.trade(side, price, lots, time_ns, late)
         elif self.state is FeedState.SYNCED:
             self.simple.on_trade(time_ns, price, lots)
-        if self.stops.count:
-            self._trigger_stops(time_ns)
+        self._trigger_stops(time_ns)
 
     def _apply_candle(self, event: CandleClosed, time_ns: int) -> None:
         candle = event.candle

@@ -97,16 +97,11 @@ class ModelLedger:
         limits = self._limits
         if not wanted:
             return None
-        if EXACT.add(today, wanted) > limits.per_day_usd:
-            return OverBudget(
-                f"the models' budget of {limits.per_day_usd:.2f} USD a day has no room until 00:00 UTC: "
-                f"{today:.4f} spent or set aside, {wanted:.4f} needed"
-            )
-        if EXACT.add(on_round, wanted) > limits.per_decision_usd:
-            return OverBudget(
-                f"the models' budget of {limits.per_decision_usd:.2f} USD a decision has no room: "
-                f"{on_round:.4f} spent or set aside, {wanted:.4f} needed"
-            )
+        day = today, limits.per_day_usd, "a day has no room until 00:00 UTC"
+        for spent, limit, words in (day, (on_round, limits.per_decision_usd, "a decision has no room")):
+            if EXACT.add(spent, wanted) > limit:
+                needs = f"{spent:.4f} spent or set aside, {wanted:.4f} needed"
+                return OverBudget(f"the models' budget of {limit:.2f} USD {words}: {needs}")
         return None
 
     def _note(self, day: date, spent: Decimal) -> None:

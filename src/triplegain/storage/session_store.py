@@ -43,6 +43,12 @@ SELECT s.*, t.recorded_at AS updated_at, t.market_time_ns, t.state, t.feed_posit
 FROM paper_sessions s JOIN paper_session_state t USING (session_id)
 LEFT JOIN paper_session_parts p ON p.session_id = s.session_id AND p.part = '{STANDING}'
 """
+_INSERT = """
+WITH new AS (
+    INSERT INTO paper_sessions VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING session_id)
+INSERT INTO paper_session_state (session_id, market_time_ns, recorded_at)
+SELECT session_id, $9, $10 FROM new RETURNING true
+"""
 _COMMIT = "SELECT paper_commit($1, $2, $3)"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
@@ -313,7 +319,7 @@ async def _create(connection: AnyConnection, session: SessionRecord) -> SessionR
 async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
     """False if a session of this id exists."""
     inserted = await connection.fetchval(
-        "INSERT INTO paper_sessions VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING true",
+        _INSERT,
         session.session_id,
         session.status,
         session.feed,
@@ -322,14 +328,9 @@ async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
         session.settings,
         to_datetime(session.created_at_ns),
         None if session.ended_at_ns is None else to_datetime(session.ended_at_ns),
+        session.market_time_ns,
+        to_datetime(session.updated_at_ns),
     )
-    if inserted:
-        await connection.execute(
-            "INSERT INTO paper_session_state (session_id, market_time_ns, recorded_at) VALUES ($1, $2, $3)",
-            session.session_id,
-            session.market_time_ns,
-            to_datetime(session.updated_at_ns),
-        )
     return bool(inserted)
 
 
