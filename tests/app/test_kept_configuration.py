@@ -13,7 +13,7 @@ from tests.session.stored_parts import rows_of
 
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
-from triplegain.config import Config, config_as_dict, load_config
+from triplegain.config import Config, ConfigurationError, config_as_dict, load_config
 from triplegain.config.kept import changes, kept_config
 from triplegain.domain.clock import SystemClock
 from triplegain.storage.database import Database
@@ -112,6 +112,13 @@ def _same_where_stored(stored: Any, now: Any) -> bool:
     if isinstance(stored, dict):
         return all(name in now and _same_where_stored(value, now[name]) for name, value in stored.items())
     return bool(stored == now)
+
+
+def test_a_configuration_that_is_not_stored_is_named() -> None:
+    damaged: tuple[object, ...] = (None, [], "x")
+    for stored in damaged:
+        with pytest.raises(ConfigurationError, match="is not stored: start a new one with --reset"):
+            kept_config(Config(), stored)
 
 
 def test_a_configuration_stored_by_an_earlier_version_is_kept_as_it_was() -> None:

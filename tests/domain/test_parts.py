@@ -66,6 +66,12 @@ def test_rows_of_a_part_that_nobody_has_are_refused() -> None:
         Room().parts.restore({("horoscope", ""): b"1"})
 
 
+@pytest.mark.parametrize("state", [b'{"ahead": 5}', b"[1", b"null", b'{"ahead": "x", "price": "1"}'])
+def test_a_row_that_is_no_value_of_its_part_is_named(state: bytes) -> None:
+    with pytest.raises(InvalidValueError, match=r"the stored part place 1 of the session is damaged \(.*--reset"):
+        Room().parts.restore({("place", "1"): state})
+
+
 def test_a_name_is_given_once() -> None:
     room = Room()
     with pytest.raises(ValueError, match="count"):

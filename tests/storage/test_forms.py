@@ -94,6 +94,17 @@ async def test_where_there_is_no_way_nothing_is_changed(
     assert await database.rows("looking", query) == before
 
 
+async def test_a_session_of_which_nobody_can_say_the_form_can_be_ended(
+    database: Database, clock: ManualClock, left: ScriptedSession
+) -> None:
+    await database.rows("damaging it", "UPDATE paper_session_state SET state = '[1, 2]'")
+    store = SessionStore(database, clock, WAY)
+    with pytest.raises(SessionFormError, match="another version"):
+        await store.resume("a")
+    assert (await store.resume("a", to_end=True)).session.session_id == "a"
+    await store.close()
+
+
 def test_a_converter_knows_no_type_of_today() -> None:
     folder = forms.__path__[0]
     for path in sorted(p for p in Path(folder).glob("*.py") if p.stem != "__init__"):

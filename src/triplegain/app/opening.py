@@ -177,7 +177,7 @@ class SessionOpening:
 
     def _kept(self, record: SessionRecord) -> Config:
         """The session's own configuration, on this host."""
-        return kept_config(self._config, record.settings["config"])[0]
+        return kept_config(self._config, record.settings.get("config"))[0]
 
     async def _configured(self, stored: StoredSession) -> StoredSession:
         """Names what the files say otherwise than the session, and takes it with `--apply-config`.
@@ -185,7 +185,7 @@ class SessionOpening:
         What was kept and is beyond the bounds of today is taken in any case, with an alert of the session.
         """
         record = stored.session
-        kept, beyond = kept_config(self._config, record.settings["config"])
+        kept, beyond = kept_config(self._config, record.settings.get("config"))
         found, applied = changes(kept, self._config), self._options.apply_config
         taken = [*beyond, *(found if applied else ())]
         if taken:

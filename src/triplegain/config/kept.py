@@ -65,12 +65,14 @@ def changes(kept: Config, current: Config) -> list[ChangedKey]:
     ]
 
 
-def kept_config(current: Config, stored: Mapping[str, Any]) -> tuple[Config, list[ChangedKey]]:
+def kept_config(current: Config, stored: object) -> tuple[Config, list[ChangedKey]]:
     """What the session keeps, as `config_as_dict` has stored it, on this host. Raises ConfigurationError.
 
     A key that was not there when it was stored has its default; one that is no more is left out. A number beyond the
     bounds of today is the nearest within them, and a change.
     """
+    if not isinstance(stored, Mapping):
+        raise ConfigurationError("the configuration of the session is not stored: start a new one with --reset")
     files: dict[str, Any] = {}
     beyond: dict[Path, Any] = {}
     for path, (key, _) in KEYS.items():

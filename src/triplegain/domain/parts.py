@@ -144,7 +144,10 @@ class Parts:
             left.clear()
 
     def restore(self, rows: Mapping[tuple[str, str], bytes]) -> None:
-        """Put everything back. A part without rows is left as it is. Raises InvalidValueError for rows of no part."""
+        """Put everything back. A part without rows is left as it is.
+
+        Raises InvalidValueError for rows of no part, and for those that do not say what their part says.
+        """
         self._stored.clear()
         values: dict[str, dict[str, Any]] = {name: {} for name in self._parts}
         for (name, key), state in rows.items():
@@ -153,7 +156,13 @@ class Parts:
                 continue
             if name not in values:
                 raise InvalidValueError(f"the stored session has a part {name!r} that nobody here knows")
-            value = values[name][key] = self._parts[name].decoder.decode(state)
+            try:
+                value = values[name][key] = self._parts[name].decoder.decode(state)
+            except ValueError as error:
+                words = (
+                    f"the stored part {name} {key} of the session is damaged ({error}): start a new one with --reset"
+                )
+                raise InvalidValueError(words) from error
             # As this program writes it: a database may have put its keys in another order.
             self._stored[name, key] = encode(value)
         for name, part in self._parts.items():

@@ -373,8 +373,9 @@ def _refused(error: BaseException, doing: str, batch: CommitBatch) -> StorageErr
 
 
 def _form(row: Any) -> int:
-    """0: nothing was ever stored of it. The first form did not say so."""
-    return int(row["state"].get("form", 1 if row["state"] else 0))
+    """0: nothing was ever stored of it. The first form did not say so; what is damaged is as good as that."""
+    state = row["state"]
+    return int(state.get("form", 1 if state else 0)) if isinstance(state, dict) else 1
 
 
 async def _parts(connection: AnyConnection, session_id: str) -> dict[tuple[str, str], bytes]:
