@@ -180,7 +180,7 @@ class Scene:
     def wait(self, seconds: int = 30) -> None:
         """Time passes; every timer in between is kept."""
         until = self.now_ns + seconds * SECOND_NS
-        while (due := self.bag.next_due_ns()) is not None and due <= until:
+        while (due := self.bag.due_ns) is not None and due <= until:
             self.now_ns = max(due, self.now_ns)
             self.bag.on_timer(self.now_ns)
             self.settle()

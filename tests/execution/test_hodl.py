@@ -152,14 +152,14 @@ def test_what_is_due_and_cannot_be_done_is_due_again_later_and_never_now(scene: 
     scene.reject("tg-hodl-1")
     scene.prices["BTC/USDT"] = None
     for _ in range(3):
-        due_ns = scene.bag.next_due_ns()
+        due_ns = scene.bag.due_ns
         assert due_ns is not None and due_ns > scene.now_ns
         scene.now_ns = due_ns
         scene.bag.on_timer(scene.now_ns)
     scene.prices["BTC/USDT"] = Decimal(100)
     scene.blocked = "trading is paused"
     scene.bag.on_timer(scene.now_ns)
-    due_ns = scene.bag.next_due_ns()
+    due_ns = scene.bag.due_ns
     assert due_ns is not None and due_ns > scene.now_ns
     scene.blocked = ""
     scene.drain_sent()

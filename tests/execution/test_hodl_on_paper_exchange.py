@@ -61,7 +61,7 @@ class HodlSession(Session):
     def step(self) -> None:
         self.price += self.random.choice((0, 1, 4))
         super().step()
-        due = self.bag.next_due_ns()
+        due = self.bag.due_ns
         if due is not None and due <= self.now_ns:
             self.bag.on_timer(self.now_ns)
             self.check()

@@ -48,7 +48,7 @@ def test_what_is_set_aside_on_a_timer_is_put_down_with_its_transfer(session: Tra
     session.post_trade.settle(now_ns)
     assert not transfers(session.take_batch(0, 0))
     session.halted = ""
-    due_ns = bag.next_due_ns()
+    due_ns = bag.due_ns
     assert due_ns is not None
     session.advance_to(due_ns)
     batch = session.take_batch(0, 0)

@@ -23,7 +23,7 @@ from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, 
 from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code
 from triplegain.session.commands import SessionCommands
-from triplegain.session.runner import Ending, SessionRunner
+from triplegain.session.runner import Built, Ending, SessionRunner
 from triplegain.session.trading_session import TradingSession
 
 #: The order at fault in a batch, 0 where the store names none, None where nothing is wrong with it.
@@ -63,13 +63,6 @@ class Store:
     def money(self) -> list[Any]:
         kinds = "events", "fills", "entries"
         return [row for kind in kinds for batch in self.batches for row in getattr(batch, kind)]
-
-
-@dataclass
-class Built:
-    session: TradingSession
-    events: Any
-    position: int
 
 
 def order(name: str, price: str | None = None, quantity: str = "0.01") -> OrderRequest:

@@ -18,7 +18,7 @@ PositionName = Annotated[str, Path(pattern=NAME)]
 
 
 async def list_positions(visit: CurrentVisit, query: Annotated[PositionPage, Query()]) -> PositionPages:
-    view = visit.view()
+    view = visit.control.view()
     shown, following = await query.rows(visit.reader.positions, view.session_id)
     gains = view.unrealised or {}
     items = [Position.of(each, mode=view.mode, unrealised=gains.get(each.position_id)) for each in shown]

@@ -30,7 +30,7 @@ async def show_mode(visit: CurrentVisit) -> Mode:
 
 
 async def show_portfolio(visit: CurrentVisit) -> Portfolio:
-    view = visit.view()
+    view = visit.control.view()
     return portfolio(view, await visit.reader.halts(view.session_id))
 
 
@@ -74,7 +74,7 @@ async def ready(visit: CurrentVisit) -> Health:
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:
-    return Coordinator.of(visit.view(), visit.control.see(AgentsView), visit.control.see(CoordinatorView))
+    return Coordinator.of(visit.control.view(), visit.control.see(AgentsView), visit.control.see(CoordinatorView))
 
 
 async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> EmergencyBegun:

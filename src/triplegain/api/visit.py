@@ -16,7 +16,7 @@ from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
-from triplegain.domain.views import Moment, SessionView
+from triplegain.domain.views import Moment
 from triplegain.storage.session_reader import SessionReader
 
 #: Commands that outlived the request that brought them.
@@ -45,9 +45,6 @@ class Visit:
 
     def moment(self) -> Moment:
         return self.control.moment()
-
-    def view(self) -> SessionView:
-        return self.control.view()
 
     def audit(self, kind: str, details: Mapping[str, Any] | None = None) -> SecurityEvent:
         """The event that is stored together with the act."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from triplegain.app.opened_feed import OpenedFeed
 from triplegain.app.session_recording import recorder_for_session
 from triplegain.config import Config
 from triplegain.domain.clock import Clock, SteadyClock
@@ -58,8 +59,8 @@ class LineTap:
             self.take(line)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedLive:
+@dataclass(frozen=True)
+class OpenedLive(OpenedFeed):
     """Kraken's market, its lines kept by `tap` where they are recorded."""
 
     source: KrakenFeed

@@ -30,9 +30,7 @@ def snapshot_of_feed(config: Config, feed: Feed, symbol: str, at: str | None) ->
     instrument = instruments.get(symbol.strip().upper())
     if instrument is None:
         raise InvalidValueError(f"{feed.name} has {', '.join(instruments)}, not {symbol}")
-    market = ObservedMarket(config, feed, instrument)
-    market.watch(moment_ns(at, feed))
-    found = market.snapshot()
+    found = _observed(config, feed, instrument, moment_ns(at, feed))
     if isinstance(found, NoSnapshot):
         raise NoSnapshotError(f"no snapshot of {symbol} at {iso(found.time_ns)}: {found.reason}")
     return found
@@ -55,34 +53,24 @@ def moment_ns(at: str | None, feed: Feed) -> int | None:
     return csv_time_ns(text)
 
 
-class ObservedMarket:
-    """The market as a session would see it that trades nothing on it."""
-
-    def __init__(self, config: Config, feed: Feed, instrument: Instrument) -> None:
-        self._feed = feed
-        self._symbol = instrument.symbol
-        self._view = MarketView(feed.instruments, config.snapshot, config.indicators, feed.synthetic)
-        depth = {one: feed.depth[one.symbol] for one in feed.instruments}
-        self._exchange = PaperExchange("observed", depth, Wallet(), config.exchange)
-        chain = PaperPriceSource(
-            feed.source, feed.depth, feed.candle_length_ns, lone_price_ns=config.paper.quote_stale_ns
-        )
-        self._prices = SessionPrices(self._exchange, feed.source, feed.depth, chain)
-
-    def watch(self, until_ns: int | None) -> None:
-        """Take the feed's events up to that time, it included; all of them if None."""
-        for event in self._feed.events():
-            if until_ns is not None and event.exchange_time_ns > until_ns:
-                # The recording goes on, so nothing more happened until then.
-                self._view.on_event(Heartbeat(until_ns, until_ns))
-                break
-            self._view.on_event(event)
-            self._prices.observe(event)
-            self._exchange.on_event(event)
-        if until_ns is not None:
-            self._exchange.run_through(until_ns)
-
-    def snapshot(self) -> Snapshot | NoSnapshot:
-        market = self._exchange.markets[self._symbol]
-        levels = market.book.best_first() if market.depth is MarketDepth.BOOK else None
-        return self._view.snapshot(self._symbol, self._exchange.now_ns, self._prices.quote(self._symbol), levels)
+def _observed(config: Config, feed: Feed, instrument: Instrument, until_ns: int | None) -> Snapshot | NoSnapshot:
+    """The market as a session would see it that trades nothing on it, after the feed's events up to that time, it
+    included; all of them if None."""
+    view = MarketView(feed.instruments, config.snapshot, config.indicators, feed.synthetic)
+    depth = {one: feed.depth[one.symbol] for one in feed.instruments}
+    exchange = PaperExchange("observed", depth, Wallet(), config.exchange)
+    chain = PaperPriceSource(feed.source, feed.depth, feed.candle_length_ns, lone_price_ns=config.paper.quote_stale_ns)
+    prices = SessionPrices(exchange, feed.source, feed.depth, chain)
+    for event in feed.events():
+        if until_ns is not None and event.exchange_time_ns > until_ns:
+            # The recording goes on, so nothing more happened until then.
+            view.on_event(Heartbeat(until_ns, until_ns))
+            break
+        view.on_event(event)
+        prices.observe(event)
+        exchange.on_event(event)
+    if until_ns is not None:
+        exchange.run_through(until_ns)
+    market = exchange.markets[instrument.symbol]
+    levels = market.book.best_first() if market.depth is MarketDepth.BOOK else None
+    return view.snapshot(instrument.symbol, exchange.now_ns, prices.quote(instrument.symbol), levels)

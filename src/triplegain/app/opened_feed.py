@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from triplegain.config import Config
 from triplegain.domain.clock import Clock
@@ -17,11 +16,11 @@ LIVE = "live"
 HISTORY = "history:"
 
 
-class OpenedFeed(Protocol):
+@dataclass(frozen=True)
+class OpenedFeed:
     """What a session needs of a feed, whatever stands behind it."""
 
-    @property
-    def source(self) -> MarketSource: ...
+    source: MarketSource
 
     def events(
         self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
@@ -30,22 +29,22 @@ class OpenedFeed(Protocol):
 
         A live feed also tells candles of these lengths from before, the first ones first.
         """
-        ...
+        raise NotImplementedError
 
     def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None:
         """Record a live session where that is wanted."""
-        ...
 
     def notes(self) -> str:
         """How a live connection is doing, in a few words; empty for other feeds."""
-        ...
+        return ""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Nothing but a live connection has something to close."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedRecord:
-    """A market that is known already, or made up: nothing to record and nothing to close."""
+@dataclass(frozen=True)
+class OpenedRecord(OpenedFeed):
+    """A market that is known already, or made up."""
 
     source: Feed
 
@@ -53,13 +52,6 @@ class OpenedRecord:
         self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()
     ) -> MarketEvents:
         return self.source.events()
-
-    def record(self, config: Config, home: Path, session_id: str, clock: Clock, wanted: bool) -> None: ...
-
-    def notes(self) -> str:
-        return ""
-
-    async def aclose(self) -> None: ...
 
 
 async def open_session_feed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candles.timeframe import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
 from triplegain.session.baseline_trader import TRADER_PARTS
-from triplegain.session.runner import MarketEvents
+from triplegain.session.runner import Built, MarketEvents
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
@@ -81,49 +81,38 @@ def check_words(options: PaperOptions) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedSession:
-    """A session ready to run: `events` goes on after the first `position` messages of the session's life."""
+class OpenedSession(Built):
+    """A session ready to run, and where its messages come from."""
 
     record: SessionRecord
-    session: TradingSession
     opened_feed: OpenedFeed
-    events: MarketEvents
-    position: int
 
     @property
     def feed(self) -> MarketSource:
         return self.opened_feed.source
 
 
+@dataclass(eq=False, repr=False)
 class SessionOpening:
     """Decides between new and stored, and builds the session either way. Holds its lock in the store.
 
-    `tell` is given what the user should know about the choice, a sentence each.
+    `_tell` is given what the user should know about the choice, a sentence each.
     """
 
-    def __init__(
-        self,
-        options: PaperOptions,
-        config: Config,
-        home: Path,
-        database: Database,
-        store: SessionStore,
-        clock: Clock,
-        tell: Callable[[str], None],
-        models: SessionModels,
-    ) -> None:
-        self._options = options
-        self._models = models
-        self._config = config
-        self._home = home
-        self._database = database
-        self._store = store
-        self._clock = clock
-        self._tell = tell
-        self._spec = options.feed
-        self._feed: OpenedFeed | None = None
-        #: What the session kept and cannot be any more.
-        self._beyond: tuple[str, ...] = ()
+    _options: PaperOptions
+    _config: Config
+    _home: Path
+    _database: Database
+    _store: SessionStore
+    _clock: Clock
+    _tell: Callable[[str], None]
+    _models: SessionModels
+    _feed: OpenedFeed | None = field(default=None, init=False)
+    #: What the session kept and cannot be any more.
+    _beyond: tuple[str, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        self._spec = self._options.feed
 
     @property
     def seed(self) -> int:
@@ -257,7 +246,7 @@ class SessionOpening:
 
     def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
         session = self._build(record, opened.source)
-        return OpenedSession(record, session, opened, self._events(record, opened), 0)
+        return OpenedSession(session, self._events(record, opened), 0, record, opened)
 
     def _events(
         self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None
@@ -321,7 +310,7 @@ class SessionOpening:
         _fast_forward(session, events, stored)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
-        return OpenedSession(record, session, opened, events, stored.feed_position)
+        return OpenedSession(session, events, stored.feed_position, record, opened)
 
     def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
         """The market went on without us: its trades since our last look come first, then a new book."""
@@ -333,7 +322,7 @@ class SessionOpening:
             session.begin_away()
             since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.exchange.markets.items()}
         events = self._events(record, opened, since_ns)
-        return OpenedSession(record, session, opened, events, stored.feed_position)
+        return OpenedSession(session, events, stored.feed_position, record, opened)
 
     async def _reset(self, record: SessionRecord) -> OpenedSession:
         """`--reset`: the successor gets what the command line and the configuration say now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from triplegain.app.models import build_models
@@ -49,31 +49,26 @@ class ModelChoice:
     hurried: bool = False
 
 
+@dataclass(eq=False, repr=False)
 class SessionModels:
     """Opened once for a run; sessions that follow each other in it share the models. `aclose` in the same loop."""
 
-    def __init__(
-        self,
-        choice: ModelChoice,
-        config: Config,
-        environ: Mapping[str, str],
-        home: Path,
-        database: Database,
-        clock: Clock,
-        tell: Callable[[str], None],
-    ) -> None:
-        #: Who plays which part, and who is asked; nobody before `open`.
-        self.assigned = ModelAssignment()
-        self.port: ModelPort | None = None
-        self.banner: tuple[str, ...] = ()
-        self._ledger = ModelLedger(database, config.budget)
-        self._choice = choice
-        self._environ = environ
-        self._home = home
-        self._clock = clock
-        self._tell = tell
-        self._stack = AsyncExitStack()
-        self._is_open = False
+    _choice: ModelChoice
+    _config: Config
+    _environ: Mapping[str, str]
+    _home: Path
+    _database: Database
+    _clock: Clock
+    _tell: Callable[[str], None]
+    #: Who plays which part, and who is asked; nobody before `open`.
+    assigned: ModelAssignment = field(default_factory=ModelAssignment, init=False)
+    port: ModelPort | None = field(default=None, init=False)
+    banner: tuple[str, ...] = field(default=(), init=False)
+    _is_open: bool = field(default=False, init=False)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+
+    def __post_init__(self) -> None:
+        self._ledger = ModelLedger(self._database, self._config.budget)
 
     @property
     def warning(self) -> str:

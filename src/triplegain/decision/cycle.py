@@ -123,18 +123,18 @@ class CycleContext:
 def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     """What comes of one answer. Abstain and hold change nothing; exits are decided even while paused."""
     if isinstance(answer, Abstain):
-        return _outcome(situation, "abstain", Decimal(0), Outcome.ABSTAINED, (answer.reason,))
+        return _outcome(situation, ("abstain", Decimal(0)), Outcome.ABSTAINED, (answer.reason,))
     if isinstance(answer, TargetWeights):
         return _divide(answer, situation, judge)
     match answer.action:
         case Action.HOLD:
-            return _said(answer, situation, Outcome.HELD, (answer.reasoning,))
+            return _outcome(situation, answer, Outcome.HELD, (answer.reasoning,))
         case Action.BUY:
             return _open(answer, situation, judge)
         case Action.SELL | Action.CLOSE_LONG:
             return _close(answer, situation, judge)
         case Action.CLOSE_SHORT:
-            return _said(answer, situation, Outcome.REFUSED, ("no short to close; spot has no shorts",))
+            return _outcome(situation, answer, Outcome.REFUSED, ("no short to close; spot has no shorts",))
         case _:
             assert_never(answer.action)
 
@@ -155,7 +155,7 @@ def entry_levels(answer: AgentAnswer, market: MarketFigures) -> tuple[Decimal | 
 
 def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     if situation.paused:
-        return _said(answer, situation, Outcome.REFUSED, ("trading is paused: no new positions",))
+        return _outcome(situation, answer, Outcome.REFUSED, ("trading is paused: no new positions",))
     entry, stop, target = entry_levels(answer, situation.market)
     proposal = TradeProposal(
         symbol=situation.symbol,
@@ -172,8 +172,8 @@ def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOu
     if isinstance(verdict, RiskApproved) and answer.size_fraction is not None:
         verdict = _as_wished(verdict, answer.size_fraction, situation, judge)
     if isinstance(verdict, RiskRefused):
-        return _said(answer, situation, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
-    return _said(answer, situation, Outcome.SENT, (answer.reasoning,), approved_details(verdict), OpenTrade(verdict))
+        return _outcome(situation, answer, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+    return _outcome(situation, answer, Outcome.SENT, (answer.reasoning,), approved_details(verdict), OpenTrade(verdict))
 
 
 def _as_wished(approved: RiskApproved, fraction: Decimal, situation: CycleContext, judge: Judge) -> RiskVerdict:
@@ -195,7 +195,7 @@ def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> Cyc
     word = Intent.REBALANCE.value
 
     def without(outcome: Outcome, *reasons: str) -> CycleOutcome:
-        return _outcome(situation, word, Decimal(0), outcome, reasons)
+        return _outcome(situation, (word, Decimal(0)), outcome, reasons)
 
     if situation.paused:
         return without(Outcome.REFUSED, "trading is paused: nothing is divided anew")
@@ -214,15 +214,15 @@ def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> Cyc
     proposal = TradeProposal(situation.symbol, side, Intent.REBALANCE, Market(), quantity=quantity, entry=price)
     verdict = judge(proposal, replace(portfolio, position_quantity=situation.free_base), market)
     if isinstance(verdict, RiskRefused):
-        return _outcome(situation, word, Decimal(1), Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+        return _outcome(situation, (word, Decimal(1)), Outcome.REFUSED, verdict.reasons, refused_details(verdict))
     details = approved_details(verdict)
-    return _outcome(situation, word, Decimal(1), Outcome.SENT, (answer.reason,), details, Allocate(verdict))
+    return _outcome(situation, (word, Decimal(1)), Outcome.SENT, (answer.reason,), details, Allocate(verdict))
 
 
 def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
     staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
     if not staying:
-        return _said(answer, situation, Outcome.REFUSED, (_why_nothing_closes(situation),))
+        return _outcome(situation, answer, Outcome.REFUSED, (_why_nothing_closes(situation),))
     # An entry that has not filled yet holds no coins: taking it off is a cancel, and risk has nothing to say to it.
     held = sum((position.quantity for position in staying), Decimal(0))
     if held > 0:
@@ -230,10 +230,10 @@ def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleO
         portfolio = replace(situation.portfolio, position_quantity=held)
         verdict = judge(proposal, portfolio, situation.market)
         if isinstance(verdict, RiskRefused):
-            return _said(answer, situation, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
+            return _outcome(situation, answer, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
     ids = tuple(position.position_id for position in staying)
     action = ClosePositions(ids, CloseReason.SIGNAL)
-    return _said(answer, situation, Outcome.SENT, (answer.reasoning,), {"closes": list(ids)}, action)
+    return _outcome(situation, answer, Outcome.SENT, (answer.reasoning,), {"closes": list(ids)}, action)
 
 
 def _why_nothing_closes(situation: CycleContext) -> str:
@@ -259,11 +259,6 @@ def refused_details(*verdicts: RiskRefused) -> Mapping[str, Any]:
     return {"rules": [rule.value for each in verdicts for rule in each.rules], "clamps": _clamps(*verdicts)}
 
 
-def is_refused_by_risk(decision: DecisionRecord) -> bool:
-    """Not where it was never put to risk, or where the order manager did not take it."""
-    return decision.outcome is Outcome.REFUSED and "rules" in decision.details
-
-
 def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
     """Rounded down for the reader: sizes on the way are quotients of any length, what is sent is on the lot."""
     return [
@@ -273,26 +268,16 @@ def _clamps(*verdicts: RiskVerdict) -> list[dict[str, str]]:
     ]
 
 
-def _said(
-    answer: AgentAnswer,
-    situation: CycleContext,
-    outcome: Outcome,
-    reasons: tuple[str, ...],
-    details: Mapping[str, Any] = FrozenMapping({}),
-    action: CycleAction = None,
-) -> CycleOutcome:
-    return _outcome(situation, answer.action.value, answer.confidence, outcome, reasons, details, action)
-
-
 def _outcome(
     situation: CycleContext,
-    word: str,
-    confidence: Decimal,
+    answer: AgentAnswer | tuple[str, Decimal],
     outcome: Outcome,
     reasons: tuple[str, ...],
     details: Mapping[str, Any] = FrozenMapping({}),
     action: CycleAction = None,
 ) -> CycleOutcome:
+    """Of an answer, or of a word and its confidence."""
+    word, confidence = answer if isinstance(answer, tuple) else (answer.action.value, answer.confidence)
     decision = DecisionRecord(
         number=situation.number,
         time_ns=situation.time_ns,
@@ -399,7 +384,8 @@ class DecisionExecutor:
         state = self.state
         noted = structs.replace(decision, number=self.next_number, details={**decision.details, **details})
         state.counts[noted.outcome] = state.counts.get(noted.outcome, 0) + 1
-        state.refused_by_risk += is_refused_by_risk(noted)
+        # Not where it was never put to risk, or where the order manager did not take it.
+        state.refused_by_risk += noted.outcome is Outcome.REFUSED and "rules" in noted.details
         # A count in the reason is progress, not another reason.
         words = _NUMBER.sub("#", f"{decision.outcome}: {'; '.join(decision.reasons)}")
         is_quiet = decision.outcome in (Outcome.HELD, Outcome.ABSTAINED) and not details

@@ -24,21 +24,17 @@ from triplegain.risk.engine import RiskEngine
 from triplegain.risk.views import MarketFigures, PortfolioView
 
 
+@dataclass(eq=False)
 class SessionPrices:
     """Quotes are made when somebody asks: a market that moves a thousand times between two looks costs nothing."""
 
-    def __init__(
-        self,
-        exchange: PaperExchange,
-        source: QuoteSource,
-        depth: Mapping[str, MarketDepth],
-        chain: PaperPriceSource,
-    ) -> None:
-        self._exchange = exchange
-        self._source = source
-        self._depth = depth
-        self.chain = chain
-        self.observe = chain.observe
+    _exchange: PaperExchange
+    _source: QuoteSource
+    _depth: Mapping[str, MarketDepth]
+    chain: PaperPriceSource
+
+    def __post_init__(self) -> None:
+        self.observe = self.chain.observe
 
     def quote(self, symbol: str) -> Quote | None:
         """The quote of now (market time), None if there is no fresh one."""

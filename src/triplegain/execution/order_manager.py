@@ -29,7 +29,7 @@ from triplegain.execution.blotter import Blotter
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
-from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
+from triplegain.execution.protection.protection import LegState, OrderRole, Protected, StopLevel
 from triplegain.execution.protection.protections import ProtectionDelays, Protections
 from triplegain.execution.settings import DeskSettings
 
@@ -90,8 +90,13 @@ class OrderManager:
         market = self._instruments.values()
         self._free = FreeCoins(market, blotter.orders, blotter.positions, total, self._quotes.offer)
         self._protections = Protections(broker, market, self.positions, self._settings.protection, self._free.lacking)
-        #: Symbols whose `next_price` is another than it was: whoever keeps them takes them out.
-        self.moved = self._protections.moved
+        #: Symbols whose `next_price` (it needs `on_quote`) is another than it was: whoever keeps them takes them out.
+        self.moved, self.next_price = self._protections.moved, self._protections.next_price
+        #: When `on_timer` is wanted next; None if nothing waits for time.
+        self.next_due_ns = self._protections.next_due_ns
+        #: How a position is protected now; None once it is over.
+        self.protection = self._protections.get
+        self.close, self.set_atr, self.free = self._protections.close, self._protections.set_atr, self._free.free
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
         self._now_ns = 0
@@ -159,10 +164,6 @@ class OrderManager:
         is_there = self.orders.by_client_id(client_order_id) or self._free.pending(client_order_id)
         return None if is_there else Decimal(0)
 
-    def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
-        """Start taking a position off. False if it is not there or already on its way out."""
-        return self._protections.close(position_id, reason, now_ns)
-
     def close_all(self, reason: CloseReason, now_ns: int) -> tuple[str, ...]:
         """Flat: start taking everything off, entries that have not filled included. Returns the positions begun."""
         return tuple(p.position_id for p in self._protections.all() if self.close(p.position_id, reason, now_ns))
@@ -223,13 +224,6 @@ class OrderManager:
         if not self._protections.reduce(position_id, Decimal(0), reason, now_ns, part):
             return _no(f"{text(part)} {base}, or what would stay, is below {protection.symbol}'s minimum cost")
         return None
-
-    def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
-        """The average true range of a symbol as a fraction of its price: what a trailing stop of mode `atr` goes by.
-
-        None, or a fraction that is not finite and above zero: not known, such stops stay where they are.
-        """
-        self._protections.set_atr(symbol, fraction)
 
     def cancel(self, client_order_id: str) -> Refusal | None:
         """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
@@ -303,17 +297,6 @@ class OrderManager:
         self._now_ns = now_ns
         self._protections.on_timer(now_ns)
 
-    def next_due_ns(self) -> int | None:
-        """When `on_timer` is wanted next; None if nothing waits for time."""
-        return self._protections.next_due_ns()
-
-    def next_price(self, symbol: str) -> Decimal | None:
-        """The lowest price at which a position of this symbol needs `on_quote`: a target, a step of a stop.
-
-        It changes with events, quotes, `tighten_all` and `set_atr`. None: no price matters.
-        """
-        return self._protections.next_price(symbol)
-
     def open_symbols(self) -> tuple[str, ...]:
         """Those with a position or an entry on its way."""
         return tuple(dict.fromkeys(p.symbol for p in self._protections.all()))
@@ -333,14 +316,6 @@ class OrderManager:
             )
             for p in self._protections.all()
         )
-
-    def protection(self, position_id: str) -> Protection | None:
-        """How a position is protected now; None once it is over."""
-        return self._protections.get(position_id)
-
-    def free(self, asset: str) -> Decimal:
-        """Coins that belong to no position and no open order."""
-        return self._free.free(asset)
 
     @property
     def delays(self) -> ProtectionDelays:

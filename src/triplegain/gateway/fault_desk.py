@@ -16,7 +16,7 @@ from aiohttp import web
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.connection import Audience, Connection
-from triplegain.gateway.faults import SYSTEM_STATES, ArmedFault, ArmedFaults, FaultKind, WireFault
+from triplegain.gateway.faults import ArmedFault, ArmedFaults, FaultKind, Trait, WireFault
 from triplegain.gateway.pacing import PacedPlayer
 from triplegain.gateway.requests import INSTRUMENTS
 from triplegain.gateway.venue import Venue
@@ -54,7 +54,7 @@ class FaultDesk:
             case FaultKind.INSTRUMENT_STATUS:
                 self._set_status(fault.symbol, fault.status)
                 self.armed.hit(armed)
-            case kind if kind in SYSTEM_STATES:
+            case kind if Trait.SYSTEM in kind.traits:
                 self._set_system(kind)
                 self.armed.hit(armed)
             case _:
@@ -99,8 +99,8 @@ class FaultDesk:
             symbol = armed.fault.symbol
             still = [one.fault for one in self.armed.in_force if one.fault.kind is kind and one.fault.symbol == symbol]
             self._set_status(symbol, still[-1].status if still else "online")
-        elif kind in SYSTEM_STATES:
-            states = [one.fault.kind for one in self.armed.in_force if one.fault.kind in SYSTEM_STATES]
+        elif Trait.SYSTEM in kind.traits:
+            states = [one.fault.kind for one in self.armed.in_force if Trait.SYSTEM in one.fault.kind.traits]
             self._set_system(states[-1] if states else "online")
 
     def _set_system(self, system: str) -> None:
@@ -117,27 +117,7 @@ class FaultDesk:
         self._audience.deliver([(INSTRUMENTS, instruments("update", [(market.instrument, said)]))])
 
 
-#: Kinds that are about one instrument half of the time.
-_OF_A_SYMBOL = frozenset(
-    {FaultKind.BAD_CHECKSUM, FaultKind.GAP, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.SILENCE}
-)
-
-#: Faults that last do so for so long (seconds, from and up to).
-_LASTING: dict[FaultKind, tuple[float, float]] = {
-    FaultKind.SILENCE: (0.5, 8.0),
-    FaultKind.MAINTENANCE: (1.0, 5.0),
-    FaultKind.CANCEL_ONLY: (1.0, 5.0),
-    FaultKind.POST_ONLY: (1.0, 5.0),
-    FaultKind.INSTRUMENT_STATUS: (1.0, 5.0),
-    FaultKind.DELAY: (0.5, 3.0),
-    FaultKind.SLOW_READER: (0.5, 3.0),
-    FaultKind.SLOW_WRITER: (0.2, 1.0),
-    FaultKind.REFUSE_CONNECTS: (0.5, 3.0),
-    FaultKind.RATE_LIMIT: (0.5, 3.0),
-    FaultKind.TOO_MANY_REQUESTS: (0.5, 3.0),
-}
-
-#: The others happen up to so many times in a row.
+#: What does not last happens up to so many times in a row.
 _TIMES_MAX = 3
 
 _STATUSES = ("cancel_only", "post_only", "maintenance", "limit_only", "reduce_only", "delisted")
@@ -181,9 +161,9 @@ class FaultSchedule:
     def _fault(self) -> WireFault:
         kind = self._kinds[self._one_of(len(self._kinds))]
         symbol = self._symbols[self._one_of(len(self._symbols))]
-        if kind is not FaultKind.INSTRUMENT_STATUS and (kind not in _OF_A_SYMBOL or self._share() < 0.5):
+        if kind is not FaultKind.INSTRUMENT_STATUS and (Trait.OF_ONE not in kind.traits or self._share() < 0.5):
             symbol = ""
-        shortest, longest = _LASTING.get(kind, (0.0, 0.0))
+        shortest, longest = kind.drawn_s
         duration = round(shortest + self._share() * (longest - shortest), 3)
         return WireFault(
             kind,

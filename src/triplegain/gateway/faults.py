@@ -5,81 +5,85 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 
 from triplegain.domain.errors import InvalidValueError
 
 
+class Trait(Flag):
+    """What is so of a kind of fault."""
+
+    NONE = 0
+    #: It happens to data frames.
+    FRAME = auto()
+    #: It is over as soon as it is ordered.
+    AT_ONCE = auto()
+    #: It is a state of the whole exchange.
+    SYSTEM = auto()
+    #: It begins and ends: nothing about it is counted.
+    STATE = auto()
+    #: It lasts unless it is given times or a duration.
+    STAYS = auto()
+    NEEDS_DELAY = auto()
+    #: Drawn by chance it is about one instrument half of the time.
+    OF_ONE = auto()
+
+
+_FRAME, _STAYS, _NEEDS_DELAY = Trait.FRAME, Trait.STAYS, Trait.NEEDS_DELAY
+_STATE = Trait.STATE | Trait.STAYS
+_SYSTEM = Trait.SYSTEM | _STATE
+_ONE = Trait.OF_ONE | Trait.FRAME
+
+
 class FaultKind(StrEnum):
-    """What goes wrong. Which `symbol`, `channel`, `times`, `duration_s` and `delay_ms` count for it, says its line."""
+    """What goes wrong. Which `symbol`, `channel`, `times`, `duration_s` and `delay_ms` count for it, says its line.
+
+    Drawn by chance it lasts for `drawn_s` (seconds, from and up to); the others happen a few times.
+    """
+
+    traits: Trait
+    drawn_s: tuple[float, float]
+
+    def __new__(cls, word: str, traits: Trait = Trait.NONE, drawn_s: tuple[float, float] = (0.0, 0.0)) -> FaultKind:
+        kind = str.__new__(cls, word)
+        kind._value_, kind.traits, kind.drawn_s = word, traits, drawn_s
+        return kind
 
     #: Connections are reset (TCP abort), or closed with the closing handshake (1001 going away).
-    DISCONNECT = "disconnect"
-    CLOSE = "close"
+    DISCONNECT = "disconnect", Trait.AT_ONCE
+    CLOSE = "close", Trait.AT_ONCE
     #: Connections open now send nothing any more and answer nothing; TCP stays. For a duration, or for good.
-    HALF_OPEN = "half_open"
+    HALF_OPEN = "half_open", _STATE
     #: Data frames are late by `delay_ms`; in order.
-    DELAY = "delay"
-    DUPLICATE = "duplicate"
+    DELAY = "delay", _FRAME | _STAYS | _NEEDS_DELAY, (0.5, 3.0)
+    DUPLICATE = "duplicate", _ONE
     #: A data frame changes places with the next one of the same kind.
-    REORDER = "reorder"
+    REORDER = "reorder", _ONE
     #: The checksum of a book frame is wrong.
-    BAD_CHECKSUM = "bad_checksum"
+    BAD_CHECKSUM = "bad_checksum", _ONE
     #: A data frame is not sent.
-    GAP = "gap"
+    GAP = "gap", _ONE
     #: The exchange says so, and again `online` after the duration. Under maintenance its market stands still.
-    MAINTENANCE = "maintenance"
-    CANCEL_ONLY = "cancel_only"
-    POST_ONLY = "post_only"
+    MAINTENANCE = "maintenance", _SYSTEM, (1.0, 5.0)
+    CANCEL_ONLY = "cancel_only", _SYSTEM, (1.0, 5.0)
+    POST_ONLY = "post_only", _SYSTEM, (1.0, 5.0)
     #: One instrument gets the status `status` on the instrument channel and in AssetPairs.
-    INSTRUMENT_STATUS = "instrument_status"
+    INSTRUMENT_STATUS = "instrument_status", _STATE, (1.0, 5.0)
     #: REST replies `EAPI:Rate limit exceeded`.
-    RATE_LIMIT = "rate_limit"
+    RATE_LIMIT = "rate_limit", Trait.NONE, (0.5, 3.0)
     #: REST answers with HTTP 429.
-    TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_REQUESTS = "too_many_requests", Trait.NONE, (0.5, 3.0)
     #: New WebSocket connections are refused with HTTP 429.
-    REFUSE_CONNECTS = "refuse_connects"
+    REFUSE_CONNECTS = "refuse_connects", _STAYS, (0.5, 3.0)
     #: A text frame that is no JSON, before the next data frame.
-    GARBAGE = "garbage"
+    GARBAGE = "garbage", _FRAME
     #: Requests on connections are read `delay_ms` late.
-    SLOW_READER = "slow_reader"
+    SLOW_READER = "slow_reader", _STAYS | _NEEDS_DELAY, (0.5, 3.0)
     #: Connections send one frame every `delay_ms`.
-    SLOW_WRITER = "slow_writer"
+    SLOW_WRITER = "slow_writer", _FRAME | _STAYS | _NEEDS_DELAY, (0.2, 1.0)
     #: No data and no heartbeats; requests are answered. What would have been sent is lost.
-    SILENCE = "silence"
+    SILENCE = "silence", _ONE | _STAYS, (0.5, 8.0)
 
-
-#: Kinds that happen to data frames.
-FRAME_FAULTS = frozenset(
-    {
-        FaultKind.DELAY,
-        FaultKind.DUPLICATE,
-        FaultKind.REORDER,
-        FaultKind.BAD_CHECKSUM,
-        FaultKind.GAP,
-        FaultKind.GARBAGE,
-        FaultKind.SILENCE,
-        FaultKind.SLOW_WRITER,
-    }
-)
-
-#: Kinds that are a state of the whole exchange.
-SYSTEM_STATES = frozenset({FaultKind.MAINTENANCE, FaultKind.CANCEL_ONLY, FaultKind.POST_ONLY})
-
-#: Kinds that begin and end: nothing about them is counted.
-_LASTING = SYSTEM_STATES | {FaultKind.HALF_OPEN, FaultKind.INSTRUMENT_STATUS}
-
-#: Kinds that last unless they are given times or a duration.
-_STAYING = _LASTING | {
-    FaultKind.SILENCE,
-    FaultKind.SLOW_READER,
-    FaultKind.SLOW_WRITER,
-    FaultKind.REFUSE_CONNECTS,
-    FaultKind.DELAY,
-}
-
-_AT_ONCE = frozenset({FaultKind.DISCONNECT, FaultKind.CLOSE})
-_NEEDS_DELAY = frozenset({FaultKind.DELAY, FaultKind.SLOW_READER, FaultKind.SLOW_WRITER})
 
 #: Sent as it is: cut off in the middle, so that no reader can take it for a frame.
 GARBAGE = b'{"channel":"book","type":"upd\x7f'
@@ -106,9 +110,9 @@ class WireFault:
     def __post_init__(self) -> None:
         if self.times < 0 or self.duration_s < 0 or self.delay_ms < 0:
             raise InvalidValueError("times, duration_s and delay_ms of a fault are not below zero")
-        if self.kind in _NEEDS_DELAY and not self.delay_ms:
+        if _NEEDS_DELAY in self.kind.traits and not self.delay_ms:
             raise InvalidValueError(f"the fault {self.kind} needs delay_ms")
-        if self.kind in _LASTING and self.times:
+        if Trait.STATE in self.kind.traits and self.times:
             raise InvalidValueError(f"the fault {self.kind} lasts for duration_s or until it is cleared, not times")
         if self.kind is FaultKind.INSTRUMENT_STATUS and not (self.symbol and self.status):
             raise InvalidValueError("the fault instrument_status needs symbol and status")
@@ -142,10 +146,10 @@ class ArmedFaults:
     def arm(self, fault: WireFault) -> ArmedFault:
         """Puts an order in force; those that happen at once are only counted."""
         self._ordered += 1
-        times = fault.times or (None if fault.duration_s or fault.kind in _STAYING else 1)
+        times = fault.times or (None if fault.duration_s or _STAYS in fault.kind.traits else 1)
         until = asyncio.get_running_loop().time() + fault.duration_s if fault.duration_s else None
         armed = ArmedFault(fault, self._ordered, times, until)
-        if fault.kind in _AT_ONCE:
+        if Trait.AT_ONCE in fault.kind.traits:
             self.hit(armed)
         else:
             self._armed.append(armed)
@@ -197,7 +201,7 @@ class ArmedFaults:
         return [one for one in self._armed if one.times_left != 0]
 
     def _look(self) -> None:
-        self.frames_concerned = any(one.fault.kind in FRAME_FAULTS for one in self._armed)
+        self.frames_concerned = any(_FRAME in one.fault.kind.traits for one in self._armed)
 
 
 def with_bad_checksum(frame: bytes) -> bytes:

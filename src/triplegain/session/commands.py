@@ -108,14 +108,14 @@ class SessionCommands:
                 cancelling, kept = session.cancel_all()
                 waits = {name: self._runner.expect(name, number) for name, number in cancelling.items()}
                 return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
+            case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
+                return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
             case ClosePosition(position_id):
-                left = session.positions_left()
-                if position_id not in left:
-                    return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
                 begun = session.close_position(position_id)
                 return _Begun(ClosingProgress((position_id,), (position_id,)), again=not begun)
-            case ReducePosition():
-                return self._reduce(command)
+            case ReducePosition(position_id, quantity):
+                refused = session.reduce_position(position_id, quantity)
+                return refused or _Begun(ClosingProgress((position_id,), (position_id,)))
             case Flat():
                 closing = session.flat()
                 return _Begun(ClosingProgress(closing, session.positions_left()))
@@ -140,13 +140,6 @@ class SessionCommands:
                 return Refusal(Code.REFUSED, "a session does not end itself")
             case _:
                 assert_never(command)
-
-    def _reduce(self, command: ReducePosition) -> _Begun | Refusal:
-        position_id = command.position_id
-        if position_id not in self._session.positions_left():
-            return Refusal(Code.UNKNOWN_POSITION, f"{position_id} is not open")
-        refused = self._session.reduce_position(position_id, command.quantity)
-        return refused or _Begun(ClosingProgress((position_id,), (position_id,)))
 
     def _place(self, command: PlaceOrder, origin: Origin) -> _Begun | Refusal:
         name = command.request.client_order_id

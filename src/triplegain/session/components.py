@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.decision.cycle import DecisionExecutor
@@ -28,93 +27,68 @@ from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import StepRecord
 
 
-@dataclass(frozen=True, slots=True)
 class SessionComponents:
-    """Who works in a session. `executor` knows what the exchange knows, `desk` what has travelled back to us."""
+    """Who works in a session, as it is before the first message. `executor` knows what the exchange knows, `desk` what
+    has travelled back to us."""
 
-    wallet: Wallet
-    exchange: PaperExchange
-    prices: SessionPrices
-    portfolio: PaperPortfolio
-    executor: PaperOrderExecutor
-    desk: OrderManager
-    market_view: MarketView
-    situation: ContextBuilder
-    record: StepRecord
+    def __init__(self, settings: SessionSettings) -> None:
+        self.settings = settings
+        self.wallet = wallet = Wallet()
+        self.exchange = PaperExchange(settings.session_id, settings.instruments, wallet, settings.exchange)
+        instruments = tuple(settings.instruments)
+        chain = PaperPriceSource(settings.source, settings.depth, lone_price_ns=settings.quote_stale_ns)
+        self.prices = prices = SessionPrices(self.exchange, settings.source, settings.depth, chain)
+        usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
+        positions = Positions(instruments, usd)
+        self.exchange.account.owned = lambda asset: atoms(positions.owned(asset))
+        self.portfolio = PaperPortfolio(
+            settings.initial_balances,
+            instruments,
+            prices.mark,
+            settings.created_at_ns,
+            wallet=wallet,
+            positions=positions,
+            max_trade_history=settings.max_trade_history,
+        )
+        self.executor = executor = PaperOrderExecutor(self.exchange, self.portfolio, positions)
+        self.desk = OrderManager(self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk)
+        synthetic = settings.source is QuoteSource.DEMO
+        self.market_view = MarketView(instruments, settings.snapshot, settings.indicators, synthetic)
+        self.situation = ContextBuilder(self.exchange, self.desk, self.portfolio, prices, settings.unfillable)
+        self.record = StepRecord(wallet, executor, prices, settings.snapshot_interval_ns)
 
+    def open_hodl_bag(self, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
+        """The bag beside the desk. `blocked` says why nothing may be bought now; empty where it may."""
 
-def build_components(settings: SessionSettings) -> SessionComponents:
-    """Everything as it is before the first message."""
-    wallet = Wallet()
-    exchange = PaperExchange(settings.session_id, settings.instruments, wallet, settings.exchange)
-    instruments = tuple(settings.instruments)
-    chain = PaperPriceSource(settings.source, settings.depth, lone_price_ns=settings.quote_stale_ns)
-    prices = SessionPrices(exchange, settings.source, settings.depth, chain)
-    usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
-    positions = Positions(instruments, usd)
-    exchange.account.owned = lambda asset: atoms(positions.owned(asset))
-    portfolio = PaperPortfolio(
-        settings.initial_balances,
-        instruments,
-        prices.mark,
-        settings.created_at_ns,
-        wallet=wallet,
-        positions=positions,
-        max_trade_history=settings.max_trade_history,
-    )
-    executor = PaperOrderExecutor(exchange, portfolio, positions)
-    desk = OrderManager(exchange, instruments, executor.blotter, portfolio.total, settings.desk)
-    synthetic = settings.source is QuoteSource.DEMO
-    return SessionComponents(
-        wallet=wallet,
-        exchange=exchange,
-        prices=prices,
-        portfolio=portfolio,
-        executor=executor,
-        desk=desk,
-        market_view=MarketView(instruments, settings.snapshot, settings.indicators, synthetic),
-        situation=ContextBuilder(exchange, desk, portfolio, prices, settings.unfillable),
-        record=StepRecord(wallet, executor, prices, settings.snapshot_interval_ns),
-    )
+        def ask(symbol: str) -> Decimal | None:
+            quote = self.prices.quote(symbol)
+            return None if quote is None else quote.ask if quote.ask is not None else quote.last
 
+        return HodlBag(
+            self.exchange,
+            HodlAccount(self.wallet, self.desk),
+            tuple(self.settings.instruments),
+            self.desk.orders,
+            settings,
+            ask=ask,
+            usd_price=self.portfolio.usd_price,
+            blocked=blocked,
+        )
 
-def open_hodl_bag(rooms: SessionComponents, settings: HodlSettings, blocked: Callable[[], str]) -> HodlBag:
-    """The bag beside the desk. `blocked` says why nothing may be bought now; empty where it may."""
-
-    def ask(symbol: str) -> Decimal | None:
-        quote = rooms.prices.quote(symbol)
-        return None if quote is None else quote.ask if quote.ask is not None else quote.last
-
-    return HodlBag(
-        rooms.exchange,
-        HodlAccount(rooms.wallet, rooms.desk),
-        [market.instrument for market in rooms.exchange.markets.values()],
-        rooms.desk.orders,
-        settings,
-        ask=ask,
-        usd_price=rooms.portfolio.usd_price,
-        blocked=blocked,
-    )
-
-
-def open_rebalance(
-    rooms: SessionComponents,
-    settings: SessionSettings,
-    risk: RiskEngine,
-    decisions: DecisionExecutor,
-    blocked: Callable[[], str],
-) -> RebalanceRun | None:
-    """The rebalance of the session; None where it has none. `blocked` says why nothing may be traded now."""
-    if settings.rebalance is None:
-        return None
-    return RebalanceRun(
-        tuple(settings.instruments),
-        settings.rebalance,
-        rooms.desk,
-        rooms.prices,
-        rooms.situation,
-        risk,
-        decisions,
-        rooms.record.log,
-        blocked,
-    )
+    def open_rebalance(
+        self, risk: RiskEngine, decisions: DecisionExecutor, blocked: Callable[[], str]
+    ) -> RebalanceRun | None:
+        """The rebalance of the session; None where it has none. `blocked` says why nothing may be traded now."""
+        if self.settings.rebalance is None:
+            return None
+        return RebalanceRun(
+            tuple(self.settings.instruments),
+            self.settings.rebalance,
+            self.desk,
+            self.prices,
+            self.situation,
+            risk,
+            decisions,
+            self.record.log,
+            blocked,
+        )

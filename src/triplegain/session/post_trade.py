@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
@@ -15,24 +16,20 @@ from triplegain.execution.order_manager import OrderManager
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.risk_watch import RiskWatch
 
-#: What a record of the bag says when money has left the account that trades.
 
-
+@dataclass(eq=False)
 class PostTradeHandler:
     """`on_event` after the desk has taken a visible answer in, `settle` when there is no more of them."""
 
-    def __init__(
-        self, desk: OrderManager, risk: RiskEngine, watch: RiskWatch, hodl: HodlBag | None, record: RecordLog
-    ) -> None:
-        self.hodl = hodl
-        self._desk = desk
-        self._risk = risk
-        self._watch = watch
-        self._record = record
+    _desk: OrderManager
+    _risk: RiskEngine
+    _watch: RiskWatch
+    hodl: HodlBag | None
+    _record: RecordLog
 
     @property
     def next_due_ns(self) -> int:
-        due_ns = None if self.hodl is None else self.hodl.next_due_ns()
+        due_ns = None if self.hodl is None else self.hodl.due_ns
         return NEVER if due_ns is None else due_ns
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:

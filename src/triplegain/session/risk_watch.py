@@ -6,6 +6,7 @@ It runs on market time alone. No model, no schedule and no person has to be ther
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
@@ -23,6 +24,8 @@ from triplegain.risk.engine import RiskEngine
 from triplegain.risk.restrictions import BreakerAction, CloseEverything, HalvePositions, TightenStops
 
 _MINUTE_NS = 60 * SECOND_NS
+#: Equity is looked at no more often than this, in market time.
+_INTERVAL_NS = SECOND_NS
 
 
 class WatchTimes(Struct, frozen=True):
@@ -32,35 +35,26 @@ class WatchTimes(Struct, frozen=True):
     looked_ns: int
 
 
+@dataclass(eq=False)
 class RiskWatch:
-    """Tell it that the market has `moved`, run it at `due_ns`."""
+    """Tell it that the market has `moved`, run it at `due_ns`.
 
-    def __init__(
-        self,
-        engine: RiskEngine,
-        desk: OrderManager,
-        equity: Callable[[], Decimal | None],
-        market: MarketView,
-        primary: tuple[str, int],
-        record: RecordLog,
-        interval_ns: int = SECOND_NS,
-    ) -> None:
-        """`primary` is the timeframe, with its length, whose ATR is watched. Equity is looked at no more often than
-        `interval_ns` of market time."""
-        self.due_ns = NEVER
-        self._engine = engine
-        self._desk = desk
-        self._equity = equity
-        self._market = market
-        self._primary, self._primary_ns = primary
-        self._record = record
-        self._interval_ns = interval_ns
-        self._looked_ns = 0
+    `_primary` is the timeframe, with its length, whose ATR is watched.
+    """
+
+    _engine: RiskEngine
+    _desk: OrderManager
+    _equity: Callable[[], Decimal | None]
+    _market: MarketView
+    _primary: tuple[str, int]
+    _record: RecordLog
+    due_ns: int = field(default=NEVER, init=False)
+    _looked_ns: int = field(default=0, init=False)
 
     def moved(self, time_ns: int) -> None:
         """A price may have changed. All messages of one moment are looked at together, after the last of them."""
         if self.due_ns == NEVER:
-            self.due_ns = max(time_ns, self._looked_ns + self._interval_ns)
+            self.due_ns = max(time_ns, self._looked_ns + _INTERVAL_NS)
 
     def run(self, now_ns: int) -> None:
         """Measure equity, and do what the breakers order."""
@@ -91,12 +85,13 @@ class RiskWatch:
 
     def on_candles(self, closed: Sequence[Candle], now_ns: int) -> None:
         """Candles have closed: minutes tell how far a market moved, the primary ones how much it moves."""
+        primary, primary_ns = self._primary
         for candle in closed:
             if candle.length_ns == _MINUTE_NS:
                 low, high = self._market.price_span(candle)
                 self._engine.on_price(candle.symbol, low, high, now_ns)
-            if candle.length_ns == self._primary_ns:
-                fraction = self._market.atr_fraction(candle.symbol, self._primary)
+            if candle.length_ns == primary_ns:
+                fraction = self._market.atr_fraction(candle.symbol, primary)
                 if fraction is not None:
                     self._engine.on_atr(candle.symbol, fraction * candle.close, now_ns)
                     self._desk.set_atr(candle.symbol, Decimal(repr(fraction)))

@@ -53,17 +53,13 @@ class BatchStore(Protocol):
         ...
 
 
-class Built(Protocol):
+@dataclass(frozen=True, slots=True)
+class Built:
     """A session as it is stored; `events` goes on after the first `position` messages of its life."""
 
-    @property
-    def session(self) -> TradingSession: ...
-
-    @property
-    def events(self) -> MarketEvents: ...
-
-    @property
-    def position(self) -> int: ...
+    session: TradingSession
+    events: MarketEvents
+    position: int
 
 
 #: Builds a session again from what is stored. On a live market the feed goes on, and before the session is put back it

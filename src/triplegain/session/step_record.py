@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import msgspec
 
 from triplegain.decision.record import RecordLog
@@ -29,26 +31,19 @@ class RecordState(msgspec.Struct, frozen=True):
     numbers: dict[str, int]
 
 
+@dataclass(eq=False)
 class StepRecord:
     """Collects one `CommitBatch`. Snapshots are taken at the first message of each interval of market time."""
 
-    def __init__(
-        self,
-        wallet: Wallet,
-        executor: PaperOrderExecutor,
-        prices: SessionPrices,
-        interval_ns: int,
-    ) -> None:
-        self._wallet = wallet
-        self._executor = executor
-        self._portfolio = executor.portfolio
-        self._prices = prices
-        self._interval_ns = interval_ns
-        self.snapshot_due_ns = 0
-        self.security_events: list[SecurityEvent] = []
-        self.log = RecordLog()
-        #: As the last batch left them; after a restart all are said again.
-        self._balances: dict[str, BalanceRecord] = {}
+    _wallet: Wallet
+    _executor: PaperOrderExecutor
+    _prices: SessionPrices
+    _interval_ns: int
+    snapshot_due_ns: int = field(default=0, init=False)
+    security_events: list[SecurityEvent] = field(default_factory=list, init=False)
+    log: RecordLog = field(default_factory=RecordLog, init=False)
+    #: As the last batch left them; after a restart all are said again.
+    _balances: dict[str, BalanceRecord] = field(default_factory=dict, init=False)
 
     @property
     def has_waiting(self) -> bool:
@@ -61,14 +56,14 @@ class StepRecord:
     def snapshot(self, time_ns: int) -> PortfolioSnapshot:
         """Equity, balances and open positions as of now."""
         self.snapshot_due_ns = time_ns - time_ns % self._interval_ns + self._interval_ns
-        summary = self._portfolio.take_statement(time_ns)
+        summary = self._executor.portfolio.take_statement(time_ns)
         positions = self._executor.positions.records()
         taken = PortfolioSnapshot(
             number=0,
             time_ns=time_ns,
             equity=summary.equity,
             buy_and_hold=summary.buy_and_hold,
-            balances=self._portfolio.balances(),
+            balances=self._executor.portfolio.balances(),
             realised_usd=summary.realised_usd,
             unrealised_usd=summary.unrealised_usd,
             fees_usd=summary.fees_usd,
@@ -117,7 +112,7 @@ class StepRecord:
 
     def _told_balances(self, moved: set[str]) -> tuple[BalanceRecord, ...]:
         """Those that have changed or whose entries cancel each other out: the store compares what has entries."""
-        balances = self._portfolio.balances()
+        balances = self._executor.portfolio.balances()
         told = [each for each in balances if each.asset in moved or self._balances.get(each.asset) != each]
         self._balances.update((each.asset, each) for each in told)
         return tuple(told)

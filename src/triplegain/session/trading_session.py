@@ -38,7 +38,7 @@ from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskMemory
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
-from triplegain.session.components import build_components, open_hodl_bag, open_rebalance
+from triplegain.session.components import SessionComponents
 from triplegain.session.order_by_hand import refusal
 from triplegain.session.post_trade import PostTradeHandler
 from triplegain.session.reconciliation import Reconciliation
@@ -61,24 +61,18 @@ class Standing(msgspec.Struct, frozen=True):
     halted: str
 
 
-class TradingSession:
+class TradingSession(SessionComponents):
     """Feed it `on_event`; between events `advance_to` lets time pass. `must_commit` says when a batch is due."""
 
     def __init__(self, settings: SessionSettings) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.now_ns = 0
         self.paused = False
         self.halted = ""
-        rooms = build_components(settings)
-        self.wallet, self.exchange, self.prices = rooms.wallet, rooms.exchange, rooms.prices
-        self.portfolio, self.executor, self.desk = rooms.portfolio, rooms.executor, rooms.desk
-        self.market_view, self.situation, self.record = rooms.market_view, rooms.situation, rooms.record
         self.trader = None if settings.baseline is None else self._baseline(settings.baseline)
         self.risk = RiskEngine(settings.limits, RiskMemory.opening(None, 0))
         self.decisions = DecisionExecutor(self.desk, self.risk, self.record.log)
-        rebalance = open_rebalance(
-            rooms, settings, self.risk, self.decisions, lambda: self.decision_engine.why_no_rebalance
-        )
+        rebalance = self.open_rebalance(self.risk, self.decisions, lambda: self.decision_engine.why_no_rebalance)
         self.decision_engine: DecisionEngine = DecisionEngine(
             settings.decision, settings.depth, self.record.log, self, rebalance
         )
@@ -91,7 +85,7 @@ class TradingSession:
             (primary.name, primary.length_ns),
             self.record.log,
         )
-        self.hodl = None if settings.hodl is None else open_hodl_bag(rooms, settings.hodl, lambda: self.why_no_trades)
+        self.hodl = None if settings.hodl is None else self.open_hodl_bag(settings.hodl, lambda: self.why_no_trades)
         self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.log)
         self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
         self._visible = VisibleEvents()

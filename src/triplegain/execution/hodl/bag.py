@@ -1,7 +1,7 @@
 """The hodl bag: a tenth of what the session has newly earned is set aside, becomes coins, and is never sold.
 
 Synchronous, without a clock or I/O, above any `Broker`, beside the order desk. Tell it of every closed position, of
-every visible exchange event (after the desk has taken it in) and of time at `next_due_ns`. What it owns lies in the
+every visible exchange event (after the desk has taken it in) and of time at `due_ns`. What it owns lies in the
 ledger's hodl account: from the moment it is set aside no order but the bag's own can spend it.
 """
 
@@ -66,7 +66,8 @@ class HodlBag:
         self._allocator = HodlAllocator(account, settings, usd_price, self.journal)
         self._buyer = HodlBuyer(broker, instruments, orders, settings, ask, self._allocator, self.journal)
         self._valued_day: int | None = None
-        self._due_ns: int | None = None
+        #: When `on_timer` is wanted next; None if nothing waits for time.
+        self.due_ns: int | None = None
 
     # -- what happens --------------------------------------------------------------------------------------------
 
@@ -76,20 +77,12 @@ class HodlBag:
             raise InvalidValueError(f"position {record.position_id} is not closed: it has no profit to count yet")
         profit = UncountedProfit(record.position_id, self._quotes[record.symbol], record.realised, record.realised_usd)
         self._allocator.state.uncounted.append(profit)
-        self._advance(now_ns)
+        self.on_timer(now_ns)
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
         """An answer of the venue has become visible. The desk, and with it the register, knows of it already."""
         if self._buyer.on_event(event, now_ns):
-            self._advance(now_ns)
-
-    def on_timer(self, now_ns: int) -> None:
-        """Retries, orders without an answer, and the valuation of the day."""
-        self._advance(now_ns)
-
-    def next_due_ns(self) -> int | None:
-        """When `on_timer` is wanted next; None if nothing waits for time."""
-        return self._due_ns
+            self.on_timer(now_ns)
 
     # -- what is in it -------------------------------------------------------------------------------------------
 
@@ -100,11 +93,12 @@ class HodlBag:
     @property
     def state(self) -> HodlState:
         allocation, purchases = self._allocator.state, self._buyer.state
-        return HodlState(allocation, purchases, self.journal.said, self._valued_day, self._due_ns)
+        return HodlState(allocation, purchases, self.journal.said, self._valued_day, self.due_ns)
 
     # -- one step ------------------------------------------------------------------------------------------------
 
-    def _advance(self, now_ns: int) -> None:
+    def on_timer(self, now_ns: int) -> None:
+        """Everything that can go on: retries, orders without an answer, and the valuation of the day."""
         self._value(now_ns)
         blocked = self._blocked()
         self._allocator.count(now_ns)
@@ -140,7 +134,7 @@ class HodlBag:
             dues.append(now_ns + self._settings.retry_ns)
         if any(balance.quantity or balance.pending for _, balance in self._allocator.balances()):
             dues.append((now_ns // DAY_NS + 1) * DAY_NS)
-        self._due_ns = min(dues, default=None)
+        self.due_ns = min(dues, default=None)
 
     # -- what is stored ------------------------------------------------------------------------------------------
 
@@ -151,4 +145,4 @@ class HodlBag:
         self._allocator.restore(state.allocation)
         self._buyer.state = state.purchases
         self.journal.said = state.waiting
-        self._valued_day, self._due_ns = state.valued_day, state.due_ns
+        self._valued_day, self.due_ns = state.valued_day, state.due_ns

@@ -7,6 +7,7 @@ the venue. Only after the venue has said no is there another order, `attempts_ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from msgspec import Struct
@@ -98,27 +99,21 @@ class Purchases(Struct):
     pauses: dict[str, PurchasePause] = {}
 
 
+@dataclass(eq=False)
 class HodlBuyer:
     """Spends what is pending for the coins. `orders` is the desk's register: it knows of every answer."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        instruments: Iterable[Instrument],
-        orders: KnownOrders,
-        settings: HodlSettings,
-        ask: Ask,
-        allocator: HodlAllocator,
-        journal: HodlJournal,
-    ) -> None:
-        self.state = Purchases()
-        self._broker = broker
-        self._markets = {each.base: each for each in instruments if each.quote == settings.currency}
-        self._orders = orders
-        self._settings = settings
-        self._ask = ask
-        self._allocator = allocator
-        self._journal = journal
+    _broker: Broker
+    _instruments: Iterable[Instrument]
+    _orders: KnownOrders
+    _settings: HodlSettings
+    _ask: Ask
+    _allocator: HodlAllocator
+    _journal: HodlJournal
+    state: Purchases = field(default_factory=Purchases, init=False)
+
+    def __post_init__(self) -> None:
+        self._markets = {each.base: each for each in self._instruments if each.quote == self._settings.currency}
 
     def forgive(self, assets: Iterable[str]) -> None:
         """Earlier failures no longer count."""

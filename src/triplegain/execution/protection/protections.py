@@ -102,7 +102,11 @@ class Protections:
         self._protections: dict[str, Protection] = {}
         self._by_order: dict[str, str] = {}
         self._watch = PriceWatch(self._instruments, positions, settings)
-        self.moved = self._watch.moved
+        self.moved, self.next_price, self.next_due_ns = (
+            self._watch.moved,
+            self._watch.next_price,
+            self._watch.next_due_ns,
+        )
         self._changed: Callable[[str], None] = lambda position_id: None
         self._atr_changed: Callable[[str], None] = lambda symbol: None
 
@@ -123,13 +127,6 @@ class Protections:
             return None
         protection = self._protections[position_id]
         return protection, dict(protection.open_orders())[client_order_id]
-
-    def next_price(self, symbol: str) -> Decimal | None:
-        """The lowest price at which there is something to do; None if no price matters."""
-        return self._watch.next_price(symbol)
-
-    def next_due_ns(self) -> int | None:
-        return self._watch.next_due_ns()
 
     # -- what is asked of a position -----------------------------------------------------------------------------
 
@@ -152,7 +149,7 @@ class Protections:
         self._positions.begin(position_id, request.symbol, stop, target)
 
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
-        """Start the way out. False if the position is not there or already on it."""
+        """Start taking a position off. False if it is not there or already on its way out."""
         protection = self._protections.get(position_id)
         if protection is None or not protection.leave(reason):
             return False
@@ -197,7 +194,7 @@ class Protections:
     def set_atr(self, symbol: str, fraction: Decimal | None) -> None:
         """The average true range of a symbol as a fraction of its price, for trailing stops that go by it.
 
-        One that makes no sense is not known.
+        None, or a fraction that is not finite and above zero: not known, such stops stay where they are.
         """
         if fraction is not None and fraction.is_finite() and fraction > 0:
             self._watch.atr[symbol] = fraction

@@ -83,7 +83,10 @@ class PriceWatch:
         return self._times.least
 
     def next_price(self, symbol: str) -> Decimal | None:
-        """The lowest price at which there is something to do; None if no price matters."""
+        """The lowest price at which a position of this symbol has something to do: a target, a step of a stop.
+
+        It changes with events, quotes, and what is asked of a stop. None: no price matters.
+        """
         return self._prices[symbol].least
 
     def raised(self, protection: Protection, price: Decimal, last: Decimal | None) -> StopLevel | None:

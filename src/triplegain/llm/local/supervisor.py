@@ -12,7 +12,6 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import httpx
@@ -131,7 +130,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, repr=False)
-class LocalModel:
+class LocalModel(contextlib.AbstractAsyncContextManager["LocalModel"]):
     """One server of ours on this machine, and whoever keeps it alive. Made by `start`; belongs to one event loop.
 
     Its address stays the same when it is started again. Questions are answered one at a time, in order of arrival.
@@ -204,12 +203,7 @@ class LocalModel:
             await _end(process)
         self.problem = "it was stopped"
 
-    async def __aenter__(self) -> LocalModel:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def _launch(self) -> None:
