@@ -219,7 +219,8 @@ class ScriptedVenue:
 
     def _settle(self) -> None:
         self.closed += [record for record in self.desk.positions.drain_changed() if not record.is_open]
-        self.alerts += self.desk.drain_alerts()
+        self.alerts += self.desk.alerts
+        self.desk.alerts.clear()
         if self._restarts:
             before, self.desk = self.desk, self._new_desk()
             self._parts = restart(before, self._parts, self.desk)

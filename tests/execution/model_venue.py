@@ -240,7 +240,8 @@ class ModelVenue:
         self.now_ns = until
 
     def after_each(self) -> None:
-        self.alerts += self.desk.drain_alerts()
+        self.alerts += self.desk.alerts
+        self.desk.alerts.clear()
         self.desk.positions.drain_changed()
         if self.restarts:
             before, self.desk = self.desk, self._new_desk()

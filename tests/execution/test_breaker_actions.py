@@ -130,7 +130,8 @@ def test_flattening_takes_over_whatever_is_under_way_and_reports_what_does_not_e
     venue.amended("tg-stop-1", "5", "90")
     venue.deliver()
     venue.wait(31)  # the venue does not answer
-    venue.alerts += venue.desk.drain_alerts()
+    venue.alerts += venue.desk.alerts
+    venue.desk.alerts.clear()
     assert [alert.kind for alert in venue.alerts] == [AlertKind.OVERDUE]
     venue.finish("tg-stop-1")
     venue.deliver()

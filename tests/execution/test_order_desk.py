@@ -431,7 +431,7 @@ def test_the_time_between_fill_and_stop_is_measured_and_alarmed(venue: Venue) ->
     venue.fill("tg-entry-1", "10", "100")
     venue.deliver()
     venue.wait(4.9)
-    assert venue.desk.alerts == ()
+    assert not venue.desk.alerts
     venue.wait(1.1)
     assert [alert.kind for alert in venue.desk.alerts] == [AlertKind.PROTECTION_LATE]
     venue.accept("tg-stop-1")

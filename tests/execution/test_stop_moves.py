@@ -78,7 +78,8 @@ def test_a_stop_at_or_above_the_market_closes_the_position_instead_and_says_so(
     assert tighten(venue, "95", CloseReason.BREAKER)
     assert venue.drain_sent() == (["cancel tg-stop-1"] if closes else ["amend tg-stop-1 to 95"])
     venue.deliver()
-    venue.alerts += venue.desk.drain_alerts()
+    venue.alerts += venue.desk.alerts
+    venue.desk.alerts.clear()
     assert [alert.kind for alert in venue.alerts] == ([AlertKind.STOP_AT_MARKET] if closes else [])
     if closes:
         venue.finish("tg-stop-1")
@@ -180,7 +181,7 @@ def test_a_move_that_is_never_answered_is_alarmed(venue: Venue) -> None:
     venue.quote("100", "100.1")
     tighten(venue, "95")
     venue.wait(29)
-    assert venue.desk.alerts == ()
+    assert not venue.desk.alerts
     venue.wait(2)
     assert [alert.kind for alert in venue.desk.alerts] == [AlertKind.OVERDUE]
 

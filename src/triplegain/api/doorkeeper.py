@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from triplegain.api.access import Budget, RequestLimits, Role, is_loopback
 from triplegain.api.rate_limit import RateLimit
-from triplegain.api.routes import Route, find_route
+from triplegain.api.routes import find_route
 from triplegain.api.visit import Caller
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.errors import TripleGainError
@@ -52,7 +52,9 @@ class Doorkeeper:
         route = find_route(scope["method"], scope["path"])
         await self._within(self._requests, (key_hash, route.budget), getattr(self._limits, route.budget), caller)
         if caller.role < route.role:
-            await self._record("authorization_denied", caller, _route_told(route))
+            # The route as the table has it, never what the client wrote.
+            told = {"method": route.method, "path": route.path, "needs": route.role.label}
+            await self._record("authorization_denied", caller, told)
             raise RefusedError(Code.FORBIDDEN, f"this needs role {route.role.label}, your key is {caller.role.label}")
         return caller
 
@@ -107,8 +109,3 @@ def _is_public(scope: Scope) -> bool:
         return find_route(scope["method"], scope["path"]).role is Role.PUBLIC
     except RefusedError:
         return False
-
-
-def _route_told(route: Route) -> dict[str, str]:
-    """The route as the table has it, never what the client wrote."""
-    return {"method": route.method, "path": route.path, "needs": route.role.label}

@@ -150,7 +150,12 @@ class SessionOpening:
             )
         if self._spec is None:
             hurried = self._options.speed is not None or self._options.seed is not None
-            away = "" if hurried else await _why_away(self._config)
+            away = ""
+            if not hurried:
+                # Loaded where somebody wants the live market: it brings an HTTP client.
+                from triplegain.app.live_market import why_away
+
+                away = await why_away(self._config)
             if away:
                 self._tell(f"{away}; trading on the built-in demo market instead (--feed live insists on Kraken)")
             self._spec = _DEMO if hurried or away else LIVE
@@ -217,9 +222,6 @@ class SessionOpening:
         await self._store.set_status(latest.session_id, SessionStatus.PAUSED)
         return None
 
-    def _candle(self, feed: MarketSource) -> int:
-        return candle_length_ns(self._config, feed, self._options.candle)
-
     async def _new(self, session_id: str | None) -> OpenedSession:
         if session_id is not None and not _SESSION_NAME.fullmatch(session_id):
             raise InvalidValueError(
@@ -231,7 +233,8 @@ class SessionOpening:
     def _record(self, feed: MarketSource, session_id: str | None) -> SessionRecord:
         now_ns = self._clock.now_ns()
         balances = dict(self._config.paper.initial_balance)
-        settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": self._candle(feed)}
+        candle_ns = candle_length_ns(self._config, feed, self._options.candle)
+        settings: dict[str, Any] = {"config": config_as_dict(self._config), "candle_ns": candle_ns}
         settings["instruments"] = [[one.symbol, f"{one.tick:f}", f"{one.lot:f}"] for one in feed.instruments]
         return SessionRecord(
             session_id=session_id or ids.session_id(now_ns),
@@ -346,13 +349,6 @@ class SessionOpening:
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, record)
             return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
-
-
-async def _why_away(config: Config) -> str:
-    """Loaded where somebody wants the live market: it brings an HTTP client."""
-    from triplegain.app.live_market import why_away
-
-    return await why_away(config)
 
 
 def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored: StoredSession) -> None:

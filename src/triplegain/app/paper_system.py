@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,42 +41,38 @@ from triplegain.storage.session_store import SessionStore
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
 
 
+@dataclass(eq=False, repr=False)
 class PaperSystem:
     """Implements the API's `SessionControl`. `reset` ends one session and goes on with its successor."""
 
-    def __init__(
-        self,
-        options: PaperOptions,
-        config: Config,
-        home: Path,
-        database: Database,
-        store: SessionStore,
-        reader: SessionReader,
-        clock: Clock,
-        environ: Mapping[str, str],
-        on_progress: Callable[[], None] | None = None,
-        tell: Callable[[str], None] = lambda words: None,
-    ) -> None:
-        self._speed = parse_speed(options.speed)
-        self._duration_ns = parse_duration_ns(options.duration)
+    _options: PaperOptions
+    _config: Config
+    _home: Path
+    _database: Database
+    _store: SessionStore
+    _reader: SessionReader
+    _clock: Clock
+    _environ: Mapping[str, str]
+    on_progress: Callable[[], None] | None = None
+    tell: Callable[[str], None] = lambda words: None
+    _opened: OpenedSession | None = field(default=None, init=False)
+    _runner: SessionRunner | None = field(default=None, init=False)
+    #: What a reset that is wanted comes to.
+    _successor: asyncio.Future[AnyAnswer] | None = field(default=None, init=False)
+    _reset_audit: SecurityEvent | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
+    _events_before: int = field(default=0, init=False)
+    #: Called when another session has taken over.
+    on_session_change: Callable[[], None] = field(default=lambda: None, init=False)
+
+    def __post_init__(self) -> None:
+        options, place = self._options, (self._config, self._home, self._database)
         choice = ModelChoice(options.llm, TapeChoice.parse(options.llm_tape), options.is_hurried)
-        self.models = SessionModels(choice, config, environ, home, database, clock, tell)
-        self._opening = SessionOpening(options, config, home, database, store, clock, tell, self.models)
-        self._store = store
-        self._reader = reader
-        self._history = MarketHistory(database)
-        self._clock = clock
-        self._on_progress = on_progress
-        self._opened: OpenedSession | None = None
-        self._runner: SessionRunner | None = None
-        #: What a reset that is wanted comes to.
-        self._successor: asyncio.Future[AnyAnswer] | None = None
-        self._reset_audit: SecurityEvent | None = None
-        self._stopping = False
-        self._started_ns = clock.now_ns()
-        self._events_before = 0
-        #: Called when another session has taken over.
-        self.on_session_change: Callable[[], None] = lambda: None
+        self.models = SessionModels(
+            choice, self._config, self._environ, self._home, self._database, self._clock, self.tell
+        )
+        self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
+        self._started_ns = self._clock.now_ns()
 
     @property
     def opened(self) -> OpenedSession:
@@ -102,10 +98,10 @@ class PaperSystem:
             opened.events,
             self._store,
             self._clock,
-            speed=self._speed,
-            duration_ns=self._duration_ns,
+            speed=parse_speed(self._options.speed),
+            duration_ns=parse_duration_ns(self._options.duration),
             position=opened.position,
-            on_progress=self._on_progress,
+            on_progress=self.on_progress,
             models=self.models.port,
             rebuild=self._built_again,
         )
@@ -150,7 +146,9 @@ class PaperSystem:
         """One session, with what is stored of its markets beside a live feed."""
         if self.opened.feed.source is not QuoteSource.LIVE:
             return await self.runner.run()
-        looking = asyncio.create_task(look_up_prices(lambda: self.opened.session, self._history), name="stored prices")
+        looking = asyncio.create_task(
+            look_up_prices(lambda: self.opened.session, MarketHistory(self._database)), name="stored prices"
+        )
         try:
             return await self.runner.run()
         finally:

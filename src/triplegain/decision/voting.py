@@ -350,11 +350,8 @@ class Voting:
 
     def score(self, now_ns: int) -> None:
         """Votes whose hour has come are held against the market."""
-        for record in self.outcomes.score(now_ns, self._price):
+        for record in self.outcomes.score(now_ns, lambda symbol: self._account.look(symbol, MODELS).mark):
             self._record.put(record)
-
-    def _price(self, symbol: str) -> Decimal | None:
-        return self._account.look(symbol, MODELS).mark
 
     def register(self, parts: Parts) -> None:
         self.outcomes.register(parts)

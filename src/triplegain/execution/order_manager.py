@@ -13,7 +13,6 @@ from decimal import Decimal
 
 import msgspec
 
-from triplegain.domain.agent_records import AlertRecord
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAmended
 from triplegain.domain.ids import Family, Origin, is_reserved, own_id
@@ -96,6 +95,8 @@ class OrderManager:
         self.next_due_ns = self._protections.next_due_ns
         #: How a position is protected now; None once it is over.
         self.protection = self._protections.get
+        #: Those that nobody has taken out yet.
+        self.alerts = self._protections.alerts
         self.close, self.set_atr, self.free = self._protections.close, self._protections.set_atr, self._free.free
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
@@ -321,17 +322,6 @@ class OrderManager:
     def delays(self) -> ProtectionDelays:
         """How long fills stood without a stop."""
         return self._protections.delays
-
-    @property
-    def alerts(self) -> tuple[AlertRecord, ...]:
-        """Alerts nobody has drained yet."""
-        return tuple(self._protections.alerts)
-
-    def drain_alerts(self) -> list[AlertRecord]:
-        """The alerts since the last call."""
-        alerts = list(self._protections.alerts)
-        self._protections.alerts.clear()
-        return alerts
 
     def _next(self, kind: str) -> int:
         self._counters[kind] += 1

@@ -39,13 +39,9 @@ class FailOver:
             if share_s <= 0:
                 break
             reply = await self._port.complete(replace(request, model=spec.name, timeout_s=share_s))
-            usage = _together(usage, reply.usage)
+            usage = Usage(*map(add, astuple(usage), astuple(reply.usage)))
             if isinstance(reply, ModelAnswer):
                 return structs.replace(reply, usage=usage)
             last = reply
             failures.append(f"{spec.name}: {reply.reason}")
         return structs.replace(last, usage=usage, reason="; ".join(failures) or last.reason)
-
-
-def _together(one: Usage, other: Usage) -> Usage:
-    return Usage(*map(add, astuple(one), astuple(other)))

@@ -51,9 +51,8 @@ class PostTradeHandler:
                     self.hodl.on_position_closed(position, now_ns)
         if self.hodl is not None:
             self._put_down(self.hodl, now_ns)
-        if self._desk.alerts:
-            for alert in self._desk.drain_alerts():
-                self._record.put(alert)
+        while self._desk.alerts:
+            self._record.put(self._desk.alerts.popleft())
         self._watch.put_down()
 
     def _put_down(self, hodl: HodlBag, now_ns: int) -> None:

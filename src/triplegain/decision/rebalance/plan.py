@@ -186,13 +186,10 @@ def plan(
     wrong = next((asset for asset, amount in amounts.items() if not amount.is_finite() or amount < 0), None)
     if wrong is not None:
         return NoRebalance(f"{wrong}: a free amount of {amounts[wrong]} cannot be")
-    values = {asset: Fraction(amount) * _usd(prices.get(asset)) for asset, amount in amounts.items()}
+    # The cash asset has no prices, and is worth 1.
+    usd = {settings.cash: Fraction(1)} | {coin: found.mark for coin, found in prices.items()}
+    values = {asset: Fraction(amount) * usd[asset] for asset, amount in amounts.items()}
     return _Planner(by_symbol, prices, values, settings).plan(now_ns)
-
-
-def _usd(prices: Prices | None) -> Fraction:
-    """USD for one of a coin; 1 for the cash asset, which has no prices."""
-    return Fraction(1) if prices is None else prices.mark
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -178,29 +178,24 @@ _BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED)
 _UNTIL_SNAPSHOT = (FeedState.GAP, FeedState.STALE, FeedState.MISSED, FeedState.CATCH_UP, FeedState.CHECKSUM_MISMATCH)
 
 
+@dataclass(eq=False)
 class SymbolView:
     """`feed_state` is the condition of the feed for this symbol."""
 
-    def __init__(
-        self,
-        instrument: Instrument,
-        candles: SymbolCandles,
-        settings: SnapshotSettings,
-        suite: IndicatorSuite,
-        synthetic: bool,
-    ) -> None:
-        self.instrument = instrument
-        self.candles = candles
-        self.feed_state = FeedState.SYNCED
-        self._settings = settings
-        self._suite = suite
-        self._synthetic = synthetic
-        self._text = CandleText(instrument, suite)
+    instrument: Instrument
+    candles: SymbolCandles
+    _settings: SnapshotSettings
+    _suite: IndicatorSuite
+    _synthetic: bool
+    feed_state: FeedState = field(default=FeedState.SYNCED, init=False)
+    _day: tuple[tuple[int, ...], Day | None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._text = CandleText(self.instrument, self._suite)
         self._writers = {
-            name: FrameWriter(candles.series[name], look_back, self._text, suite.settings.ema)
-            for name, look_back in settings.look_back.items()
+            name: FrameWriter(self.candles.series[name], look_back, self._text, self._suite.settings.ema)
+            for name, look_back in self._settings.look_back.items()
         }
-        self._day: tuple[tuple[int, ...], Day | None] | None = None
 
     def on_book_snapshot(self, time_ns: int) -> None:
         """The whole book anew: from here on the feed is complete again."""

@@ -172,41 +172,30 @@ class _Asked:
     replies: list[Frame] = field(default_factory=list)
 
 
+@dataclass(eq=False)
 class KrakenConnection:
     """`run` goes on until it is cancelled; `on_up` is started for every new connection and cancelled with it.
 
     A quiet connection is asked for a sign of life; one that stays silent for `reconnect_after_s` is given up.
     """
 
-    def __init__(
-        self,
-        number: int,
-        settings: FeedSettings,
-        session: aiohttp.ClientSession,
-        queue: LineQueue,
-        clock: Clock,
-        pace: Reconnecting,
-        on_up: Callable[[KrakenConnection], Awaitable[None]],
-    ) -> None:
-        self.number = number
-        self.was_up = asyncio.Event()
-        self.problem = ""
-        self._url = settings.websocket_url
-        self._session = session
-        self._queue = queue
-        self._clock = clock
-        self._pace = pace
-        self._on_up = on_up
-        self._answer_within_s = settings.answer_within_s
-        self._silent_after_s = settings.reconnect_after_s
-        self._socket: aiohttp.ClientWebSocketResponse[bool] | None = None
-        self._asked: dict[int, _Asked] = {}
-        self._next_id = 1
-        self._heard_s = 0.0
-        self._is_held_up = False
-        self._is_subscribed = False
-        self._in_maintenance = False
-        self._was_refused = False
+    number: int
+    _settings: FeedSettings
+    _session: aiohttp.ClientSession
+    _queue: LineQueue
+    _clock: Clock
+    _pace: Reconnecting
+    _on_up: Callable[[KrakenConnection], Awaitable[None]]
+    was_up: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    problem: str = field(default="", init=False)
+    _socket: aiohttp.ClientWebSocketResponse[bool] | None = field(default=None, init=False)
+    _asked: dict[int, _Asked] = field(default_factory=dict, init=False)
+    _next_id: int = field(default=1, init=False)
+    _heard_s: float = field(default=0.0, init=False)
+    _is_held_up: bool = field(default=False, init=False)
+    _is_subscribed: bool = field(default=False, init=False)
+    _in_maintenance: bool = field(default=False, init=False)
+    _was_refused: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -215,7 +204,7 @@ class KrakenConnection:
             self._in_maintenance = self._was_refused = False
             await asyncio.sleep(wait_s)
             self.problem = await self._attempt()
-            _log.info("connection %d to %s: %s", self.number, self._url, self.problem)
+            _log.info("connection %d to %s: %s", self.number, self._settings.websocket_url, self.problem)
             await self._queue.put(DownLine(self._clock.now_ns(), self.number, self.problem))
 
     async def ask(self, method: str, params: Params, replies: int = 1) -> list[Frame]:
@@ -225,13 +214,13 @@ class KrakenConnection:
         asked = self._asked[number] = _Asked(replies, asyncio.get_running_loop().create_future())
         try:
             await self._send(write_request(method, params, number))
-            async with asyncio.timeout(self._answer_within_s):
+            async with asyncio.timeout(self._settings.answer_within_s):
                 return await asked.done
         except TimeoutError:
             got = len(asked.replies)
             raise FeedError(
                 f"Kraken answered {got} of {replies} times to {method} {params.channel} "
-                f"within {self._answer_within_s:g} s"
+                f"within {self._settings.answer_within_s:g} s"
             ) from None
         finally:
             del self._asked[number]
@@ -247,20 +236,20 @@ class KrakenConnection:
     async def _attempt(self) -> str:
         """Connect and read until the end; why it ended."""
         try:
-            async with asyncio.timeout(self._answer_within_s):
+            async with asyncio.timeout(self._settings.answer_within_s):
                 socket = await self._session.ws_connect(
-                    self._url,
+                    self._settings.websocket_url,
                     max_msg_size=_FRAME_MAX,
                     decode_text=False,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
                 )
         except TimeoutError:
-            return f"{self._url} did not answer within {self._answer_within_s:g} s"
+            return f"{self._settings.websocket_url} did not answer within {self._settings.answer_within_s:g} s"
         except aiohttp.WSServerHandshakeError as error:
             self._was_refused = error.status in _TOO_MANY
-            return f"{self._url} refuses the connection with HTTP status {error.status}"
+            return f"{self._settings.websocket_url} refuses the connection with HTTP status {error.status}"
         except (aiohttp.ClientError, OSError) as error:
-            return f"{self._url} cannot be reached: {error}"
+            return f"{self._settings.websocket_url} cannot be reached: {error}"
         loop = asyncio.get_running_loop()
         self._heard_s = loop.time()
         self._pace.up(self._heard_s)
@@ -311,15 +300,15 @@ class KrakenConnection:
     async def _watch(self) -> str:
         """Silence is first answered by a ping, then by giving up."""
         now_s = asyncio.get_running_loop().time
-        step_s = self._silent_after_s / 4
+        step_s = self._settings.reconnect_after_s / 4
         pinged = False
         while True:
             await asyncio.sleep(step_s)
             if self._is_held_up:
                 self._heard_s = now_s()
             silent_s = now_s() - self._heard_s
-            if silent_s >= self._silent_after_s:
-                return f"silent for {self._silent_after_s:g} s"
+            if silent_s >= self._settings.reconnect_after_s:
+                return f"silent for {self._settings.reconnect_after_s:g} s"
             if silent_s < 2 * step_s:
                 pinged = False
             elif not pinged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from triplegain.domain.clock import iso
@@ -92,6 +93,7 @@ _SECOND_NS = 1_000_000_000
 _SYNCED = FeedState.SYNCED
 
 
+@dataclass(eq=False)
 class KrakenMarket:
     """Takes what concerns its instrument and answers with market events.
 
@@ -99,32 +101,26 @@ class KrakenMarket:
     `on_unreadable`.
     """
 
-    def __init__(
-        self,
-        instrument: Instrument,
-        depth: int,
-        price_places: int,
-        clock: StreamClock,
-        counters: StreamCounters,
-        requests: list[StreamRequest],
-    ) -> None:
-        self.instrument = instrument
-        self.symbol = instrument.symbol
-        self.condition = Condition(instrument.symbol)
-        #: Number of the connection it comes by; None before the first message.
-        self.connection: int | None = None
-        #: Levels a side that the exchange has acknowledged.
-        self.depth = depth
-        self.tape = Tape(counters)
-        self.book = KrakenBook(instrument, depth, price_places)
-        self._clock = clock
-        self._counters = counters
-        self._requests = requests
-        #: Exchange time of the newest book message, and that message itself.
-        self.book_time_ns = 0
-        self._last: tuple[bool, int, Levels, Levels] | None = None
-        self._asked_since_ns: int | None = None
-        self._fruitless = 0
+    instrument: Instrument
+    #: Levels a side that the exchange has acknowledged.
+    depth: int
+    _price_places: int
+    _clock: StreamClock
+    _counters: StreamCounters
+    _requests: list[StreamRequest]
+    #: Number of the connection it comes by; None before the first message.
+    connection: int | None = field(default=None, init=False)
+    #: Exchange time of the newest book message, and that message itself.
+    book_time_ns: int = field(default=0, init=False)
+    _last: tuple[bool, int, Levels, Levels] | None = field(default=None, init=False)
+    _asked_since_ns: int | None = field(default=None, init=False)
+    _fruitless: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.symbol = self.instrument.symbol
+        self.condition = Condition(self.symbol)
+        self.tape = Tape(self._counters)
+        self.book = KrakenBook(self.instrument, self.depth, self._price_places)
 
     @property
     def is_synced(self) -> bool:
