@@ -53,7 +53,7 @@ async def looked_at(url: str, session: TradingSession, events: Any, look: Look) 
     async with stored(url, session.settings.initial_balances) as (database, store):
         for number, event in enumerate(events, 1):
             session.on_event(event)
-            if not session.has_waiting or session.record.snapshot_due_ns <= session.now_ns:
+            if not session.record.has_waiting or session.record.snapshot_due_ns <= session.now_ns:
                 continue
             batch = session.take_batch(number, START_NS)
             await store.commit("test", batch)

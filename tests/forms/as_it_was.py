@@ -131,7 +131,7 @@ def check_hodl(here: TradingSession, known: Any) -> None:
 
 def check_rounds(here: TradingSession, known: Any) -> None:
     """Whoever was asked and has not answered is asked again, in the same words."""
-    asked = {each.round_id: each for each in here.take_undispatched()}
+    asked = {each.round_id: each for each in here.rounds.take_undispatched()}
     assert list(asked) == [each["round_id"] for each in known["open"]]
     for was in known["open"]:
         prompts = {model: (prompt.system, prompt.user) for model, prompt in asked[was["round_id"]].prompts.items()}

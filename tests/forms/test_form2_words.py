@@ -162,7 +162,7 @@ def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
     assert (due_ns, name, model) == (_NS, "social-1", "grok")
     assert isinstance(reply, ModelFailure) and reply.kind is FailureKind.TIMEOUT
     # Who has answered, or whose answer is here, is not asked again.
-    assert session.take_undispatched() == ()
+    assert session.rounds.take_undispatched() == ()
     assert session.decision_engine.voting.outcomes.state.votes == {"gpt": 2}
     assert session.decision_engine.voting.outcomes.next_due_ns == _NS
 

@@ -66,6 +66,6 @@ def play(session: TradingSession, events: Iterable[MarketEvent], models: Scripte
     played = Played(session, models)
     for event in events:
         models.take(session, event)
-        if session.must_commit or session.has_waiting:
+        if session.must_commit or session.record.has_waiting:
             played.batches.append(session.take_batch(0, 0))
     return played

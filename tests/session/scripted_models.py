@@ -76,7 +76,7 @@ class ScriptedModels:
         self._replies = dict(replies or {})
 
     def answer(self, session: TradingSession) -> None:
-        for asked in session.take_undispatched():
+        for asked in session.rounds.take_undispatched():
             self.asked.append(asked)
             for model in asked.prompts:
                 if model in self._silent:

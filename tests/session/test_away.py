@@ -57,7 +57,7 @@ def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(market: Any) -> 
     assert session.decision_engine.schedule.tallies["technical"].missed >= 8 * 60 - 1
     batch = session.take_batch(0, 0)
     assert not [each for each in batch.analyses if each.time_ns < left_ns + 8 * HOUR_NS]
-    asked_at = {each.asked_at_ns for each in session.take_undispatched()}
+    asked_at = {each.asked_at_ns for each in session.rounds.take_undispatched()}
     assert asked_at
     assert min(asked_at) >= left_ns + 8 * HOUR_NS
 
@@ -68,7 +68,7 @@ def test_rounds_that_were_open_are_over_and_blame_nobody(market: Any) -> None:
     come_back(session)
     assert part(stored(session), "decision.degradation") == failing
     opened = {key for name, key in parts if name == "decision.round"}
-    assert not opened & {each.round_id for each in session.take_undispatched()}
+    assert not opened & {each.round_id for each in session.rounds.take_undispatched()}
 
 
 def test_risk_goes_on_looking(market: Any) -> None:

@@ -44,7 +44,7 @@ def asked(market: Callable[..., Any], open_session: Callable[..., Any]) -> Calla
         analyses: list[Any] = []
         for event in feed.events():
             models.take(session, event)
-            if session.must_commit or session.has_waiting:
+            if session.must_commit or session.record.has_waiting:
                 analyses += session.take_batch(0, 0).analyses
         return iter((models.asked, analyses))
 

@@ -26,7 +26,7 @@ class Silent(ScriptedModels):
     """Nobody answers: every round stays open until its deadline."""
 
     def answer(self, session: TradingSession) -> None:
-        self.asked += session.take_undispatched()
+        self.asked += session.rounds.take_undispatched()
 
 
 @pytest.mark.parametrize(

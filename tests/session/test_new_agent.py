@@ -51,7 +51,7 @@ class Answering(ScriptedModels):
     """Funding is answered in its own type."""
 
     def answer(self, session: Any) -> None:
-        for asked in session.take_undispatched():
+        for asked in session.rounds.take_undispatched():
             self.asked.append(asked)
             for model in asked.prompts:
                 if asked.kind == "funding":
@@ -68,7 +68,7 @@ def played(
     analyses: list[Any] = []
     for event in feed.events():
         models.take(session, event)
-        if session.must_commit or session.has_waiting:
+        if session.must_commit or session.record.has_waiting:
             analyses += session.take_batch(0, 0).analyses
     return session, models, [each for each in analyses if each.task == "funding"]
 
@@ -90,7 +90,7 @@ def test_its_rounds_open_on_its_schedule_and_its_answers_are_put_down(
     # Who decides is shown its numbers, and none of its words.
     session.decision_engine.request("decision", session.now_ns)
     session.advance_to(session.now_ns + 2 * SECOND_NS)
-    shown = next(each.prompts["qwen"].user for each in session.take_undispatched() if each.kind == "decision")
+    shown = next(each.prompts["qwen"].user for each in session.rounds.take_undispatched() if each.kind == "decision")
     assert '"funding":{"rate_pct":-20,"confidence_pct":60}' in shown
     assert "shorts pay" not in shown
 

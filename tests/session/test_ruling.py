@@ -39,7 +39,7 @@ class Buyers(ScriptedModels):
         self.actions = ["buy"]
 
     def answer(self, session: TradingSession) -> None:
-        for asked in session.take_undispatched():
+        for asked in session.rounds.take_undispatched():
             self.asked.append(asked)
             for model in asked.prompts:
                 session.deliver(asked.round_id, model, self._said(asked, model))

@@ -66,7 +66,7 @@ def test_seven_models_from_configuration_take_one_decision(
         session.on_event(event)
         if session.now_ns > feed.start_ns + 5 * SECOND_NS and not asked:
             session.decision_engine.request("decision", session.now_ns)
-        for opened in session.take_undispatched():
+        for opened in session.rounds.take_undispatched():
             if opened.kind != "decision" or asked:
                 continue
             asked.append(opened)
@@ -81,7 +81,7 @@ def test_seven_models_from_configuration_take_one_decision(
                     "reasoning": "as told",
                 }
                 session.deliver(opened.round_id, model, ModelAnswer(value, f"{model}-1", Usage(SECOND_NS)))
-        if session.must_commit or session.has_waiting:
+        if session.must_commit or session.record.has_waiting:
             decisions += [each for each in session.take_batch(0, 0).decisions if each.details.get("votes")]
     (decision,) = decisions
     assert len(decision.details["votes"]) == 7

@@ -81,9 +81,9 @@ def _counts(session: TradingSession) -> dict[str, int]:
 
 def _tasks(session: TradingSession) -> Iterator[Task]:
     schedule = session.decision_engine.schedule
-    tallies = schedule.tallies
     for name, spec in schedule.specs.items():
-        tally = tallies.get(name, TaskCounters())
+        state = schedule.tasks.get(name)
+        tally = TaskCounters() if state is None else state.tally
         yield Task(
             name=name,
             interval_s=spec.interval_ns // SECOND_NS,
@@ -91,8 +91,8 @@ def _tasks(session: TradingSession) -> Iterator[Task]:
             asked_for=tally.forced,
             missed=tally.missed,
             skipped={str(why): count for why, count in tally.skipped.items()},
-            next_due_ns=schedule.due_ns(name),
-            in_progress=schedule.is_running(name),
+            next_due_ns=None if state is None else state.due_ns,
+            in_progress=state is not None and state.run is not None,
         )
 
 

@@ -101,7 +101,8 @@ class Schedule:
         """Raises InvalidValueError for an unknown or circular dependency, and for an interval below 1 ns."""
         self.specs = {spec.name: spec for spec in _in_order(tuple(specs))}
         self.start_ns: int | None = None
-        self._tasks: dict[str, _TaskState] = {}
+        #: Where each stands; empty before the start.
+        self.tasks: dict[str, _TaskState] = {}
         #: The earliest moment at which `ready` will name a task; far in the future before the start.
         self.next_due_ns = NEVER
 
@@ -109,12 +110,12 @@ class Schedule:
         """The session begins: everything that never ran is due. A schedule that has started stays as it is."""
         if self.start_ns is None:
             self.start_ns = now_ns
-            self._tasks = {name: _TaskState(now_ns) for name in self.specs}
+            self.tasks = {name: _TaskState(now_ns) for name in self.specs}
             self._look_ahead()
 
     def due(self, now_ns: int) -> tuple[str, ...]:
         """Everything whose moment has come, in order of dependencies, waiting or not."""
-        return tuple(name for name, state in self._tasks.items() if state.due_ns <= now_ns)
+        return tuple(name for name, state in self.tasks.items() if state.due_ns <= now_ns)
 
     def ready(self, now_ns: int) -> tuple[str, ...]:
         """Of those due, the ones that wait for nobody: nothing they build on is due or in progress.
@@ -148,25 +149,18 @@ class Schedule:
             state.asked_ns = now_ns
         self._look_ahead()
 
-    def due_ns(self, name: str) -> int | None:
-        """The task's next moment, by the grid or by request; None before the start."""
-        return self._tasks[name].due_ns if name in self._tasks else None
-
-    def is_running(self, name: str) -> bool:
-        return name in self._tasks and self._tasks[name].run is not None
-
     @property
     def runs(self) -> Mapping[str, int]:
         """How often each task has run, by schedule and by request."""
-        return {name: state.tally.ran + state.tally.forced for name, state in self._tasks.items()}
+        return {name: state.tally.ran + state.tally.forced for name, state in self.tasks.items()}
 
     @property
     def tallies(self) -> Mapping[str, TaskCounters]:
-        return {name: state.tally for name, state in self._tasks.items()}
+        return {name: state.tally for name, state in self.tasks.items()}
 
     def _state_of(self, name: str) -> _TaskState:
         try:
-            return self._tasks[name]
+            return self.tasks[name]
         except KeyError:
             known = ", ".join(self.specs)
             raise InvalidValueError(f"there is no task {name!r} in a started schedule of {known}") from None
@@ -188,9 +182,9 @@ class Schedule:
         return state, moment_ns
 
     def _waits(self, name: str, now_ns: int, due: tuple[str, ...]) -> bool:
-        moment_ns = self._tasks[name].due_ns
+        moment_ns = self.tasks[name].due_ns
         for other in self.specs[name].after:
-            state = self._tasks[other]
+            state = self.tasks[other]
             if other in due and state.due_ns <= moment_ns:
                 return True
             if state.run is not None and state.run[0] <= moment_ns and now_ns < state.run[1]:
@@ -200,10 +194,10 @@ class Schedule:
     def _look_ahead(self) -> None:
         """For each task: when it is due, and nothing it waits for can still be due or in progress."""
         ready_ns: dict[str, int] = {}
-        for name, state in self._tasks.items():
+        for name, state in self.tasks.items():
             latest = due_ns = state.due_ns
             for other in self.specs[name].after:
-                before = self._tasks[other]
+                before = self.tasks[other]
                 if before.due_ns <= due_ns:
                     latest = max(latest, ready_ns[other])
                 if before.run is not None and before.run[0] <= due_ns:
@@ -215,13 +209,13 @@ class Schedule:
         parts.single("decision.schedule", ScheduleState, self._state, self._restore)
 
     def _state(self) -> ScheduleState:
-        return ScheduleState(self.start_ns, self._tasks)
+        return ScheduleState(self.start_ns, self.tasks)
 
     def _restore(self, stored: ScheduleState) -> None:
         """A task it does not know never ran, and is due at once."""
         if stored.start_ns is not None:
             start_ns = self.start_ns = stored.start_ns
-            self._tasks = {name: stored.tasks.get(name) or _TaskState(start_ns) for name in self.specs}
+            self.tasks = {name: stored.tasks.get(name) or _TaskState(start_ns) for name in self.specs}
             self._look_ahead()
 
 

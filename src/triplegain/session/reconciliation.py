@@ -12,7 +12,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
 from triplegain.domain.money import EXACT, atoms, from_atoms
 from triplegain.domain.orders import OrderStatus, Side
-from triplegain.domain.records import CommitBatch, OpenRows, OrderRecord
+from triplegain.domain.records import OpenRows, OrderRecord
 from triplegain.execution.blotter import Blotter
 from triplegain.ledger import reconcile
 from triplegain.ledger.wallet import Wallet
@@ -26,7 +26,7 @@ Pot = tuple[LedgerAccount, str]
 
 
 class Reconciliation:
-    """`begin` where the session starts, `take` at each commit. Both raise ReconcileError."""
+    """`begin` where the session starts, `follow` at each commit. Both raise ReconcileError."""
 
     def __init__(self, wallet: Wallet, blotter: Blotter) -> None:
         #: When everything is compared next, in market time.
@@ -84,10 +84,6 @@ class Reconciliation:
                 entries = atoms(rows.entries.get((account, asset), _ZERO))
                 yield from reconcile.balance(asset, account, self._wallet.total(asset, account), entries)
 
-    def take(self, batch: CommitBatch) -> None:
-        """Everything since the last call: all is settled, and nothing of it is stored yet."""
-        self.follow(batch.entries, batch.fills, batch.orders, batch.market_time_ns)
-
     def follow(
         self,
         entries: Iterable[LedgerEntry],
@@ -95,7 +91,8 @@ class Reconciliation:
         orders: Iterable[OrderRecord],
         now_ns: int,
     ) -> None:
-        """The same, of what a batch holds; `orders` are those that have changed, as they are now."""
+        """Everything since the last call: all is settled, and nothing of it is stored yet. `orders` are those that have
+        changed, as they are now."""
         reconcile.check(self._changed(entries, fills, orders))
         if now_ns >= self.due_ns:
             self.due_ns = now_ns - now_ns % _MINUTE_NS + _MINUTE_NS

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -67,64 +67,58 @@ class Built:
 Rebuild = Callable[[Callable[[TradingSession], bool]], Awaitable[Built]]
 
 
+@dataclass(eq=False, repr=False)
 class SessionRunner:
-    """One run of one session. `position` counts the feed's messages the session has processed since its beginning."""
+    """One run of one session. `position` counts the feed's messages the session has processed since its beginning.
 
-    def __init__(
-        self,
-        session: TradingSession,
-        events: MarketEvents,
-        store: BatchStore,
-        clock: Clock,
-        *,
-        speed: float | None = None,
-        duration_ns: int | None = None,
-        position: int = 0,
-        on_progress: Callable[[], None] | None = None,
-        models: ModelPort | None = None,
-        rebuild: Rebuild | None = None,
-    ) -> None:
-        """`models` None: nobody is asked, and what the session would like to ask runs into its deadlines.
+    `models` None: nobody is asked, and what the session would like to ask runs into its deadlines. `rebuild` None: a
+    step that is refused ends the run.
+    """
 
-        `rebuild` None: a step that is refused ends the run.
-        """
-        self.session = session
-        self.position = position
-        self.events_seen = 0
-        self._events = events
-        self._store = store
-        self._clock = clock
-        self._pace = SessionClock(clock, speed)
-        self._duration_ns = duration_ns
-        self._until_ns: int | None = None
-        self._on_progress = on_progress
-        asked = session.settings.decision.agents, session.settings.session_id
-        self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
-        self._stop = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._answers = Answers()
+    session: TradingSession
+    _events: MarketEvents
+    _store: BatchStore
+    _clock: Clock
+    _: KW_ONLY
+    speed: float | None = None
+    duration_ns: int | None = None
+    position: int = 0
+    on_progress: Callable[[], None] | None = None
+    models: ModelPort | None = None
+    rebuild: Rebuild | None = None
+    events_seen: int = field(default=0, init=False)
+    _until_ns: int | None = field(default=None, init=False)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _answers: Answers = field(default_factory=Answers, init=False)
+    _failure: BaseException | None = field(default=None, init=False)
+    #: What the store raised at the last step.
+    _lost: BaseException | None = field(default=None, init=False)
+    _closed: bool = field(default=False, init=False)
+    #: Commands that are carried out in memory and not stored; those that are to be done again, and the one that is.
+    _acts: list[_Act] = field(default_factory=list, init=False)
+    _again: list[_Act] = field(default_factory=list, init=False)
+    _doing: _Act | None = field(default=None, init=False)
+    #: Where in the feed they are done again, and whether an order was taken out on the way there.
+    _again_at: int = field(default=0, init=False)
+    _has_taken_out: bool = field(default=False, init=False)
+    #: Of a live market: what is still to be taken.
+    _coming: deque[Told] = field(default_factory=deque, init=False)
+    _refused: StepRefusedError | None = field(default=None, init=False)
+    _refusals: int = field(default=0, init=False)
+    #: The order that the store has named.
+    _at_fault: OrderRequest | None = field(default=None, init=False)
+    _had_commands: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._pace = SessionClock(self._clock, self.speed)
+        asked = self.session.settings.decision.agents, self.session.settings.session_id
+        self._asking = None if self.models is None else RequestDispatcher(self.models, *asked, self._deliver)
         #: Calls of `commit`: how many there were, how many are stored, how many the last attempt was for.
         self._asked = self._stored = self._tried = 0
-        self._failure: BaseException | None = None
-        #: What the store raised at the last step.
-        self._lost: BaseException | None = None
-        self._closed = False
-        self._rebuild = rebuild
-        #: Commands that are carried out in memory and not stored; those that are to be done again, and the one that is.
-        self._acts: list[_Act] = []
-        self._again: list[_Act] = []
-        self._doing: _Act | None = None
-        #: Where in the feed they are done again, and whether an order was taken out on the way there.
-        self._again_at = 0
-        self._has_taken_out = False
-        #: Of a live market: what is still to be taken, and what must be taken again where a step is refused.
-        self._coming: deque[Told] = deque()
-        self._kept = KeptMarket() if rebuild is not None and isinstance(events, AsyncIterator) else None
-        self._refused: StepRefusedError | None = None
-        self._refusals = 0
-        #: The order that the store has named.
-        self._at_fault: OrderRequest | None = None
-        self._had_commands = False
+        is_live = isinstance(self._events, AsyncIterator)
+        #: Of a live market: what must be taken again where a step is refused.
+        self._kept = KeptMarket() if self.rebuild is not None and is_live else None
 
     def stop(self) -> None:
         """Finish the step in flight, store everything, end the run."""
@@ -221,18 +215,18 @@ class SessionRunner:
             await self._do_again()
             if self._must_stop():
                 return Ending.STOPPED
-            if self.session.has_waiting or (self._kept and self._kept.is_long):
+            if self.session.record.has_waiting or (self._kept and self._kept.is_long):
                 await self.commit()
-            if self._asking is not None and self.session.has_questions:
-                self._asking.ask(self.session.take_undispatched())
+            if self._asking is not None and self.session.rounds.has_undispatched:
+                self._asking.ask(self.session.rounds.take_undispatched())
             await self._breathe(0)
         return Ending.FEED_OVER
 
     def _is_over(self, event: MarketEvent) -> bool:
         """The duration counts in market time, from the first message that is asked about."""
         time_ns = event.exchange_time_ns
-        if self._until_ns is None and self._duration_ns is not None:
-            self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
+        if self._until_ns is None and self.duration_ns is not None:
+            self._until_ns = max(time_ns, self.session.now_ns) + self.duration_ns
         return self._until_ns is not None and time_ns >= self._until_ns
 
     def _must_stop(self) -> bool:
@@ -258,7 +252,7 @@ class SessionRunner:
         """
         session = self.session
         while self._asking is not None and not self._must_stop():
-            if session.has_questions:
+            if session.rounds.has_undispatched:
                 await self._consult(self._asking)
             elif session.thinks_at_ns < time_ns:
                 session.advance_to(session.thinks_at_ns)
@@ -272,7 +266,7 @@ class SessionRunner:
 
         What a model needed to think is charged in market time all the same: its reply arrives that much later.
         """
-        asking.ask(self.session.take_undispatched())
+        asking.ask(self.session.rounds.take_undispatched())
         while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
             await self._breathe(0)
@@ -294,14 +288,14 @@ class SessionRunner:
             if self._must_stop():
                 break
             self.session.advance_to(until_ns)
-            if self.session.must_commit or self.session.has_waiting:
+            if self.session.must_commit or self.session.record.has_waiting:
                 await self.commit()
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)
 
     async def _breathe(self, seconds: float) -> None:
-        if self._on_progress is not None:
-            self._on_progress()
+        if self.on_progress is not None:
+            self.on_progress()
         if seconds <= 0:
             await asyncio.sleep(0)
             return
@@ -342,7 +336,7 @@ class SessionRunner:
                     self._kept.begin_step(self.session)
                 await self._store.commit(self.session.settings.session_id, batch)
             except StepRefusedError as error:
-                if self._rebuild is None:
+                if self.rebuild is None:
                     self.fail(error)
                 else:
                     self._give_back(acts, error, batch)
@@ -399,7 +393,7 @@ class SessionRunner:
 
     async def _build_again(self, refused: StepRefusedError) -> None:
         """Raises what the store has refused where there is nothing to leave out, or something was already."""
-        if self._rebuild is None:
+        if self.rebuild is None:
             raise refused
         doing, self._doing = self._doing, None
         taken_out = None
@@ -414,7 +408,7 @@ class SessionRunner:
         if self._asking is not None:
             await self._asking.aclose()
         position = self.position
-        built = await self._rebuild(self._stand)
+        built = await self.rebuild(self._stand)
         built.session.exchange.unstorable = self.session.exchange.unstorable
         self.session, self._events, self.position = built.session, built.events, built.position
         self._answers.undone(self.session.exchange.last_command)
@@ -438,7 +432,7 @@ class SessionRunner:
             raise self._refused
         if not self._again or self.position < self._again_at:
             return
-        if self.session.must_commit or self.session.has_waiting:
+        if self.session.must_commit or self.session.record.has_waiting:
             await self.commit()
         while self._again and not self._must_stop():
             act = self._doing = self._again.pop(0)

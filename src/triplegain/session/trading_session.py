@@ -20,7 +20,6 @@ from triplegain.agents.baselines.choice import BaselineChoice, baselines
 from triplegain.agents.decision_context import DecisionContext
 from triplegain.decision.cycle import CycleContext, DecisionExecutor
 from triplegain.decision.engine import DecisionEngine
-from triplegain.decision.rounds import Round
 from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
 from triplegain.domain.agent_records import AlertKind, AlertRecord
@@ -76,6 +75,7 @@ class TradingSession(SessionComponents):
         self.decision_engine: DecisionEngine = DecisionEngine(
             settings.decision, settings.depth, self.record.log, self, rebalance
         )
+        self.rounds = self.decision_engine.rounds
         primary = timeframe(settings.snapshot.primary)
         self.watch = RiskWatch(
             self.risk,
@@ -317,14 +317,6 @@ class TradingSession(SessionComponents):
 
     # -- questions to models -------------------------------------------------------------------------------------
 
-    @property
-    def has_questions(self) -> bool:
-        """Somebody should be asked: `take_undispatched`."""
-        return self.decision_engine.rounds.has_undispatched
-
-    def take_undispatched(self) -> tuple[Round, ...]:
-        return self.decision_engine.rounds.take_undispatched()
-
     def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         """A model has replied: an input of the session, like a message of the feed."""
         self.decision_engine.deliver(round_id, model, reply, self.now_ns)
@@ -420,18 +412,13 @@ class TradingSession(SessionComponents):
         """Something happened that must be stored before anybody hears of it."""
         return self.executor.has_news or self.record.is_full
 
-    @property
-    def has_waiting(self) -> bool:
-        """Snapshots or decisions wait for a commit."""
-        return self.record.has_waiting
-
     def take_batch(self, feed_position: int, recorded_at_ns: int) -> CommitBatch:
         """Everything since the last batch, with the parts of the session that have changed.
 
         Raises ReconcileError where the books do not agree.
         """
         batch = self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
-        self.reconciliation.take(batch)
+        self.reconciliation.follow(batch.entries, batch.fills, batch.orders, batch.market_time_ns)
         return batch
 
     def _register(self) -> None:

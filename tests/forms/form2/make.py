@@ -201,7 +201,7 @@ async def make(case: Case, captures: Path, url: str, scratch: Path) -> None:
     for event in opened.events:  # type: ignore[union-attr]
         if session.thinks_at_ns < event.exchange_time_ns and began_ns is not None:
             session.advance_to(event.exchange_time_ns - 1)
-            session.take_undispatched()
+            session.rounds.take_undispatched()
         session.on_event(event)
         position += 1
         began_ns = event.exchange_time_ns if began_ns is None else began_ns
