@@ -86,8 +86,8 @@ class OrderManager:
         self._broker = broker
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._quotes = LastQuotes()
-        market = self._instruments.values()
-        self._free = FreeCoins(market, blotter.orders, blotter.positions, total, self._quotes.offer)
+        market = self._instruments
+        self._free = FreeCoins(market.values(), blotter.orders, blotter.positions, total, self._quotes.offer)
         self._protections = Protections(broker, market, self.positions, self._settings.protection, self._free.lacking)
         #: Symbols whose `next_price` (it needs `on_quote`) is another than it was: whoever keeps them takes them out.
         self.moved, self.next_price = self._protections.moved, self._protections.next_price

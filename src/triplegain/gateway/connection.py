@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from aiohttp import WSCloseCode
 
@@ -20,39 +21,34 @@ _HEAD_BYTES = 64
 OnSent = Callable[[int, bytes], None]
 
 
+@dataclass(eq=False)
 class Connection:
     """Frames go straight to the transport, those of one turn of the event loop in one write.
 
     `number` counts connections from 0. All of it runs in the event loop's thread.
     """
 
-    def __init__(
-        self,
-        number: int,
-        transport: asyncio.Transport,
-        close: Callable[..., Awaitable[bool]],
-        faults: ArmedFaults,
-        on_sent: OnSent | None,
-    ) -> None:
-        self.number = number
-        self.topics: dict[Topic, None] = {}
-        self.half_open = False
-        #: The closing handshake has begun.
-        self.is_ending = False
-        self.sent_frames = 0
-        self.sent_bytes = 0
-        self._loop = asyncio.get_running_loop()
+    number: int
+    _transport: asyncio.Transport
+    _close: Callable[..., Awaitable[bool]]
+    _faults: ArmedFaults
+    _on_sent: OnSent | None
+    topics: dict[Topic, None] = field(default_factory=dict, init=False)
+    half_open: bool = field(default=False, init=False)
+    #: The closing handshake has begun.
+    is_ending: bool = field(default=False, init=False)
+    sent_frames: int = field(default=0, init=False)
+    sent_bytes: int = field(default=0, init=False)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop, init=False)
+    _batch: list[bytes] = field(default_factory=list, init=False)
+    #: Frames that must wait: (when, frame).
+    _late: deque[tuple[float, bytes]] = field(default_factory=deque, init=False)
+    _late_bytes: int = field(default=0, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _held: dict[Topic, bytes] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
         self.last_sent = self.last_heard = self._loop.time()
-        self._transport = transport
-        self._close = close
-        self._faults = faults
-        self._on_sent = on_sent
-        self._batch: list[bytes] = []
-        #: Frames that must wait: (when, frame).
-        self._late: deque[tuple[float, bytes]] = deque()
-        self._late_bytes = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._held: dict[Topic, bytes] = {}
 
     @property
     def is_open(self) -> bool:

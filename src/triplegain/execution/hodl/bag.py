@@ -7,7 +7,8 @@ ledger's hodl account: from the moment it is set aside no order but the bag's ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 
 from msgspec import Struct
@@ -38,36 +39,33 @@ class HodlState(Struct, frozen=True):
     due_ns: int | None
 
 
+@dataclass(eq=False)
 class HodlBag:
     """One session's bag. All times are market time in nanoseconds.
 
-    `orders` is the register of the desk beside it; `ask` prices a purchase, `usd_price` an asset; `blocked` says why
+    `_orders` is the register of the desk beside it; `ask` prices a purchase, `usd_price` an asset; `blocked` says why
     nothing may be bought or set aside now (empty where it may).
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        account: HodlAccount,
-        instruments: Iterable[Instrument],
-        orders: KnownOrders,
-        settings: HodlSettings,
-        *,
-        ask: Ask,
-        usd_price: UsdPrice,
-        blocked: Callable[[], str],
-    ) -> None:
-        instruments = tuple(instruments)
-        self._settings = settings
-        self._quotes = {instrument.symbol: instrument.quote for instrument in instruments}
-        self._usd_price = usd_price
-        self._blocked = blocked
-        self.journal = HodlJournal()
-        self._allocator = HodlAllocator(account, settings, usd_price, self.journal)
-        self._buyer = HodlBuyer(broker, instruments, orders, settings, ask, self._allocator, self.journal)
-        self._valued_day: int | None = None
-        #: When `on_timer` is wanted next; None if nothing waits for time.
-        self.due_ns: int | None = None
+    _broker: Broker
+    _account: HodlAccount
+    _instruments: Sequence[Instrument]
+    _orders: KnownOrders
+    _settings: HodlSettings
+    _: KW_ONLY
+    ask: Ask
+    usd_price: UsdPrice
+    blocked: Callable[[], str]
+    journal: HodlJournal = field(default_factory=HodlJournal, init=False)
+    _valued_day: int | None = field(default=None, init=False)
+    #: When `on_timer` is wanted next; None if nothing waits for time.
+    due_ns: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._quotes = {instrument.symbol: instrument.quote for instrument in self._instruments}
+        self._allocator = HodlAllocator(self._account, self._settings, self.usd_price, self.journal)
+        market = self._broker, self._instruments, self._orders, self._settings
+        self._buyer = HodlBuyer(*market, self.ask, self._allocator, self.journal)
 
     # -- what happens --------------------------------------------------------------------------------------------
 
@@ -100,7 +98,7 @@ class HodlBag:
     def on_timer(self, now_ns: int) -> None:
         """Everything that can go on: retries, orders without an answer, and the valuation of the day."""
         self._value(now_ns)
-        blocked = self._blocked()
+        blocked = self.blocked()
         self._allocator.count(now_ns)
         self._buyer.forgive(self._allocator.set_aside(now_ns, blocked))
         again = self._allocator.is_waiting
@@ -121,7 +119,7 @@ class HodlBag:
             self._buyer.forgive(self._allocator.assets)
             for asset, balance in self._allocator.balances():
                 if balance.quantity or balance.pending:
-                    usd = in_usd(balance.quantity, self._usd_price(asset))
+                    usd = in_usd(balance.quantity, self.usd_price(asset))
                     details = {"cost": text(balance.cost), "pending": text(balance.pending)}
                     self.journal.record(now_ns, HodlStep.VALUED, asset, balance.quantity, usd, details=details)
         self._valued_day = day

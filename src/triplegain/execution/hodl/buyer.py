@@ -6,7 +6,7 @@ the venue. Only after the venue has said no is there another order, `attempts_ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -104,7 +104,7 @@ class HodlBuyer:
     """Spends what is pending for the coins. `orders` is the desk's register: it knows of every answer."""
 
     _broker: Broker
-    _instruments: Iterable[Instrument]
+    _instruments: Sequence[Instrument]
     _orders: KnownOrders
     _settings: HodlSettings
     _ask: Ask

@@ -7,11 +7,13 @@ are named `stop-N` and exits `exit-N`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
-from msgspec import UNSET, Struct, UnsetType, field
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
@@ -76,37 +78,30 @@ class ProtectionTotals(Struct):
     """What is counted over all positions; `begun` numbers them."""
 
     begun: int = 0
-    sent: OrderCounts = field(default_factory=OrderCounts)
-    delays: ProtectionDelays = field(default_factory=ProtectionDelays)
+    sent: OrderCounts = msgspec.field(default_factory=OrderCounts)
+    delays: ProtectionDelays = msgspec.field(default_factory=ProtectionDelays)
 
 
+@dataclass(eq=False)
 class Protections:
-    """Every position and entry under way, oldest first. One that is over leaves memory."""
+    """Every position and entry under way, oldest first. One that is over leaves memory.
 
-    def __init__(
-        self,
-        broker: Broker,
-        instruments: Iterable[Instrument],
-        positions: KnownPositions,
-        settings: ProtectionSettings,
-        lacking: Callable[[str], Decimal],
-    ) -> None:
-        """`lacking`: coins of an asset that positions own and that are not there; 0 where the books agree."""
-        self.alerts: deque[AlertRecord] = deque(maxlen=_ALERTS_KEPT)
-        self._broker = broker
-        self._lacking = lacking
-        self._instruments = {instrument.symbol: instrument for instrument in instruments}
-        self._positions = positions
-        self._settings = settings
-        self._totals = ProtectionTotals()
-        self._protections: dict[str, Protection] = {}
-        self._by_order: dict[str, str] = {}
-        self._watch = PriceWatch(self._instruments, positions, settings)
-        self.moved, self.next_price, self.next_due_ns = (
-            self._watch.moved,
-            self._watch.next_price,
-            self._watch.next_due_ns,
-        )
+    `_lacking`: coins of an asset that positions own and that are not there; 0 where the books agree.
+    """
+
+    _broker: Broker
+    _instruments: Mapping[str, Instrument]
+    _positions: KnownPositions
+    _settings: ProtectionSettings
+    _lacking: Callable[[str], Decimal]
+    alerts: deque[AlertRecord] = field(default_factory=lambda: deque(maxlen=_ALERTS_KEPT), init=False)
+    _totals: ProtectionTotals = field(default_factory=ProtectionTotals, init=False)
+    _protections: dict[str, Protection] = field(default_factory=dict, init=False)
+    _by_order: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = watch = PriceWatch(self._instruments, self._positions, self._settings)
+        self.moved, self.next_price, self.next_due_ns = watch.moved, watch.next_price, watch.next_due_ns
         self._changed: Callable[[str], None] = lambda position_id: None
         self._atr_changed: Callable[[str], None] = lambda symbol: None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from triplegain.domain.clock import SECOND_NS
@@ -22,22 +23,16 @@ LONE_PRICE_NS = 60 * SECOND_NS
 _PRICED_STATES = (FeedState.SYNCED, FeedState.CANCEL_ONLY, FeedState.POST_ONLY)
 
 
+@dataclass(eq=False)
 class FeedHealth:
     """What was last heard of a feed, in market time."""
 
-    def __init__(
-        self,
-        depth: Mapping[str, MarketDepth],
-        candle_length_ns: Mapping[str, int],
-        alive_within_ns: int = ALIVE_WITHIN_NS,
-        lone_price_ns: int = LONE_PRICE_NS,
-    ) -> None:
-        self._depth = dict(depth)
-        self._candle_length_ns = dict(candle_length_ns)
-        self._alive_within_ns = alive_within_ns
-        self._lone_price_ns = lone_price_ns
-        self._states: dict[str, FeedState] = {}
-        self._heard_ns = 0
+    _depth: Mapping[str, MarketDepth]
+    _candle_length_ns: dict[str, int]
+    _alive_within_ns: int
+    _lone_price_ns: int
+    _states: dict[str, FeedState] = field(default_factory=dict)
+    _heard_ns: int = 0
 
     def observe(self, event: MarketEvent) -> None:
         """Every event but our own clock is a sign of life; states and candles say more."""
@@ -68,9 +63,7 @@ class FeedHealth:
         return age_ns <= 2 * self._candle_length_ns.get(quote.symbol, self._lone_price_ns // 2)
 
     def __copy__(self) -> FeedHealth:
-        other = FeedHealth(self._depth, self._candle_length_ns, self._alive_within_ns, self._lone_price_ns)
-        other._states, other._heard_ns = dict(self._states), self._heard_ns
-        return other
+        return replace(self, _candle_length_ns=dict(self._candle_length_ns), _states=dict(self._states))
 
     def is_lone_price_fresh(self, quote: Quote, now_ns: int) -> bool:
         """A stored price, with no feed behind it."""
@@ -124,7 +117,7 @@ class PaperPriceSource:
         self._feed = feed
         self.historical = historical
         self._mock = mock
-        self._health = FeedHealth(depth or {}, candle_length_ns or {}, alive_within_ns, lone_price_ns)
+        self._health = FeedHealth(dict(depth or {}), dict(candle_length_ns or {}), alive_within_ns, lone_price_ns)
         self._quotes: dict[str, Quote] = {}
         self._stored: dict[str, Quote] = {}
         self._complained: set[str] = set()
