@@ -358,7 +358,7 @@ async def test_whatever_breaks_the_answer_is_done_or_not_done_or_unknown_with_a_
         store = Store(Fault.STOP, 99)
         runner = SessionRunner(session, iter(()), store, ManualClock())
         place, name = {
-            "act": (session, "flat"), "books": (session.reconciliation, "take"), "store": (store, "commit"),
+            "act": (session, "flat"), "books": (session.reconciliation, "follow"), "store": (store, "commit"),
         }[where]  # fmt: skip
         with monkeypatch.context() as patched:
             patched.setattr(place, name, broken(error))

@@ -64,7 +64,6 @@ class SessionModels:
     assigned: ModelAssignment = field(default_factory=ModelAssignment, init=False)
     port: ModelPort | None = field(default=None, init=False)
     banner: tuple[str, ...] = field(default=(), init=False)
-    _is_open: bool = field(default=False, init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
 
     def __post_init__(self) -> None:
@@ -87,9 +86,8 @@ class SessionModels:
 
         Raises ModelsError, LocalModelError or TapeError with what to do.
         """
-        if self._is_open:
+        if self.port is not None:
             return
-        self._is_open = True
         words, tape = self.words(source), self._choice.tape
         replayed = tape is not None and tape.mode is TapeMode.REPLAY
         local = None if replayed else await self._local(words)

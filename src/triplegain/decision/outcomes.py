@@ -34,7 +34,6 @@ from triplegain.domain.orders import Side
 from triplegain.domain.parts import Parts
 from triplegain.domain.written import HOURS, integer, listing
 
-_HOUR_NS = 3600 * SECOND_NS
 _ZERO = Decimal(0)
 _STEP = Decimal("0.0000000001")
 #: Remembered of each voter: one an hour on 30 pairs for a day.

@@ -22,8 +22,6 @@ from triplegain.llm.reply import FailureKind, ModelFailure, ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError, canonical
 
-__all__ = ["OverBudget", "Spending"]
-
 
 class Spending(Protocol):
     """The cost ledger. A reservation is on disk before the call leaves; one that was never settled counts in full."""

@@ -6,14 +6,8 @@ import asyncio
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from triplegain.llm.spec import ModelSpec, Provider
-from triplegain.llm.wire import Question, WireAnswer
-
-if TYPE_CHECKING:
-    from triplegain.llm.sdk_models import SdkModels
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
@@ -21,7 +15,11 @@ from triplegain.llm.attempt import Attempts, CallOutcome, Redactor, Spending
 from triplegain.llm.ollama_wire import OllamaWire
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, ModelRequest, Usage
 from triplegain.llm.settings import ClientSettings
-from triplegain.llm.wire import Wire, fingerprint
+from triplegain.llm.spec import ModelSpec, Provider
+from triplegain.llm.wire import Question, Wire, WireAnswer, fingerprint
+
+if TYPE_CHECKING:
+    from triplegain.llm.sdk_models import SdkModels
 
 
 class SdkWire:

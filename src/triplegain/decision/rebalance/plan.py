@@ -15,7 +15,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from triplegain.agents.rebalance import RebalanceMode
-from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
@@ -23,8 +22,6 @@ from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
 from triplegain.domain.written import AMOUNT, ASSET, AT_LEAST_ONE, HOURS, LOSS_PERCENT, choice, table
-
-_HOUR_NS = 3600 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
