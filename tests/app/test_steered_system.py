@@ -136,7 +136,7 @@ async def test_before_the_market_starts_everything_is_shown_and_no_task_runs(ope
 
 
 async def test_a_task_runs_beside_its_schedule_and_the_wish_is_audited(steered: Steered) -> None:
-    forced = steered.session.decision_engine.schedule.tallies["regime"]
+    forced = steered.session.decision_engine.schedule.tasks["regime"].tally
     asked = await steered.post("/agents/regime/run")
     assert (asked.status_code, asked.json()["task"]) == (202, "regime")
     await steered.until(lambda: forced.forced == 1)

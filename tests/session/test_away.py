@@ -54,7 +54,7 @@ def test_what_was_missed_is_made_up_for_by_one_run_of_each_task(market: Any) -> 
     come_back(session)
     for task in ("technical", "regime", "sentiment"):
         assert session.decision_engine.schedule.runs[task] == ran[task] + 1, task
-    assert session.decision_engine.schedule.tallies["technical"].missed >= 8 * 60 - 1
+    assert session.decision_engine.schedule.tasks["technical"].tally.missed >= 8 * 60 - 1
     batch = session.take_batch(0, 0)
     assert not [each for each in batch.analyses if each.time_ns < left_ns + 8 * HOUR_NS]
     asked_at = {each.asked_at_ns for each in session.rounds.take_undispatched()}

@@ -91,4 +91,4 @@ def test_while_trading_is_paused_nothing_is_rebalanced(market: Any) -> None:
     session.paused = True
     played = play(session, market[1][:200], ScriptedModels())
     assert not played.all("fills")
-    assert session.decision_engine.schedule.tallies["rebalance"].skipped == {"paused": 2}
+    assert session.decision_engine.schedule.tasks["rebalance"].tally.skipped == {"paused": 2}

@@ -89,7 +89,7 @@ def test_a_gap_of_hours_is_made_up_for_by_one_run(
     pass_time(schedule, back_after, DAY_S)
     assert (schedule.runs["technical"], schedule.runs["regime"]) == (technical, regime)
     assert schedule.runs["decision"] == schedule.runs["rebalance"] == decision
-    tally = schedule.tallies["technical"]
+    tally = schedule.tasks["technical"].tally
     assert (tally.ran, tally.missed, tally.ran + tally.missed) == (technical, 1440 - technical, 1440)
 
 
@@ -166,7 +166,7 @@ def test_a_run_by_request_leaves_the_grid_as_it_is(schedule: Schedule) -> None:
     schedule.request("decision", at(101))
     assert restarted(schedule).due(at(101)) == ("technical", "decision")
     assert run_all(schedule, at(101)) == ["technical", "decision"]
-    tally = schedule.tallies["decision"]
+    tally = schedule.tasks["decision"].tally
     assert (tally.ran, tally.forced, schedule.runs["decision"]) == (1, 1, 2)
     pass_time(schedule, 102, DAY_S)
     assert dict(schedule.runs) == {**A_DAY, "decision": 25}
@@ -176,7 +176,7 @@ def test_a_request_on_a_moment_of_the_grid_is_that_run(schedule: Schedule) -> No
     pass_time(schedule, 0, 3600)
     schedule.request("decision", at(3600))
     assert "decision" in run_all(schedule, at(3600))
-    assert (schedule.tallies["decision"].ran, schedule.tallies["decision"].forced) == (2, 0)
+    assert (schedule.tasks["decision"].tally.ran, schedule.tasks["decision"].tally.forced) == (2, 0)
 
 
 def test_a_skipped_moment_is_counted_with_its_reason_and_not_made_up_for(schedule: Schedule) -> None:
@@ -187,9 +187,9 @@ def test_a_skipped_moment_is_counted_with_its_reason_and_not_made_up_for(schedul
             else:
                 schedule.began(name, at(second))
                 schedule.ended(name)
-    assert schedule.tallies["decision"].skipped == {"paused": 1, "emergency": 2}
+    assert schedule.tasks["decision"].tally.skipped == {"paused": 1, "emergency": 2}
     assert (schedule.runs["decision"], schedule.runs["technical"]) == (0, 180)
-    assert restarted(schedule).tallies == schedule.tallies
+    assert restarted(schedule).tasks == schedule.tasks
 
 
 def test_what_is_not_due_cannot_begin(schedule: Schedule) -> None:
@@ -234,6 +234,6 @@ def test_ran_and_missed_moments_are_those_of_the_grid_however_time_passes(looks:
         if number in restarts:
             schedule = restarted(schedule)
         for spec in AGENTS.tasks:
-            tally = schedule.tallies[spec.name]
+            tally = schedule.tasks[spec.name].tally
             assert tally.ran + tally.missed == second * SECOND_NS // spec.interval_ns + 1
         assert at(second) < schedule.next_due_ns <= at(second) + 60 * SECOND_NS

@@ -143,7 +143,7 @@ async def test_a_run_that_is_wanted_is_stored_and_due_at_once(open_session: Any,
         assert session.thinks_at_ns > session.now_ns
         await by_hand(commands, RunTask("regime"), AUDIT)
         assert session.thinks_at_ns <= session.now_ns
-        assert session.decision_engine.schedule.tallies["regime"].forced == 0
+        assert session.decision_engine.schedule.tasks["regime"].tally.forced == 0
 
     batches = await play(open_session, market, act)
     asked = part(stored_by([with_audit(batches)]), "decision.schedule")["tasks"]["regime"]

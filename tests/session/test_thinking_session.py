@@ -165,7 +165,7 @@ def test_while_everybody_fails_nobody_is_asked_but_by_a_probe_and_the_rules_go_o
     played = run((market[0], market[1][: 3 * 300]), models)
     decision = played.session.decision_engine
     assert decision.level.label == "emergency"
-    tally = decision.schedule.tallies["decision"]
+    tally = decision.schedule.tasks["decision"].tally
     assert tally.skipped["emergency"] == 2  # of five: the first three found out
     late = [each for each in models.asked if each.asked_at_ns > FROM_NS + 2 * HOUR_NS]
     assert late
@@ -219,5 +219,5 @@ def test_what_is_open_when_the_drawdown_breaker_acts_is_closed_by_it(market: Any
     )
     later = [f for f in played.all("fills") if f.time_ns > tripped.time_ns and f.side.value == "buy"]
     assert not later
-    decisions = played.session.decision_engine.schedule.tallies["decision"]
+    decisions = played.session.decision_engine.schedule.tasks["decision"].tally
     assert decisions.skipped["not running"] >= 1

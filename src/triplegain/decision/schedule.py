@@ -154,10 +154,6 @@ class Schedule:
         """How often each task has run, by schedule and by request."""
         return {name: state.tally.ran + state.tally.forced for name, state in self.tasks.items()}
 
-    @property
-    def tallies(self) -> Mapping[str, TaskCounters]:
-        return {name: state.tally for name, state in self.tasks.items()}
-
     def _state_of(self, name: str) -> _TaskState:
         try:
             return self.tasks[name]
