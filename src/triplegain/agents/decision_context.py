@@ -111,8 +111,9 @@ def numbers_of(answer: TypedAnswer) -> dict[str, Any]:
 def brief_lines(snapshot: Snapshot, context: DecisionContext) -> list[str]:
     """The first line stands for the question; any number of the others may be left out from the end."""
     frame = snapshot.primary_frame
+    profit = "" if context.unrealised_bps is None else f" {context.unrealised_bps:+d} bps"
     lines = [
-        f"{snapshot.symbol} price {text(snapshot.price.mark)}, position {context.held.value}{_profit(context)}",
+        f"{snapshot.symbol} price {text(snapshot.price.mark)}, position {context.held.value}{profit}",
         f"{snapshot.primary}: {_primary(snapshot, frame)}",
         _findings(context),
         f"stop {context.limits.stop_min_bps}..{context.limits.stop_max_bps} bps, "
@@ -132,10 +133,6 @@ def brief_lines(snapshot: Snapshot, context: DecisionContext) -> list[str]:
     if snapshot.flags:
         lines.append(f"flags: {' '.join(snapshot.flags)}")
     return lines
-
-
-def _profit(context: DecisionContext) -> str:
-    return "" if context.unrealised_bps is None else f" {context.unrealised_bps:+d} bps"
 
 
 def _primary(snapshot: Snapshot, frame: ClosedFrame | None) -> str:

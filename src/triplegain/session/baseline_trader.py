@@ -106,7 +106,7 @@ class BaselineTrader:
         self._changed = parts.keyed(TRADER_PARTS[0], TraderState, self._state, self._restore, self._agents.keys)
         for symbol in self._agents:
             self._changed(symbol)
-        parts.single(TRADER_PARTS[1], int, lambda: self.due_ns, self._restore_due)
+        parts.held(TRADER_PARTS[1], int, self, "due_ns")
 
     def _state(self, symbol: str) -> TraderState:
         return TraderState(
@@ -118,6 +118,3 @@ class BaselineTrader:
             self._told_ns[symbol] = state.told_ns
             self._builders[symbol].restore(state.candles)
             self._agents[symbol].restore(state.agent)
-
-    def _restore_due(self, due_ns: int) -> None:
-        self.due_ns = due_ns
