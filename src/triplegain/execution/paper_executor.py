@@ -45,6 +45,8 @@ class PaperOrderExecutor:
         self._exchange = exchange
         self._events: list[ExchangeEvent] = []
         self._fills: list[OrderFilled] = []
+        #: An open or just finished order, as the exchange knows it.
+        self.order = self.orders.by_client_id
 
     @property
     def has_news(self) -> bool:

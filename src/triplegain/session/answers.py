@@ -55,7 +55,9 @@ class Answers:
     def __init__(self) -> None:
         self._waiting: dict[str | int, _Waiting] = {}
 
-    def expect(self, name: str, number: int | None, change: Change) -> asyncio.Future[OrderAnswer]:
+    def expect(
+        self, name: str, number: int | None = None, change: Change = Change.CANCEL
+    ) -> asyncio.Future[OrderAnswer]:
         """Resolved when the answer is stored, with the order as it then is, or why not. Without a `number` the order
         was placed, and whoever else waits for that waits for the same."""
         key = name if number is None else number

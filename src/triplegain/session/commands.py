@@ -106,7 +106,7 @@ class SessionCommands:
                 return self._change(name, Change.CANCEL, lambda: session.cancel(name))
             case CancelAll():
                 cancelling, kept = session.cancel_all()
-                waits = {name: self._runner.expect(name, number) for name, number in cancelling.items()}
+                waits = {name: self._runner.answers.expect(name, number) for name, number in cancelling.items()}
                 return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
             case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
@@ -150,7 +150,7 @@ class SessionCommands:
                 return sent
         elif known.status is not OrderStatus.PENDING:
             return _Begun(known, again=True)
-        return _Begun(waits={name: self._runner.expect(name)}, again=known is not None)
+        return _Begun(waits={name: self._runner.answers.expect(name)}, again=known is not None)
 
     def _change(self, name: str, change: Change, ask: Callable[[], int | Refusal]) -> _Begun | Refusal:
         """`ask` gives the number of the command."""
@@ -163,7 +163,7 @@ class SessionCommands:
         number = ask()
         if isinstance(number, Refusal):
             return number
-        return _Begun(waits={name: self._runner.expect(name, number, change)})
+        return _Begun(waits={name: self._runner.answers.expect(name, number, change)})
 
     async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
         """The answer, once the exchange has given all of its own."""

@@ -23,7 +23,7 @@ from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import CommitBatch
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
-from triplegain.session.answers import Answers, Change, OrderAnswer
+from triplegain.session.answers import Answers
 from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
@@ -90,7 +90,8 @@ class SessionRunner:
     _until_ns: int | None = field(default=None, init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _answers: Answers = field(default_factory=Answers, init=False)
+    #: Of the exchange, to those who wait for one.
+    answers: Answers = field(default_factory=Answers, init=False)
     _failure: BaseException | None = field(default=None, init=False)
     #: What the store raised at the last step.
     _lost: BaseException | None = field(default=None, init=False)
@@ -350,7 +351,7 @@ class SessionRunner:
                 self._kept.stored()
             if not self._is_behind:
                 self._has_taken_out = False
-            self._answers.tell(batch, answered)
+            self.answers.tell(batch, answered)
 
     # -- steps that cannot be stored -----------------------------------------------------------------------------
 
@@ -411,7 +412,7 @@ class SessionRunner:
         built = await self.rebuild(self._stand)
         built.session.exchange.unstorable = self.session.exchange.unstorable
         self.session, self._events, self.position = built.session, built.events, built.position
-        self._answers.undone(self.session.exchange.last_command)
+        self.answers.undone(self.session.exchange.last_command)
         self.events_seen -= position - self.position
         self._again_at = max(position, self._again_at)
         if self._kept is not None:
@@ -442,14 +443,8 @@ class SessionRunner:
             self._doing = None
             act.tell(done)
 
-    def expect(
-        self, client_order_id: str, number: int | None = None, change: Change = Change.CANCEL
-    ) -> asyncio.Future[OrderAnswer]:
-        """The answer of the exchange to what was asked of an order; see `Answers`."""
-        return self._answers.expect(client_order_id, number, change)
-
     def _abandon(self) -> None:
-        self._answers.abandon()
+        self.answers.abandon()
         undone = RefusedError(Code.STOPPED, "the session stopped before this was done")
         for act in self._again:
             act.tell(undone)
