@@ -29,7 +29,7 @@ def test_the_rules_look_for_a_trend_then_for_choppiness(
 ) -> None:
     answer = regime_rules(snapshot_with(adx=adx, rsi=rsi, choppiness=choppiness))
     assert isinstance(answer, RegimeAnswer)
-    assert (answer.domain_regime, answer.confidence_pct) == (regime, 40)
+    assert (answer.regime.value, answer.confidence_pct) == (regime.value, 40)
 
 
 @pytest.mark.parametrize("missing", ["adx", "rsi", "choppiness"])
@@ -40,7 +40,7 @@ def test_a_figure_that_is_missing_is_an_abstention(missing: str) -> None:
 def test_thresholds_are_settings() -> None:
     answer = regime_rules(snapshot_with(adx=22), RegimeRules(adx_trending=20, confidence_pct=45))
     assert isinstance(answer, RegimeAnswer)
-    assert (answer.domain_regime, answer.confidence_pct) == (Regime.TRENDING_BULL, 45)
+    assert (answer.regime.value, answer.confidence_pct) == ("trending_bull", 45)
 
 
 def test_the_prompt_holds_the_snapshot_as_given_and_the_schema_of_the_answer() -> None:

@@ -41,10 +41,6 @@ class RegimeAnswer(TypedAnswer):
     confidence_pct: Percent = Field(description="how sure of the regime")
     reasoning: Reasoning
 
-    @property
-    def domain_regime(self) -> Regime:
-        return Regime(self.regime.value)
-
 
 def lean_of(regime: Regime) -> int | None:
     """The way a regime points; ranging, choppy, about to break out or unknown points nowhere."""
@@ -147,7 +143,7 @@ class RegimeMemory:
         if by_model and answer.confidence_pct < self._model_confidence_min_pct:
             held.candidate, held.runs = Regime.UNKNOWN, 0
             return held.regime
-        seen = answer.domain_regime
+        seen = Regime(answer.regime.value)
         held.runs = min(held.runs + 1, self._runs_agreeing) if seen is held.candidate else 1
         held.candidate = seen
         if held.runs >= self._runs_agreeing:

@@ -55,7 +55,7 @@ def download(
                 return await HistoryDownload(rest, database, progress).load(pairs, kind, start, end)
 
         done = with_database(load)
-    tell(as_json, done, downloads_view)
+    tell(as_json, done, lambda found: Group(*(line for each in found for line in _downloaded(each))))
 
 
 def import_(
@@ -159,10 +159,6 @@ def watching(as_json: bool) -> Iterator[LoadingBars]:
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=as_json) as bars:
         yield LoadingBars(bars)
-
-
-def downloads_view(done: Sequence[Downloaded]) -> RenderableType:
-    return Group(*(line for each in done for line in _downloaded(each)))
 
 
 def _downloaded(each: Downloaded) -> Iterator[Text]:

@@ -11,10 +11,9 @@ from msgspec.structs import asdict
 
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.exchange_events import ExchangeEvent
-from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.money import from_atoms
 from triplegain.domain.parts import PartChange
-from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
+from triplegain.domain.records import CommitBatch, OrderRecord
 
 _EVENT_COLUMNS = ("sequence", "time_ns", "visible_at_ns", "order_number")
 
@@ -32,20 +31,14 @@ def _event_row(event: ExchangeEvent) -> dict[str, Any]:
     return {**{name: rest.pop(name, None) for name in _EVENT_COLUMNS}, "kind": event.kind, "event": rest}
 
 
-def _entry_row(entry: LedgerEntry) -> dict[str, Any]:
-    return {**asdict(entry), "ledger_transaction": entry.transaction, "amount": from_atoms(entry.amount_atoms)}
-
-
-def _security_row(event: SecurityEvent) -> dict[str, Any]:
-    return {**asdict(event), "recorded_at": to_datetime(event.recorded_at_ns)}
-
-
 #: How records become rows where a field is not a column.
 _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "orders": _order_row,
     "events": _event_row,
-    "entries": _entry_row,
-    "security_events": _security_row,
+    "entries": lambda entry: (
+        asdict(entry) | {"ledger_transaction": entry.transaction, "amount": from_atoms(entry.amount_atoms)}
+    ),
+    "security_events": lambda event: asdict(event) | {"recorded_at": to_datetime(event.recorded_at_ns)},
 }
 #: What is listed twice under one key is stored as it stood last.
 _KEYS = {"orders": "order_number", "balances": "asset", "positions": "position_id"}

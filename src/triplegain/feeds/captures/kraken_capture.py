@@ -76,7 +76,7 @@ class KrakenCapture:
             told = _outline(frame)
             if told.channel in _OF_ONE and told.data:
                 try:
-                    return self._instrument_of(told.data[0].symbol)
+                    return self._named.get(told.data[0].symbol) or capture_instrument(told.data[0].symbol)
                 except InvalidValueError as error:
                     raise CaptureError(self.paths[0], str(error), number) from error
         raise CaptureError(self.paths[0], _NO_BOOK)
@@ -134,9 +134,6 @@ class KrakenCapture:
         """(exchange, recorder) time of the first frames that say both; 0 where the recorder says none."""
         first = ((_exchange_time_ns(frame), clock) for _, frame, clock in islice(self._records(), _OFFSET_LINES))
         return list(islice((both for both in first if both[0]), OFFSET_TIMES))
-
-    def _instrument_of(self, symbol: str) -> Instrument:
-        return self._named.get(symbol) or capture_instrument(symbol)
 
     @cached_property
     def _named(self) -> dict[str, Instrument]:

@@ -51,7 +51,6 @@ class KrakenRest:
         self._interval_s = 1 / float(requests_per_s)
         self._next_s = 0.0
         self._session: aiohttp.ClientSession | None = None
-        self.requests = 0
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -93,9 +92,9 @@ class KrakenRest:
         """Trades after that time, oldest first."""
         return await self.get(trades_path(symbol, since_ns, count))
 
-    async def ohlc(self, symbol: str, minutes: int, since_s: int = 0) -> bytes:
+    async def ohlc(self, symbol: str, minutes: int) -> bytes:
         """The last 720 candles and the open one; `minutes` is one of Kraken's intervals."""
-        return await self.get(ohlc_path(symbol, minutes, since_s))
+        return await self.get(ohlc_path(symbol, minutes))
 
     async def system_status(self) -> bytes:
         return await self.get("/0/public/SystemStatus")
@@ -106,7 +105,6 @@ class KrakenRest:
     async def _get(self, path: str) -> bytes:
         assert self._session is not None, "KrakenRest is used inside `async with`"
         await self._take_turn()
-        self.requests += 1
         where = f"{self._url}{path.partition('?')[0]}"
         try:
             async with self._session.get(self._url + path) as response:
@@ -138,9 +136,8 @@ def trades_path(symbol: str, since_ns: int, count: int = TRADES_PER_PAGE) -> str
     return "/0/public/Trades?" + urlencode({"pair": kraken_altname(symbol), "since": since_ns, "count": count})
 
 
-def ohlc_path(symbol: str, minutes: int, since_s: int = 0) -> str:
-    since = {"since": since_s} if since_s else {}
-    return "/0/public/OHLC?" + urlencode({"pair": kraken_altname(symbol), "interval": minutes} | since)
+def ohlc_path(symbol: str, minutes: int) -> str:
+    return "/0/public/OHLC?" + urlencode({"pair": kraken_altname(symbol), "interval": minutes})
 
 
 def _checked(path: str, where: str, status: int, body: bytes) -> bytes:
@@ -185,21 +182,17 @@ class PatientRest(KrakenRest):
         super().__init__(url, answer_within_s, requests_per_s)
         self._on_wait = on_wait
         self._pause = pause
-        self.repeated = 0
 
     async def get(self, path: str) -> bytes:
         for wait_s in _WAITS_S:
             try:
                 return await super().get(path)
             except FeedError as error:
-                if isinstance(error, KrakenRefusal) and not _passes(error):
+                if isinstance(error, KrakenRefusal) and not (
+                    error.is_rate_limit or any(each.startswith(_PASSING) for each in error.errors)
+                ):
                     raise
                 if self._on_wait is not None:
                     self._on_wait(str(error), wait_s)
-            self.repeated += 1
             await self._pause(wait_s)
         return await super().get(path)
-
-
-def _passes(refusal: KrakenRefusal) -> bool:
-    return refusal.is_rate_limit or any(error.startswith(_PASSING) for error in refusal.errors)

@@ -66,7 +66,8 @@ class Tape:
     def on_update(self, trades: Iterable[TapeTrade]) -> list[TapeTrade]:
         """Trades as they happen."""
         rows = list(trades)
-        if self._leaps(rows):
+        # Thousands are missing before the first of them.
+        if rows and self.last_number and rows[0].number - self.last_number > _LONGEST_HOLE:
             # Too many to wait for one by one: nothing is told before the history has said what they were.
             self._counters.gaps += 1
             self.state = TapeState.CUT
@@ -119,10 +120,6 @@ class Tape:
         if self.last_number:
             return trade.number > self.last_number
         return trade.time_ns > self.last_time_ns + _ROUNDING_NS
-
-    def _leaps(self, rows: list[TapeTrade]) -> bool:
-        """Whether thousands are missing before the first of them."""
-        return bool(rows and self.last_number) and rows[0].number - self.last_number > _LONGEST_HOLE
 
     def _is_due(self, trade: TapeTrade) -> bool:
         return trade.number in self._missing or self._is_fresh(trade)
