@@ -178,6 +178,7 @@ def test_open_orders_are_limited_per_pair_and_tier(bench: Callable[..., Any]) ->
         (None, "100.05", "EOrder:Tick size check failed"),
         (None, "0.1", "EOrder:Cost minimum not met"),  # 1 x 0.1 = 0.1 < 0.5
         ("0.00001", None, "EOrder:Order minimum not met"),
+        ("0.000000001", None, "EOrder:Order minimum not met"),  # less than a lot is no quantity, and no cancel
         ("100000", None, "EOrder:Insufficient funds"),
         ("-1", None, VOLUME),
         ("NaN", None, VOLUME),

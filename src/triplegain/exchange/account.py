@@ -341,7 +341,8 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
             return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
-        if filled < lots < instrument.lots_min:
+        # Less than a lot is no quantity; nothing, and no more than was filled, ends the order.
+        if filled < lots < instrument.lots_min or (request.quantity and not lots and not filled):
             return Refusal(Code.ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
     cost = price * lots * instrument.atoms_per_tick_lot
     if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:

@@ -29,7 +29,7 @@ _CHECKS = (
     ),
     (
         "order {} is filled with {}, its fills come to {}",
-        """SELECT session_id, o.order_number::text, o.filled_quantity, f.quantity FROM paper_orders o FULL JOIN
+        """SELECT session_id, order_number::text, o.filled_quantity, f.quantity FROM paper_orders o FULL JOIN
         (SELECT session_id, order_number, sum(quantity) AS quantity FROM paper_trades GROUP BY 1, 2) f
         USING (session_id, order_number) WHERE coalesce(o.filled_quantity, 0) <> coalesce(f.quantity, 0)""",
     ),
