@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
-from tests.app.steered import opened_system, running
+import pytest
+from tests.app.steered import opened_system, options, running
+
+from triplegain.domain.errors import TripleGainError
 
 ORDER = {"client_order_id": "mine", "symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
 #: A sale of 0.006 BTC that took coins of the position: the wallet, its ledger and the state know of it.
@@ -37,3 +41,22 @@ async def test_such_a_session_opens_halted_over_http_and_is_closed(database_url:
             await system.until(lambda: not system.session.positions_left())
     async with opened_system(database_url, tmp_path) as opened:
         assert (opened.session.halted, opened.session.portfolio.total("BTC")) == ("", Decimal(0))
+
+
+async def test_changed_money_is_named_at_the_start_with_what_to_do_and_a_reset_helps(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with opened_system(database_url, tmp_path) as opened, running(opened) as system:
+        assert (await system.post("/paper/trade", ORDER)).status_code == 201
+        name = system.system.opened.record.session_id
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE paper_balances SET total = total + 5 WHERE asset = 'USDT'")
+    await connection.close()
+    with pytest.raises(TripleGainError, match=f"the session {name} is damaged: .*`tg db verify`.*--reset"):
+        async with opened_system(database_url, tmp_path):
+            pass
+    async with (
+        opened_system(database_url, tmp_path, replace(options(), reset=True)) as opened,
+        running(opened) as system,
+    ):
+        assert system.system.opened.record.session_id != name and system.session.halted == ""

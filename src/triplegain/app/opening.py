@@ -25,6 +25,8 @@ from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
+from triplegain.ledger.reconcile import ReconcileError
+from triplegain.ledger.wallet import LedgerError
 from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candles.timeframe import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
@@ -278,7 +280,11 @@ class SessionOpening:
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
-        opened = self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+        try:
+            opened = self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+        except (ReconcileError, LedgerError) as error:
+            remedy = "`tg db verify` tells more, --reset begins anew and keeps the record"
+            raise type(error)(f"the session {record.session_id} is damaged: {error}. {remedy}") from error
         for words in self._beyond:
             opened.session.alert(AlertKind.CONFIGURATION_CHANGED, words)
         return opened
