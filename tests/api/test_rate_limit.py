@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triplegain.api.rate_limit import RateLimit
+from triplegain.api.doorkeeper import RateLimit
 from triplegain.domain.clock import ManualClock
 
 SECOND_NS = 10**9

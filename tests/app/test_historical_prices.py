@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.session.sessions import START_NS, demo, settings_for
 
-from triplegain.app.historical_prices import look_up_prices
+from triplegain.app.paper_system import look_up_prices
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.quote import QuoteSource
 from triplegain.session.trading_session import TradingSession

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.app.silent import Silent
 
-from triplegain.app.historical_prices import stored_price
 from triplegain.app.history_feed import load_history_feed, parse_history
 from triplegain.app.history_import import Imported, import_files
+from triplegain.app.paper_system import stored_price
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS

@@ -53,7 +53,7 @@ def test_a_fill_of_the_exchange_is_followed_and_not_booked_a_second_time() -> No
     realised = fill(book, wallet, "BTC/USDT", Side.SELL, "0.05", "52000", 7, "10")
     assert (book.total("usdt"), book.total("BTC"), book.held("BTC")) == (D(7570), D("0.05"), D(0))
     assert (realised, book.trade_history[-1].fill_id) == (D(90), "TABC")  # 2 600 - 2 500 - 10
-    assert book.realised_pnl == {"BTC/USDT": D(70)}  # less the 20 of the buy
+    assert book.cost_book.pool("BTC/USDT").realised == D(70)  # less the 20 of the buy
     assert (book.state.fees_paid, book.state.trade_count) == ({"USDT": D(30)}, 2)
     assert (book.state.updated_at_ns, book.total("DOGE")) == (7, D(0))
     assert len(wallet.drain_entries()) == 2 + 6 + 6  # one deposit, two fills of three legs

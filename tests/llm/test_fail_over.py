@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.llm.asked import GOOD, ask
 
-from triplegain.llm.fail_over import FailOver
+from triplegain.llm.client import FailOver
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec, Provider
 

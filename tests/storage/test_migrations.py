@@ -22,8 +22,7 @@ from triplegain.domain.storable import encode
 from triplegain.storage.database import Database
 from triplegain.storage.encoding import batch_row
 from triplegain.storage.errors import MigrationError
-from triplegain.storage.migrations import migrate, read_migrations
-from triplegain.storage.server_status import read_server_status
+from triplegain.storage.migrations import migrate, read_migrations, read_server_status
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 

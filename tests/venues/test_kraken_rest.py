@@ -41,7 +41,7 @@ async def test_a_reply_comes_back_as_it_was_sent() -> None:
     body = b'{"error":[],"result":{"unixtime":5}}'
     async with serving((200, body)) as (url, asked), KrakenRest(url, 5) as rest:
         assert await rest.get("/0/public/Trades?pair=XBTUSDT&since=0") == body
-        assert await rest.server_time() == body
+        assert await rest.get("/0/public/Time") == body
     assert asked == ["/0/public/Trades?pair=XBTUSDT&since=0", "/0/public/Time"]
 
 
@@ -74,7 +74,7 @@ async def test_an_address_where_nobody_is_says_so() -> None:
         pass
     async with KrakenRest(url, 5) as rest:
         with pytest.raises(FeedError, match="cannot be reached"):
-            await rest.system_status()
+            await rest.get("/0/public/SystemStatus")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class HistoryDownload:
     async def now_ns(self) -> int:
         """The end of what can be loaded: the last full minute by the exchange's own clock."""
         try:
-            time = read_server_time(read_reply(await self._rest.server_time()).result).unixtime
+            time = read_server_time(read_reply(await self._rest.get("/0/public/Time")).result).unixtime
         except msgspec.DecodeError as error:
             raise FeedError(f"Kraken's clock cannot be read: {error}") from error
         now = time * SECOND_NS - _ANSWER_AGE_NS

@@ -33,7 +33,7 @@ async def why_away(config: Config) -> str:
     market = config.market
     try:
         async with KrakenRest(market.rest_url, min(market.answer_within_s, _PROBE_S)) as rest:
-            await rest.system_status()
+            await rest.get("/0/public/SystemStatus")
     except FeedError as error:
         return str(error)
     return ""

@@ -20,8 +20,7 @@ from triplegain.decision.settings import ModelAssignment
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.llm.attempt import Spending
-from triplegain.llm.client import ModelClient
-from triplegain.llm.fail_over import FailOver
+from triplegain.llm.client import FailOver, ModelClient
 from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
 from triplegain.llm.reply import ModelAnswer, ModelPort, ModelRequest, Prompt

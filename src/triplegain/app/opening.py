@@ -218,7 +218,8 @@ class SessionOpening:
         latest = await self._store.latest(spec)
         if latest is None:
             return None
-        wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == _candle_ns(latest)
+        candle_ns = int(latest.settings["candle_ns"])
+        wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == candle_ns
         if options.reset or ((options.seed is None or latest.seed == options.seed) and wanted_candle):
             return await self._store.resume(latest.session_id, to_end=options.reset)
         await self._store.set_status(latest.session_id, SessionStatus.PAUSED)
@@ -385,7 +386,3 @@ def _check_steps(record: SessionRecord, feed: MarketSource) -> None:
 def _symbols(record: SessionRecord) -> tuple[str, ...]:
     """The instruments the session was opened with, in the feed's order; none where it did not say."""
     return tuple(symbol for symbol, *_ in record.settings.get("instruments", ()))
-
-
-def _candle_ns(record: SessionRecord) -> int:
-    return int(record.settings["candle_ns"])

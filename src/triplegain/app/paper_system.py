@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from msgspec import structs
@@ -13,7 +14,6 @@ from msgspec import structs
 from triplegain.api.control import V
 from triplegain.app import session_views
 from triplegain.app.feeds import parse_duration_ns, parse_speed
-from triplegain.app.historical_prices import look_up_prices
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
@@ -22,7 +22,7 @@ from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone
 from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
 from triplegain.domain.proposal import Regime, TradeProposal
-from triplegain.domain.quote import QuoteSource
+from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
@@ -34,9 +34,42 @@ from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
+from triplegain.storage.errors import StorageError
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
+
+_LOOK_UP_S = 5.0
+
+
+async def stored_price(history: MarketHistory, symbol: str, now_ns: int) -> Quote | None:
+    """The last stored price as a quote: as old as the moment until which nothing else is known to have happened.
+
+    Not after that market time; None where nothing is stored. Raises StorageError.
+    """
+    found = await history.latest_price(symbol, venue="kraken", at_ns=now_ns)
+    if found is None:
+        return None
+    time = found.stands_until_ns
+    return Quote(symbol, None, None, found.price, None, None, time, time, QuoteSource.HISTORICAL)
+
+
+async def look_up_prices(current: Callable[[], TradingSession], history: MarketHistory) -> None:
+    """Until cancelled: where a live market has no fresh price, what is stored of it stands in, as long as that is
+    fresh. A market that is played back has all its prices in itself, and the same ones at every run."""
+    latest = partial(stored_price, history)
+    while True:
+        session = current()
+        chain = session.prices.chain
+        chain.historical = latest
+        for symbol in session.exchange.markets:
+            try:
+                await chain.look_up(symbol, session.now_ns)
+            except StorageError:
+                # The runner meets it too, and halts with its words.
+                return
+        await asyncio.sleep(_LOOK_UP_S)
+
 
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
 

@@ -19,7 +19,7 @@ from triplegain.domain.json_form import plain_json
 from triplegain.storage import backup as copy
 from triplegain.storage import migrations
 from triplegain.storage.home_database import cluster_folder
-from triplegain.storage.server_status import ServerStatus, read_server_status
+from triplegain.storage.migrations import ServerStatus, read_server_status
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_books import differences
 

@@ -33,8 +33,8 @@ from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.migrations import read_server_status
 from triplegain.storage.server_identity import choose_identity, wheel_installation
-from triplegain.storage.server_status import read_server_status
 from triplegain.storage.session_lock import session_holder
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.stored_books import differences

@@ -15,8 +15,8 @@ from triplegain.config.infrastructure import ApiSettings, DatabaseSettings, Hist
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
-from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.spending_limits import SpendingLimits
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import BOOLEAN, Fault, Wrong, listing, text
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.hodl.settings import HodlSettings

@@ -17,7 +17,6 @@ from msgspec import structs
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer, TargetWeights
 from triplegain.decision.record import RecordLog
-from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
 from triplegain.domain.orders import Market, OrderRequest, Side
@@ -25,6 +24,7 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import CloseReason, DecisionRecord, Outcome
 from triplegain.domain.refusals import Refusal
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.verdict import Clamp, RiskApproved, RiskRefused, RiskVerdict
 from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.risk.engine import RiskEngine

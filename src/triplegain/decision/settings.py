@@ -20,7 +20,7 @@ from triplegain.decision.degradation import DegradationSettings
 from triplegain.decision.outcomes import VOTES_OF_A_MODEL, OutcomeSettings
 from triplegain.decision.schedule import ScheduleSettings
 from triplegain.domain.configured import Part, each, key, part
-from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import AT_LEAST_ONE, FRACTION, SECONDS, integer
 
 #: Instructions, schema and account of a question, generously.

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import Fault, Kind, Wrong, collected
 
 #: The steps from the file to a key.

@@ -6,8 +6,9 @@ The limits are those of the schema (`amount` is a finite numeric, `time_ns` a bi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from decimal import Context, Decimal
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -78,3 +79,31 @@ def count_within(value: int | None, most: int) -> int | None:
 def cut_text(value: str, most: int = 200) -> str:
     """A text from outside that is only kept to be looked at, as a row can hold it."""
     return storable(value[:most])
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenMapping(Mapping[K, V]):
+    """Read-only, hashable, in the order it was written."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[K, V]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: K) -> V:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return f"FrozenMapping({self._items!r})"

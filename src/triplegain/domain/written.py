@@ -18,9 +18,8 @@ from typing import Any
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.money import atoms, parse, plain
-from triplegain.domain.values import INTEGER_MAX, is_usable, nearest_usable
+from triplegain.domain.values import INTEGER_MAX, FrozenMapping, is_usable, nearest_usable
 
 HOUR_NS = 60 * MINUTE_NS
 

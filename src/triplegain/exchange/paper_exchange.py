@@ -6,7 +6,7 @@ a live feed or as fast as a capture can be read.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -22,8 +22,7 @@ from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
-from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Place
-from triplegain.exchange.latency import Latency
+from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Latency, Place
 from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.rate_limit import PLACE_COST, cancel_cost
@@ -80,6 +79,7 @@ class PaperExchange:
         #: Requests that no row can hold, with the words for it: sent again, they are over at once.
         self.unstorable: dict[OrderRequest, str] = {}
         self._arriving_ns = 0
+        self._open: Counter[str] = Counter()
         self.next_due_ns = self.agenda.next_due_ns
         self.markets: dict[str, VenueMarket] = {
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
@@ -192,6 +192,7 @@ class PaperExchange:
             return
         order.status = OrderStatus.OPEN
         order.opened_ns = self.now_ns
+        self._open[order.request.symbol] += 1
         self.account.tell_accepted(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
             self._schedule(order.request.expires_at_ns, Expire(order.number))
@@ -206,8 +207,7 @@ class PaperExchange:
             return refusal
         if not within_rate:
             return Refusal(Code.RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
-        theirs = (each for each in self.orders.values() if each.request.symbol == symbol)
-        if not market.rate.allows_another(sum(each.status is not OrderStatus.PENDING for each in theirs)):
+        if not market.rate.allows_another(self._open[symbol]):
             return Refusal(Code.ORDERS_LIMIT, f"too many open orders on {symbol}")
         return self.account.reserve(order, market)
 
@@ -266,6 +266,7 @@ class PaperExchange:
         if order.status is OrderStatus.PENDING:
             self.agenda.remove(Place(number))
             self.next_due_ns = self.agenda.next_due_ns
+            self._open[order.request.symbol] += 1
         else:
             self.markets[order.request.symbol].withdraw(order)
         self.finish(order, OrderStatus.ERROR, reason)
@@ -279,6 +280,7 @@ class PaperExchange:
         return self.account.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
+        self._open[order.request.symbol] -= 1
         self._forget(order)
         self._remember(order.client_order_id)
 
@@ -345,6 +347,7 @@ class PaperExchange:
             order = working_order(each, self.markets[symbol].instrument)
             self._keep(order)
             if order.status is not OrderStatus.PENDING:
+                self._open[symbol] += 1
                 self.markets[symbol].wait(order)
 
     def _restore_commands(self, stored: dict[str, Due]) -> None:

@@ -11,8 +11,10 @@ from typing import Any, assert_never
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
-from triplegain.exchange.engine import Engine
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.matching import Matcher
+from triplegain.exchange.order import Engine, WorkingOrder
+from triplegain.exchange.queue import UNKNOWN_AHEAD
+from triplegain.exchange.resting import RestingOrders, StopOrders
 from triplegain.exchange.settings import ExchangeSettings
 
 UNAFFORDABLE = "the funds do not cover the price at which it would fill"
@@ -170,3 +172,36 @@ class SimpleFills:
         self._engine.fill(order, price, lots, False, model, cause)
         if not order.left:
             self.remove(order)
+
+
+#: What the explanation of a fill names as its cause.
+MISSED_TRADE = "missed_trade"
+
+
+def lose_places(resting: RestingOrders, engine: Engine) -> None:
+    """Nobody knows any more who stands in front."""
+    for order in resting.all():
+        order.ahead = order.ahead_before = UNKNOWN_AHEAD
+        engine.touch(order.key)
+
+
+def meet_missed_trade(
+    matcher: Matcher,
+    stops: StopOrders,
+    simple: SimpleFills,
+    engine: Engine,
+    side: int,
+    cause: dict[str, Any],
+) -> None:
+    """One trade of the time away; `side` is the side of the book it hit, `cause` has its time, price and quantity.
+
+    Every resting order is at the back of its queue: a trade at its price fills nothing, one through it fills it at its
+    own price, never more than was traded. A stop fills as on a tape. New orders are refused until the book is back.
+    """
+    price = cause["price"]
+    matcher.trade(side, price, cause["quantity"], cause["time_ns"], late=False, event=MISSED_TRADE)
+    for order in stops.reached(price):
+        stops.remove(order)
+        order.triggered = True
+        engine.trigger(order, price)
+        simple.execute_now(order, {**cause, "trigger": order.price})

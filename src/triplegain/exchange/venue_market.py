@@ -23,16 +23,20 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
 from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
-from triplegain.exchange.catch_up import MISSED_TRADE, lose_places, meet_missed_trade
-from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import Quotes, WorkingOrder
+from triplegain.exchange.order import Engine, Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
-from triplegain.exchange.resting import RestingOrders
+from triplegain.exchange.resting import RestingOrders, StopOrders
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.exchange.simple_fills import IMMEDIATE_REST, UNAFFORDABLE, SimpleFills
-from triplegain.exchange.stops import StopOrders
+from triplegain.exchange.simple_fills import (
+    IMMEDIATE_REST,
+    MISSED_TRADE,
+    UNAFFORDABLE,
+    SimpleFills,
+    lose_places,
+    meet_missed_trade,
+)
 
 BEYOND_BOOK = "no more visible liquidity"
 

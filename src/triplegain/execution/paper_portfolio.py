@@ -132,11 +132,6 @@ class PaperPortfolio:
     def losses(self) -> int:
         return self.state.direct.losses + (self._positions.results.losses if self._positions else 0)
 
-    @property
-    def realised_pnl(self) -> dict[str, Decimal | None]:
-        """By symbol, in its quote currency, net of fees, at average cost."""
-        return {symbol: self.cost_book.pool(symbol).realised for symbol in self.cost_book.symbols()}
-
     def equity_usd(self) -> Decimal | None:
         """All balances in USD now, without hodl; None if anything held has no fresh price."""
         return equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, self.usd_price)
@@ -160,7 +155,7 @@ class PaperPortfolio:
             unrealised_usd=self.unrealised_usd(),
             fees_usd=self.state.fees_usd,
             drawdown=self.state.equity_so_far.drawdown,
-            realised=self.realised_pnl,
+            realised={symbol: self.cost_book.pool(symbol).realised for symbol in self.cost_book.symbols()},
             fees=dict(self.state.fees_paid),
             trade_count=self.state.trade_count,
             wins=self.wins,

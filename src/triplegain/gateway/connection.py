@@ -247,8 +247,3 @@ class Audience:
         for topic, frame in frames:
             for connection in listeners.get(topic, ()):
                 connection.tell(topic, frame)
-
-    def announce(self, frame: bytes) -> None:
-        """Something everybody is told, such as the exchange's state."""
-        for connection in self:
-            connection.answer(frame)

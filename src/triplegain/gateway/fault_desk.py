@@ -109,7 +109,8 @@ class FaultDesk:
             self._player.pause("maintenance")
         else:
             self._player.resume("maintenance")
-        self._audience.announce(status(self._venue.system))
+        for connection in self._audience:
+            connection.answer(status(self._venue.system))
 
     def _set_status(self, symbol: str, said: str) -> None:
         market = self._venue.markets[symbol]

@@ -9,7 +9,7 @@ reserves there pays from there and is paid there, so no other order can touch it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -194,8 +194,9 @@ class Wallet:
         """Restoring raises LedgerError if the reservations exceed the balances."""
         parts.single("ledger.numbers", LedgerNumbers, self._numbers, self._restore_numbers)
         self._touch_balance = parts.keyed(
-            "ledger.balance", Decimal, self._balance, self._restore_balances, self._balance_keys
-        )
+            "ledger.balance", Decimal, self._balance, self._restore_balances,
+            lambda: (_key(account, asset) for account, total in self._totals.items() for asset in total),
+        )  # fmt: skip
         self._touch_reservation = parts.keyed(
             "ledger.reservation", Reservation, self._reservation, self._restore_reservations,
             lambda: map(str, self._reservations),
@@ -206,9 +207,6 @@ class Wallet:
 
     def _restore_numbers(self, stored: LedgerNumbers) -> None:
         self._sequence, self._transaction = stored.sequence, stored.transaction
-
-    def _balance_keys(self) -> Iterator[str]:
-        return (_key(account, asset) for account, total in self._totals.items() for asset in total)
 
     def _balance(self, key: str) -> Decimal | None:
         account, _, asset = key.partition(" ")

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from triplegain.llm.sdk_models import SdkModels
 
 
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from operator import add
+
+from msgspec import structs
+
+from triplegain.llm.reply import ModelPort
+
+
 class SdkWire:
     """One HTTP client for all providers. `keys` are what they know us by; no response is longer than `bytes_max`.
 
@@ -211,7 +220,7 @@ class ModelClient:
         return f"{spec.provider} has no {', '.join(missing)}" if missing else ""
 
     async def _converse(self, request: ModelRequest, spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
-        deadline = began + request.timeout_s
+        loop, deadline = asyncio.get_running_loop(), began + request.timeout_s
         question = Question.of(request, spec)
         made: list[CallOutcome] = []
         retried = repaired = False
@@ -220,7 +229,7 @@ class ModelClient:
             made.append(outcome)
             if outcome.kind in _PASSING and not retried and await self._paused(outcome, deadline):
                 retried = True
-            elif outcome.kind is FailureKind.INVALID and outcome.text and not repaired and _time_left(deadline):
+            elif outcome.kind is FailureKind.INVALID and outcome.text and not repaired and loop.time() < deadline:
                 repaired = True
                 question = question.again(outcome.text, outcome.reason)
             else:
@@ -235,10 +244,6 @@ class ModelClient:
             return False
         await asyncio.sleep(pause_s)
         return True
-
-
-def _time_left(deadline: float) -> bool:
-    return asyncio.get_running_loop().time() < deadline
 
 
 def _reply(made: list[CallOutcome], spec: ModelSpec, prompt_hash: str, began: float) -> ModelReply:
@@ -261,3 +266,37 @@ def _reply(made: list[CallOutcome], spec: ModelSpec, prompt_hash: str, began: fl
         return ModelFailure(first.kind, reason, usage, prompt_hash, model_id)
     assert last.kind is not None
     return ModelFailure(last.kind, last.reason, usage, prompt_hash, model_id)
+
+
+class FailOver:
+    """Requests to `name` go to `models` in their order, one of each provider, within the request's one deadline; all
+    others to the model they name. Never for contestants. Implements `ModelPort`.
+
+    The reply's `model_id` says who answered. Each has an equal share of the time that is left, so that one that hangs
+    leaves time for the next.
+    """
+
+    def __init__(self, port: ModelPort, name: str, models: Sequence[ModelSpec]) -> None:
+        self._port = port
+        self._name = name
+        first_of = {spec.provider: spec for spec in reversed(models)}
+        self._models = [spec for spec in models if first_of[spec.provider] is spec]
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        if request.model != self._name:
+            return await self._port.complete(request)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.timeout_s
+        usage, failures = Usage(), list[str]()
+        last = ModelFailure(FailureKind.UNAVAILABLE, "no model takes part that could be asked")
+        for number, spec in enumerate(self._models):
+            share_s = (deadline - loop.time()) / (len(self._models) - number)
+            if share_s <= 0:
+                break
+            reply = await self._port.complete(replace(request, model=spec.name, timeout_s=share_s))
+            usage = Usage(*map(add, astuple(usage), astuple(reply.usage)))
+            if isinstance(reply, ModelAnswer):
+                return structs.replace(reply, usage=usage)
+            last = reply
+            failures.append(f"{spec.name}: {reply.reason}")
+        return structs.replace(last, usage=usage, reason="; ".join(failures) or last.reason)

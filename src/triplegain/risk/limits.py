@@ -12,8 +12,8 @@ from typing import Any
 from triplegain.domain.candle_time import MINUTE_NS
 from triplegain.domain.clock import MILLISECOND_NS
 from triplegain.domain.configured import AtOddsError, Key, Part, each, key, part
-from triplegain.domain.frozen_mapping import FrozenMapping
 from triplegain.domain.proposal import Regime, Strictness
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import (
     ANY_HOURS,
     AT_LEAST_ONE,
@@ -127,10 +127,6 @@ class VolatilityLimits:
     move_window_ns: int = key("unusual_move_window_minutes", 5, MINUTES, "the window of an unusual move")
 
 
-def _by_pair(rows: tuple[tuple[str, str, Decimal], ...]) -> Mapping[tuple[str, str], Decimal]:
-    return FrozenMapping({(one, other): together for one, other, together in rows})
-
-
 @dataclass(frozen=True, slots=True)
 class CorrelationLimits:
     """`pairs` may be asked in either order; symbols of no pair move together as much as `unlisted` says."""
@@ -147,7 +143,9 @@ class CorrelationLimits:
             ("BTC/USDT", "XRP/BTC", "0.60"),
             ("XRP/USDT", "XRP/BTC", "0.85"),
         ),
-        listing(row(SYMBOL, SYMBOL, FRACTION)).into(_by_pair),
+        listing(row(SYMBOL, SYMBOL, FRACTION)).into(
+            lambda rows: FrozenMapping({(one, other): together for one, other, together in rows})
+        ),
         "[pair, pair, correlation], in either order; a pair with itself is 1",
     )
     unlisted: Decimal = key("unlisted", 1, FRACTION, "correlation of two pairs that are not listed")

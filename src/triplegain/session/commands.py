@@ -176,7 +176,8 @@ class SessionCommands:
                     raise
                 return Unknown(_UNDER_WAY)
         if isinstance(command, CancelAll):
-            gone = (name for name, each in found.items() if isinstance(each, OrderRecord) and _is_cancelled(each))
+            orders = {name: each for name, each in found.items() if isinstance(each, OrderRecord)}
+            gone = (name for name, each in orders.items() if each.status is OrderStatus.CANCELLED)
             return Done(Cancelling(tuple(gone), begun.record))
         for answer in found.values():
             return NotDone(answer) if isinstance(answer, Refusal) else Done(answer, begun.again)
@@ -216,7 +217,3 @@ class SessionCommands:
             case Skip.EMERGENCY | Skip.DEGRADED:
                 why = engine.degradation.reason
                 raise RefusedError(Code.NOT_NOW, f"models are failing, so {task} would be skipped: {why}")
-
-
-def _is_cancelled(order: OrderRecord) -> bool:
-    return order.status is OrderStatus.CANCELLED

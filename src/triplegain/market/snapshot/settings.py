@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
-from triplegain.domain.frozen_mapping import FrozenMapping
+from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import exact, integer, listing, table, text
 from triplegain.market.candles.timeframe import DAY_NS, TIMEFRAMES, timeframe
 

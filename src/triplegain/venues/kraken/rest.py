@@ -96,12 +96,6 @@ class KrakenRest:
         """The last 720 candles and the open one; `minutes` is one of Kraken's intervals."""
         return await self.get(ohlc_path(symbol, minutes))
 
-    async def system_status(self) -> bytes:
-        return await self.get("/0/public/SystemStatus")
-
-    async def server_time(self) -> bytes:
-        return await self.get("/0/public/Time")
-
     async def _get(self, path: str) -> bytes:
         assert self._session is not None, "KrakenRest is used inside `async with`"
         await self._take_turn()
