@@ -15,7 +15,7 @@ from triplegain.app.live_market import feed_settings, why_away
 from triplegain.app.session_recording import recorder_settings, recordings_dir
 from triplegain.config import Config
 from triplegain.domain.clock import Clock, SteadyClock, SystemClock, to_datetime
-from triplegain.domain.market import BookUpdate, FeedState, FeedStatus
+from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent
 from triplegain.feeds.recording.recorder import Recorder, RecorderProgress
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed import KrakenFeed, open_kraken_feed
@@ -128,12 +128,15 @@ class RecordRun:
     async def _take_all(self) -> None:
         async for events in self._feed.batches():
             for event in events:
-                if isinstance(event, BookUpdate):
-                    if event.snapshot and self._states.get(event.symbol) is FeedState.GAP:
-                        self._states[event.symbol] = FeedState.SYNCED
-                elif isinstance(event, FeedStatus):
-                    self._states[event.symbol] = event.state
-                    self._mismatches[event.symbol] += event.state is FeedState.CHECKSUM_MISMATCH
+                self._observe(event)
+
+    def _observe(self, event: MarketEvent) -> None:
+        if isinstance(event, BookUpdate):
+            if event.snapshot and self._states.get(event.symbol) is FeedState.GAP:
+                self._states[event.symbol] = FeedState.SYNCED
+        elif isinstance(event, FeedStatus):
+            self._states[event.symbol] = event.state
+            self._mismatches[event.symbol] += event.state is FeedState.CHECKSUM_MISMATCH
 
     def view(self) -> RecordView:
         return RecordView(

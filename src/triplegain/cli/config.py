@@ -9,14 +9,7 @@ from rich.syntax import Syntax
 
 from triplegain.cli.client import JsonOption, tell
 from triplegain.cli.tables import print_json
-from triplegain.config import (
-    ConfigurationError,
-    check_config,
-    config_as_dict,
-    home_dir,
-    load_config,
-    read_environment,
-)
+from triplegain.config import ConfigurationError, check_config, config_as_dict, home_dir, load_config, read_environment
 from triplegain.config.loader import user_config_dir
 
 

@@ -62,8 +62,7 @@ def _answers(board: Leaderboard) -> RenderableType:
 
 
 def _failures(model: ModelFigures) -> Text:
-    kinds = {tame(kind).replace("_", " ") or "without an opinion": count for kind, count in model.failures.items()}
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    told = ", ".join(f"{count} {_kind(kind)}" for kind, count in model.failures.items())
     return Text(told, style=WARNING if any(model.failures) else "")
 
 
@@ -121,6 +120,10 @@ def _interval(each: HorizonFigures, comparisons: int) -> HitRateInterval | None:
 
 def _range(interval: HitRateInterval) -> str:
     return f"{interval.low * 100:.0f} to {interval.high * 100:.0f} %"
+
+
+def _kind(kind: str) -> str:
+    return tame(kind).replace("_", " ") or "without an opinion"
 
 
 def _model_json(model: ModelFigures, comparisons: int) -> dict[str, Any]:

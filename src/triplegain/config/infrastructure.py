@@ -51,12 +51,16 @@ def _postgres(url: str) -> str:
     return url
 
 
+def _secret(kind: Kind) -> Kind:
+    return Kind(lambda written: written if isinstance(written, Secret) else Secret(kind.read(written)))
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """PostgreSQL: our own, or a server you name."""
 
     url: Secret = key(
-        "url", "", Kind(lambda told: told if isinstance(told, Secret) else Secret(text().where(_postgres).read(told))),
+        "url", "", _secret(text().where(_postgres)),
         "a PostgreSQL server (`postgresql://…`); empty: the embedded one in TRIPLEGAIN_HOME",
         template="${TRIPLEGAIN_DATABASE_URL:-}",
     )  # fmt: skip

@@ -30,10 +30,7 @@ from triplegain.agents.sentiment import (
 from triplegain.agents.spec import AgentSpec, MarketAnalysis, Registry, Subject, TextAnalysis
 from triplegain.agents.technical import TECHNICAL, TechnicalAnswer
 from triplegain.agents.typed_answer import TypedAnswer
-from triplegain.decision.conflicts import (
-    AgreementSettings,
-    Signal,
-)
+from triplegain.decision.conflicts import AgreementSettings, Signal
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, Round
 from triplegain.decision.settings import DecisionSettings

@@ -10,14 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
-from triplegain.agents.conflict import (
-    CONFLICT,
-    ConflictAnswer,
-    ConflictKind,
-    Ruling,
-    conflict_prompt,
-    remaining_share,
-)
+from triplegain.agents.conflict import CONFLICT, ConflictAnswer, ConflictKind, Ruling, conflict_prompt, remaining_share
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
 from triplegain.agents.decision_context import DecisionContext

@@ -25,8 +25,9 @@ from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
 from triplegain.exchange.admission import check_market, ticks_or_refusal
 from triplegain.exchange.commands import Latency
+from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import explained
-from triplegain.exchange.order import Engine, WorkingOrder
+from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket

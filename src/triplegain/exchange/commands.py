@@ -9,7 +9,7 @@ import msgspec
 from triplegain.domain.clock import NEVER
 from triplegain.domain.orders import AmendRequest
 from triplegain.domain.parts import Touch, nobody
-from triplegain.exchange.queue import draw
+from triplegain.exchange.seeded import draw
 from triplegain.exchange.settings import ExchangeSettings
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
 from triplegain.exchange.book import OrderBook
-from triplegain.exchange.order import Engine, WorkingOrder
+from triplegain.exchange.engine import Engine
+from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.resting import RestingOrders
 

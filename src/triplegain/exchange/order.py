@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest, OrderStatus
-from triplegain.domain.parts import Touch
 
 Quotes = tuple[int | None, int | None]
 
@@ -109,34 +108,3 @@ def working_order(stored: Any, instrument: Instrument) -> WorkingOrder:
     """What `stored_order` was made of."""
     values = msgspec.structs.asdict(stored)
     return WorkingOrder(instrument=instrument, **values | {name: int(values[name]) for name in _WIDE})
-
-
-class Engine(Protocol):
-    """`next_due_ns` is when the next command or timer is due; a market lets the engine catch up before each event."""
-
-    next_due_ns: int
-    now_ns: int
-    #: Takes the key of an order that may have changed, its place in a queue included.
-    touch: Touch
-    #: Takes the symbol of a market whose last trade, condition or rate counter may have changed.
-    touch_market: Touch
-
-    def run_through(self, time_ns: int) -> None:
-        """Commands and timers due up to and including `time_ns`."""
-        ...
-
-    def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        """Book one execution and tell of it. A filled order is final; taking it off the market is the caller's."""
-        ...
-
-    def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
-        """End an order that is not filled: release its reservation and tell of it."""
-        ...
-
-    def trigger(self, order: WorkingOrder, last: int) -> None:
-        """Tell that the order's trigger was reached."""
-        ...
-
-    def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        """How many of `lots` the account can pay for at `price`, fee included, with what is held and available."""
-        ...

@@ -11,8 +11,9 @@ from typing import Any, assert_never
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
+from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import Engine, WorkingOrder
+from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 from triplegain.exchange.resting import RestingOrders, StopOrders
 from triplegain.exchange.settings import ExchangeSettings

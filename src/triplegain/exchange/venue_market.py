@@ -23,8 +23,9 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
 from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
+from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import Engine, Quotes, WorkingOrder
+from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders, StopOrders

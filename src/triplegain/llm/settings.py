@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from triplegain.domain.configured import AtOddsError, key, part, section
-from triplegain.domain.written import (
-    AMOUNT,
-    AT_LEAST_ONE,
-    BOOLEAN,
-    choice,
-    exact,
-    integer,
-    optional,
-    table,
-    text,
-)
+from triplegain.domain.written import AMOUNT, AT_LEAST_ONE, BOOLEAN, choice, exact, integer, optional, table, text
 from triplegain.llm.spec import Provider, Thinking
 
 #: Named by users, so it must not be one of ours.

@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from triplegain.domain.exchange_events import (
-    CommandRefused,
-    ExchangeEvent,
-    OrderAccepted,
-    OrderRejected,
-)
+from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAccepted, OrderRejected
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CommitBatch, OrderRecord
 from triplegain.domain.refusals import Code, Refusal

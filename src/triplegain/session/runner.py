@@ -25,36 +25,8 @@ from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.session.answers import Answers
 from triplegain.session.kept_market import KeptMarket, Told
+from triplegain.session.pace import SessionClock
 from triplegain.session.trading_session import TradingSession
-
-
-class SessionClock:
-    """Maps market time to wall time at `speed` (market seconds per wall second); None is as fast as possible."""
-
-    def __init__(self, clock: Clock, speed: float | None) -> None:
-        self._clock = clock
-        self.speed = speed
-        self._origin: tuple[int, int] | None = None
-
-    def start(self, market_ns: int) -> None:
-        """This market time is now."""
-        self._origin = (market_ns, self._clock.now_ns())
-
-    def wait_s(self, market_ns: int) -> float:
-        """Wall seconds until this market time; 0 or less when it is due."""
-        if self.speed is None:
-            return 0.0
-        if self._origin is None:
-            self.start(market_ns)
-        return (market_ns - self.market_now_ns()) / self.speed / 1e9
-
-    def market_now_ns(self) -> int:
-        """Market time by the wall. Only asked of a paced clock that was started."""
-        if self._origin is None or self.speed is None:
-            return 0
-        market_ns, wall_ns = self._origin
-        return market_ns + int((self._clock.now_ns() - wall_ns) * self.speed)
-
 
 #: Messages between two breaths of the event loop when running as fast as possible.
 _BREATH = 256
@@ -306,7 +278,7 @@ class SessionRunner:
 
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
-        if self._pace.speed is None:
+        if not self._pace.is_paced:
             if self.events_seen % _BREATH == 0:
                 await self._breathe(0)
             return

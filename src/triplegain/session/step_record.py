@@ -10,13 +10,7 @@ from triplegain.decision.record import RecordLog
 from triplegain.decision.situation import SessionPrices
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.parts import FORM, PartChange
-from triplegain.domain.records import (
-    BalanceRecord,
-    CommitBatch,
-    PortfolioSnapshot,
-    PositionSnapshot,
-    SecurityEvent,
-)
+from triplegain.domain.records import BalanceRecord, CommitBatch, PortfolioSnapshot, PositionSnapshot, SecurityEvent
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.ledger.wallet import Wallet
 

@@ -44,12 +44,7 @@ from triplegain.execution.protection.protection import (
     is_too_small,
 )
 from triplegain.execution.protection.trailing import ProtectionSettings
-from triplegain.execution.protection.watch import (
-    PriceWatch,
-    late_alarm_ns,
-    overdue_alarm_ns,
-    time_exit_ns,
-)
+from triplegain.execution.protection.watch import PriceWatch, late_alarm_ns, overdue_alarm_ns, time_exit_ns
 
 _ALERTS_KEPT = 200
 

@@ -77,8 +77,7 @@ class UnfinishedCandle:
 
     def take_open(self, candle: Candle) -> list[Candle]:
         """The same with one that is itself still open."""
-        nothing_seen = self.prices is None and self.level is None
-        if not self.has_begun or nothing_seen:
+        if not self.has_begun or self.is_empty:
             self.begin(candle.open_time_ns)
         closed = self.advance(candle.open_time_ns)
         if candle.volume or candle.trades or candle.high > candle.low:
@@ -87,6 +86,11 @@ class UnfinishedCandle:
         elif self.prices is None:
             self.level = candle.close
         return closed
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ever seen."""
+        return self.prices is None and self.level is None
 
     def advance(self, time_ns: int) -> list[Candle]:
         """Time passes: candles that are closed by then, oldest first. More than a day of silence is a hole."""

@@ -1,0 +1,40 @@
+"""What a market needs of the exchange around it: booking, events, time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from triplegain.domain.orders import OrderStatus
+from triplegain.domain.parts import Touch
+from triplegain.exchange.order import WorkingOrder
+
+
+class Engine(Protocol):
+    """`next_due_ns` is when the next command or timer is due; a market lets the engine catch up before each event."""
+
+    next_due_ns: int
+    now_ns: int
+    #: Takes the key of an order that may have changed, its place in a queue included.
+    touch: Touch
+    #: Takes the symbol of a market whose last trade, condition or rate counter may have changed.
+    touch_market: Touch
+
+    def run_through(self, time_ns: int) -> None:
+        """Commands and timers due up to and including `time_ns`."""
+        ...
+
+    def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
+        """Book one execution and tell of it. A filled order is final; taking it off the market is the caller's."""
+        ...
+
+    def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
+        """End an order that is not filled: release its reservation and tell of it."""
+        ...
+
+    def trigger(self, order: WorkingOrder, last: int) -> None:
+        """Tell that the order's trigger was reached."""
+        ...
+
+    def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
+        """How many of `lots` the account can pay for at `price`, fee included, with what is held and available."""
+        ...
