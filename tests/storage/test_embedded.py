@@ -87,6 +87,24 @@ def test_a_server_left_behind_by_a_killed_process_is_attached_to(folder: Path) -
     assert running(cluster) == 0
 
 
+def test_a_server_that_died_is_brought_back_at_the_same_address(folder: Path) -> None:
+    cluster = EmbeddedCluster(folder, durable=False)
+    with cluster as url:
+        before = running(cluster)
+        cluster.revive()
+        assert running(cluster) == before
+        os.kill(before, signal.SIGKILL)
+        cluster.revive()
+        assert running(cluster) not in (0, before)
+        assert run_apart(ask(url, "SELECT 1")) == 1
+    assert running(cluster) == 0
+
+
+def test_whoever_does_not_hold_a_cluster_cannot_bring_it_back(folder: Path) -> None:
+    with pytest.raises(StorageError, match="not started"):
+        EmbeddedCluster(folder, durable=False).revive()
+
+
 def test_a_recycled_pid_in_the_pid_file_is_not_taken_for_a_server(folder: Path) -> None:
     cluster = EmbeddedCluster(folder, durable=False)
     with cluster:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from triplegain.config import Config, home_dir, load_config
 from triplegain.storage.database import Database
+from triplegain.storage.database_server import DatabaseServer
 from triplegain.storage.errors import SessionNotFoundError
 from triplegain.storage.home_database import database_server, home_database
 from triplegain.storage.session_reader import SessionReader
@@ -38,7 +39,13 @@ def with_database(use: Callable[[Database], Awaitable[_Result]]) -> _Result:
 
 def with_server(use: Callable[[str], Awaitable[_Result]]) -> _Result:
     """Run `use` on the URL of its server; the schema is left as it is."""
-    return _on(lambda config, home: database_server(home, database_url(config), durable=config.database.fsync), use)
+
+    async def with_url(server: DatabaseServer) -> _Result:
+        return await use(server.url)
+
+    return _on(
+        lambda config, home: database_server(home, database_url(config), durable=config.database.fsync), with_url
+    )
 
 
 def _on(

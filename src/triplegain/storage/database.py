@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from triplegain.domain.storable import encode
+from triplegain.storage.database_server import DatabaseServer
 from triplegain.storage.errors import DRIVER_ERRORS, explain, explained
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -29,12 +30,17 @@ logging.getLogger("asyncpg").addHandler(logging.NullHandler())
 class Database:
     """`await Database.connect(url)`; close it when done. Methods raise StorageError when the server fails."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self.url = url
+    def __init__(self, server: DatabaseServer, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self.server = server
+        self.url = server.url
         self._pool = pool
 
     @classmethod
-    async def connect(cls, url: str, *, connections_max: int = 4) -> Database:
+    async def connect(cls, server: DatabaseServer | str, *, connections_max: int = 4) -> Database:
+        """A bare URL is that of somebody else's server."""
+        if isinstance(server, str):
+            server = DatabaseServer(server)
+        url = server.url
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -48,7 +54,7 @@ class Database:
             )
         except (*DRIVER_ERRORS, ValueError) as error:
             raise explain(error, f"connecting to the database {without_password(url)}") from error
-        return cls(url, pool)
+        return cls(server, pool)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -177,6 +177,20 @@ class EmbeddedCluster:
             raise StorageError(f"the database in {identity.folder} cannot be started: {error}") from error
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(socket_folder))}"
 
+    def revive(self) -> None:
+        """The server runs and answers again, at the address that `start` gave; at once where it does so already.
+
+        For who holds the cluster, from any thread. Raises StorageError, and may be tried again.
+        """
+        identity = self._identity
+        if self._users is None or identity is None:
+            raise StorageError("this cluster is not started")
+        try:
+            with self._turn():
+                self._attach() or self._launch(identity)
+        except OSError as error:
+            raise StorageError(f"the database in {self.folder} cannot be started again: {error}") from error
+
     def stop(self) -> None:
         """Let go; the last one to do so stops the server. Nothing happens if it was not started."""
         if self._users is None:

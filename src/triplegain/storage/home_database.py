@@ -9,6 +9,7 @@ from pathlib import Path
 
 from triplegain import resources
 from triplegain.storage.database import Database
+from triplegain.storage.database_server import DatabaseServer
 from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.migrations import migrate
 
@@ -19,18 +20,18 @@ def cluster_folder(home: Path) -> Path:
 
 
 @asynccontextmanager
-async def database_server(home: Path, url: str = "", *, durable: bool = True) -> AsyncIterator[str]:
-    """The URL of a running server: `url` if it is given, else the embedded one, started and let go of again.
+async def database_server(home: Path, url: str = "", *, durable: bool = True) -> AsyncIterator[DatabaseServer]:
+    """A running server: that of `url` if it is given, else the embedded one, started and let go of again.
 
     Says nothing about the schema. Raises StorageError if the embedded server cannot be started.
     """
     if url:
-        yield url
+        yield DatabaseServer(url)
         return
     cluster = EmbeddedCluster(cluster_folder(home), durable=durable)
     serving = await asyncio.to_thread(cluster.start)
     try:
-        yield serving
+        yield DatabaseServer(serving, cluster)
     finally:
         await asyncio.shield(asyncio.to_thread(cluster.stop))
 
@@ -38,9 +39,9 @@ async def database_server(home: Path, url: str = "", *, durable: bool = True) ->
 @asynccontextmanager
 async def home_database(home: Path, url: str = "", *, durable: bool = True) -> AsyncIterator[Database]:
     """Connected, with every migration applied. Raises StorageError where any of it fails."""
-    async with database_server(home, url, durable=durable) as serving:
-        await migrate(serving, resources.migrations_dir())
-        database = await Database.connect(serving)
+    async with database_server(home, url, durable=durable) as server:
+        await migrate(server.url, resources.migrations_dir())
+        database = await Database.connect(server)
         try:
             yield database
         finally:
