@@ -40,30 +40,6 @@ def test_it_imports_only_the_standard_library() -> None:
     assert imported <= set(sys.stdlib_module_names)
 
 
-def test_a_stamp_counts_only_for_the_same_locks_and_a_living_environment(
-    tg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tg, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(tg, "PYTHON", tmp_path / "python")
-    assert tg.installed_level("abc") == -1
-    (tmp_path / "stamp").write_text("test abc", encoding="utf-8")
-    assert tg.installed_level("abc") == -1
-    (tmp_path / "python").touch()
-    assert tg.installed_level("abc") == 1
-    assert tg.installed_level("other") == -1
-    (tmp_path / "stamp").write_text("tes", encoding="utf-8")
-    assert tg.installed_level("abc") == -1
-
-
-def test_another_lock_is_another_installation(tg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tg, "REQUIREMENTS", tmp_path)
-    (tmp_path / "runtime.lock").write_text("a==1", encoding="utf-8")
-    before = tg.digest()
-    assert tg.digest() == before
-    (tmp_path / "runtime.lock").write_text("a==2", encoding="utf-8")
-    assert tg.digest() != before
-
-
 @pytest.mark.parametrize(
     ("given", "passed"),
     [
@@ -85,17 +61,6 @@ def test_paths_are_those_of_where_the_user_stands(
     assert tg.pytest_arguments(["-n0", "test_x.py::test_y"]) == ["-n0", f"{tmp_path / 'test_x.py'}::test_y"]
 
 
-def test_an_environment_apart_is_no_part_of_the_installation(
-    tg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tg, "REQUIREMENTS", tmp_path)
-    (tmp_path / "runtime.lock").write_text("a==1", encoding="utf-8")
-    before = tg.digest()
-    for name in tg.APART:
-        (tmp_path / f"{name}.lock").write_text("b==1", encoding="utf-8")
-    assert tg.digest() == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
@@ -110,64 +75,18 @@ def test_who_names_the_small_model_gets_it(
     tg: ModuleType, monkeypatch: pytest.MonkeyPatch, arguments: list[str], wanted: bool
 ) -> None:
     steps: list[str] = []
-    monkeypatch.setattr(tg, "set_up", lambda level: steps.append("set up"))
+
+    def set_up_main(level: str) -> object:
+        steps.append("set up")
+        return tg.Environment(tg.LEVELS)
+
+    monkeypatch.setattr(tg, "set_up_main", set_up_main)
     monkeypatch.setattr(tg, "set_up_local_model", lambda: steps.append("model"))
     monkeypatch.setattr(tg, "hand_over", lambda *words: sys.exit(" ".join(steps)))
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as handed_over:
         tg.main(arguments)
     assert handed_over.value.code == ("set up model" if wanted else "set up")
-
-
-def apart(tg: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, fails: bool = False) -> list[str]:
-    """The programs that a set-up runs in `folder`, instead of running them."""
-    (folder / "requirements").mkdir()
-    (folder / "requirements" / "local-model.lock").write_text("a==1", encoding="utf-8")
-    ran: list[str] = []
-
-    def run(*command: str | Path, **environment: str) -> None:
-        words = [str(word) for word in command]
-        ran.append(words[1])
-        if words[1] == "venv":
-            Path(words[-1]).mkdir(exist_ok=True)
-        elif fails:
-            sys.exit("tg: could not set up; no usable wheels")
-
-    monkeypatch.setattr(tg, "ROOT", str(folder))
-    monkeypatch.setattr(tg, "REQUIREMENTS", folder / "requirements")
-    monkeypatch.setattr(tg, "UV_HOME", folder / ".uv")
-    monkeypatch.setattr(tg, "bring_uv", lambda: None)
-    monkeypatch.setattr(tg, "run", run)
-    return ran
-
-
-def test_the_small_model_is_installed_once_and_says_how_much_it_downloads(
-    tg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ran = apart(tg, tmp_path, monkeypatch)
-    tg.set_up_local_model()
-    assert ran == ["venv", "pip"]
-    said = capsys.readouterr()
-    assert said.err.count("\n") == 1
-    assert f"once; {tg.MODEL_MB} MB" in said.err
-    assert said.out == ""
-    tg.set_up_local_model()
-    assert ran == ["venv", "pip"]
-    assert capsys.readouterr().err == ""
-    (tmp_path / "requirements" / "local-model.lock").write_text("a==2", encoding="utf-8")
-    tg.set_up_local_model()
-    assert ran == ["venv", "pip"] * 2
-
-
-def test_a_platform_without_llama_cpp_is_told_so_and_is_not_taken_for_installed(
-    tg: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    apart(tg, tmp_path, monkeypatch, fails=True)
-    with pytest.raises(SystemExit) as ended:
-        tg.set_up_local_model()
-    assert "no usable wheels" in str(ended.value.code)
-    assert "everything else runs without it" in str(ended.value.code)
-    assert not (tmp_path / ".venv-local-model" / ".installed").exists()
 
 
 @pytest.mark.skipif(not (ROOT / ".venv" / ".installed").exists(), reason="this checkout was not set up by ./tg")

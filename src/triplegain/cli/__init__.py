@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from triplegain import __version__
+from triplegain import __version__, installation
 from triplegain.domain.errors import TripleGainError
 
 if TYPE_CHECKING:
@@ -113,11 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The only answer that needs none of what the others load.
         print(f"TripleGain {__version__}")
         return 0
-    from typer import Abort
-
+    installation.held()
     try:
         answer = _app(words)(args=words, prog_name="tg", standalone_mode=False)
-    except (Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`); nothing may be written at exit either.
@@ -133,6 +132,13 @@ def _failed(error: Exception, as_json: bool) -> int:
     if isinstance(error, TripleGainError):
         _tell(error.code, str(error), as_json)
         return error.exit_code
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("triplegain"):
+        _tell("damaged_installation", installation.damaged(error), as_json)
+        return 1
+    from typer import Abort
+
+    if isinstance(error, Abort):
+        return _INTERRUPTED
     show, exit_code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(exit_code, int):
         if as_json:

@@ -93,5 +93,5 @@ def find_installation(weights: Weights = LOCAL_TINY, checkout: Path | None = Non
         raise LocalModelError(f"{weights.name} is not installed: {SET_UP}")
     file = next(environment.glob(f"lib/python3*/site-packages/{weights.file}"), None)
     if file is None:
-        raise LocalModelError(f"{weights.name} has lost its weights: remove {environment} and {SET_UP}")
+        raise LocalModelError(f"{weights.name} has lost its weights: remove {environment.resolve()} and {SET_UP}")
     return Installation(python, file)

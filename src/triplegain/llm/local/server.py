@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 OOM_SCORE = 500
 #: Whoever asks without a limit gets an answer that ends.
 ANSWER_TOKENS_MAX = 512
-AFRESH = "remove the folder .venv-local-model and run ./tg --set-up-local-model"
+AFRESH = "remove the folders .venvs/venv-local-model-* and run ./tg --set-up-local-model"
 
 
 class RequestRefused(Exception):
