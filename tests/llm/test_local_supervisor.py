@@ -253,7 +253,7 @@ class TestTheServersOwnProgram:
 
     async def test_weights_that_are_gone_are_a_sentence(self, tmp_path: Path) -> None:
         gone = Installation(Path(sys.executable), tmp_path / "gone", SERVER)
-        with pytest.raises(LocalModelError, match=r"cannot be read .*: remove the folder .*--set-up-local-model"):
+        with pytest.raises(LocalModelError, match=r"cannot be read .*: remove the folders .*--set-up-local-model"):
             await LocalModel.start(tmp_path, installation=gone)
 
 
