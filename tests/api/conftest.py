@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.api.guarded_app import guard_of, guarded_app
 from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.api.access import RequestLimits
-from triplegain.api.app import create_app
+from triplegain.api.app import Guard, create_app
 from triplegain.api.keys import key_hash
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SecurityEvent
@@ -33,19 +34,23 @@ class Bench:
     reader: SessionReader
     security: SecurityLog
     clock: ManualClock
+    guard: Guard = field(init=False)
     app: FastAPI = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = create_app(
-            self.control, self.reader, self.security, RequestLimits(), self.clock, command_timeout_s=5
-        )
+        self.guard = guard_of(self.security, RequestLimits(), self.clock)
+        self.app = create_app(self.control, self.reader, self.guard, command_timeout_s=5)
+
+    async def limit(self, limits: RequestLimits) -> None:
+        """An application with these limits."""
+        self.app = await guarded_app(self.control, self.reader, self.security, limits, self.clock)
 
     def client(self, role: str | None, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A client with a key of this role; None: without a key."""
         if role is not None:
             headers["Authorization"] = f"Bearer key-of-{role}"
         transport = httpx.ASGITransport(self.app, client=(address, 50000))
-        return httpx.AsyncClient(transport=transport, base_url="http://triplegain", headers=headers)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers)
 
     async def events(self, kind: str) -> list[SecurityEvent]:
         return [event for _, event in await self.security.security_events(limit=1000) if event.kind == kind]
@@ -62,7 +67,9 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
     security = SecurityLog(database, clock)
     for role in ROLES:
         await security.add_api_key(key_hash(f"key-of-{role}"), role, role)
-    yield Bench(StoredControl(store, script), SessionReader(database), security, clock)
+    bench = Bench(StoredControl(store, script), SessionReader(database), security, clock)
+    await bench.guard.keys.refresh()
+    yield bench
     await store.close()
     await database.close()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
 from tests.api.conftest import Bench
 
-from triplegain.api.visit import Visit
+from triplegain.api.app import create_app
 from triplegain.domain.orders import Limit, OrderStatus
 
 
@@ -170,16 +169,16 @@ async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trad
         for number in range(30):
             placed = await trader.post("/paper/trade", json={**order, "client_order_id": f"mine-{number}"})
             assert placed.status_code == 201
-        # 30 a minute: nothing more may be placed, and no order cancelled alone.
-        assert (await trader.delete("/paper/orders/mine-0")).status_code == 429
-        answer = await trader.delete("/paper/orders")
+        # 30 a minute: nothing more may be placed.
+        assert (await trader.post("/paper/trade", json={**order, "client_order_id": "late"})).status_code == 429
+        answer = await trader.post("/paper/orders/cancel-all")
     assert answer.status_code == 200
     assert (len(answer.json()["cancelled"]), answer.json()["kept"]) == (30, ["tg-stop-1"])
     assert {each.status for each in bench.control.orders.values()} == {OrderStatus.CANCELLED}
 
 
 async def test_a_command_that_takes_too_long_goes_on_and_its_id_finds_it(bench: Bench, order: dict[str, Any]) -> None:
-    bench.app.state.visit = partial(Visit, bench.control, bench.reader, bench.clock, 0.0)
+    bench.app = create_app(bench.control, bench.reader, bench.guard, command_timeout_s=0.0)
     bench.control.held_up = asyncio.Event()
     async with bench.client("trader") as trader:
         answer = await trader.post("/paper/trade", json=order)

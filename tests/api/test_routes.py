@@ -7,6 +7,7 @@ import re
 import pytest
 from tests.api.conftest import Bench
 
+from triplegain.api.app import create_app
 from triplegain.api.routes import ROUTES, find_route
 from triplegain.domain.refusals import RefusedError
 
@@ -21,6 +22,7 @@ PAPER = {
     "PATCH /paper/orders/{name}": "trader",
     "DELETE /paper/orders/{name}": "trader",
     "DELETE /paper/orders": "trader",
+    "POST /paper/orders/cancel-all": "trader",
     "POST /paper/positions/{name}/close": "trader",
     "POST /paper/flat": "trader",
     "POST /paper/pause": "admin",
@@ -57,7 +59,7 @@ def test_the_table_is_this_table() -> None:
 def test_the_application_has_the_routes_of_the_table_and_no_other(bench: Bench) -> None:
     served = {
         f"{method} {getattr(route, 'path', None)}"
-        for route in bench.app.routes
+        for route in create_app(bench.control, bench.reader, bench.guard).routes
         for method in getattr(route, "methods", None) or {"?"}
     }
     assert served - {"HEAD /api/v1/openapi.json"} == set(EXPECTED)

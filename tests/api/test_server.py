@@ -7,6 +7,7 @@ import signal
 import socket
 import statistics
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,9 +16,9 @@ from tests.api.conftest import Bench
 from triplegain.api.server import ApiServer, ListenError
 
 
-async def test_it_answers_on_the_port_it_names_leaves_signals_alone_and_stops(bench: Bench) -> None:
+async def test_it_answers_on_the_port_it_names_leaves_signals_alone_and_stops(bench: Bench, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    server = ApiServer(lambda: bench.app, "127.0.0.1", 0)
+    server = ApiServer(lambda: bench.app, "127.0.0.1", 0, tmp_path)
     port = await server.start()
     assert signal.getsignal(signal.SIGINT) is before
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -30,26 +31,26 @@ async def test_it_answers_on_the_port_it_names_leaves_signals_alone_and_stops(be
             await client.get(f"http://127.0.0.1:{port}/health/live")
 
 
-async def test_a_port_that_is_taken_is_replaced_by_a_free_one(bench: Bench) -> None:
+async def test_a_port_that_is_taken_is_replaced_by_a_free_one(bench: Bench, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1])
+        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1], tmp_path)
         port = await server.start()
         assert port != taken.getsockname()[1]
         await server.stop()
 
 
-async def test_an_address_that_is_not_ours_is_refused_with_where_to_change_it(bench: Bench) -> None:
+async def test_an_address_that_is_not_ours_is_refused_with_where_to_change_it(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(ListenError, match=r"api\.yaml"):
-        await ApiServer(lambda: bench.app, "192.0.2.1", 0).start()
+        await ApiServer(lambda: bench.app, "192.0.2.1", 0, tmp_path).start()
 
 
 @pytest.mark.parametrize("is_taken", [False, True])
 async def test_an_answer_on_a_connection_that_is_kept_does_not_wait_for_its_own_acknowledgement(
-    bench: Bench, is_taken: bool
+    bench: Bench, tmp_path: Path, is_taken: bool
 ) -> None:
     """Without TCP_NODELAY the body of an answer waits 40 ms for the acknowledgement of its head."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1] if is_taken else 0)
+        server = ApiServer(lambda: bench.app, "127.0.0.1", taken.getsockname()[1] if is_taken else 0, tmp_path)
         port = await server.start()
     waited_s = await asyncio.to_thread(_answer_times, port)
     await server.stop()

@@ -11,9 +11,9 @@ from typing import Any
 
 import asyncpg
 import httpx
+from tests.api.guarded_app import guarded_app
 
 from triplegain.api.access import RequestLimits
-from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
@@ -90,15 +90,17 @@ async def opened_system(database_url: str, home: Path, wanted: PaperOptions | No
     clock = ManualClock(1_767_225_600 * SECOND_NS)
     database = await Database.connect(database_url)
     store, reader, security = SessionStore(database, clock), SessionReader(database), SecurityLog(database, clock)
-    if await security.api_key_role(key_hash("key")) is None:
+    if key_hash("key") not in await security.api_keys():
         await security.add_api_key(key_hash("key"), "admin", "admin")
     system = PaperSystem(wanted or options(), Config(), home, database, store, reader, clock, {})
     await system.open()
-    generous = replace(RequestLimits(), default=10_000, reads=10_000, trade=10_000, reset=10_000)
-    app = create_app(system, reader, security, generous, clock)
+    generous = replace(
+        RequestLimits(), default=10_000, reads=10_000, trade=10_000, cancel=10_000, stop=10_000, reset=10_000
+    )
+    app = await guarded_app(system, reader, security, generous, clock)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
     headers = {"Authorization": "Bearer key"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://triplegain", headers=headers) as admin:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as admin:
         yield Steered(system, admin, reader, security, database_url)
     await store.close()
     await database.close()

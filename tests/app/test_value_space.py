@@ -11,9 +11,9 @@ from random import Random
 from typing import Any
 
 import httpx
+from tests.api.guarded_app import guarded_app
 
 from triplegain.api.access import RequestLimits
-from triplegain.api.app import create_app
 from triplegain.api.keys import key_hash
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_system import PaperSystem
@@ -80,12 +80,12 @@ async def test_any_order_is_done_or_not_done_and_the_session_lives_and_starts_ag
     system, store = await started(tmp_path, database, clock)
     run = asyncio.create_task(system.run())
     await has_prices(system)
-    limits = RequestLimits(10**6, 10**6, 10**6, 10**6)
+    limits = RequestLimits(trade=10**6)
     reader = SessionReader(database)
-    app = create_app(system, reader, security, limits, clock)
+    app = await guarded_app(system, reader, security, limits, clock)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
     headers = {"Authorization": "Bearer key"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://triplegain", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
         for order in orders():
             answer = await client.post("/api/v1/paper/trade", json=order)
             assert answer.status_code in DONE_OR_NOT, (order, answer.text)

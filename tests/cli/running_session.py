@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from tests.api.guarded_app import guarded_app
 from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.api.access import RequestLimits
-from triplegain.api.address import RunningSession, publish
-from triplegain.api.app import create_app
-from triplegain.api.keys import ensure_admin_key
+from triplegain.api.address import RunningSession, publish, running_folder
 from triplegain.api.server import ApiServer
 from triplegain.domain.clock import SystemClock
 from triplegain.storage.database import Database
@@ -33,12 +32,12 @@ async def _session(url: str, home: Path) -> AsyncIterator[StoredControl]:
     for batch in (script.opening(), script.buy()):
         await store.commit(script.session_id, batch)
     control, security = StoredControl(store, script), SecurityLog(database, clock)
-    await ensure_admin_key(home, security)
-    app = create_app(control, SessionReader(database), security, RequestLimits(), clock)
-    server = ApiServer(lambda: app, "127.0.0.1", 0)
+    app = await guarded_app(control, SessionReader(database), security, RequestLimits(), clock)
+    server = ApiServer(lambda: app, "127.0.0.1", 0, running_folder(home))
     port = await server.start()
-    publish(home, RunningSession(control.session_id, os.getpid(), "127.0.0.1", port, "demo", START_NS))
+    published = publish(home, RunningSession(control.session_id, os.getpid(), "127.0.0.1", port, "demo", START_NS))
     yield control
+    published.withdraw()
     await server.stop()
     await store.close()
     await database.close()

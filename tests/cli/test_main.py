@@ -28,16 +28,14 @@ def test_without_a_running_session_a_command_says_how_to_start_one(tg: Tg) -> No
 
 
 def test_a_session_that_does_not_answer_is_exit_code_8(tg: Tg, home: Path) -> None:
-    # Port 1 of the loopback: nothing listens there.
     running = RunningSession("paper_a", os.getpid(), "127.0.0.1", 1, "demo", 0)
-    publish(home, running)
-    assert "./tg paper" in tg("pause").err, "no key yet"
-    (home / "admin.key").write_text("k" * 43)
+    first = publish(home, running)
     said = tg("pause")
-    assert said.code == 8 and "does not answer at http://127.0.0.1:1" in said.err
-    assert "kkk" not in said.err
-    publish(home, replace(running, session="paper_b"))
+    assert said.code == 8 and "paper_a does not answer at its socket" in said.err
+    second = publish(home, replace(running, session="paper_b"))
     assert "--session" in tg("pause").err
+    first.withdraw()
+    second.withdraw()
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (RuntimeError("a\nb"), 1)])

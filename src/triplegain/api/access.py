@@ -20,6 +20,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def sender(host: str) -> str:
+    """The one who has this address, by a name that cannot be changed at will: this machine as a whole, and a network of
+    IPv6 as whoever has one is given it."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_loopback:
+        return "loopback"
+    return str(mapped) if mapped.version == 4 else str(ipaddress.ip_network((mapped, 64), strict=False))
+
+
 class Role(IntEnum):
     """What a key may do; each role may do what the ones below it may. PUBLIC needs no key, on this machine only."""
 
@@ -39,20 +52,26 @@ class Role(IntEnum):
 
 
 class Budget(StrEnum):
-    """Which limit a request counts against. Closing everything never competes with placing orders."""
+    """Which limit a request of a key counts against. What makes safer has room that placing cannot use up, and what
+    stops everything has room that single cancels cannot use up."""
 
     DEFAULT = "default"
     READS = "reads"
     TRADE = "trade"
+    CANCEL = "cancel"
+    STOP = "stop"
     RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a minute: of one address before anybody looks at its key, and of one key by budget."""
+    """Requests a minute: of one address that shows no key we know, and of one key by budget."""
 
-    address: int = key("address", 600, AT_LEAST_ONE, "all requests of one address, whatever keys it has")
-    default: int = key("default", 60, AT_LEAST_ONE, "routes without a limit of their own")
-    reads: int = key("reads", 120, AT_LEAST_ONE, "reading")
-    trade: int = key("trade", 30, AT_LEAST_ONE, "orders, cancels, closes")
-    reset: int = key("reset", 5, AT_LEAST_ONE, "resetting a session")
+    address: int = key("address", 600, AT_LEAST_ONE, "requests of one address that show no known key")
+    wrong_keys: int = key("wrong_keys", 20, AT_LEAST_ONE, "of these, those that needed a key: guesses")
+    default: int = key("default", 60, AT_LEAST_ONE, "of one key: routes without a limit of their own")
+    reads: int = key("reads", 120, AT_LEAST_ONE, "of one key: reading")
+    trade: int = key("trade", 30, AT_LEAST_ONE, "of one key: placing and changing orders")
+    cancel: int = key("cancel", 240, AT_LEAST_ONE, "of one key: cancelling an order, closing a position")
+    stop: int = key("stop", 60, AT_LEAST_ONE, "of one key: cancel all, flat, emergency, pause")
+    reset: int = key("reset", 5, AT_LEAST_ONE, "of one key: resetting a session, or risk")

@@ -1,12 +1,17 @@
-"""Where a running session answers: one small file each in `TRIPLEGAIN_HOME/running`."""
+"""Where a running session answers: one small file each in `TRIPLEGAIN_HOME/running`, held by a lock of its process.
+
+A file that nobody holds is stale, whatever stands in it: the kernel takes the lock away from whoever dies.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
+import fcntl
 import json
 import os
-import sys
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +19,8 @@ from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
 
 _FOLDER = "running"
+#: Of HTTP: which session a request is meant for; without it the one that runs.
+SESSION_HEADER = "X-Session"
 
 
 class NotRunningError(TripleGainError):
@@ -22,9 +29,15 @@ class NotRunningError(TripleGainError):
     exit_code = 8
 
 
+class RunningFolderError(TripleGainError):
+    """The folder of those that run cannot be trusted."""
+
+    exit_code = 8
+
+
 @dataclass(frozen=True, slots=True)
 class RunningSession:
-    """A process that runs a session; `started_at_ns` is wall time."""
+    """A process that runs a session; `started_at_ns` is wall time. `host` and `port` are for those with a key."""
 
     session: str
     pid: int
@@ -33,38 +46,67 @@ class RunningSession:
     feed: str
     started_at_ns: int
 
-    @property
-    def url(self) -> str:
-        """Where this machine reaches it."""
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
-            return f"http://{self.host}:{self.port}"
-        if address.is_unspecified:
-            address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
-        return f"http://[{address}]:{self.port}" if address.version == 6 else f"http://{address}:{self.port}"
+
+@dataclass(slots=True)
+class Published:
+    """A file that is held. The lock ends with `withdraw`, or with the process."""
+
+    path: Path
+    _descriptor: int
+
+    def withdraw(self) -> None:
+        """The session does not answer any more."""
+        if self._descriptor >= 0:
+            with locked(self.path.parent):
+                _remove(self.path, self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
-def publish(home: Path, running: RunningSession) -> Path:
-    """Tell the commands of this user where to find the session. Atomic, mode 0600."""
+def running_folder(home: Path) -> Path:
+    """Made with mode 0700 if absent. Raises RunningFolderError for one that somebody else has made or may write."""
     folder = home / _FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise RunningFolderError(f"{folder} is no folder: remove it")
+    if found.st_uid not in (os.geteuid(), home.stat().st_uid):
+        raise RunningFolderError(f"{folder} belongs to another user: remove it")
+    if found.st_mode & 0o077:
+        raise RunningFolderError(f"others may reach into {folder}: chmod 700 '{folder}'")
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else adds to the folder or removes from it meanwhile."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def publish(home: Path, running: RunningSession) -> Published:
+    """Tell the commands of this user where to find the session. Atomic, mode 0600, held before it can be seen."""
+    folder = running_folder(home)
     path = folder / f"{running.session}.json"
     aside = path.with_suffix(f".{ids.request_id()}")
-    with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(running), file)
-    aside.replace(path)
-    return path
-
-
-def withdraw(home: Path, session: str) -> None:
-    """The session does not answer any more."""
-    (home / _FOLDER / f"{session}.json").unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.write(descriptor, json.dumps(asdict(running)).encode())
+    with locked(folder):
+        aside.replace(path)
+    return Published(path, descriptor)
 
 
 def running_sessions(home: Path) -> list[RunningSession]:
-    """Those whose process lives, by name; what a killed process left behind is removed."""
-    return sorted(_living(home / _FOLDER), key=lambda running: running.session)
+    """Those whose process holds its file, by name; what a killed process left behind is removed."""
+    if not (home / _FOLDER).is_dir():
+        return []
+    return sorted(_held(running_folder(home)), key=lambda running: running.session)
 
 
 def find_running(home: Path, session: str | None = None) -> RunningSession:
@@ -86,26 +128,26 @@ def find_running(home: Path, session: str | None = None) -> RunningSession:
     return found[0]
 
 
-def _living(folder: Path) -> Iterator[RunningSession]:
+def _held(folder: Path) -> Iterator[RunningSession]:
     for path in folder.glob("*.json"):
         try:
-            running = RunningSession(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
             continue
-        if _is_alive(running.pid):
-            yield running
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                yield RunningSession(**json.loads(os.read(descriptor, 65_536)))
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError), locked(folder):
+                _remove(path, descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def _is_alive(pid: int) -> bool:
-    if sys.platform == "win32":
-        # There, signal 0 would end the process; who does not answer is told from the connection.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+def _remove(path: Path, descriptor: int) -> None:
+    """Unless another has taken its place meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(path.lstat(), os.fstat(descriptor)):
+            path.unlink()

@@ -1,18 +1,22 @@
-"""The HTTP application over one running session."""
+"""The HTTP application over one running session, behind its two doors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
 
 from triplegain import __version__
 from triplegain.api.access import RequestLimits
+from triplegain.api.allowed_hosts import AllowedHosts
 from triplegain.api.control import SessionControl
-from triplegain.api.doorkeeper import Doorkeeper
+from triplegain.api.doorkeeper import NetworkDoorkeeper, OwnerDoorkeeper
 from triplegain.api.errors import add_error_handlers
 from triplegain.api.gate import Gate
+from triplegain.api.known_keys import KnownKeys
 from triplegain.api.routes import OPENAPI, PREFIX, ROUTES
+from triplegain.api.strangers import Strangers
 from triplegain.api.visit import Visit
 from triplegain.domain.clock import Clock
 from triplegain.storage.security_log import SecurityLog
@@ -21,17 +25,27 @@ from triplegain.storage.session_reader import SessionReader
 _COMMAND_TIMEOUT_S = 40.0
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What the doors know of callers. `limits` are requests a minute; `clock` is wall time, for budgets and audit."""
+
+    security: SecurityLog
+    keys: KnownKeys
+    strangers: Strangers
+    hosts: AllowedHosts
+    limits: RequestLimits
+    clock: Clock
+
+
 def create_app(
     control: SessionControl,
     reader: SessionReader,
-    security: SecurityLog,
-    limits: RequestLimits,
-    clock: Clock,
+    guard: Guard,
     *,
     mode: str = "paper",
     command_timeout_s: float = _COMMAND_TIMEOUT_S,
 ) -> FastAPI:
-    """`limits` are requests a minute of one key; `clock` is wall time, for budgets and the audit."""
+    """The same routes for whoever comes over the network with a key, and for the owner at his socket."""
     app = FastAPI(
         title="TripleGain",
         version=__version__,
@@ -40,6 +54,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    security, limits, clock = guard.security, guard.limits, guard.clock
     app.state.visit = partial(Visit, control, reader, clock, command_timeout_s)
     for route in ROUTES:
         if route.endpoint is not None:
@@ -51,5 +66,6 @@ def create_app(
                 include_in_schema=route.path.startswith(PREFIX),
             )
     add_error_handlers(app)
-    app.add_middleware(Gate, doorkeeper=Doorkeeper(security, limits, clock), mode=mode)
+    network = NetworkDoorkeeper(security, limits, clock, guard.keys, guard.strangers, guard.hosts)
+    app.add_middleware(Gate, network=network, owner=OwnerDoorkeeper(security, limits, clock), mode=mode)
     return app

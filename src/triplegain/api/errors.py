@@ -24,6 +24,11 @@ def response(error: TripleGainError) -> JSONResponse:
     return _response(status, error.code, str(error), error.details if isinstance(error, RefusedError) else {})
 
 
+def told(code: str, message: str, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The one shape of a refusal."""
+    return {"error_code": code, "error_message": message, "details": dict(details)}
+
+
 def unexpected(error: Exception, request_id: str) -> RefusedError:
     """A bug: logged with its trace; the caller learns only where to look."""
     _LOG.error("request %s failed", request_id, exc_info=error)
@@ -39,7 +44,10 @@ def _response(status: int, code: str, message: str, details: Mapping[str, Any]) 
             headers["Allow"] = ", ".join(details["allowed"])
         case Code.RATE_LIMITED:
             headers["Retry-After"] = str(details["retry_after_s"])
-    return JSONResponse({"error_code": code, "error_message": message, "details": dict(details)}, status, headers)
+        case Code.UNREADABLE | Code.INCOMPLETE_REQUEST | Code.BODY_TOO_LARGE:
+            # Where the next request would begin is not certain.
+            headers["Connection"] = "close"
+    return JSONResponse(told(code, message, details), status, headers)
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triplegain.api.doorkeeper import Doorkeeper
+from triplegain.api.doorkeeper import PEER_UID, Doorkeeper
 from triplegain.api.errors import response, unexpected
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
@@ -31,11 +31,15 @@ _HEADERS = {
 
 
 class Gate:
-    """ASGI middleware. Nothing of a request is read before its sender is admitted."""
+    """ASGI middleware. Nothing of a request is read before its sender is admitted.
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, mode: str) -> None:
+    Who sits at the owner's socket says the server, in the state of the scope; everybody else comes from the network.
+    """
+
+    def __init__(self, app: ASGIApp, network: Doorkeeper, owner: Doorkeeper, mode: str) -> None:
         self._app = app
-        self._doorkeeper = doorkeeper
+        self._network = network
+        self._owner = owner
         self._mode = mode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +64,10 @@ class Gate:
 
         refusal: TripleGainError
         try:
-            scope.setdefault("state", {})["caller"] = await self._doorkeeper.admit(scope, request_id)
+            state = scope.setdefault("state", {})
+            doorkeeper = self._owner if PEER_UID in state else self._network
+            state["caller"] = await doorkeeper.admit(scope, request_id)
+            _check_framing(scope)
             body = await _read_body(receive)
             await self._app(scope, _as_received(body, receive), send_with_headers)
             return
@@ -71,6 +78,13 @@ class Gate:
             refusal = unexpected(error, request_id)
         if not begun:
             await response(refusal)(scope, receive, send_with_headers)
+
+
+def _check_framing(scope: Scope) -> None:
+    """Raises RefusedError 400 for a body whose end is said in two ways: another listener before us may see another."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        raise RefusedError(Code.UNREADABLE, "send Content-Length or Transfer-Encoding, not both")
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -36,7 +36,7 @@ async def ensure_admin_key(home: Path, security: SecurityLog) -> str:
     path = home / FILE
     key = _read_or_make(path)
     await security.add_api_key(key_hash(key), "admin", FILE)
-    if await security.api_key_role(key_hash(key)) is None:
+    if key_hash(key) not in await security.api_keys():
         path.unlink(missing_ok=True)
         key = _read_or_make(path)
         await security.add_api_key(key_hash(key), "admin", FILE)

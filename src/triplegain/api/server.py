@@ -1,23 +1,31 @@
-"""The application on a socket, inside the event loop of the session."""
+"""The application at its two doors, inside the event loop of the session."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triplegain.api import owner_socket
 from triplegain.domain.errors import TripleGainError
 
 if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
-_CONNECTIONS_MAX = 100
+    from triplegain.api.connections import Connection
+
 _STOP_WAIT_S = 5
+#: Connections of the network: so many at once, and then so many a second. Nobody must keep the session from its market
+#: by connecting.
+_BURST, _PER_S = 100, 200
+_NO_DESCRIPTORS_WAIT_S = 0.1
 
 
 class ListenError(TripleGainError):
@@ -29,68 +37,147 @@ class ListenError(TripleGainError):
 class ApiServer:
     """`port = await server.start()`, later `await server.stop()`. Signals stay with the session.
 
-    The application, and all that answers HTTP, is made when the first connection arrives: a session that nobody asks
-    pays for none of it. The connection waits meanwhile; the event loop does not.
+    It listens on the network and on the owner's socket in `folder`. The application, and all that answers HTTP, is
+    made when the first connection arrives: a session that nobody asks pays for none of it. The connection waits
+    meanwhile; the event loop does not.
     """
 
-    def __init__(self, make_app: Callable[[], ASGIApp], host: str, port: int) -> None:
+    def __init__(self, make_app: Callable[[], ASGIApp], host: str, port: int, folder: Path) -> None:
         self._make_app = make_app
         self._host = host
         self._port = port
-        self._listener: socket.socket | None = None
-        self._server: uvicorn.Server | None = None
+        self._path = owner_socket.socket_of(folder, os.getpid())
+        self._listeners: list[socket.socket] = []
+        self._servers: list[uvicorn.Server] = []
         self._serving: asyncio.Task[None] | None = None
-        self._stopping = False
 
     async def start(self) -> int:
-        """Listen; the port asked for, or a free one where that is taken. Raises ListenError."""
-        self._listener = listener = _listen(self._host, self._port)
-        asyncio.get_running_loop().add_reader(listener, self._wake)
-        port: int = listener.getsockname()[1]
+        """Listen; the port asked for, or a free one where that is taken. Raises ListenError, OwnerSocketError."""
+        self._listeners.append(_listen(self._host, self._port))
+        try:
+            self._listeners.append(owner_socket.listen(self._path))
+        except TripleGainError:
+            self._close()
+            raise
+        for listener in self._listeners:
+            listener.setblocking(False)
+            asyncio.get_running_loop().add_reader(listener, self._wake)
+        port: int = self._listeners[0].getsockname()[1]
         return port
 
     def _wake(self) -> None:
-        assert self._listener is not None
-        asyncio.get_running_loop().remove_reader(self._listener)
-        self._serving = asyncio.create_task(self._serve(self._listener), name="api")
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
+        self._serving = asyncio.create_task(self._serve(), name="api")
 
-    async def _serve(self, listener: socket.socket) -> None:
-        self._server = server = await asyncio.to_thread(self._made)
-        if not self._stopping:
-            await server.serve(sockets=[listener])
+    async def _serve(self) -> None:
+        network, owner = self._listeners
+        app = await asyncio.to_thread(self._made)
+        at_network, at_owner = self._servers = [_server(app), _server(app)]
+        accepting = [
+            asyncio.create_task(_accept_strangers(network, at_network), name="api of the network"),
+            asyncio.create_task(_accept_owner(owner, at_owner), name="api of the owner"),
+        ]
+        try:
+            await asyncio.gather(*(server.serve(sockets=[]) for server in self._servers))
+        finally:
+            for task in accepting:
+                task.cancel()
 
-    def _made(self) -> uvicorn.Server:
-        import uvicorn
+    def _made(self) -> ASGIApp:
+        import triplegain.api.connections  # noqa: F401  # loads what answers HTTP
 
-        server = uvicorn.Server(
-            uvicorn.Config(
-                self._make_app(),
-                http="h11",
-                loop="none",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=_CONNECTIONS_MAX,
-                timeout_graceful_shutdown=_STOP_WAIT_S,
-            )
-        )
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-        return server
+        return self._make_app()
 
     async def stop(self) -> None:
         """Answer what is under way, for a few seconds at most, and close."""
-        listener, self._listener, self._stopping = self._listener, None, True
-        if listener is None:
+        if not self._listeners:
             return
-        asyncio.get_running_loop().remove_reader(listener)
-        if self._server is not None:
-            self._server.should_exit = True
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
         if self._serving is not None:
+            while not self._servers and not self._serving.done():
+                await asyncio.sleep(0.01)
+            for server in self._servers:
+                server.should_exit = True
             await self._serving
-        listener.close()
+        self._close()
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        if len(self._listeners) == 2:
+            self._path.unlink(missing_ok=True)
+        self._listeners.clear()
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    """Without listeners of its own: connections are accepted here and handed to it."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_WAIT_S,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    return server
+
+
+async def _accept_strangers(listener: socket.socket, server: uvicorn.Server) -> None:
+    """Until cancelled. How fast is bounded: what is too much waits in the kernel."""
+    from triplegain.api.connections import NetworkConnection, Slots
+
+    loop, slots = asyncio.get_running_loop(), Slots()
+    full_at_s = loop.time()
+    while True:
+        accepted = await _accepted(listener)
+        await _hand_over(accepted, NetworkConnection(server.config, server.server_state, loop, slots))
+        full_at_s = max(full_at_s, loop.time()) + 1 / _PER_S
+        await asyncio.sleep(full_at_s - loop.time() - _BURST / _PER_S)
+
+
+async def _accept_owner(listener: socket.socket, server: uvicorn.Server) -> None:
+    """Until cancelled. Whoever is neither the user of this process nor root is not spoken to."""
+    from triplegain.api.connections import OwnerConnection
+
+    loop = asyncio.get_running_loop()
+    while True:
+        accepted = await _accepted(listener)
+        try:
+            uid = owner_socket.peer_uid(accepted)
+        except OSError:
+            accepted.close()
+            continue
+        if uid in (0, os.geteuid()):
+            await _hand_over(accepted, OwnerConnection(server.config, server.server_state, loop, uid))
+        else:
+            accepted.close()
+
+
+async def _accepted(listener: socket.socket) -> socket.socket:
+    while True:
+        try:
+            return (await asyncio.get_running_loop().sock_accept(listener))[0]
+        except OSError:
+            # Whoever connected has gone again, or no file can be opened now.
+            await asyncio.sleep(_NO_DESCRIPTORS_WAIT_S)
+
+
+async def _hand_over(accepted: socket.socket, connection: Connection) -> None:
+    try:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+    except OSError:
+        accepted.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from triplegain.api.access import Role
+from triplegain.api.address import SESSION_HEADER
 from triplegain.api.control import SessionControl
 from triplegain.domain.clock import Clock
 from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
@@ -81,7 +82,11 @@ def _over(task: asyncio.Task[Any]) -> None:
 
 
 async def _visit(request: Request) -> Visit:
+    """Raises RefusedError 404 where the request names another session than the one that runs here."""
     visit: Visit = request.app.state.visit(request.state.caller)
+    meant = request.headers.get(SESSION_HEADER)
+    if meant is not None and meant != (runs := visit.moment().session_id):
+        raise RefusedError(Code.SESSION_NOT_FOUND, f"session {meant} does not run here any more, {runs} does")
     return visit
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from triplegain.api import address
 from triplegain.api.keys import ensure_admin_key
+from triplegain.api.known_keys import KnownKeys
 from triplegain.api.server import ApiServer
+from triplegain.api.strangers import Strangers
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import Config
 from triplegain.domain.clock import SystemClock
@@ -27,34 +31,44 @@ async def serving(
     system: PaperSystem, database: Database, reader: SessionReader, config: Config, home: Path
 ) -> AsyncIterator[None]:
     """Listen while the session runs. The admin key is made at the first start."""
-    clock = SystemClock()
+    clock, settings = SystemClock(), config.api
     security = SecurityLog(database, clock)
     await ensure_admin_key(home, security)
+    keys = KnownKeys(security)
+    await keys.refresh()
+    strangers = Strangers(security, settings.limits_per_minute, clock, settings.stranger_retention_days)
 
     def make_app() -> ASGIApp:
-        from triplegain.api.app import create_app
+        from triplegain.api.allowed_hosts import AllowedHosts
+        from triplegain.api.app import Guard, create_app
 
-        return create_app(system, reader, security, config.api.limits_per_minute, clock)
+        hosts = AllowedHosts((*settings.allowed_hosts, settings.host))
+        return create_app(system, reader, Guard(security, keys, strangers, hosts, settings.limits_per_minute, clock))
 
-    server = ApiServer(make_app, config.api.host, config.api.port)
+    server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home))
     port = await server.start()
-    published: list[str] = []
+    published: list[address.Published] = []
 
     def publish() -> None:
         session = system.opened.record
         for earlier in published:
-            address.withdraw(home, earlier)
-        published[:] = [session.session_id]
+            earlier.withdraw()
         running = address.RunningSession(
-            session.session_id, os.getpid(), config.api.host, port, session.feed, clock.now_ns()
+            session.session_id, os.getpid(), settings.host, port, session.feed, clock.now_ns()
         )
-        address.publish(home, running)
+        published[:] = [address.publish(home, running)]
 
     publish()
     system.on_session_change = publish
+    beside = [asyncio.create_task(task) for task in (keys.run(), strangers.run())]
     try:
         yield
     finally:
+        for task in beside:
+            task.cancel()
         await server.stop()
-        for session_id in published:
-            address.withdraw(home, session_id)
+        for task in beside:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for each in published:
+            each.withdraw()

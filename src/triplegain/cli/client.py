@@ -1,4 +1,5 @@
-"""The running system, spoken to over its HTTP API on loopback with the admin key of TRIPLEGAIN_HOME."""
+"""The running system, spoken to over its HTTP API at the owner's socket: no port, and no key that could be shown to
+somebody else."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from urllib.parse import quote
 import typer
 from rich.console import Console, RenderableType
 
-from triplegain.api.address import find_running
-from triplegain.api.keys import read_admin_key
+from triplegain.api.address import SESSION_HEADER, find_running, running_folder
+from triplegain.api.owner_socket import reachable, socket_of
 from triplegain.cli.tables import Column, print_json, table_of
 from triplegain.config.loader import home_dir
 from triplegain.domain.errors import TripleGainError
@@ -31,8 +32,6 @@ StoredSessionOption = Annotated[str | None, typer.Option("--session", help="Its 
 #: Longer than a command may take at the other end.
 _TIMEOUT_S = 60.0
 _ATTEMPTS = 3
-#: Answers of the listener itself, in no shape of ours: it read no request.
-_UNREAD = (400, 431, 503)
 
 
 class ApiUnreachableError(TripleGainError):
@@ -93,16 +92,15 @@ class ApiClient:
     def _ask(self, method: str, path: str, **content: Any) -> Any:
         import httpx
 
-        response: httpx.Response | None = None
         try:
             response = self._connection.request(method, f"/api/v1{path}", **content)
             answer = response.json()
         except httpx.ConnectError as error:
             raise ApiUnreachableError(
-                f"session {self.session} does not answer at {self._connection.base_url} ({error}): is it still running?"
+                f"session {self.session} does not answer at its socket ({error}): is it still running?"
             ) from None
         except (httpx.TransportError, ValueError) as error:
-            if method == "GET" or (response is not None and response.status_code in _UNREAD):
+            if method == "GET":
                 raise ApiUnreachableError(
                     f"session {self.session} did not answer ({type(error).__name__}): nothing was done, try again"
                 ) from None
@@ -159,12 +157,15 @@ def part(name: str) -> str:
 
 @contextmanager
 def running_system(session: str | None) -> Iterator[ApiClient]:
-    """The running session, or the one of this name. Raises NotRunningError and KeyFileError."""
+    """The running session, or the one of this name. Raises NotRunningError and RunningFolderError."""
     import httpx
 
     home = home_dir(create=False)
     running = find_running(home, session)
-    headers = {"Authorization": f"Bearer {read_admin_key(home)}"}
-    # trust_env: a proxy of the environment must never see the key.
-    with httpx.Client(base_url=running.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as connection:
-        yield ApiClient(connection, running.session)
+    headers = {SESSION_HEADER: running.session}
+    with reachable(socket_of(running_folder(home), running.pid)) as name:
+        transport = httpx.HTTPTransport(uds=name)
+        with httpx.Client(
+            base_url="http://localhost", headers=headers, timeout=_TIMEOUT_S, transport=transport, trust_env=False
+        ) as connection:
+            yield ApiClient(connection, running.session)

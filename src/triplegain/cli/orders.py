@@ -82,7 +82,7 @@ def cancel(
         if name is not None:
             tell(as_json, api.delete(f"/paper/orders/{part(name)}"), _line)
         else:
-            tell(as_json, api.delete("/paper/orders"), _all_cancelled)
+            tell(as_json, api.post("/paper/orders/cancel-all"), _all_cancelled)
 
 
 def list_(

@@ -19,6 +19,7 @@ from triplegain.domain.written import (
     Kind,
     choice,
     integer,
+    listing,
     text,
 )
 from triplegain.execution.trading_mode import PAPER_TABLE_PREFIX, TradingMode
@@ -82,6 +83,15 @@ class ApiSettings:
     host: str = key("host", "127.0.0.1", text(), "address to listen on")
     port: int = key("port", 8733, integer(ge=1, le=65535), "port to listen on")
     allow_remote: bool = key("allow_remote", False, BOOLEAN, "true: `host` may be an address other machines can reach")
+    allowed_hosts: tuple[str, ...] = key(
+        "allowed_hosts", ["localhost", "127.0.0.1", "::1"], listing(text()),
+        "the names, without a port, under which requests may call this machine (Host) and pages may ask (Origin); "
+        "`host` is one of them",
+    )  # fmt: skip
+    stranger_retention_days: int = key(
+        "stranger_retention_days", 30, COUNT,
+        "rows that count the requests of strangers that were refused are kept this long; 0: for ever",
+    )  # fmt: skip
     limits_per_minute: RequestLimits = part(RequestLimits, "limits_per_minute")
 
     def __post_init__(self) -> None:

@@ -83,12 +83,17 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request", 422, 2
     INVALID_VALUE = "invalid_value", 422, 2
     INCOMPLETE_REQUEST = "incomplete_request", 400
+    UNREADABLE = "unreadable", 400
     UNAUTHORIZED = "unauthorized", 401
     FORBIDDEN = "forbidden", 403
     METHOD_NOT_ALLOWED = "method_not_allowed", 405
     REQUEST_TIMEOUT = "request_timeout", 408
     BODY_TOO_LARGE = "body_too_large", 413
+    #: Sent under a name of this machine that is not ours: a page of somebody else's may have been led here.
+    MISDIRECTED = "misdirected", 421
     RATE_LIMITED = "rate_limited", 429
+    HEAD_TOO_LARGE = "head_too_large", 431
+    TOO_MANY_CONNECTIONS = "too_many_connections", 503
     INTERNAL_ERROR = "internal_error", 500
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.records import SecurityEvent
 from triplegain.storage.database import AnyConnection, Database
@@ -10,6 +12,15 @@ from triplegain.storage.rows import read
 _INSERT = """
 INSERT INTO security_events (recorded_at, kind, actor, address, request_id, session_id, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+#: The kind of rows that tell how often strangers were refused.
+STRANGERS_REFUSED = "auth_failure"
+_REMOVE = """
+DELETE FROM security_events WHERE event_number IN (
+    SELECT event_number FROM security_events
+    WHERE kind = $1 AND session_id IS NULL AND recorded_at < $2 ORDER BY recorded_at LIMIT 10000)
+RETURNING 1
 """
 
 
@@ -34,9 +45,18 @@ class SecurityLog:
         self._database = database
         self._clock = clock
 
-    async def record_security_event(self, event: SecurityEvent, session_id: str | None = None) -> None:
-        async with self._database.transaction("writing a security event") as connection:
-            await insert_security_event(connection, event, session_id)
+    async def record_security_events(self, events: Sequence[SecurityEvent]) -> None:
+        """All or none."""
+        if events:
+            async with self._database.transaction("writing security events") as connection:
+                for event in events:
+                    await insert_security_event(connection, event, None)
+
+    async def remove_strangers(self, before_ns: int) -> None:
+        """Rows of refused strangers from before this wall time; so many at a time that others are not kept waiting."""
+        before = to_datetime(before_ns)
+        while await self._database.rows("removing old security events", _REMOVE, STRANGERS_REFUSED, before):
+            pass
 
     async def security_events(self, *, after: int = 0, limit: int = 100) -> list[tuple[int, SecurityEvent]]:
         """(event number, event), oldest first, from the number after `after`."""
@@ -59,9 +79,7 @@ class SecurityLog:
                 to_datetime(self._clock.now_ns()),
             )
 
-    async def api_key_role(self, key_hash: str) -> str | None:
-        """viewer, trader or admin; None for an unknown or revoked key."""
-        row = await self._database.row(
-            "checking an API key", "SELECT role FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL", key_hash
-        )
-        return None if row is None else str(row["role"])
+    async def api_keys(self) -> dict[str, str]:
+        """The keys that are let in: role (viewer, trader, admin) by hash."""
+        query = "SELECT key_hash, role FROM api_keys WHERE revoked_at IS NULL"
+        return {row["key_hash"]: row["role"] for row in await self._database.rows("reading the API keys", query)}
