@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
-from triplegain.storage.embedded import DATABASE, EmbeddedCluster
+from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.migrations import migrate
+from triplegain.storage.postmaster import DATABASE
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _TEMPLATE = "migrated"

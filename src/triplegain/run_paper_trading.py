@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from triplegain.cli import main
+from triplegain.__main__ import start
 
 if __name__ == "__main__":
-    raise SystemExit(main(["paper", *sys.argv[1:]]))
+    raise SystemExit(start("paper"))

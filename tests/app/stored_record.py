@@ -12,8 +12,9 @@ import asyncpg
 from tests.app.paper_process import PaperHome
 from tests.database_fixtures import run_apart
 
-from triplegain.storage.embedded import DATABASE, USER, EmbeddedCluster, read_postmaster
+from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.postmaster import DATABASE, USER, ServerState, read_postmaster, server_state
 
 #: No more than this is held for fees: 1 % is above every rate of Kraken.
 _FEE_MAX = Decimal("0.01")
@@ -92,8 +93,9 @@ FROM paper_orders WHERE session_id = $1 AND NOT is_final(status)
 @contextmanager
 def database_of(home: PaperHome) -> Iterator[str]:
     """The URL of a home's own server. One that runs is left running, for the next start to find; else it is started."""
-    found = read_postmaster(cluster_folder(home.path) / "data")
-    if found is not None and found.answers:
+    cluster = cluster_folder(home.path) / "data"
+    found = read_postmaster(cluster)
+    if found is not None and server_state(cluster) is ServerState.SERVING:
         yield f"postgresql://{USER}@/{DATABASE}?host={quote(str(found.socket_folder))}"
     else:
         with EmbeddedCluster(cluster_folder(home.path)) as url:

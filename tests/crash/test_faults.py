@@ -15,8 +15,9 @@ import pytest
 from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, check_record, database_of
 
-from triplegain.storage.embedded import EmbeddedCluster, read_postmaster
+from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.postmaster import ServerState, read_postmaster, server_state
 
 pytestmark = pytest.mark.crash
 
@@ -43,8 +44,8 @@ def _mid_run(home: PaperHome, running: Running, session: str) -> None:
 
     def has_fills() -> bool:
         assert not running.is_over, running.wait()
-        found = read_postmaster(cluster_folder(home.path) / "data")
-        if found is None or not found.answers or not list((home.path / "running").glob(f"{session}.json")):
+        serves = server_state(cluster_folder(home.path) / "data") is ServerState.SERVING
+        if not serves or not list((home.path / "running").glob(f"{session}.json")):
             return False
         with database_of(home) as url:
             rows = ask(url, _FILLS, session)

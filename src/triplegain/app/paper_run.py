@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from triplegain.app.interrupts import Interrupted, stop_on_signals
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
-from triplegain.app.starting import stop_on_signals
 from triplegain.config import Config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.money import text
+from triplegain.domain.records import SessionStatus
 from triplegain.domain.views import DecisionSummary, SessionView
 from triplegain.storage.database import Database
+from triplegain.storage.errors import StorageError
 from triplegain.storage.home_database import home_database
 from triplegain.storage.model_ledger import session_cost
 from triplegain.storage.session_reader import SessionReader
@@ -44,7 +48,7 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
     """
     check_words(options)
     url = config.database.url.get_secret_value()
-    async with home_database(home, url, durable=config.database.fsync) as database:
+    async with home_database(home, url, durable=config.database.fsync, tell=screen.tell) as database:
         clock = SystemClock()
         store, reader = SessionStore(database, clock), SessionReader(database)
         system = PaperSystem(
@@ -62,15 +66,26 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
         try:
             await system.open()
             async with serving(system, database, reader, config, home):
-                stop_on_signals(system.stop)
                 try:
-                    await system.run()
+                    with stop_on_signals(system.stop):
+                        await system.run()
                 finally:
                     # The last look is what the summary shows, also of a run that failed.
                     screen.update(system.view(), system.last_fills())
             return await _summary(system, reader, database)
+        except (asyncio.CancelledError, Interrupted):
+            await _pause(store)
+            raise
         finally:
             await store.close()
+
+
+async def _pause(store: SessionStore) -> None:
+    """A session that was interrupted is run by nobody, also where it was just being opened."""
+    for session_id in store.held:
+        # The next start finds out whether it can go on.
+        with contextlib.suppress(StorageError):
+            await store.set_status(session_id, SessionStatus.PAUSED)
 
 
 def _thoughts(summary: DecisionSummary | None, cost_usd: Decimal) -> dict[str, Any]:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Callable
 from pathlib import Path
 
 from triplegain.config import Config, ConfigurationError, home_dir, load_config, read_environment
 from triplegain.config.infrastructure import PriceSourceName
 from triplegain.execution.trading_mode import enter_paper_trading
-
-
-def stop_on_signals(stop: Callable[[], object]) -> None:
-    """Ctrl-C and SIGTERM call `stop`, on the loop that runs. Not on Windows: there Ctrl-C interrupts the program."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 def start_paper_process() -> tuple[Config, Path, tuple[str, ...]]:

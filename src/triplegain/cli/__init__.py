@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -15,12 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triplegain import __version__, installation
+from triplegain.app.interrupts import Interrupted
 from triplegain.domain.errors import TripleGainError
 
 if TYPE_CHECKING:
     import typer
 
 _INTERRUPTED = 130
+_STORAGE = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HELP = {"-h", "--help"}
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
 #: The words before a command, with what they are about.
@@ -115,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     installation.held()
     try:
+        _leave_root(words)
         answer = _app(words)(args=words, prog_name="tg", standalone_mode=False)
+    except Interrupted as interrupted:
+        return interrupted.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
@@ -128,6 +136,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return answer if type(answer) is int else 0
 
 
+def _leave_root(words: Sequence[str]) -> None:
+    """A command that root gives for the folder of another user is carried out as that user."""
+    if os.geteuid() != 0 or not words or not _HELP.isdisjoint(words):
+        return
+    from triplegain.cli.home_owner import become_owner
+    from triplegain.config import home_dir
+
+    if name := become_owner(home_dir(create=False)):
+        print(f"The folder of TripleGain belongs to {name}: going on as {name}, not as root", file=sys.stderr)
+
+
 def _failed(error: Exception, as_json: bool) -> int:
     if isinstance(error, TripleGainError):
         _tell(error.code, str(error), as_json)
@@ -135,6 +154,11 @@ def _failed(error: Exception, as_json: bool) -> int:
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("triplegain"):
         _tell("damaged_installation", installation.damaged(error), as_json)
         return 1
+    if isinstance(error, OSError) and error.errno in _FULL:
+        place = f" ({error.filename})" if error.filename else ""
+        words = f"the disk is full{place}: free some space and start again; nothing that was stored is lost"
+        _tell("storage", words, as_json)
+        return _STORAGE
     from typer import Abort
 
     if isinstance(error, Abort):

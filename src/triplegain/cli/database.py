@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
+from triplegain.app import interrupts
 from triplegain.config import Config, home_dir, load_config
 from triplegain.storage.database import Database
 from triplegain.storage.database_server import DatabaseServer
@@ -24,7 +25,7 @@ def open_database(config: Config, home: Path) -> AbstractAsyncContextManager[Dat
 
     Raises StorageError: no disk space, no permission, server away, schema of a newer version.
     """
-    return home_database(home, database_url(config), durable=config.database.fsync)
+    return home_database(home, database_url(config), durable=config.database.fsync, tell=_tell)
 
 
 def database_url(config: Config) -> str:
@@ -44,7 +45,8 @@ def with_server(use: Callable[[str], Awaitable[_Result]]) -> _Result:
         return await use(server.url)
 
     return _on(
-        lambda config, home: database_server(home, database_url(config), durable=config.database.fsync), with_url
+        lambda config, home: database_server(home, database_url(config), durable=config.database.fsync, tell=_tell),
+        with_url,
     )
 
 
@@ -56,7 +58,12 @@ def _on(
         async with opened(load_config(), home_dir()) as found:
             return await use(found)
 
-    return asyncio.run(run())
+    return interrupts.run(run())
+
+
+def _tell(words: str) -> None:
+    """To where the answer does not go."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def read_session_of(session: str | None, read: Callable[[Database, str], Awaitable[_Result]]) -> _Result:

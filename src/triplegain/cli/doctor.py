@@ -6,25 +6,29 @@ Each check looks at one thing, changes nothing that lasts, and never raises.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import shutil
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from triplegain.app import interrupts
 from triplegain.app.live_market import why_away
 from triplegain.cli.captures import CAPTURES_VARIABLE, captures_folder
 from triplegain.cli.client import JsonOption
-from triplegain.cli.database import database_url, with_database, with_server
+from triplegain.cli.database import database_url
 from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, moment, print_json, table_of
 from triplegain.config import Config, check_config, home_dir, load_config, read_environment
 from triplegain.domain.clock import SystemClock
@@ -32,9 +36,8 @@ from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
 from triplegain.storage.database import Database
-from triplegain.storage.home_database import cluster_folder
+from triplegain.storage.home_database import cluster_folder, database_server
 from triplegain.storage.migrations import read_server_status
-from triplegain.storage.server_identity import choose_identity, wheel_installation
 from triplegain.storage.session_lock import session_holder
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.stored_books import differences
@@ -42,6 +45,10 @@ from triplegain.storage.stored_books import differences
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _COLUMNS_GOOD = 80
+#: All together: less than 10 s.
+_DATABASE_S = 6.0
+_KRAKEN_S = 5.0
+_KRAKEN_ACTION = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
 _PYTHON_MIN = (3, 11)
 #: 2025-01-01 and 2100-01-01: outside, the machine's clock is not set.
 _CLOCK_NS = (1_735_689_600 * 10**9, 4_102_444_800 * 10**9)
@@ -70,7 +77,7 @@ _OK, _NOTE, _FIX = CheckResult.OK, CheckResult.NOTE, CheckResult.FIX
 
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything and say what to do. Exit code 1 if something must be done."""
-    findings = examine()
+    findings = interrupts.run(examine())
     must_act = any(each.verdict is CheckResult.FIX for each in findings)
     if as_json:
         print_json({"ok": not must_act, "checks": findings})
@@ -95,32 +102,80 @@ def doctor(as_json: JsonOption = False) -> None:
     raise typer.Exit(int(must_act))
 
 
-def examine() -> list[Finding]:
-    """Every check, in the order in which one would mend things."""
-    findings = [_python(), _clock(), _terminal()]
-    findings += _guarded("home folder", _home)
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """`action` says what to do where it fails, or has not come to an end within `limit_s`."""
+
+    name: str
+    look: Callable[[], Awaitable[list[Finding]]]
+    action: str
+    limit_s: float = 2.0
+
+    async def findings(self) -> list[Finding]:
+        try:
+            async with asyncio.timeout(self.limit_s):
+                return await self.look()
+        except TimeoutError:
+            return [Finding(self.name, _FIX, f"no answer within {self.limit_s:g} s", self.action)]
+        except (TripleGainError, OSError) as error:
+            return [Finding(self.name, _FIX, str(error), self.action)]
+
+
+async def _apart(look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """In a thread that nobody waits for at the end: a folder on a server that is away answers to nothing."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[Finding]] = loop.create_future()
+
+    def give(act: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: None if answer.done() else act())
+
+    def run() -> None:
+        try:
+            found = list(look())
+        # At the boundary of a thread: whoever waits for it gets what happened.
+        except Exception as error:
+            failure = error
+            give(lambda: answer.set_exception(failure))
+        else:
+            give(lambda: answer.set_result(found))
+
+    threading.Thread(target=run, daemon=True).start()
+    return await answer
+
+
+async def examine() -> list[Finding]:
+    """Every check, in the order in which one would mend things. All look at once, and none for long."""
     problems = check_config()
-    if problems:
-        words = "\n".join(map(str, problems))
-        findings.append(Finding("configuration", _FIX, words, "mend it; `tg config check` looks again"))
-        return findings
-    config = load_config()
-    findings.append(Finding("configuration", _OK, "valid"))
-    findings += _guarded("trading mode", lambda: _mode(config))
-    findings += _guarded("PostgreSQL", lambda: _server(config))
-    findings += _guarded("database", _database)
-    findings += _guarded("API port", lambda: _port(config))
-    findings += _guarded("Kraken", lambda: _kraken(config))
-    findings += _guarded("recorded markets", _captures)
-    return findings
-
-
-def _guarded(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """What `look` found; its failure is a finding, too."""
-    try:
-        return list(look())
-    except (TripleGainError, OSError) as error:
-        return [Finding(check, _FIX, str(error), "the message above says what to do")]
+    checks = [
+        _Check(
+            "home folder",
+            partial(_apart, _home),
+            "look whether the disk it lies on answers, or set TRIPLEGAIN_HOME to another",
+        )
+    ]
+    if not problems:
+        config = load_config()
+        checks += [
+            _Check("trading mode", partial(_apart, partial(_mode, config)), "set TRIPLEGAIN_TRADING_MODE=paper"),
+            _Check("database", partial(_database, config), _database_action(config), _DATABASE_S),
+            _Check(
+                "API port",
+                partial(_apart, partial(_port, config)),
+                "set host and port in api.yaml to an address of this machine",
+            ),
+            _Check("Kraken", partial(_kraken, config), _KRAKEN_ACTION, _KRAKEN_S),
+            _Check("recorded markets", partial(_apart, _captures), f"mend or unset {CAPTURES_VARIABLE}"),
+        ]
+    found = await asyncio.gather(*(each.findings() for each in checks))
+    words = "\n".join(map(str, problems))
+    configuration = (
+        Finding("configuration", _FIX, words, "mend it; `tg config check` looks again")
+        if problems
+        else Finding("configuration", _OK, "valid")
+    )
+    home, *others = found
+    return [_python(), _clock(), _terminal(), *home, configuration, *(each for one in others for each in one)]
 
 
 def _judged(check: str, found: str, *faults: tuple[bool, CheckResult, str]) -> Finding:
@@ -186,32 +241,37 @@ def _mode(config: Config) -> Iterator[Finding]:
         yield Finding("paper trading", _FIX, "switched off", action)
 
 
-def _server(config: Config) -> Iterator[Finding]:
+def _database_action(config: Config) -> str:
     if database_url(config):
-        yield Finding("PostgreSQL", _OK, "the server that TRIPLEGAIN_DATABASE_URL names")
-        return
-    identity = choose_identity(wheel_installation(), cluster_folder(home_dir()))
-    user = "this user"
-    if os.geteuid() == 0:
-        user = "root, in a user namespace" if identity.user is None else f"user {identity.user}, as root may not"
-    yield Finding("PostgreSQL", _OK, f"embedded, run by {user}")
+        return "see whether that server runs and lets us in; the URL is TRIPLEGAIN_DATABASE_URL"
+    log = cluster_folder(home_dir(create=False)) / "log"
+    return f"run `tg doctor` again in a minute: a start waits for its repairs and ends what hangs; the log is {log}"
 
 
-def _database() -> Iterator[Finding]:
+async def _database(config: Config) -> list[Finding]:
     """Starts the server; the cluster is made here if this is the first time."""
-    status = with_server(read_server_status)
-    found = f"PostgreSQL {status.version} answers, {status.size_bytes / 1e6:,.1f} MB"
-    if status.pending:
-        missing = len(status.pending)
-        yield Finding("database", _OK, f"{found}; {missing} migrations to apply, the next start does so")
-        return
-    yield Finding("database", _OK, f"{found}; schema up to date")
-    yield from with_database(_sessions)
-    if found := "\n".join(with_database(differences)):
-        action = "somebody has changed what is stored, or a disk has: `tg db verify` looks again; start anew"
-        yield Finding("books", _FIX, found, action)
-    else:
-        yield Finding("books", _OK, "those of all sessions agree")
+    url = database_url(config)
+    async with database_server(home_dir(), url, durable=config.database.fsync) as server:
+        who = "the server that TRIPLEGAIN_DATABASE_URL names" if server.cluster is None else server.cluster.described
+        status = await read_server_status(server.url)
+        found = f"PostgreSQL {status.version} answers, {status.size_bytes / 1e6:,.1f} MB"
+        findings = [Finding("PostgreSQL", _OK, who)]
+        if status.pending:
+            missing = len(status.pending)
+            return [
+                *findings,
+                Finding("database", _OK, f"{found}; {missing} migrations to apply, the next start does so"),
+            ]
+        findings.append(Finding("database", _OK, f"{found}; schema up to date"))
+        database = await Database.connect(server)
+        try:
+            findings += await _sessions(database)
+            wrong = "\n".join(await differences(database))
+        finally:
+            await database.close()
+    action = "somebody has changed what is stored, or a disk has: `tg db verify` looks again; start anew"
+    books = Finding("books", _FIX, wrong, action) if wrong else Finding("books", _OK, "those of all sessions agree")
+    return [*findings, books]
 
 
 async def _sessions(database: Database) -> list[Finding]:
@@ -242,10 +302,9 @@ def _port(config: Config) -> Iterator[Finding]:
     yield Finding("API port", _OK, f"{host}:{port} is free")
 
 
-def _kraken(config: Config) -> Iterator[Finding]:
-    away = asyncio.run(why_away(config))
-    action = "`tg paper` runs the demo market until Kraken answers: check the network, or market.yaml"
-    yield _judged("Kraken", away or f"answers at {config.market.rest_url}", (bool(away), _NOTE, action))
+async def _kraken(config: Config) -> list[Finding]:
+    away = await why_away(config)
+    return [_judged("Kraken", away or f"answers at {config.market.rest_url}", (bool(away), _NOTE, _KRAKEN_ACTION))]
 
 
 def _captures() -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from triplegain.app.starting import stop_on_signals
+from triplegain.app import interrupts
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
 from triplegain.gateway.local_kraken import LocalKraken, OnSent, sent_log
@@ -45,7 +45,7 @@ def local_kraken(
         fault_every_s=faults_every,
     )
     with sent_log(log) if log is not None else contextlib.nullcontext() as sent:
-        asyncio.run(_serve(path, settings, sent, as_json))
+        interrupts.run(_serve(path, settings, sent, as_json))
 
 
 def _number(speed: str) -> float:
@@ -58,10 +58,10 @@ def _number(speed: str) -> float:
 async def _serve(path: Path, settings: ServingSettings, sent: OnSent | None, as_json: bool) -> None:
 
     over = asyncio.Event()
-    stop_on_signals(over.set)
-    async with LocalKraken(path, settings, on_sent=sent) as server:
-        _tell(server, as_json)
-        await server.serve_until(over)
+    with interrupts.stop_on_signals(over.set):
+        async with LocalKraken(path, settings, on_sent=sent) as server:
+            _tell(server, as_json)
+            await server.serve_until(over)
 
 
 def _tell(server: LocalKraken, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -12,6 +11,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from triplegain.app import interrupts
 from triplegain.app.models import Ping, build_models, calls_per_day, read_roster
 from triplegain.app.models import ping as ask
 from triplegain.cli.client import JsonOption, tell
@@ -33,7 +33,7 @@ LlmOption = Annotated[
 def list_(llm: LlmOption = "auto", as_json: JsonOption = False) -> None:
     """Every configured model: who takes part, in which parts, who does not and why, and what a day costs at most."""
     config = load_config()
-    roster = asyncio.run(read_roster(config, read_environment(), llm))
+    roster = interrupts.run(read_roster(config, read_environment(), llm))
     calls = calls_per_day(config)
     tell(as_json, roster, lambda found: roster_view(found, calls), lambda found: roster_as_json(found, calls))
 
@@ -43,7 +43,7 @@ def ping(
     as_json: JsonOption = False,
 ) -> None:
     """Ask each model one tiny question. It costs what it costs. Exit code 1 if one does not answer."""
-    pings = asyncio.run(_ping(name))
+    pings = interrupts.run(_ping(name))
     tell(
         as_json, pings, lambda found: pings_view(found) if found else "No model takes part: `tg models list` says why."
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from triplegain.app import interrupts
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_run import run_paper
 from triplegain.app.starting import start_paper_process
@@ -51,6 +51,6 @@ def paper(
         console.print(f"[yellow]{warning}[/yellow]")
     options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape, apply_config)
     with LiveView(console) as view:
-        summary = asyncio.run(run_paper(options, config, home, view))
+        summary = interrupts.run(run_paper(options, config, home, view))
     if as_json:
         print(json.dumps(summary, separators=(", ", ": ")))

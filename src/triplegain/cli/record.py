@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from triplegain.app import interrupts
 from triplegain.app.record_run import RecordOptions, RecordView, run_record
 from triplegain.cli.client import OneLineOption
 from triplegain.cli.tables import LOSS, WARNING, duration
@@ -41,7 +41,7 @@ def record(
 
     options = RecordOptions(_symbols(instruments), to, duration, _depth(depth))
     with RecordLine(Console(stderr=as_json)) as line:
-        summary = asyncio.run(run_record(options, load_config(), home_dir(), line.update))
+        summary = interrupts.run(run_record(options, load_config(), home_dir(), line.update))
     if as_json:
         print(json.dumps(summary, separators=(", ", ": ")))
     elif not summary["problem"]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from triplegain.storage.embedded import EmbeddedCluster
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +26,19 @@ class DatabaseServer:
         At once where it answers. Raises StorageError, and may be tried again.
         """
         if self.cluster is not None:
-            await asyncio.to_thread(self.cluster.revive)
+            await in_thread(self.cluster, self.cluster.revive)
+
+
+async def in_thread(cluster: EmbeddedCluster, step: Callable[[], _Result]) -> _Result:
+    """Run what blocks on the cluster. Cancelled, it does not wait for its server any longer; that it has come to an end
+    is waited for all the same."""
+    running = asyncio.ensure_future(asyncio.to_thread(step))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            cluster.give_up()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
+        running.exception()
+        raise

@@ -1,134 +1,54 @@
 """The PostgreSQL that comes with the program: made at first use, shared by every process of one home.
 
 Whoever needs the cluster holds a shared lock on `users.lock`; the kernel drops it however the process ends. Whoever
-leaves and finds nobody else holding it stops the server. A server left behind by kill -9 is attached to.
+leaves and finds nobody else holding it stops the server. A server left behind by kill -9 is attached to, one that
+repairs its files is waited for, and one that does not end or does not reply is ended harder.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, assert_never
 from urllib.parse import quote
 
 from triplegain.storage.errors import StorageError
-from triplegain.storage.server_identity import ServerIdentity, choose_identity, wheel_installation
+from triplegain.storage.postmaster import DATABASE, PORT, USER, ServerState, read_postmaster, server_state
+from triplegain.storage.remedies import remedy
+from triplegain.storage.server_identity import RunsAs, ServerIdentity
+from triplegain.storage.server_launch import Launch
+from triplegain.storage.server_place import Place, check_folder, decide_place, remove_link, socket_folder
+from triplegain.storage.server_waiting import GivenUpError, Patience, Stillness, end_server
 
-PORT = 5432
-_POLL_S = 0.01
-_REPLY_TIMEOUT_S = 2.0
-#: Length 8 and the code 80877103; every server replies with one letter.
-_TLS_REQUEST = bytes.fromhex("0000000804d2162f")
-#: No process has it: beyond the largest pid of every system.
-_NO_PID = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Postmaster:
-    """What `postmaster.pid` says."""
-
-    pid: int
-    socket_folder: Path
-    ready: bool
-
-    @property
-    def answers(self) -> bool:
-        """Whether a server replies on its socket: the one proof of life that a recycled pid cannot fake.
-
-        Connecting alone proves nothing, a dying server's queue takes that; the reply to a request for TLS does.
-        """
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(_REPLY_TIMEOUT_S)
-            try:
-                probe.connect(str(self.socket_folder / f".s.PGSQL.{PORT}"))
-                probe.sendall(_TLS_REQUEST)
-                return probe.recv(1) in (b"N", b"S")
-            except OSError:
-                return False
-
-
-def read_postmaster(cluster: Path) -> Postmaster | None:
-    """The server that says it serves this cluster; None if there is no (complete) pid file."""
-    try:
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return Postmaster(int(lines[0]), Path(lines[4]), ready="ready" in lines[-1])
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def serves(pid: int, cluster: Path) -> bool:
-    """Whether the process is a living PostgreSQL of this cluster. Zombies and recycled pids are not."""
-    proc = Path(f"/proc/{pid}")
-    if not Path("/proc/self/stat").exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            return True
-        return False
-    try:
-        state = (proc / "stat").read_text().rpartition(")")[2].split()[0]
-        arguments = (proc / "cmdline").read_bytes().split(b"\0")
-    except (OSError, IndexError):
-        return False
-    return state != "Z" and os.fsencode(cluster) in arguments
-
-
-def stop_postmaster(cluster: Path, timeout_s: float) -> None:
-    """Fast shutdown, and wait until it is gone. Raises StorageError if it is still there after `timeout_s`."""
-    found = read_postmaster(cluster)
-    if found is None or not serves(found.pid, cluster):
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(found.pid, signal.SIGINT)
-    deadline = time.monotonic() + timeout_s
-    while serves(found.pid, cluster):
-        if time.monotonic() > deadline:
-            raise StorageError(f"PostgreSQL (process {found.pid}) did not stop within {timeout_s:.0f} s")
-        _reap(found.pid)
-        time.sleep(_POLL_S)
-
-
-def bury_postmaster(cluster: Path, dead: Postmaster) -> None:
-    """Mark the server that `postmaster.pid` names as dead, where its pid is a zombie or somebody else's by now.
-
-    PostgreSQL would take such a pid for a living server. The file itself must stay: by the shared memory it names a
-    new server notices children of the old one that still write, and refuses to start beside them.
-    """
-    _reap(dead.pid)
-    path = cluster / "postmaster.pid"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([f"{_NO_PID}\n", *lines[1:]]))
-    (dead.socket_folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
-
-
-def _reap(pid: int) -> None:
-    """Collect the exit status if the server is our child, so that it does not stay as a zombie."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-
-
-USER = DATABASE = "triplegain"
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 60.0
-_RETRY_S = 0.1
-_LOG_BYTES_MAX = 10_000_000
-#: A unix socket path holds 107 bytes on Linux, 103 elsewhere.
-_SOCKET_PATH_BYTES_MAX = 100
+#: A server that starts or repairs its files is ended and started anew where nothing of it has moved for so long.
+_STARTING_STILL_S = 120.0
+_SILENT_STILL_S = 20.0
+#: How long the last to leave waits for a server that starts or repairs its files, before it is left as it is.
+_LEAVE_AFTER_S = 30.0
+_GIVEN_UP_LEAVE_AFTER_S = 2.0
+_ASK_S = 0.02
+_WAITING_FOR = {
+    ServerState.STARTING: " to start; after a crash or a loss of power it repairs its files first",
+    ServerState.RECOVERING: " to repair its files after the death of one of its processes",
+    ServerState.SERVING: "",
+    ServerState.STOPPING: " to stop, to be started again",
+    ServerState.SILENT: ", which does not reply",
+    ServerState.GONE: " to be started",
+}
 _SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
+    # Its own folder, where it works: short, private, and the same whatever the path to it is.
+    "unix_socket_directories": ".",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "64MB",
@@ -144,69 +64,80 @@ _THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 class EmbeddedCluster:
     """One user's hold on the cluster in `folder`. Blocking; from async code call it in a thread.
 
-    `durable=False` gives up crash safety for speed: for tests only.
+    `durable=False` gives up crash safety for speed: for tests only. `tell` is given what a long wait is for.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
-        self._asked_folder = folder.absolute()
+    def __init__(self, folder: Path, *, durable: bool = True, tell: Callable[[str], None] = lambda words: None) -> None:
+        self.folder = folder.absolute()
         self._durable = durable
+        self._tell = tell
+        self._patience = Patience(tell)
         self._users: IO[bytes] | None = None
-        self._identity: ServerIdentity | None = None
+        self._place: Place | None = None
+        self._reach: Path | None = None
 
     def start(self) -> str:
-        """Make the cluster if need be, start or attach to its server, and return the URL of the database."""
+        """Make the cluster if need be, start or attach to its server, and return the URL of the database.
+
+        Raises StorageError, and GivenUpError after `give_up`; then nothing is held.
+        """
         if self._users is not None:
             raise StorageError("this cluster is already started")
-        identity = self._identity = choose_identity(wheel_installation(), self._asked_folder)
-        try:
-            identity.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if identity.user is not None:
-                identity.folder.chmod(0o711)
+        self._patience.begin()
+        check_folder(self.folder)
+        with self._explained("started"):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._turn():
+                self._place = decide_place(self.folder)
+                identity = ServerIdentity.of(self._place.runs_as)
                 if not (self.cluster / "PG_VERSION").exists():
                     self._create(identity)
-                users = (identity.folder / "users.lock").open("ab")
-                fcntl.flock(users, fcntl.LOCK_SH)
+                self._reach, self._place = socket_folder(self.folder, self._place)
+                self._users = (self.folder / "users.lock").open("ab")
                 try:
-                    socket_folder = self._attach() or self._launch(identity)
+                    fcntl.flock(self._users, fcntl.LOCK_SH)
+                    self._serve(identity)
                 except BaseException:
-                    users.close()
+                    self._patience.begin()
+                    self._release(_GIVEN_UP_LEAVE_AFTER_S)
                     raise
-                self._users = users
-        except OSError as error:
-            raise StorageError(f"the database in {identity.folder} cannot be started: {error}") from error
-        return f"postgresql://{USER}@/{DATABASE}?host={quote(str(socket_folder))}"
+                found = read_postmaster(self.cluster)
+        # A server that an earlier version has started has its socket elsewhere.
+        folder = found.socket_folder if found and found.socket_folder != self.cluster else self._reach
+        return f"postgresql://{USER}@/{DATABASE}?host={quote(str(folder))}"
 
     def revive(self) -> None:
         """The server runs and answers again, at the address that `start` gave; at once where it does so already.
 
         For who holds the cluster, from any thread. Raises StorageError, and may be tried again.
         """
-        identity = self._identity
-        if self._users is None or identity is None:
+        if self._users is None or self._place is None:
             raise StorageError("this cluster is not started")
-        try:
-            with self._turn():
-                self._attach() or self._launch(identity)
-        except OSError as error:
-            raise StorageError(f"the database in {self.folder} cannot be started again: {error}") from error
+        self._patience.begin()
+        with self._explained("started again"), self._turn():
+            self._serve(ServerIdentity.of(self._place.runs_as))
 
     def stop(self) -> None:
-        """Let go; the last one to do so stops the server. Nothing happens if it was not started."""
+        """Let go; the last one to do so stops the server. Nothing happens if it was not started.
+
+        A server that repairs its files is waited for, and left to whoever comes next if that takes long.
+        """
         if self._users is None:
             return
-        with self._turn():
-            users, self._users = self._users, None
-            with users:
-                try:
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return
-                served = read_postmaster(self.cluster)
-                stop_postmaster(self.cluster, STOP_TIMEOUT_S)
-                if served and served.socket_folder != self.folder:
-                    with contextlib.suppress(OSError):
-                        served.socket_folder.rmdir()
+        self._patience.begin()
+        try:
+            with self._explained("stopped"), self._turn():
+                self._release(_LEAVE_AFTER_S)
+        except GivenUpError:
+            self._tell("PostgreSQL is left as it is: whoever comes next goes on with it")
+        finally:
+            if self._users is not None:
+                self._users.close()
+                self._users = None
+
+    def give_up(self) -> None:
+        """From another thread: `start` or `stop` does not wait any longer. A server that starts or stops is left."""
+        self._patience.give_up()
 
     def __enter__(self) -> str:
         return self.start()
@@ -215,121 +146,154 @@ class EmbeddedCluster:
         self.stop()
 
     @property
-    def folder(self) -> Path:
-        """Where the cluster lives: the folder asked for, unless the server's user could not reach it."""
-        return self._identity.folder if self._identity else self._asked_folder
+    def cluster(self) -> Path:
+        return self.folder / (self._place.data if self._place else "data")
 
     @property
-    def cluster(self) -> Path:
-        return self.folder / "data"
+    def described(self) -> str:
+        """Where it is and who runs it, in words."""
+        runs_as = self._place.runs_as if self._place else RunsAs.OWNER
+        match runs_as:
+            case RunsAs.OWNER:
+                user = "this user"
+            case RunsAs.NAMESPACE:
+                user = "root, in a user namespace"
+            case RunsAs.NOBODY:
+                user = "the user nobody, as root may not"
+            case _:
+                assert_never(runs_as)
+        return f"embedded, in {self.cluster}, run by {user}"
 
     @property
     def log(self) -> Path:
         return self.folder / "log"
 
     @contextlib.contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"the database in {self.folder} cannot be {done}: {error}{remedy(str(error), self.folder)}"
+            ) from error
+
+    @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """Starting and stopping, one process at a time."""
+        wait = self._patience.waiting_for(f"another process that starts or stops the database in {self.folder}")
         with (self.folder / "start.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                wait.tell()
+                self._patience.pause()
             yield
 
     def _create(self, identity: ServerIdentity) -> None:
-        """A new cluster with its database, published whole by a rename."""
-        partial = self.folder / "data.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
+        """A new cluster with its database, published whole by a rename.
+
+        Its folder has a name of its own: what made the one before may still write there, if it was killed.
+        """
+        for left in self.folder.glob("data.partial*"):
+            shutil.rmtree(left, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix="data.partial-", dir=self.folder))
         identity.own(partial)
         options = ["--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        options += ["--locale=C", "--no-instructions", f"--username={USER}", f"--pgdata={partial}"]
-        self._run(identity, "initdb", options if self._durable else [*options, "--no-sync"])
-        single = ["--single", "-D", str(partial), *([] if self._durable else ["-F"]), "postgres"]
-        self._run(identity, "postgres", single, f"CREATE DATABASE {DATABASE}\n")
+        options += ["--locale=C", "--no-instructions", f"--username={USER}", *([] if self._durable else ["--no-sync"])]
+        self._run(identity, partial, ["initdb", *options])
+        single = ["postgres", "--single", *([] if self._durable else ["-F"])]
+        self._run(identity, partial, single, "postgres", f"CREATE DATABASE {DATABASE}\n")
         partial.rename(self.cluster)
 
-    def _run(self, identity: ServerIdentity, name: str, options: list[str], typed: str = "") -> None:
-        done = subprocess.run(
-            [*identity.program(name), *options],
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            **identity.process,
-        )
-        if done.returncode:
-            raise StorageError(f"{name} could not make the database in {self.folder}: {done.stderr.strip()[-600:]}")
-
-    def _attach(self) -> Path | None:
-        """The socket folder of a server that already serves this cluster; None if there is none."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while (found := read_postmaster(self.cluster)) is not None:
-            if found.ready and found.answers:
-                return found.socket_folder
-            if not serves(found.pid, self.cluster):
-                bury_postmaster(self.cluster, found)
-                return None
-            if time.monotonic() > deadline:
-                raise StorageError(f"PostgreSQL (process {found.pid}) runs but does not answer: see {self.log}")
-            time.sleep(_POLL_S)
-        return None
-
-    def _launch(self, identity: ServerIdentity) -> Path:
-        """Start the server and wait until it is ready. Raises StorageError with the end of its log."""
-        socket_folder = _socket_folder(identity)
-        settings = _SETTINGS | {"unix_socket_directories": str(socket_folder)} | ({} if self._durable else _THROWAWAY)
-        if sys.platform == "linux":
-            settings["recovery_init_sync_method"] = "syncfs"
-        command = [*identity.program("postgres"), "-D", str(self.cluster)]
-        command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        identity.own(self.cluster)
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES_MAX:
-            self.log.replace(self.log.with_suffix(".old"))
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._started(identity, command, deadline):
-            time.sleep(_RETRY_S)
-        return socket_folder
-
-    def _started(self, identity: ServerIdentity, command: list[str], deadline: float) -> bool:
-        """One attempt. False if the children of a killed server still hold its shared memory: they will notice."""
-        with self.log.open("ab") as log:
-            before = log.tell()
-            # Its own session: Ctrl-C in the terminal is for us, and others may go on using the server.
-            server = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **identity.process,
+    def _run(self, identity: ServerIdentity, folder: Path, command: list[str], last: str = "", typed: str = "") -> None:
+        """A program that works on the cluster in `folder`; it is killed, with its children, where we give up."""
+        program, *options = command
+        wait = self._patience.waiting_for(f"a new database to be made in {self.folder}")
+        with identity.working_on(folder) as (name, started), tempfile.TemporaryFile() as said:
+            words = [*identity.command(program), *options, "-D", name, *filter(None, [last])]
+            process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=said, stderr=said, **started)
+            try:
+                assert process.stdin is not None
+                with contextlib.suppress(BrokenPipeError), process.stdin as asked:
+                    asked.write(typed.encode())
+                while process.poll() is None:
+                    wait.tell()
+                    self._patience.pause()
+            except BaseException:
+                # Its own session: the group is the program and whatever it has started.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+            said.seek(0)
+            words_said = said.read().decode(errors="replace").strip()
+        if process.returncode:
+            ended = f"killed by signal {-process.returncode}: " if process.returncode < 0 else ""
+            raise StorageError(
+                f"{program} could not make the database in {self.folder}: {ended}{words_said[-600:]}"
+                f"{remedy(words_said, self.folder)}"
             )
-        while server.poll() is None:
-            found = read_postmaster(self.cluster)
-            if found and found.pid == server.pid and found.ready and found.answers:
-                # It may outlive this object: no warning about a child that still runs.
-                server.returncode = 0
-                return True
-            if time.monotonic() > deadline:
-                server.kill()
-                raise StorageError(f"PostgreSQL was not ready within {START_TIMEOUT_S:.0f} s: see {self.log}")
-            time.sleep(_POLL_S)
-        said = self.log.read_bytes()[before:].decode(errors="replace").strip()
-        if "shared memory block" in said and time.monotonic() < deadline:
-            return False
-        raise StorageError(f"PostgreSQL did not start: {said[-600:]} (log: {self.log})")
 
+    def _state(self) -> ServerState:
+        return server_state(self.cluster, self._reach)
 
-def _socket_folder(identity: ServerIdentity) -> Path:
-    """The cluster's folder, or a private one with a short name where that path is too long for a socket."""
-    folder = identity.folder
-    if identity.user is None and len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_BYTES_MAX:
-        return folder
-    digest = hashlib.blake2b(os.fsencode(folder), digest_size=6).hexdigest()
-    short = Path(tempfile.gettempdir()) / f"triplegain-{os.geteuid()}-{digest}"
-    if len(os.fsencode(short / f".s.PGSQL.{PORT}")) > _SOCKET_PATH_BYTES_MAX:
-        short = Path("/tmp") / short.name
-    short.mkdir(mode=0o700, exist_ok=True)
-    identity.own(short)
-    status = short.lstat()
-    if short.is_symlink() or status.st_uid not in (os.geteuid(), identity.user) or status.st_mode & 0o077:
-        raise StorageError(f"{short} is not ours alone: remove it, or set TMPDIR to a private folder")
-    return short
+    def _serve(self, identity: ServerIdentity) -> None:
+        """When this returns the server answers. Raises StorageError with the end of its log where it does not start."""
+        launch = Launch(identity, self.cluster, self.log, self._settings())
+        try:
+            self._bring_up(launch)
+        finally:
+            launch.leave()
+
+    def _bring_up(self, launch: Launch) -> None:
+        wait, still = self._patience.waiting_for(f"PostgreSQL in {self.cluster}"), Stillness(self.cluster)
+        while True:
+            state = self._state()
+            match state:
+                case ServerState.SERVING:
+                    return
+                case ServerState.GONE:
+                    launch.go_on()
+                    is_stuck = False
+                case ServerState.STARTING | ServerState.RECOVERING:
+                    is_stuck = still.seconds > _STARTING_STILL_S
+                case ServerState.SILENT:
+                    is_stuck = still.seconds > _SILENT_STILL_S
+                case ServerState.STOPPING:
+                    is_stuck = True
+                case _:
+                    assert_never(state)
+            if is_stuck:
+                end_server(self.cluster, self._patience)
+                still = Stillness(self.cluster)
+            wait.tell(_WAITING_FOR[state])
+            self._patience.pause(_ASK_S)
+
+    def _settings(self) -> dict[str, str]:
+        settings = _SETTINGS | ({} if self._durable else _THROWAWAY)
+        return settings | ({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {})
+
+    def _release(self, leave_after_s: float) -> None:
+        """Within our turn: let go, and stop the server if nobody else uses it."""
+        users, self._users = self._users, None
+        if users is None or self._place is None:
+            return
+        with users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if self._is_settled(leave_after_s):
+                end_server(self.cluster, self._patience)
+                remove_link(self._place)
+
+    def _is_settled(self, leave_after_s: float) -> bool:
+        """A server that starts or repairs its files is waited for; whether it has come to an end of that."""
+        wait = self._patience.waiting_for(f"PostgreSQL in {self.cluster} to repair its files")
+        while self._state() in (ServerState.STARTING, ServerState.RECOVERING):
+            if wait.seconds > leave_after_s:
+                self._tell("PostgreSQL still repairs its files: it is left at that, and whoever comes next uses it")
+                return False
+            wait.tell()
+            self._patience.pause(_ASK_S)
+        return True

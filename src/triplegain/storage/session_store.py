@@ -93,6 +93,11 @@ class SessionStore:
         self._clock = clock
         self._writers: dict[str, SessionWriter] = {}
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The sessions this store writes: nobody else does."""
+        return tuple(self._writers)
+
     async def create(self, session: SessionRecord) -> SessionRecord:
         """Open a new session and hold its lock. An id that exists gets the suffix _2, _3, ..."""
         async with self._writing("creating the session") as connection, connection.transaction():
