@@ -65,7 +65,7 @@ class StoredControl:
         self.orders: dict[str, OrderRecord] = {}
         self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
         self.paused = False
-        self.halted = ""
+        self.halted = self.away = ""
         self.taken_out = ""
         self.asked: tuple[TradeProposal, Decimal | None, Regime | None] | None = None
         self.held_up: asyncio.Event | None = None
@@ -174,7 +174,9 @@ class StoredControl:
         return found
 
     def moment(self) -> Moment:
-        return Moment(self.session_id, "paper", "demo", "demo", True, START_NS, START_NS, self.paused, self.halted)
+        return Moment(
+            self.session_id, "paper", "demo", "demo", True, START_NS, START_NS, self.paused, self.halted, self.away
+        )
 
     def view(self) -> SessionView:
         quote = Quote(

@@ -87,6 +87,7 @@ def view(**changed: Any) -> SessionView:
         "progress": 0.4321,
         "paused": False,
         "halted": "",
+        "away": "",
         "quotes": {
             "BTC/USDT": quote("BTC/USDT", "64553.01", "64553.1", "64553"),
             "XRP/USDT": quote("XRP/USDT", "0.62341", "0.6235", "0.6234"),

@@ -66,8 +66,10 @@ async def live(visit: CurrentVisit) -> Health:
 
 
 async def ready(visit: CurrentVisit) -> Health:
-    """The session trades, or is paused by hand; 503 with the reason once it has halted."""
+    """The session trades, or is paused by hand; 503 with the reason once it has halted or while its database is away."""
     now = visit.moment()
+    if now.away:
+        raise RefusedError(Code.DATABASE_AWAY, f"the database is away, and the session waits for it: {now.away}")
     if now.halted:
         raise RefusedError(Code.HALTED, f"the session has halted: {now.halted}")
     return Health(mode=now.mode, status="paused" if now.paused else "ready")

@@ -296,8 +296,8 @@ class SessionOpening:
         A live feed goes on, and `stand` puts the markets where they stood at the last step that is stored.
         """
         record, feed = opened.record, opened.opened_feed
+        stored = await self._store.stored(record.session_id)
         if record.feed == LIVE:
-            stored = await self._store.stored(record.session_id)
             session = self._build(record, feed.source)
             is_there = stand(session)
             if stored.parts:
@@ -308,7 +308,7 @@ class SessionOpening:
         await feed.aclose()
         async with self._closing_on_failure():
             feed = await self._open_feed(record.feed, record.seed, record)
-            return self._taken_up(await self._store.stored(record.session_id), feed)
+            return self._taken_up(stored, feed)
 
     def _taken_up(self, stored: StoredSession, opened: OpenedFeed) -> OpenedSession:
         record = stored.session
@@ -340,10 +340,10 @@ class SessionOpening:
         wanted = self._record(opened.source, self._options.session)
         return self._fresh(await self._store.reset(record.session_id, wanted), opened)
 
-    async def succeed(self, record: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
-        """A reset of the running session: archived, and the same again from the beginning of its feed."""
+    def successor(self, record: SessionRecord) -> SessionRecord:
+        """What a reset of the running session opens: the same again from the beginning of its feed."""
         now_ns = self._clock.now_ns()
-        wanted = structs.replace(
+        return structs.replace(
             record,
             session_id=ids.session_id(now_ns),
             settings={name: value for name, value in record.settings.items() if name != "configurations"},
@@ -353,6 +353,9 @@ class SessionOpening:
             market_time_ns=0,
             ended_at_ns=None,
         )
+
+    async def succeed(self, record: SessionRecord, wanted: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
+        """A reset of the running session: archived, and `wanted` in its place. May be asked again."""
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, record)
             return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)

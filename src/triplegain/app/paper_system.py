@@ -23,7 +23,7 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.domain.records import OrderRecord, SecurityEvent, SessionStatus
+from triplegain.domain.records import OrderRecord, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
@@ -32,6 +32,7 @@ from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
+from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
@@ -66,8 +67,8 @@ async def look_up_prices(current: Callable[[], TradingSession], history: MarketH
             try:
                 await chain.look_up(symbol, session.now_ns)
             except StorageError:
-                # The runner meets it too, and halts with its words.
-                return
+                # The runner meets it too, and tells. Until it is back the price that was found last grows old.
+                break
         await asyncio.sleep(_LOOK_UP_S)
 
 
@@ -105,6 +106,7 @@ class PaperSystem:
             choice, self._config, self._environ, self._home, self._database, self._clock, self.tell
         )
         self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
+        self._watch = StoreWatch(self._clock, self.tell, self.on_progress)
         self._started_ns = self._clock.now_ns()
 
     @property
@@ -137,6 +139,7 @@ class PaperSystem:
             on_progress=self.on_progress,
             models=self.models.port,
             rebuild=self._built_again,
+            watch=self._watch,
         )
 
     async def _built_again(self, stand: Callable[[TradingSession], bool]) -> OpenedSession:
@@ -155,7 +158,7 @@ class PaperSystem:
             while self._successor is not None and not self._stopping:
                 await self.opened.opened_feed.aclose()
                 try:
-                    following = await self._opening.succeed(self.opened.record, self._reset_audit)
+                    following = await self._succeed(self.opened.record)
                 except BaseException:
                     self._end_reset(Unknown("the system stopped while it was reset"))
                     raise
@@ -167,13 +170,19 @@ class PaperSystem:
                 ending = await self._played()
             self._stopping = True
             status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
-            await self._store.set_status(self.opened.record.session_id, status)
+            record = self.opened.record
+            await self._watch.ask(lambda: self._store.set_status(record.session_id, status), is_quick=True)
         finally:
             self._stopping = True
             self._end_reset(_STOPPING)
             await self.opened.opened_feed.aclose()
             await self.models.aclose()
         return ending
+
+    async def _succeed(self, record: SessionRecord) -> OpenedSession:
+        """The session that a reset opens in the place of `record`."""
+        wanted = self._opening.successor(record)
+        return await self._watch.ask(lambda: self._opening.succeed(record, wanted, self._reset_audit))
 
     async def _played(self) -> Ending:
         """One session, with what is stored of its markets beside a live feed."""
@@ -191,7 +200,9 @@ class PaperSystem:
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
-        if isinstance(command, ResetSession):
+        if refused := self._watch.refusal:
+            answer = NotDone(refused)
+        elif isinstance(command, ResetSession):
             answer = await self._reset(structs.replace(audit, details={**audit.details, "origin": origin.value}))
         elif isinstance(command, PlaceOrder) and (stored := await self._stored_order(command.request.client_order_id)):
             answer = Done(stored, again=True)
@@ -208,7 +219,7 @@ class PaperSystem:
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
-            self.runner.stop()
+            self.runner.end()
         return await asyncio.shield(self._successor)
 
     def _end_reset(self, answer: AnyAnswer) -> None:
@@ -236,6 +247,7 @@ class PaperSystem:
             market_time_ns=session.now_ns,
             paused=session.paused,
             halted=session.halted,
+            away=self._watch.away,
         )
 
     def view(self) -> SessionView:

@@ -74,9 +74,11 @@ def header(view: SessionView, width: int) -> list[RenderableType]:
 
 
 def state(view: SessionView) -> Text:
-    """Halted, paused or running."""
+    """Halted, waiting for the database, paused or running."""
     if view.halted:
         return Text(f" HALTED: {view.halted} ", style=ALARM)
+    if view.away:
+        return Text(f" DATABASE AWAY: {view.away} ", style=ALARM)
     if view.decisions is not None and view.decisions.halted:
         return Text(f" NO NEW TRADES: {view.decisions.halted} ", style=ALARM)
     if view.paused:

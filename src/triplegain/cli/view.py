@@ -49,7 +49,9 @@ class LiveView:
         return self._drawn_at is None or self._ticks() - self._drawn_at >= self._interval_s
 
     def tell(self, words: str) -> None:
-        """One sentence above the screen, before it is taken over."""
+        """One sentence above the screen, before it is taken over; then the screen says it itself."""
+        if self._live is not None and self._live.is_started:
+            return
         self._console.print(Text(words, style="yellow"), soft_wrap=True)
 
     def update(self, view: SessionView, recent_fills: Sequence[str]) -> None:
@@ -93,7 +95,7 @@ def plain_line(view: SessionView) -> Text:
     if view.feed_notes:
         parts.append(f"  {view.feed_notes}")
     parts += [(f"  {symbol}: {words}", WARNING) for symbol, words in view.conditions.items() if words]
-    if view.halted or view.paused or (view.decisions is not None and view.decisions.halted):
+    if view.halted or view.paused or view.away or (view.decisions is not None and view.decisions.halted):
         parts += ["  ", state(view)]
     return Text.assemble(*parts)
 
@@ -108,7 +110,7 @@ def summary_panel(view: SessionView, fills: Sequence[str] = ()) -> RenderableTyp
             f" {view.feed}, {view.events:,} events, market time {moment(view.market_time_ns)} UTC",
         )
     ]
-    if view.halted or view.paused:
+    if view.halted or view.paused or view.away:
         lines.append(state(view))
     lines += [*equity_lines(view), Text(), balances(view, len(view.balances))]
     if view.positions:

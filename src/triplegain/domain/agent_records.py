@@ -109,6 +109,7 @@ class AlertKind(StrEnum):
     HODL_FAILED = "hodl_failed"
     HODL_SLIPPAGE = "hodl_slippage"
     SESSION_CONVERTED = "session_converted"
+    DATABASE_AWAY = "database_away"
     CONFIGURATION_CHANGED = "configuration_changed"
 
 

@@ -27,6 +27,26 @@ class StepRefusedError(TripleGainError):
     order_number: int | None = None
 
 
+class StoreAwayError(TripleGainError):
+    """The store cannot be reached for now, or has no room: the same may be asked of it again. `why` is the short of it.
+
+    What was asked is surely not stored, unless its code is `outcome_unknown`.
+    """
+
+    exit_code = 5
+    code = "database_away"
+
+    def __init__(self, words: str, why: str = "") -> None:
+        super().__init__(words)
+        self.why = why or words
+
+
+class StoreSilentError(StoreAwayError):
+    """The store was given up while it had not answered: it may have stored what was asked, or may not."""
+
+    code = "outcome_unknown"
+
+
 class InvalidValueError(TripleGainError, ValueError):
     """A number or name that cannot be what it claims to be: not finite, off the tick, negative, unknown."""
 

@@ -75,6 +75,8 @@ class Code(StrEnum):
 
     # -- of what is stored ---------------------------------------------------------------------------------------
     STORAGE = "storage", 503
+    #: For now: the session waits for it and goes on.
+    DATABASE_AWAY = "database_away", 503
     COMMIT_REFUSED = "commit_refused", 422
     SESSION_NOT_FOUND = "session_not_found", 404
     SESSION_ENDED = "session_ended", 409

@@ -42,7 +42,8 @@ class DecisionSummary:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The running session in a few words, at no cost. `halted` is the reason, empty while trading."""
+    """The running session in a few words, at no cost. `halted` is the reason, empty while trading; `away` is why the
+    database cannot be reached, empty while it can."""
 
     session_id: str
     mode: str
@@ -53,6 +54,7 @@ class Moment:
     market_time_ns: int
     paused: bool
     halted: str
+    away: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,13 @@ class SessionCommands:
     """A `Door` to one run. Every command stores its security event in the transaction of its effect."""
 
     def __init__(self, runner: SessionRunner) -> None:
-        self._runner = runner
+        self._steps = runner.steps
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
         try:
-            self._runner.check_open()
-            begun = await self._runner.carry_out(lambda: self._begin(command, origin, audit))
+            self._steps.check_open()
+            begun = await self._steps.carry_out(lambda: self._begin(command, origin, audit))
             if isinstance(begun, Refusal):
                 return NotDone(begun)
             answer = await self._answered(command, begun)
@@ -80,10 +80,10 @@ class SessionCommands:
 
     @property
     def _session(self) -> TradingSession:
-        return self._runner.session
+        return self._steps.session
 
     def _begin(self, command: Command[Any], origin: Origin, audit: SecurityEvent) -> _Begun | Refusal:
-        """What goes wrong within it halts the session, and nothing of it is stored: the step in memory is not sound."""
+        """What goes wrong within it ends the command alone: nothing of it is stored, and what it did is undone."""
         try:
             begun = self._carry_out(command, origin)
             if isinstance(begun, _Begun) and not (isinstance(command, PlaceOrder) and begun.again):
@@ -93,7 +93,7 @@ class SessionCommands:
         except RefusedError as error:
             return error.refusal
         except Exception as error:
-            return self._runner.fail(error).refusal
+            return self._steps.break_off(error)
 
     def _carry_out(self, command: Any, origin: Origin) -> _Begun | Refusal:
         session = self._session
@@ -106,7 +106,7 @@ class SessionCommands:
                 return self._change(name, Change.CANCEL, lambda: session.cancel(name))
             case CancelAll():
                 cancelling, kept = session.cancel_all()
-                waits = {name: self._runner.answers.expect(name, number) for name, number in cancelling.items()}
+                waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
                 return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
             case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
@@ -150,7 +150,7 @@ class SessionCommands:
                 return sent
         elif known.status is not OrderStatus.PENDING:
             return _Begun(known, again=True)
-        return _Begun(waits={name: self._runner.answers.expect(name)}, again=known is not None)
+        return _Begun(waits={name: self._steps.answers.expect(name)}, again=known is not None)
 
     def _change(self, name: str, change: Change, ask: Callable[[], int | Refusal]) -> _Begun | Refusal:
         """`ask` gives the number of the command."""
@@ -163,7 +163,7 @@ class SessionCommands:
         number = ask()
         if isinstance(number, Refusal):
             return number
-        return _Begun(waits={name: self._runner.answers.expect(name, number, change)})
+        return _Begun(waits={name: self._steps.answers.expect(name, number, change)})
 
     async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
         """The answer, once the exchange has given all of its own."""

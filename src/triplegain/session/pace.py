@@ -21,6 +21,11 @@ class SessionClock:
         """This market time is now."""
         self._origin = (market_ns, self._clock.now_ns())
 
+    def rest(self, wall_ns: int) -> None:
+        """For so long the market stood still."""
+        if self._origin is not None:
+            self._origin = (self._origin[0], self._origin[1] + wall_ns)
+
     def wait_s(self, market_ns: int) -> float:
         """Wall seconds until this market time; 0 or less when it is due."""
         if self._speed is None:

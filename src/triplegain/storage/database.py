@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import msgspec
 
 from triplegain.domain.storable import encode
 from triplegain.storage.database_server import DatabaseServer
-from triplegain.storage.errors import DRIVER_ERRORS, explain, explained
+from triplegain.storage.errors import DRIVER_ERRORS, DatabaseAwayError, StorageError, explain, explained
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: asyncpg hands out pooled connections behind a proxy of the same shape.
@@ -21,6 +22,8 @@ AnyConnection = Any
 
 _CONNECT_TIMEOUT_S = 10.0
 _QUERY_TIMEOUT_S = 60.0
+#: Of all connections together.
+_LEAVE_S = 2.0
 
 # The pool writes a traceback when it cannot reconnect in the background. The user is told by our error, once; where
 # logging is set up the record still goes there.
@@ -57,7 +60,11 @@ class Database:
         return cls(server, pool)
 
     async def close(self) -> None:
-        await self._pool.close()
+        """At once where the server does not take leave."""
+        try:
+            await asyncio.wait_for(self._pool.close(), _LEAVE_S)
+        except DRIVER_ERRORS:
+            self._pool.terminate()
 
     async def dedicated(self) -> Connection:
         """A connection of its own, for a lock that lasts. The caller closes it."""
@@ -68,18 +75,33 @@ class Database:
             await _prepare(connection)
         return connection
 
+    async def dedicated_again(self) -> Connection:
+        """A connection of its own in the place of one that was lost: a server of ours that has died is brought back.
+
+        Raises DatabaseAwayError.
+        """
+        try:
+            return await self.dedicated()
+        except DatabaseAwayError:
+            try:
+                await self.server.revive()
+            except StorageError as error:
+                raise DatabaseAwayError(str(error)) from error
+        return await self.dedicated()
+
     @asynccontextmanager
     async def transaction(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AnyConnection]:
         """One transaction; `snapshot` reads everything as of one moment and writes nothing."""
         with explained(doing):
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
                 isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
                 async with connection.transaction(isolation=isolation, readonly=snapshot):
                     yield connection
 
     async def rows(self, doing: str, query: str, *values: object) -> list[asyncpg.Record]:
         with explained(doing):
-            return await self._pool.fetch(query, *values)
+            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
+                return await connection.fetch(query, *values)
 
     async def row(self, doing: str, query: str, *values: object) -> asyncpg.Record | None:
         found = await self.rows(doing, query, *values)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from triplegain.domain.errors import StepRefusedError, TripleGainError
+from triplegain.domain.errors import StepRefusedError, StoreAwayError, TripleGainError
 
 
 class StorageError(TripleGainError):
@@ -21,7 +21,11 @@ class CommitRefusedError(StorageError, StepRefusedError):
     """What cannot be stored: replayed, skipped, out of balance, out of range, too long. Always a bug."""
 
 
-class OutcomeUnknownError(StorageError):
+class DatabaseAwayError(StoreAwayError, StorageError):
+    """Not there, not in the mood, or its disk is full: the same may be asked again. Nothing of it is stored."""
+
+
+class OutcomeUnknownError(DatabaseAwayError):
     """The connection died in a commit and the database cannot be asked: the step is stored, or it is not."""
 
 
@@ -57,6 +61,12 @@ class SessionLockedError(StorageError):
     exit_code = 7
 
 
+class SessionTakenError(StorageError):
+    """What is stored of a session of ours was written by somebody else."""
+
+    exit_code = 7
+
+
 #: What the driver raises, besides errors of its own, when the server is not there.
 DRIVER_ERRORS = (
     asyncpg.PostgresError,
@@ -71,6 +81,8 @@ DRIVER_ERRORS = (
 _CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
 _NO_SPACE = "53100"
+#: Conflicts with others, resources that are short, locks held by others, a server that goes or only reads, its disk.
+_PASSING = ("08", "40", "53", "55", "57", "58", "25006")
 _OURS = "TG"
 #: A key that is there already, a row that is not, a value that no column takes or that is too long for any.
 _NOT_STORABLE = ("22", "23", "54")
@@ -92,11 +104,16 @@ def explain(error: BaseException, doing: str) -> StorageError:
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
     if state == _NO_SPACE:
         said = error.args[0] if error.args else error
-        return StorageError(f"{doing} failed, the database's disk is full: {said}. Free some space. {_WHAT_NOW}")
+        return _away(doing, f"the database's disk is full: {said}. Free some space")
     if is_lost(error):
-        detail = str(error) or type(error).__name__
-        return StorageError(f"{doing} failed, the database server is gone: {detail}. {_WHAT_NOW}")
+        return _away(doing, f"the database server is gone: {str(error) or type(error).__name__}")
+    if state.startswith(_PASSING):
+        return _away(doing, f"the database cannot do it now: {type(error).__name__}: {error}")
     return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")
+
+
+def _away(doing: str, why: str) -> DatabaseAwayError:
+    return DatabaseAwayError(f"{doing} failed, {why}. {_WHAT_NOW}", why)
 
 
 @contextmanager
@@ -111,4 +128,5 @@ def explained(doing: str) -> Iterator[None]:
 def outcome_unknown(error: BaseException, doing: str) -> OutcomeUnknownError:
     """The error to raise where `doing` something lost its connection, and `error` kept us from asking how it ended."""
     why = error if isinstance(error, StorageError) else explain(error, "asking the database")
-    return OutcomeUnknownError(f"{doing} lost its connection, and whether it is stored is not known: {why}")
+    words = f"{doing} lost its connection, and whether it is stored is not known: {why}"
+    return OutcomeUnknownError(words, why.why if isinstance(why, DatabaseAwayError) else "")

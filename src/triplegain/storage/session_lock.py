@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from triplegain.domain.records import CommitBatch
 from triplegain.storage.database import AnyConnection, Connection
-from triplegain.storage.errors import SessionLockedError
+from triplegain.storage.errors import DatabaseAwayError, SessionLockedError
 
 _KEY = "hashtextextended('triplegain session ' || $1, 0)"
 _PIDS = f"""
@@ -29,9 +30,20 @@ class SessionWriter:
     step: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     pid: int = field(init=False)
+    #: The connection is of no more use, and a new one must take the lock.
+    is_lost: bool = field(default=False, init=False)
+    #: The step that was sent and not answered: it is stored, or it is not.
+    in_doubt: CommitBatch | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.pid = self.connection.get_server_pid()
+
+    def goes_on_with(self, connection: Connection, stored: int) -> None:
+        """The lock is held again, and `stored` is the last step there."""
+        self.connection.terminate()
+        self.connection, self.step = connection, stored
+        self.is_lost, self.in_doubt = False, None
+        self.pid = connection.get_server_pid()
 
 
 async def lock_session(connection: AnyConnection, session_id: str, *, for_transaction: bool = False) -> None:
@@ -53,12 +65,18 @@ async def unlock_session(connection: AnyConnection, session_id: str) -> None:
 async def take_over(connection: AnyConnection, session_id: str, lost_pid: int) -> None:
     """The lock of a connection of ours that was lost: its server process may not have noticed, and is ended first.
 
-    Raises SessionLockedError if another process has taken the session meanwhile.
+    Raises SessionLockedError if another process has taken the session meanwhile, DatabaseAwayError while the old server
+    process holds it still.
     """
     # Not the process that has the number now, only the one that holds this very lock.
     await connection.execute(
         f"SELECT pg_terminate_backend(pid, 5000) FROM ({_PIDS}) h WHERE pid = $2", session_id, lost_pid
     )
+    if lost_pid in [row["pid"] for row in await connection.fetch(_PIDS, session_id)]:
+        raise DatabaseAwayError(
+            f"the session {session_id} is held by server process {lost_pid}, which served us and does not end",
+            f"server process {lost_pid} does not end",
+        )
     await lock_session(connection, session_id)
 
 

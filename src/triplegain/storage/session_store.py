@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ from triplegain.storage.encoding import batch_row, part_rows, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
     CommitRefusedError,
+    DatabaseAwayError,
     SessionEndedError,
     SessionFormError,
     SessionNotFoundError,
+    SessionTakenError,
     StorageError,
     explain,
     explained,
@@ -156,7 +159,8 @@ class SessionStore:
         """Store one step: one round trip, one transaction. When it returns the step is on disk.
 
         Raises CommitRefusedError for a batch that does not continue what is stored or does not add up, and
-        OutcomeUnknownError when the connection is lost and nobody can be asked whether it was stored.
+        DatabaseAwayError where the database cannot be reached: the same batch may be given again, and is stored once.
+        It is an OutcomeUnknownError where the batch was sent and nobody can be asked whether it is stored.
         """
         writer = self._writers.get(session_id)
         if writer is None:
@@ -165,20 +169,30 @@ class SessionStore:
         async with writer.turn:
             step = writer.step + 1
             arguments = (session_id, batch_row(batch, step), part_rows(batch.parts))
-            try:
-                await writer.connection.fetchval(_COMMIT, *arguments)
-            except DRIVER_ERRORS as error:
-                if not is_lost(error):
-                    raise _refused(error, doing, batch) from error
+            # A connection may have died long ago without anybody having noticed: one more is tried.
+            for is_last in (False, True):
                 try:
-                    writer = self._writers[session_id] = await self._reconnect(session_id, writer)
-                    if await _last_step(writer.connection, session_id) < step:
+                    if writer.is_lost:
+                        await self._take_up_again(session_id, writer)
+                    if writer.step < step:
+                        writer.in_doubt = batch
                         await writer.connection.fetchval(_COMMIT, *arguments)
-                except (*DRIVER_ERRORS, StorageError) as again:
-                    if isinstance(again, DRIVER_ERRORS) and not is_lost(again):
-                        raise _refused(again, doing, batch) from again
-                    raise outcome_unknown(again, doing) from again
-            writer.step = step
+                    break
+                except DRIVER_ERRORS as error:
+                    writer.is_lost = is_lost(error)
+                    if not writer.is_lost:
+                        writer.in_doubt = None
+                        raise _refused(error, doing, batch) from error
+                    if is_last:
+                        raise outcome_unknown(error, doing) from error
+                except DatabaseAwayError as away:
+                    if writer.in_doubt is None:
+                        raise
+                    raise outcome_unknown(away, doing) from away
+                except asyncio.CancelledError:
+                    writer.is_lost = True
+                    raise
+            writer.step, writer.in_doubt = step, None
 
     @asynccontextmanager
     async def _turn(self, session_id: str, doing: str) -> AsyncIterator[SessionWriter]:
@@ -186,7 +200,13 @@ class SessionStore:
         writer = self._writers[session_id]
         async with writer.turn:
             with explained(doing):
-                yield writer
+                if writer.is_lost or writer.connection.is_closed():
+                    await self._take_up_again(session_id, writer)
+                try:
+                    yield writer
+                except DRIVER_ERRORS as error:
+                    writer.is_lost = is_lost(error)
+                    raise
 
     async def stored(self, session_id: str) -> StoredSession:
         """A session that is open for writing here, as its last commit left it."""
@@ -220,16 +240,27 @@ class SessionStore:
         changes += [PartChange(*name, None) for name in parts.keys() - kept.parts.keys()]
         await connection.fetchval(_COMMIT, session_id, step, part_rows(changes))
 
-    async def _reconnect(self, session_id: str, lost: SessionWriter) -> SessionWriter:
-        """The lock again, on a new connection; what the old one was doing is over then."""
-        connection = await self._database.dedicated()
+    async def _take_up_again(self, session_id: str, writer: SessionWriter) -> None:
+        """The lock on a new connection, and where the session stands there: what the old one was doing is over then.
+
+        Raises DatabaseAwayError, SessionLockedError, and SessionTakenError where somebody else has written it.
+        """
+        connection = await self._database.dedicated_again()
         try:
-            await take_over(connection, session_id, lost.pid)
+            with explained(f"taking up the session {session_id} again"):
+                await take_over(connection, session_id, writer.pid)
+                row = await session_row(connection, session_id)
+            stored, sent = row["step"], writer.in_doubt
+            is_ours = sent is not None and row["updated_at"] == to_datetime(sent.recorded_at_ns)
+            if stored != writer.step and not (stored == writer.step + 1 and is_ours):
+                raise SessionTakenError(
+                    f"the session {session_id} stands at step {stored} in the database and at {writer.step} here: "
+                    "another process has written it; start it again to go on from what is stored"
+                )
         except BaseException:
             connection.terminate()
             raise
-        lost.connection.terminate()
-        return SessionWriter(connection, lost.step, lost.turn)
+        writer.goes_on_with(connection, stored)
 
     async def set_status(
         self, session_id: str, status: SessionStatus, *, audit: SecurityEvent | None = None
@@ -263,11 +294,23 @@ class SessionStore:
     async def reset(
         self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
     ) -> SessionRecord:
-        """End a session of ours, which keeps every row it has, and open `successor` in its place: both or none."""
+        """End a session of ours, which keeps every row it has, and open `successor` in its place: both or none.
+
+        May be asked again where the database was lost on the way.
+        """
         async with self._turn(session_id, f"opening a session after {session_id}") as writer:
             async with writer.connection.transaction():
-                await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
-                created = await _create(writer.connection, successor)
+                before = await session_row(writer.connection, session_id)
+                if before["status"] == SessionStatus.ENDED:
+                    # It was done over a connection that was lost then, and nobody heard of it.
+                    row = await session_row(writer.connection, successor.session_id)
+                    if row["created_at"] != to_datetime(successor.created_at_ns):
+                        raise SessionEndedError(f"the session {session_id} has ended already")
+                    await lock_session(writer.connection, successor.session_id)
+                    created = rows.read(SessionRecord, row)
+                else:
+                    await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
+                    created = await _create(writer.connection, successor)
             await unlock_session(writer.connection, session_id)
         del self._writers[session_id]
         self._writers[created.session_id] = SessionWriter(writer.connection)
@@ -278,8 +321,11 @@ class SessionStore:
         writer = self._writers.pop(session_id, None)
         if writer is not None:
             async with writer.turn:
+                if writer.is_lost:
+                    writer.connection.terminate()
+                    return
                 try:
-                    await writer.connection.close(timeout=5)
+                    await writer.connection.close(timeout=2)
                 except DRIVER_ERRORS:
                     # The server is gone or going: the lock went with the connection.
                     writer.connection.terminate()
@@ -345,13 +391,6 @@ async def session_row(connection: AnyConnection, session_id: str) -> Any:
     if row is None:
         raise SessionNotFoundError.of(session_id)
     return row
-
-
-async def _last_step(connection: AnyConnection, session_id: str) -> int:
-    step = await connection.fetchval("SELECT step FROM paper_session_state WHERE session_id = $1", session_id)
-    if step is None:
-        raise SessionNotFoundError.of(session_id)
-    return int(step)
 
 
 async def _set_status(connection: AnyConnection, session_id: str, status: SessionStatus, now_ns: int) -> None:
