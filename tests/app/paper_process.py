@@ -103,6 +103,11 @@ class Running:
         """Its standard output so far."""
         return self._stdout.read_text()
 
+    @property
+    def complained(self) -> str:
+        """Its standard error so far."""
+        return self._stderr.read_text()
+
     def kill(self) -> Finished:
         """kill -9: no handler, no farewell, no flush."""
         self.process.kill()

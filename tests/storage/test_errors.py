@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from triplegain.storage.database import Database
-from triplegain.storage.errors import CommitRefusedError, StorageError, explain
+from triplegain.storage.errors import CommitRefusedError, DatabaseAwayError, StorageError, explain
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,30 @@ def test_each_failure_has_its_words_and_the_exit_code_of_storage(error: Exceptio
     assert says in str(told)
     assert str(told).startswith("storing a step failed")
     assert (told.exit_code, isinstance(told, CommitRefusedError)) == (5, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (asyncpg.DiskFullError("could not extend file"), True),
+        (asyncpg.OutOfMemoryError("out of memory"), True),
+        (asyncpg.TooManyConnectionsError("sorry, too many clients"), True),
+        (asyncpg.CannotConnectNowError("the database system is in recovery mode"), True),
+        (asyncpg.DeadlockDetectedError("deadlock"), True),
+        (asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT"), True),
+        (asyncpg.LockNotAvailableError("lock"), True),
+        (asyncpg.PostgresIOError("could not read block"), True),
+        (asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"), True),
+        (TimeoutError(), True),
+        (asyncpg.UndefinedFunctionError("no such function"), False),
+        (asyncpg.InsufficientPrivilegeError("permission denied"), False),
+        (asyncpg.DataCorruptedError("invalid page"), False),
+    ],
+)
+def test_what_may_pass_may_be_asked_again(error: Exception, passes: bool) -> None:
+    told = explain(error, "storing a step")
+    assert isinstance(told, DatabaseAwayError) == passes
+    assert told.code == ("database_away" if passes else "storage")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def live(visit: CurrentVisit) -> Health:
 
 
 async def ready(visit: CurrentVisit) -> Health:
-    """The session trades, or is paused by hand; 503 with the reason once it has halted or while its database is away."""
+    """The session trades, or is paused by hand; 503 with the reason where it has halted or its database is away."""
     now = visit.moment()
     if now.away:
         raise RefusedError(Code.DATABASE_AWAY, f"the database is away, and the session waits for it: {now.away}")

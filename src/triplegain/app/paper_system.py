@@ -106,7 +106,7 @@ class PaperSystem:
             choice, self._config, self._environ, self._home, self._database, self._clock, self.tell
         )
         self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
-        self._watch = StoreWatch(self._clock, self.tell, self.on_progress)
+        self._watch = StoreWatch(self._clock, self.tell, self.on_progress, self._is_store_lost)
         self._started_ns = self._clock.now_ns()
 
     @property
@@ -209,6 +209,9 @@ class PaperSystem:
         else:
             answer = await SessionCommands(self.runner).submit(command, origin, audit)
         return answer
+
+    def _is_store_lost(self) -> bool:
+        return self._opened is not None and self._store.is_lost(self._opened.record.session_id)
 
     async def _stored_order(self, client_order_id: str) -> OrderRecord | None:
         return await self._reader.order(self.opened.record.session_id, client_order_id=client_order_id)

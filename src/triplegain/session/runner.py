@@ -198,7 +198,7 @@ class SessionRunner:
             await self._do_again()
             if self._must_stop():
                 return Ending.STOPPED
-            if self.session.record.has_waiting or (self._kept and self._kept.is_long):
+            if self.session.record.has_waiting or (self._kept and self._kept.is_long) or self._watch.is_lost():
                 await self.commit()
             if self._asking is not None and self.session.rounds.has_undispatched:
                 self._asking.ask(self.session.rounds.take_undispatched())
@@ -256,6 +256,8 @@ class SessionRunner:
         asking.ask(self.session.rounds.take_undispatched())
         while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
+            if self._watch.is_lost():
+                await self.commit()
             await self._breathe(0)
 
     def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
@@ -276,7 +278,7 @@ class SessionRunner:
             if self._must_stop():
                 break
             self.session.advance_to(until_ns)
-            if self.session.must_commit or self.session.record.has_waiting:
+            if self.session.must_commit or self.session.record.has_waiting or self._watch.is_lost():
                 await self.commit()
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)

@@ -27,17 +27,20 @@ _LINE_MAX_S = 1800.0
 
 class StoreWatch:
     """Of one process: one thing is asked at a time. `tell` is given a sentence when the store goes, while it is away,
-    and when it is back; `look` is called a few times a second meanwhile."""
+    and when it is back; `look` is called a few times a second meanwhile. `is_lost` says that the next question will
+    have to wait, where somebody has heard of it already."""
 
     def __init__(
         self,
         clock: Clock,
         tell: Callable[[str], None] = lambda words: None,
         look: Callable[[], None] | None = None,
+        is_lost: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._tell = tell
         self._look = look
+        self.is_lost = is_lost
         self._is_given_up = asyncio.Event()
         self._is_there = asyncio.Event()
         self._is_there.set()
@@ -109,8 +112,11 @@ class StoreWatch:
         while True:
             limit = self._limit = asyncio.timeout_at(self._last_moment_s)
             try:
-                async with limit:
-                    return await ask()
+                try:
+                    async with limit:
+                        return await ask()
+                finally:
+                    self._limit = None
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -120,8 +126,6 @@ class StoreWatch:
                 self._lost(away.why)
                 if await self._paused(pause_s):
                     raise
-            finally:
-                self._limit = None
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
     async def _paused(self, seconds: float) -> bool:

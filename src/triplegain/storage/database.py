@@ -75,19 +75,12 @@ class Database:
             await _prepare(connection)
         return connection
 
-    async def dedicated_again(self) -> Connection:
-        """A connection of its own in the place of one that was lost: a server of ours that has died is brought back.
-
-        Raises DatabaseAwayError.
-        """
+    async def revive(self) -> None:
+        """A server of ours that has died is brought back. Raises DatabaseAwayError, and may be tried again."""
         try:
-            return await self.dedicated()
-        except DatabaseAwayError:
-            try:
-                await self.server.revive()
-            except StorageError as error:
-                raise DatabaseAwayError(str(error)) from error
-        return await self.dedicated()
+            await self.server.revive()
+        except StorageError as error:
+            raise DatabaseAwayError(str(error)) from error
 
     @asynccontextmanager
     async def transaction(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AnyConnection]:

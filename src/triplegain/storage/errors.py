@@ -86,7 +86,7 @@ _PASSING = ("08", "40", "53", "55", "57", "58", "25006")
 _OURS = "TG"
 #: A key that is there already, a row that is not, a value that no column takes or that is too long for any.
 _NOT_STORABLE = ("22", "23", "54")
-_WHAT_NOW = "What was acknowledged before is safe; start the session again to go on from there."
+_WHAT_NOW = "What was acknowledged before is safe, and it goes on from there once the database is back."
 
 
 def is_lost(error: BaseException) -> bool:

@@ -30,19 +30,25 @@ class SessionWriter:
     step: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     pid: int = field(init=False)
-    #: The connection is of no more use, and a new one must take the lock.
-    is_lost: bool = field(default=False, init=False)
+    has_failed: bool = field(default=False, init=False)
+    #: Whoever writes has been told that no other connection can be had.
+    is_away: bool = field(default=False, init=False)
     #: The step that was sent and not answered: it is stored, or it is not.
     in_doubt: CommitBatch | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.pid = self.connection.get_server_pid()
 
+    @property
+    def is_lost(self) -> bool:
+        """The connection is of no more use, and a new one must take the lock."""
+        return self.has_failed or self.connection.is_closed()
+
     def goes_on_with(self, connection: Connection, stored: int) -> None:
         """The lock is held again, and `stored` is the last step there."""
         self.connection.terminate()
         self.connection, self.step = connection, stored
-        self.is_lost, self.in_doubt = False, None
+        self.has_failed, self.is_away, self.in_doubt = False, False, None
         self.pid = connection.get_server_pid()
 
 

@@ -179,8 +179,8 @@ class SessionStore:
                         await writer.connection.fetchval(_COMMIT, *arguments)
                     break
                 except DRIVER_ERRORS as error:
-                    writer.is_lost = is_lost(error)
-                    if not writer.is_lost:
+                    writer.has_failed = is_lost(error)
+                    if not writer.has_failed:
                         writer.in_doubt = None
                         raise _refused(error, doing, batch) from error
                     if is_last:
@@ -190,9 +190,13 @@ class SessionStore:
                         raise
                     raise outcome_unknown(away, doing) from away
                 except asyncio.CancelledError:
-                    writer.is_lost = True
+                    writer.has_failed = True
                     raise
             writer.step, writer.in_doubt = step, None
+
+    def is_lost(self, session_id: str) -> bool:
+        """The connection of a session of ours is broken, which the next step mends."""
+        return session_id in self._writers and self._writers[session_id].is_lost
 
     @asynccontextmanager
     async def _turn(self, session_id: str, doing: str) -> AsyncIterator[SessionWriter]:
@@ -200,12 +204,12 @@ class SessionStore:
         writer = self._writers[session_id]
         async with writer.turn:
             with explained(doing):
-                if writer.is_lost or writer.connection.is_closed():
+                if writer.is_lost:
                     await self._take_up_again(session_id, writer)
                 try:
                     yield writer
                 except DRIVER_ERRORS as error:
-                    writer.is_lost = is_lost(error)
+                    writer.has_failed = is_lost(error)
                     raise
 
     async def stored(self, session_id: str) -> StoredSession:
@@ -245,7 +249,7 @@ class SessionStore:
 
         Raises DatabaseAwayError, SessionLockedError, and SessionTakenError where somebody else has written it.
         """
-        connection = await self._database.dedicated_again()
+        connection = await self._connected_again(writer)
         try:
             with explained(f"taking up the session {session_id} again"):
                 await take_over(connection, session_id, writer.pid)
@@ -261,6 +265,17 @@ class SessionStore:
             connection.terminate()
             raise
         writer.goes_on_with(connection, stored)
+
+    async def _connected_again(self, writer: SessionWriter) -> Connection:
+        """A server that lets nobody in is brought back once we are asked again: whoever writes knows of it first."""
+        try:
+            return await self._database.dedicated()
+        except DatabaseAwayError:
+            if not writer.is_away:
+                writer.is_away = True
+                raise
+        await self._database.revive()
+        return await self._database.dedicated()
 
     async def set_status(
         self, session_id: str, status: SessionStatus, *, audit: SecurityEvent | None = None
