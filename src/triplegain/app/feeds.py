@@ -7,13 +7,13 @@ from pathlib import Path
 from triplegain.domain.errors import InvalidValueError
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.demo.demo import DemoMarket
-from triplegain.market.feed import Feed
+from triplegain.market.feed import MarkedFeed
 
 #: The demo market begins here, whenever it is started: the same seed is the same market, to the nanosecond.
 DEMO_START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC
 
 
-def open_feed(spec: str, seed: int) -> Feed:
+def open_feed(spec: str, seed: int) -> MarkedFeed:
     """Raises FeedError for a feed that is not there, CaptureError for a recording that cannot be read."""
     if spec == "demo":
         return DemoMarket(seed, DEMO_START_NS)

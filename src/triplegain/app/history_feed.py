@@ -18,6 +18,7 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.domain.span import Span, without
 from triplegain.feeds.captures.instruments import symbol_of
 from triplegain.market.feed import FeedError
+from triplegain.market.feed_marks import FeedMarks
 from triplegain.market.timestamps import moment_ns
 from triplegain.storage.database import Database
 from triplegain.storage.market_history import TAPE, MarketHistory, plan_candles
@@ -76,7 +77,11 @@ class HistoryFeed:
     synthetic: bool = False
     _chunk_candles: int = field(default=_CHUNK_CANDLES, repr=False)
 
-    def events(self) -> Iterator[MarketEvent]:
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """By time; at equal times in the order of the instruments' names. Raises StorageError."""
         with _reading(self.url) as reader:
             streams = [self._stream(reader, instrument) for instrument in self.instruments]

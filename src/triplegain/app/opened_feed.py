@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triplegain.config import Config
 from triplegain.domain.clock import Clock
-from triplegain.market.feed import Feed, MarketSource
+from triplegain.market.feed import MarkedFeed, MarketSource
 from triplegain.session.runner import MarketEvents
 from triplegain.storage.database import Database
 
@@ -46,7 +46,7 @@ class OpenedFeed:
 class OpenedRecord(OpenedFeed):
     """A market that is known already, or made up."""
 
-    source: Feed
+    source: MarkedFeed
 
     def events(
         self, *, since_ns: Mapping[str, int] | None = None, candle_lengths_ns: Sequence[int] = ()

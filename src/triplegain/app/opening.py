@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
 from triplegain.app.feeds import parse_duration_ns, parse_speed
-from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, open_session_feed
+from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, OpenedRecord, open_session_feed
+from triplegain.app.play_on import PlayedOn, begun
 from triplegain.app.session_models import SessionModels, TapeChoice
 from triplegain.app.settings import candle_length_ns, session_settings, warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
@@ -23,7 +23,6 @@ from triplegain.domain import ids
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
 from triplegain.ledger.reconcile import ReconcileError
 from triplegain.ledger.wallet import LedgerError
@@ -252,6 +251,9 @@ class SessionOpening:
 
     def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
         session = self._build(record, opened.source)
+        if isinstance(opened, OpenedRecord):
+            events, marks = begun(session, opened.source)
+            return OpenedSession(session, events, 0, record, opened, marks=marks)
         return OpenedSession(session, self._events(record, opened), 0, record, opened)
 
     def _events(
@@ -282,7 +284,7 @@ class SessionOpening:
                     "or name another --session"
                 )
         try:
-            opened = self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+            opened = await self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
         except (ReconcileError, LedgerError) as error:
             remedy = "`tg db verify` tells more, --reset begins anew and keeps the record"
             raise type(error)(f"the session {record.session_id} is damaged: {error}. {remedy}") from error
@@ -308,19 +310,18 @@ class SessionOpening:
         await feed.aclose()
         async with self._closing_on_failure():
             feed = await self._open_feed(record.feed, record.seed, record)
-            return self._taken_up(stored, feed)
+            return await self._taken_up(stored, feed)
 
-    def _taken_up(self, stored: StoredSession, opened: OpenedFeed) -> OpenedSession:
+    async def _taken_up(self, stored: StoredSession, opened: OpenedFeed) -> OpenedSession:
         record = stored.session
-        session = self._build(record, opened.source)
-        if record.feed == LIVE:
-            return self._taken_up_live(stored, session, opened)
-        events = opened.events()
-        assert isinstance(events, Iterator)
-        _fast_forward(session, events, stored)
+        if not isinstance(opened, OpenedRecord):
+            return self._taken_up_live(stored, self._build(record, opened.source), opened)
+        feed = opened.source
+        playing = PlayedOn(lambda: self._build(record, feed), feed, self._clock, self._tell)
+        session, events, marks = await playing.up_to(stored)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
-        return OpenedSession(session, events, stored.feed_position, record, opened)
+        return OpenedSession(session, events, stored.feed_position, record, opened, marks=marks)
 
     def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
         """The market went on without us: its trades since our last look come first, then a new book."""
@@ -359,19 +360,6 @@ class SessionOpening:
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, record)
             return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
-
-
-def _fast_forward(session: TradingSession, events: Iterator[MarketEvent], stored: StoredSession) -> None:
-    """Play the public market up to where the session was last stored. Raises FeedError if there is less of it now."""
-    record, observed = stored.session, 0
-    for event in islice(events, stored.feed_position):
-        session.observe(event)
-        observed += 1
-    if observed < stored.feed_position:
-        raise FeedError(
-            f"{record.feed} has {observed} messages, and the session {record.session_id} has seen "
-            f"{stored.feed_position}: put the original recording back"
-        )
 
 
 def _check_steps(record: SessionRecord, feed: MarketSource) -> None:

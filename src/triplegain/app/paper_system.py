@@ -140,6 +140,7 @@ class PaperSystem:
             models=self.models.port,
             rebuild=self._built_again,
             watch=self._watch,
+            marks=opened.marks,
         )
 
     async def _built_again(self, stand: Callable[[TradingSession], bool]) -> OpenedSession:

@@ -23,6 +23,7 @@ from triplegain.domain.agent_records import (
 )
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
+from triplegain.domain.mark_change import MarkChange
 from triplegain.domain.money import divide
 from triplegain.domain.orders import OrderRequest, OrderStatus, Side
 from triplegain.domain.parts import PartChange
@@ -201,7 +202,8 @@ class CommitBatch(msgspec.Struct, frozen=True):
     """Everything one step changed: stored whole in one transaction and one round trip, or not at all.
 
     `feed_position` counts the feed's messages processed; `parts` are what has changed of what no record says, and
-    `form` is the form they have. The names are those of `paper_kinds` in the database.
+    `form` is the form they have; `mark` is how the market stood, where that is stored with this step. The names are
+    those of `paper_kinds` in the database.
     """
 
     feed_position: int
@@ -209,6 +211,7 @@ class CommitBatch(msgspec.Struct, frozen=True):
     recorded_at_ns: int
     form: int
     parts: tuple[PartChange, ...] = ()
+    mark: MarkChange | None = None
     events: tuple[ExchangeEvent, ...] = ()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[OrderFilled, ...] = ()

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+
+from msgspec import Struct
 
 from triplegain.domain.market import Level
 
@@ -20,8 +21,20 @@ BID, ASK = 0, 1
 _NO_TIME = -1
 _UNSWEPT = (_NO_TIME, 0)
 
-#: Of both sides levels, prices and prints; sweeps, what is known, times.
-BookSeen = tuple[Any, Any, Any, Any, Any, int, int, bool]
+_Levels = dict[int, int]
+_Prints = dict[int, tuple[tuple[int, int], ...]]
+
+
+class BookSeen(Struct, frozen=True):
+    """The public book as it stands; pairs are of both sides."""
+
+    levels: tuple[_Levels, _Levels]
+    prints: tuple[_Prints, _Prints]
+    swept: tuple[tuple[int, int], tuple[int, int]]
+    known: tuple[int, int]
+    printed_at_ns: int
+    time_ns: int
+    unsettled: bool
 
 
 class OrderBook:
@@ -46,19 +59,28 @@ class OrderBook:
 
     def seen(self) -> BookSeen:
         """The public book as it is; what was taken of it is kept elsewhere."""
-        levels, prices = tuple(map(dict, self.levels)), tuple(map(list, self.prices))
-        prints = tuple({price: tuple(waiting) for price, waiting in side.items()} for side in self.prints)
-        rest = tuple(self._swept), tuple(self._known), self._printed_at_ns, self.time_ns, self.unsettled
-        return levels, prices, prints, *rest
+        (bids, asks), (swept_bids, swept_asks), (bids_from, asks_to) = self.levels, self._swept, self._known
+        printed_bids, printed_asks = (
+            {price: tuple(waiting) for price, waiting in side.items()} for side in self.prints
+        )
+        return BookSeen(
+            (dict(bids), dict(asks)),
+            (printed_bids, printed_asks),
+            (swept_bids, swept_asks),
+            (bids_from, asks_to),
+            self._printed_at_ns,
+            self.time_ns,
+            self.unsettled,
+        )
 
     def see(self, seen: BookSeen) -> None:
         """Put an empty book where another one was."""
-        levels, prices, prints, swept, known, self._printed_at_ns, self.time_ns, self.unsettled = seen
-        self._swept, self._known = list(swept), list(known)
+        self._printed_at_ns, self.time_ns, self.unsettled = seen.printed_at_ns, seen.time_ns, seen.unsettled
+        self._swept, self._known = list(seen.swept), list(seen.known)
         for side in (BID, ASK):
-            self.levels[side].update(levels[side])
-            self.prices[side].extend(prices[side])
-            self.prints[side].update((price, list(waiting)) for price, waiting in prints[side].items())
+            self.levels[side].update(seen.levels[side])
+            self.prices[side].extend(sorted(seen.levels[side]))
+            self.prints[side].update((price, list(waiting)) for price, waiting in seen.prints[side].items())
 
     def best(self, side: int) -> int | None:
         prices = self.prices[side]

@@ -10,6 +10,7 @@ from triplegain.domain.errors import TripleGainError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
+from triplegain.market.feed_marks import FeedMarks
 
 
 class FeedError(TripleGainError):
@@ -72,4 +73,18 @@ class Feed(MarketSource, Protocol):
 
     def events(self) -> Iterator[MarketEvent]:
         """Market events in order of receipt; their exchange times never run backwards."""
+        ...
+
+
+class MarkedFeed(Feed, Protocol):
+    """One that can go on in the middle."""
+
+    @property
+    def identity(self) -> str:
+        """Feeds of the same identity say the same events; that of files names their sizes and times."""
+        ...
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        """Its events after `marks.start`, with places put into `marks` on the way. Raises InvalidValueError at once for
+        a start that is none of this feed's."""
         ...

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
 from triplegain.decision.rounds import RequestDispatcher
@@ -21,6 +21,7 @@ from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.refusals import Refusal
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.session.kept_market import KeptMarket, Told
+from triplegain.session.market_mark import MarketMarks
 from triplegain.session.pace import SessionClock
 from triplegain.session.steps import BatchStore, Steps
 from triplegain.session.store_watch import StoreWatch
@@ -45,11 +46,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A session as it is stored; `events` goes on after the first `position` messages of its life."""
+    """A session as it is stored; `events` goes on after the first `position` messages of its life. `marks` None: where
+    its market stands is not stored."""
 
     session: TradingSession
     events: MarketEvents
     position: int
+    _: KW_ONLY
+    marks: MarketMarks | None = None
 
 
 #: Builds a session again from what is stored. On a live market the feed goes on, and before the session is put back it
@@ -78,6 +82,7 @@ class SessionRunner:
         models: ModelPort | None = None,
         rebuild: Rebuild | None = None,
         watch: StoreWatch | None = None,
+        marks: MarketMarks | None = None,
     ) -> None:
         self._events = events
         self._duration_ns = duration_ns
@@ -92,6 +97,7 @@ class SessionRunner:
         self._kept = KeptMarket() if rebuild is not None and is_live else None
         self._coming: deque[Told] = deque()
         self.steps = Steps(session, position, store, clock, self._watch, can_undo=rebuild is not None, kept=self._kept)
+        self.steps.marks = marks
         self.events_seen = 0
         self._until_ns: int | None = None
 
@@ -321,7 +327,7 @@ class SessionRunner:
                 lambda: rebuild(lambda anew: self._kept is not None and self._kept.stand(anew, self.session))
             )
             self._events = built.events
-            steps.built_again(built.session, built.position)
+            steps.built_again(built.session, built.position, built.marks)
             self.events_seen -= position - built.position
             if self._kept is not None:
                 self._coming.extendleft(reversed(self._kept.take_back()))

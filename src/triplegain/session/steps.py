@@ -21,6 +21,7 @@ from triplegain.domain.records import CommitBatch
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.session.answers import Answers
 from triplegain.session.kept_market import KeptMarket
+from triplegain.session.market_mark import MarketMarks
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
 
@@ -85,6 +86,8 @@ class Steps:
     ) -> None:
         self.session = session
         self.position = position
+        #: Joins to a step how the market stands, where that is stored.
+        self.marks: MarketMarks | None = None
         self.watch = watch
         self.answers = Answers()
         self.is_closed = False
@@ -173,6 +176,8 @@ class Steps:
             acts, self._acts = self._acts, []
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
+                if self.marks is not None:
+                    batch = self.marks.joined(batch)
                 answered = self.session.exchange.account.drain_answered()
             except BaseException as error:
                 raise self.fail(error) from error
@@ -215,11 +220,11 @@ class Steps:
             words = f"the database was away {spans}: meanwhile nobody looked at the market, and orders were refused"
             self.session.alert(AlertKind.DATABASE_AWAY, words)
 
-    def built_again(self, session: TradingSession, position: int) -> None:
+    def built_again(self, session: TradingSession, position: int, marks: MarketMarks | None) -> None:
         """`session` is what is stored; what is to be done again waits until the market is back where it was."""
         session.exchange.unstorable = self.session.exchange.unstorable
         self.again_at = max(self.position, self.again_at)
-        self.session, self.position = session, position
+        self.session, self.position, self.marks = session, position, marks
         self.answers.undone(session.exchange.last_command)
         self.undone, self.is_closed = None, False
         self._telling = 0

@@ -42,7 +42,7 @@ _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 }
 #: What is listed twice under one key is stored as it stood last.
 _KEYS = {"orders": "order_number", "balances": "asset", "positions": "position_id"}
-_NAMES = tuple(name for name in CommitBatch.__struct_fields__ if name not in ("form", "parts"))
+_NAMES = tuple(name for name in CommitBatch.__struct_fields__ if name not in ("form", "parts", "mark"))
 
 
 def batch_row(batch: CommitBatch, step: int) -> dict[str, Any]:

@@ -53,6 +53,8 @@ INSERT INTO paper_session_state (session_id, market_time_ns, recorded_at)
 SELECT session_id, $9, $10 FROM new RETURNING true
 """
 _COMMIT = "SELECT paper_commit($1, $2, $3)"
+#: One statement: both are stored or neither.
+_COMMIT_MARKED = f"{_COMMIT}, paper_keep_mark($1, $4, $5, $6, $7)"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
 """
@@ -72,7 +74,8 @@ _OPEN = (
 class StoredSession:
     """All of one moment: the last commit. A session without a commit has no `parts`, form 0 and position 0.
 
-    `parts` are the JSON of each part and key, `rows` what must agree with them.
+    `parts` are the JSON of each part and key, `rows` what must agree with them, `mark` how the market stood at that
+    step or an earlier one (empty: nobody knows).
     """
 
     session: SessionRecord
@@ -81,6 +84,7 @@ class StoredSession:
     feed_position: int
     market_time_ns: int
     rows: OpenRows
+    mark: Mapping[str, bytes]
 
 
 class SessionStore:
@@ -168,7 +172,11 @@ class SessionStore:
         doing = f"storing a step of the session {session_id}"
         async with writer.turn:
             step = writer.step + 1
-            arguments = (session_id, batch_row(batch, step), part_rows(batch.parts))
+            arguments: tuple[Any, ...] = (session_id, batch_row(batch, step), part_rows(batch.parts))
+            commit, mark = _COMMIT, batch.mark
+            if mark is not None:
+                commit = _COMMIT_MARKED
+                arguments = (*arguments, list(mark.put), list(mark.put.values()), mark.gone, mark.is_first)
             # A connection may have died long ago without anybody having noticed: one more is tried.
             for is_last in (False, True):
                 try:
@@ -176,7 +184,7 @@ class SessionStore:
                         await self._take_up_again(session_id, writer)
                     if writer.step < step:
                         writer.in_doubt = batch
-                        await writer.connection.fetchval(_COMMIT, *arguments)
+                        await writer.connection.fetchval(commit, *arguments)
                     break
                 except DRIVER_ERRORS as error:
                     writer.has_failed = is_lost(error)
@@ -411,7 +419,8 @@ async def session_row(connection: AnyConnection, session_id: str) -> Any:
 async def _set_status(connection: AnyConnection, session_id: str, status: SessionStatus, now_ns: int) -> None:
     now = to_datetime(now_ns)
     await connection.execute(
-        "WITH changed AS (UPDATE paper_sessions SET status = $2, ended_at = $3 WHERE session_id = $1) "
+        "WITH changed AS (UPDATE paper_sessions SET status = $2, ended_at = $3 WHERE session_id = $1), "
+        "unmarked AS (DELETE FROM paper_feed_marks WHERE session_id = $1 AND $2 = 'ended') "
         "UPDATE paper_session_state SET recorded_at = $4 WHERE session_id = $1",
         session_id,
         status,
@@ -450,6 +459,9 @@ async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
         feed_position=row["feed_position"],
         market_time_ns=row["market_time_ns"],
         rows=await _open_rows(connection, row["session_id"]),
+        mark=dict(
+            await connection.fetch("SELECT key, state FROM paper_feed_marks WHERE session_id = $1", row["session_id"])
+        ),
     )
 
 

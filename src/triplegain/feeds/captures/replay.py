@@ -41,6 +41,7 @@ from triplegain.feeds.recording.recording import (
 )
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks
 
 
 def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:
@@ -225,7 +226,11 @@ class ReplayFeed:
             if capture.candle_length_ns is not None
         }
 
-    def events(self) -> Iterator[MarketEvent]:
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """Market events; at equal times in the order of the instruments' names, then as recorded."""
         if len(self.captures) == 1:
             return self.captures[0].events()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from random import Random
 
+from msgspec import Struct
+
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, Level, MarketEvent, PublicTrade
 from triplegain.domain.orders import Side
@@ -37,6 +39,14 @@ class _Quotes:
         return tuple((self.sign * key, size) for key, size in zip(self.keys, self.sizes, strict=True))
 
 
+class DemoBookSeen(Struct, frozen=True):
+    """Keys and sizes of bids and asks, best first, and how many trades there were."""
+
+    bids: tuple[list[int], list[int]]
+    asks: tuple[list[int], list[int]]
+    trades: int
+
+
 class DemoBook:
     """`open` returns the snapshot; `act`, `trade` and `sweep` append what the feed says to `out`.
 
@@ -62,6 +72,16 @@ class DemoBook:
         self._trades = 0
         self._time_ns = 0
         self._received_ns = 0
+
+    def seen(self) -> DemoBookSeen:
+        bids, asks = ((list(side.keys), list(side.sizes)) for side in (self._bids, self._asks))
+        return DemoBookSeen(bids, asks, self._trades)
+
+    def see(self, seen: DemoBookSeen) -> None:
+        """Go on as another one stood."""
+        for side, (keys, sizes) in ((self._bids, seen.bids), (self._asks, seen.asks)):
+            side.keys[:], side.sizes[:] = keys, sizes
+        self._trades = seen.trades
 
     def at(self, time_ns: int, received_ns: int) -> DemoBook:
         """The same book at another time."""

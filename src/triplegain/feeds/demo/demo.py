@@ -5,17 +5,21 @@ Three books are quoted around two hidden values, so BTC/USDT, XRP/USDT and XRP/B
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from random import Random
+
+from msgspec import Struct
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Heartbeat, MarketDepth, MarketEvent, PastCandles
 from triplegain.domain.orders import Side
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.demo.book import DemoBook
+from triplegain.feeds.demo.book import DemoBook, DemoBookSeen
 from triplegain.feeds.demo.past import OPENING_VALUES, TABLE_BITS, exponential, lognormal, pair_of, past_candles
+from triplegain.market.feed_marks import FeedMarks, unmarked
 
 #: Values are whole numbers of this part of one USDT, so that a billionth of any of them still moves it.
 UNIT_DECIMALS = 10
@@ -44,6 +48,25 @@ _XRP_FOLLOWS = 6
 _PULL = 15
 
 
+class LegSeen(Struct, frozen=True):
+    """A value and the trend it is in; see `_Leg`."""
+
+    turns: int
+    value: int
+    rising: bool
+    slope: int
+    noise: int
+    until_us: int
+
+
+class ValuesSeen(Struct, frozen=True):
+    """How the values stand."""
+
+    btc: LegSeen
+    xrp: LegSeen
+    follow: int
+
+
 class _Leg:
     """One asset's value and the trend it is in, in whole units so that a step is a few additions."""
 
@@ -57,6 +80,13 @@ class _Leg:
         self.slope = 0
         self.noise = 0
         self.until_us = 0
+
+    def seen(self) -> LegSeen:
+        return LegSeen(self._turns, self.value, self.rising, self.slope, self.noise, self.until_us)
+
+    def see(self, seen: LegSeen) -> None:
+        self._turns, self.value, self.rising = seen.turns, seen.value, seen.rising
+        self.slope, self.noise, self.until_us = seen.slope, seen.noise, seen.until_us
 
     def turn(self, now_us: int, noise: int) -> None:
         """Start the next leg, against the last one."""
@@ -88,6 +118,15 @@ class DemoValues:
         self._btc = _Leg("BTC", self._bits)
         self._xrp = _Leg("XRP", self._bits)
         self._follow = 0
+
+    def seen(self) -> ValuesSeen:
+        return ValuesSeen(self._btc.seen(), self._xrp.seen(), self._follow)
+
+    def see(self, seen: ValuesSeen) -> None:
+        """Go on as others stood."""
+        self._btc.see(seen.btc)
+        self._xrp.see(seen.xrp)
+        self._follow = seen.follow
 
     def of(self, asset: str) -> int:
         if asset == "BTC":
@@ -138,6 +177,8 @@ _FEWEST_SWEPT = 3
 _PUSH = 30_000
 _PUSH_SPREAD_BITS = 16
 _STEPS_PER_STRETCH = 64
+#: The version of the Mersenne Twister's state in Python.
+_GENERATOR = 3
 
 
 class DemoMarket:
@@ -173,15 +214,32 @@ class DemoMarket:
         self.candle_length_ns: Mapping[str, int] = {}
         self.span_ns = None if duration_ns is None else (start_ns, start_ns + duration_ns)
 
-    def events(self) -> Iterator[MarketEvent]:
+    @property
+    def identity(self) -> str:
+        steps = [f"{one.symbol} {one.tick:f} {one.lot:f}" for one in self.instruments]
+        return f"{self.name} {self.seed} {self.start_ns} {self.span_ns} {steps}"
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """Candles of before, book snapshots, then book updates, prints and heartbeats, in order of receipt."""
-        yield from self._past
+        marks = marks or unmarked()
         run = _Run(self.seed, self.start_ns, self.instruments)
-        if self.span_ns is None:
-            while True:
-                yield from run.next_stretch()
-        end_ns = self.span_ns[1]
-        while (stretch := run.next_stretch())[-1].exchange_time_ns < end_ns:
+        begun = marks.place(DemoPlace)
+        if begun is not None:
+            run.see(begun)
+        return self._told(run, marks)
+
+    def _told(self, run: _Run, marks: FeedMarks) -> Iterator[MarketEvent]:
+        position, end_ns = marks.position, None if self.span_ns is None else self.span_ns[1]
+        if not position:
+            yield from self._past
+            position = len(self._past)
+        while True:
+            if run.time_ns >= marks.due_ns:
+                marks.put(position, run.seen(), run.time_ns)
+            stretch = run.next_stretch()
+            if end_ns is not None and stretch[-1].exchange_time_ns >= end_ns:
+                break
+            position += len(stretch)
             yield from stretch
         yield from (event for event in stretch if event.exchange_time_ns < end_ns)
 
@@ -191,11 +249,24 @@ class DemoMarket:
         return past_candles(self.seed, self.start_ns, self.start_ns + _DELAY_NS, self.instruments)
 
 
+class DemoPlace(Struct, frozen=True):
+    """How a run stands between two stretches; `random` is the state of its generator as little-endian words."""
+
+    random: bytes
+    now_us: int
+    received_ns: int
+    excitement: int
+    burst_us: int
+    silence_us: int
+    values: ValuesSeen
+    books: list[DemoBookSeen]
+
+
 class _Run:
     """One run of the market: the clock, the pace, and who acts next."""
 
     def __init__(self, seed: int, start_ns: int, instruments: tuple[Instrument, ...]) -> None:
-        random = Random(seed)
+        self._random = random = Random(seed)
         self._bits = random.getrandbits
         self._start_ns = start_ns
         self._now_us = 0
@@ -207,6 +278,38 @@ class _Run:
         self._out: list[MarketEvent] = []
         self._books = [DemoBook(one, pair_of(one), random, self._out) for one in instruments]
         self._turns = tuple(book for book in self._books for _ in range(book.share))
+
+    @property
+    def time_ns(self) -> int:
+        """Market time of what was told last."""
+        return self._start_ns + self._now_us * _US
+
+    def seen(self) -> DemoPlace:
+        words = self._random.getstate()[1]
+        books = [book.seen() for book in self._books]
+        return DemoPlace(
+            struct.pack(f"<{len(words)}I", *words),
+            self._now_us,
+            self._received_ns,
+            self._excitement,
+            self._burst_us,
+            self._silence_us,
+            self._values.seen(),
+            books,
+        )
+
+    def see(self, seen: DemoPlace) -> None:
+        """Go on as another run stood. Raises InvalidValueError where that cannot be."""
+        try:
+            words = tuple(word for (word,) in struct.iter_unpack("<I", seen.random))
+            self._random.setstate((_GENERATOR, words, None))
+            for book, book_seen in zip(self._books, seen.books, strict=True):
+                book.see(book_seen)
+        except (ValueError, struct.error) as error:
+            raise InvalidValueError(f"the demo market cannot go on from where it was ({error})") from error
+        self._now_us, self._received_ns, self._excitement = seen.now_us, seen.received_ns, seen.excitement
+        self._burst_us, self._silence_us = seen.burst_us, seen.silence_us
+        self._values.see(seen.values)
 
     def next_stretch(self) -> list[MarketEvent]:
         """The next events, at least one. The list is the same object every time: use it before asking again."""

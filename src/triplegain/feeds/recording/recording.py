@@ -22,6 +22,7 @@ from triplegain.feeds.recording.folder import (
 from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
 from triplegain.feeds.recording.recorded_file import FileReader, LineTally, hashed, read_header
 from triplegain.market.feed import CaptureError, FeedError
+from triplegain.market.feed_marks import FeedMarks
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, ReplyLine, read_line
 from triplegain.venues.kraken.pairs import pairs_of
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
@@ -154,7 +155,11 @@ class RecordedFeed:
     def span_ns(self) -> tuple[int, int] | None:
         return self.manifest.span_ns
 
-    def events(self) -> Iterator[MarketEvent]:
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """As the live feed told them. Raises CaptureError where a file is damaged or missing."""
         lines = RecordedLines(self.folder, self.manifest)
         time_ns = 0

@@ -55,6 +55,21 @@ class CandleHistory:
             return False
         return self._forget_before(block - self._blocks.length_ns)
 
+    def rows(self, from_ns: int, to_ns: int) -> tuple[list[int], ...]:
+        """Columns of the candles that open in [from, to)."""
+        first, end = ((time_ns - self.first_open_ns) // self.timeframe.length_ns for time_ns in (from_ns, to_ns))
+        return tuple(list(column[max(first, 0) : max(end, 0)]) for column in self._columns)
+
+    def extend(self, open_ns: int, columns: Sequence[Sequence[int]]) -> None:
+        """The next candles, as `rows` gives them. Raises InvalidValueError for columns that are not theirs."""
+        if not len(self):
+            self.first_open_ns = open_ns
+        counts = {len(column) for column in columns}
+        if open_ns != self.end_ns or len(columns) != len(self._columns) or len(counts) != 1:
+            raise InvalidValueError(f"{self.symbol} {self.timeframe.name}: these candles do not follow the ones before")
+        for column, values in zip(self._columns, columns, strict=True):
+            column.extend(values)
+
     def clear(self) -> None:
         for column in self._columns:
             del column[:]

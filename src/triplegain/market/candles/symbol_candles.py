@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
 from triplegain.market.candles.candle_series import CandleSeries
@@ -15,6 +17,18 @@ _NOT_BEGUN = -1
 
 #: Open, high, low, close in ticks.
 Prices = tuple[int, int, int, int]
+
+
+class UnfinishedSeen(Struct, frozen=True):
+    """An open candle; see `UnfinishedCandle`."""
+
+    open_ns: int
+    is_whole: bool
+    known_before_ns: int
+    level: int | None
+    prices: Prices | None
+    volume: int
+    trades: int
 
 
 class UnfinishedCandle:
@@ -51,6 +65,15 @@ class UnfinishedCandle:
     def candle(self) -> Candle | None:
         """As it stands; None without a trade, or if its beginning was not seen."""
         return self._candle(self.prices) if self.is_whole and self.prices is not None else None
+
+    def seen(self) -> UnfinishedSeen:
+        told = self.open_ns, self.is_whole, self.known_before_ns, self.level
+        return UnfinishedSeen(*told, self.prices, self.volume, self.trades)
+
+    def see(self, seen: UnfinishedSeen) -> None:
+        """Go on as another one stood."""
+        self.open_ns, self.is_whole, self.known_before_ns = seen.open_ns, seen.is_whole, seen.known_before_ns
+        self.level, self.prices, self.volume, self.trades = seen.level, seen.prices, seen.volume, seen.trades
 
     def begin(self, time_ns: int) -> None:
         """From here on everything is seen."""

@@ -8,6 +8,8 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from msgspec import Struct
+
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import CandleClosed, FeedState, FeedStatus, MarketDepth, MarketEvent, TimePassed
@@ -23,6 +25,14 @@ LONE_PRICE_NS = 60 * SECOND_NS
 _PRICED_STATES = (FeedState.SYNCED, FeedState.CANCEL_ONLY, FeedState.POST_ONLY)
 
 
+class HealthSeen(Struct, frozen=True):
+    """States and lengths of candles by symbol, and when the feed was heard last."""
+
+    states: dict[str, FeedState]
+    candle_length_ns: dict[str, int]
+    heard_ns: int
+
+
 @dataclass(eq=False)
 class FeedHealth:
     """What was last heard of a feed, in market time."""
@@ -33,6 +43,14 @@ class FeedHealth:
     _lone_price_ns: int
     _states: dict[str, FeedState] = field(default_factory=dict)
     _heard_ns: int = 0
+
+    def seen(self) -> HealthSeen:
+        return HealthSeen(dict(self._states), dict(self._candle_length_ns), self._heard_ns)
+
+    def see(self, seen: HealthSeen) -> None:
+        """Go on as another one stood."""
+        self._states, self._heard_ns = dict(seen.states), seen.heard_ns
+        self._candle_length_ns = dict(seen.candle_length_ns)
 
     def observe(self, event: MarketEvent) -> None:
         """Every event but our own clock is a sign of life; states and candles say more."""
@@ -117,14 +135,14 @@ class PaperPriceSource:
         self._feed = feed
         self.historical = historical
         self._mock = mock
-        self._health = FeedHealth(dict(depth or {}), dict(candle_length_ns or {}), alive_within_ns, lone_price_ns)
+        self.health = FeedHealth(dict(depth or {}), dict(candle_length_ns or {}), alive_within_ns, lone_price_ns)
         self._quotes: dict[str, Quote] = {}
         self._stored: dict[str, Quote] = {}
         self._complained: set[str] = set()
 
     def observe(self, event: MarketEvent) -> None:
         """Every event of the feed, in order: signs of life, gaps and resynchronisation."""
-        self._health.observe(event)
+        self.health.observe(event)
 
     def update_price(self, quote: Quote) -> bool:
         """Take a quote; False if it is older than the one stored. Raises InvalidValueError for an impossible price."""
@@ -141,7 +159,7 @@ class PaperPriceSource:
             return False
         self._quotes[quote.symbol] = quote
         if quote.source is self._feed:
-            self._health.heard(quote.exchange_time_ns)
+            self.health.heard(quote.exchange_time_ns)
         return True
 
     def quote(self, symbol: str, now_ns: int) -> Quote | None:
@@ -150,11 +168,11 @@ class PaperPriceSource:
 
     def seen(self) -> PricesSeen:
         """What the feed has told so far."""
-        return dict(self._quotes), copy(self._health)
+        return dict(self._quotes), copy(self.health)
 
     def see(self, seen: PricesSeen) -> None:
         """Put new prices where the feed had left others."""
-        self._quotes, self._health = dict(seen[0]), copy(seen[1])
+        self._quotes, self.health = dict(seen[0]), copy(seen[1])
 
     async def look_up(self, symbol: str, now_ns: int) -> None:
         """Read the stored price of a market for which nothing fresh is known."""
@@ -165,7 +183,7 @@ class PaperPriceSource:
         quote = self._quotes.get(symbol)
         if quote is not None:
             ours = quote.source is self._feed
-            fresh = self._health.is_fresh if ours else self._health.is_lone_price_fresh
+            fresh = self.health.is_fresh if ours else self.health.is_lone_price_fresh
             if fresh(quote, now_ns):
                 return quote
         return self._keep(self._stored.get(symbol), now_ns)
@@ -175,4 +193,4 @@ class PaperPriceSource:
         if quote is None:
             return None
         self._stored[quote.symbol] = quote
-        return quote if self._health.is_lone_price_fresh(quote, now_ns) else None
+        return quote if self.health.is_lone_price_fresh(quote, now_ns) else None

@@ -55,10 +55,10 @@ class MarketView:
                 f"{settings.history_candles} candles of history are too few for the longest average: keep {longest}"
             )
         frames = [timeframe(name) for name in settings.look_back]
-        self._views: dict[str, SymbolView] = {}
+        self.views: dict[str, SymbolView] = {}
         for each in instruments:
             candles = SymbolCandles(each.symbol, frames, settings.history_candles, suite)
-            self._views[each.symbol] = SymbolView(each, candles, settings, suite, synthetic)
+            self.views[each.symbol] = SymbolView(each, candles, settings, suite, synthetic)
         self._heard_ns = 0
         self._next_close_ns = 0
 
@@ -70,19 +70,28 @@ class MarketView:
         time_ns = event.exchange_time_ns
         closed: list[Candle] = []
         if time_ns >= self._next_close_ns:
-            for each in self._views.values():
+            for each in self.views.values():
                 each.candles.begin(time_ns)
                 closed += each.candles.advance(time_ns)
             self._plan()
-        view = self._views.get(event.symbol)
+        view = self.views.get(event.symbol)
         if view is not None:
             closed += self._tell(view, event)
         self._heard_ns = max(self._heard_ns, time_ns)
         return closed
 
+    @property
+    def times(self) -> tuple[int, int]:
+        """Market time of what was heard last, and when the next candle closes."""
+        return self._heard_ns, self._next_close_ns
+
+    @times.setter
+    def times(self, times: tuple[int, int]) -> None:
+        self._heard_ns, self._next_close_ns = times
+
     def take_over(self, other: MarketView) -> None:
         """Go on with the candles of another view of the same markets, which is given up."""
-        self._views, self._heard_ns, self._next_close_ns = other._views, other._heard_ns, other._next_close_ns
+        self.views, self._heard_ns, self._next_close_ns = other.views, other._heard_ns, other._next_close_ns
 
     def _tell(self, view: SymbolView, event: MarketEvent) -> Sequence[Candle]:
         candles = view.candles
@@ -136,10 +145,10 @@ class MarketView:
         return self._view(symbol).glance(now_ns, quote)
 
     def _view(self, symbol: str) -> SymbolView:
-        view = self._views.get(symbol)
+        view = self.views.get(symbol)
         if view is None:
-            raise InvalidValueError(f"{symbol} is not watched: only {', '.join(self._views)}")
+            raise InvalidValueError(f"{symbol} is not watched: only {', '.join(self.views)}")
         return view
 
     def _plan(self) -> None:
-        self._next_close_ns = min((view.candles.next_close_ns for view in self._views.values()), default=NEVER)
+        self._next_close_ns = min((view.candles.next_close_ns for view in self.views.values()), default=NEVER)

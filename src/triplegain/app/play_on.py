@@ -1,0 +1,88 @@
+"""A market that is recorded or made up, from its beginning or from where a stored session has left it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.market import MarketEvent
+from triplegain.market.feed import FeedError, MarkedFeed
+from triplegain.market.feed_marks import FeedMarks
+from triplegain.session.market_mark import MarketMark, MarketMarks
+from triplegain.session.trading_session import TradingSession
+from triplegain.storage.session_store import StoredSession
+
+#: Messages between two breaths of the event loop.
+_BREATH = 256
+#: How long it takes before anything is said, and between two words.
+_WORDS_NS = 2 * SECOND_NS
+
+
+def begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEvent], MarketMarks]:
+    """The market from its beginning, for a new session, with the marks of the run."""
+    marks = FeedMarks()
+    return feed.events(marks), MarketMarks(session, marks, feed.identity, is_stored=False)
+
+
+class PlayedOn:
+    """Lets a session that is built anew know the public market up to where it was last stored.
+
+    From the last mark where that fits, else from the beginning, which `tell` is told a sentence of.
+    """
+
+    def __init__(
+        self, build: Callable[[], TradingSession], feed: MarkedFeed, clock: Clock, tell: Callable[[str], None]
+    ):
+        self._build = build
+        self._feed = feed
+        self._clock = clock
+        self._tell = tell
+
+    async def up_to(self, stored: StoredSession) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks]:
+        """The session, the messages it has not seen, and the marks of the run. Gives way to others on the way.
+
+        Raises FeedError where the feed has fewer messages than the session has seen.
+        """
+        session, events, marks, position = self._begun(stored)
+        begun_at, said_ns = position, self._clock.now_ns()
+        wanted = stored.feed_position
+        while position < wanted:
+            event = next(events, None)
+            if event is None:
+                raise FeedError(
+                    f"{stored.session.feed} has {position} messages, and the session {stored.session.session_id} has "
+                    f"seen {wanted}: put the original recording back"
+                )
+            session.observe(event)
+            position += 1
+            if position % _BREATH == 0:
+                await asyncio.sleep(0)
+                if self._clock.now_ns() - said_ns >= _WORDS_NS:
+                    said_ns = self._clock.now_ns()
+                    part = (position - begun_at) * 100 // (wanted - begun_at)
+                    self._tell(f"playing the market up to where the session stood: {part} % of {wanted:,} messages")
+        return session, events, marks
+
+    def _begun(self, stored: StoredSession) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
+        if stored.mark:
+            try:
+                return self._from_mark(MarketMark(stored.mark, self._feed.identity), stored.feed_position)
+            except InvalidValueError as error:
+                self._tell(f"the stored place in the market {error}: it is played from its beginning")
+        session = self._build()
+        return (session, *begun(session, self._feed), 0)
+
+    def _from_mark(
+        self, mark: MarketMark, wanted: int
+    ) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
+        if not mark.feed_mark.position <= mark.position <= wanted:
+            raise InvalidValueError("does not lie before what the session has seen")
+        session, marks = self._build(), FeedMarks(mark.feed_mark)
+        mark.put_into(session)
+        events = self._feed.events(marks)
+        for _ in range(mark.position - mark.feed_mark.position):
+            if next(events, None) is None:
+                raise InvalidValueError("lies behind the end of the recording")
+        return session, events, MarketMarks(session, marks, self._feed.identity, is_stored=True), mark.position
