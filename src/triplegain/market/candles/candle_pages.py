@@ -63,7 +63,8 @@ class PageTally:
         if self._edition == series.edition:
             if self._end_ns == history.end_ns:
                 return {}
-            since_ns, gone = self._end_ns, set[int]()
+            # Before the first candle its end is no time.
+            since_ns, gone = max(self._end_ns, history.first_open_ns), set[int]()
         else:
             since_ns, gone = history.first_open_ns, self._stored
         first = _number(history, since_ns)

@@ -1,0 +1,63 @@
+"""A session that is started again goes on from the last place that its market was stored at, and nothing shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from tests.app.played_on import Kept, Life, killed_often, market_of, whole
+from tests.session.sessions import demo
+
+SECONDS = 150
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away(seed: int) -> None:
+    feed = partial(demo, seed, SECONDS, past=True)
+    unharmed, session = whole(feed)
+    killed, again = killed_often(feed, seed, by_mark=True)
+    assert killed.kept.records == unharmed.kept.records and unharmed.kept.records["fills"]
+    assert market_of(again) == market_of(session)
+    from_zero, played = killed_often(feed, seed, by_mark=False)
+    assert from_zero.kept.records == unharmed.kept.records and market_of(played) == market_of(session)
+    # The starts are many, and all of them together play little of the market again.
+    assert len(killed.played) >= 4 and killed.words == []
+    assert sum(killed.played) < sum(from_zero.played) / 3
+
+
+def test_a_mark_of_another_program_or_feed_is_not_believed() -> None:
+    feed = partial(demo, 3, 100)
+    life = Life(feed)
+    assert asyncio.run(life.run(kill_after=15)) is None and life.kept.marked
+    sound = dict(life.kept.mark)
+    head = msgspec.json.decode(sound[""])
+    unharmed, _ = whole(feed)
+    wrong: dict[str, dict[str, Any]] = {
+        "was written by": {"made_by": "0.0.1, form 1"},
+        "another recording": {"feed": "another"},
+        "cannot be read": {"markets": "none"},
+        "does not lie before": {"position": life.kept.batches[-1].feed_position + 1},
+        "other timeframes": {"view": {**head["view"], "symbols": {
+            symbol: {**each, "unfinished": {}} for symbol, each in head["view"]["symbols"].items()
+        }}},
+        "demo market cannot go on": {"mark": {**head["mark"], "place": {**head["mark"]["place"], "random": "AAAA"}}},
+    }  # fmt: skip
+    for words, change in wrong.items():
+        again = Life(feed, kept=Kept(list(life.kept.batches)))
+        again.kept.mark = {**sound, "": msgspec.json.encode({**head, **change})}
+        assert asyncio.run(again.run()) is not None
+        assert [words in told for told in again.words] == [True], (words, again.words)
+        assert again.kept.records == unharmed.kept.records
+
+
+def test_missing_candles_are_noticed() -> None:
+    life = Life(partial(demo, 3, 100, past=True))
+    assert asyncio.run(life.run(kill_after=15)) is None
+    page = next(key for key in life.kept.mark if key)
+    del life.kept.mark[page]
+    assert asyncio.run(life.run()) is not None
+    [told] = life.words
+    assert "candles of" in told or "do not follow" in told
