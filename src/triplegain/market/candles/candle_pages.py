@@ -21,8 +21,10 @@ class CandlePage(msgspec.Struct, frozen=True):
 
 
 class SeriesSeen(msgspec.Struct, frozen=True):
-    """Where a series begins and ends, and when trades may be missing in it; its candles stand in pages."""
+    """Where a series begins and ends, and when trades may be missing in it; its candles stand in pages. `keep` is that
+    of `CandleHistory`: another one forgets others."""
 
+    keep: int
     first_open_ns: int
     end_ns: int
     doubts: list[tuple[int, int]]
@@ -31,7 +33,9 @@ class SeriesSeen(msgspec.Struct, frozen=True):
 
 def series_seen(series: CandleSeries) -> SeriesSeen:
     history = series.history
-    return SeriesSeen(history.first_open_ns, history.end_ns, list(series.doubts), series.doubtful_since_ns)
+    return SeriesSeen(
+        history.keep, history.first_open_ns, history.end_ns, list(series.doubts), series.doubtful_since_ns
+    )
 
 
 def see_series(series: CandleSeries, seen: SeriesSeen, pages: Iterable[CandlePage]) -> None:
@@ -40,6 +44,8 @@ def see_series(series: CandleSeries, seen: SeriesSeen, pages: Iterable[CandlePag
     Raises InvalidValueError where the pages, in order, do not hold all candles that were there.
     """
     history = series.history
+    if history.keep != seen.keep:
+        raise InvalidValueError(f"{history.keep} candles are kept now, and were {seen.keep}")
     for page in pages:
         history.extend(page.open_ns, page.columns)
     is_empty = not len(history) and seen.first_open_ns == seen.end_ns

@@ -25,6 +25,7 @@ class CandleHistory:
     def __init__(self, symbol: str, timeframe: Timeframe, keep: int) -> None:
         self.symbol = symbol
         self.timeframe = timeframe
+        self.keep = keep
         self._blocks = Timeframe("", keep * timeframe.length_ns, timeframe.offset_ns)
         self.first_open_ns = 0
         self._open, self._high, self._low, self._close = (array("q") for _ in range(4))
