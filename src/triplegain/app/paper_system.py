@@ -107,6 +107,7 @@ class PaperSystem:
         )
         self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
         self._watch = StoreWatch(self._clock, self.tell, self.on_progress, self._is_store_lost)
+        self._database.why_away = lambda: self._watch.away
         self._started_ns = self._clock.now_ns()
 
     @property

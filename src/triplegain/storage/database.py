@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ import msgspec
 
 from triplegain.domain.storable import encode
 from triplegain.storage.database_server import DatabaseServer
-from triplegain.storage.errors import DRIVER_ERRORS, DatabaseAwayError, StorageError, explain, explained
+from triplegain.storage.errors import DRIVER_ERRORS, DatabaseAwayError, StorageError, away, explain, explained
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 #: asyncpg hands out pooled connections behind a proxy of the same shape.
@@ -37,6 +37,8 @@ class Database:
         self.server = server
         self.url = server.url
         self._pool = pool
+        #: Why it is known to be away, empty while it is not: whoever would only wait is told at once then.
+        self.why_away: Callable[[], str] = lambda: ""
 
     @classmethod
     async def connect(cls, server: DatabaseServer | str, *, connections_max: int = 4) -> Database:
@@ -85,16 +87,23 @@ class Database:
     @asynccontextmanager
     async def transaction(self, doing: str, *, snapshot: bool = False) -> AsyncIterator[AnyConnection]:
         """One transaction; `snapshot` reads everything as of one moment and writes nothing."""
-        with explained(doing):
-            async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
-                isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
-                async with connection.transaction(isolation=isolation, readonly=snapshot):
-                    yield connection
+        async with self._lent(doing) as connection:
+            isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
+            async with connection.transaction(isolation=isolation, readonly=snapshot):
+                yield connection
 
     async def rows(self, doing: str, query: str, *values: object) -> list[asyncpg.Record]:
+        async with self._lent(doing) as connection:
+            return await connection.fetch(query, *values)  # type: ignore[no-any-return]
+
+    @asynccontextmanager
+    async def _lent(self, doing: str) -> AsyncIterator[AnyConnection]:
+        """A connection of the pool. Raises StorageError where there is none, or what is done with it fails."""
+        if why := self.why_away():
+            raise away(doing, why)
         with explained(doing):
             async with self._pool.acquire(timeout=_CONNECT_TIMEOUT_S) as connection:
-                return await connection.fetch(query, *values)
+                yield connection
 
     async def row(self, doing: str, query: str, *values: object) -> asyncpg.Record | None:
         found = await self.rows(doing, query, *values)

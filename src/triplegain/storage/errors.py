@@ -104,15 +104,16 @@ def explain(error: BaseException, doing: str) -> StorageError:
         return CommitRefusedError(f"{doing} was refused and nothing of it stored: {error}")
     if state == _NO_SPACE:
         said = error.args[0] if error.args else error
-        return _away(doing, f"the database's disk is full: {said}. Free some space")
+        return away(doing, f"the database's disk is full: {said}. Free some space")
     if is_lost(error):
-        return _away(doing, f"the database server is gone: {str(error) or type(error).__name__}")
+        return away(doing, f"the database server is gone: {str(error) or type(error).__name__}")
     if state.startswith(_PASSING):
-        return _away(doing, f"the database cannot do it now: {type(error).__name__}: {error}")
+        return away(doing, f"the database cannot do it now: {type(error).__name__}: {error}")
     return StorageError(f"{doing} failed in the database: {type(error).__name__}: {error}. {_WHAT_NOW}")
 
 
-def _away(doing: str, why: str) -> DatabaseAwayError:
+def away(doing: str, why: str) -> DatabaseAwayError:
+    """The error to raise where `doing` something has to wait for the database."""
     return DatabaseAwayError(f"{doing} failed, {why}. {_WHAT_NOW}", why)
 
 
