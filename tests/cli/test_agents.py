@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
 
 from triplegain.cli.agents import agents_view
+from triplegain.cli.terminal import Terminal
 
 
 def test_tasks_markets_and_models_are_shown(tg: Tg, system: StoredControl) -> None:
@@ -35,7 +35,7 @@ def test_what_a_model_wrote_reaches_the_terminal_tame() -> None:
         "session": "s", "level": "normal", "failing": "", "trader": None, "tasks": [], "markets": [], "models": [],
         "latest": [said],
     }  # fmt: skip
-    console = Console(width=200, record=True, force_terminal=False)
+    console = Terminal(width=200, force_terminal=False)
     with console.capture() as captured:
         console.print(agents_view(found))
     shown = captured.get()

@@ -8,7 +8,6 @@ from tests.cli.conftest import Stored, Tg
 from tests.storage.mind_steps import vote
 from tests.storage.scripted_session import ScriptedSession, session_record
 
-from triplegain.cli.tables import tame
 from triplegain.storage.session_store import SessionStore
 
 RISK = {
@@ -99,10 +98,3 @@ def test_where_there_is_nothing_it_says_so(tg: Tg, stored: Stored) -> None:
     assert tg("decisions", "--session", "b").code == 2
     assert tg("decisions", "--outcome", "won").code == 2
     assert tg("decisions", "--limit", "0").code == 2
-
-
-def test_words_of_others_are_tamed() -> None:
-    assert tame("a\n\tb\x1b[2J\x9b1m\u202edcba\0") == "a b\ufffd[2J\ufffd1m\ufffddcba\ufffd"
-    assert tame("caf\u00e9 \U0001f600 \u4f60") == "caf\u00e9 \U0001f600 \u4f60"
-    assert tame("word " * 10, 12) == "word word wo…"
-    assert tame("exactly", 7) == "exactly"

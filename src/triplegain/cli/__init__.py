@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from triplegain import __version__, installation
 from triplegain.app.interrupts import Interrupted
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.outside import tame_lines
 
 if TYPE_CHECKING:
     import typer
@@ -178,9 +179,9 @@ def _failed(error: Exception, as_json: bool) -> int:
 
 def _tell(code: str, message: str, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error_code": code, "error_message": message}, ensure_ascii=False))
+        print(json.dumps({"error_code": code, "error_message": tame_lines(message)}, ensure_ascii=False))
         return
-    line = " ".join(message.split())
+    line = " ".join(tame_lines(message).split())
     colour = False
     with contextlib.suppress(ValueError):
         colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")

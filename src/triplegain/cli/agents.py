@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell
-from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, duration, table_of, tame, worded
+from triplegain.cli.tables import QUIET, RIGHT, WARNING, WHOLE, duration, table_of, worded
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.outside import tame
 
 _SECONDS = 19
 _WORDS_MAX = 120
@@ -39,7 +40,7 @@ def agents_view(found: Mapping[str, Any]) -> RenderableType:
     """The answer of GET /agents."""
     parts: list[RenderableType] = [Text(f"PAPER  Agents of {found['session']}, times in UTC", style="bold")]
     if found["level"] != "normal" or found["failing"]:
-        parts.append(Text(f"  {found['level']}: {tame(found['failing'])}", style=WARNING))
+        parts.append(Text(f"  {found['level']}: {found['failing']}", style=WARNING))
     if found["trader"] is not None:
         parts.append(Text(f"  trades by itself: {found['trader']}"))
     parts += [_tasks(found["tasks"]), _markets(found["markets"])]
@@ -79,7 +80,7 @@ def _held(said: Mapping[str, Any] | None, form: str) -> Text:
 def _models(models: Sequence[Mapping[str, Any]]) -> RenderableType:
     return table_of(
         models,
-        ("model", lambda each: tame(each["name"]), WHOLE),
+        ("model", lambda each: each["name"], WHOLE),
         ("provider", "provider"),
         ("parts", lambda each: ", ".join(each["roles"])),
     )
@@ -91,7 +92,7 @@ def _latest(analyses: Sequence[Mapping[str, Any]]) -> RenderableType:
         ("said last", "task", WHOLE),
         ("of", "symbol", WHOLE),
         ("at", lambda each: _moment(each["time"]), WHOLE),
-        ("by", lambda each: tame(each["model"] or "rules")),
+        ("by", lambda each: each["model"] or "rules"),
         ("what", _said),
     )
 

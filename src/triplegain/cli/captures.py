@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from triplegain import resources
@@ -16,6 +16,7 @@ from triplegain.app.session_recording import recordings_dir
 from triplegain.cli import paper
 from triplegain.cli.client import JsonOption, OneLineOption
 from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, duration, moment, print_json, table_of
+from triplegain.cli.terminal import Terminal
 from triplegain.config import home_dir
 from triplegain.domain.json_form import plain_json
 from triplegain.feeds.captures.capture import VerifyReport
@@ -52,7 +53,7 @@ def list_(
         return
     for place, summaries in found:
         if summaries:
-            Console().print(_table(place, summaries))
+            Terminal().print(_table(place, summaries))
     if not any(summaries for _, summaries in found):
         names = " or ".join(map(str, places))
         print(f"There is no recorded market in {names}; docs/captures.md lists the formats.")
@@ -101,7 +102,7 @@ def _named(path: Path) -> Path:
 
 def _print_checked(path: Path, found: VerifyReport, more: RecordingReport | None) -> None:
 
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     console.print(f"{path}: {found.updates:,} updates checked")
     console.print(f"  mismatches {found.mismatches:,}", style=LOSS if found.mismatches else GAIN)
     console.print(f"  gaps       {found.gaps:,}", style=WARNING if found.gaps else GAIN)

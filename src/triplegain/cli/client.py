@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from triplegain.api.address import SESSION_HEADER, find_running, running_folder
 from triplegain.api.owner_socket import reachable, socket_of
 from triplegain.cli.tables import Column, print_json, table_of
+from triplegain.cli.terminal import Terminal
 from triplegain.config.loader import home_dir
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.outside import tame_lines
 from triplegain.domain.refusals import Code, RefusedError
 
 if TYPE_CHECKING:
@@ -135,9 +137,9 @@ def tell(
     if as_json:
         print_json(as_told(found))
     elif isinstance(shown := view(found), str):
-        print(shown)
+        print(tame_lines(shown))
     else:
-        Console().print(shown)
+        Terminal().print(shown)
 
 
 def tell_rows(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 import yaml
-from rich.console import Console
 from rich.syntax import Syntax
 
 from triplegain.cli.client import JsonOption, tell
 from triplegain.cli.tables import print_json
+from triplegain.cli.terminal import Terminal
 from triplegain.config import ConfigurationError, check_config, config_as_dict, home_dir, load_config, read_environment
 from triplegain.config.loader import user_config_dir
 
@@ -20,7 +20,7 @@ def show(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(shown)
         return
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     console.print(f"# files: {user_config_dir(read_environment())}", style="dim", soft_wrap=True)
     console.print(f"# home:  {home_dir(create=False)}", style="dim", soft_wrap=True)
     text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from triplegain.app.market_data import MarketCheck, MarketData, StoredSeries, ol
 from triplegain.cli.client import JsonOption, tell
 from triplegain.cli.database import with_database
 from triplegain.cli.tables import GAIN, LOSS, QUIET, RIGHT, WARNING, WHOLE, duration, moment, table_of
+from triplegain.cli.terminal import Terminal
 from triplegain.config import load_config
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.errors import InvalidValueError
@@ -156,7 +157,7 @@ class LoadingBars:
 def watching(as_json: bool) -> Iterator[LoadingBars]:
     """Bars on stderr, so that stdout holds the answer alone."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), _Rate())
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=as_json) as bars:
         yield LoadingBars(bars)
 

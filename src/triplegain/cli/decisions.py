@@ -14,9 +14,10 @@ from rich.text import Text
 
 from triplegain.cli.client import JsonOption, StoredSessionOption, tell
 from triplegain.cli.database import read_session_of
-from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs, tame
+from triplegain.cli.tables import GAIN, QUIET, WARNING, moment, pairs
 from triplegain.domain.agent_records import VoteRecord
 from triplegain.domain.json_form import plain_json
+from triplegain.domain.outside import tame
 from triplegain.domain.records import DecisionRecord, Outcome
 from triplegain.storage.database import Database
 from triplegain.storage.session_reader import SessionReader
@@ -90,7 +91,7 @@ def _title(decision: DecisionRecord) -> Text:
     opinion = words if decision.action == "abstain" else f"{words} {decision.confidence:.2f}"
     return Text.assemble(
         (f"#{decision.number}", "bold"),
-        f"  {moment(decision.time_ns)}  {tame(decision.symbol)}  {tame(decision.agent)}: {tame(opinion)}  ",
+        f"  {moment(decision.time_ns)}  {decision.symbol}  {decision.agent}: {opinion}  ",
         (decision.outcome, _STYLES.get(decision.outcome, QUIET)),
     )
 
@@ -110,8 +111,8 @@ def _rows(decision: DecisionRecord, votes: Sequence[VoteRecord]) -> Iterator[tup
 def _vote(vote: VoteRecord) -> str:
     if vote.action == "abstain":
         reason = vote.failure.replace("_", " ") or vote.reasoning or "no opinion"
-        return f"{tame(vote.model)} abstains ({tame(reason, 80)})"
-    opinion = f"{tame(vote.model)} {tame(vote.action.replace('_', ' '))}"
+        return f"{vote.model} abstains ({tame(reason, 80)})"
+    opinion = f"{vote.model} {vote.action.replace('_', ' ')}"
     return opinion if vote.confidence is None else f"{opinion} {vote.confidence:.2f}"
 
 
@@ -131,7 +132,7 @@ def _sent(decision: DecisionRecord) -> str:
     if decision.outcome is not Outcome.SENT:
         return ""
     details = decision.details
-    parts = [f"order {tame(decision.client_order_id)}"] if decision.client_order_id else []
+    parts = [f"order {decision.client_order_id}"] if decision.client_order_id else []
     if "quantity" in details:
         parts.append(f"{tame(str(details['quantity']))} {decision.symbol.partition('/')[0]}")
     parts += [f"{name} {tame(str(details[name]))}" for name in _LEVELS if name in details]

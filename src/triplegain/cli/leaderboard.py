@@ -10,7 +10,7 @@ from rich.text import Text
 
 from triplegain.cli.client import JsonOption, StoredSessionOption, tell
 from triplegain.cli.database import read_session_of
-from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of, tame
+from triplegain.cli.tables import RIGHT, WARNING, WHOLE, duration, percent, table_of
 from triplegain.domain.json_form import with_derived
 from triplegain.storage.leaderboard import HorizonFigures, Leaderboard, ModelFigures, read_leaderboard
 from triplegain.storage.luck import HitRateInterval, hit_rate_interval, votes_to_tell
@@ -49,7 +49,7 @@ def leaderboard_view(board: Leaderboard) -> RenderableType:
 def _answers(board: Leaderboard) -> RenderableType:
     return table_of(
         board.models,
-        ("model", lambda each: tame(each.model), WHOLE),
+        ("model", lambda each: each.model, WHOLE),
         ("asked", "asked", RIGHT),
         ("valid", "valid", RIGHT),
         ("coverage", lambda each: percent(each.coverage_percent), RIGHT),
@@ -69,7 +69,7 @@ def _failures(model: ModelFigures) -> Text:
 def _outcomes(board: Leaderboard) -> RenderableType:
     return table_of(
         [(model.model, each) for model in board.models for each in model.horizons],
-        ("model", lambda row: tame(row[0]), WHOLE),
+        ("model", lambda row: row[0], WHOLE),
         ("after", lambda row: duration(row[1].horizon_ns), WHOLE),
         ("votes", lambda row: str(row[1].sided), RIGHT),
         ("hits", lambda row: percent(row[1].hit_percent) if row[1].sided else "", RIGHT),
@@ -108,7 +108,7 @@ def _verdict(board: Leaderboard) -> Iterator[str]:
     for model, each, interval in told:
         better = "more often right than a coin" if interval.low > 0.5 else "less often right than a coin, after costs"
         yield (
-            f"{tame(model.model)} is {better} after {duration(each.horizon_ns)}: {_range(interval)}, "
+            f"{model.model} is {better} after {duration(each.horizon_ns)}: {_range(interval)}, "
             f"all {board.comparisons} comparisons allowed for."
         )
     yield _CAVEAT
@@ -123,7 +123,7 @@ def _range(interval: HitRateInterval) -> str:
 
 
 def _kind(kind: str) -> str:
-    return tame(kind).replace("_", " ") or "without an opinion"
+    return kind.replace("_", " ") or "without an opinion"
 
 
 def _model_json(model: ModelFigures, comparisons: int) -> dict[str, Any]:

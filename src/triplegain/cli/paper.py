@@ -6,13 +6,13 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from triplegain.app import interrupts
 from triplegain.app.opening import PaperOptions
 from triplegain.app.paper_run import run_paper
 from triplegain.app.starting import start_paper_process
 from triplegain.cli.client import OneLineOption
+from triplegain.cli.terminal import Terminal
 from triplegain.cli.view import LiveView
 from triplegain.domain.values import INTEGER_MAX
 
@@ -45,7 +45,7 @@ def paper(
     Ctrl-C stops cleanly: everything is stored, and the next start goes on from there.
     """
 
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     config, home, warnings = start_paper_process()
     for warning in warnings:
         console.print(f"[yellow]{warning}[/yellow]")

@@ -15,6 +15,7 @@ from triplegain.app import interrupts
 from triplegain.app.record_run import RecordOptions, RecordView, run_record
 from triplegain.cli.client import OneLineOption
 from triplegain.cli.tables import LOSS, WARNING, duration
+from triplegain.cli.terminal import Terminal
 from triplegain.config import home_dir, load_config
 from triplegain.venues.kraken.settings import BookDepth
 
@@ -40,7 +41,7 @@ def record(
     """Record Kraken's live market, every message as it came, until Ctrl-C. Nothing is traded, no key is needed."""
 
     options = RecordOptions(_symbols(instruments), to, duration, _depth(depth))
-    with RecordLine(Console(stderr=as_json)) as line:
+    with RecordLine(Terminal(stderr=as_json)) as line:
         summary = interrupts.run(run_record(options, load_config(), home_dir(), line.update))
     if as_json:
         print(json.dumps(summary, separators=(", ", ": ")))

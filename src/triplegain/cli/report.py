@@ -41,6 +41,7 @@ from triplegain.cli.tables import (
     usd,
     worded,
 )
+from triplegain.cli.terminal import Terminal
 from triplegain.domain.clock import iso
 from triplegain.domain.json_form import fields_of, plain_json, with_derived
 from triplegain.domain.statement import difference, halted_for_ns, percent_of
@@ -61,7 +62,7 @@ def report(
 ) -> None:
     """Equity beside buy-and-hold, trades, fees, drawdown, costs, and why nothing was traded."""
     found = read_session_of(session, read_report)
-    tell(as_json, found, lambda found: report_view(found, Console()), report_as_json)
+    tell(as_json, found, lambda found: report_view(found, Terminal()), report_as_json)
 
 
 def report_as_json(report: SessionReport) -> dict[str, Any]:

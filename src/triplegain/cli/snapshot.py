@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from triplegain.app.feeds import open_feed
@@ -28,6 +28,7 @@ from triplegain.cli.tables import (
     signed_percent,
     table_of,
 )
+from triplegain.cli.terminal import Terminal
 from triplegain.config import load_config
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.money import plain
@@ -65,7 +66,7 @@ def snapshot(
         # As it is hashed: not a blank more.
         print(found.json)
     else:
-        console = Console(highlight=False)
+        console = Terminal(highlight=False)
         for part in snapshot_view(found):
             console.print(part)
 

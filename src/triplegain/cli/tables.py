@@ -26,8 +26,6 @@ RIGHT, WHOLE = "right", "whole"
 Column = tuple[str, str | Callable[[Any], RenderableType], *tuple[str, ...]]
 #: A number, or its text as JSON has it; None: not known.
 Figure = Decimal | str | None
-_CHARACTERS_MAX = 400
-_REPLACED = "\ufffd"
 _F = TypeVar("_F", Decimal, str)
 _FOUR_DIGITS, _EIGHT_DIGITS = Context(prec=4), Context(prec=8)
 
@@ -73,14 +71,6 @@ def blank(value: _F | None, shown: Callable[[_F], Text]) -> Text:
 def worded(word: str) -> str:
     """A word of the code as people write it."""
     return word.replace("_", " ")
-
-
-def tame(words: str, characters_max: int = _CHARACTERS_MAX) -> str:
-    """What a model or the web wrote, as a terminal may show it: one line, cut to a length, without control characters,
-    escape sequences and marks that turn text around."""
-    line = " ".join(words.split())
-    shown = "".join(each if each.isprintable() else _REPLACED for each in line[:characters_max])
-    return shown if len(line) <= characters_max else f"{shown.rstrip()}…"
 
 
 def roughly(value: Decimal | None) -> Text:

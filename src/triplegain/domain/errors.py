@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 
+from triplegain.domain.outside import tame_lines
+
+#: Of a sentence that quotes what somebody sent; the faults of a whole configuration are fewer.
+_CHARACTERS_MAX = 20_000
+
 
 class TripleGainError(Exception):
     """An expected failure. `str(error)` tells a user what happened and what to do; `exit_code` ends a command.
 
-    `code` is what a program can compare: a `SessionNotFoundError` is `session_not_found`.
+    `code` is what a program can compare: a `SessionNotFoundError` is `session_not_found`. Whatever the words quote
+    (a file's name, an answer, an argument) is tame.
     """
 
     exit_code = 1
     code: str = "triple_gain"
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(tame_lines(str(message), _CHARACTERS_MAX))
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -14,6 +14,7 @@ import msgspec
 
 from triplegain.domain.clock import iso
 from triplegain.domain.money import text
+from triplegain.domain.outside import tame_lines
 
 #: Names that end like this, less `_ns`, are moments; other nanoseconds are lengths.
 _MOMENTS = ("_at_ns", "time_ns", "until_ns", "due_ns")
@@ -25,12 +26,14 @@ def is_moment(name: str) -> bool:
 
 
 def plain_json(value: Any) -> Any:
-    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds."""
+    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds; text is tame, whoever stored it."""
     match value:
         case Decimal():
             return text(value)
         case Enum():
             return value.name.lower() if isinstance(value, int) else value.value
+        case str():
+            return tame_lines(value)
         case date():
             return value.isoformat()
         case Path():

@@ -14,7 +14,6 @@ import msgspec
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.storable import storable
 
 #: A whole number that a row can hold.
 INTEGER_MAX = 2**63 - 1
@@ -55,6 +54,13 @@ def is_usable(value: Decimal) -> bool:
     return isinstance(exponent, int) and exponent >= _FINEST
 
 
+def usable(value: Decimal) -> Decimal:
+    """Raises InvalidValueError unless `is_usable`: a few characters can name a number that fills the memory."""
+    if not is_usable(value):
+        raise InvalidValueError("a number that cannot be computed with")
+    return value
+
+
 def nearest_usable(value: Decimal) -> Decimal:
     """A finite number as it is, or the nearest that `is_usable`."""
     if is_usable(value):
@@ -74,11 +80,6 @@ def usable_time(time_ns: int) -> int:
 def count_within(value: int | None, most: int) -> int | None:
     """A count that somebody else told us; None where it cannot be."""
     return value if value is not None and 0 <= value <= most else None
-
-
-def cut_text(value: str, most: int = 200) -> str:
-    """A text from outside that is only kept to be looked at, as a row can hold it."""
-    return storable(value[:most])
 
 
 K = TypeVar("K")

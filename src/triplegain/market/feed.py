@@ -9,14 +9,20 @@ from typing import Protocol
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.outside import tame
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.feed_marks import FeedMarks
 
+_CHARACTERS_MAX = 1_500
+
 
 class FeedError(TripleGainError):
-    """A feed that cannot be opened or cannot go on."""
+    """A feed that cannot be opened or cannot go on; what it sent is quoted in one line."""
 
     exit_code = 6
+
+    def __init__(self, message: str) -> None:
+        super().__init__(tame(message, _CHARACTERS_MAX))
 
 
 class CaptureError(FeedError):
@@ -27,9 +33,9 @@ class CaptureError(FeedError):
 
     def __init__(self, path: Path, problem: str, record: int = 0) -> None:
         where = f"{path}, record {record}" if record else str(path)
-        super().__init__(f"{where}: {problem}")
         self.path = path
-        self.problem = problem
+        self.problem = tame(problem)
+        super().__init__(f"{where}: {self.problem}")
         self.record = record
 
 

@@ -20,6 +20,9 @@ _NEAR = Decimal("0.001")
 #: Power of ten that no price and no quantity reaches.
 _LARGEST = 30
 
+#: No price and no quantity is written with more.
+_CHARACTERS_MAX = 100
+
 #: Numbers a scale remembers before it starts anew.
 _REMEMBERED = 65_536
 
@@ -110,6 +113,8 @@ class Scale:
         return int(value)
 
     def _steps(self, text: str) -> Decimal:
+        if len(text) > _CHARACTERS_MAX:
+            raise InvalidValueError(f"{text[:20]} goes on for {len(text):,} characters")
         try:
             # Decimal also reads digits of other scripts and underscores between them: no venue writes such.
             value = Decimal(text if text.isascii() and "_" not in text else "?")
