@@ -34,7 +34,7 @@ from triplegain.domain.market import (
 )
 from triplegain.venues.kraken.feed_line import DownLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_clock import BookWanted, StreamRequest, TradesWanted
+from triplegain.venues.kraken.stream_clock import BookWanted, StatesWanted, StreamRequest, TradesWanted
 
 SYMBOL, OTHER = "BTC/USD", "ETH/USD"
 MS = 10**6
@@ -610,6 +610,35 @@ def test_states_of_exchange_and_pair_are_told_as_one() -> None:
         (pair_status("DOGE/USD", "cancel_only"), []),
     ]
     assert [states(desk.frame(frame)) for frame, _ in steps] == [told for _, told in steps]
+
+
+def test_a_word_that_nobody_knows_is_asked_again_and_is_no_mode_for_ever() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.stream.take_requests()
+    words = "\\u001b]0;owned\\u0007\u202e" * 20_000
+    (closed,) = desk.frame(status(words))
+    assert isinstance(closed, FeedStatus) and closed.state is FeedState.CANCEL_ONLY
+    assert closed.reason == "Kraken is in a state that nobody here knows; it is asked again"
+    assert desk.stream.take_requests() == [StatesWanted()]
+    # Another such word changes nothing, and asks for nothing at once.
+    assert desk.frame(status("something else")) == [] and desk.stream.take_requests() == []
+    desk.frame(HEARTBEAT, later_s=31)
+    assert desk.stream.take_requests() == [StatesWanted()]
+    told = desk.stream.on_line(reply({"status": "online"}, desk.received_ns, "/0/public/SystemStatus"))
+    assert states(told) == [FeedState.SYNCED]
+    desk.frame(HEARTBEAT, later_s=31)
+    assert desk.stream.take_requests() == []
+
+
+def test_a_pair_in_a_state_that_nobody_knows_is_asked_for_by_rest() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.stream.take_requests()
+    assert states(desk.frame(pair_status(SYMBOL, "dancing"))) == [FeedState.CANCEL_ONLY]
+    assert desk.stream.take_requests() == [StatesWanted()]
+    pairs = reply({"XBTZUSD": pair_row(SYMBOL, status="post_only")}, desk.received_ns)
+    assert states(desk.stream.on_line(pairs)) == [FeedState.POST_ONLY]
 
 
 def test_a_market_that_comes_back_while_only_cancels_are_taken_stays_closed() -> None:

@@ -30,7 +30,7 @@ from triplegain.venues.kraken.feed_line import (
     write_line,
 )
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_clock import BookWanted
+from triplegain.venues.kraken.stream_clock import BookWanted, TradesWanted
 
 SYMBOL = "BTC/USD"
 MS = 10**6
@@ -111,7 +111,7 @@ class Line:
                 self.exchange.time_ns += 1000
                 self.remember()
                 self.frame(self.exchange.snapshot())
-            else:
+            elif isinstance(request, TradesWanted):
                 self.put(self.exchange.trades_line(request.since_ns, self.received_ns))
 
     def carry(self, frame: bytes, fate: str) -> None:

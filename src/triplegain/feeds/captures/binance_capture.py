@@ -353,7 +353,7 @@ class BinanceCapture:
 def _decoded(path: Path, number: int, line: bytes) -> tuple[int, str, BinanceMessage | None]:
     try:
         return decode_line(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CaptureError(path, f"is damaged here ({error})", number) from error
 
 

@@ -207,7 +207,7 @@ class CandlesCapture(FileCapture):
             try:
                 prices = price(row.open), price(row.high), price(row.low), price(row.close)
                 if count_within(row.trades, INTEGER_MAX) is None:
-                    raise InvalidValueError(f"{row.trades:.3g} trades are more than can be kept")
+                    raise InvalidValueError("more trades than can be kept")
                 candle = Candle(self._symbol, row.open_time_ns, length, *prices, quantity(row.volume), row.trades)
                 _check(candle)
             except InvalidValueError as error:

@@ -29,6 +29,9 @@ JSON_FORMAT = "kraken-v2-json"
 FRAMES_FORMAT = "kraken-v2-frames"
 _ASSET_PAIRS = "/0/public/AssetPairs"
 
+#: This format is one document, which is read whole.
+_DOCUMENT_BYTES_MAX = 512 * 2**20
+
 #: Lines read to compare the recorder's clock with the exchange's.
 _OFFSET_LINES = 1000
 
@@ -157,17 +160,21 @@ class KrakenCapture:
 
     @cached_property
     def _document(self) -> _Document:
+        path = self.paths[0]
+        if (size := path.stat().st_size) > _DOCUMENT_BYTES_MAX:
+            problem = f"is one document of {size:,} bytes, more than {_DOCUMENT_BYTES_MAX:,}: write a frame a line"
+            raise CaptureError(path, problem)
         try:
             # Without blanks, as the exchange writes: what begins like a book is read in one go.
-            return _document.decode(msgspec.json.format(self.paths[0].read_bytes(), indent=-1))
-        except msgspec.DecodeError as error:
-            raise CaptureError(self.paths[0], f"is not whole JSON ({error}); get the file again") from error
+            return _document.decode(msgspec.json.format(path.read_bytes(), indent=-1))
+        except (ValueError, RecursionError) as error:
+            raise CaptureError(path, f"is not whole JSON ({error}); get the file again") from error
 
     def _lines(self) -> Iterator[_Line]:
         for number, text in lines(self.paths[0]):
             try:
                 yield _line.decode(text)
-            except msgspec.DecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise CaptureError(self.paths[0], f"is cut off or damaged here ({error})", number) from error
 
 
@@ -175,7 +182,7 @@ def _outline(frame: bytes) -> Outline:
     """Empty for a frame of another shape."""
     try:
         return read_outline(frame)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return Outline()
 
 

@@ -13,11 +13,15 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from triplegain.domain.errors import InvalidValueError
 from triplegain.market.feed import CaptureError
+from triplegain.venues.kraken.feed_line import LINE_BYTES_MAX
 
 _Row = TypeVar("_Row")
 GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 20
+#: A row of numbers is shorter, by far.
+_ROW_BYTES_MAX = 2 << 20
 
 
 def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
@@ -32,7 +36,10 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         with _opened(path) as file:
-            for number, line in enumerate(file, 1):
+            while line := file.readline(LINE_BYTES_MAX + 1):
+                if len(line) > LINE_BYTES_MAX:
+                    raise CaptureError(path, f"a line of more than {LINE_BYTES_MAX:,} bytes", number + 1)
+                number += 1
                 yield number, line
     except (EOFError, OSError, zlib.error) as error:
         problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
@@ -43,11 +50,10 @@ def csv_rows(path: Path, row: Callable[[list[str]], _Row], skip: int = 0) -> Ite
     """What is made of each line, the first ones left out. Raises CaptureError with the line that cannot be read."""
     number = skip
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for line in islice(csv.reader(file), skip, None):
-                number += 1
-                yield row(line)
-    except (OSError, csv.Error, ArithmeticError, ValueError) as error:
+        for line in islice(csv.reader(text.decode() for _, text in lines(path)), skip, None):
+            number += 1
+            yield row(line)
+    except (csv.Error, ArithmeticError, ValueError) as error:
         raise CaptureError(path, f"is cut off or damaged ({error})", number) from error
 
 
@@ -65,7 +71,7 @@ class JsonRows(Generic[_Row]):
                 rows: list[_Row] = self._decode(piece)
                 count += len(rows)
                 yield from rows
-        except (EOFError, OSError, zlib.error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (EOFError, OSError, zlib.error, ValueError, RecursionError) as error:
             problem = f"is cut off or damaged after row {count:,} ({error}); get the file again"
             raise CaptureError(path, problem) from error
 
@@ -81,6 +87,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
             if cut > 0:
                 yield rest[:cut] + b"]"
                 rest = b"[" + rest[cut:].lstrip().removeprefix(b",")
+            if len(rest) > _ROW_BYTES_MAX:
+                raise InvalidValueError(f"a row of more than {_ROW_BYTES_MAX:,} bytes")
     yield rest
 
 

@@ -6,8 +6,9 @@ The same for the file being written and one that is read again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,14 +17,27 @@ import msgspec
 import zstandard
 
 from triplegain.domain.errors import InvalidValueError
+from triplegain.domain.values import SYMBOL
 from triplegain.feeds.recording.manifest import Counts, Gap, Overrun, RecordedFile, SeekPoint
 from triplegain.market.feed import CaptureError
 from triplegain.market.timestamps import rfc3339_ns
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, read_line
+from triplegain.venues.kraken.feed_line import (
+    LINE_BYTES_MAX,
+    DownLine,
+    FeedLine,
+    FrameLine,
+    OverrunLine,
+    read_line,
+)
 from triplegain.venues.kraken.wire.frames import read_outline
 
 #: Little, so that of a damaged file little is lost before the damage.
 _PIECE_BYTES = 8192
+#: So much is decompressed at a time: it becomes some megabytes at most.
+_STEP_BYTES = 256
+_AT_ONCE_BYTES = 1 << 20
+#: What the writer's level needs, and not what a file asks for.
+_WINDOW_BYTES_MAX = 8 * 2**20
 
 
 class FileHeader(msgspec.Struct, frozen=True):
@@ -66,14 +80,21 @@ class FileReader:
 
     def blocks(self) -> Iterator[list[bytes]]:
         """Lines without their line feeds, many at a time."""
-        rest = b""
+        begun = bytearray()
         for text in self._texts():
             self.plain_bytes += len(text)
-            lines = (rest + text).split(b"\n")
-            rest = lines.pop()
+            begun += text
+            if b"\n" not in text:
+                if len(begun) > LINE_BYTES_MAX:
+                    self.damaged = True
+                    self.cut = f"damaged after line {self.lines} (a line of more than {LINE_BYTES_MAX:,} bytes)"
+                    return
+                continue
+            lines = bytes(begun).split(b"\n")
+            begun = bytearray(lines.pop())
             self.lines += len(lines)
             yield lines
-        if rest and not self.cut:
+        if begun and not self.cut:
             self.cut = f"cut off after line {self.lines}"
 
     def _texts(self) -> Iterator[bytes]:
@@ -89,7 +110,7 @@ class FileReader:
             raise CaptureError(self._path, f"cannot be read ({error.strerror})") from error
 
     def _decompressed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        decompressor = zstandard.ZstdDecompressor()
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
         begin = self._at_byte
         frame = None
         for piece in pieces:
@@ -97,17 +118,32 @@ class FileReader:
                 if frame is None:
                     self.frames.append((begin, self.lines))
                     frame = decompressor.decompressobj()
-                text = frame.decompress(piece)
-                if text:
-                    yield text
                 begin += len(piece)
-                piece = b""
+                piece = yield from _decompressed(frame, piece)
+                begin -= len(piece)
                 if frame.eof:
-                    piece = frame.unused_data
-                    begin -= len(piece)
                     frame = None
         if frame is not None:
             self.cut = f"cut off after line {self.lines}"
+
+
+def _decompressed(frame: zstandard.ZstdDecompressionObj, piece: bytes) -> Generator[bytes, None, bytes]:
+    """What becomes of a piece: at once, so that what a checksum belies is not told, unless that is very much.
+
+    Returns what of it is behind the frame's end.
+    """
+    found, size, at = list[bytes](), 0, 0
+    while at < len(piece) and not frame.eof:
+        text = frame.decompress(piece[at : at + _STEP_BYTES])
+        at += _STEP_BYTES
+        size += len(text)
+        found.append(text)
+        if size > _AT_ONCE_BYTES:
+            yield b"".join(found)
+            found, size = [], 0
+    if size:
+        yield b"".join(found)
+    return frame.unused_data + piece[at:] if frame.eof else b""
 
 
 def read_header(path: Path) -> FileHeader | None:
@@ -125,7 +161,8 @@ def decoded_header(line: bytes) -> FileHeader | None:
         return None
 
 
-#: Gaps and overruns that are listed one by one.
+_SYMBOL = re.compile(SYMBOL)
+#: Gaps, overruns and instruments that are listed one by one.
 _LISTED_MAX = 1000
 
 
@@ -184,7 +221,11 @@ class LineTally:
         # A snapshot tells when its last change was, which may be long ago.
         live = told.type == "update"
         for message in told.data:
-            one = self._counts[message.symbol]
+            one = self._counts.get(message.symbol)
+            if one is None:
+                if len(self._counts) >= _LISTED_MAX or not _SYMBOL.fullmatch(message.symbol):
+                    continue
+                one = self._counts[message.symbol]
             if told.channel == "book":
                 one.book_updates += 1
             elif live:

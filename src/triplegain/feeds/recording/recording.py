@@ -23,7 +23,7 @@ from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, fil
 from triplegain.feeds.recording.recorded_file import FileReader, LineTally, hashed, read_header
 from triplegain.market.feed import CaptureError, FeedError
 from triplegain.market.feed_marks import FeedMarks
-from triplegain.venues.kraken.feed_line import DownLine, FeedLine, ReplyLine, read_line
+from triplegain.venues.kraken.feed_line import LINE_BYTES_MAX, DownLine, FeedLine, ReplyLine, read_line
 from triplegain.venues.kraken.pairs import pairs_of
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 
@@ -33,7 +33,6 @@ _START = b'{"rx_ns":'
 
 #: Lines among which the reply to AssetPairs must be, and what they may weigh.
 _OPENING_LINES = 100
-_LINE_BYTES_MAX = 16 * 2**20
 
 #: Where the file does not say: the stream learns the depth of a book from its subscription.
 _BOOK_DEPTH = 10
@@ -83,7 +82,7 @@ def _first_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             while file.read(len(_START)) == _START:
-                yield _START + file.readline(_LINE_BYTES_MAX)
+                yield _START + file.readline(LINE_BYTES_MAX)
     except OSError as error:
         raise CaptureError(path, f"cannot be read ({error.strerror})") from error
 

@@ -12,7 +12,7 @@ from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.candles import interval_for
 from triplegain.venues.kraken.feed_line import LineQueue, ReplyLine
-from triplegain.venues.kraken.rest import TRADES_PER_PAGE, KrakenRest, ohlc_path, trades_path
+from triplegain.venues.kraken.rest import TRADES_PER_PAGE, KrakenRest, asset_pairs_path, ohlc_path, trades_path
 from triplegain.venues.kraken.wire.rest import read_reply, read_server_time, read_trade_page, write_errors
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ _PAUSE_S = 1.0
 _SAME_HOLE_NS = 30 * SECOND_NS
 
 _TIME = "/0/public/Time"
+_STATUS = "/0/public/SystemStatus"
 
 
 class KrakenBacklog:
@@ -40,6 +41,7 @@ class KrakenBacklog:
         self._wanted: dict[str, int] = {}
         #: Replies asked for in a row, and when the last one was.
         self._pages: dict[str, tuple[int, int]] = {}
+        self._states_of: tuple[str, ...] = ()
         self._changed = asyncio.Event()
 
     async def catch_up(self, since_ns: Mapping[str, int]) -> None:
@@ -75,12 +77,23 @@ class KrakenBacklog:
         self._wanted[symbol] = since_ns
         self._changed.set()
 
+    def want_states(self, symbols: tuple[str, ...]) -> None:
+        """The exchange's own state and those of these instruments are to be asked for."""
+        self._states_of = symbols
+        self._changed.set()
+
     async def run(self) -> None:
         """Fetches what is wanted, one request at a time, until it is cancelled."""
         while True:
-            if not self._wanted:
+            if not self._wanted and not self._states_of:
                 self._changed.clear()
                 await self._changed.wait()
+            if self._states_of:
+                symbols, self._states_of = self._states_of, ()
+                for path in (_STATUS, asset_pairs_path(symbols)):
+                    if reply := await self._try(path):
+                        await self._put(path, reply)
+                continue
             symbol = next(iter(self._wanted))
             since = self._wanted.pop(symbol)
             if self._is_endless(symbol):
@@ -143,7 +156,7 @@ def _server_time_ns(reply: bytes) -> int:
     """The exchange's time; 0 where the reply does not say."""
     try:
         return read_server_time(read_reply(reply).result).unixtime * SECOND_NS if reply else 0
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return 0
 
 
@@ -152,5 +165,5 @@ def _end_of(reply: bytes) -> tuple[int, int]:
     try:
         page = read_trade_page(read_reply(reply).result)
         return int(page.last), len(page.rows)
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0, 0

@@ -14,6 +14,7 @@ import msgspec
 
 from triplegain.domain.clock import Clock
 from triplegain.domain.ids import jitter
+from triplegain.domain.outside import tame
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.feed_line import DownLine, FrameLine, LineQueue
 from triplegain.venues.kraken.settings import FeedSettings
@@ -152,8 +153,8 @@ class Reconnecting:
 
 _log = logging.getLogger(__name__)
 
-#: The largest frame there is: the rules of all pairs.
-_FRAME_MAX = 32 * 1024 * 1024
+#: The largest frame there is, the rules of all pairs, is a quarter of it.
+_FRAME_MAX = 4 * 1024 * 1024
 
 #: Seconds a closing handshake may take; a half-open connection never answers.
 _CLOSE_S = 0.5
@@ -203,7 +204,7 @@ class KrakenConnection:
             wait_s = self._pace.wait_s(loop.time(), self._in_maintenance, self._was_refused)
             self._in_maintenance = self._was_refused = False
             await asyncio.sleep(wait_s)
-            self.problem = await self._attempt()
+            self.problem = tame(await self._attempt())
             _log.info("connection %d to %s: %s", self.number, self._settings.websocket_url, self.problem)
             await self._queue.put(DownLine(self._clock.now_ns(), self.number, self.problem))
 

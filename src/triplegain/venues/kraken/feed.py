@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from typing import assert_never
 
 import aiohttp
 
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.outside import tame
 from triplegain.domain.quote import QuoteSource
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.backlog import KrakenBacklog
@@ -22,7 +24,7 @@ from triplegain.venues.kraken.pairs import instruments_of, kept_pairs, save_pair
 from triplegain.venues.kraken.rest import KrakenRefusal, KrakenRest, asset_pairs_path
 from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
-from triplegain.venues.kraken.stream_clock import BookWanted, StreamCounters
+from triplegain.venues.kraken.stream_clock import BookWanted, StatesWanted, StreamCounters, TradesWanted
 from triplegain.venues.kraken.wire.frames import Params
 
 _log = logging.getLogger(__name__)
@@ -172,12 +174,17 @@ class KrakenFeed:
         """What the stream needs goes to whoever can get it."""
         now_s = asyncio.get_running_loop().time()
         for request in self._stream.take_requests():
-            if isinstance(request, BookWanted):
-                number = self._share_of[request.symbol]
-                self._books[number].want(request.symbol, now_s)
-                self._books_changed[number].set()
-            else:
-                self._backlog.want(request.symbol, request.since_ns)
+            match request:
+                case BookWanted(symbol):
+                    number = self._share_of[symbol]
+                    self._books[number].want(symbol, now_s)
+                    self._books_changed[number].set()
+                case TradesWanted(symbol, since_ns):
+                    self._backlog.want(symbol, since_ns)
+                case StatesWanted():
+                    self._backlog.want_states(self._settings.symbols)
+                case _:
+                    assert_never(request)
 
     async def _begin(self, since_ns: Mapping[str, int], candle_lengths_ns: Sequence[int]) -> None:
         """The time away, then everything else; candles last, so that no trade is in neither."""
@@ -244,7 +251,8 @@ class KrakenFeed:
             else:
                 refused = [reply for reply in replies if not (reply.success or "lready subscribed" in reply.error)]
                 for reply in refused:
-                    _log.warning("Kraken refuses the subscription %s %s: %s", channel, reply.symbol, reply.error)
+                    about = channel, tame(reply.symbol, 40), tame(reply.error)
+                    _log.warning("Kraken refuses the subscription %s %s: %s", *about)
                 left = tuple(reply.symbol for reply in refused if reply.symbol in left)
                 if not left:
                     return
@@ -281,4 +289,5 @@ class KrakenFeed:
                 continue
             for reply in replies:
                 if not reply.success:
-                    _log.warning("Kraken refuses to %s the book of %s: %s", method, reply.symbol, reply.error)
+                    about = method, tame(reply.symbol, 40), tame(reply.error)
+                    _log.warning("Kraken refuses to %s the book of %s: %s", *about)

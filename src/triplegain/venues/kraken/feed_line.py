@@ -83,6 +83,9 @@ class _Written(msgspec.Struct):
     dropped: int = 0
 
 
+#: No line is longer: the largest reply, should it have to be written as base64.
+LINE_BYTES_MAX = 16 * 2**20
+
 _written = msgspec.json.Decoder(_Written)
 _whole = msgspec.json.Decoder(msgspec.Raw).decode
 _encoder = msgspec.json.Encoder()
@@ -152,8 +155,14 @@ _SYMBOL = re.compile(rb'"symbol":"([^"]{1,30})"')
 _WORTH_IT = 8
 
 
+#: What may wait for the session, beside the number of lines.
+_BYTES_MAX = 16_000_000
+#: What is handed on together: reading it takes a few milliseconds.
+_TAKEN_BYTES_MAX = 256_000
+
+
 class LineQueue:
-    """At most `lines_max` lines, for one reader and any number of writers.
+    """At most `lines_max` lines and a few megabytes, for one reader and any number of writers.
 
     When it is full, books that nobody has looked at are given up, those of the busiest instruments first, until half
     is free: their messages leave, and one OverrunLine stands where the first of them stood. If that does not help,
@@ -164,6 +173,7 @@ class LineQueue:
         self._lines_max = max(lines_max, 2)
         self._lines: deque[FeedLine] = deque()
         self._books = 0
+        self._bytes = 0
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         #: The most lines that ever waited.
@@ -174,9 +184,10 @@ class LineQueue:
 
     def offer(self, line: FeedLine) -> bool:
         """Put the line in if there is room for it."""
-        if len(self._lines) >= self._lines_max and not self._make_room():
+        if self._is_full and not self._make_room():
             return False
         self._lines.append(line)
+        self._bytes += _size(line)
         if isinstance(line, FrameLine) and line.frame.startswith(BOOK_START):
             self._books += 1
         self._filled.set()
@@ -189,7 +200,7 @@ class LineQueue:
             await self._emptied.wait()
 
     async def take(self, count: int, within_s: float) -> list[FeedLine]:
-        """Up to `count` lines, as soon as there is one; none if nothing comes within that time."""
+        """Up to `count` lines, fewer of long ones, as soon as there is one; none if nothing comes within that time."""
         if not self._lines:
             self._filled.clear()
             try:
@@ -202,10 +213,19 @@ class LineQueue:
             await asyncio.sleep(0)
         lines = self._lines
         self.longest = max(self.longest, len(lines))
-        taken = [lines.popleft() for _ in range(min(count, len(lines)))]
+        taken: list[FeedLine] = []
+        size = 0
+        while lines and len(taken) < count and size < _TAKEN_BYTES_MAX:
+            size += _size(lines[0])
+            taken.append(lines.popleft())
         self._books -= sum([isinstance(line, FrameLine) and line.frame.startswith(BOOK_START) for line in taken])
+        self._bytes -= size
         self._emptied.set()
         return taken
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._lines) >= self._lines_max or (self._bytes >= _BYTES_MAX and len(self._lines) > 0)
 
     def _make_room(self) -> bool:
         """Give up books; whether there is room now."""
@@ -238,7 +258,12 @@ class LineQueue:
                 left.append(OverrunLine(line.received_at_ns, symbol, count))
         self._books -= freed
         self._lines = left
-        return len(left) < self._lines_max
+        self._bytes = sum(map(_size, left))
+        return not self._is_full
+
+
+def _size(line: FeedLine) -> int:
+    return len(line.frame) if isinstance(line, FrameLine) else len(line.reply) if isinstance(line, ReplyLine) else 0
 
 
 def _book_of(line: FeedLine) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
+from triplegain.domain.outside import tame
+from triplegain.domain.values import usable
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.book import KrakenBook, Levels, depth_of_snapshot, number_text
 from triplegain.venues.kraken.stream_clock import BookWanted, StreamClock, StreamCounters, StreamRequest, TradesWanted
@@ -29,16 +32,30 @@ SYSTEM_STATES = {
     "limit_only": FeedState.POST_ONLY,
     "reduce_only": FeedState.CANCEL_ONLY,
     "maintenance": FeedState.MAINTENANCE,
+    "work_in_progress": FeedState.MAINTENANCE,
+    "delisted": FeedState.MAINTENANCE,
 }
 
+
+class Mode(NamedTuple):
+    """What the exchange says of itself or of a pair; not `is_known`: by a word that nobody here knows."""
+
+    state: FeedState
+    reason: str
+    is_known: bool = True
+
+
 _UNWATCHED = (FeedState.CATCH_UP, FeedState.MISSED)
-_ONLINE = (FeedState.SYNCED, "")
+_ONLINE = Mode(FeedState.SYNCED, "")
 
 
-def exchange_state(word: str, of: str) -> tuple[FeedState, str]:
-    """State and reason of a status word; one we do not know closes the market."""
-    state = SYSTEM_STATES.get(word, FeedState.MAINTENANCE)
-    return _ONLINE if state is FeedState.SYNCED else (state, f"{of} is in {word.replace('_', ' ')} mode")
+def exchange_state(word: str, of: str) -> Mode:
+    """What a status word means. One we do not know lets nothing new in until it has been asked again."""
+    state = SYSTEM_STATES.get(word)
+    if state is None:
+        reason = f"{of} is in a state that nobody here knows; it is asked again"
+        return Mode(FeedState.CANCEL_ONLY, reason, is_known=False)
+    return _ONLINE if state is FeedState.SYNCED else Mode(state, f"{of} is in {word.replace('_', ' ')} mode")
 
 
 class Condition:
@@ -54,9 +71,14 @@ class Condition:
         self.silent = ""
         self.system = _ONLINE
         self.pair = _ONLINE
-        self._told = _ONLINE
+        self._told = (FeedState.SYNCED, "")
         #: Whether anything was ever told.
         self.is_told = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the exchange's last word about itself or the pair is one that nobody here knows."""
+        return not (self.system.is_known and self.pair.is_known)
 
     def set_book(self, state: FeedState, reason: str) -> None:
         self.book, self.reason = state, reason
@@ -67,13 +89,14 @@ class Condition:
             return self.book, self.reason
         modes = [mode for mode in (self.system, self.pair) if mode is not _ONLINE]
         for mode in modes:
-            if mode[0] is FeedState.MAINTENANCE:
-                return mode
+            if mode.state is FeedState.MAINTENANCE:
+                return mode.state, mode.reason
         if self.book is not FeedState.SYNCED:
             return self.book, self.reason
         if self.silent:
             return FeedState.STALE, self.silent
-        return min(modes, key=lambda mode: mode[0] is not FeedState.CANCEL_ONLY, default=(self.book, self.reason))
+        told = [(mode.state, mode.reason) for mode in modes]
+        return min(told, key=lambda mode: mode[0] is not FeedState.CANCEL_ONLY, default=(self.book, self.reason))
 
     def take_change(self) -> bool:
         """Whether what counts is not what was told last; from now on it is."""
@@ -190,7 +213,7 @@ class KrakenMarket:
 
     def on_unreadable(self, why: str, received_ns: int) -> list[MarketEvent]:
         """A message that concerns this instrument cannot be read: what it said is missing."""
-        reason = f"a message of {self.symbol} cannot be read ({why}); {_ASKED}"
+        reason = f"a message of {self.symbol} cannot be read ({tame(why, 200)}); {_ASKED}"
         if self.tape.state is TapeState.LIVE and self.tape.last_number:
             self._requests.append(TradesWanted(self.symbol, max(self.tape.last_time_ns - _SECOND_NS, 0)))
         return self._break(FeedState.GAP, reason, received_ns)
@@ -231,7 +254,8 @@ class KrakenMarket:
     def read_rows(self, rows: Iterable[TradeRow]) -> list[TapeTrade]:
         """Trades of a REST reply. Raises InvalidValueError for one that cannot be."""
         return [
-            self._tape_trade(one.trade_id, int(one.time * _SECOND_NS), one.price, one.volume, one.side) for one in rows
+            self._tape_trade(one.trade_id, int(usable(one.time) * _SECOND_NS), one.price, one.volume, one.side)
+            for one in rows
         ]
 
     def _tape_trade(self, number: int, time_ns: int, price: str, quantity: str, side: str) -> TapeTrade:
@@ -350,17 +374,16 @@ class KrakenMarket:
         """Kraken does not take a subscription; a book that is in sync is not touched by that."""
         if self.condition.book is not FeedState.GAP:
             return []
-        self.condition.set_book(FeedState.GAP, f"Kraken refuses a subscription of {self.symbol}: {error}")
+        self.condition.set_book(FeedState.GAP, f"Kraken refuses a subscription of {self.symbol}: {tame(error, 200)}")
         return self.tell(received_ns)
 
     def on_pair(self, pair: PairState, received_ns: int) -> list[MarketEvent]:
         """Its status; and its steps, which nobody can change under a running session."""
+        tick = None if pair.price_increment is None else usable(Decimal(number_text(pair.price_increment)))
         self.condition.pair = exchange_state(pair.status, self.symbol)
-        if pair.price_increment is not None:
-            tick = Decimal(number_text(pair.price_increment))
-            if tick != self.instrument.tick:
-                words = f"Kraken changed the tick of {self.symbol} to {tick:f}: start a new session"
-                self.condition.pair = (FeedState.MAINTENANCE, words)
+        if tick is not None and tick != self.instrument.tick:
+            words = f"Kraken changed the tick of {self.symbol} to {tick:f}: start a new session"
+            self.condition.pair = Mode(FeedState.MAINTENANCE, words)
         return self.tell(received_ns)
 
     def tell(self, received_ns: int, time_ns: int | None = None) -> list[MarketEvent]:
@@ -373,4 +396,4 @@ class KrakenMarket:
 
 
 def missed_words(since_ns: int, why: str) -> str:
-    return f"the trades since {iso(since_ns)[:19]} UTC cannot be had: {why}"
+    return f"the trades since {iso(since_ns)[:19]} UTC cannot be had: {tame(why, 200)}"

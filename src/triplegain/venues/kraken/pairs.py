@@ -12,6 +12,7 @@ import msgspec
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule, FeeTier
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.values import usable
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.wire.rest import (
     AssetPair,
@@ -33,7 +34,7 @@ def pairs_of(asset_pairs_reply: bytes) -> dict[str, AssetPair]:
     """The pairs of a reply by our symbol. Raises FeedError if it is none."""
     try:
         rows = read_pairs(read_reply(asset_pairs_reply).result)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FeedError(f"Kraken's list of pairs cannot be read: {error}") from error
     return {symbol_of_pair(row): row for row in rows.values()}
 
@@ -58,10 +59,10 @@ def instrument_of(row: AssetPair) -> Instrument:
     try:
         return Instrument(
             symbol,
-            Decimal(row.tick_size) if row.tick_size else Decimal(1).scaleb(-row.pair_decimals),
-            Decimal(1).scaleb(-row.lot_decimals),
-            Decimal(row.ordermin),
-            Decimal(row.costmin),
+            usable(Decimal(row.tick_size) if row.tick_size else Decimal(1).scaleb(-row.pair_decimals)),
+            usable(Decimal(1).scaleb(-row.lot_decimals)),
+            usable(Decimal(row.ordermin)),
+            usable(Decimal(row.costmin)),
             fee_decimals=row.cost_decimals,
             fees=fee_schedule(row.fees, row.fees_maker),
         )
@@ -73,7 +74,7 @@ def fee_schedule(taker: list[FeeRow], maker: list[FeeRow]) -> FeeSchedule:
     """Both tables as one; without a maker table everybody pays the taker's rate, without either Kraken's standard."""
     if not taker:
         return KRAKEN_SPOT_FEES
-    volumes = sorted({row.volume for row in (*taker, *maker)})
+    volumes = sorted({usable(row.volume) for row in (*taker, *maker)})
     tiers = [FeeTier(int(volume), _rate(maker or taker, volume), _rate(taker, volume)) for volume in volumes]
     return FeeSchedule(tuple(tiers))
 
@@ -81,7 +82,7 @@ def fee_schedule(taker: list[FeeRow], maker: list[FeeRow]) -> FeeSchedule:
 def _rate(rows: list[FeeRow], volume: Decimal) -> int:
     """Millionths of the notional at this volume."""
     percent = next((row.percent for row in reversed(rows) if row.volume <= volume), rows[0].percent)
-    return int(percent * _PPM)
+    return int(usable(percent) * _PPM)
 
 
 def save_pairs(folder: Path, asset_pairs_reply: bytes) -> None:

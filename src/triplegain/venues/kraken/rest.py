@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
+from triplegain.domain.outside import tame
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply
 
@@ -21,6 +22,9 @@ _BURST = 5
 #: Seconds before a request is repeated that came too soon for Kraken.
 _RATE_LIMIT_WAITS_S = (2.0, 5.0, 10.0)
 _RATE_LIMIT_WORDS = ("Rate limit exceeded", "Too many requests", "Throttled", "Temporary lockout")
+
+#: The rules of all pairs are two million.
+_BODY_BYTES_MAX = 8_000_000
 
 #: Trades Kraken puts into one reply at most.
 TRADES_PER_PAGE = 1000
@@ -62,8 +66,12 @@ class KrakenRest:
         await self.aclose()
 
     async def open(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=self._answer_within_s)
-        self._session = aiohttp.ClientSession(timeout=timeout)
+        # A compressed answer could be small on the wire and endless in memory: none is asked for, none unpacked.
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._answer_within_s),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -102,7 +110,7 @@ class KrakenRest:
         where = f"{self._url}{path.partition('?')[0]}"
         try:
             async with self._session.get(self._url + path) as response:
-                body = await response.read()
+                body = await _read(response, where)
                 status = response.status
         except TimeoutError:
             raise FeedError(f"{where} did not answer within {self._answer_within_s:g} s") from None
@@ -118,6 +126,19 @@ class KrakenRest:
         self._next_s += self._interval_s
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+
+
+async def _read(response: aiohttp.ClientResponse, where: str) -> bytes:
+    """The body as it was sent. Raises FeedError for one that is packed or too long."""
+    packed = response.headers.get("Content-Encoding", "identity")
+    if packed.casefold() != "identity":
+        raise FeedError(f"{where} packs what nobody asked it to ({packed[:40]})")
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _BODY_BYTES_MAX:
+            raise FeedError(f"{where} sent no end: more than {_BODY_BYTES_MAX:,} bytes")
+    return bytes(body)
 
 
 def asset_pairs_path(symbols: tuple[str, ...] = ()) -> str:
@@ -140,12 +161,12 @@ def _checked(path: str, where: str, status: int, body: bytes) -> bytes:
         raise KrakenRefusal(path, ("EGeneral:Too many requests (HTTP 429)",))
     try:
         reply = read_reply(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         if status != 200:
             raise FeedError(f"{where} answers with HTTP status {status}") from None
         raise FeedError(f"{where} does not answer as Kraken does: check the address") from None
     if reply.error:
-        raise KrakenRefusal(path, tuple(reply.error))
+        raise KrakenRefusal(path, tuple(tame(error) for error in reply.error[:_ERRORS_MAX]))
     if status != 200:
         raise FeedError(f"{where} answers with HTTP status {status}")
     return body
@@ -153,6 +174,9 @@ def _checked(path: str, where: str, status: int, body: bytes) -> bytes:
 
 #: Seconds before each new attempt: about four minutes in all.
 _WAITS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 60.0, 60.0)
+
+#: Errors of one answer that are looked at.
+_ERRORS_MAX = 10
 
 #: Errors that pass by themselves.
 _PASSING = ("EService:", "EGeneral:Internal error")

@@ -15,13 +15,15 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from triplegain.domain.clock import NEVER, SECOND_NS, iso
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.outside import tame
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
 from triplegain.venues.kraken.market import SYSTEM_STATES, KrakenMarket, exchange_state
-from triplegain.venues.kraken.pairs import instrument_of, instruments_of, pairs_of
-from triplegain.venues.kraken.stream_clock import StreamClock, StreamCounters, StreamRequest
+from triplegain.venues.kraken.pairs import instrument_of, instruments_of, pairs_of, symbol_of_pair
+from triplegain.venues.kraken.stream_clock import StatesWanted, StreamClock, StreamCounters, StreamRequest
 from triplegain.venues.kraken.wire.frames import (
     BOOK_START,
     TRADE_START,
@@ -35,7 +37,14 @@ from triplegain.venues.kraken.wire.frames import (
     read_subscribed,
     read_trade_frame,
 )
-from triplegain.venues.kraken.wire.rest import kraken_altname, read_reply, read_server_time, read_system_status
+from triplegain.venues.kraken.wire.rest import (
+    AssetPair,
+    kraken_altname,
+    read_pairs,
+    read_reply,
+    read_server_time,
+    read_system_status,
+)
 from triplegain.venues.kraken.wire.writer import PairWriter, acknowledgement, instruments, status
 
 #: Words of the exchange for states that are not its usual one.
@@ -56,11 +65,11 @@ def state_lines(markets: Iterable[KrakenMarket], received_at_ns: int) -> list[Fe
 
 
 def _conditions(market: KrakenMarket) -> Iterable[bytes]:
-    system, pair = market.condition.system[0], market.condition.pair[0]
-    if system in _WORDS:
-        yield status(_WORDS[system])
-    if pair in _WORDS:
-        yield instruments("update", [(market.instrument, _WORDS[pair])])
+    system, pair = market.condition.system, market.condition.pair
+    if system.is_known and system.state in _WORDS:
+        yield status(_WORDS[system.state])
+    if pair.is_known and pair.state in _WORDS:
+        yield instruments("update", [(market.instrument, _WORDS[pair.state])])
 
 
 def _book(market: KrakenMarket, received_at_ns: int) -> Iterable[bytes]:
@@ -78,8 +87,24 @@ _SYMBOL = re.compile(rb'"symbol"\s*:\s*"([A-Z0-9./]{3,30})"')
 
 _CHANNEL_START = b'{"channel":"'
 
+#: A book of a thousand levels a side is half of it.
+_BUSY_BYTES_MAX = 512 * 1024
+
+#: Errors of one answer that are told.
+_ERRORS_MAX = 10
+
+#: How often a state that nobody knows is asked for.
+_ASK_AGAIN_NS = 30 * SECOND_NS
+
 #: What reading a message may raise; nothing has changed then.
 _UNREADABLE = (ValueError, ArithmeticError, TypeError, RecursionError, msgspec.DecodeError)
+
+
+def _of_size(frame: bytes) -> bytes:
+    """A frame of a busy channel. Raises InvalidValueError for one that is none by its length."""
+    if len(frame) > _BUSY_BYTES_MAX:
+        raise InvalidValueError(f"{len(frame):,} bytes in one message")
+    return frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +140,8 @@ class KrakenStream:
         self._links: dict[int, _Link] = {}
         #: Earliest time of receipt at which a connection can count as silent.
         self._judge_ns = NEVER
+        #: And at which states that nobody knows are asked for again.
+        self._ask_ns = NEVER
         self._system = exchange_state("online", "Kraken")
 
     @property
@@ -151,7 +178,7 @@ class KrakenStream:
         else:
             events = self._on_overrun(line)
         if received_ns >= self._judge_ns:
-            events += self._judge_silence(received_ns)
+            events += self._judge(received_ns)
         if isinstance(line, TickLine) and self._clock.is_known and not self._history.is_holding:
             events.append(TimePassed(self._clock.now(received_ns), received_ns))
         return events
@@ -165,10 +192,10 @@ class KrakenStream:
         try:
             if frame.startswith(BOOK_START):
                 events = self._heard(line.connection, line.received_at_ns)
-                told = self._on_books(read_book_frame(frame), line)
+                told = self._on_books(read_book_frame(_of_size(frame)), line)
             elif frame.startswith(TRADE_START):
                 events = self._heard(line.connection, line.received_at_ns)
-                told = self._on_trades(read_trade_frame(frame), line)
+                told = self._on_trades(read_trade_frame(_of_size(frame)), line)
             else:
                 # A subscribed connection says something every second: the answer to a ping alone is no sign of life.
                 if b'"pong"' not in frame[:200] or frame.startswith(_CHANNEL_START):
@@ -233,16 +260,19 @@ class KrakenStream:
             time_ns = self._clock.now(received_ns)
             return [Heartbeat(time_ns, max(received_ns, time_ns))]
         if message.channel == "book":
-            return self._on_books(read_book_frame(line.frame), line)
+            return self._on_books(read_book_frame(_of_size(line.frame)), line)
         if message.channel == "trade":
-            return self._on_trades(read_trade_frame(line.frame), line)
+            return self._on_trades(read_trade_frame(_of_size(line.frame)), line)
         if message.channel == "status":
-            return [event for one in read_status(message.data) for event in self._on_system(one.system, received_ns)]
+            # What counts is the last word.
+            told = read_status(message.data)
+            return self._on_system(told[-1].system, received_ns) if told else []
         if message.channel == "instrument":
             events: list[MarketEvent] = []
-            for pair in read_pair_states(message.data).pairs:
-                if pair.symbol in self._markets:
-                    events += self._markets[pair.symbol].on_pair(pair, received_ns)
+            last = {pair.symbol: pair for pair in read_pair_states(message.data).pairs if pair.symbol in self._markets}
+            for symbol, pair in last.items():
+                events += self._markets[symbol].on_pair(pair, received_ns)
+            self._ask_for_unknown(received_ns)
             return events
         if message.method == "subscribe":
             return self._on_subscribed(message.success, message.result, message.symbol, message.error, line)
@@ -286,7 +316,17 @@ class KrakenStream:
         for market in self._markets.values():
             market.condition.system = state
             events += market.tell(received_ns)
+        self._ask_for_unknown(received_ns)
         return events
+
+    def _ask_for_unknown(self, received_ns: int) -> None:
+        """Ask for the states that nobody here knows, and again after a while, until all are known."""
+        if not any(market.condition.is_unknown for market in self._markets.values()):
+            self._ask_ns = NEVER
+        elif received_ns >= self._ask_ns or self._ask_ns == NEVER:
+            self._requests.append(StatesWanted())
+            self._ask_ns = received_ns + _ASK_AGAIN_NS
+            self._judge_ns = min(self._judge_ns, self._ask_ns)
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -304,7 +344,10 @@ class KrakenStream:
         self._judge_ns = min(self._judge_ns, received_ns + self._settings.stale_after_ns)
         return self._set_silent(connection, "", received_ns)
 
-    def _judge_silence(self, received_ns: int) -> list[MarketEvent]:
+    def _judge(self, received_ns: int) -> list[MarketEvent]:
+        """What has not been heard of for too long."""
+        if received_ns >= self._ask_ns:
+            self._ask_for_unknown(received_ns)
         stale_ns = self._settings.stale_after_ns
         events: list[MarketEvent] = []
         for number, link in self._links.items():
@@ -314,7 +357,7 @@ class KrakenStream:
                 words = f"nothing was heard from Kraken for {stale_ns / SECOND_NS:g} s"
                 events += self._set_silent(number, words, received_ns)
         heard = [link.heard_ns for link in self._links.values() if not link.is_silent]
-        self._judge_ns = min(heard) + stale_ns if heard else NEVER
+        self._judge_ns = min(min(heard) + stale_ns if heard else NEVER, self._ask_ns)
         return events
 
     def _set_silent(self, connection: int, words: str, received_ns: int) -> list[MarketEvent]:
@@ -344,12 +387,13 @@ class KrakenStream:
 
     def _on_reply(self, line: ReplyLine) -> list[MarketEvent]:
         path = urlsplit(line.path)
-        if path.path.endswith("/AssetPairs"):
+        if path.path.endswith("/AssetPairs") and not self._markets:
             self._on_pairs(line.reply)
+            self._ask_for_unknown(line.received_at_ns)
             return []
         try:
             reply = read_reply(line.reply)
-            why = "; ".join(reply.error)
+            why = tame("; ".join(reply.error[:_ERRORS_MAX]))
             if path.path.endswith("/Time") and not why:
                 self._clock.set(read_server_time(reply.result).unixtime * SECOND_NS, line.received_at_ns)
             elif path.path.endswith("/SystemStatus") and not why:
@@ -358,6 +402,8 @@ class KrakenStream:
                 query = {name: values[-1] for name, values in parse_qs(path.query).items()}
                 asked = query | {"length": path.fragment}
                 return self._history.on_reply(path.path, asked, reply.result, why, line.received_at_ns)
+            elif path.path.endswith("/AssetPairs") and not why:
+                return self._on_states(read_pairs(reply.result), line.received_at_ns)
         except _UNREADABLE as error:
             self.counters.count_garbage(error)
             return self._history.on_unreadable(line.path, str(error), line.received_at_ns)
@@ -365,8 +411,6 @@ class KrakenStream:
 
     def _on_pairs(self, reply: bytes) -> None:
         """The rules of all instruments, once: nobody can change them under a running session."""
-        if self._markets:
-            return
         rows = pairs_of(reply)
         instruments_of(reply, self.symbols)
         for symbol in self.symbols:
@@ -374,6 +418,17 @@ class KrakenStream:
             market = self._add(instrument_of(row), row.pair_decimals)
             market.condition.pair = exchange_state(row.status, symbol)
             self._history.name(symbol, (row.altname, row.wsname, symbol, kraken_altname(symbol)))
+
+    def _on_states(self, rows: Mapping[str, AssetPair], received_ns: int) -> list[MarketEvent]:
+        """What was asked for because the last word about a pair was one that nobody knows."""
+        events: list[MarketEvent] = []
+        for row in rows.values():
+            market = self._markets.get(symbol_of_pair(row))
+            if market is not None and market.condition.is_unknown:
+                market.condition.pair = exchange_state(row.status, market.symbol)
+                events += market.tell(received_ns)
+        self._ask_for_unknown(received_ns)
+        return events
 
     def watch(self, instrument: Instrument, time_ns: int) -> None:
         """Instead of the reply to AssetPairs, where nobody kept it; the lines begin at that time of the exchange."""

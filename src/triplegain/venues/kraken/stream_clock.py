@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.outside import tame
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,12 @@ class TradesWanted:
     since_ns: int
 
 
-StreamRequest = BookWanted | TradesWanted
+@dataclass(frozen=True, slots=True)
+class StatesWanted:
+    """The exchange's own state and that of its pairs, by REST: it used a word that nobody here knows."""
+
+
+StreamRequest = BookWanted | TradesWanted | StatesWanted
 
 
 @dataclass(slots=True)
@@ -70,7 +76,7 @@ class StreamCounters:
 
     def count_garbage(self, error: Exception) -> None:
         self.garbage += 1
-        self.last_garbage = str(error)
+        self.last_garbage = tame(str(error))
 
     def words(self) -> str:
         """The connection in a few words: how much came, and what was wrong, where anything was."""

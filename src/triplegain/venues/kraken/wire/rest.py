@@ -146,7 +146,7 @@ class SystemStatus(msgspec.Struct):
 class ServerTime(msgspec.Struct):
     """The exchange's clock, in whole seconds."""
 
-    unixtime: int
+    unixtime: Seconds
     rfc1123: str = ""
 
 
