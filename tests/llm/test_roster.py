@@ -48,7 +48,8 @@ def roster(
     only: tuple[str, ...] | None = None,
     plan: Plan = PLAN,
 ) -> Roster:
-    return Roster.of(plan, keys, installed, only)
+    lists = {} if installed is None else {"http://127.0.0.1:11434": installed}
+    return Roster.of(plan, keys, lists, only)
 
 
 def present(found: Roster) -> list[str]:
@@ -84,6 +85,33 @@ def test_without_anything_nobody_takes_part_and_each_is_told_why() -> None:
 @pytest.mark.parametrize("installed", [set(), {"qwen3:4b"}, {"qwen3"}])
 def test_another_model_of_ollama_is_no_substitute(installed: set[str]) -> None:
     assert why_not(roster(installed=installed), "qwen") == "Ollama does not have it: ollama pull qwen3:8b"
+
+
+def test_a_model_that_nobody_named_is_told_of_with_the_words_that_name_it() -> None:
+    found = roster(keys=set(), installed={"qwen3:8b", "llama3.2:3b", "hf.co/x/y:Q4"})
+    assert present(found) == ["qwen"]
+    assert found.unnamed == {"http://127.0.0.1:11434": ("hf.co/x/y:Q4", "llama3.2:3b")}
+    (line,) = roster(keys=set(), installed={"llama3.2:3b", "mistral"}).invitations
+    assert line == (
+        "  Ollama at http://127.0.0.1:11434 has llama3.2:3b, mistral: asked only by name: --llm ollama:llama3.2:3b"
+    )
+    # A slash would be taken for the end of a round's name.
+    assert found.invitations[0].endswith("mine: ollama:hf.co/x/y:Q4 under models in llm.yaml")
+    assert line in roster(keys=set(), installed={"llama3.2:3b", "mistral"}).banner({"decision": 1})
+    assert roster(only=("gpt",), installed={"llama3.2:3b"}).invitations == []
+
+
+def test_a_model_named_on_the_command_line_votes_and_plays_what_nobody_else_does() -> None:
+    named = ModelSpec("ollama:llama3.2:3b", Provider.OLLAMA, "llama3.2:3b", local=True)
+    plan = Plan((*PLAN.specs, named), ROLES, Decimal(5), 6)
+    found = roster(plan=plan, installed={"llama3.2:3b"}, only=("gpt", named.name))
+    assert found.roles["decision"] == ("gpt", named.name)
+    assert found.roles["technical"] == (named.name,)
+    voters = [line for line in found.banner({"decision": 1}) if line.startswith("  vote of ")]
+    assert voters == [
+        "  vote of gpt: openai:gpt-1 at https://api.openai.com/v1",
+        "  vote of ollama:llama3.2:3b: ollama:llama3.2:3b at http://127.0.0.1:11434, whoever listens there",
+    ]
 
 
 def test_a_model_whose_price_nobody_knows_does_not_take_part() -> None:
@@ -140,6 +168,7 @@ def test_a_day_costs_what_its_questions_cost_or_the_budget() -> None:
         ("local-tiny", ("local-tiny",)),
         ("gpt, opus", ("gpt", "opus")),
         ("GPT,", ("gpt",)),
+        ("Ollama:Qwen3:8B, GPT", ("ollama:Qwen3:8B", "gpt")),
     ],
 )
 def test_words_of_the_command_line(words: str, names: tuple[str, ...] | None) -> None:

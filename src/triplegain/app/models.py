@@ -19,12 +19,13 @@ from triplegain.config import Config
 from triplegain.decision.settings import ModelAssignment
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.outside import secrets_of
 from triplegain.llm.attempt import Spending
 from triplegain.llm.client import FailOver, ModelClient
 from triplegain.llm.local.installation import LOCAL_TINY
 from triplegain.llm.ollama_wire import installed_models
 from triplegain.llm.reply import ModelAnswer, ModelPort, ModelRequest, Prompt
-from triplegain.llm.roster import Plan, Roster, keys_of, only_these
+from triplegain.llm.roster import OLLAMA, ModelsError, Plan, Roster, keys_of, only_these
 from triplegain.llm.settings import ModelOptions
 from triplegain.llm.spec import ModelSpec, Provider
 
@@ -63,7 +64,8 @@ async def build_models(
 ) -> BuiltModels:
     """The models that `--llm words` means, ready: what is slow to import has been imported.
 
-    `local` is the model of a server of ours that runs. Ollama is asked for its models if one of them may take part.
+    `local` is the model of a server of ours that runs. Ollama is asked for its models, and of them only those are
+    asked for votes that somebody has named.
     `taped` names the models of a tape that `through` replays: they take part without keys and are not asked.
     `symbols` and `assets` are how many the session trades and reads about, for the banner. Raises ModelsError if a
     named model is not there.
@@ -73,7 +75,7 @@ async def build_models(
     else:
         roster = taped_roster(config, words, taped)
     specs = {spec.name: spec for spec in roster.present}
-    client = ModelClient(specs.values(), keys_of(environ), spending, clock, config.llm.client)
+    client = ModelClient(specs.values(), keys_of(environ), spending, clock, config.llm.client, secrets_of(environ))
     if taped is None:
         await client.warm_up()
     port: ModelPort = client if through is None else through(client, specs)
@@ -89,14 +91,27 @@ async def build_models(
 async def read_roster(config: Config, environ: Mapping[str, str], words: str, local: ModelSpec | None = None) -> Roster:
     """Who would take part. Raises ModelsError if a named model is not there."""
     only = only_these(words)
-    specs = model_specs(config) + ((local,) if local else ())
-    asked = [spec for spec in specs if spec.provider is Provider.OLLAMA and (only is None or spec.name in only)]
-    installed: set[str] | None = None
-    for address in sorted({spec.address for spec in asked}):
-        found = await installed_models(address)
-        if found is not None:
-            installed = (installed or set()) | found
+    specs = model_specs(config) + _named_here(config, only or ()) + ((local,) if local else ())
+    asked = {spec.address for spec in specs if spec.provider is Provider.OLLAMA and (only is None or spec.name in only)}
+    if only is None:
+        # Whoever listens there is told of, and not asked.
+        asked.add(Provider.OLLAMA.address)
+    addresses = sorted(asked)
+    lists = await asyncio.gather(*map(installed_models, addresses))
+    installed = {address: found for address, found in zip(addresses, lists, strict=True) if found is not None}
     return Roster.of(_plan(config, specs), keys_of(environ), installed, only)
+
+
+def _named_here(config: Config, names: Iterable[str]) -> tuple[ModelSpec, ...]:
+    """Models of Ollama on this machine that are named with `--llm` and need no configuration.
+
+    Raises ModelsError for an id that cannot be a name, too.
+    """
+    found = [name for name in names if name.startswith(OLLAMA) and name not in config.llm.models]
+    for name in found:
+        if "/" in name or name == OLLAMA:
+            raise ModelsError(f"{name} cannot be named like this: give it a name under `models` in llm.yaml")
+    return tuple(_spec(config, name, name) for name in sorted(found))
 
 
 def taped_roster(config: Config, words: str, taped: frozenset[str]) -> Roster:
@@ -104,11 +119,12 @@ def taped_roster(config: Config, words: str, taped: frozenset[str]) -> Roster:
 
     Raises ModelsError for one that is not configured any more: with fewer voters the votes would count differently.
     """
-    specs = (*model_specs(config), LOCAL_TINY.spec("on the tape"))
-    known = [spec.name for spec in specs if spec.name in taped]
     only = only_these(words)
+    specs = (*model_specs(config), *_named_here(config, taped.union(only or ())), LOCAL_TINY.spec("on the tape"))
+    known = [spec.name for spec in specs if spec.name in taped]
     names = (*known, *sorted(taped.difference(known))) if only is None else only
-    installed = [spec.model for spec in specs if spec.provider is Provider.OLLAMA]
+    here = [spec for spec in specs if spec.provider is Provider.OLLAMA]
+    installed = {spec.address: [each.model for each in here] for spec in here}
     return Roster.of(_plan(config, specs), tuple(Provider), installed, names)
 
 

@@ -109,6 +109,8 @@ class SessionModels:
             return
         if not built.roster.present:
             self._tell(f"{self.banner[0]} `tg models list` says who could.")
+            for line in built.roster.invitations:
+                self._tell(line)
             return
         for line in self.banner:
             self._tell(line)

@@ -21,20 +21,22 @@ from enum import StrEnum
 from functools import partial
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from triplegain.app import interrupts
 from triplegain.app.live_market import why_away
+from triplegain.app.models import read_roster
 from triplegain.cli.captures import CAPTURES_VARIABLE, captures_folder
 from triplegain.cli.client import JsonOption
 from triplegain.cli.database import database_url
 from triplegain.cli.tables import GAIN, LOSS, QUIET, WARNING, moment, print_json, table_of
+from triplegain.cli.terminal import Terminal
 from triplegain.config import Config, check_config, home_dir, load_config, read_environment
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
+from triplegain.llm.roster import AUTO
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import cluster_folder, database_server
 from triplegain.storage.migrations import read_server_status
@@ -92,7 +94,7 @@ def doctor(as_json: JsonOption = False) -> None:
             lambda each: Text.assemble(each.found, (f"\n{each.action}" * bool(each.action), styles[each.verdict])),
         ),
     )
-    console = Console()
+    console = Terminal()
     console.print(table)
     console.print(
         Text("Something must be done: see the lines marked fix.", style=LOSS)
@@ -165,6 +167,7 @@ async def examine() -> list[Finding]:
                 "set host and port in api.yaml to an address of this machine",
             ),
             _Check("Kraken", partial(_kraken, config), _KRAKEN_ACTION, _KRAKEN_S),
+            _Check("language models", partial(_models, config), "look at llm.yaml: `tg models list` says more"),
             _Check("recorded markets", partial(_apart, _captures), f"mend or unset {CAPTURES_VARIABLE}"),
         ]
     found = await asyncio.gather(*(each.findings() for each in checks))
@@ -305,6 +308,13 @@ def _port(config: Config) -> Iterator[Finding]:
 async def _kraken(config: Config) -> list[Finding]:
     away = await why_away(config)
     return [_judged("Kraken", away or f"answers at {config.market.rest_url}", (bool(away), _NOTE, _KRAKEN_ACTION))]
+
+
+async def _models(config: Config) -> list[Finding]:
+    roster = await read_roster(config, read_environment(), AUTO)
+    named = ", ".join(f"{spec.name} ({spec.whereabouts})" for spec in roster.present)
+    invited = "; ".join(line.strip() for line in roster.invitations)
+    return [_judged("language models", named or "none takes part: rules decide", (bool(invited), _NOTE, invited))]
 
 
 def _captures() -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from triplegain.llm.spec import ModelSpec
 from triplegain.storage.model_ledger import ModelCosts, ModelLedger, read_model_costs
 
 LlmOption = Annotated[
-    str, typer.Option("--llm", metavar="WORDS", help="auto, none, or names with commas, as for `paper`.")
+    str, typer.Option("--llm", metavar="WORDS", help="auto, none, names with commas or ollama:MODEL, as for `paper`.")
 ]
 
 
@@ -76,7 +76,7 @@ def cost(
 
 
 def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
-    """`price_*_usd` per million tokens, null where nobody knows it."""
+    """`price_*_usd` per million tokens, null where nobody knows it; `unnamed` are Ollama's that nobody asks."""
     return {
         "models": [
             {
@@ -91,6 +91,7 @@ def roster_as_json(roster: Roster, calls: Mapping[str, int]) -> dict[str, Any]:
             }
             for each in roster.availability
         ],
+        "unnamed": roster.unnamed,
         "day_usd_max": min(roster.day_usd(calls), roster.per_day_usd),
         "day_usd_without_budget": roster.day_usd(calls),
     }
@@ -112,7 +113,8 @@ def roster_view(roster: Roster, calls: Mapping[str, int]) -> RenderableType:
         ("out", lambda each: roughly(_prices(each.spec)[1]), RIGHT),
         ("Takes part", part),
     )
-    return Group(table, Text(roster.banner(calls)[0]), Text(roster.banner(calls)[-1] if roster.present else ""))
+    lines = roster.banner(calls)
+    return Group(table, Text(lines[0]), *map(Text, roster.invitations), Text(lines[-1] if roster.present else ""))
 
 
 def pings_view(pings: list[Ping]) -> RenderableType:

@@ -47,11 +47,9 @@ FILES = {
 
 #: Who plays which part where `llm.yaml` does not say; nobody in those of further agents.
 _USUAL: Mapping[str, tuple[str, ...]] = {
-    "technical": ("qwen",),
-    "regime": ("qwen",),
     "social": ("grok",),
     "news": ("gpt",),
-    "decision": ("qwen", "gpt", "grok", "deepseek", "sonnet", "opus"),
+    "decision": ("gpt", "grok", "deepseek", "sonnet", "opus"),
     "conflict": ("deepseek", "sonnet"),
     "rebalance": ("deepseek", "sonnet"),
 }

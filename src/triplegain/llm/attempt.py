@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -17,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from triplegain.domain import ids
 from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import Clock
-from triplegain.domain.values import count_within, cut_text
+from triplegain.domain.outside import NAME_MAX, Redactor, tame, tame_lines, tame_tree
+from triplegain.domain.values import count_within
 from triplegain.llm.reply import FailureKind, ModelFailure, ModelRequest
 from triplegain.llm.spec import Provider
 from triplegain.llm.wire import Finish, Question, Wire, WireAnswer, WireError, canonical
@@ -84,52 +84,14 @@ def _explain(error: ValidationError) -> str:
     return ("; ".join(words) + (f"; and {more} more" if more > 0 else ""))[:_REASON_LENGTH_MAX]
 
 
-_MASK = "********"
-#: What looks like a key even if it is none of ours: providers repeat a wrong one in part.
-_KEY_LIKE = re.compile(r"\b(?:sk|xai|pk)-[A-Za-z0-9_*.-]{6,}|\b[Bb]earer\s+[A-Za-z0-9_*.~+/=-]{12,}")
-#: Shorter secrets are no secrets, and masking them would tear words apart.
-_LENGTH_MIN = 6
-
-
-class Redactor:
-    """Knows the secrets of the process."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({each for each in secrets if len(each) >= _LENGTH_MIN}, key=len, reverse=True)
-
-    def text(self, text: str) -> str:
-        """Words that came from outside, without our secrets and without what looks like a key."""
-        return _KEY_LIKE.sub(_MASK, self._own(text))
-
-    def tree(self, value: Any) -> Any:
-        """JSON-able values without our secrets; nothing else of them changes."""
-        match value:
-            case str():
-                return self._own(value)
-            case dict():
-                return {key: self.tree(item) for key, item in value.items()}
-            case list():
-                return [self.tree(item) for item in value]
-            case _:
-                return value
-
-    def _own(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _MASK)
-        return text
-
-
 ANSWERED = "answered"
 _UNDER_WAY = "under way"
-#: More searches than this no answer is made of.
-_SEARCHES_MAX = 1_000
-_ADDED_TOKENS_MAX = 10_000
 _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """`value` None: it failed, `kind` and `reason` say how. `text` is what the model wrote, as it wrote it."""
+    """`value` None: it failed, `kind` and `reason` say how. `text` is what the model wrote."""
 
     value: dict[str, Any] | None
     kind: FailureKind | None = None
@@ -184,6 +146,7 @@ class Attempts:
         try:
             async with asyncio.timeout_at(deadline):
                 answer = await self._wires[spec.provider].ask(question, time_left_s)
+            return self._judged(request, question, _believable(answer, question), reserved)
         except TimeoutError:
             # It may have been read, and be charged for: nobody can say, so it counts in full.
             return CallOutcome(None, FailureKind.TIMEOUT, in_time, cost_usd=reserved)
@@ -192,7 +155,10 @@ class Attempts:
             return CallOutcome(
                 None, error.kind, str(error), error.response, cost_usd=cost, retry_after_s=error.retry_after_s
             )
-        return self._judged(request, question, _believable(answer, question), reserved)
+        # The boundary to a server: whatever breaks on what it sent is its failure, and is charged for.
+        except Exception as error:
+            reason = f"{spec.provider} sent something that is no response ({type(error).__name__})"
+            return CallOutcome(None, FailureKind.SERVER_ERROR, reason, cost_usd=reserved)
 
     def _judged(self, request: ModelRequest, question: Question, answer: WireAnswer, reserved: Decimal) -> CallOutcome:
         spec, cost = question.spec, None
@@ -219,7 +185,7 @@ class Attempts:
         checked = check_answer(answer.text, request.answer, request.echo)
         if isinstance(checked, ModelFailure):
             return replace(told, kind=checked.kind, reason=checked.reason)
-        return replace(told, value=self._redactor.tree(checked))
+        return replace(told, value=checked)
 
     def _call(
         self, request: ModelRequest, question: Question, prompt_hash: str, reserved: Decimal, number: int
@@ -254,13 +220,13 @@ class Attempts:
 
     async def _put_down(self, call: ModelCall, outcome: CallOutcome, latency_ns: int) -> CallOutcome:
         """Settle and store; once begun it is done, even if nobody waits for it any more."""
-        outcome = replace(outcome, reason=self._redactor.text(outcome.reason))
+        outcome = self._safe(outcome)
         over = structs.replace(
             call,
             model_id=outcome.model_id or call.model_id,
             status=ANSWERED if outcome.kind is None else outcome.kind.value,
             reason=outcome.reason,
-            response=self._redactor.text(outcome.text[: self._answer_chars_max]),
+            response=outcome.text,
             latency_ns=latency_ns,
             tokens_in=outcome.tokens_in,
             tokens_out=outcome.tokens_out,
@@ -272,6 +238,17 @@ class Attempts:
         await asyncio.shield(settling)
         return outcome
 
+    def _safe(self, outcome: CallOutcome) -> CallOutcome:
+        """Here words of providers and models enter: cut, tame and without our keys, wherever they go from here."""
+        own = self._redactor
+        return replace(
+            outcome,
+            value=None if outcome.value is None else own.tree(tame_tree(outcome.value)),
+            reason=own.text(tame(outcome.reason, _REASON_LENGTH_MAX)),
+            text=own.text(tame_lines(outcome.text, self._answer_chars_max)),
+            model_id=own.text(tame(outcome.model_id, NAME_MAX)),
+        )
+
     async def aclose(self) -> None:
         """Wait for what is being settled."""
         await asyncio.gather(*self._settling, return_exceptions=True)
@@ -280,18 +257,14 @@ class Attempts:
 def _believable(answer: WireAnswer, question: Question) -> WireAnswer:
     """What this question can have led to: a figure beyond that is not known, and then the reservation is what it cost.
 
-    A token is at least a byte of the prompt, to which the provider adds instructions of its own; no more are written
-    than were allowed.
+    No more was read than `charged_tokens_max`, no more written or searched than was allowed.
     """
-    spec = question.spec
-    searches = count_within(answer.searches, _SEARCHES_MAX) or 0
-    tokens_in = count_within(
-        answer.tokens_in, _ADDED_TOKENS_MAX + 4 * question.tokens_in_max + searches * spec.search_tokens
-    )
-    tokens_out = count_within(answer.tokens_out, spec.max_output_tokens)
-    return replace(
-        answer, model_id=cut_text(answer.model_id), tokens_in=tokens_in, tokens_out=tokens_out, searches=searches
-    )
+    searches = count_within(answer.searches, question.searches_max)
+    tokens_in = count_within(answer.tokens_in, question.charged_tokens_max)
+    tokens_out = count_within(answer.tokens_out, question.spec.max_output_tokens)
+    if searches is None:
+        tokens_in = tokens_out = None
+    return replace(answer, tokens_in=tokens_in, tokens_out=tokens_out, searches=searches or 0)
 
 
 def _elapsed_ns(began: float) -> int:

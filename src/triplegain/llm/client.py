@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from triplegain.domain import ids
 from triplegain.domain.clock import SECOND_NS, Clock
-from triplegain.llm.attempt import Attempts, CallOutcome, Redactor, Spending
+from triplegain.domain.outside import Redactor
+from triplegain.llm.attempt import Attempts, CallOutcome, Spending
 from triplegain.llm.ollama_wire import OllamaWire
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, ModelRequest, Usage
 from triplegain.llm.settings import ClientSettings
@@ -151,8 +152,9 @@ class ModelClient:
     """Asks the models of `specs`. Implements `ModelPort`; lives in one event loop and ends with `aclose`.
 
     A question is sent once more after a failure that may pass, and once more with the fault after an answer that is
-    not valid: three sends at most, all before one deadline, each with its own reservation. `complete` raises
-    StorageError if the cost ledger cannot be written: then nothing was sent. `clock` should never be set back.
+    not valid: three sends at most, all before one deadline, each with its own reservation. `complete` always returns a
+    reply, whatever was sent; it raises only what the cost ledger raises that cannot be written. `secrets` are masked
+    beside `keys` wherever they come back. `clock` should never be set back.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class ModelClient:
         spending: Spending,
         clock: Clock,
         settings: ClientSettings | None = None,
+        secrets: Iterable[str] = (),
     ) -> None:
         settings = settings or ClientSettings()
         self._specs = {spec.name: spec for spec in specs}
@@ -172,7 +175,7 @@ class ModelClient:
         self._ollama = OllamaWire(settings.reply_bytes_max)
         wires: dict[Provider, Wire] = dict.fromkeys(Provider, self._sdk)
         wires[Provider.OLLAMA] = self._ollama
-        redactor = Redactor(self._keys.values())
+        redactor = Redactor((*self._keys.values(), *secrets))
         self._attempts = Attempts(wires, spending, clock, redactor, settings.answer_chars_max)
         self._breakers = Breakers(settings.breaker_failures, settings.breaker_open_s)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
+import re
 import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from triplegain.llm.reply import FailureKind
+from triplegain.llm.response import (
+    IDENTITY,
+    OversizedResponseError,
+    PackedResponseError,
+    check_headers,
+    check_length,
+    check_values,
+)
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, WireAnswer, WireError, refused
 
@@ -19,6 +29,10 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 2.0
 _PROBE_S = 1.0
+#: A list of a thousand models is shorter.
+_TAGS_BYTES_MAX = 1_000_000
+#: What a model's id is made of: it is printed as a part of a command.
+_MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 _MESSAGE_LENGTH_MAX = 300
 _KEEP_ALIVE = "30m"
 
@@ -52,22 +66,17 @@ class OllamaWire:
         url = f"{question.spec.address}/api/chat"
         try:
             async with self._http(question.spec).stream("POST", url, json=_body(question), timeout=timeout) as response:
-                return _answer(response.status_code, await self._read(response), question)
+                return _answer(response.status_code, await _read(response, self._bytes_max), question)
+        except OversizedResponseError as error:
+            raise WireError(FailureKind.OVERSIZED, f"ollama {error}", charged=True) from None
+        except PackedResponseError as error:
+            raise WireError(FailureKind.SERVER_ERROR, f"ollama {error}", charged=True) from None
         except httpx.TimeoutException:
             raise WireError(FailureKind.TIMEOUT, "ollama did not answer in time", charged=True) from None
         except httpx.HTTPError as error:
             unsent = isinstance(error, httpx.ConnectError)
             reason = f"the connection to ollama failed ({type(error).__name__})"
             raise WireError(FailureKind.CONNECTION, reason, charged=not unsent) from error
-
-    async def _read(self, response: httpx.Response) -> bytes:
-        read = bytearray()
-        async for chunk in response.aiter_raw():
-            read += chunk
-            if len(read) > self._bytes_max:
-                reason = f"ollama sent no end: more than {self._bytes_max:,} bytes"
-                raise WireError(FailureKind.OVERSIZED, reason, charged=True)
-        return bytes(read)
 
     def prepare(self, specs: Iterable[ModelSpec]) -> None:
         """Make what the first question would make. Any thread may call it."""
@@ -83,8 +92,7 @@ class OllamaWire:
             # Imported at the first connection otherwise.
             importlib.import_module("anyio._backends._asyncio")
             verify = True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            headers = {"accept-encoding": "identity"}
-            self._clients[encrypted] = httpx.AsyncClient(trust_env=False, headers=headers, verify=verify)
+            self._clients[encrypted] = httpx.AsyncClient(trust_env=False, headers=IDENTITY, verify=verify)
         return self._clients[encrypted]
 
     async def aclose(self) -> None:
@@ -92,18 +100,35 @@ class OllamaWire:
             await client.aclose()
 
 
+async def _read(response: httpx.Response, bytes_max: int) -> bytes:
+    """The body as it was sent. Raises PackedResponseError and OversizedResponseError."""
+    check_headers(response.headers)
+    read = bytearray()
+    async for chunk in response.aiter_raw():
+        read += chunk
+        check_length(len(read), bytes_max)
+    body = bytes(read)
+    check_values(body)
+    return body
+
+
 async def installed_models(base_url: str = "") -> frozenset[str] | None:
-    """The models an Ollama server has, tags included; None: it does not answer within a second."""
+    """The models an Ollama server has, tags included, by names that are names; None: it does not answer in a second."""
     import httpx
 
-    address = base_url or Provider.OLLAMA.address
+    url = f"{(base_url or Provider.OLLAMA.address).rstrip('/')}/api/tags"
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=_PROBE_S) as http:
-            response = await http.get(f"{address.rstrip('/')}/api/tags")
-            listed = msgspec.json.decode(response.content, type=_Tags)
-    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError, RecursionError):
+        async with (
+            asyncio.timeout(_PROBE_S),
+            httpx.AsyncClient(trust_env=False, timeout=_PROBE_S, headers=IDENTITY) as http,
+            http.stream("GET", url) as response,
+        ):
+            listed = msgspec.json.decode(await _read(response, _TAGS_BYTES_MAX), type=_Tags)
+    except (httpx.HTTPError, httpx.InvalidURL, PackedResponseError, OversizedResponseError, TimeoutError):
         return None
-    return frozenset(model.name for model in listed.models)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return frozenset(each.name for each in listed.models if _MODEL_ID.fullmatch(each.name))
 
 
 class _Tag(msgspec.Struct):

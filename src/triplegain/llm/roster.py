@@ -11,6 +11,10 @@ from triplegain.llm.reply import Tool
 from triplegain.llm.spec import ModelSpec, Provider
 
 AUTO, NOBODY = "auto", "none"
+#: A model of Ollama on this machine is named like this, without any configuration.
+OLLAMA = "ollama:"
+#: Models of a server that are told.
+_TOLD_MAX = 5
 _NOT_NAMED = "not named with --llm"
 _ZERO = Decimal(0)
 
@@ -62,19 +66,21 @@ class Roster:
     roles: Mapping[str, tuple[str, ...]]
     per_day_usd: Decimal
     parts: Mapping[str, ModelRole]
+    #: Models of Ollama, by address, that nobody has named: they are there and are not asked.
+    unnamed: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(
         cls,
         plan: Plan,
         keys: Collection[Provider],
-        installed: Collection[str] | None,
+        installed: Mapping[str, Collection[str]],
         only: tuple[str, ...] | None = None,
     ) -> Roster:
-        """`keys` are there, `installed` Ollama's models (None: it does not answer); `only` these (None: whoever can).
+        """`keys` are there, `installed` Ollama's models by address, if one answers; `only` these (None: all who can).
 
-        A local server's model takes part only if it is named. Raises ModelsError if `only` names one that is not
-        configured or cannot take part: whoever is named is wanted.
+        A model of this machine takes part only by name: in the configuration, or with `--llm`. Raises ModelsError if
+        `only` names one that is not configured or cannot take part: whoever is named is wanted.
         """
         known = {spec.name: spec for spec in plan.specs}
         unknown = [name for name in only or () if name not in known]
@@ -89,12 +95,15 @@ class Roster:
         if missing:
             raise ModelsError(f"cannot take part: {'; '.join(missing)}")
         present = [each.spec for each in availability if each.takes_part]
-        roles = {role.name: _able(role, names, present, plan.voters) for role, names in plan.roles.items()}
+        assigned = {name for names in plan.roles.values() for name in names}
+        roles = {role.name: _able(role, names, present, plan.voters, assigned) for role, names in plan.roles.items()}
         played = [
             replace(each, roles=tuple(role for role, names in roles.items() if each.spec.name in names))
             for each in availability
         ]
-        return cls(tuple(played), roles, plan.per_day_usd, {role.name: role for role in plan.roles})
+        parts = {role.name: role for role in plan.roles}
+        unnamed = _unnamed(plan.specs, installed) if only is None else {}
+        return cls(tuple(played), roles, plan.per_day_usd, parts, unnamed)
 
     @property
     def present(self) -> tuple[ModelSpec, ...]:
@@ -115,16 +124,32 @@ class Roster:
                 total += calls * (spec.cost_usd(tokens_in, spec.max_output_tokens, searches) or _ZERO)
         return total
 
+    @property
+    def invitations(self) -> list[str]:
+        """A line for each server whose models nobody has named: what it has, and what to write to be advised by one."""
+        lines = []
+        for address, models in self.unnamed.items():
+            more = f" and {len(models) - _TOLD_MAX} more" if len(models) > _TOLD_MAX else ""
+            name = f"{OLLAMA}{models[0]}"
+            can_be_named = address == Provider.OLLAMA.address and "/" not in name
+            how = f"--llm {name}" if can_be_named else f"mine: {name} under models in llm.yaml"
+            told = ", ".join(models[:_TOLD_MAX])
+            lines.append(f"  Ollama at {address} has {told}{more}: asked only by name: {how}")
+        return lines
+
     def banner(self, calls_per_day: Mapping[str, int], prompt_tokens: int = 8000) -> list[str]:
-        """Lines for the start of a session: who takes part, who does not and why, what a day costs at most."""
+        """Lines for the start of a session: who takes part and where from, who does not and why, how to name who is
+        there, what a day costs at most."""
         names = [spec.name for spec in self.present]
         if not names:
             lines = ["No language model takes part: rules decide, and nothing is spent."]
         else:
-            voters = sum(len(self.roles[role.name]) for role in self.parts.values() if role.all_play)
-            lines = [f"Models: {', '.join(names)} ({voters} vote)"]
+            voters = {name for role in self.parts.values() if role.all_play for name in self.roles[role.name]}
+            lines = [f"Models: {', '.join(names)} ({len(voters)} vote)"]
+            lines += [f"  vote of {spec.name}: {spec.whereabouts}" for spec in self.present if spec.name in voters]
         away = [each for each in self.availability if each.why_not not in ("", _NOT_NAMED)]
         lines += [f"  without {each.spec.name}: {each.why_not}" for each in away]
+        lines += self.invitations
         if names:
             uncapped = self.day_usd(calls_per_day, prompt_tokens)
             most = min(uncapped, self.per_day_usd)
@@ -138,10 +163,18 @@ def only_these(words: str) -> tuple[str, ...] | None:
     text = words.strip().casefold()
     if text == AUTO:
         return None
-    names = () if text == NOBODY else tuple(name for name in (word.strip() for word in text.split(",")) if name)
+    names = () if text == NOBODY else tuple(_name(word.strip()) for word in words.split(",") if word.strip())
     if len(set(names)) != len(names) or {AUTO, NOBODY} & set(names) or (not names and text != NOBODY):
-        raise ModelsError(f"--llm takes auto, none, or names of models with commas between them; this is {words!r}")
+        raise ModelsError(
+            "--llm takes auto, none, or names of models with commas between them "
+            f"(ollama:MODEL for one of Ollama's); this is {words!r}"
+        )
     return names
+
+
+def _name(word: str) -> str:
+    """As the configuration writes it; what stands behind `ollama:` is Ollama's own."""
+    return OLLAMA + word[len(OLLAMA) :] if word.casefold().startswith(OLLAMA) else word.casefold()
 
 
 def keys_of(environ: Mapping[str, str]) -> dict[Provider, str]:
@@ -155,7 +188,7 @@ def keys_of(environ: Mapping[str, str]) -> dict[Provider, str]:
 
 
 def _why_not(
-    spec: ModelSpec, keys: Collection[Provider], installed: Collection[str] | None, only: tuple[str, ...] | None
+    spec: ModelSpec, keys: Collection[Provider], installed: Mapping[str, Collection[str]], only: tuple[str, ...] | None
 ) -> str:
     if only is not None and spec.name not in only:
         return _NOT_NAMED
@@ -164,9 +197,9 @@ def _why_not(
             return f"takes part only if it is named: --llm {spec.name}"
         case Provider.LOCAL:
             return "" if spec.address else "its server is not running"
-        case Provider.OLLAMA if installed is None:
+        case Provider.OLLAMA if spec.address not in installed:
             return f"no Ollama answers at {spec.address}"
-        case Provider.OLLAMA if not {spec.model, f"{spec.model}:latest"} & set(installed or ()):
+        case Provider.OLLAMA if not _names(spec) & set(installed[spec.address]):
             return f"Ollama does not have it: ollama pull {spec.model}"
         case Provider.OPENAI | Provider.ANTHROPIC | Provider.DEEPSEEK | Provider.XAI if spec.provider not in keys:
             return f"{' or '.join(spec.provider.key_variables)} is not set"
@@ -175,11 +208,29 @@ def _why_not(
     return ""
 
 
-def _able(role: ModelRole, wanted: tuple[str, ...], present: list[ModelSpec], voters: int) -> tuple[str, ...]:
-    """Those who can, in the wanted order; a local model, once named, votes and plays what nobody else does."""
+def _names(spec: ModelSpec) -> set[str]:
+    """As which Ollama lists it."""
+    return {spec.model, f"{spec.model}:latest"}
+
+
+def _unnamed(specs: tuple[ModelSpec, ...], installed: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+    named = {(spec.address, name) for spec in specs if spec.provider is Provider.OLLAMA for name in _names(spec)}
+    found = {
+        address: tuple(sorted(model for model in models if (address, model) not in named))
+        for address, models in installed.items()
+    }
+    return {address: models for address, models in found.items() if models}
+
+
+def _able(
+    role: ModelRole, wanted: tuple[str, ...], present: list[ModelSpec], voters: int, assigned: Collection[str]
+) -> tuple[str, ...]:
+    """Those who can, in the wanted order; a model of this machine that is `assigned` no part, once named, votes and
+    plays what nobody else does."""
     able = {spec.name: spec for spec in present if role.tools <= spec.provider.tools}
     players = [name for name in wanted if name in able]
-    local = [name for name, spec in able.items() if spec.provider is Provider.LOCAL and name not in players]
+    here = (Provider.LOCAL, Provider.OLLAMA)
+    local = [name for name, spec in able.items() if spec.provider in here and name not in (*players, *assigned)]
     if role.all_play or not players:
         players += local
     return tuple(players[:voters] if role.all_play else players)

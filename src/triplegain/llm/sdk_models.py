@@ -41,22 +41,30 @@ from pydantic_ai.providers.deepseek import DeepSeekProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from triplegain.domain.errors import TripleGainError
 from triplegain.llm.reply import FailureKind, Tool
+from triplegain.llm.response import (
+    IDENTITY,
+    OversizedResponseError,
+    PackedResponseError,
+    check_headers,
+    check_length,
+    check_values,
+)
 from triplegain.llm.spec import ModelSpec, Provider, Thinking
 from triplegain.llm.wire import Finish, Question, WireAnswer, WireError, refused
 
 
-class OversizedResponseError(TripleGainError):
-    """The server sent more than an answer can be."""
-
-
 def capped(bytes_max: int) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """A hook for the responses of an HTTP client: reading more than `bytes_max` raises OversizedResponseError."""
+    """A hook for the responses of an HTTP client, which reads them whole.
+
+    Raises PackedResponseError and OversizedResponseError for what nobody has to make anything of.
+    """
 
     async def hook(response: httpx2.Response) -> None:
+        check_headers(response.headers)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _CappedStream(response.stream, bytes_max)
+        check_values(await response.aread())
 
     return hook
 
@@ -71,8 +79,7 @@ class _CappedStream(httpx2.AsyncByteStream):
         chunks: AsyncIterable[bytes] = self._stream
         async for chunk in chunks:
             read += len(chunk)
-            if read > self._bytes_max:
-                raise OversizedResponseError(f"more than {self._bytes_max:,} bytes were sent")
+            check_length(read, self._bytes_max)
             yield chunk
 
     async def aclose(self) -> None:
@@ -100,7 +107,9 @@ def _classified(error: Exception, name: str) -> WireError:
     said = _said(error)
     for cause in _causes(error):
         if isinstance(cause, OversizedResponseError):
-            return WireError(FailureKind.OVERSIZED, f"{name} sent no end: {cause}", charged=True)
+            return WireError(FailureKind.OVERSIZED, f"{name} {cause}", charged=True)
+        if isinstance(cause, PackedResponseError):
+            return WireError(FailureKind.SERVER_ERROR, f"{name} {cause}", charged=True)
     match error:
         case failures.ModelRateLimitError():
             return WireError(FailureKind.RATE_LIMITED, f"{name} says too many requests{said}")
@@ -299,8 +308,7 @@ class SdkModels:
         if key not in self._clients:
             self._clients[key] = httpx2.AsyncClient(
                 timeout=httpx2.Timeout(_LIFE_S, connect=_CONNECT_S),
-                # A compressed answer could be small on the wire and endless in memory.
-                headers={"accept-encoding": "identity"},
+                headers=IDENTITY,
                 event_hooks={"response": [capped(self._bytes_max)]},
                 trust_env=through_proxies,
                 # All certificates of the world are a tenth of a second of reading, and of no use without TLS.

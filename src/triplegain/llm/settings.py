@@ -90,7 +90,6 @@ class ModelSettings:
     models: Mapping[str, str] = key(
         "models",
         {
-            "qwen": "ollama:qwen3:8b",
             "gpt": "openai:gpt-6.1-terra",
             "grok": "xai:grok-4.7",
             "deepseek": "deepseek:deepseek-v4-pro",

@@ -87,6 +87,12 @@ class ModelSpec:
         """Where it is reached, without a slash at the end."""
         return (self.base_url or self.provider.address).rstrip("/")
 
+    @property
+    def whereabouts(self) -> str:
+        """Who answers for it, and where: for whoever wants to know whose word it is."""
+        nobody = "" if self.provider.key_variables else ", whoever listens there"
+        return f"{self.provider.value}:{self.model} at {self.address}{nobody}"
+
     def cost_usd(self, tokens_in: int, tokens_out: int, searches: int = 0) -> Decimal | None:
         """USD for so many tokens, rounded up; None: nobody knows the price. Configured prices, else those of the list
         that comes with genai-prices (no network). Discounts for cached prompts are left out."""

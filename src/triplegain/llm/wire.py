@@ -64,6 +64,10 @@ def _sha256(value: dict[str, Any]) -> str:
 _BLIND = (Provider.OLLAMA, Provider.DEEPSEEK)
 
 
+#: What a provider puts before a prompt on its side.
+_INSTRUCTIONS_TOKENS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     text: str
@@ -112,14 +116,20 @@ class Question:
         return sum(len(text.encode("utf-8", "replace")) for text in texts) + 32 * len(texts)
 
     @property
-    def cost_usd_max(self) -> Decimal | None:
-        """The most one send can cost; None: nobody knows the price.
+    def searches_max(self) -> int:
+        return self.spec.searches_max if self.tools else 0
 
-        With tools the provider reads what it finds, too: as much as the model's configuration allows for.
-        """
+    @property
+    def charged_tokens_max(self) -> int:
+        """More tokens than this no provider can have read: the prompt, its own instructions, and with tools what it
+        finds, as much as the model's configuration allows for."""
+        return self.tokens_in_max + _INSTRUCTIONS_TOKENS + self.searches_max * self.spec.search_tokens
+
+    @property
+    def cost_usd_max(self) -> Decimal | None:
+        """The most one send can cost; None: nobody knows the price."""
         spec = self.spec
-        searches = spec.searches_max if self.tools else 0
-        return spec.cost_usd(self.tokens_in_max + searches * spec.search_tokens, spec.max_output_tokens, searches)
+        return spec.cost_usd(self.charged_tokens_max, spec.max_output_tokens, self.searches_max)
 
 
 class Finish(StrEnum):
@@ -172,7 +182,7 @@ class Wire(Protocol):
     """The way to one provider."""
 
     async def ask(self, question: Question, time_left_s: float) -> WireAnswer:
-        """Send once. Raises WireError, and TimeoutError when the time is over."""
+        """Send once. Raises WireError, TimeoutError when the time is over, and whatever else an answer breaks."""
         ...
 
     async def aclose(self) -> None: ...

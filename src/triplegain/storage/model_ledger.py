@@ -18,7 +18,6 @@ from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import EXACT, exact_sum
 from triplegain.domain.spending_limits import SpendingLimits
-from triplegain.domain.storable import storable
 from triplegain.storage.database import AnyConnection, Database
 
 _log = logging.getLogger(__name__)
@@ -124,10 +123,7 @@ def _reservation(call: ModelCall, day: date) -> tuple[Any, ...]:
 
 
 async def _store_call(connection: AnyConnection, call: ModelCall) -> None:
-    kept = structs.replace(
-        call, model_id=storable(call.model_id), reason=storable(call.reason), response=storable(call.response)
-    )
-    *values, started_at_ns = structs.astuple(kept)
+    *values, started_at_ns = structs.astuple(call)
     await connection.execute(_CALL, *values, to_datetime(started_at_ns))
 
 
