@@ -84,20 +84,24 @@ class OllamaWire:
             self._http(spec)
 
     def _http(self, spec: ModelSpec) -> httpx.AsyncClient:
-        """A server of this machine or of the house: no proxy of the environment stands before it."""
-        import httpx
-
         encrypted = spec.address.startswith("https:")
         if encrypted not in self._clients:
-            # Imported at the first connection otherwise.
-            importlib.import_module("anyio._backends._asyncio")
-            verify = True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._clients[encrypted] = httpx.AsyncClient(trust_env=False, headers=IDENTITY, verify=verify)
+            self._clients[encrypted] = _client(encrypted)
         return self._clients[encrypted]
 
     async def aclose(self) -> None:
         for client in self._clients.values():
             await client.aclose()
+
+
+def _client(encrypted: bool) -> httpx.AsyncClient:
+    """For a server of this machine or of the house: no proxy of the environment stands before it."""
+    import httpx
+
+    # Imported at the first connection otherwise.
+    importlib.import_module("anyio._backends._asyncio")
+    verify = True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncClient(trust_env=False, headers=IDENTITY, verify=verify)
 
 
 async def _read(response: httpx.Response, bytes_max: int) -> bytes:
@@ -118,9 +122,10 @@ async def installed_models(base_url: str = "") -> frozenset[str] | None:
 
     url = f"{(base_url or Provider.OLLAMA.address).rstrip('/')}/api/tags"
     try:
+        # The time is that of the server: what is loaded here first may take as long.
         async with (
+            _client(url.startswith("https:")) as http,
             asyncio.timeout(_PROBE_S),
-            httpx.AsyncClient(trust_env=False, timeout=_PROBE_S, headers=IDENTITY) as http,
             http.stream("GET", url) as response,
         ):
             listed = msgspec.json.decode(await _read(response, _TAGS_BYTES_MAX), type=_Tags)
