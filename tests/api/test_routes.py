@@ -30,6 +30,8 @@ PAPER = {
     "POST /paper/reset": "admin",
     "GET /health/live": "public",
     "GET /health/ready": "public",
+    "GET /health": "public",
+    "GET /metrics": "viewer",
 }
 EXPECTED = {
     **PAPER,

@@ -110,8 +110,8 @@ def test_rows_are_shared_so_that_nobody_starves() -> None:
     assert shares([5], -3) == [0]
 
 
-def test_without_a_terminal_a_line_is_printed_every_five_seconds_and_the_summary_at_the_end() -> None:
-    clock = iter([0.0, 1.0, 4.9, 5.0, 6.0])
+def test_without_a_terminal_a_line_is_printed_every_minute_and_the_summary_at_the_end() -> None:
+    clock = iter([0.0, 1.0, 59.9, 60.0, 61.0])
     out = io.StringIO()
     with LiveView(Console(file=out, width=60), ticks=lambda: next(clock)) as screen:
         for number in range(5):
@@ -162,6 +162,6 @@ def test_a_look_at_the_session_is_only_taken_when_it_would_be_drawn() -> None:
         assert screen.is_due
         screen.update(view(), FILLS)
         due = []
-        for now[0] in (0.1, 4.9, 5.0):
+        for now[0] in (0.1, 59.9, 60.0):
             due.append(screen.is_due)
     assert due == [False, False, True]

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SKIPPED = {".git", ".venv", ".uv", "__pycache__", "node_modules"}
+SKIPPED = {".git", ".venv", ".venvs", ".uv", "__pycache__", "node_modules"}
 
 #: Put together here, so that this file does not name them.
 HOSTS = [

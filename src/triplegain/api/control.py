@@ -33,6 +33,10 @@ class SessionControl(Door, Protocol):
         """
         ...
 
+    def metrics(self) -> bytes:
+        """Figures in Prometheus' text format, as of now."""
+        ...
+
     def see(self, kind: type[V]) -> V:
         """A view of `domain/views.py`, as of now, by its type."""
         ...

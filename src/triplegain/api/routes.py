@@ -56,6 +56,8 @@ def _live(kind: type, name: str) -> Callable[..., Any]:
 ROUTES: tuple[Route, ...] = (
     *_both("GET", "/health/live", session.live, Role.PUBLIC),
     *_both("GET", "/health/ready", session.ready, Role.PUBLIC),
+    *_both("GET", "/health", session.ready, Role.PUBLIC),
+    *_both("GET", "/metrics", session.metrics, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/mode", session.show_mode, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/portfolio", session.show_portfolio, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/portfolio/history", session.list_history, Role.VIEWER, Budget.READS),

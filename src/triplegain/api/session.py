@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
+from starlette.responses import PlainTextResponse
 
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import (
@@ -73,6 +74,11 @@ async def ready(visit: CurrentVisit) -> Health:
     if now.halted:
         raise RefusedError(Code.HALTED, f"the session has halted: {now.halted}")
     return Health(mode=now.mode, status="paused" if now.paused else "ready")
+
+
+async def metrics(visit: CurrentVisit) -> PlainTextResponse:
+    """Figures in Prometheus' text format."""
+    return PlainTextResponse(visit.control.metrics(), media_type="text/plain; version=0.0.4")
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:

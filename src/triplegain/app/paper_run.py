@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from triplegain.app.interrupts import Interrupted, stop_on_signals
 from triplegain.app.opening import PaperOptions, check_words
+from triplegain.app.operation.operating import operated
 from triplegain.app.paper_system import PaperSystem
 from triplegain.app.serving import serving
 from triplegain.config import Config, read_environment
@@ -41,8 +42,10 @@ class Screen(Protocol):
         ...
 
 
-async def run_paper(options: PaperOptions, config: Config, home: Path, screen: Screen) -> dict[str, Any]:
-    """Run one session to its end or to Ctrl-C; the summary that `paper --json` prints.
+async def run_paper(
+    options: PaperOptions, config: Config, home: Path, screen: Screen, output: TextIO | None = None
+) -> dict[str, Any]:
+    """Run one session to its end or to Ctrl-C; the summary that `paper --json` prints. `output` gets the log's lines.
 
     Raises StorageError, FeedError, SessionLockedError, InvalidValueError with what to do.
     """
@@ -65,7 +68,8 @@ async def run_paper(options: PaperOptions, config: Config, home: Path, screen: S
         )
         try:
             await system.open()
-            async with serving(system, database, reader, config, home):
+            operating = operated(system, config, home, clock, output, notifies=not options.is_hurried)
+            async with operating, serving(system, database, reader, config, home):
                 try:
                     with stop_on_signals(system.stop):
                         await system.run()

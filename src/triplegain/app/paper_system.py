@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -15,6 +16,7 @@ from triplegain.api.control import V
 from triplegain.app import session_views
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
+from triplegain.app.operation.metrics import Stats, exposition
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
 from triplegain.domain.clock import SECOND_NS, Clock
@@ -23,7 +25,7 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.domain.records import OrderRecord, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
@@ -72,6 +74,23 @@ async def look_up_prices(current: Callable[[], TradingSession], history: MarketH
         await asyncio.sleep(_LOOK_UP_S)
 
 
+@dataclass(frozen=True, slots=True)
+class _ToldSteps:
+    """A store whose steps are told to others as well: later, so that no answer waits for them."""
+
+    _store: SessionStore
+    _others: list[Callable[[CommitBatch], None]]
+    _stats: Stats
+
+    async def commit(self, session_id: str, batch: CommitBatch) -> None:
+        began_s = time.perf_counter()
+        await self._store.commit(session_id, batch)
+        self._stats.commits += 1
+        self._stats.commit_s += time.perf_counter() - began_s
+        for each in self._others:
+            asyncio.get_running_loop().call_soon(each, batch)
+
+
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
 
 
@@ -97,7 +116,10 @@ class PaperSystem:
     _stopping: bool = field(default=False, init=False)
     _events_before: int = field(default=0, init=False)
     #: Called when another session has taken over.
-    on_session_change: Callable[[], None] = field(default=lambda: None, init=False)
+    on_session_change: list[Callable[[], None]] = field(default_factory=list, init=False)
+    stats: Stats = field(default_factory=Stats, init=False)
+    #: Called with each step once it is stored, after those who waited have their answer.
+    on_stored: list[Callable[[CommitBatch], None]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         options, place = self._options, (self._config, self._home, self._database)
@@ -132,7 +154,7 @@ class PaperSystem:
         self._runner = SessionRunner(
             opened.session,
             opened.events,
-            self._store,
+            _ToldSteps(self._store, self.on_stored, self.stats),
             self._clock,
             speed=parse_speed(self._options.speed),
             duration_ns=parse_duration_ns(self._options.duration),
@@ -165,7 +187,8 @@ class PaperSystem:
                     self._end_reset(Unknown("the system stopped while it was reset"))
                     raise
                 self._take(following)
-                self.on_session_change()
+                for told in self.on_session_change:
+                    told()
                 self._end_reset(Done(following.record.session_id))
                 if self._stopping:
                     self.runner.stop()
@@ -238,6 +261,9 @@ class PaperSystem:
     def see(self, kind: type[V]) -> V:
         seen: V = session_views.VIEWS[kind](self.opened.session)
         return seen
+
+    def metrics(self) -> bytes:
+        return exposition(self.view(), self.stats, self._clock.now_ns())
 
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session

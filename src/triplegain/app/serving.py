@@ -59,7 +59,7 @@ async def serving(
         published[:] = [address.publish(home, running)]
 
     publish()
-    system.on_session_change = publish
+    system.on_session_change.append(publish)
     beside = [asyncio.create_task(task) for task in (keys.run(), strangers.run())]
     try:
         yield

@@ -41,6 +41,7 @@ _GROUPS = {
     "data": "Stored history: download, import, list, verify, prune.",
     "captures": "Recorded markets: list, verify, replay.",
     "config": "The configuration: show, check.",
+    "notify": "The operator's mail, chat or hook: test.",
 }
 #: Every command and the file of its function, which has the command's last word for a name (`list_` for `list`).
 COMMANDS = {
@@ -57,6 +58,7 @@ COMMANDS = {
     "data download": "data", "data import": "data", "data list": "data", "data verify": "data", "data prune": "data",
     "captures list": "captures", "captures verify": "captures", "captures replay": "captures",
     "config show": "config", "config check": "config",
+    "notify test": "notify",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -51,6 +52,8 @@ def paper(
         console.print(f"[yellow]{warning}[/yellow]")
     options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape, apply_config)
     with LiveView(console) as view:
-        summary = interrupts.run(run_paper(options, config, home, view))
+        # Whoever collects the output of a run without a terminal has a line for each thing that happens.
+        output = None if console.is_terminal or not config.log.terminal else sys.stderr if as_json else sys.stdout
+        summary = interrupts.run(run_paper(options, config, home, view, output))
     if as_json:
         print(json.dumps(summary, separators=(", ", ": ")))

@@ -16,7 +16,7 @@ from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed
 from triplegain.domain.views import SessionView
 
 _SCREEN_S = 0.2
-_LINE_S = 5.0
+_LINE_S = 60.0
 
 
 class LiveView:

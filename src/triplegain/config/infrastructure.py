@@ -56,6 +56,10 @@ def _secret(kind: Kind) -> Kind:
     return Kind(lambda written: written if isinstance(written, Secret) else Secret(kind.read(written)))
 
 
+#: A text that may hold a password.
+SECRET = _secret(text())
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """PostgreSQL: our own, or a server you name."""

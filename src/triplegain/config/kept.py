@@ -18,7 +18,7 @@ def _paths(*keys: str) -> tuple[Path, ...]:
 
 #: Read at each start: where things are, what may be spent, how long things are stored, whether anything starts at all.
 _HOST = _paths(
-    "api", "database", "execution.trading_mode", "execution.paper_trading.enabled",
+    "api", "database", "operation", "execution.trading_mode", "execution.paper_trading.enabled",
     "execution.paper_trading.db_table_prefix", "execution.paper_trading.persist_state", "llm.breaker", "llm.budget",
     "llm.ping_timeout_s", "llm.retry_pause_ms", "market.history", "market.kraken.answer_within_s",
     "market.kraken.queue_lines_max", "market.kraken.reconnect_after_s", "market.kraken.rest_url",

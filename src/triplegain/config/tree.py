@@ -12,6 +12,7 @@ from triplegain.agents.baselines.choice import TraderSettings
 from triplegain.agents.decision import DECISION
 from triplegain.agents.registry import AGENTS
 from triplegain.config.infrastructure import ApiSettings, DatabaseSettings, HistorySettings, PaperSettings
+from triplegain.config.operation import LogSettings, NotificationSettings
 from triplegain.decision.rebalance.plan import RebalanceSettings
 from triplegain.decision.settings import DecisionSettings
 from triplegain.domain.configured import WRONG, AtOddsError, Key, Part, Path, built, each, key, keys, part
@@ -42,6 +43,7 @@ FILES = {
     "portfolio": "The strategic division of the trading book.",
     "database": "PostgreSQL: our own, or a server you name.",
     "api": "The HTTP API of a running system.",
+    "operation": "What the operator is told, and where.",
 }
 
 
@@ -99,6 +101,8 @@ class Config:
     )
     database: DatabaseSettings = part(DatabaseSettings, "database")
     api: ApiSettings = part(ApiSettings, "api")
+    log: LogSettings = part(LogSettings, "operation.log")
+    notifications: NotificationSettings = part(NotificationSettings, "operation.notifications")
     #: What was written, checked, by the path of its key; every other key has its default.
     given: Mapping[Path, Any] = field(default=FrozenMapping({}), compare=False, repr=False)
 

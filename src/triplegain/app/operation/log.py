@@ -1,0 +1,107 @@
+"""The log of a running system: a line per notice, in a file for each session and, without a terminal, on its output."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, TextIO
+
+from triplegain.app.operation.notices import Notice
+from triplegain.config.operation import LogFormat, LogSettings
+from triplegain.domain.clock import iso
+
+#: All of ours write below it; libraries have loggers of their own, which are not listened to.
+_ROOT = logging.getLogger("triplegain")
+_NOTICES = logging.getLogger("triplegain.session")
+FOLDER = "log"
+
+
+def tell(session_id: str, notice: Notice) -> None:
+    """Write a notice into the log of its session."""
+    if _NOTICES.isEnabledFor(notice.level):
+        _NOTICES.log(notice.level, "%s", notice.words, extra={"notice": notice, "session": session_id})
+
+
+@contextmanager
+def logging_to(settings: LogSettings, home: Path, session_id: str, output: TextIO | None) -> Iterator[None]:
+    """While a session runs its lines go to its file, and to `output` where there is one.
+
+    A file that cannot be written is told once and trading goes on: the record of a session is its database.
+    """
+    handlers: list[logging.Handler] = []
+    trouble = ""
+    formatter = _JsonLines() if settings.format is LogFormat.JSON else _Words()
+    if settings.file:
+        try:
+            folder = home / FOLDER
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = folder / f"{session_id}.log"
+            size, kept = settings.file_bytes_max, settings.kept
+            handlers.append(RotatingFileHandler(path, "a", size, kept, "utf-8", True, "backslashreplace"))
+        except OSError as error:
+            trouble = f"the log in {home / FOLDER} cannot be written: {error.strerror}"
+    if output is not None:
+        handlers.append(logging.StreamHandler(output))
+    level, propagates = _ROOT.level, _ROOT.propagate
+    _ROOT.setLevel(settings.level.value.upper())
+    _ROOT.propagate = False
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        handler.addFilter(_of_session(session_id))
+        _ROOT.addHandler(handler)
+    if trouble:
+        _ROOT.error(trouble)
+    try:
+        yield
+    finally:
+        _ROOT.setLevel(level)
+        _ROOT.propagate = propagates
+        for handler in handlers:
+            _ROOT.removeHandler(handler)
+            handler.close()
+
+
+def _of_session(session_id: str) -> Any:
+    """Lines of no session in particular are of the one that runs."""
+
+    def add(record: logging.LogRecord) -> bool:
+        record.session = getattr(record, "session", session_id)
+        return True
+
+    return add
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    notice: Notice | None = getattr(record, "notice", None)
+    fields: dict[str, Any] = {
+        "time": iso(int(record.created * 1e6) * 1000),
+        "level": record.levelname.lower(),
+        "kind": record.name.removeprefix("triplegain.") if notice is None else notice.kind,
+        "session": getattr(record, "session", ""),
+        "message": record.getMessage(),
+    }
+    if notice is not None:
+        fields |= {"market_time": iso(notice.time_ns)} if notice.time_ns else {}
+        fields |= {"symbol": notice.symbol} if notice.symbol else {}
+        fields |= notice.details
+    if record.exc_info:
+        fields["exception"] = logging.Formatter().formatException(record.exc_info)
+    return fields
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_fields(record), ensure_ascii=False, default=str)
+
+
+class _Words(logging.Formatter):
+    """Time, level, kind and what happened; of a failure its trace, each line of it behind a bar."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = _fields(record)
+        line = f"{fields['time']} {fields['level']:<7} {fields['kind']}: {' '.join(fields['message'].split())}"
+        return "\n  | ".join([line, *fields.get("exception", "").splitlines()])

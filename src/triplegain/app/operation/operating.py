@@ -1,0 +1,75 @@
+"""Log and notifications of a system while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from triplegain.app.operation import log
+from triplegain.app.operation.notices import Notice, notices_of
+from triplegain.app.operation.notifications import notifying
+from triplegain.app.operation.watch import SessionWatch
+from triplegain.app.paper_system import PaperSystem
+from triplegain.config import Config
+from triplegain.config.operation import Subject
+from triplegain.domain.clock import Clock
+from triplegain.domain.records import CommitBatch
+
+_LOOK_S = 1.0
+
+
+@asynccontextmanager
+async def operated(
+    system: PaperSystem, config: Config, home: Path, clock: Clock, output: TextIO | None, *, notifies: bool
+) -> AsyncIterator[None]:
+    """From each stored step and from a look a second. `output` gets the log's lines beside its file.
+
+    `notifies`: whether anybody beside the log is told; a market that is hurried through tells nobody.
+    Raises NotificationError for a place that cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        notify = stack.enter_context(notifying(config.notifications, clock, "TripleGain paper")) if notifies else None
+        logs = stack.enter_context(ExitStack())
+        watch = SessionWatch(config.notifications.feed_lost_after_ns)
+
+        def tell(notice: Notice) -> None:
+            log.tell(system.opened.record.session_id, notice)
+            system.stats.notices[notice.kind, logging.getLevelName(notice.level).lower()] += 1
+            if notify is not None:
+                notify(notice)
+
+        def stored(step: CommitBatch) -> None:
+            for notice in notices_of(step):
+                tell(notice)
+
+        def begin() -> None:
+            """The log of the session that runs now."""
+            logs.close()
+            session = system.opened.record
+            logs.enter_context(log.logging_to(config.log, home, session.session_id, output))
+            tell(Notice(logging.INFO, "session", f"{session.session_id} runs on {session.feed}", Subject.SESSION))
+
+        async def look() -> None:
+            loop = asyncio.get_running_loop()
+            while True:
+                due_s = loop.time() + _LOOK_S
+                await asyncio.sleep(_LOOK_S)
+                system.stats.lag_s = max(system.stats.lag_s, loop.time() - due_s)
+                for notice in watch.look(system.view(), clock.now_ns()):
+                    tell(notice)
+
+        begin()
+        system.on_session_change.append(begin)
+        system.on_stored.append(stored)
+        looking = asyncio.create_task(look(), name="watch")
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+            tell(Notice(logging.INFO, "session", f"{system.opened.record.session_id} stops", Subject.SESSION))
