@@ -50,7 +50,7 @@ paper_trading:
 """,
     "api.yaml": """
 port: 18733
-limits_per_minute: {address: 10000000, default: 10000000, reads: 10000000, trade: 10000000}
+limits_per_minute: {address: 10000000, default: 10000000, reads: 10000000, trade: 10000000, cancel: 10000000}
 """,
 }
 #: Where an order leaves rows, and whether they take the place of those before.
@@ -129,9 +129,9 @@ def _processes() -> dict[int, tuple[int, float]]:
 @contextmanager
 def session(program: Path) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="tg-") as scratch:
-        Path(scratch).chmod(0o755)
+        Path(scratch).chmod(0o711)
         home, config = Path(scratch, "home"), Path(scratch, "config")
-        home.mkdir(mode=0o755)
+        home.mkdir(mode=0o711)
         config.mkdir()
         for name, words in _CONFIG.items():
             (config / name).write_text(words)

@@ -23,11 +23,17 @@ async def test_the_key_is_made_once_for_its_owner_alone_and_let_in(bench: Bench,
     assert (await bench.security.api_keys())[key_hash(keys[0])] == "admin"
 
 
-async def test_a_revoked_key_is_replaced_and_open_permissions_are_closed(bench: Bench, tmp_path: Path) -> None:
+async def test_a_key_that_others_can_read_is_refused_with_what_mends_it(bench: Bench, tmp_path: Path) -> None:
     first = await ensure_admin_key(tmp_path, bench.security)
     (tmp_path / "admin.key").chmod(0o644)
+    with pytest.raises(KeyFileError, match=r"chmod go-rw .*admin\.key"):
+        await ensure_admin_key(tmp_path, bench.security)
+    (tmp_path / "admin.key").chmod(0o600)
     assert await ensure_admin_key(tmp_path, bench.security) == first
-    assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
+
+
+async def test_a_revoked_key_is_replaced(bench: Bench, tmp_path: Path) -> None:
+    first = await ensure_admin_key(tmp_path, bench.security)
     await revoke_api_key(bench.security, key_hash(first))
     assert await ensure_admin_key(tmp_path, bench.security) != first
 

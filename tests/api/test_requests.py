@@ -31,7 +31,7 @@ def test_an_amount_is_plain_decimal_text_above_zero(field: str, amount: object) 
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
 
 
-@given(st.decimals(min_value="0.000000000000000001", max_value="99999999999999999999", places=18, allow_nan=False))
+@given(st.decimals(min_value="0.000000000000000001", max_value="9999999999999999999", places=18, allow_nan=False))
 def test_every_exact_amount_arrives_as_it_was_sent(amount: Decimal) -> None:
     assert text(Trade.model_validate({**ORDER, "quantity": text(amount)}).quantity) == text(amount)
 

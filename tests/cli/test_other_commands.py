@@ -104,16 +104,33 @@ def test_doctor_says_what_to_do(tg: Tg, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("TRIPLEGAIN_CAPTURES", str(tmp_path / "none"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12, 10**6))
     monkeypatch.setattr(doctor, "_PYTHON_MIN", (4, 0))
-    tmp_path.chmod(0o755)
     ran = tg("doctor", "--json")
     assert ran.code == 1
     assert "hunter2" not in ran.out
     found = verdicts(tg)
-    assert {check: found[check][0] for check in ("Python", "home folder", "disk", "trading mode", "exchange keys")} == {
-        "Python": "fix", "home folder": "note", "disk": "fix", "trading mode": "note", "exchange keys": "note",
+    assert {check: found[check][0] for check in ("Python", "disk", "trading mode", "exchange keys")} == {
+        "Python": "fix", "disk": "fix", "trading mode": "note", "exchange keys": "note",
     }  # fmt: skip
     assert (found["database"][0], found["recorded markets"][0]) == ("fix", "note")
-    assert "chmod 700" in found["home folder"][1]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770])
+def test_doctor_and_every_command_refuse_a_home_that_others_reach_into(tg: Tg, tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    ran = tg("doctor", "--json")
+    [home] = [each for each in ran.json["checks"] if each["check"] == "home folder"]
+    assert (ran.code, home["verdict"]) == (1, "fix")
+    for said in (ran.out, tg("report").err, tg("pause").err):
+        assert f"chmod go-rw {tmp_path}" in said
+    tmp_path.chmod(0o700)
+    assert "chmod" not in tg("pause").err
+
+
+def test_doctor_tells_of_a_key_that_others_can_read(tg: Tg, tmp_path: Path) -> None:
+    (tmp_path / "admin.key").write_text("k")
+    (tmp_path / "admin.key").chmod(0o644)
+    [key] = [each for each in tg("doctor", "--json").json["checks"] if each["check"] == "admin key"]
+    assert key["verdict"] == "fix" and "chmod go-rw" in key["action"]
 
 
 def test_doctor_names_every_fault_of_the_configuration(tg: Tg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

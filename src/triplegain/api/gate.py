@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from triplegain.api.doorkeeper import PEER_UID, Doorkeeper
 from triplegain.api.errors import response, unexpected
+from triplegain.api.routes import find_route
+from triplegain.api.strict import check_body, check_head, check_query
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.refusals import Code, RefusedError
@@ -67,8 +69,10 @@ class Gate:
             state = scope.setdefault("state", {})
             doorkeeper = self._owner if PEER_UID in state else self._network
             state["caller"] = await doorkeeper.admit(scope, request_id)
-            _check_framing(scope)
+            check_head(scope)
+            check_query(scope, find_route(scope["method"], scope["path"]))
             body = await _read_body(receive)
+            check_body(scope, body)
             await self._app(scope, _as_received(body, receive), send_with_headers)
             return
         except TripleGainError as error:
@@ -78,13 +82,6 @@ class Gate:
             refusal = unexpected(error, request_id)
         if not begun:
             await response(refusal)(scope, receive, send_with_headers)
-
-
-def _check_framing(scope: Scope) -> None:
-    """Raises RefusedError 400 for a body whose end is said in two ways: another listener before us may see another."""
-    names = {name for name, _ in scope["headers"]}
-    if {b"content-length", b"transfer-encoding"} <= names:
-        raise RefusedError(Code.UNREADABLE, "send Content-Length or Transfer-Encoding, not both")
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
+from triplegain.private_files import why_not_private
 
 if TYPE_CHECKING:  # commands read the key without loading the database driver
     from triplegain.storage.security_log import SecurityLog
@@ -44,8 +45,10 @@ async def ensure_admin_key(home: Path, security: SecurityLog) -> str:
 
 
 def read_admin_key(home: Path) -> str:
-    """Raises KeyFileError if there is none yet."""
+    """Raises KeyFileError if there is none yet, or others can read it."""
     path = home / FILE
+    if reason := why_not_private(path):
+        raise KeyFileError(reason)
     try:
         key = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
@@ -60,11 +63,6 @@ def read_admin_key(home: Path) -> str:
 def _read_or_make(path: Path) -> str:
     if not path.exists():
         _make(path)
-    try:
-        if path.stat().st_mode & 0o077 and os.name == "posix":
-            path.chmod(_OWNER_ONLY)
-    except OSError as error:
-        raise KeyFileError(f"cannot keep {path} to its owner: {error.strerror}") from error
     return read_admin_key(path.parent)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
@@ -56,7 +57,8 @@ async def place_order(
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
     record = done.record
     response.status_code = 200 if done.again else 201
-    _same_order(record.request, request, body)
+    protection = await visit.reader.asked_protection(now.session_id, client_order_id) if done.again else None
+    _same_order(record.request, request, body, protection)
     placed = order(record, now.mode)
     if record.status in _REFUSED and not record.filled_quantity:
         details = {"order": placed.model_dump(mode="json", by_alias=True)}
@@ -115,12 +117,20 @@ def _client_order_id(visit: Visit, body: Trade, idempotency_key: str | None) -> 
     return given.pop() if given else f"api-{visit.caller.request_id}"
 
 
-def _same_order(known: OrderRequest, asked: OrderRequest, body: Trade) -> None:
-    """An id used again must mean the same order: whoever reuses one by mistake would think the new one is placed."""
+def _same_order(
+    known: OrderRequest, asked: OrderRequest, body: Trade, protection: tuple[Decimal | None, Decimal | None] | None
+) -> None:
+    """An id used again must mean the same order: whoever reuses one by mistake would think the new one is placed.
+
+    `protection`: the stop and target that were asked for, where that is known.
+    """
     fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage", "self_trade"]
     if body.expires is not None and "T" in body.expires:
         fields.append("expires_at_ns")
     differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]
+    if protection is not None:
+        pairs = {"stop": (protection[0], body.stop), "target": (protection[1], body.target)}
+        differing += [field for field, (before, now) in pairs.items() if before != now]
     if differing:
         raise RefusedError(
             Code.CLIENT_ORDER_ID_IN_USE,

@@ -33,11 +33,13 @@ class EmergencyBegun(Acknowledged, Closing):
 
 
 class Cancelled(Resource):
-    """Client order ids: `cancelled` now, and `kept`, which protect positions or take them off."""
+    """Client order ids: `cancelled` now, `kept`, which protect positions or take them off, and `left`, which could not
+    be cancelled, each with why."""
 
     session: str
     cancelled: list[str]
     kept: list[str]
+    left: dict[str, str]
 
 
 class NewSession(Resource):

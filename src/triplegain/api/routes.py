@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
+
+from fastapi import params
+from pydantic import BaseModel
 
 from triplegain.api import agents, orders, positions, risk, session
 from triplegain.api.access import Budget, Role
@@ -21,7 +24,8 @@ _PARAMETER = re.compile(r"\{\w+\}")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way in. `endpoint` is None where FastAPI has its own."""
+    """One way in. `endpoint` is None where FastAPI has its own. `query`: its parameters, and whether each may be given
+    several times."""
 
     method: str
     path: str
@@ -30,10 +34,24 @@ class Route:
     budget: Budget = Budget.DEFAULT
     status: int = 200
     pattern: re.Pattern[str] = field(init=False, repr=False)
+    query: Mapping[str, bool] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         pattern = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(self.path))
         object.__setattr__(self, "pattern", re.compile(pattern))
+        object.__setattr__(self, "query", dict(_query_of(self.endpoint)) if self.endpoint else {})
+
+
+def _query_of(endpoint: Callable[..., Any]) -> Iterator[tuple[str, bool]]:
+    """The parameters an endpoint takes from the query: one by one, or as the fields of a model."""
+    for name, hint in get_type_hints(endpoint, include_extras=True).items():
+        if not any(isinstance(each, params.Query) for each in getattr(hint, "__metadata__", ())):
+            continue
+        kind = get_args(hint)[0]
+        if issubclass(kind, BaseModel):
+            yield from ((each, get_origin(found.annotation) is list) for each, found in kind.model_fields.items())
+        else:
+            yield name, False
 
 
 def _both(method: str, path: str, endpoint: Callable[..., Any], role: Role, *rest: Any) -> tuple[Route, Route]:

@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 import socket
-import stat
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -23,6 +22,7 @@ from functools import partial
 import typer
 from rich.text import Text
 
+from triplegain.api.keys import FILE as KEY_FILE
 from triplegain.app import interrupts
 from triplegain.app.live_market import why_away
 from triplegain.app.models import read_roster
@@ -37,6 +37,7 @@ from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SessionStatus
 from triplegain.execution.trading_mode import KEY_VARIABLES, MODE_VARIABLE, TradingMode, get_trading_mode
 from triplegain.llm.roster import AUTO
+from triplegain.private_files import why_not_private
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import cluster_folder, database_server
 from triplegain.storage.migrations import read_server_status
@@ -208,10 +209,10 @@ def _terminal() -> Finding:
 
 def _home() -> Iterator[Finding]:
     home = home_dir()
-    mode = stat.S_IMODE(home.stat().st_mode)
     if os.access(home, os.W_OK | os.X_OK):
-        action = f"others may look into it: chmod 700 {home}"
-        yield _judged("home folder", f"{home}, mode {mode:03o}", (bool(mode & 0o077), _NOTE, action))
+        yield Finding("home folder", _OK, str(home))
+        if reason := why_not_private(home / KEY_FILE):
+            yield Finding("admin key", _FIX, "others can read it", reason)
     else:
         action = "make it yours, or set TRIPLEGAIN_HOME to another"
         yield Finding("home folder", _FIX, f"{home} cannot be written", action)

@@ -115,6 +115,8 @@ def _all_cancelled(answer: dict[str, Any]) -> str:
     told = f"PAPER  {len(cancelled)} cancelled" + (f": {', '.join(cancelled)}" if cancelled else "")
     if kept:
         told += f"\n       {len(kept)} kept, they protect positions or take them off: {', '.join(kept)}"
+    for name, why in answer["left"].items():
+        told += f"\n       {name} is left: {why}"
     return told
 
 

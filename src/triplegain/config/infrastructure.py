@@ -79,6 +79,11 @@ class DatabaseSettings:
         "ended sessions older than this are removed by the clean-up; 0: never",
     )  # fmt: skip
 
+    @property
+    def has_password(self) -> bool:
+        credentials, at, _ = self.url.get_secret_value().partition("://")[2].rpartition("@")
+        return bool(at) and ":" in credentials
+
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:

@@ -18,6 +18,7 @@ from triplegain import resources
 from triplegain.config.tree import FILES, KEYS, Config, config_of
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.written import Fault
+from triplegain.private_files import why_not_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ HOME_VARIABLE = "TRIPLEGAIN_HOME"
 def home_dir(environ: Mapping[str, str] | None = None, *, platform: str = sys.platform, create: bool = True) -> Path:
     """TRIPLEGAIN_HOME, else the platform's data folder for this user; absolute. Made with mode 0700 if absent.
 
-    Raises ConfigurationError if it is not a folder or cannot be made.
+    Raises ConfigurationError if it is not a folder, cannot be made, or is not for this user alone.
     """
     environ = os.environ if environ is None else environ
     try:
@@ -70,7 +71,13 @@ def home_dir(environ: Mapping[str, str] | None = None, *, platform: str = sys.pl
             raise ConfigurationError(
                 f"cannot use {folder} as TripleGain's folder ({error.strerror}): set {HOME_VARIABLE} to another"
             ) from error
+    _check_private(folder)
     return folder
+
+
+def _check_private(path: Path) -> None:
+    if reason := why_not_private(path):
+        raise ConfigurationError(reason)
 
 
 def _named(environ: Mapping[str, str], platform: str) -> Path:
@@ -97,10 +104,14 @@ def dotenv_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Variables of the process (default: os.environ), completed by the `.env` files. Nothing is exported or logged."""
+    """Variables of the process (default: os.environ), completed by the `.env` files. Nothing is exported or logged.
+
+    Raises ConfigurationError for a file that is not for this user alone.
+    """
     own = os.environ if environ is None else environ
     merged: dict[str, str] = {}
     for file in reversed(dotenv_files(own)):
+        _check_private(file)
         merged.update({name: value for name, value in dotenv_values(file, interpolate=False).items() if value})
     return {**merged, **own}
 
@@ -165,6 +176,8 @@ def _load(environ: Mapping[str, str] | None, config_dir: Path | None) -> tuple[C
     config, faults = config_of({name: file.tree(name) for name, file in written.items()})
     problems += [problem for file in written.values() for problem in file.problems]
     problems += [written[path[0]].explained(path[1:], fault) for path, fault in faults]
+    if config is not None and config.database.has_password:
+        problems += written["database"].exposed(("url",))
     return (None if problems else config), problems
 
 
@@ -247,6 +260,11 @@ class _File:
         if filled != text:
             self._substituted.add(path)
         return filled
+
+    def exposed(self, path: tuple[str, ...]) -> list[Problem]:
+        """That others can read a secret which stands here by itself, not as the name of a variable."""
+        reason = why_not_private(Path(self._file)) if path in self._lines and path not in self._substituted else ""
+        return [Problem(self._file, self._lines[path], ".".join(path), reason)] if reason else []
 
     def explained(self, path: tuple[str, ...], fault: Fault) -> Problem:
         """In the words of the file. Values that came from a variable are not repeated."""

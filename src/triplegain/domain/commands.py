@@ -6,6 +6,7 @@ survives restarts and is pursued until nothing is left.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -31,10 +32,12 @@ class ClosingProgress(msgspec.Struct, frozen=True):
 
 
 class Cancelling(msgspec.Struct, frozen=True):
-    """Client order ids: `cancelled` will not open anything any more, `kept` protect positions or take them off."""
+    """Client order ids: `cancelled` will not open anything any more, `kept` protect positions or take them off; `left`
+    could not be cancelled, with why: filled meanwhile, most often."""
 
     cancelled: tuple[str, ...]
     kept: tuple[str, ...]
+    left: Mapping[str, str] = {}
 
 
 class PlaceOrder(Command[OrderRecord], frozen=True):

@@ -28,7 +28,7 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX // SECOND_NS)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX // MILLISECOND_NS)]
 
 #: Digits of an amount before and after its point, as a client may write it.
-AMOUNT_DIGITS, AMOUNT_DECIMALS = 20, 18
+AMOUNT_DIGITS, AMOUNT_DECIMALS = 19, 18
 AMOUNT = rf"[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{AMOUNT_DECIMALS}}})?"
 #: What may name an order or a position, a pair, a task.
 NAME = r"^[A-Za-z0-9._:-]{1,64}$"

@@ -15,7 +15,6 @@ from triplegain.domain.commands import (
     Answer,
     AnyAnswer,
     CancelAll,
-    Cancelling,
     CancelOrder,
     ClosePosition,
     ClosingProgress,
@@ -105,9 +104,9 @@ class SessionCommands:
             case CancelOrder(name):
                 return self._change(name, Change.CANCEL, lambda: session.cancel(name))
             case CancelAll():
-                cancelling, kept = session.cancel_all()
+                cancelling, others = session.cancel_all()
                 waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
-                return _Begun(kept, waits=waits, details={"orders": list(cancelling)})
+                return _Begun(others, waits=waits, details={"orders": list(cancelling)})
             case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
             case ClosePosition(position_id):
@@ -176,9 +175,9 @@ class SessionCommands:
                     raise
                 return Unknown(_UNDER_WAY)
         if isinstance(command, CancelAll):
-            orders = {name: each for name, each in found.items() if isinstance(each, OrderRecord)}
-            gone = (name for name, each in orders.items() if each.status is OrderStatus.CANCELLED)
-            return Done(Cancelling(tuple(gone), begun.record))
+            why_not = {name: each.reason for name, each in found.items() if isinstance(each, Refusal)}
+            gone = tuple(name for name in found if name not in why_not)
+            return Done(replace(begun.record, cancelled=gone, left={**begun.record.left, **why_not}))
         for answer in found.values():
             return NotDone(answer) if isinstance(answer, Refusal) else Done(answer, begun.again)
         return Done(begun.record, begun.again)

@@ -24,6 +24,7 @@ from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
+from triplegain.domain.commands import Cancelling
 from triplegain.domain.exchange_events import OrderCancelled
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
@@ -340,18 +341,20 @@ class TradingSession(SessionComponents):
         refused = self.desk.cancel(client_order_id)
         return refused or self._asked()
 
-    def cancel_all(self) -> tuple[dict[str, int], tuple[str, ...]]:
+    def cancel_all(self) -> tuple[dict[str, int], Cancelling]:
         """Ask for every order that would open something to be cancelled, those under way to the exchange included;
-        client order ids of these with the number of the command, and of those that stay."""
-        cancelling, kept = {}, []
+        client order ids of these with the number of the command, and what is known of the others already."""
+        cancelling, kept, left = {}, [], {}
         for order in self.executor.orders.open_orders():
-            name, opens = order.request.client_order_id, order.request.purpose in _OPENING
-            if opens and self.desk.cancel(name) is None:
-                cancelling[name] = self.exchange.last_command
-            else:
+            name = order.request.client_order_id
+            if order.request.purpose not in _OPENING:
                 kept.append(name)
+            elif refused := self.desk.cancel(name):
+                left[name] = refused.reason
+            else:
+                cancelling[name] = self.exchange.last_command
         self._follow()
-        return cancelling, tuple(kept)
+        return cancelling, Cancelling((), tuple(kept), left)
 
     def amend(self, request: AmendRequest) -> int | Refusal:
         """Ask for an order to be changed; the number of the command."""

@@ -51,6 +51,10 @@ SELECT * FROM latest ORDER BY task, symbol
 _FEES = """
 SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session_id = $1 GROUP BY fee_asset ORDER BY 1
 """
+_ASKED = """
+SELECT details ->> 'stop' AS stop, details ->> 'target' AS target FROM security_events
+WHERE kind = 'paper_trade' AND session_id = $1 AND details ->> 'client_order_id' = $2 ORDER BY event_number LIMIT 1
+"""
 _RISK = """
 SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
 """
@@ -121,6 +125,16 @@ class SessionReader:
         query = f"SELECT * FROM paper_orders WHERE session_id = $1 AND {column} = $2"
         row = await self._database.row(READING, query, session_id, value)
         return None if row is None else rows.order_record(row)
+
+    async def asked_protection(
+        self, session_id: str, client_order_id: str
+    ) -> tuple[Decimal | None, Decimal | None] | None:
+        """Stop and target with which a client order id was first used by hand; None where nobody has."""
+        row = await self._database.row(READING, _ASKED, session_id, client_order_id)
+        if row is None:
+            return None
+        stop, target = (None if value is None else Decimal(value) for value in (row["stop"], row["target"]))
+        return stop, target
 
     async def votes_of(self, session_id: str, decisions: Collection[DecisionRecord]) -> Mapping[int, list[VoteRecord]]:
         """All votes that counted, by the number of the decision; none where nobody voted."""
