@@ -144,9 +144,9 @@ def _leave_root(words: Sequence[str]) -> None:
     if os.geteuid() != 0 or not words or not _HELP.isdisjoint(words):
         return
     from triplegain.cli.home_owner import become_owner
-    from triplegain.config import home_dir
+    from triplegain.config import home_place
 
-    if name := become_owner(home_dir(create=False)):
+    if name := become_owner(home_place()):
         print(f"The folder of TripleGain belongs to {name}: going on as {name}, not as root", file=sys.stderr)
 
 

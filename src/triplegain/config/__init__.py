@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from triplegain.config.display import config_as_dict
-from triplegain.config.loader import ConfigurationError, Problem, check_config, home_dir, load_config, read_environment
+from triplegain.config.loader import (
+    ConfigurationError,
+    Problem,
+    check_config,
+    home_dir,
+    home_place,
+    load_config,
+    read_environment,
+)
 from triplegain.config.tree import Config
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "check_config",
     "config_as_dict",
     "home_dir",
+    "home_place",
     "load_config",
     "read_environment",
 ]

@@ -53,16 +53,23 @@ class ConfigurationError(TripleGainError):
 HOME_VARIABLE = "TRIPLEGAIN_HOME"
 
 
+def home_place(environ: Mapping[str, str] | None = None, *, platform: str = sys.platform) -> Path:
+    """TRIPLEGAIN_HOME, else the platform's data folder for this user; absolute. Whatever is there is not looked at.
+
+    Raises ConfigurationError for a user without a folder.
+    """
+    try:
+        return _named(os.environ if environ is None else environ, platform).absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(f"this user has no home folder ({error}): set {HOME_VARIABLE} to a folder") from None
+
+
 def home_dir(environ: Mapping[str, str] | None = None, *, platform: str = sys.platform, create: bool = True) -> Path:
-    """TRIPLEGAIN_HOME, else the platform's data folder for this user; absolute. Made with mode 0700 if absent.
+    """The home, made with mode 0700 if absent.
 
     Raises ConfigurationError if it is not a folder, cannot be made, or is not for this user alone.
     """
-    environ = os.environ if environ is None else environ
-    try:
-        folder = _named(environ, platform).absolute()
-    except RuntimeError as error:
-        raise ConfigurationError(f"this user has no home folder ({error}): set {HOME_VARIABLE} to a folder") from None
+    folder = home_place(environ, platform=platform)
     if create:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
