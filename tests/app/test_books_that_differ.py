@@ -18,6 +18,7 @@ SOLD = """
 UPDATE paper_session_parts SET state = '"0.004"' WHERE part = 'ledger.balance' AND key = 'wallet BTC';
 UPDATE paper_balances SET total = 0.004 WHERE asset = 'BTC';
 UPDATE paper_ledger_entries SET amount = sign(amount) * 0.004 WHERE asset = 'BTC' AND kind = 'trade';
+SELECT paper_seal(session_id) FROM paper_sessions;
 """
 
 

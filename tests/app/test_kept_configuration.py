@@ -177,6 +177,7 @@ async def test_an_old_session_opens_with_what_is_beyond_its_bounds_named_once(
             """UPDATE paper_sessions SET settings = jsonb_set(settings, '{config,risk,max_position_pct}', '"250"')"""
         )
         await database.rows("an earlier version", beyond)
+        await database.rows("as the upgrade did", "SELECT paper_seal('kept')")
         told: list[str] = []
         async with opened(database_url, tmp_path, told) as system:
             assert system.opened.session.settings.limits.size_max == 1

@@ -105,6 +105,7 @@ async def make_stuck(database_url: str, name: str, quantity: str) -> None:
                 each["key"],
                 json.dumps(state),
             )
+        await connection.execute("SELECT paper_seal(session_id) FROM paper_sessions")
 
 
 def ask_for(state: Any, name: str, quantity: str) -> None:

@@ -29,7 +29,7 @@ from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.forms.form2_orders import request
 from triplegain.storage.session_reader import SessionReader
-from triplegain.storage.stored_books import differences
+from triplegain.storage.stored_books import verify
 
 _L2 = "binance_spot_l2_trades_btcusdt_2024-08"
 #: What is written once and never changed, as text.
@@ -197,6 +197,6 @@ async def purchases(left: Corpus, session: str) -> int:
 @pytest.mark.parametrize("form", sorted({form for form, _ in SESSIONS}))
 async def test_the_books_of_stored_sessions_agree(url_of: Callable[[int], str], form: int) -> None:
     database = await Database.connect(url_of(form))
-    found = await differences(database)
+    found = await verify(database, lambda what, done, of: None)
     await database.close()
     assert found == []

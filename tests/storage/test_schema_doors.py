@@ -336,6 +336,8 @@ INSIDE: dict[str, str] = {
     "*.horizon_ns": "1, 4 and 24 hours",
     "*.length_ns": "a candle's length: one of a list, or the distance of two times that are bounded",
     "*.answer": "JSON, made storable", "*.details": "JSON, made storable", "*.explanation": "JSON, made storable",
+    "*.*_digest": "a hash, made in the database", "*.row_mark": "a hash, made in the database",
+    "*.mark_before": "a hash, made in the database", "*.rows": "counts and hashes, made in the database",
     "*.state": "JSON, made storable", "*.settings": "JSON of what the configuration let in",
     "*.balances": "JSON of amounts", "*.initial_balances": "JSON of what the configuration let in",
     "*.event": "JSON, made storable", "*.terms": "JSON of what the door let in", "*.request": "JSON, made storable",

@@ -15,7 +15,7 @@ from triplegain.ledger.wallet import LedgerError
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.session_store import SessionStore
-from triplegain.storage.stored_books import differences
+from triplegain.storage.stored_books import verify
 
 
 async def traded(store: SessionStore) -> TradingSession:
@@ -68,13 +68,13 @@ async def test_what_was_changed_is_told_with_both_figures(
     store: SessionStore, database: Database, change: str, words: str, is_refused: bool
 ) -> None:
     session = await traded(store)
-    assert await differences(database) == []
+    assert await verify(database, lambda what, done, of: None) == []
     stored = await store.stored("test")
     TradingSession(session.settings).restore(stored.parts, stored.rows)
     async with database.transaction("tampering") as connection:
         await connection.execute("ALTER TABLE paper_orders DROP CONSTRAINT IF EXISTS filled_orders_are_filled")
         await connection.execute(change)
-    told = await differences(database)
+    told = await verify(database, lambda what, done, of: None)
     assert any(each.startswith(f"test: {words}") for each in told), told
     again = await store.stored("test")
     if is_refused:

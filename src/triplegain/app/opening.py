@@ -33,7 +33,7 @@ from triplegain.session.baseline_trader import TRADER_PARTS
 from triplegain.session.runner import Built, MarketEvents
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
-from triplegain.storage.errors import SessionEndedError, SessionNotFoundError
+from triplegain.storage.errors import BooksDifferError, SessionEndedError, SessionNotFoundError
 from triplegain.storage.session_store import SessionStore, StoredSession
 
 #: A session's name is also the name of a file and a part of URLs.
@@ -286,8 +286,7 @@ class SessionOpening:
         try:
             opened = await self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
         except (ReconcileError, LedgerError) as error:
-            remedy = "`tg db verify` tells more, --reset begins anew and keeps the record"
-            raise type(error)(f"the session {record.session_id} is damaged: {error}. {remedy}") from error
+            raise BooksDifferError.of(record.session_id, str(error)) from error
         for words in self._beyond:
             opened.session.alert(AlertKind.CONFIGURATION_CHANGED, words)
         return opened

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from triplegain import resources
@@ -17,11 +19,11 @@ from triplegain.config import home_dir, load_config
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.json_form import plain_json
 from triplegain.storage import backup as copy
-from triplegain.storage import migrations
+from triplegain.storage import migrations, stored_books
 from triplegain.storage.home_database import cluster_folder
 from triplegain.storage.migrations import ServerStatus, read_server_status
 from triplegain.storage.session_store import SessionStore
-from triplegain.storage.stored_books import differences
+from triplegain.storage.step_chain import Progress
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -60,11 +62,25 @@ def migrate(as_json: JsonOption = False) -> None:
 
 
 def verify(as_json: JsonOption = False) -> None:
-    """Compare the books of all sessions: ledger, balances, orders, fills, positions. Exit code 1 if any differ."""
-    found = with_database(differences)
-    told = "\n".join(found) or "The books of all sessions agree."
+    """Verify all that is stored of all sessions: sums, rows, the chain of steps. Exit code 1 if anything differs."""
+    with _progress() as tell_progress:
+        found = with_database(lambda database: stored_books.verify(database, tell_progress))
+    told = "\n".join(found) or "The books of all sessions agree, and every step is what it left."
     tell(as_json, {"ok": not found, "differences": found}, lambda _: told)
     raise typer.Exit(int(bool(found)))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Where somebody looks at a terminal it says what is being done; the line is gone at the end."""
+    console = Console(stderr=True)
+    with console.status("") if console.is_terminal else nullcontext() as status:
+
+        def show(what: str, done: int, of: int) -> None:
+            if status is not None:
+                status.update(f"{what} {done:,} of {of:,}" if of else what)
+
+        yield show
 
 
 def backup(

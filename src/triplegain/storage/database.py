@@ -122,8 +122,8 @@ async def connected(url: str, doing: str, **settings: Any) -> AsyncIterator[Conn
 
 
 def _settings() -> dict[str, str]:
-    """The name tells whoever finds a session locked which process holds it."""
-    return {"application_name": f"triplegain process {os.getpid()}", "timezone": "UTC"}
+    """The name tells whoever finds a session locked which process holds it. Times have one text: it is hashed."""
+    return {"application_name": f"triplegain process {os.getpid()}", "timezone": "UTC", "datestyle": "ISO, MDY"}
 
 
 async def _prepare(connection: AnyConnection) -> None:

@@ -13,7 +13,7 @@ from triplegain.domain.clock import to_datetime
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.money import from_atoms
 from triplegain.domain.parts import PartChange
-from triplegain.domain.records import CommitBatch, OrderRecord
+from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
 
 _EVENT_COLUMNS = ("sequence", "time_ns", "visible_at_ns", "order_number")
 
@@ -31,6 +31,10 @@ def _event_row(event: ExchangeEvent) -> dict[str, Any]:
     return {**{name: rest.pop(name, None) for name in _EVENT_COLUMNS}, "kind": event.kind, "event": rest}
 
 
+def security_row(event: SecurityEvent) -> dict[str, Any]:
+    return asdict(event) | {"recorded_at": to_datetime(event.recorded_at_ns)}
+
+
 #: How records become rows where a field is not a column.
 _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "orders": _order_row,
@@ -38,7 +42,7 @@ _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "entries": lambda entry: (
         asdict(entry) | {"ledger_transaction": entry.transaction, "amount": from_atoms(entry.amount_atoms)}
     ),
-    "security_events": lambda event: asdict(event) | {"recorded_at": to_datetime(event.recorded_at_ns)},
+    "security_events": security_row,
 }
 #: What is listed twice under one key is stored as it stood last.
 _KEYS = {"orders": "order_number", "balances": "asset", "positions": "position_id"}

@@ -55,6 +55,18 @@ class SessionFormError(StorageError):
     exit_code = 2
 
 
+class BooksDifferError(StorageError):
+    """What is stored of a session does not add up, or is not what its steps left. Nothing of it is changed."""
+
+    @classmethod
+    def of(cls, session_id: str, differences: str) -> BooksDifferError:
+        return cls(
+            f"the session {session_id} is damaged and does not start: {differences}. Somebody has changed what is stored, "
+            "or a disk has: put it right, or restore a backup into a new TRIPLEGAIN_HOME (`tg db restore`); `tg db verify` "
+            "tells more, and --reset begins anew and keeps the record"
+        )
+
+
 class SessionLockedError(StorageError):
     """Another process is writing this session."""
 

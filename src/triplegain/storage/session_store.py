@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,9 +19,10 @@ from triplegain.domain.records import CommitBatch, OpenRows, SecurityEvent, Sess
 from triplegain.domain.storable import encode
 from triplegain.storage import rows
 from triplegain.storage.database import AnyConnection, Connection, Database
-from triplegain.storage.encoding import batch_row, part_rows, text_amounts
+from triplegain.storage.encoding import batch_row, part_rows, security_row, text_amounts
 from triplegain.storage.errors import (
     DRIVER_ERRORS,
+    BooksDifferError,
     CommitRefusedError,
     DatabaseAwayError,
     SessionEndedError,
@@ -38,6 +39,7 @@ from triplegain.storage.forms import FORMS
 from triplegain.storage.forms.conversion import Forms, Kept
 from triplegain.storage.security_log import insert_security_event
 from triplegain.storage.session_lock import SessionWriter, lock_session, take_over, unlock_session
+from triplegain.storage.stored_books import at_start
 
 #: A session and where it stands; `standing` says whether it is paused or halted.
 SESSION_QUERY = f"""
@@ -120,8 +122,8 @@ class SessionStore:
     async def resume(self, session_id: str, *, to_end: bool = False) -> StoredSession:
         """Take up a session where its last commit left it, active again, and hold its lock.
 
-        One of an earlier form is converted, and one that there is no way from is refused, unless it is taken up
-        `to_end` it.
+        One of an earlier form is converted; one that there is no way from, or whose books do not agree, is refused,
+        unless it is taken up `to_end` it.
         """
         if session_id in self._writers:
             raise StorageError(f"the session {session_id} is already open in this process")
@@ -226,31 +228,40 @@ class SessionStore:
             return await _stored(writer.connection, await session_row(writer.connection, session_id))
 
     async def _bring_up(self, connection: AnyConnection, row: Any) -> None:
-        """Convert a session of an earlier form, as a step in which nothing but its form changes.
+        """Compare the books, and convert a session of an earlier form, as a step in which nothing but its form changes.
 
-        Raises SessionFormError for one of a newer form, or of one that there is no way from.
+        Raises SessionFormError for one of a newer form, or of one that there is no way from, and BooksDifferError.
         """
         session_id, form = row["session_id"], _form(row)
         if why := self._forms.refusal(form):
             start = "start a new one with --reset, or with another --session"
             raise SessionFormError(f"the session {session_id} {why}; {start}")
+        if differences := await at_start(connection, session_id):
+            raise BooksDifferError.of(session_id, "; ".join(differences))
         if form in (0, self._forms.current):
             return
         query = "SELECT * FROM {} WHERE session_id = $1"
         rows = {table: await connection.fetch(query.format(table), session_id) for table in self._forms.tables(form)}
         parts = {name: msgspec.json.decode(state) for name, state in (await _parts(connection, session_id)).items()}
         kept = self._forms.convert(Kept(row, row["state"], parts, rows), form)
+        changes = [PartChange(*name, encode(state)) for name, state in kept.parts.items()]
+        changes += [PartChange(*name, None) for name in parts.keys() - kept.parts.keys()]
+        left = {"state": {"form": self._forms.current}, **({"alerts": kept.alerts} if kept.alerts else {})}
+        await self._step_apart(connection, row, changes, **left)
+
+    async def _step_apart(
+        self, connection: AnyConnection, row: Any, changes: Iterable[PartChange] = (), **what: Any
+    ) -> None:
+        """A step after the one that `row` tells of in which the market stands still, with `what` of a batch."""
         step = {
             "step": row["step"] + 1,
-            "state": {"form": self._forms.current},
+            "state": row["state"],
             "feed_position": row["feed_position"],
             "market_time_ns": row["market_time_ns"],
             "recorded_at_ns": self._clock.now_ns(),
-            **({"alerts": kept.alerts} if kept.alerts else {}),
+            **what,
         }
-        changes = [PartChange(*name, encode(state)) for name, state in kept.parts.items()]
-        changes += [PartChange(*name, None) for name in parts.keys() - kept.parts.keys()]
-        await connection.fetchval(_COMMIT, session_id, step, part_rows(changes))
+        await connection.fetchval(_COMMIT, row["session_id"], step, part_rows(changes))
 
     async def _take_up_again(self, session_id: str, writer: SessionWriter) -> None:
         """The lock on a new connection, and where the session stands there: what the old one was doing is over then.
@@ -297,22 +308,26 @@ class SessionStore:
             async with self._database.transaction(doing) as connection:
                 await lock_session(connection, session_id, for_transaction=True)
                 return await self._change_status(connection, session_id, status, audit)
-        async with self._turn(session_id, doing) as writer, writer.connection.transaction():
-            return await self._change_status(writer.connection, session_id, status, audit)
+        async with self._turn(session_id, doing) as writer:
+            async with writer.connection.transaction():
+                record = await self._change_status(writer.connection, session_id, status, audit)
+            writer.step = await _last_step(writer.connection, session_id)
+            return record
 
     async def reconfigure(
         self, session_id: str, settings: Mapping[str, Any], without: tuple[str, ...] = ()
     ) -> SessionRecord:
-        """Store other settings of a session of ours, which the parts named by `without` do not fit: they go with it."""
+        """Store other settings of a session of ours, which the parts named by `without` do not fit: they go with it, in
+        a step of its own."""
         async with self._turn(session_id, f"storing the settings of the session {session_id}") as writer:
-            await writer.connection.execute(
-                "WITH gone AS (DELETE FROM paper_session_parts WHERE session_id = $1 AND part = ANY ($3)) "
-                "UPDATE paper_sessions SET settings = $2 WHERE session_id = $1",
-                session_id,
-                settings,
-                without,
-            )
-            return rows.read(SessionRecord, await session_row(writer.connection, session_id))
+            async with writer.connection.transaction():
+                row = await session_row(writer.connection, session_id)
+                parts = await _parts(writer.connection, session_id)
+                gone = [PartChange(*name, None) for name in parts if name[0] in without]
+                await self._step_apart(writer.connection, row, gone, settings=settings)
+            row = await session_row(writer.connection, session_id)
+            writer.step = row["step"]
+            return rows.read(SessionRecord, row)
 
     async def reset(
         self, session_id: str, successor: SessionRecord, *, audit: SecurityEvent | None = None
@@ -373,10 +388,12 @@ class SessionStore:
         row = await session_row(connection, session_id)
         if row["status"] == SessionStatus.ENDED and status is not SessionStatus.ENDED:
             raise SessionEndedError(f"the session {session_id} has ended and stays so: start a new one")
+        if audit is not None and row["status"] == SessionStatus.ENDED:
+            await insert_security_event(connection, audit, session_id)
+        elif audit is not None:
+            await self._step_apart(connection, row, security_events=[security_row(audit)])
         if row["status"] != status:
             await _set_status(connection, session_id, status, self._clock.now_ns())
-        if audit is not None:
-            await insert_security_event(connection, audit, session_id)
         return rows.read(SessionRecord, await session_row(connection, session_id))
 
 
@@ -387,6 +404,7 @@ async def _create(connection: AnyConnection, session: SessionRecord) -> SessionR
         suffix += 1
         record = replace(session, session_id=f"{session.session_id}_{suffix}")
     await lock_session(connection, record.session_id)
+    await connection.execute("SELECT paper_seal($1)", record.session_id)
     return rows.read(SessionRecord, await session_row(connection, record.session_id))
 
 
