@@ -53,7 +53,7 @@ async def test_changed_money_is_named_at_the_start_with_what_to_do_and_a_reset_h
     connection = await asyncpg.connect(database_url)
     await connection.execute("UPDATE paper_balances SET total = total + 5 WHERE asset = 'USDT'")
     await connection.close()
-    with pytest.raises(TripleGainError, match=f"the session {name} is damaged: .*`tg db verify`.*--reset"):
+    with pytest.raises(TripleGainError, match=f"the session {name} is damaged .*`tg db verify`.*--reset"):
         async with opened_system(database_url, tmp_path):
             pass
     async with (

@@ -139,6 +139,9 @@ def test_a_session_whose_positions_own_more_than_there_is_opens_halted_and_can_b
     assert figures in again.halted and "close" in again.halted and "reset" in again.halted
     [alert] = again.take_batch(0, 0).alerts
     assert (alert.kind, figures in alert.message) == (AlertKind.BOOKS_DIFFER, True)
+    once_more = TradingSession(session.settings)
+    once_more.restore(stored(again))
+    assert once_more.halted == again.halted and not once_more.take_batch(0, 0).alerts  # told once
     refused = again.place(OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
     assert isinstance(refused, Refusal) and refused.code is Code.HALTED
     assert again.close_position("pos-1") and again.close_position("pos-2")
@@ -147,6 +150,7 @@ def test_a_session_whose_positions_own_more_than_there_is_opens_halted_and_can_b
         again.reconciliation.due_ns = 0
         again.take_batch(0, 0)
     assert again.positions_left() == () and again.executor.positions.owned("BTC") == 0
+    assert again.halted == ""  # put right, and trading at once
     healed = TradingSession(session.settings)
     healed.restore(stored(again))
     assert healed.halted == ""

@@ -1,4 +1,4 @@
-"""Every edit of a stored row shows: the tables and columns are those of the catalogue, so that a new one is asked, too."""
+"""Every edit of a stored row shows: tables and columns are those of the catalogue, so that a new one is asked, too."""
 
 from __future__ import annotations
 

@@ -188,14 +188,12 @@ class SecurityEvent(msgspec.Struct, frozen=True):
 class OpenRows(msgspec.Struct, frozen=True):
     """What the rows of a session say of what is open, to be compared with its parts: `orders` by number with what is
     filled and what their fills come to, `positions` by id with their quantity, `balances` by asset with total and
-    held, `entries` by account and asset with the sum of the ledger, `unbalanced` by asset what all accounts together
-    come to where that is not 0."""
+    held, `entries` by account and asset with the sum of the ledger."""
 
     orders: Mapping[int, tuple[Decimal, Decimal]]
     positions: Mapping[str, Decimal]
     balances: Mapping[str, tuple[Decimal, Decimal]]
     entries: Mapping[tuple[LedgerAccount, str], Decimal]
-    unbalanced: Mapping[str, Decimal] = {}
 
 
 class CommitBatch(msgspec.Struct, frozen=True):

@@ -23,12 +23,6 @@ def balance(asset: str, account: LedgerAccount, total: int, entries: int) -> Ite
         yield f"the {account} holds {_coins(total)} {asset}, its ledger entries come to {_coins(entries)}"
 
 
-def balanced(asset: str, amount: Decimal) -> Iterator[str]:
-    """What comes to one account of the ledger goes from another."""
-    if amount:
-        yield f"all ledger entries of {asset} come to {text(amount)}, not to 0"
-
-
 def holds(asset: str, account: LedgerAccount, held: int, reserved: int, total: int) -> Iterator[str]:
     """What is held is what open orders have reserved, and it is there."""
     if held != reserved:

@@ -40,6 +40,11 @@ class Reconciliation:
         #: By asset what the coins of positions lacked when the session was opened and lack still; never more.
         self._lacking: dict[str, Decimal] = {}
 
+    @property
+    def lacks(self) -> bool:
+        """Positions own more than the wallet holds, as they did when the session was opened."""
+        return any(self._lacking.values())
+
     def begin(self, rows: OpenRows | None = None) -> str:
         """Go on from what the components have been given; `rows` must say the same.
 
@@ -63,8 +68,6 @@ class Reconciliation:
         yield from reconcile.owned(asset, owned, total)
 
     def _rows(self, rows: OpenRows) -> Iterator[str]:
-        for asset, amount in rows.unbalanced.items():
-            yield from reconcile.balanced(asset, amount)
         orders = {order.order_number: order.filled_quantity for order in self._blotter.orders.open_orders()}
         for number in sorted(orders.keys() | rows.orders.keys()):
             row, fills = rows.orders.get(number, (None, None))

@@ -421,7 +421,11 @@ class TradingSession(SessionComponents):
         Raises ReconcileError where the books do not agree.
         """
         batch = self.record.take(feed_position, self.now_ns, recorded_at_ns, tuple(self.parts.changes()))
+        lacked = self.reconciliation.lacks
         self.reconciliation.follow(batch.entries, batch.fills, batch.orders, batch.market_time_ns)
+        if lacked and not self.reconciliation.lacks:
+            # What it was halted for is put right.
+            self.halted = ""
         return batch
 
     def _register(self) -> None:
@@ -461,10 +465,11 @@ class TradingSession(SessionComponents):
         # What is missing halts until somebody has looked: only its own part says otherwise.
         self.risk.restore(None)
         self.parts.restore(parts)
+        before, self.halted = self.halted, ""
         if short := self.reconciliation.begin(rows):
             self.halted = f"the books do not agree: {short}; close the positions, or start anew with a reset"
-            self.alert(AlertKind.BOOKS_DIFFER, f"{self.halted}. Closing sells what is there and writes off the rest")
-        else:
-            self.halted = ""
+            if self.halted != before:
+                told = f"{self.halted}. Closing sells what is there and writes off the rest"
+                self.alert(AlertKind.BOOKS_DIFFER, told)
         self._aim()
         self._settle()

@@ -61,9 +61,9 @@ class BooksDifferError(StorageError):
     @classmethod
     def of(cls, session_id: str, differences: str) -> BooksDifferError:
         return cls(
-            f"the session {session_id} is damaged and does not start: {differences}. Somebody has changed what is stored, "
-            "or a disk has: put it right, or restore a backup into a new TRIPLEGAIN_HOME (`tg db restore`); `tg db verify` "
-            "tells more, and --reset begins anew and keeps the record"
+            f"the session {session_id} is damaged and does not start: {differences}. Somebody has changed what is "
+            "stored, or a disk has: put it right, or restore a backup into a new TRIPLEGAIN_HOME (`tg db restore`); "
+            "`tg db verify` tells more, and --reset begins anew and keeps the record"
         )
 
 

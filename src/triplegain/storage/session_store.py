@@ -60,7 +60,7 @@ _COMMIT_MARKED = f"{_COMMIT}, paper_keep_mark($1, $4, $5, $6, $7)"
 _LATEST = f"""{SESSION_QUERY}
 WHERE s.status <> 'ended' AND s.feed = $1 ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT 1
 """
-#: Orders, positions, balances, ledger and what is out of balance, as `OpenRows` has them.
+#: Orders, positions, balances and ledger, as `OpenRows` has them.
 _OPEN = (
     """SELECT order_number, filled_quantity, coalesce((SELECT sum(quantity) FROM paper_trades f
     WHERE f.session_id = $1 AND f.order_number = o.order_number), 0)
@@ -68,7 +68,6 @@ _OPEN = (
     "SELECT position_id, quantity FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL",
     "SELECT asset, total, held FROM paper_balances WHERE session_id = $1",
     "SELECT account, asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY account, asset",
-    "SELECT asset, sum(amount) FROM paper_ledger_entries WHERE session_id = $1 GROUP BY asset HAVING sum(amount) <> 0",
 )
 
 
@@ -311,7 +310,8 @@ class SessionStore:
         async with self._turn(session_id, doing) as writer:
             async with writer.connection.transaction():
                 record = await self._change_status(writer.connection, session_id, status, audit)
-            writer.step = await _last_step(writer.connection, session_id)
+            # Who acted is a step of its own.
+            writer.step = (await session_row(writer.connection, session_id))["step"]
             return record
 
     async def reconfigure(
@@ -484,11 +484,10 @@ async def _stored(connection: AnyConnection, row: Any) -> StoredSession:
 
 
 async def _open_rows(connection: AnyConnection, session_id: str) -> OpenRows:
-    orders, positions, balances, entries, unbalanced = [await connection.fetch(q, session_id) for q in _OPEN]
+    orders, positions, balances, entries = [await connection.fetch(q, session_id) for q in _OPEN]
     return OpenRows(
         {number: (filled, fills) for number, filled, fills in orders},
         dict(positions),
         {asset: (total, held) for asset, total, held in balances},
         {(LedgerAccount(account), asset): amount for account, asset, amount in entries},
-        dict(unbalanced),
     )

@@ -1,8 +1,8 @@
 """The chain of hashes over what a session only ever adds: is every row still what its step left?
 
-A step's hash is SHA-256 over the hash before, the hash of where the session stood, and its rows: of each kind in the order
-of `paper_kinds` a line feed, its key, a line feed, and the texts of its rows, a line feed between them. The texts are made
-by the database, for the commit and for us by one function (`paper_text`).
+A step's hash is SHA-256 over the hash before, the hash of where the session stood, and its rows: of each kind in the
+order of `paper_kinds` a line feed, its key, a line feed, and the texts of its rows, a line feed between them. The texts
+are made by the database, for the commit and for us by one function (`paper_text`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ _STEPS = "SELECT step, stood, hash FROM paper_steps WHERE session_id = $1 AND st
 _NUMBERED = """
 SELECT step, {number} AS number, paper_text(t) AS told FROM {stored} t
 WHERE session_id = $1 AND {number} > coalesce((
-    SELECT {number} FROM {stored} WHERE session_id = $1 AND (step IS NULL OR step <= $2) ORDER BY {number} DESC LIMIT 1), 0)
+    SELECT {number} FROM {stored} WHERE session_id = $1 AND (step IS NULL OR step <= $2)
+    ORDER BY {number} DESC LIMIT 1), 0)
 ORDER BY {number}
 """
 _OTHERS = """
-SELECT step, NULL AS number, paper_text(t) AS told FROM {stored} t WHERE session_id = $1 AND step > $2 ORDER BY step, told
+SELECT step, NULL AS number, paper_text(t) AS told FROM {stored} t
+WHERE session_id = $1 AND step > $2 ORDER BY step, told
 """
 _SEALED = "SELECT paper_sealed($1, k, $2) FROM paper_kinds k WHERE key = $3"
 

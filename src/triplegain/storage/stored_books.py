@@ -1,4 +1,4 @@
-"""Do the stored books of a session agree? What sums can tell, what rows that change say of themselves, and the chain."""
+"""Do the stored books of a session agree? What sums tell, what rows that change say of themselves, and the chain."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ _CHECKS = (
     ),
     (
         "the session's state says of {} {}, its ledger entries come to {}",
-        f"""SELECT p.key, (p.state #>> '{{}}')::numeric, e.amount FROM paper_session_parts p
-        LEFT JOIN ({_ENTRIES}) e ON e.account || ' ' || e.asset = p.key
-        WHERE p.session_id = $1 AND p.part = 'ledger.balance' AND (p.state #>> '{{}}')::numeric <> coalesce(e.amount, 0)""",
+        # What is no number at all is told as a changed row.
+        f"""SELECT key, p.amount, e.amount FROM (
+            SELECT key, CASE WHEN state #>> '{{}}' ~ '^-?[0-9.]+$' THEN (state #>> '{{}}')::numeric END AS amount
+            FROM paper_session_parts WHERE session_id = $1 AND part = 'ledger.balance') p
+        LEFT JOIN ({_ENTRIES}) e ON e.account || ' ' || e.asset = p.key WHERE p.amount <> coalesce(e.amount, 0)""",
     ),
     (
         "ledger transaction {} comes to {}, not to {}",
@@ -44,12 +46,12 @@ _CHECKS = (
     ),
     (
         "{} holds {}, its fills come to {}",
-        """SELECT p.position_id, p.quantity, f.quantity FROM paper_positions p LEFT JOIN
-        (SELECT o.position_id,
-                sum(CASE t.side WHEN 'buy' THEN t.quantity ELSE -t.quantity END) AS quantity
+        """SELECT p.position_id, p.quantity, f.quantity
+        FROM (SELECT * FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL) p LEFT JOIN
+        (SELECT o.position_id, sum(CASE t.side WHEN 'buy' THEN t.quantity ELSE -t.quantity END) AS quantity
          FROM paper_trades t JOIN paper_orders o USING (session_id, order_number)
          WHERE t.session_id = $1 GROUP BY 1) f
-        USING (position_id) WHERE p.session_id = $1 AND p.closed_at_ns IS NULL AND p.quantity <> coalesce(f.quantity, 0)""",
+        USING (position_id) WHERE p.quantity <> coalesce(f.quantity, 0)""",
     ),
 )
 #: What makes a session of an earlier program halt, and be closed, instead of not starting.
@@ -143,8 +145,8 @@ LEFT JOIN paper_verifications v USING (session_id) ORDER BY t.recorded_at DESC
 
 
 class LookedAt(msgspec.Struct, frozen=True):
-    """What a short look found: `differences` with their session, over the `looked_at` latest of `sessions` sessions; and
-    when all of them had been verified as a whole, None where one never was."""
+    """What a short look found: `differences` with their session, over the `looked_at` latest of `sessions` sessions;
+    and when all of them had been verified as a whole, None where one never was."""
 
     differences: tuple[str, ...]
     looked_at: int
