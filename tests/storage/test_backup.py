@@ -6,14 +6,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.database_fixtures import MIGRATIONS
 from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.domain.clock import ManualClock
 from triplegain.storage.backup import backup, restore
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
+from triplegain.storage.migrations import migrate
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
+from triplegain.storage.stored_books import verify
 
 
 async def test_a_restored_backup_is_the_same_session_and_goes_on(
@@ -50,8 +53,14 @@ async def test_a_backup_never_replaces_a_file_and_a_restore_never_a_database(dat
     await backup(database_url, file)
     with pytest.raises(StorageError, match="exists already"):
         await backup(database_url, file)
-    with pytest.raises(StorageError, match="empty database"):
+    database = await Database.connect(database_url)
+    store = SessionStore(database, ManualClock(1))
+    await store.create(session_record("s"))
+    with pytest.raises(StorageError, match="this one has rows in paper_seals: name a new TRIPLEGAIN_HOME"):
         await restore(database_url, file)
+    assert [each.session_id for each in await SessionReader(database).list_sessions()] == ["s"]
+    await store.close()
+    await database.close()
     with pytest.raises(StorageError, match="there is no backup"):
         await restore(database_url, tmp_path / "nothing")
 
@@ -60,3 +69,27 @@ async def test_a_backup_that_fails_leaves_no_file(tmp_path: Path, database_url: 
     with pytest.raises(StorageError, match="pg_dump failed"):
         await backup(database_url.replace("/test_", "/gone_"), tmp_path / "copy.dump")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_no_backup_is_refused_and_changes_nothing(database_url: str, tmp_path: Path) -> None:
+    (file := tmp_path / "copy.dump").write_text("not a backup")
+    with pytest.raises(StorageError, match="pg_restore failed"):
+        await restore(database_url, file)
+    database = await Database.connect(database_url)
+    assert await SessionReader(database).list_sessions() == []
+    await database.close()
+
+
+async def test_a_home_in_which_nothing_has_happened_yet_takes_a_backup(
+    store: SessionStore, database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    await store.create(session_record("s"))
+    file = tmp_path / "copy.dump"
+    await backup(database_url, file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    await migrate(empty_database_url, MIGRATIONS)
+    await restore(empty_database_url, file)
+    database = await Database.connect(empty_database_url)
+    assert [each.session_id for each in await SessionReader(database).list_sessions()] == ["s"]
+    assert await verify(database, lambda what, done, of: None) == []
+    await database.close()

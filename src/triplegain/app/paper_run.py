@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from triplegain.app.backups import BackupTimetable, backing_up, backup_folder
 from triplegain.app.interrupts import Interrupted, stop_on_signals
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.operation.operating import operated
@@ -68,8 +69,11 @@ async def run_paper(
         )
         try:
             await system.open()
-            operating = operated(system, config, home, clock, output, notifies=not options.is_hurried)
-            async with operating, serving(system, database, reader, config, home):
+            async with (
+                operated(system, config, home, clock, output, notifies=not options.is_hurried),
+                serving(system, database, reader, config, home),
+                backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
+            ):
                 try:
                     with stop_on_signals(system.stop):
                         await system.run()
@@ -82,6 +86,16 @@ async def run_paper(
             raise
         finally:
             await store.close()
+
+
+def _timetable(
+    system: PaperSystem, database: Database, config: Config, home: Path, clock: SystemClock
+) -> BackupTimetable:
+    settings, created_at_ns = config.database, system.opened.record.created_at_ns
+    folder = backup_folder(settings, home)
+    return BackupTimetable(
+        lambda: database.url, folder, settings.backup_every_ns, settings.backup_keep, created_at_ns, clock
+    )
 
 
 async def _pause(store: SessionStore) -> None:

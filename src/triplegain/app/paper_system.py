@@ -19,6 +19,7 @@ from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.operation.metrics import Stats, exposition
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.config import Config
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
 from triplegain.domain.ids import Origin
@@ -264,6 +265,9 @@ class PaperSystem:
 
     def metrics(self) -> bytes:
         return exposition(self.view(), self.stats, self._clock.now_ns())
+
+    def backup_failed(self, words: str) -> None:
+        self.opened.session.alert(AlertKind.BACKUP_FAILED, words)
 
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session

@@ -94,6 +94,23 @@ def backup(
     tell(as_json, {"path": path.absolute(), "bytes": size}, lambda _: told)
 
 
+def restore(
+    path: Annotated[Path, typer.Argument(help="A file that `db backup` or the timetable wrote.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Put a backup back into a home without sessions: all of it or nothing. Never over what is there."""
+
+    async def from_file(url: str) -> ServerStatus:
+        await copy.restore(url, path)
+        await migrations.migrate(url, resources.migrations_dir())
+        return await read_server_status(url)
+
+    found = with_server(from_file)
+    sessions = ", ".join(f"{count} {state}" for state, count in found.sessions.items()) or "none"
+    told = f"Everything of {path} is there (sessions: {sessions}). `tg db verify` verifies it, `tg paper` goes on."
+    tell(as_json, {"path": path.absolute(), "sessions": found.sessions}, lambda _: told)
+
+
 def cleanup(
     sessions_older_than: Annotated[
         int | None,

@@ -14,6 +14,7 @@ from triplegain.domain.written import (
     BALANCES,
     BOOLEAN,
     COUNT,
+    HOUR_NS,
     POSITIVE,
     SECONDS,
     Kind,
@@ -78,6 +79,12 @@ class DatabaseSettings:
         "ended_session_retention_days", 0, COUNT,
         "ended sessions older than this are removed by the clean-up; 0: never",
     )  # fmt: skip
+    backup_every_ns: int = key(
+        "backup_every_hours", 24, integer(HOUR_NS, ge=0),
+        "hours of wall time between backups while a session runs; 0: none",
+    )  # fmt: skip
+    backup_keep: int = key("backup_keep", 7, AT_LEAST_ONE, "so many of these are kept, the newest")
+    backup_folder: str = key("backup_folder", "", text(), "where they lie; empty: TRIPLEGAIN_HOME/backups")
 
     @property
     def has_password(self) -> bool:

@@ -111,6 +111,7 @@ class AlertKind(StrEnum):
     SESSION_CONVERTED = "session_converted"
     DATABASE_AWAY = "database_away"
     CONFIGURATION_CHANGED = "configuration_changed"
+    BACKUP_FAILED = "backup_failed"
 
 
 class AlertRecord(NumberedRecord, frozen=True):

@@ -6,9 +6,14 @@ import asyncio
 import os
 from pathlib import Path
 
-from triplegain.storage.database import connected
+from triplegain.storage.database import Connection, connected
 from triplegain.storage.errors import StorageError
 from triplegain.storage.server_identity import wheel_installation
+
+_TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+#: What a start leaves in a database in which nothing has happened yet.
+_FROM_THE_START = ("schema_migrations", "paper_kinds", "candle_lengths", "api_keys", "security_events")
+_EXTENSIONS = "SELECT count(*) FROM pg_extension WHERE extnamespace = 'public'::regnamespace"
 
 
 async def backup(url: str, path: Path) -> None:
@@ -21,8 +26,7 @@ async def backup(url: str, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         await _run("pg_dump", "--format=custom", "--no-owner", f"--file={partial}", f"--dbname={url}")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        await asyncio.to_thread(_settle, partial)
         partial.rename(path)
     except OSError as error:
         raise StorageError(f"the backup {path} could not be written: {error}") from error
@@ -30,20 +34,44 @@ async def backup(url: str, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _settle(partial: Path) -> None:
+    """Ours alone to read, and on the disk."""
+    partial.chmod(0o600)
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 async def restore(url: str, path: Path) -> None:
-    """Fill an empty database from a backup: all of it or nothing. Raises StorageError if the database has tables."""
+    """Fill a database in which nothing has happened from a backup: all of it or nothing.
+
+    Raises StorageError if there is something in it, or the file is no backup.
+    """
     if not path.is_file():
         raise StorageError(f"there is no backup {path}")
+    await _run("pg_restore", "--list", str(path))
     async with connected(url, "restoring the backup") as connection:
-        tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-    if tables:
-        raise StorageError(
-            "a backup is restored into an empty database, this one has tables: use a new TRIPLEGAIN_HOME"
-        )
-    await _run("pg_restore", "--single-transaction", "--no-owner", f"--dbname={url}", str(path))
+        await _make_room(connection)
+    await _run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", f"--dbname={url}", str(path))
+
+
+async def _make_room(connection: Connection) -> None:
+    """Empty tables of a start go; anything else is somebody's."""
+    tables = [row[0] for row in await connection.fetch(_TABLES)]
+    if not tables:
+        return
+    for table in tables:
+        if table not in _FROM_THE_START and await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):
+            raise StorageError(
+                f"a backup is restored into a database without sessions and markets, and this one has rows in {table}: "
+                "name a new TRIPLEGAIN_HOME (or an empty database); nothing was changed"
+            )
+    if await connection.fetchval(_EXTENSIONS):
+        raise StorageError("a backup is restored into an empty database, and this one has an extension: name a new one")
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 async def _run(program: str, *arguments: str) -> None:
+    """Cancelled, it is ended first."""
     process = await asyncio.create_subprocess_exec(
         str(wheel_installation() / "bin" / program),
         *arguments,
@@ -51,6 +79,11 @@ async def _run(program: str, *arguments: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await process.communicate()
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         raise StorageError(f"{program} failed: {said.decode(errors='replace').strip()[-600:]}")
