@@ -11,6 +11,7 @@ from triplegain.feeds.captures.binance_capture import BinanceBook, BinanceCaptur
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import unmarked
 
 FOLDER = "binance_spot_l2_trades_btcusdt_2024-08"
 
@@ -25,7 +26,7 @@ def test_the_recording_is_whole_and_quote_and_book_agree(captures: Path) -> None
     counts: Counter[type] = Counter()
     before = 0
     trimmed = DepthBook()
-    for event in capture._follow(book):
+    for event in capture._follow(book, unmarked()):
         counts[type(event)] += 1
         assert before <= event.exchange_time_ns <= event.received_at_ns
         before = event.exchange_time_ns

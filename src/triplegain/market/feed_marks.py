@@ -33,7 +33,7 @@ class FeedMarks:
         #: Messages before the first that this run tells.
         self.position = 0 if start is None else start.position
         self.due_ns = NEVER if every_ns is None else 0
-        self._every_ns = every_ns or NEVER
+        self.every_ns = every_ns
         self._latest: tuple[int, msgspec.Struct] | None = None
 
     def place(self, kind: type[T]) -> T | None:
@@ -45,10 +45,15 @@ class FeedMarks:
         except msgspec.DecodeError as error:
             raise InvalidValueError(f"the feed cannot go on from where it was ({error})") from error
 
+    @property
+    def latest_place(self) -> tuple[int, msgspec.Struct] | None:
+        """The latest with the messages before it; None before the first."""
+        return self._latest
+
     def put(self, position: int, place: msgspec.Struct, time_ns: int) -> None:
         """The feed stands so after its first `position` messages; nothing of `place` changes any more."""
         self._latest = position, place
-        self.due_ns = time_ns - time_ns % self._every_ns + self._every_ns
+        self.due_ns = NEVER if self.every_ns is None else time_ns - time_ns % self.every_ns + self.every_ns
 
     @property
     def latest_position(self) -> int | None:

@@ -25,9 +25,10 @@ from triplegain.domain.orders import Side
 from triplegain.domain.values import Count, Milliseconds, usable_time
 from triplegain.feeds.captures.capture import Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument, symbol_of
-from triplegain.feeds.captures.rows import lines
+from triplegain.feeds.captures.rows import LinePlace, Lines, lines
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.market.scaling import Scale
 
 MILLION = 1_000_000
@@ -115,6 +116,22 @@ def scaled(levels: list[tuple[str, str]], price: Scale, quantity: Scale) -> tupl
     return tuple([(ticks(one), lots(size)) for one, size in levels])
 
 
+_Best = tuple[int, Level, Level]
+
+
+class BinanceSeen(msgspec.Struct, frozen=True):
+    """How a `BinanceBook` stands; what it has counted is left out."""
+
+    levels: tuple[dict[int, int], dict[int, int]]
+    waiting: list[DepthDiff]
+    state: FeedState | None
+    time_ns: int
+    last: int
+    last_trade: int
+    best: _Best
+    ahead: dict[int, tuple[Level, Level]]
+
+
 class BinanceBook:
     """Messages in order of receipt in, market events out.
 
@@ -133,7 +150,7 @@ class BinanceBook:
         self._time_ns = 0
         self._last = 0
         self._last_trade = 0
-        self._best: tuple[int, Level, Level] = (0, (0, 0), (0, 0))
+        self._best: _Best = (0, (0, 0), (0, 0))
         #: Best quotes the depth book has not reached, by update id.
         self._ahead: dict[int, tuple[Level, Level]] = {}
         self.updates = 0
@@ -141,6 +158,19 @@ class BinanceBook:
         self.compared = 0
         self.mismatches = 0
         self.gaps = 0
+
+    def seen(self) -> BinanceSeen:
+        book = self._book
+        levels = dict(book.bids), dict(book.asks)
+        told = self._time_ns, self._last, self._last_trade, self._best
+        return BinanceSeen(levels, list(self._waiting), self._state, *told, dict(self._ahead))
+
+    def see(self, seen: BinanceSeen) -> None:
+        """Go on as another one stood."""
+        bids, asks = seen.levels
+        self._book.replace(tuple(bids.items()), tuple(asks.items()))
+        self._waiting, self._state, self._time_ns = list(seen.waiting), seen.state, seen.time_ns
+        self._last, self._last_trade, self._best, self._ahead = seen.last, seen.last_trade, seen.best, dict(seen.ahead)
 
     @property
     def has_snapshot(self) -> bool:
@@ -269,6 +299,14 @@ class BinanceBook:
 FORMAT = "binance-l2"
 
 
+class BinancePlace(msgspec.Struct, frozen=True):
+    """Number of the part, and where in it; the book there."""
+
+    part: int
+    lines: LinePlace
+    book: BinanceSeen
+
+
 class BinanceCapture:
     """One recording; `paths` are its parts in the order of their first line."""
 
@@ -311,23 +349,34 @@ class BinanceCapture:
         """One recording made of two parts."""
         return BinanceCapture(self.paths + later.paths)
 
-    def events(self) -> Iterator[MarketEvent]:
-        return self._follow(BinanceBook(self.instrument))
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks, book = marks or unmarked(), BinanceBook(self.instrument)
+        begun = marks.place(BinancePlace)
+        if begun is not None:
+            book.see(begun.book)
+        return self._follow(book, marks, begun)
 
     def verify(self) -> VerifyReport:
         book = BinanceBook(self.instrument)
-        for _ in self._follow(book):
+        for _ in self._follow(book, unmarked()):
             pass
         return VerifyReport(book.updates, book.mismatches, book.gaps)
 
-    def _follow(self, book: BinanceBook) -> Iterator[MarketEvent]:
-        offset = self._clock_offset_ns
-        for path, number, clock, _, message in self._messages():
-            try:
-                events = book.on_message(message, usable_time(clock + offset)) if message is not None else []
-            except ValueError as error:
-                raise CaptureError(path, str(error), number) from error
-            yield from events
+    def _follow(self, book: BinanceBook, marks: FeedMarks, begun: BinancePlace | None = None) -> Iterator[MarketEvent]:
+        offset, position = self._clock_offset_ns, marks.position
+        first, after = (begun.part, begun.lines) if begun is not None else (0, None)
+        for part, path in enumerate(self.paths[first:], first):
+            text = Lines(path, after if part == first else None)
+            for number, line in text:
+                clock, _, message = _decoded(path, number, line)
+                try:
+                    events = book.on_message(message, usable_time(clock + offset)) if message is not None else []
+                except ValueError as error:
+                    raise CaptureError(path, str(error), number) from error
+                yield from events
+                position += len(events)
+                if events and (time_ns := events[-1].exchange_time_ns) >= marks.due_ns:
+                    marks.put(position, BinancePlace(part, text.place, book.seen()), time_ns)
         if not book.has_snapshot:
             raise CaptureError(self.paths[0], "holds no book snapshot: open the folder that holds the first part too")
 

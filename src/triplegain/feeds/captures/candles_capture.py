@@ -22,6 +22,7 @@ from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_ro
 from triplegain.market.candles.candles import empty_candles
 from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.market.scaling import Scale
 from triplegain.market.timestamps import csv_time_ns
 
@@ -139,6 +140,13 @@ _READERS = {
 }
 
 
+class _CandlePlace(msgspec.Struct, frozen=True):
+    """After so many rows, the last of which was this candle. Rows are read over: to know a file they all are anyway."""
+
+    rows: int
+    before: Candle | None
+
+
 class CandlesCapture(FileCapture):
     """Candles of one instrument and one length, told at their close.
 
@@ -190,20 +198,29 @@ class CandlesCapture(FileCapture):
         length = int(named[1]) * 60 * SECOND_NS
         return length if length and distance_ns % length == 0 else 0
 
-    def events(self) -> Iterator[MarketEvent]:
-        before: Candle | None = None
-        for candle in self.recorded():
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks = marks or unmarked()
+        return self._told(marks.place(_CandlePlace) or _CandlePlace(0, None), marks)
+
+    def _told(self, begun: _CandlePlace, marks: FeedMarks) -> Iterator[MarketEvent]:
+        before, position = begun.before, marks.position
+        for rows, candle in enumerate(self.recorded(begun.rows), begun.rows):
             if before is not None:
+                if before.close_time_ns >= marks.due_ns:
+                    marks.put(position, _CandlePlace(rows, before), before.close_time_ns)
                 for empty in empty_candles(before, candle.open_time_ns):
+                    position += 1
                     yield _closed(empty)
+            position += 1
             yield _closed(candle)
             before = candle
 
-    def recorded(self) -> Iterator[Candle]:
-        """The candles of the file and no others. Raises CaptureError for a price or volume that cannot be."""
+    def recorded(self, after: int = 0) -> Iterator[Candle]:
+        """The candles of the file and no others, those after so many. Raises CaptureError for a price or volume that
+        cannot be."""
         price, quantity = Scale(self.instrument.tick, least=1).nearest, Scale(self.instrument.lot).floor
         length = self.candle_length_ns
-        for number, row in enumerate(self._rows(), 1):
+        for number, row in enumerate(islice(self._rows(), after, None), after + 1):
             try:
                 prices = price(row.open), price(row.high), price(row.low), price(row.close)
                 if count_within(row.trades, INTEGER_MAX) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.feeds.captures.instruments import SAMPLE, capture_instrument, venue_in_name
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class Capture(Protocol):
         """Exchange time of the first and the last event."""
         ...
 
-    def events(self) -> Iterator[MarketEvent]:
-        """Its market events in order of receipt. Raises CaptureError where the file is damaged."""
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        """Its market events in order of receipt, see `MarkedFeed`. Raises CaptureError where the file is damaged."""
         ...
 
     def verify(self) -> VerifyReport:
@@ -72,6 +74,25 @@ class Capture(Protocol):
 
 #: Opens a file if it is of the recogniser's format; None if it is something else.
 Recogniser = Callable[[Path, bytes], Capture | None]
+
+
+#: Bytes of a file's beginning that its identity knows.
+_HEAD_BYTES = 65_536
+
+
+def identity_of(paths: Iterable[Path]) -> str:
+    """What changes when one of the files does: names, sizes, times of change, and how each begins."""
+    return "; ".join(_identity(path) for path in paths)
+
+
+def _identity(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = hashlib.sha256(file.read(_HEAD_BYTES)).hexdigest()
+        status = path.stat()
+    except OSError as error:
+        raise CaptureError(path, f"cannot be read ({error.strerror})") from error
+    return f"{path.name} {status.st_size} {status.st_mtime_ns} {head[:16]}"
 
 
 #: Messages by which the recorder's clock is compared with the exchange's.

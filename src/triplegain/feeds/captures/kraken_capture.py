@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,12 +17,13 @@ from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent
 from triplegain.domain.values import usable_time
 from triplegain.feeds.captures.capture import OFFSET_TIMES, Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument
-from triplegain.feeds.captures.rows import lines
+from triplegain.feeds.captures.rows import LinePlace, Lines, lines
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.feed_line import FrameLine
 from triplegain.venues.kraken.pairs import instruments_of, pairs_of
-from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+from triplegain.venues.kraken.stream import KrakenStream, StreamSeen, StreamSettings
 from triplegain.venues.kraken.wire.frames import Outline, read_outline
 
 JSON_FORMAT = "kraken-v2-json"
@@ -63,6 +64,14 @@ _line = msgspec.json.Decoder(_Line)
 _Record = tuple[int, bytes, int]
 
 
+class KrakenPlace(msgspec.Struct, frozen=True):
+    """After which record, when that was received, and how the stream stands there."""
+
+    after: LinePlace
+    received_ns: int
+    stream: StreamSeen
+
+
 class KrakenCapture:
     """One instrument's recorded v2 frames, read as those of the exchange itself are."""
 
@@ -98,23 +107,39 @@ class KrakenCapture:
             raise CaptureError(self.paths[0], _NO_BOOK)
         return first, last
 
-    def events(self) -> Iterator[MarketEvent]:
-        return self._follow(KrakenStream((), _SETTINGS))
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks, stream = marks or unmarked(), self._stream()
+        begun = marks.place(KrakenPlace)
+        if begun is not None:
+            stream.see(begun.stream)
+        return self._follow(stream, marks, begun)
 
     def verify(self) -> VerifyReport:
-        stream = KrakenStream((), _SETTINGS)
-        for _ in self._follow(stream):
+        stream = self._stream()
+        for _ in self._follow(stream, unmarked()):
             pass
         counters = stream.counters
         return VerifyReport(counters.book_updates, counters.mismatches + counters.crossed, counters.gaps)
 
-    def _follow(self, stream: KrakenStream) -> Iterator[MarketEvent]:
-        received_ns = self._exchange_times[0][0] if self._exchange_times else 0
+    @property
+    def _begun_ns(self) -> int:
+        """Exchange time of the first frame."""
+        return self._exchange_times[0][0] if self._exchange_times else 0
+
+    def _stream(self) -> KrakenStream:
+        stream = KrakenStream((), _SETTINGS)
+        stream.watch(self.instrument, self._begun_ns)
+        return stream
+
+    def _follow(
+        self, stream: KrakenStream, marks: FeedMarks, begun: KrakenPlace | None = None
+    ) -> Iterator[MarketEvent]:
+        received_ns = self._begun_ns if begun is None else begun.received_ns
         # The recorder's clock may be a counter since its own start.
         offset = clock_offset_ns(self._exchange_times)
-        stream.watch(self.instrument, received_ns)
-        counters, on_line, started, unknown = stream.counters, stream.on_line, False, 0
-        for number, frame, clock in self._records():
+        counters, on_line, started, unknown = stream.counters, stream.on_line, begun is not None, 0
+        position, source = marks.position, self._source(None if begun is None else begun.after)
+        for number, frame, clock in source:
             try:
                 # Without a time of receipt the exchange's own stands for it.
                 received_ns = usable_time(clock + offset) if clock else max(received_ns, _exchange_time_ns(frame))
@@ -131,6 +156,9 @@ class KrakenCapture:
             started = started or any(isinstance(event, BookUpdate) for event in events)
             if started:
                 yield from events
+                position += len(events)
+                if events and (time_ns := events[-1].exchange_time_ns) >= marks.due_ns and (seen := stream.seen()):
+                    marks.put(position, KrakenPlace(source.place, received_ns, seen), time_ns)
 
     @cached_property
     def _exchange_times(self) -> list[tuple[int, int]]:
@@ -150,13 +178,13 @@ class KrakenCapture:
         return {}
 
     def _records(self) -> Iterator[_Record]:
+        return iter(self._source())
+
+    def _source(self, after: LinePlace | None = None) -> _FrameLines | _Frames:
+        """The records, after a place among them."""
         if self.format == FRAMES_FORMAT:
-            for number, line in enumerate(self._lines(), 1):
-                if line.dir == "rx" and line.frame:
-                    yield number, bytes(line.frame), line.rx_ns
-            return
-        for number, frame in enumerate((self._document.init, *self._document.updates), 1):
-            yield number, bytes(frame), 0
+            return _FrameLines(self.paths[0], after)
+        return _Frames((self._document.init, *self._document.updates), after)
 
     @cached_property
     def _document(self) -> _Document:
@@ -171,11 +199,50 @@ class KrakenCapture:
             raise CaptureError(path, f"is not whole JSON ({error}); get the file again") from error
 
     def _lines(self) -> Iterator[_Line]:
-        for number, text in lines(self.paths[0]):
-            try:
-                yield _line.decode(text)
-            except (ValueError, RecursionError) as error:
-                raise CaptureError(self.paths[0], f"is cut off or damaged here ({error})", number) from error
+        return (line for _, line in _decoded(self.paths[0], lines(self.paths[0])))
+
+
+class _FrameLines:
+    """A file with one frame a line."""
+
+    def __init__(self, path: Path, after: LinePlace | None) -> None:
+        self._path = path
+        self._lines = Lines(path, after)
+
+    @property
+    def place(self) -> LinePlace:
+        """After the last record told."""
+        return self._lines.place
+
+    def __iter__(self) -> Iterator[_Record]:
+        for number, line in _decoded(self._path, self._lines):
+            if line.dir == "rx" and line.frame:
+                yield number, bytes(line.frame), line.rx_ns
+
+
+class _Frames:
+    """A document, which is in memory: a place in it is a number."""
+
+    def __init__(self, frames: Sequence[msgspec.Raw], after: LinePlace | None) -> None:
+        self._frames = frames
+        self._number = 0 if after is None else after.number
+
+    @property
+    def place(self) -> LinePlace:
+        return LinePlace(self._number, 0)
+
+    def __iter__(self) -> Iterator[_Record]:
+        for frame in self._frames[self._number :]:
+            self._number += 1
+            yield self._number, bytes(frame), 0
+
+
+def _decoded(path: Path, texts: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, _Line]]:
+    for number, text in texts:
+        try:
+            yield number, _line.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise CaptureError(path, f"is cut off or damaged here ({error})", number) from error
 
 
 def _outline(frame: bytes) -> Outline:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from itertools import zip_longest
+from functools import partial, reduce
+from itertools import takewhile, zip_longest
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.instrument import Instrument
@@ -26,7 +27,7 @@ from triplegain.domain.market import (
 from triplegain.domain.quote import QuoteSource
 from triplegain.feeds.captures.binance_capture import BinanceCapture, recognise_binance
 from triplegain.feeds.captures.candles_capture import recognise_candles
-from triplegain.feeds.captures.capture import Capture, Recogniser, VerifyReport
+from triplegain.feeds.captures.capture import Capture, Recogniser, VerifyReport, identity_of
 from triplegain.feeds.captures.kraken_capture import recognise_kraken
 from triplegain.feeds.captures.rows import GZIP_MAGIC
 from triplegain.feeds.captures.trades_capture import recognise_trades
@@ -41,7 +42,16 @@ from triplegain.feeds.recording.recording import (
 )
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
-from triplegain.market.feed_marks import FeedMarks
+from triplegain.market.feed_marks import FeedMark, FeedMarks, unmarked
+from triplegain.market.lanes import LaneMarks, merged
+
+
+def _lane(capture: Capture, span_ns: tuple[int, int], marks: LaneMarks) -> Iterator[MarketEvent]:
+    """What `within` says of a capture, or its rest: places are wanted from the start of the period on."""
+    if marks.start is not None:
+        return takewhile(lambda event: event.exchange_time_ns <= span_ns[1], capture.events(marks))
+    marks.due_ns = max(marks.due_ns, span_ns[0])
+    return within(capture.events(marks), span_ns)
 
 
 def within(events: Iterator[MarketEvent], span_ns: tuple[int, int]) -> Iterator[MarketEvent]:
@@ -91,6 +101,32 @@ class _Before:
             yield replace(self._status, exchange_time_ns=time_ns, received_at_ns=time_ns)
 
 
+class _PartPlace(msgspec.Struct, frozen=True):
+    """In which of two captures, and where in it."""
+
+    is_second: bool
+    mark: FeedMark | None
+    left_out: int
+
+
+class _MarkAt(msgspec.Struct, frozen=True):
+    position: int
+    place: Any
+
+
+class _PartAt(msgspec.Struct, frozen=True):
+    """The same, not written down yet."""
+
+    is_second: bool
+    mark: _MarkAt
+    left_out: int
+
+
+def _at(marks: FeedMarks) -> _MarkAt:
+    assert marks.latest_place is not None
+    return _MarkAt(*marks.latest_place)
+
+
 class CaptureParts:
     """Two captures one after the other; where they overlap they have been found equal."""
 
@@ -109,12 +145,32 @@ class CaptureParts:
     def span_ns(self) -> tuple[int, int]:
         return self._first.span_ns[0], max(self._first.span_ns[1], self._second.span_ns[1])
 
-    def events(self) -> Iterator[MarketEvent]:
-        end = self._first.span_ns[1]
-        yield from self._first.events()
-        for event in self._second.events():
-            if event.exchange_time_ns > end:
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks = marks or unmarked()
+        begun = marks.place(_PartPlace) or _PartPlace(False, None, 0)
+        return self._told(begun, marks)
+
+    def _told(self, begun: _PartPlace, marks: FeedMarks) -> Iterator[MarketEvent]:
+        end, told = self._first.span_ns[1], marks.position
+        if not begun.is_second:
+            own = FeedMarks(begun.mark, marks.every_ns)
+            for event in self._first.events(own):
+                if event.exchange_time_ns >= marks.due_ns and own.latest_place is not None:
+                    marks.put(own.latest_place[0], _PartAt(False, _at(own), 0), event.exchange_time_ns)
                 yield event
+                told += 1
+        own = FeedMarks(begun.mark if begun.is_second else None, marks.every_ns)
+        own.due_ns = max(own.due_ns, end + 1)
+        #: Events of the second that stand in the first, too, less those of the first.
+        left_out = begun.left_out if begun.is_second else -told
+        for event in self._second.events(own):
+            if event.exchange_time_ns <= end:
+                left_out += 1
+                continue
+            if event.exchange_time_ns >= marks.due_ns and own.latest_place is not None:
+                at = own.latest_place[0] - left_out
+                marks.put(at, _PartAt(True, _at(own), left_out), event.exchange_time_ns)
+            yield event
 
     def verify(self) -> VerifyReport:
         return self._first.verify() + self._second.verify()
@@ -228,14 +284,14 @@ class ReplayFeed:
 
     @property
     def identity(self) -> str:
-        return self.name
+        return identity_of(path for capture in self.captures for path in capture.paths)
 
     def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """Market events; at equal times in the order of the instruments' names, then as recorded."""
+        marks = marks or unmarked()
         if len(self.captures) == 1:
-            return self.captures[0].events()
-        streams = [within(capture.events(), self.span_ns) for capture in self.captures]
-        return heapq.merge(*streams, key=lambda event: event.exchange_time_ns)
+            return self.captures[0].events(marks)
+        return merged([partial(_lane, capture, self.span_ns) for capture in self.captures], marks)
 
 
 def open_replay(path: Path) -> ReplayFeed | RecordedFeed:

@@ -31,19 +31,48 @@ def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(path) if packed else path.open("rb")
 
 
+class LinePlace(msgspec.Struct, frozen=True):
+    """After so many lines of a file, which end at this byte of its text (of a packed file: unpacked)."""
+
+    number: int
+    byte: int
+
+
+class Lines:
+    """The lines of a file, counted from 1, or those after a place. Raises CaptureError with the line after which it is
+    cut off or damaged."""
+
+    def __init__(self, path: Path, after: LinePlace | None = None) -> None:
+        self._path = path
+        self._after = after or LinePlace(0, 0)
+        self._file: gzip.GzipFile | BufferedReader | None = None
+        self._number = 0
+
+    @property
+    def place(self) -> LinePlace:
+        """After the last line told."""
+        return self._after if self._file is None else LinePlace(self._number, self._file.tell())
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        number = self._number = self._after.number
+        try:
+            with _opened(self._path) as file:
+                file.seek(self._after.byte)
+                self._file = file
+                while line := file.readline(LINE_BYTES_MAX + 1):
+                    if len(line) > LINE_BYTES_MAX:
+                        raise CaptureError(self._path, f"a line of more than {LINE_BYTES_MAX:,} bytes", number + 1)
+                    number += 1
+                    self._number = number
+                    yield number, line
+        except (EOFError, OSError, zlib.error) as error:
+            problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
+            raise CaptureError(self._path, problem, number) from error
+
+
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file, counted from 1. Raises CaptureError with the line after which it is cut off or damaged."""
-    number = 0
-    try:
-        with _opened(path) as file:
-            while line := file.readline(LINE_BYTES_MAX + 1):
-                if len(line) > LINE_BYTES_MAX:
-                    raise CaptureError(path, f"a line of more than {LINE_BYTES_MAX:,} bytes", number + 1)
-                number += 1
-                yield number, line
-    except (EOFError, OSError, zlib.error) as error:
-        problem = f"the compressed file is cut off or damaged after this line ({error}); get it again"
-        raise CaptureError(path, problem, number) from error
+    """See `Lines`."""
+    return iter(Lines(path))
 
 
 def csv_rows(path: Path, row: Callable[[list[str]], _Row], skip: int = 0) -> Iterator[_Row]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_rows, read_columns
 from triplegain.market.feed import CaptureError
+from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.market.scaling import Scale
 
 FEATHER_FORMAT = "trades-feather"
@@ -39,6 +41,15 @@ _KRAKEN_CSV = re.compile(rb"\d{9,10}(\.\d+)?,[\d.]+,[\d.]+\r?\n")
 
 #: (time in ns, venue's id or empty, side, price, amount)
 _Row = tuple[int, str, str, str, str]
+
+
+class _TradePlace(msgspec.Struct, frozen=True):
+    """After so many rows, with the time and the number of the last one. Rows that were told are read over: to know what
+    a file holds they are all read anyway."""
+
+    rows: int
+    last_ns: int
+    last_id: str
 
 
 class TradesCapture(FileCapture):
@@ -70,11 +81,18 @@ class TradesCapture(FileCapture):
             raise CaptureError(self.paths[0], "holds no trades")
         return count, first, last
 
-    def events(self) -> Iterator[MarketEvent]:
+    def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
+        marks = marks or unmarked()
+        return self._told(marks.place(_TradePlace) or _TradePlace(0, 0, ""), marks)
+
+    def _told(self, begun: _TradePlace, marks: FeedMarks) -> Iterator[MarketEvent]:
         symbol, path = self._symbol, self.paths[0]
         price, quantity = Scale(self.instrument.tick, least=1).nearest, Scale(self.instrument.lot).floor
-        last_ns, last_id = 0, ""
-        for number, (time_ns, trade_id, side, price_text, quantity_text) in enumerate(self._rows(), 1):
+        last_ns, last_id, position = begun.last_ns, begun.last_id, marks.position
+        rows = enumerate(islice(self._rows(), begun.rows, None), begun.rows + 1)
+        for number, (time_ns, trade_id, side, price_text, quantity_text) in rows:
+            if last_ns >= marks.due_ns:
+                marks.put(position, _TradePlace(number - 1, last_ns, last_id), last_ns)
             if trade_id and trade_id == last_id:
                 continue
             last_id = trade_id
@@ -85,6 +103,7 @@ class TradesCapture(FileCapture):
                     raise InvalidValueError(f"{trade_id[:80]!r} cannot name a trade: up to 64 letters, digits and ._:-")
             except ValueError as error:
                 raise CaptureError(path, str(error), number) from error
+            position += 1
             yield PublicTrade(symbol, last_ns, last_ns, ticks, lots, taker, trade_id)
 
     def verify(self) -> VerifyReport:

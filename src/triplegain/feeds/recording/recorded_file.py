@@ -68,7 +68,8 @@ class FileReader:
     when something in it is wrong, not only missing. Raises CaptureError when the file cannot be read at all.
     """
 
-    def __init__(self, path: Path, at_byte: int = 0) -> None:
+    def __init__(self, path: Path, at_byte: int = 0, lines: int = 0) -> None:
+        """`lines` are those before that byte."""
         self._path = path
         self._at_byte = at_byte
         self.cut = ""
@@ -76,14 +77,30 @@ class FileReader:
         #: (byte, lines before it) where each compressed frame begins.
         self.frames: list[tuple[int, int]] = []
         self.plain_bytes = 0
-        self.lines = 0
+        self.lines = lines
+        #: (byte, lines before it) where the lines of the last block begin, in a plain file.
+        self._block = (at_byte, lines)
+        #: No line has begun and not ended.
+        self._is_between = True
+
+    def begins(self, line: int) -> tuple[int, int]:
+        """The last byte known by now at which reading can begin, and the lines before it: at most so many."""
+        known = (begin for begin in reversed(self.frames) if begin[1] <= line) if self._is_packed else [self._block]
+        return next(iter(known), (self._at_byte, self._block[1]))
+
+    @property
+    def _is_packed(self) -> bool:
+        return self._path.suffix == ".zst"
 
     def blocks(self) -> Iterator[list[bytes]]:
         """Lines without their line feeds, many at a time."""
         begun = bytearray()
         for text in self._texts():
+            if not self._is_packed:
+                self._block = (self._at_byte + self.plain_bytes - len(begun), self.lines)
             self.plain_bytes += len(text)
             begun += text
+            self._is_between = text.endswith(b"\n")
             if b"\n" not in text:
                 if len(begun) > LINE_BYTES_MAX:
                     self.damaged = True
@@ -102,7 +119,7 @@ class FileReader:
             with self._path.open("rb") as file:
                 file.seek(self._at_byte)
                 pieces = iter(partial(file.read, _PIECE_BYTES), b"")
-                yield from self._decompressed(pieces) if self._path.suffix == ".zst" else pieces
+                yield from self._decompressed(pieces) if self._is_packed else pieces
         except zstandard.ZstdError as error:
             self.damaged = True
             self.cut = f"damaged after line {self.lines} ({error})"
@@ -116,7 +133,8 @@ class FileReader:
         for piece in pieces:
             while piece:
                 if frame is None:
-                    self.frames.append((begin, self.lines))
+                    if self._is_between:
+                        self.frames.append((begin, self.lines))
                     frame = decompressor.decompressobj()
                 begin += len(piece)
                 piece = yield from _decompressed(frame, piece)

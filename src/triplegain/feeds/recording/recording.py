@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.captures.capture import VerifyReport
+from triplegain.feeds.captures.capture import VerifyReport, identity_of
 from triplegain.feeds.recording.folder import (
     MISSING,
     is_being_recorded,
@@ -22,10 +25,10 @@ from triplegain.feeds.recording.folder import (
 from triplegain.feeds.recording.manifest import Manifest, RecordedFile, Run, file_number, is_file_name, read_manifest
 from triplegain.feeds.recording.recorded_file import FileReader, LineTally, hashed, read_header
 from triplegain.market.feed import CaptureError, FeedError
-from triplegain.market.feed_marks import FeedMarks
+from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.venues.kraken.feed_line import LINE_BYTES_MAX, DownLine, FeedLine, ReplyLine, read_line
 from triplegain.venues.kraken.pairs import pairs_of
-from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
+from triplegain.venues.kraken.stream import KrakenStream, StreamSeen, StreamSettings
 
 ASSET_PAIRS = "/0/public/AssetPairs"
 
@@ -97,28 +100,71 @@ class RecordedLines:
     folder: Path
     manifest: Manifest
 
-    def of_run(self, run: int) -> Iterator[FeedLine]:
+    def of_run(self, run: int) -> RunLines:
         """From the first line that is still there. Where older files were removed, a preamble stands for them."""
-        files = [file for file in self.manifest.files if file.run == run]
-        for position, file in enumerate(files):
+        return RunLines(self.folder, [file for file in self.manifest.files if file.run == run])
+
+
+class LinePlace(msgspec.Struct, frozen=True):
+    """After so many lines of a file, and the byte from which they are read on, with the lines before that."""
+
+    file: str
+    number: int
+    byte: int
+    before: int
+
+
+class RunLines:
+    """The lines of one run, file by file; those `after` a place in it where one is given."""
+
+    def __init__(self, folder: Path, files: Sequence[RecordedFile], after: LinePlace | None = None) -> None:
+        self._folder = folder
+        self._files = files
+        self._after = after
+        self._name = ""
+        self._number = 0
+        self._reader: FileReader | None = None
+
+    def after(self, place: LinePlace) -> RunLines:
+        """Raises InvalidValueError where its file is no longer there."""
+        if place.file not in (file.name for file in self._files):
+            raise InvalidValueError(f"{place.file} is no longer there")
+        return RunLines(self._folder, self._files, place)
+
+    @property
+    def place(self) -> LinePlace:
+        """After the last line told, of which there is one."""
+        assert self._reader is not None
+        return LinePlace(self._name, self._number, *self._reader.begins(self._number))
+
+    def __iter__(self) -> Iterator[FeedLine]:
+        files, after = self._files, self._after
+        first = 0 if after is None else [file.name for file in files].index(after.file)
+        for position, file in enumerate(files[first:], first):
             if position and file_number(file.name) != file_number(files[position - 1].name) + 1:
-                raise CaptureError(self.folder, f"a file between {files[position - 1].name} and {file.name} is missing")
+                raise CaptureError(
+                    self._folder, f"a file between {files[position - 1].name} and {file.name} is missing"
+                )
             # The line that says what the file is; a plain log has none.
             skipped = int(is_file_name(file.name)) + (file.preamble if position else 0)
             yield from self._of_file(file, skipped, is_last=file is files[-1])
 
     def _of_file(self, file: RecordedFile, skipped: int, *, is_last: bool) -> Iterator[FeedLine]:
-        path = self.folder / file.name
+        path = self._folder / file.name
         if file.cut == MISSING:
             raise CaptureError(path, f"{MISSING}: put it back")
         ends_early = bool(file.cut) and is_last
         reader = FileReader(path)
+        if self._after is not None and self._after.file == file.name:
+            reader, skipped = FileReader(path, self._after.byte, self._after.before), self._after.number
+        self._reader, self._name = reader, file.name
         for texts in reader.blocks():
             number = reader.lines - len(texts)
             for text in texts:
                 number += 1
                 if number <= skipped:
                     continue
+                self._number = number
                 try:
                     line = read_line(text)
                 except (ValueError, RecursionError) as error:
@@ -128,6 +174,15 @@ class RecordedLines:
                 yield line
         if reader.cut and not ends_early:
             raise CaptureError(path, f"is {reader.cut}: get the file again")
+
+
+class RecordingPlace(msgspec.Struct, frozen=True):
+    """In which run, after which line, at what market time, and how the stream stands there."""
+
+    run: int
+    after: LinePlace
+    time_ns: int
+    stream: StreamSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,23 +211,42 @@ class RecordedFeed:
 
     @property
     def identity(self) -> str:
-        return self.name
+        return identity_of(self.folder / file.name for file in self.manifest.files)
 
     def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """As the live feed told them. Raises CaptureError where a file is damaged or missing."""
-        lines = RecordedLines(self.folder, self.manifest)
-        time_ns = 0
-        for run in kept_runs(self.manifest):
-            stream = stream_of(run)
-            if time_ns:
+        marks = marks or unmarked()
+        lines, runs = RecordedLines(self.folder, self.manifest), kept_runs(self.manifest)
+        begun = marks.place(RecordingPlace)
+        if begun is None:
+            return self._told([(run, stream_of(run), lines.of_run(run.run)) for run in runs], 0, marks)
+        [first, *later] = [run for run in runs if run.run >= begun.run] or runs
+        stream, source = stream_of(first), lines.of_run(first.run)
+        _instruments_of(self.folder, source, first, stream)
+        stream.see(begun.stream)
+        rest = [(run, stream_of(run), lines.of_run(run.run)) for run in later]
+        return self._told([(first, stream, source.after(begun.after)), *rest], begun.time_ns, marks)
+
+    def _told(
+        self, runs: Sequence[tuple[Run, KrakenStream, RunLines]], time_ns: int, marks: FeedMarks
+    ) -> Iterator[MarketEvent]:
+        position = marks.position
+        is_within = time_ns > 0
+        for run, stream, lines in runs:
+            if time_ns and not is_within:
                 # What a session does when it is taken up again: nobody knows the market before the stream says so.
                 for symbol in run.symbols:
                     yield FeedStatus(symbol, time_ns, time_ns, FeedState.GAP, "waiting for the order book")
-            for line in lines.of_run(run.run):
+                position += len(run.symbols)
+            is_within = False
+            for line in lines:
                 events = stream.on_line(line)
                 if events:
                     time_ns = events[-1].exchange_time_ns
                     yield from events
+                    position += len(events)
+                    if time_ns >= marks.due_ns and (seen := stream.seen()) is not None:
+                        marks.put(position, RecordingPlace(run.run, lines.place, time_ns, seen), time_ns)
 
 
 def stream_of(run: Run) -> KrakenStream:
@@ -224,8 +298,12 @@ def manifest_at(path: Path) -> tuple[Path, Manifest]:
 
 
 def _instruments(folder: Path, lines: RecordedLines, run: Run) -> tuple[Instrument, ...]:
-    stream = stream_of(run)
-    for number, line in enumerate(lines.of_run(run.run)):
+    return _instruments_of(folder, lines.of_run(run.run), run, stream_of(run))
+
+
+def _instruments_of(folder: Path, lines: RunLines, run: Run, stream: KrakenStream) -> tuple[Instrument, ...]:
+    """The stream takes the first lines, until it knows them."""
+    for number, line in enumerate(lines):
         if number >= _OPENING_LINES:
             break
         stream.on_line(line)

@@ -99,6 +99,12 @@ class KrakenHistory:
                 events += market.miss_away(missed_ns, one.why_missed, received_ns)
         return events + self._tell_candles()
 
+    def is_told(self) -> None:
+        """Everything gathered was told by the stream that this one goes on from."""
+        self.is_gathering = False
+        self._away.clear()
+        self._candles.clear()
+
     def _window(self, market: KrakenMarket, since_ns: int) -> _Window:
         """The first reply of an instrument says where its window begins."""
         return self._away.setdefault(market.symbol, _Window(since_ns))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
@@ -16,7 +18,7 @@ from triplegain.domain.values import usable
 from triplegain.market.timestamps import rfc3339_ns
 from triplegain.venues.kraken.book import KrakenBook, Levels, depth_of_snapshot, number_text
 from triplegain.venues.kraken.stream_clock import BookWanted, StreamClock, StreamCounters, StreamRequest, TradesWanted
-from triplegain.venues.kraken.tape import Tape, TapeState
+from triplegain.venues.kraken.tape import Tape, TapeSeen, TapeState
 from triplegain.venues.kraken.wire.frames import BookMessage, PairState, TradeMessage
 from triplegain.venues.kraken.wire.rest import TAKERS, TradeRow
 from triplegain.venues.kraken.wire.writer import TapeTrade
@@ -58,6 +60,18 @@ def exchange_state(word: str, of: str) -> Mode:
     return _ONLINE if state is FeedState.SYNCED else Mode(state, f"{of} is in {word.replace('_', ' ')} mode")
 
 
+class ConditionSeen(Struct, frozen=True):
+    """See `Condition`."""
+
+    book: FeedState
+    reason: str
+    silent: str
+    system: Mode
+    pair: Mode
+    told: tuple[FeedState, str]
+    is_told: bool
+
+
 class Condition:
     """`now` is what counts of: the tape of an unwatched time, maintenance, the book, silence, the exchange's modes."""
 
@@ -79,6 +93,15 @@ class Condition:
     def is_unknown(self) -> bool:
         """Whether the exchange's last word about itself or the pair is one that nobody here knows."""
         return not (self.system.is_known and self.pair.is_known)
+
+    def seen(self) -> ConditionSeen:
+        return ConditionSeen(self.book, self.reason, self.silent, self.system, self.pair, self._told, self.is_told)
+
+    def see(self, seen: ConditionSeen) -> None:
+        """Go on as another one stood."""
+        self.book, self.reason, self.silent = seen.book, seen.reason, seen.silent
+        self.system, self.pair = (_ONLINE if mode == _ONLINE else mode for mode in (seen.system, seen.pair))
+        self._told, self.is_told = seen.told, seen.is_told
 
     def set_book(self, state: FeedState, reason: str) -> None:
         self.book, self.reason = state, reason
@@ -116,6 +139,21 @@ _SECOND_NS = 1_000_000_000
 _SYNCED = FeedState.SYNCED
 
 
+class KrakenMarketSeen(Struct, frozen=True):
+    """See `KrakenMarket`; `levels` are bids and asks, best first, of a book of `book_depth`."""
+
+    depth: int
+    connection: int | None
+    book_time_ns: int
+    last: tuple[bool, int, Levels, Levels] | None
+    asked_since_ns: int | None
+    fruitless: int
+    condition: ConditionSeen
+    tape: TapeSeen
+    book_depth: int
+    levels: tuple[Levels, Levels]
+
+
 @dataclass(eq=False)
 class KrakenMarket:
     """Takes what concerns its instrument and answers with market events.
@@ -144,6 +182,29 @@ class KrakenMarket:
         self.condition = Condition(self.symbol)
         self.tape = Tape(self._counters)
         self.book = KrakenBook(self.instrument, self.depth, self._price_places)
+
+    def seen(self) -> KrakenMarketSeen:
+        return KrakenMarketSeen(
+            self.depth,
+            self.connection,
+            self.book_time_ns,
+            self._last,
+            self._asked_since_ns,
+            self._fruitless,
+            self.condition.seen(),
+            self.tape.seen(),
+            self.book.depth,
+            self.book.levels(),
+        )
+
+    def see(self, seen: KrakenMarketSeen) -> None:
+        """Go on as another one stood."""
+        self.depth, self.connection, self.book_time_ns = seen.depth, seen.connection, seen.book_time_ns
+        self._last, self._asked_since_ns, self._fruitless = seen.last, seen.asked_since_ns, seen.fruitless
+        self.condition.see(seen.condition)
+        self.tape.see(seen.tape)
+        self.book.depth = seen.book_depth
+        self.book.replace(*seen.levels)
 
     @property
     def is_synced(self) -> bool:

@@ -21,9 +21,9 @@ from triplegain.domain.market import FeedState, Heartbeat, MarketEvent, TimePass
 from triplegain.domain.outside import tame
 from triplegain.venues.kraken.feed_line import DownLine, FeedLine, FrameLine, OverrunLine, ReplyLine, TickLine
 from triplegain.venues.kraken.history import KrakenHistory
-from triplegain.venues.kraken.market import SYSTEM_STATES, KrakenMarket, exchange_state
+from triplegain.venues.kraken.market import SYSTEM_STATES, KrakenMarket, KrakenMarketSeen, Mode, exchange_state
 from triplegain.venues.kraken.pairs import instrument_of, instruments_of, pairs_of, symbol_of_pair
-from triplegain.venues.kraken.stream_clock import StatesWanted, StreamClock, StreamCounters, StreamRequest
+from triplegain.venues.kraken.stream_clock import ClockSeen, StatesWanted, StreamClock, StreamCounters, StreamRequest
 from triplegain.venues.kraken.wire.frames import (
     BOOK_START,
     TRADE_START,
@@ -115,6 +115,17 @@ class StreamSettings:
     stale_after_ns: int
 
 
+class StreamSeen(msgspec.Struct, frozen=True):
+    """See `KrakenStream`; links are when they were heard, whether they are silent, and what they expect."""
+
+    clock: ClockSeen
+    markets: dict[str, KrakenMarketSeen]
+    links: dict[int, tuple[int, bool, list[str]]]
+    judge_ns: int
+    ask_ns: int
+    system: Mode
+
+
 @dataclass(slots=True)
 class _Link:
     """A connection as its lines show it."""
@@ -143,6 +154,28 @@ class KrakenStream:
         #: And at which states that nobody knows are asked for again.
         self._ask_ns = NEVER
         self._system = exchange_state("online", "Kraken")
+
+    def seen(self) -> StreamSeen | None:
+        """None while the first replies are gathered."""
+        if self._history.is_gathering:
+            return None
+        links = {number: (link.heard_ns, link.is_silent, list(link.expected)) for number, link in self._links.items()}
+        markets = {symbol: market.seen() for symbol, market in self._markets.items()}
+        return StreamSeen(self._clock.seen(), markets, links, self._judge_ns, self._ask_ns, self._system)
+
+    def see(self, seen: StreamSeen) -> None:
+        """Go on as another one stood; knowing its instruments. Raises InvalidValueError where they are others."""
+        if self._markets.keys() != seen.markets.keys():
+            raise InvalidValueError("other instruments are recorded now")
+        self._clock.see(seen.clock)
+        for symbol, market in self._markets.items():
+            market.see(seen.markets[symbol])
+        self._links = {number: _Link(*link) for number, link in seen.links.items()}
+        self._judge_ns, self._ask_ns = seen.judge_ns, seen.ask_ns
+        online = exchange_state("online", "Kraken")
+        self._system = online if seen.system == online else seen.system
+        self._history.is_told()
+        self._requests.clear()
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:

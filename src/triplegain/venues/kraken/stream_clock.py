@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.outside import tame
 
@@ -101,6 +103,17 @@ LEAP_NS = 60 * SECOND_NS
 _SPEED_AFTER_NS = SECOND_NS
 
 
+class ClockSeen(Struct, frozen=True):
+    """See `StreamClock`."""
+
+    now_ns: int
+    offset: int
+    known: bool
+    first: tuple[int, int]
+    newest: tuple[int, int]
+    suspect: tuple[int, int] | None
+
+
 class StreamClock:
     """Never runs backwards, and no single message throws it forward.
 
@@ -120,6 +133,14 @@ class StreamClock:
         self._newest = (0, 0)
         #: The same of the last message if it was too far ahead.
         self._suspect: tuple[int, int] | None = None
+
+    def seen(self) -> ClockSeen:
+        return ClockSeen(self._now_ns, self._offset, self._known, self._first, self._newest, self._suspect)
+
+    def see(self, seen: ClockSeen) -> None:
+        """Go on as another one stood."""
+        self._now_ns, self._offset, self._known = seen.now_ns, seen.offset, seen.known
+        self._first, self._newest, self._suspect = seen.first, seen.newest, seen.suspect
 
     @property
     def is_known(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from msgspec import Struct
+
 from triplegain.venues.kraken.stream_clock import StreamCounters
 from triplegain.venues.kraken.wire.writer import TapeTrade
 
@@ -23,6 +25,17 @@ class TapeState(Enum):
     CUT = 2
 
 
+class TapeSeen(Struct, frozen=True):
+    """See `Tape`; `missing` are the numbers of trades, in order."""
+
+    state: int
+    last_number: int
+    last_time_ns: int
+    missing: list[int]
+    missing_since_ns: int
+    held: list[TapeTrade]
+
+
 class Tape:
     """Trades in, those that are new out, in order.
 
@@ -39,6 +52,22 @@ class Tape:
         self._missing: dict[int, None] = {}
         self._missing_since_ns = 0
         self._held: dict[int, TapeTrade] = {}
+
+    def seen(self) -> TapeSeen:
+        return TapeSeen(
+            self.state.value,
+            self.last_number,
+            self.last_time_ns,
+            list(self._missing),
+            self._missing_since_ns,
+            list(self._held.values()),
+        )
+
+    def see(self, seen: TapeSeen) -> None:
+        """Go on as another one stood."""
+        self.state, self.last_number, self.last_time_ns = TapeState(seen.state), seen.last_number, seen.last_time_ns
+        self._missing, self._missing_since_ns = dict.fromkeys(seen.missing), seen.missing_since_ns
+        self._held = {trade.number: trade for trade in seen.held}
 
     @property
     def wanted_since_ns(self) -> int | None:
