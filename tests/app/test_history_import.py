@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.silent import Silent
+from tests.feeds.test_feed_marks import HOUR_NS, check
 
 from triplegain.app.history_feed import load_history_feed, parse_history
 from triplegain.app.history_import import Imported, import_files
@@ -180,6 +181,7 @@ async def test_a_period_whose_trades_are_all_stored_is_told_by_trades(database: 
     assert all(isinstance(each, PublicTrade) for each in events)
     times = [each.exchange_time_ns for each in events]
     assert times == sorted(times)
+    assert check(feed, HOUR_NS) > 5
     quote = await stored_price(MarketHistory(database), "XRP/USDT", 1_652_600_000 * 10**9)
     assert quote is not None
     assert (quote.source, quote.exchange_time_ns) == (QuoteSource.HISTORICAL, 1_652_600_000 * 10**9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ import pytest
 from tests.app.played_on import Kept, Life, killed_often, market_of, whole
 from tests.session.sessions import demo
 
+from triplegain.feeds.captures.replay import open_replay
+
 SECONDS = 150
 
 
-@pytest.mark.parametrize("seed", [3, 11])
-def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away(seed: int) -> None:
+def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away() -> None:
+    seed = 3
     feed = partial(demo, seed, SECONDS, past=True)
     unharmed, session = whole(feed)
     killed, again = killed_often(feed, seed, by_mark=True)
@@ -26,6 +29,16 @@ def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away(seed: in
     # The starts are many, and all of them together play little of the market again.
     assert len(killed.played) >= 4 and killed.words == []
     assert sum(killed.played) < sum(from_zero.played) / 3
+
+
+@pytest.mark.slow
+def test_a_recorded_market_goes_on_from_its_mark_as_if_nobody_had_been_away(captures: Path) -> None:
+    feed = partial(open_replay, captures / "binance_spot_l2_trades_btcusdt_2024-08")
+    unharmed, session = whole(feed)
+    killed, again = killed_often(feed, 5, by_mark=True)
+    assert killed.kept.records == unharmed.kept.records and unharmed.kept.records["fills"]
+    assert market_of(again) == market_of(session)
+    assert killed.kept.marked and sum(killed.played[2:]) < killed.kept.batches[-1].feed_position
 
 
 def test_a_mark_of_another_program_or_feed_is_not_believed() -> None:

@@ -82,7 +82,6 @@ def test_the_demo_market() -> None:
         ("kraken_trades_btcusdt_2023-11/BTC_USDT-trades.feather", HOUR_NS),
         ("kraken_trades_btcusdt_2023-11", HOUR_NS),
         ("kraken_trades_xrp_2022-05", HOUR_NS),
-        ("binance_ohlcv_1m_three_pairs_2021-05", HOUR_NS),
         ("kraken_ohlcv_btcusdt/XBTUSDT_60.csv", 1000 * HOUR_NS),
     ],
 )

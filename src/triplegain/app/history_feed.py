@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
+
+import msgspec
 
 from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
 from triplegain.domain.errors import InvalidValueError
@@ -18,7 +20,8 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.domain.span import Span, without
 from triplegain.feeds.captures.instruments import symbol_of
 from triplegain.market.feed import FeedError
-from triplegain.market.feed_marks import FeedMarks
+from triplegain.market.feed_marks import FeedMarks, unmarked
+from triplegain.market.lanes import merged
 from triplegain.market.timestamps import moment_ns
 from triplegain.storage.database import Database
 from triplegain.storage.market_history import TAPE, MarketHistory, plan_candles
@@ -60,6 +63,12 @@ def parse_history(name: str, venue: str = "kraken") -> HistorySpec:
     return HistorySpec(name, venue, pairs, span, TIMEFRAMES.get(timeframe))
 
 
+class _ChunkPlace(msgspec.Struct, frozen=True):
+    """Before the chunk that begins there."""
+
+    from_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryFeed:
     """Trades or candles of a period that is known whole. The same events every time, unless the history is mended.
@@ -79,27 +88,44 @@ class HistoryFeed:
 
     @property
     def identity(self) -> str:
-        return self.name
+        steps = [
+            f"{one.venue} {one.symbol} {one.tick:f} {one.lot:f} {self.candle_length_ns.get(one.symbol)}"
+            for one in self.instruments
+        ]
+        return f"{self.name} {self.span_ns} {steps}"
 
     def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         """By time; at equal times in the order of the instruments' names. Raises StorageError."""
-        with _reading(self.url) as reader:
-            streams = [self._stream(reader, instrument) for instrument in self.instruments]
-            yield from heapq.merge(*streams, key=lambda event: event.exchange_time_ns)
+        marks = marks or unmarked()
+        reader = _Reader(self.url)
+        return _opened(reader, merged([partial(self._lane, reader, one) for one in self.instruments], marks))
 
-    def _stream(self, reader: _Reader, instrument: Instrument) -> Iterator[MarketEvent]:
-        history = reader.history
+    def _lane(self, reader: _Reader, instrument: Instrument, marks: FeedMarks) -> Iterator[MarketEvent]:
+        begun = marks.place(_ChunkPlace)
+        return self._stream(reader, instrument, self.span_ns[0] if begun is None else begun.from_ns, marks)
+
+    def _stream(self, reader: _Reader, instrument: Instrument, start: int, marks: FeedMarks) -> Iterator[MarketEvent]:
         length = self.candle_length_ns.get(instrument.symbol)
         step = _CHUNK_TAPE_NS if length is None else length * self._chunk_candles
-        start, end = self.span_ns
+        end, position = self.span_ns[1], marks.position
         while start < end:
-            chunk = Span(start, min(start + step, end))
+            if start >= marks.due_ns:
+                marks.put(position, _ChunkPlace(start), start)
+            chunk, history = Span(start, min(start + step, end)), reader.history
+            told: Sequence[MarketEvent]
             if length is None:
-                yield from reader.wait_for(history.trades(instrument, chunk))
+                told = reader.wait_for(history.trades(instrument, chunk))
             else:
-                for candle in reader.wait_for(history.candles(instrument, length, chunk)):
-                    yield CandleClosed(candle.symbol, candle.close_time_ns, candle.close_time_ns, candle)
+                candles = reader.wait_for(history.candles(instrument, length, chunk))
+                told = [CandleClosed(one.symbol, one.close_time_ns, one.close_time_ns, one) for one in candles]
+            yield from told
+            position += len(told)
             start = chunk.to_ns
+
+
+def _opened(reader: _Reader, events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
+    with reader.opened():
+        yield from events
 
 
 async def load_history_feed(name: str, database: Database) -> HistoryFeed:
@@ -150,26 +176,33 @@ async def _length(history: MarketHistory, spec: HistorySpec, symbol: str) -> int
 class _Reader:
     """A connection on a thread of its own, for iterators that cannot wait."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, database: Database) -> None:
-        self._loop = loop
-        self.history = MarketHistory(database)
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._database: Database | None = None
+
+    @property
+    def history(self) -> MarketHistory:
+        """While it is `opened`."""
+        assert self._database is not None
+        return MarketHistory(self._database)
 
     def wait_for(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-
-@contextmanager
-def _reading(url: str) -> Iterator[_Reader]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="history feed", daemon=True)
-    thread.start()
-    try:
-        database = asyncio.run_coroutine_threadsafe(Database.connect(url, connections_max=1), loop).result()
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        self._loop = loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="history feed", daemon=True)
+        thread.start()
         try:
-            yield _Reader(loop, database)
+            self._database = self.wait_for(Database.connect(self._url, connections_max=1))
+            try:
+                yield
+            finally:
+                self.wait_for(self._database.close())
         finally:
-            asyncio.run_coroutine_threadsafe(database.close(), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()

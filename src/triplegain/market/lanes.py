@@ -84,10 +84,8 @@ def merged(lanes: Sequence[Lane], marks: FeedMarks) -> Iterator[MarketEvent]:
         for place in places
     ]
     streams = [_counted(lane(own), own) for lane, own in zip(lanes, each, strict=True)]
-    for stream, place in zip(streams, places, strict=True):
-        if place is not None:
-            deque(islice(stream, place.taken - place.told), maxlen=0)
-    return _merge(streams, each, marks)
+    skipped = [0 if place is None else place.taken - place.told for place in places]
+    return _merge(streams, skipped, each, marks)
 
 
 def _counted(events: Iterator[MarketEvent], marks: LaneMarks) -> Iterator[MarketEvent]:
@@ -98,8 +96,10 @@ def _counted(events: Iterator[MarketEvent], marks: LaneMarks) -> Iterator[Market
 
 
 def _merge(
-    streams: Sequence[Iterator[MarketEvent]], each: Sequence[LaneMarks], marks: FeedMarks
+    streams: Sequence[Iterator[MarketEvent]], skipped: Sequence[int], each: Sequence[LaneMarks], marks: FeedMarks
 ) -> Iterator[MarketEvent]:
+    for stream, count in zip(streams, skipped, strict=True):
+        deque(islice(stream, count), maxlen=0)
     for event in heapq.merge(*streams, key=lambda event: event.exchange_time_ns):
         if event.exchange_time_ns >= marks.due_ns:
             at = [own.at() for own in each]
