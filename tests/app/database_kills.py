@@ -64,10 +64,11 @@ class Toll:
 
 
 def prepared(folder: Path) -> PaperHome:
-    """A home with room for many orders a minute."""
+    """A home with room for many orders a minute, at its own door and at the exchange's."""
     (folder / "config").mkdir(parents=True)
     budgets = "".join(f"  {name}: 100000\n" for name in ("trade", "reads", "cancel", "default"))
     (folder / "config" / "api.yaml").write_text(f"limits_per_minute:\n{budgets}")
+    (folder / "config" / "execution.yaml").write_text("paper_trading:\n  account_tier: unlimited\n")
     return PaperHome(folder / "home", {"TRIPLEGAIN_CONFIG_DIR": str(folder / "config")})
 
 
@@ -181,6 +182,10 @@ def under_blows(home: PaperHome, victims: list[Victim], seed: int) -> Toll:
 
                 eventually(goes_on, f"an order after a blow to {victim}", _AWAIT_S)
                 toll.seconds.setdefault(victim, []).append(time.monotonic() - began_s)
+        except AssertionError as error:
+            last = Counter(each.placed.text[:300] for each in list(toll.told.values())[-20:])
+            error.add_note(f"{running.complained[-3000:]}\n{last}")
+            raise
         finally:
             for trader in traders:
                 trader.over.set()

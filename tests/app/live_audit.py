@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.errors import StoreAwayError
 from triplegain.domain.exchange_events import OrderAccepted, OrderFilled, OrderRejected
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import FeedState
@@ -96,7 +97,7 @@ class LagTable:
 class Books:
     """A store in memory that keeps no rows: it adds up the ledger and hashes the fills as they are stored.
 
-    `stall_s` is how long the next commit takes: a database that hangs.
+    `stall_s` is how long the next commit takes: a database that hangs. While it `is_away` no commit is stored.
     """
 
     sums: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -108,6 +109,7 @@ class Books:
     unbalanced: list[int] = field(default_factory=list)
     out_of_order: list[int] = field(default_factory=list)
     stall_s: float = 0.0
+    is_away: bool = False
     _sequence: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
 
@@ -115,6 +117,8 @@ class Books:
         if self.stall_s:
             stall_s, self.stall_s = self.stall_s, 0.0
             await asyncio.sleep(stall_s)
+        if self.is_away:
+            raise StoreAwayError("the database is away")
         self.take(batch)
 
     def take(self, batch: CommitBatch) -> None:

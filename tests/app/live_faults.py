@@ -37,6 +37,7 @@ class FaultCase:
 
     `words` must be among the conditions seen; empty where trading just goes on. Orders sent meanwhile are refused with
     `code`. `forever`: the fault stays, the session must get away from it. `stall_s`: our own database hangs instead.
+    `away_s`: it is away, whatever is wanted.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FaultCase:
     code: str = "EService:Unavailable"
     forever: bool = False
     stall_s: float = 0.0
+    away_s: float = 0.0
     #: Settings of the feed that the case needs.
     feed: Mapping[str, object] = field(default_factory=dict)
 
@@ -116,6 +118,7 @@ def fault_cases(lasting_s: float, silence_s: float) -> tuple[FaultCase, ...]:
             forever=True,
         ),
         FaultCase("reset, HTTP 429 at connect", (WireFault(kind.REFUSE_CONNECTS, duration_s=1.0), _RESET), words=lost),
+        FaultCase("our database is away", code="database_away", away_s=lasting_s),
         FaultCase("our database hangs", words="too slow", stall_s=lasting_s, feed={"queue_lines_max": 1000}),
     )
 
@@ -242,6 +245,11 @@ async def _have_fault(case: FaultCase, run: FaultRun, server: LocalKraken, live:
         live.books.stall_s = case.stall_s
         await until(lambda: not live.books.stall_s, "a commit", live)
         await asyncio.sleep(case.stall_s)
+    if case.away_s:
+        live.books.is_away = True
+        await until(lambda: bool(live.runner.steps.watch.away), "a commit", live)
+        await asyncio.sleep(case.away_s)
+        live.books.is_away = False
     desk: FaultDesk = server.faults
     for fault in case.faults:
         desk.order(fault)

@@ -12,6 +12,7 @@ from tests.app.live_audit import Books, CommandJournal, LagTable, TapeAudit
 from tests.session.sessions import WITHOUT_COOLDOWNS
 
 from triplegain.agents.ema_baseline import BaselineSettings
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.orders import OrderRequest
@@ -98,6 +99,11 @@ class WatchedSession(TradingSession):
     ) -> OrderRequest | Refusal:
         self.journal.note("place", request, stop, target)
         return super().place(request, stop, target)
+
+    def alert(self, kind: AlertKind, told: str, symbol: str = "", position_id: str = "") -> None:
+        if kind is AlertKind.DATABASE_AWAY:
+            self.journal.note("alert", kind, told)
+        super().alert(kind, told, symbol, position_id)
 
     def cancel(self, client_order_id: str) -> int | Refusal:
         self.journal.note("cancel", client_order_id)

@@ -44,9 +44,15 @@ async def test_a_session_gets_over_the_fault_without_losing_anything(case: Fault
     assert run.touched() == case.concerned
     assert case.words in "; ".join(run.conditions())
     for symbol, attempts in run.attempts.items():
-        assert {one.code for one in run.refused(symbol)} <= ({case.code} if symbol in case.concerned else set())
+        may_refuse = case.away_s or symbol in case.concerned
+        assert {one.code for one in run.refused(symbol)} <= ({case.code} if may_refuse else set())
         assert all(one.words for one in attempts if one.code)
     _assert_soon(case, run)
+    if case.away_s and run.ended_s is not None:
+        assert any(run.refused(symbol) for symbol in run.attempts)
+        for attempts in run.attempts.values():
+            accepted = [one.answered_s for one in attempts if one.is_accepted and one.sent_s >= run.ended_s]
+            assert min(accepted) - run.ended_s <= _WITHIN_S
 
 
 def _assert_soon(case: FaultCase, run: FaultRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -189,8 +190,13 @@ async def test_a_server_process_that_is_ended_costs_nothing(
     await store.create(session_record("a"))
     script = ScriptedSession("a")
     await store.commit("a", script.opening())
+    assert not store.is_lost("a")
     killer = await asyncpg.connect(database_url)
     await killer.execute(END_WRITERS)
     await killer.close()
+    # Nobody has to ask for it to be known.
+    async with asyncio.timeout(10):
+        while not store.is_lost("a"):
+            await asyncio.sleep(0.01)
     await store.commit("a", script.buy())
     assert (await last_step(database_url), len(await reader.fills("a"))) == (2, 1)
