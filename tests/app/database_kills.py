@@ -69,6 +69,7 @@ def prepared(folder: Path) -> PaperHome:
     budgets = "".join(f"  {name}: 100000\n" for name in ("trade", "reads", "cancel", "default"))
     (folder / "config" / "api.yaml").write_text(f"limits_per_minute:\n{budgets}")
     (folder / "config" / "execution.yaml").write_text("paper_trading:\n  account_tier: unlimited\n")
+    (folder / "home").mkdir(mode=0o700)
     return PaperHome(folder / "home", {"TRIPLEGAIN_CONFIG_DIR": str(folder / "config")})
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.app.steered import opened_system
 
-from triplegain.domain.commands import AnyAnswer, NotDone, ResetSession, Unknown
-from triplegain.domain.errors import TripleGainError
+from triplegain.domain.commands import AnyAnswer, Done, NotDone, ResetSession, Unknown
+from triplegain.domain.errors import StoreAwayError, TripleGainError
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code
@@ -63,3 +63,33 @@ async def test_a_reset_that_was_surely_not_taken_is_not_done(
         assert isinstance(answer, Unknown)
     else:
         assert isinstance(answer, NotDone) and answer.refusal.code is Code.STOPPED
+
+
+async def test_a_reset_waits_for_a_database_that_goes_away_on_the_way(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+    async with opened_system(database_url, tmp_path) as opened:
+        system = opened.system
+        first, reset = system.opened.record.session_id, system._store.reset
+
+        async def away_at_first(*given: Any, **more: Any) -> Any:
+            attempts.append(given[1].session_id)
+            if len(attempts) < 3:
+                raise StoreAwayError("the database is away")
+            return await reset(*given, **more)
+
+        monkeypatch.setattr(system._store, "reset", away_at_first)
+        run = asyncio.create_task(system.run())
+        await opened.until(lambda: opened.session.prices.quote("BTC/USDT"))
+        asked = asyncio.ensure_future(system.submit(ResetSession(), Origin.HAND, AUDIT))
+        await opened.until(lambda: len(attempts) == 2)
+        late = await system.submit(ResetSession(), Origin.HAND, AUDIT)
+        answer = await asked
+        system.stop()
+        await run
+        sessions = {each.session_id for each in await opened.reader.list_sessions(include_ended=True)}
+    assert isinstance(late, NotDone) and late.refusal.code is Code.DATABASE_AWAY
+    assert isinstance(answer, Done) and sessions == {first, answer.record}
+    # The same session each time, so that what was done unheard is known again.
+    assert len(set(attempts)) == 1 and len(attempts) == 3

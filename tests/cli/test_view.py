@@ -97,6 +97,12 @@ def test_halted_and_paused_are_told() -> None:
     assert "PAUSED" in plain_line(view(paused=True)).plain
 
 
+def test_a_database_that_is_away_is_told() -> None:
+    away = view(away="the database server is gone")
+    assert "DATABASE AWAY: the database server is gone" in drawn(dashboard(away, (), 120, 30), 120, 30)[0]
+    assert "DATABASE AWAY: the database server is gone" in plain_line(away).plain
+
+
 def test_before_the_first_message_no_figure_is_shown() -> None:
     early = view(market_time_ns=0, summary=structs.replace(SUMMARY, equity=Decimal(0)))
     assert "waiting for the market's first message" in plain_line(early).plain

@@ -54,6 +54,11 @@ WITH new AS (
 INSERT INTO paper_session_state (session_id, market_time_ns, recorded_at)
 SELECT session_id, $9, $10 FROM new RETURNING true
 """
+#: A session by the name that was wanted, with a suffix or without, and its time; but for the one before it.
+_CREATED = rf"""{SESSION_QUERY}
+WHERE s.session_id <> $3 AND s.created_at = $2 AND s.session_id ~ ('^' || $1 || '(_\d+)?$')
+ORDER BY length(s.session_id) DESC, s.session_id DESC LIMIT 1
+"""
 _COMMIT = "SELECT paper_commit($1, $2, $3)"
 #: One statement: both are stored or neither.
 _COMMIT_MARKED = f"{_COMMIT}, paper_keep_mark($1, $4, $5, $6, $7)"
@@ -341,11 +346,7 @@ class SessionStore:
                 before = await session_row(writer.connection, session_id)
                 if before["status"] == SessionStatus.ENDED:
                     # It was done over a connection that was lost then, and nobody heard of it.
-                    row = await session_row(writer.connection, successor.session_id)
-                    if row["created_at"] != to_datetime(successor.created_at_ns):
-                        raise SessionEndedError(f"the session {session_id} has ended already")
-                    await lock_session(writer.connection, successor.session_id)
-                    created = rows.read(SessionRecord, row)
+                    created = await _successor_of(writer.connection, session_id, successor)
                 else:
                     await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
                     created = await _create(writer.connection, successor)
@@ -406,6 +407,15 @@ async def _create(connection: AnyConnection, session: SessionRecord) -> SessionR
     await lock_session(connection, record.session_id)
     await connection.execute("SELECT paper_seal($1)", record.session_id)
     return rows.read(SessionRecord, await session_row(connection, record.session_id))
+
+
+async def _successor_of(connection: AnyConnection, session_id: str, wanted: SessionRecord) -> SessionRecord:
+    """The session that was created in the place of another, with its lock. Raises SessionEndedError without any."""
+    found = await connection.fetchrow(_CREATED, wanted.session_id, to_datetime(wanted.created_at_ns), session_id)
+    if found is None:
+        raise SessionEndedError(f"the session {session_id} has ended already")
+    await lock_session(connection, found["session_id"])
+    return rows.read(SessionRecord, found)
 
 
 async def _insert(connection: AnyConnection, session: SessionRecord) -> bool:
