@@ -20,6 +20,7 @@ from triplegain.app.operation.notifications import Delivery, NotificationError, 
 from triplegain.app.operation.watch import SessionWatch
 from triplegain.config.operation import LogFormat, LogSettings, NotificationSettings, Subject
 from triplegain.domain.clock import SECOND_NS, ManualClock
+from triplegain.domain.outside import Redactor
 
 FILL = Notice(logging.INFO, "fill", "one filled", Subject.FILLS)
 DAY_NS = 86_400 * SECOND_NS
@@ -171,12 +172,14 @@ def test_a_run_tells_the_log_and_the_hook_of_every_fill(shared_home: PaperHome) 
 class TestTheLog:
     @pytest.mark.parametrize("form", LogFormat)
     def test_a_line_is_one_line_whatever_it_says(self, tmp_path: Path, form: LogFormat) -> None:
-        with logging_to(LogSettings(format=form), tmp_path, "s", None):
+        with logging_to(LogSettings(format=form), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])):
             tell("s", Notice(logging.INFO, "alert", "two\nlines", None, SECOND_NS, "BTC/USDT", {"order_id": "x"}))
-            logging.getLogger("triplegain.venues.kraken").warning("connected again")
+            logging.getLogger("triplegain.venues.kraken").warning("connected again \x1b[2J with a-secret-key")
             tell("s", Notice(logging.DEBUG, "decision", "held"))
         lines = (tmp_path / "log" / "s.log").read_text().splitlines()
         assert len(lines) == 2
+        assert "\x1b" not in lines[1]
+        assert "a-secret-key" not in lines[1]
         if form is LogFormat.JSON:
             first, second = map(json.loads, lines)
             assert first["market_time"] == "1970-01-01T00:00:01.000000Z"
@@ -184,14 +187,16 @@ class TestTheLog:
             assert (second["kind"], second["session"]) == ("venues.kraken", "s")
 
     def test_files_are_put_aside_and_the_oldest_removed(self, tmp_path: Path) -> None:
-        with logging_to(LogSettings(file_bytes_max=300, kept=2), tmp_path, "s", None):
+        with logging_to(
+            LogSettings(file_bytes_max=300, kept=2), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])
+        ):
             for number in range(40):
                 tell("s", Notice(logging.INFO, "order", f"order {number}"))
         assert sorted(path.name for path in (tmp_path / "log").iterdir()) == ["s.log", "s.log.1", "s.log.2"]
 
     def test_a_folder_that_cannot_be_written_does_not_stop_anything(self, tmp_path: Path) -> None:
         (tmp_path / "log").touch()
-        with logging_to(LogSettings(), tmp_path, "s", None):
+        with logging_to(LogSettings(), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])):
             tell("s", FILL)
 
 

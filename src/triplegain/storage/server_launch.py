@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from triplegain import installation
 from triplegain.storage.errors import StorageError
 from triplegain.storage.postmaster import bury, read_postmaster
 from triplegain.storage.remedies import remedy
@@ -67,6 +68,9 @@ class Launch:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log, self._identity.working_on(self._cluster) as (name, started):
             self._log_began = log.tell()
+            if (held := installation.held()) is not None:
+                # It may outlive us, and its programs lie in the environment that we run in.
+                started["pass_fds"] = (*started.get("pass_fds", ()), held)
             self._server = subprocess.Popen(
                 [*self._identity.command("postgres"), "-D", name, *options],
                 stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from triplegain.app.operation.notices import Notice
 from triplegain.config.operation import LogFormat, LogSettings
 from triplegain.domain.clock import iso
+from triplegain.domain.outside import Redactor, tame_tree
 
 #: All of ours write below it; libraries have loggers of their own, which are not listened to.
 _ROOT = logging.getLogger("triplegain")
@@ -27,14 +28,16 @@ def tell(session_id: str, notice: Notice) -> None:
 
 
 @contextmanager
-def logging_to(settings: LogSettings, home: Path, session_id: str, output: TextIO | None) -> Iterator[None]:
-    """While a session runs its lines go to its file, and to `output` where there is one.
+def logging_to(
+    settings: LogSettings, home: Path, session_id: str, output: TextIO | None, redactor: Redactor
+) -> Iterator[None]:
+    """While a session runs its lines go to its file, and to `output` where there is one, without the redactor's keys.
 
     A file that cannot be written is told once and trading goes on: the record of a session is its database.
     """
     handlers: list[logging.Handler] = []
     trouble = ""
-    formatter = _JsonLines() if settings.format is LogFormat.JSON else _Words()
+    formatter = (_JsonLines if settings.format is LogFormat.JSON else _Words)(redactor)
     if settings.file:
         try:
             folder = home / FOLDER
@@ -75,7 +78,8 @@ def _of_session(session_id: str) -> Any:
     return add
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def _fields(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
+    """What a line says, safe for whatever shows it: what libraries say of an error may be somebody else's words."""
     notice: Notice | None = getattr(record, "notice", None)
     fields: dict[str, Any] = {
         "time": iso(int(record.created * 1e6) * 1000),
@@ -90,18 +94,27 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
         fields |= notice.details
     if record.exc_info:
         fields["exception"] = logging.Formatter().formatException(record.exc_info)
-    return fields
+    told: dict[str, Any] = redactor.tree(tame_tree(fields))
+    return told
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(_fields(record), ensure_ascii=False, default=str)
+        return json.dumps(_fields(record, self._redactor), ensure_ascii=False, default=str)
 
 
 class _Words(logging.Formatter):
     """Time, level, kind and what happened; of a failure its trace, each line of it behind a bar."""
 
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
     def format(self, record: logging.LogRecord) -> str:
-        fields = _fields(record)
+        fields = _fields(record, self._redactor)
         line = f"{fields['time']} {fields['level']:<7} {fields['kind']}: {' '.join(fields['message'].split())}"
         return "\n  | ".join([line, *fields.get("exception", "").splitlines()])

@@ -14,9 +14,10 @@ from triplegain.app.operation.notices import Notice, notices_of
 from triplegain.app.operation.notifications import notifying
 from triplegain.app.operation.watch import SessionWatch
 from triplegain.app.paper_system import PaperSystem
-from triplegain.config import Config
+from triplegain.config import Config, read_environment
 from triplegain.config.operation import Subject
 from triplegain.domain.clock import Clock
+from triplegain.domain.outside import Redactor, secrets_of
 from triplegain.domain.records import CommitBatch
 
 _LOOK_S = 1.0
@@ -34,6 +35,7 @@ async def operated(
     async with AsyncExitStack() as stack:
         notify = stack.enter_context(notifying(config.notifications, clock, "TripleGain paper")) if notifies else None
         logs = stack.enter_context(ExitStack())
+        redactor = Redactor(secrets_of(read_environment()))
         watch = SessionWatch(config.notifications.feed_lost_after_ns)
 
         def tell(notice: Notice) -> None:
@@ -50,7 +52,7 @@ async def operated(
             """The log of the session that runs now."""
             logs.close()
             session = system.opened.record
-            logs.enter_context(log.logging_to(config.log, home, session.session_id, output))
+            logs.enter_context(log.logging_to(config.log, home, session.session_id, output, redactor))
             tell(Notice(logging.INFO, "session", f"{session.session_id} runs on {session.feed}", Subject.SESSION))
 
         async def look() -> None:
