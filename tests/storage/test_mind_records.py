@@ -19,6 +19,7 @@ from triplegain.domain.records import BalanceRecord, CommitBatch, SessionStatus
 from triplegain.domain.storable import encode, storable
 from triplegain.storage.database import Database
 from triplegain.storage.errors import CommitRefusedError
+from triplegain.storage.retention import Retention
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -231,8 +232,8 @@ async def test_nothing_of_the_mind_goes_while_its_session_stays(
     )
     await store.set_status("a", SessionStatus.ENDED)
     clock.advance_to(START_NS + 400 * 86_400 * 10**9)
-    await store.cleanup()
+    await Retention(database).roll_up(clock.now_ns())
     # analysis, vote, outcome, risk history, risk state
     assert await rows_stored(database) == 5
-    await store.cleanup(sessions_days=1)
+    await Retention(database).remove_ended(clock.now_ns())
     assert await rows_stored(database) == 0

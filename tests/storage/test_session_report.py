@@ -17,6 +17,7 @@ from triplegain.storage import session_report
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.equity_history import EquityHistory, read_equity_history
 from triplegain.storage.errors import SessionNotFoundError
+from triplegain.storage.retention import Retention
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_report import SessionReport, read_report
 from triplegain.storage.session_store import SessionStore
@@ -202,7 +203,7 @@ async def test_a_rolled_up_session_keeps_its_report(
     await run(store, curve=[("10000", "10000"), ("12000", "10100"), ("10800", "10200"), ("11000", "10300")])
     await store.set_status("a", SessionStatus.ENDED)
     clock.advance_to(START_NS + 40 * 86_400 * 10**9)
-    assert (await store.cleanup(30))["snapshots_deleted"] == 4
+    assert (await Retention(database).roll_up(clock.now_ns()))["snapshots_deleted"] == 4
     equity = (await read_report(database, "a")).equity
     assert equity.hourly
     assert (equity.opening, equity.profit, equity.ahead_of_holding) == exact("10000", "1000", "700")

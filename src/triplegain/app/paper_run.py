@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from triplegain.app.backups import BackupTimetable, backing_up, backup_folder
+from triplegain.app.housekeeping import Housekeeping, kept_clean
 from triplegain.app.interrupts import Interrupted, stop_on_signals
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.operation.operating import operated
@@ -72,6 +73,9 @@ async def run_paper(
             async with (
                 operated(system, config, home, clock, output, notifies=not options.is_hurried),
                 serving(system, database, reader, config, home),
+                kept_clean(
+                    Housekeeping(database, config.database, config.history.trade_retention_days, clock), screen.tell
+                ),
                 backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
             ):
                 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from triplegain import resources
+from triplegain.app.housekeeping import Housekeeping
 from triplegain.cli.client import JsonOption, tell
 from triplegain.cli.database import database_url, with_database, with_server
 from triplegain.cli.tables import pairs
@@ -22,7 +24,6 @@ from triplegain.storage import backup as copy
 from triplegain.storage import migrations, stored_books
 from triplegain.storage.home_database import cluster_folder
 from triplegain.storage.migrations import ServerStatus, read_server_status
-from triplegain.storage.session_store import SessionStore
 from triplegain.storage.step_chain import Progress
 
 
@@ -118,15 +119,15 @@ def cleanup(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Roll up the snapshots of sessions that ended long ago into hours; delete sessions only when told to."""
-    keep = load_config().database
-    sessions_days = sessions_older_than or keep.ended_session_retention_days or None
-
-    done = with_database(
-        lambda database: SessionStore(database, SystemClock()).cleanup(keep.snapshot_retention_days, sessions_days)
-    )
+    """One round of housekeeping, which running sessions do by themselves; ended sessions go only when told to."""
+    config = load_config()
+    keep = config.database
+    if sessions_older_than:
+        keep = replace(keep, ended_session_retention_days=sessions_older_than)
+    trade_days = config.history.trade_retention_days
+    done = with_database(lambda database: Housekeeping(database, keep, trade_days, SystemClock()).clean())
     told = (
-        f"Sessions ended more than {keep.snapshot_retention_days} days ago: {done['snapshots_deleted']} snapshots "
-        f"became {done['rolled_up']} hours, {done['sessions_deleted']} sessions were deleted."
+        f"Older than {keep.snapshot_retention_days} days: {done['snapshots_deleted']} snapshots became "
+        f"{done['rolled_up']} hours.\nRemoved: {done['sessions_deleted']} ended sessions, {done['trades_deleted']} trades."
     )
     tell(as_json, done, lambda _: told)

@@ -41,6 +41,7 @@ from triplegain.private_files import why_not_private
 from triplegain.storage.database import Database
 from triplegain.storage.home_database import cluster_folder, database_server
 from triplegain.storage.migrations import read_server_status
+from triplegain.storage.retention import Retention
 from triplegain.storage.session_lock import session_holder
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.stored_books import LookedAt, look
@@ -50,6 +51,7 @@ _BOOKS_S = 6.0
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _COLUMNS_GOOD = 80
+_SIZES_SHOWN = 3
 #: All together: less than 10 s.
 _DATABASE_S = 6.0
 _KRAKEN_S = 5.0
@@ -272,6 +274,7 @@ async def _database(config: Config) -> list[Finding]:
         database = await Database.connect(server)
         try:
             findings += await _sessions(database)
+            findings.append(await _kept(database, config))
             findings.append(_books(await look(database, _BOOKS_S)))
         finally:
             await database.close()
@@ -302,6 +305,21 @@ async def _sessions(database: Database) -> list[Finding]:
         action = "their process is gone; the next `tg paper` of the same feed goes on, or `tg session end ID`"
         return [Finding("sessions", _NOTE, f"left behind: {', '.join(left)}", action)]
     return [Finding("sessions", _OK, f"running: {', '.join(running)}" if running else "none is running")]
+
+
+async def _kept(database: Database, config: Config) -> Finding:
+    retention = Retention(database)
+    sizes = list((await retention.sizes()).items())[:_SIZES_SHOWN]
+    largest = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in sizes)
+    every_ns, last = config.database.housekeeping_every_ns, await retention.last_round()
+    if not every_ns:
+        when = "only by `tg db cleanup`"
+    elif last is None:
+        when = "none yet; the first soon after a start of `tg paper`"
+    else:
+        due = f"the next from {moment(last.ran_at_ns + every_ns)} UTC on, while a session runs"
+        when = f"last {moment(last.ran_at_ns)} UTC, {due}"
+    return Finding("housekeeping", _OK, f"{when}; largest: {largest}")
 
 
 def _port(config: Config) -> Iterator[Finding]:

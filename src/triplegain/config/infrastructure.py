@@ -10,6 +10,7 @@ from enum import StrEnum
 from triplegain.api.access import RequestLimits, is_loopback
 from triplegain.domain.configured import AtOddsError, key, part
 from triplegain.domain.written import (
+    ANY_HOURS,
     AT_LEAST_ONE,
     BALANCES,
     BOOLEAN,
@@ -73,11 +74,15 @@ class DatabaseSettings:
     fsync: bool = key("fsync", True, BOOLEAN, "false: faster, and a power cut may lose or damage everything")
     snapshot_retention_days: int = key(
         "snapshot_retention_days", 30, AT_LEAST_ONE,
-        "minute snapshots of ended sessions are kept this long; their hourly roll-up stays",
+        "minute snapshots are kept this long, of running sessions too; their hourly roll-up stays",
     )  # fmt: skip
     ended_session_retention_days: int = key(
         "ended_session_retention_days", 0, COUNT,
-        "ended sessions older than this are removed by the clean-up; 0: never",
+        "ended sessions older than this are removed, with all they hold; 0: never",
+    )  # fmt: skip
+    housekeeping_every_ns: int = key(
+        "housekeeping_every_hours", 6, ANY_HOURS,
+        "hours between two rounds of housekeeping, which a running session does by itself; 0: only `tg db cleanup`",
     )  # fmt: skip
     backup_every_ns: int = key(
         "backup_every_hours", 24, integer(HOUR_NS, ge=0),
@@ -120,7 +125,7 @@ class HistorySettings:
     """Stored candles and trades."""
 
     trade_retention_days: int = key(
-        "trade_retention_days", 365, COUNT, "stored trades older than this are removed; 0: never"
+        "trade_retention_days", 0, COUNT, "stored trades older than this are removed, not their candles; 0: never"
     )
     requests_per_s: Decimal = key(
         "requests_per_s", "0.5", POSITIVE, "REST requests a second while loading (Kraken allows about one)"

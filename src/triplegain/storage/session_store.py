@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -372,16 +371,6 @@ class SessionStore:
     async def close(self) -> None:
         for session_id in list(self._writers):
             await self.release(session_id)
-
-    async def cleanup(self, snapshots_days: int = 30, sessions_days: int | None = None) -> Mapping[str, int]:
-        """Roll up the snapshots of sessions that ended `snapshots_days` ago; delete sessions only when asked.
-
-        Returns how many rows were `rolled_up`, and `snapshots_deleted` and `sessions_deleted`.
-        """
-        now = to_datetime(self._clock.now_ns())
-        before = [None if days is None else now - timedelta(days) for days in (snapshots_days, sessions_days)]
-        row = await self._database.row("cleaning up old sessions", "SELECT * FROM paper_cleanup($1, $2)", *before)
-        return dict(row) if row else {}
 
     async def _change_status(
         self, connection: AnyConnection, session_id: str, status: SessionStatus, audit: SecurityEvent | None
