@@ -73,9 +73,7 @@ async def run_paper(
             async with (
                 operated(system, config, home, clock, output, notifies=not options.is_hurried),
                 serving(system, database, reader, config, home),
-                kept_clean(
-                    Housekeeping(database, config.database, config.history.trade_retention_days, clock), screen.tell
-                ),
+                kept_clean(_housekeeping(database, config, clock), screen.tell),
                 backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
             ):
                 try:
@@ -100,6 +98,10 @@ def _timetable(
     return BackupTimetable(
         lambda: database.url, folder, settings.backup_every_ns, settings.backup_keep, created_at_ns, clock
     )
+
+
+def _housekeeping(database: Database, config: Config, clock: SystemClock) -> Housekeeping:
+    return Housekeeping(database, config.database, config.history.trade_retention_days, clock)
 
 
 async def _pause(store: SessionStore) -> None:

@@ -127,7 +127,8 @@ def cleanup(
     trade_days = config.history.trade_retention_days
     done = with_database(lambda database: Housekeeping(database, keep, trade_days, SystemClock()).clean())
     told = (
-        f"Older than {keep.snapshot_retention_days} days: {done['snapshots_deleted']} snapshots became "
-        f"{done['rolled_up']} hours.\nRemoved: {done['sessions_deleted']} ended sessions, {done['trades_deleted']} trades."
+        f"{done['snapshots_deleted']} snapshots of more than {keep.snapshot_retention_days} days ago became "
+        f"{done['rolled_up']} hours.\n"
+        f"Removed: {done['sessions_deleted']} ended sessions, {done['trades_deleted']} trades."
     )
     tell(as_json, done, lambda _: told)
