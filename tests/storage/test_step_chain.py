@@ -14,7 +14,7 @@ from tests.storage.scripted_session import START_NS, ScriptedSession, session_re
 
 from triplegain.domain.records import SecurityEvent, SessionStatus
 from triplegain.storage.database import Database
-from triplegain.storage.errors import BooksDifferError, CommitRefusedError
+from triplegain.storage.errors import BooksDifferError, CommitRefusedError, StorageError
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_books import verify, whole
 
@@ -217,6 +217,15 @@ async def test_a_chain_with_a_hole_takes_no_further_step(store: SessionStore, da
     await database.rows("", "INSERT INTO paper_steps VALUES ('s', 2, '', '')")
     with pytest.raises(CommitRefusedError):
         await store.commit("s", script.buy())
+
+
+async def test_a_row_that_nobody_of_ours_has_written_is_refused_in_words_where_it_is_read(
+    store: SessionStore, database: Database
+) -> None:
+    await lived(store)
+    await database.rows("", "UPDATE paper_sessions SET initial_balances = '[1]'")
+    with pytest.raises(StorageError, match=r"a stored row of s is no SessionRecord \(.*`tg db verify` tells more"):
+        await store.latest("demo")
 
 
 async def test_when_all_was_verified_is_kept(store: SessionStore, database: Database) -> None:

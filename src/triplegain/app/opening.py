@@ -217,7 +217,7 @@ class SessionOpening:
         latest = await self._store.latest(spec)
         if latest is None:
             return None
-        candle_ns = int(latest.settings["candle_ns"])
+        candle_ns = latest.settings.get("candle_ns")
         wanted_candle = options.candle in (None, "auto") or parse_candle_length(options.candle) == candle_ns
         if options.reset or ((options.seed is None or latest.seed == options.seed) and wanted_candle):
             return await self._store.resume(latest.session_id, to_end=options.reset)

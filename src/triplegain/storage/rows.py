@@ -13,6 +13,7 @@ from triplegain.domain.clock import from_datetime
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.records import OrderRecord
 from triplegain.storage.database import Database
+from triplegain.storage.errors import StorageError
 
 Row = Mapping[str, Any] | asyncpg.Record
 Record = TypeVar("Record")
@@ -21,9 +22,19 @@ _LIMIT = 1000
 
 
 def read(kind: type[Record], row: Row) -> Record:
-    """A row as the record whose fields are its columns. A wall time `x_at` is the field `x_at_ns`, in microseconds."""
+    """A row as the record whose fields are its columns. A wall time `x_at` is the field `x_at_ns`, in microseconds.
+
+    Raises StorageError for a row that no program of ours has written.
+    """
     times = {f"{name}_ns": from_datetime(value) for name, value in row.items() if isinstance(value, datetime)}
-    return msgspec.convert({**row, **times}, kind)
+    try:
+        return msgspec.convert({**row, **times}, kind)
+    except msgspec.ValidationError as error:
+        whose = row.get("session_id") or "no session"
+        raise StorageError(
+            f"a stored row of {whose} is no {kind.__name__} ({error}): somebody has changed it, or a disk has. "
+            "`tg db verify` tells more"
+        ) from error
 
 
 def read_all(kind: type[Record], found: Iterable[Row]) -> tuple[Record, ...]:
