@@ -89,13 +89,23 @@ def _told_to_the_loop(act: Callable[[int], object]) -> Iterator[Mapping[signal.S
     loop = asyncio.get_running_loop()
     deaf_before = signal.getsignal(signal.SIGALRM)
 
+    was_deaf: list[int] = []
+
     def hear(number: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        act(number)
+        if number in was_deaf:
+            # It interrupted the loop, and whatever lets go now is not to be disturbed.
+            was_deaf.remove(number)
+        else:
+            act(number)
 
     def handle(number: int, frame: FrameType | None) -> None:
+        def interrupt(*_: object) -> None:
+            was_deaf.append(number)
+            _interrupt(number, frame)
+
         _leave_the_terminal()
-        signal.signal(signal.SIGALRM, lambda *_: _interrupt(number, frame))
+        signal.signal(signal.SIGALRM, interrupt)
         signal.setitimer(signal.ITIMER_REAL, _DEAF_S)
         loop.call_soon_threadsafe(hear, number)
 

@@ -13,13 +13,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
+from itertools import count
 
 from triplegain.decision.rounds import RequestDispatcher
-from triplegain.domain.clock import Clock
+from triplegain.domain.clock import SECOND_NS, Clock, to_datetime
 from triplegain.domain.errors import StepRefusedError, StoreAwayError, TripleGainError
 from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.refusals import Refusal
 from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.market.feed import FeedError
 from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.market_mark import MarketMarks
 from triplegain.session.pace import SessionClock
@@ -29,6 +31,10 @@ from triplegain.session.trading_session import TradingSession
 
 #: Messages between two breaths of the event loop when running as fast as possible.
 _BREATH = 256
+#: Thoughts between two of them.
+_THOUGHTS = 16
+#: A hole that no market has: its time is told in another unit on one side of it.
+_HOLE_MAX_NS = 400 * 86_400 * SECOND_NS
 #: Wall seconds between two looks at the clock while waiting for the market.
 _TICK_S = 0.1
 
@@ -168,6 +174,7 @@ class SessionRunner:
         if isinstance(self._events, AsyncIterator):
             return await self._follow_live(self._events)
         for event in self._events:
+            self._check_hole(event)
             await self._do_again()
             await self._wait_for_store()
             if self._is_over(event):
@@ -218,6 +225,15 @@ class SessionRunner:
             self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
         return self._until_ns is not None and time_ns >= self._until_ns
 
+    def _check_hole(self, event: MarketEvent) -> None:
+        hole_ns = event.exchange_time_ns - self.session.now_ns
+        if self.session.now_ns and hole_ns > _HOLE_MAX_NS:
+            raise FeedError(
+                f"the market goes on {hole_ns // (86_400 * SECOND_NS):,} days after its message before, at "
+                f"{to_datetime(event.exchange_time_ns):%Y-%m-%d %H:%M}: is a time there in another unit? "
+                f"No more than {_HOLE_MAX_NS // (86_400 * SECOND_NS)} days of silence are played"
+            )
+
     def _must_stop(self) -> bool:
         self.steps.check_sound()
         return self.steps.stop.is_set()
@@ -244,8 +260,10 @@ class SessionRunner:
         Questions come before time moves on, those of an earlier run among them. With a stop it breaks off.
         """
         session = self.session
-        while self._asking is not None and not self._must_stop():
-            if session.rounds.has_undispatched:
+        for number in count(1):
+            if self._must_stop():
+                break
+            if self._asking is not None and session.rounds.has_undispatched:
                 await self._consult(self._asking)
             elif session.thinks_at_ns < time_ns:
                 session.advance_to(session.thinks_at_ns)
@@ -253,6 +271,9 @@ class SessionRunner:
                 break
             if session.must_commit:
                 await self.commit()
+            if number % _THOUGHTS == 0:
+                # Many follow one another where the market was silent for long.
+                await self._breathe(0)
 
     async def _consult(self, asking: RequestDispatcher) -> None:
         """Ask what the session wants to know, and hold a market that can be held until everybody has answered.

@@ -157,7 +157,7 @@ class EmbeddedCluster:
             case RunsAs.OWNER:
                 user = "this user"
             case RunsAs.NAMESPACE:
-                user = "root, in a user namespace"
+                user = "this user, in a user namespace"
             case RunsAs.NOBODY:
                 user = "the user nobody, as root may not"
             case _:

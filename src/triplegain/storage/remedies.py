@@ -20,6 +20,7 @@ _REMEDIES = (
         ("Permission denied", "wrong ownership", "invalid permissions", "Operation not permitted"),
         "Make {folder} and all in it belong to the user who runs this (chown -R), with mode 700",
     ),
+    (("look up effective user ID",), "This user has no name: run as one that /etc/passwd knows"),
     (("Cannot allocate memory", "out of memory"), "The machine has too little free memory: end other programs"),
     (("Too many open files",), "Raise the limit of open files (ulimit -n 4096)"),
     (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -34,7 +35,8 @@ _ACCESS = {
 
 
 class RunsAs(StrEnum):
-    """The user whose process starts it; root in a user namespace; `nobody`, whom root becomes for it."""
+    """The user whose process starts it; the same in a user namespace, for root and for users without a name, which
+    initdb wants; `nobody`, whom root becomes for it."""
 
     OWNER = "owner"
     NAMESPACE = "namespace"
@@ -120,7 +122,7 @@ def decide_runs_as(cluster: Path, decided: RunsAs | None) -> RunsAs:
                 f"the database in {cluster} belongs to user {owner}, and this is user {us}: run as that user, or give "
                 f"it to this one, as root: chown -R {us} {cluster}"
             )
-        return RunsAs.OWNER
+        return RunsAs.OWNER if _has_name(us) or not namespaces_allowed() else RunsAs.NAMESPACE
     if owner not in (None, 0, NOBODY):
         raise StorageError(
             f"the database in {cluster} belongs to user {owner}, but the folder around it to root: give it to root "
@@ -152,6 +154,15 @@ def namespaces_allowed() -> bool:
         return subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
     except OSError:
         return False
+
+
+def _has_name(user: int) -> bool:
+    """In containers there are users that nothing knows but their number."""
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _owner(path: Path) -> int | None:

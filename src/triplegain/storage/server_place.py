@@ -63,7 +63,7 @@ def decide_place(folder: Path) -> Place:
 
 
 def _decide_data(folder: Path, noted: Place | None) -> str:
-    here, elsewhere = folder / "data", _of_earlier_versions(folder) / "data"
+    here, elsewhere = folder / "data", of_earlier_versions(folder) / "data"
     known = {here, elsewhere, *([folder / noted.data] if noted else [])}
     there = sorted(place for place in known if (place / "PG_VERSION").exists())
     if len(there) > 1:
@@ -79,7 +79,7 @@ def _decide_data(folder: Path, noted: Place | None) -> str:
     return "data" if here in there or not there else str(there[0])
 
 
-def _of_earlier_versions(folder: Path) -> Path:
+def of_earlier_versions(folder: Path) -> Path:
     """Where the clusters of private homes were kept as root without user namespaces."""
     digest = hashlib.blake2b(str(folder).encode(), digest_size=6).hexdigest()
     return server_identity.REACHABLE_FOLDER / f"postgres-{digest}"

@@ -123,7 +123,7 @@ class Ending:
 
 #: Fast, immediate, by force. Nothing acknowledged is lost by any of them: the next start repairs the files.
 ENDINGS = (
-    Ending(signal.SIGINT, 2.0, 120.0),
+    Ending(signal.SIGINT, 3.0, 120.0),
     Ending(signal.SIGQUIT, 7.0, 15.0),
     Ending(signal.SIGKILL, 5.0, 10.0),
 )
