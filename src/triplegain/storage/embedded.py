@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from triplegain.storage.errors import StorageError
 from triplegain.storage.postmaster import DATABASE, PORT, USER, ServerState, read_postmaster, server_state
-from triplegain.storage.remedies import remedy
+from triplegain.storage.remedies import essence, remedy
 from triplegain.storage.server_identity import RunsAs, ServerIdentity
 from triplegain.storage.server_launch import Launch
 from triplegain.storage.server_place import Place, check_folder, decide_place, remove_link, socket_folder
@@ -230,7 +230,7 @@ class EmbeddedCluster:
         if process.returncode:
             ended = f"killed by signal {-process.returncode}: " if process.returncode < 0 else ""
             raise StorageError(
-                f"{program} could not make the database in {self.folder}: {ended}{words_said[-600:]}"
+                f"{program} could not make the database in {self.folder}: {ended}{essence(words_said)}"
                 f"{remedy(words_said, self.folder)}"
             )
 

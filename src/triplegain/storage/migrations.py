@@ -11,7 +11,7 @@ import asyncpg
 
 from triplegain import resources
 from triplegain.storage.database import Connection, connected, without_password
-from triplegain.storage.errors import MigrationError
+from triplegain.storage.errors import MigrationError, explain
 
 #: Any constant: one migration at a time in a database.
 _LOCK = 7_305_804_402_566_349_676
@@ -107,6 +107,8 @@ async def _apply(connection: Connection, migration: Migration) -> str:
             await connection.execute(
                 "INSERT INTO schema_migrations VALUES ($1, $2, clock_timestamp())", migration.name, migration.sha256
             )
+    except asyncpg.DiskFullError as error:
+        raise explain(error, f"the migration {migration.name}") from error
     except asyncpg.PostgresError as error:
         raise MigrationError(f"the migration {migration.name} failed and changed nothing: {error}") from error
     return migration.name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+_FULL_BYTES = 5_000_000
 
 #: Words in what is said, the rarer first, and what to do about them; `{folder}` is where the database lies.
 _REMEDIES = (
     (
-        ("/dev/shm", "shared memory", "Bus error", "dynamic shared"),
+        ("/dev/shm", "shared memory segment", "Bus error"),
         "The machine gives it too little shared memory: in a container start that with --shm-size=256m; "
         "elsewhere make /dev/shm larger",
     ),
@@ -32,7 +35,24 @@ _REMEDIES = (
 
 def remedy(said: str, folder: Path) -> str:
     """A sentence to append; empty where nothing is known."""
+    if _is_full(folder):
+        # Then the server's own words may not have been written either.
+        said = f"{said} No space left"
     for words, action in _REMEDIES:
         if any(word.casefold() in said.casefold() for word in words):
             return f". {action.format(folder=folder)}"
     return ""
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False
+
+
+def essence(said: str) -> str:
+    """What of a program's words says why it failed."""
+    lines = said.strip().splitlines()
+    why = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "ERROR", "error:", "could not"))]
+    return " ".join(why[:2] or lines[-3:])[:600] or "it said nothing"

@@ -10,7 +10,7 @@ from pathlib import Path
 from triplegain import installation
 from triplegain.storage.errors import StorageError
 from triplegain.storage.postmaster import bury, read_postmaster
-from triplegain.storage.remedies import remedy
+from triplegain.storage.remedies import essence, remedy
 from triplegain.storage.server_identity import ServerIdentity
 from triplegain.storage.server_waiting import end_orphans
 
@@ -86,5 +86,5 @@ class Launch:
         if any(words in said for words in _NOT_ALONE) and time.monotonic() - self._began < _AGAIN_S:
             return
         raise StorageError(
-            f"PostgreSQL did not start: {said[-600:]} (log: {self._log}){remedy(said, self._log.parent)}"
+            f"PostgreSQL did not start: {essence(said)} (log: {self._log}){remedy(said, self._log.parent)}"
         )
