@@ -24,15 +24,10 @@ _IMPORT = "import triplegain.cli.paper"
 @cache
 def interpreter_of(uid: int) -> str:
     """A Python with our packages that this user can run; empty if there is none."""
-    for place in (
-        sys.executable,
-        shutil.which("python3.11", path=os.defpath),
-        shutil.which("python3", path=os.defpath),
-    ):
-        words = [place, "-P", "-c", _IMPORT]
-        if place is not None and _runs(words, uid):
-            return place
-    return ""
+    others = (shutil.which(name, path=os.defpath) or "" for name in ("python3.11", "python3"))
+    return next(
+        (place for place in (sys.executable, *others) if place and _runs([place, "-P", "-c", _IMPORT], uid)), ""
+    )
 
 
 def why_not(uid: int) -> str:
