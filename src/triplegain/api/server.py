@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from triplegain.api.connections import Connection
 
 _STOP_WAIT_S = 5
+_READY_AFTER_S = 10.0
 #: Connections of the network: so many at once, and then so many a second. Nobody must keep the session from its market
 #: by connecting.
 _BURST, _PER_S = 100, 200
@@ -38,8 +39,8 @@ class ApiServer:
     """`port = await server.start()`, later `await server.stop()`. Signals stay with the session.
 
     It listens on the network and on the owner's socket in `folder`. The application, and all that answers HTTP, is
-    made when the first connection arrives: a session that nobody asks pays for none of it. The connection waits
-    meanwhile; the event loop does not.
+    made in a thread when the first connection arrives, or after a few seconds, so that whoever needs it then does not
+    wait: a short run that nobody asks pays for none of it.
     """
 
     def __init__(self, make_app: Callable[[], ASGIApp], host: str, port: int, folder: Path) -> None:
@@ -50,6 +51,7 @@ class ApiServer:
         self._listeners: list[socket.socket] = []
         self._servers: list[uvicorn.Server] = []
         self._serving: asyncio.Task[None] | None = None
+        self._waking: asyncio.TimerHandle | None = None
 
     async def start(self) -> int:
         """Listen; the port asked for, or a free one where that is taken. Raises ListenError, OwnerSocketError."""
@@ -62,10 +64,12 @@ class ApiServer:
         for listener in self._listeners:
             listener.setblocking(False)
             asyncio.get_running_loop().add_reader(listener, self._wake)
+        self._waking = asyncio.get_running_loop().call_later(_READY_AFTER_S, self._wake)
         port: int = self._listeners[0].getsockname()[1]
         return port
 
     def _wake(self) -> None:
+        self._sleep_on()
         for listener in self._listeners:
             asyncio.get_running_loop().remove_reader(listener)
         self._serving = asyncio.create_task(self._serve(), name="api")
@@ -84,6 +88,10 @@ class ApiServer:
             for task in accepting:
                 task.cancel()
 
+    def _sleep_on(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+
     def _made(self) -> ASGIApp:
         import triplegain.api.connections  # noqa: F401  # loads what answers HTTP
 
@@ -93,6 +101,7 @@ class ApiServer:
         """Answer what is under way, for a few seconds at most, and close."""
         if not self._listeners:
             return
+        self._sleep_on()
         for listener in self._listeners:
             asyncio.get_running_loop().remove_reader(listener)
         if self._serving is not None:
