@@ -21,7 +21,7 @@ from triplegain.domain.exchange_events import (
     OrderTriggered,
 )
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import BestQuote, BookUpdate, MarketEvent, PublicTrade
+from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, Side, StopLoss
 
 _ZERO = Decimal(0)
@@ -56,6 +56,8 @@ class Seen:
     ahead_unshrunk: Decimal = _ZERO
     shrunk_ns: int = -1
     took: bool = False
+    #: Of a stop: the tape reached its trigger while matching was paused.
+    passed: bool = False
 
     @property
     def side(self) -> int:
@@ -84,6 +86,8 @@ class BookOracle:
         self.orders: dict[str, Seen] = {}
         self.volume = Decimal(opening_volume)
         self.fills = 0
+        #: No matching: told so, or the book is crossed, until the next snapshot that is not.
+        self.paused = False
         self._budget: Decimal = _ZERO
         self._trade: tuple[PublicTrade, bool] | None = None
 
@@ -112,6 +116,8 @@ class BookOracle:
         price, quantity = self.instrument.price, self.instrument.quantity
         if isinstance(event, PublicTrade):
             return self._tape(event, time_ns)
+        if isinstance(event, FeedStatus):
+            self.paused = event.state is not FeedState.SYNCED
         if isinstance(event, BookUpdate):
             sides = ((0, event.bids), (1, event.asks))
             if event.snapshot:
@@ -122,6 +128,7 @@ class BookOracle:
                         self._level(side, price(ticks), quantity(lots), time_ns)
                 self._cut(event.depth)
             self._book_seen(time_ns)
+            self.paused = self.paused and not event.snapshot
         elif isinstance(event, BestQuote):
             for side, (ticks, lots) in ((0, event.bid), (1, event.ask)):
                 best = price(ticks)
@@ -129,6 +136,8 @@ class BookOracle:
                     self._level(side, better, _ZERO, time_ns)
                 self._level(side, best, quantity(lots), time_ns)
             self._book_seen(time_ns)
+        bid, ask = self._best(0), self._best(1)
+        self.paused = self.paused or (bid is not None and ask is not None and bid >= ask)
         return []
 
     def _book_seen(self, time_ns: int) -> None:
@@ -198,6 +207,8 @@ class BookOracle:
             self.prints.append((time_ns, side, level, lots))
             self.swept[side] = (time_ns, level)
         self.last, self.tape_ns = level, time_ns
+        for stop in self.orders.values() if self.paused else ():
+            stop.passed = stop.passed or self._reaches(stop, level)
         self._trade, self._budget = (event, late), lots
         after = []
         for order in self._resting():
@@ -275,10 +286,17 @@ class BookOracle:
     def _triggered(self, order: Seen) -> None:
         terms = order.request.terms
         require(isinstance(terms, StopLoss) and self.last is not None, "triggered without a trade", order)
-        assert isinstance(terms, StopLoss) and self.last is not None
-        reached = self.last >= terms.trigger if order.request.side is Side.BUY else self.last <= terms.trigger
+        assert self.last is not None
+        reached = order.passed or self._reaches(order, self.last)
         require(reached, "triggered though the last trade did not reach it", order, self.last)
         order.triggered = True
+
+    @staticmethod
+    def _reaches(order: Seen, level: Decimal) -> bool:
+        terms = order.request.terms
+        if not (order.open and isinstance(terms, StopLoss)):
+            return False
+        return level >= terms.trigger if order.request.side is Side.BUY else level <= terms.trigger
 
     # -- fills ---------------------------------------------------------------------------------------------------
 
@@ -341,9 +359,13 @@ class BookOracle:
 
     def _trade_gives(self, order: Seen, fill: OrderFilled, trade: PublicTrade, late: bool) -> bool:
         level = self.instrument.price(trade.price)
-        if trade.side.index == order.side or fill.explanation["cause"]["event"] != "trade":
+        event = fill.explanation["cause"]["event"]
+        if trade.side.index == order.side or event not in ("trade", "missed_trade"):
             return False
-        if not self._beyond(order.side, order.limit, level):
+        if event == "missed_trade":
+            through = self._beyond(order.side, order.limit, level)
+            require(self.paused and through, "a trade that no book goes with did not go through", fill, trade)
+        elif not self._beyond(order.side, order.limit, level):
             require(order.limit == level, "the trade did not reach the order", fill, trade)
             ahead = order.ahead_unshrunk if late else order.ahead
             most = self.instrument.quantity(trade.quantity) - ahead

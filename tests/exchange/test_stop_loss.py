@@ -98,16 +98,6 @@ def test_a_stop_into_an_empty_book_is_cancelled_and_says_so(usual: Any) -> None:
     assert usual.held("BTC") == "0"
 
 
-def test_a_stop_waits_while_matching_is_paused_and_goes_with_the_next_trade(usual: Any) -> None:
-    usual.stop("stop", "sell", "1", "99.0")
-    usual.exchange.on_event(FeedStatus("BTC/USDT", 10, 10, FeedState.GAP))
-    usual.trade("sell", "1", "98.0", at=11)
-    assert usual.ends("stop") == "open"
-    usual.book(bids="97.0x5", asks="98.0x1", snapshot=True, at=12)
-    usual.trade("sell", "0.1", "97.0", at=13)
-    assert usual.fills() == ["1 @ 97 taker"]
-
-
 def test_the_trigger_can_be_amended(usual: Any) -> None:
     usual.stop("stop", "sell", "1", "99.0")
     usual.amend("stop", price="95.0")

@@ -63,6 +63,17 @@ def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     return None
 
 
+def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
+    """May this order still be taken back?"""
+    symbol = market.instrument.symbol
+    if market.is_closed:
+        return Refusal(Code.UNAVAILABLE, f"{symbol} is closed, it takes no cancels either: {market.condition}")
+    if order.passed:
+        words = f"{symbol} has traded through the trigger: it fires as soon as its order book is back"
+        return Refusal(Code.UNAVAILABLE, words)
+    return None
+
+
 def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusal | None:
     """Margin, minimum quantity, minimum cost, time in force, post-only."""
     request, instrument = order.request, order.instrument

@@ -31,6 +31,10 @@ class Engine(Protocol):
         """End an order that is not filled: release its reservation and tell of it."""
         ...
 
+    def reopened(self, symbol: str) -> None:
+        """The exchange has opened a market again that it had closed."""
+        ...
+
     def trigger(self, order: WorkingOrder, last: int) -> None:
         """Tell that the order's trigger was reached."""
         ...

@@ -105,13 +105,20 @@ class Matcher:
             if order.ahead > after or cancelled > 0:
                 order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
 
-    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool, event: str = "trade") -> None:
+    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
 
         `late`: the depth channel has shown this trade already (see WorkingOrder.ahead_before).
         """
+        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
+        remaining = self.trade_through(side, price, lots, cause)
+        level = self._resting.levels[side].get(price)
+        if level and remaining:
+            self._advance_queue(list(level), remaining, late, cause)
+
+    def trade_through(self, side: int, price: int, lots: int, cause: dict[str, Any]) -> int:
+        """It fills our orders at better prices, each at its own; what is left of it for the queue at its price."""
         remaining = lots
-        cause = {"event": event, "time_ns": time_ns, "price": price, "quantity": lots}
         better = self._resting.best[side] != price
         for order in self._resting.in_priority(side) if better else ():
             if not (order.price > price if side == 0 else order.price < price):
@@ -120,9 +127,7 @@ class Matcher:
             self._engine.touch(order.key)
             if remaining:
                 remaining -= self._fill_maker(order, order.price, remaining, "trade_through", ahead, cause)
-        level = self._resting.levels[side].get(price)
-        if level and remaining:
-            self._advance_queue(list(level), remaining, late, cause)
+        return remaining
 
     def _advance_queue(self, level: list[WorkingOrder], lots: int, late: bool, cause: dict[str, Any]) -> None:
         """Public quantity in front is traded first, then we are, in order of arrival; never more than the trade."""

@@ -47,6 +47,8 @@ class WorkingOrder:
     touched_ns: int = 0
     shrunk_ns: int = -1
     triggered: bool = False
+    #: Of a stop: the first price at which the tape went through its trigger while there was no book to sell into.
+    passed: int = 0
     #: A limit without a book that has met no price yet: the first one may still be taken instead of waited for.
     fresh: bool = False
     #: Number of the answer with which it took its place among those that wait: who came first has the lower one.
@@ -87,15 +89,19 @@ _DERIVED = {"instrument", "client_order_id", "side", "key"}
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "fee_exact", "fee_charged", "spent_atoms",
 }  # fmt: skip
+#: What an order has in it that was stored before there was such a field; not stored where it is that.
+_ADDED = {"passed": 0}
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(
     "StoredOrder",
     [
-        (name, Decimal if name in _WIDE else kind)
+        (name, Decimal if name in _WIDE else kind, _ADDED.get(name, msgspec.NODEFAULT))
         for name, kind in get_type_hints(WorkingOrder).items()
         if name not in _DERIVED
     ],
     frozen=True,
+    kw_only=True,
+    omit_defaults=True,
 )
 
 

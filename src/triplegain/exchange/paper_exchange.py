@@ -21,7 +21,7 @@ from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderSt
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
-from triplegain.exchange.admission import check_market, check_rules, read_terms, tradable
+from triplegain.exchange.admission import check_cancel, check_market, check_rules, read_terms, tradable
 from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Latency, Place
 from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
@@ -175,10 +175,8 @@ class PaperExchange:
             case Amend(request=request):
                 self._amend_now(request)
             case Expire(number=number):
-                order = self._orders_by_key.get(str(number))
-                if order is not None:
-                    self.markets[order.request.symbol].withdraw(order)
-                    self.finish(order, OrderStatus.EXPIRED, "the order's good-till date passed")
+                if (order := self._orders_by_key.get(str(number))) is not None:
+                    self._expire(order)
 
     def _arrive(self, order: WorkingOrder) -> None:
         market = self.markets[order.request.symbol]
@@ -226,9 +224,27 @@ class PaperExchange:
             )
             return
         market = self.markets[order.request.symbol]
+        if (refusal := check_cancel(order, market)) is not None:
+            self.refuse_command(client_order_id, "cancel", refusal)
+            return
         market.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
         market.withdraw(order)
         self.finish(order, OrderStatus.CANCELLED, "User requested")
+
+    def _expire(self, order: WorkingOrder) -> None:
+        """Its date has passed. In a market that the exchange has closed nothing happens before it opens again, and a
+        stop that the tape has gone through has been sold there."""
+        market = self.markets[order.request.symbol]
+        if not market.is_closed and not order.passed:
+            market.withdraw(order)
+            self.finish(order, OrderStatus.EXPIRED, "the order's good-till date passed")
+
+    def reopened(self, symbol: str) -> None:
+        """Dates that passed meanwhile count now, before anything is matched."""
+        for order in [each for each in self.orders.values() if each.request.symbol == symbol]:
+            expires_ns = order.request.expires_at_ns
+            if order.status is not OrderStatus.PENDING and expires_ns is not None and expires_ns <= self.now_ns:
+                self._expire(order)
 
     def _amend_now(self, request: AmendRequest) -> None:
         order = self.orders.get(request.client_order_id)

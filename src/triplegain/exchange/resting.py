@@ -61,16 +61,21 @@ class StopOrders:
 
     def __init__(self) -> None:
         self._orders: dict[int, WorkingOrder] = {}
+        #: Those the tape has gone through while there was no book.
+        self._passed: dict[int, WorkingOrder] = {}
         #: Rising triggers of buys and of sells.
         self._triggers: tuple[list[int], list[int]] = ([], [])
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
         insort(self._triggers[order.side], order.price)
+        if order.passed:
+            self._passed[order.number] = order
 
     def remove(self, order: WorkingOrder) -> bool:
         if self._orders.pop(order.number, None) is None:
             return False
+        self._passed.pop(order.number, None)
         triggers = self._triggers[order.side]
         del triggers[bisect_left(triggers, order.price)]
         return True
@@ -85,3 +90,15 @@ class StopOrders:
             for order in self._orders.values()
             if (last >= order.price if order.side == 0 else last <= order.price)
         ]
+
+    def go_through(self, last: int) -> list[WorkingOrder]:
+        """This trade reaches their triggers and there is no book to meet: remembered, once each; who is new to it."""
+        gone_through = [order for order in self.reached(last) if not order.passed]
+        for order in gone_through:
+            order.passed = last
+            self._passed[order.number] = order
+        return gone_through
+
+    def passed(self) -> list[WorkingOrder]:
+        """Those the tape has gone through, in the order in which they came."""
+        return [self._passed[number] for number in self._orders if number in self._passed] if self._passed else []

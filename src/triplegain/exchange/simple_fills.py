@@ -186,22 +186,19 @@ def lose_places(resting: RestingOrders, engine: Engine) -> None:
         engine.touch(order.key)
 
 
-def meet_missed_trade(
-    matcher: Matcher,
-    stops: StopOrders,
-    simple: SimpleFills,
-    engine: Engine,
-    side: int,
-    cause: dict[str, Any],
-) -> None:
-    """One trade of the time away; `side` is the side of the book it hit, `cause` has its time, price and quantity.
+def meet_missed_trade(matcher: Matcher, side: int, cause: dict[str, Any]) -> None:
+    """A trade that no book goes with; `side` is the side of the book it hit, `cause` has its time, price and quantity.
 
-    Every resting order is at the back of its queue: a trade at its price fills nothing, one through it fills it at its
-    own price, never more than was traded. A stop fills as on a tape. New orders are refused until the book is back.
+    Nobody knows the queues: a trade at the price of a resting order fills nothing, one through it fills it at its own
+    price, never more than was traded.
     """
+    matcher.trade_through(side, cause["price"], cause["quantity"], cause)
+
+
+def meet_missed_stops(stops: StopOrders, simple: SimpleFills, engine: Engine, cause: dict[str, Any]) -> None:
+    """The same trade, of a time for which no book will ever be known: stops fill as on a tape."""
     price = cause["price"]
-    matcher.trade(side, price, cause["quantity"], cause["time_ns"], late=False, event=MISSED_TRADE)
-    for order in stops.reached(price):
+    for order in list(dict.fromkeys([*stops.passed(), *stops.reached(price)])):
         stops.remove(order)
         order.triggered = True
         engine.trigger(order, price)

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
@@ -36,6 +37,7 @@ from triplegain.exchange.simple_fills import (
     UNAFFORDABLE,
     SimpleFills,
     lose_places,
+    meet_missed_stops,
     meet_missed_trade,
 )
 
@@ -61,11 +63,13 @@ class MarketStanding(msgspec.Struct, frozen=True):
     state_reason: str = ""
     rate: int = 0
     rate_at_ns: int = 0
+    #: See `VenueMarket.begin_away`.
+    is_assumed: bool | UnsetType = UNSET
 
 
 _UNTOUCHED = MarketStanding()
 #: The book, what was told beside it, and when we learnt of it.
-MarketSeen = tuple[BookSeen, MarketStanding, int]
+MarketSeen = tuple[BookSeen, MarketStanding, int, int]
 
 
 class VenueMarket:
@@ -89,10 +93,14 @@ class VenueMarket:
         self.rate = RateCounter(settings.account_tier)
         self.last: int | None = None
         self.last_at_ns = 0
+        #: The exchange's own time of the newest price, whatever time it is for us.
+        self.dated_ns = 0
         #: When we learnt of the last message about this market.
         self.received_at_ns = 0
         self.state = FeedState.SYNCED
         self.state_reason = ""
+        #: The state is that of an earlier run: the feed has said nothing yet.
+        self._is_assumed = False
         self._engine = engine
         self._matcher = Matcher(self.book, self.resting, engine, queue)
 
@@ -102,6 +110,12 @@ class VenueMarket:
         if self.state is FeedState.SYNCED:
             return ""
         return self.state_reason or self.state.value.replace("_", " ")
+
+    @property
+    def is_closed(self) -> bool:
+        """The exchange itself has closed this market: it takes neither orders nor cancels. What we cannot see is not
+        closed: it goes on there, and cancels are taken."""
+        return self.state is FeedState.MAINTENANCE
 
     # -- market events -------------------------------------------------------------------------------------------
 
@@ -117,15 +131,20 @@ class VenueMarket:
         self.received_at_ns = event.received_at_ns
         match event:
             case BookUpdate():
+                self.dated_ns = event.exchange_time_ns
                 self._apply_book(event, time_ns)
             case PublicTrade():
+                self.dated_ns = event.exchange_time_ns
                 self._apply_trade(time_ns, event.side.index, event.price, event.quantity)
             case BestQuote():
+                self.dated_ns = event.exchange_time_ns
                 self._apply_best_quote(event, time_ns)
             case CandleClosed():
+                self.dated_ns = event.exchange_time_ns
                 self._apply_candle(event, time_ns)
             case FeedStatus():
                 self._set_state(event.state, event.reason)
+                self._fire_passed(time_ns)
             case Heartbeat() | TimePassed() | PastCandles():
                 pass
         if engine.next_due_ns <= time_ns:
@@ -159,8 +178,11 @@ class VenueMarket:
             self._match_quotes(time_ns)
 
     def _set_state(self, state: FeedState, reason: str) -> None:
-        self.state, self.state_reason = state, reason
+        was_closed = self.is_closed
+        self.state, self.state_reason, self._is_assumed = state, reason, False
         self._engine.touch_market(self.instrument.symbol)
+        if was_closed and not self.is_closed:
+            self._engine.reopened(self.instrument.symbol)
         if state in (FeedState.CATCH_UP, FeedState.MISSED):
             lose_places(self.resting, self._engine)
         self._check_crossed()
@@ -186,6 +208,8 @@ class VenueMarket:
             if update.depth:
                 self.book.truncate(update.depth)
         self._after_book(time_ns)
+        if update.snapshot:
+            self._fire_passed(time_ns)
 
     def _resynchronise(self, update: BookUpdate) -> None:
         """A new snapshot keeps queue estimates, capped at the new size; out of sight they stay as they were."""
@@ -197,9 +221,8 @@ class VenueMarket:
             if not ahead == order.ahead == order.ahead_before:
                 order.ahead = order.ahead_before = ahead
                 self._engine.touch(order.key)
-        if self.state in _UNTIL_SNAPSHOT:
-            self.state, self.state_reason = FeedState.SYNCED, ""
-            self._engine.touch_market(self.instrument.symbol)
+        if self.state in _UNTIL_SNAPSHOT or self._is_assumed:
+            self._set_state(FeedState.SYNCED, "")
 
     def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
         """Newer than the depth: levels better than it are gone, its own have these sizes."""
@@ -214,9 +237,8 @@ class VenueMarket:
     def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
         self.last, self.last_at_ns = price, time_ns
         self._engine.touch_market(self.instrument.symbol)
-        if self.state is FeedState.CATCH_UP:
-            cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
-            meet_missed_trade(self._matcher, self.stops, self.simple, self._engine, 1 - taker_side, cause)
+        if self.state is not FeedState.SYNCED:
+            self._apply_unseen_trade(time_ns, taker_side, price, lots)
             return
         if self.depth is MarketDepth.BOOK:
             book, side = self.book, 1 - taker_side
@@ -224,11 +246,26 @@ class VenueMarket:
             if not late:
                 book.record_print(side, price, lots, time_ns)
             best = self.resting.best[side]
-            if (best >= price if side == BID else best <= price) and self.state is FeedState.SYNCED:
+            if best >= price if side == BID else best <= price:
                 self._matcher.trade(side, price, lots, time_ns, late)
-        elif self.state is FeedState.SYNCED:
+        else:
             self.simple.on_trade(time_ns, price, lots)
         self._trigger_stops(time_ns)
+
+    def _apply_unseen_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
+        """A trade that no book goes with. Limits are met by the rules for what was missed; so are stops of a time that
+        is over. Else the trade is kept for the stop: it fires at the book that comes, however the price is then."""
+        side = 1 - taker_side
+        if self.depth is MarketDepth.BOOK and self.state is not FeedState.CATCH_UP and time_ns > self.book.time_ns:
+            self.book.record_print(side, price, lots, time_ns)
+        cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
+        if self.state is not FeedState.MISSED:
+            meet_missed_trade(self._matcher, side, cause)
+        if self.state is FeedState.CATCH_UP:
+            meet_missed_stops(self.stops, self.simple, self._engine, cause)
+            return
+        for order in self.stops.go_through(price):
+            self._engine.touch(order.key)
 
     def _apply_candle(self, event: CandleClosed, time_ns: int) -> None:
         candle = event.candle
@@ -245,10 +282,19 @@ class VenueMarket:
         if last is None or self.state is not FeedState.SYNCED:
             return
         for order in self.stops.reached(last):
-            self.stops.remove(order)
-            order.triggered = True
-            self._engine.trigger(order, last)
-            self.execute_market(order, {"event": "stop", "time_ns": time_ns, "price": last, "trigger": order.price})
+            self._fire(order, last, time_ns)
+
+    def _fire_passed(self, time_ns: int) -> None:
+        """There is a book again: stops that the tape went through without one meet it, oldest first."""
+        if self.state is FeedState.SYNCED:
+            for order in self.stops.passed():
+                self._fire(order, order.passed, time_ns)
+
+    def _fire(self, order: WorkingOrder, last: int, time_ns: int) -> None:
+        self.stops.remove(order)
+        order.triggered = True
+        self._engine.trigger(order, last)
+        self.execute_market(order, {"event": "stop", "time_ns": time_ns, "price": last, "trigger": order.price})
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -344,24 +390,40 @@ class VenueMarket:
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 
+    def begin_away(self, time_ns: int, reason: str) -> None:
+        """A run begins and the feed has said nothing yet. A market that the exchange had closed counts as closed until
+        it says otherwise, be it by a book."""
+        state = self.state if self.is_closed else FeedState.GAP
+        self.on_event(FeedStatus(self.instrument.symbol, time_ns, time_ns, state, reason))
+        self._is_assumed = True
+
     def standing(self) -> MarketStanding | None:
         """None for a market of which nothing has been heard and nothing been asked."""
         now = MarketStanding(
-            self.last, self.last_at_ns, self.state, self.state_reason, self.rate.value, self.rate.at_ns
+            self.last,
+            self.last_at_ns,
+            self.state,
+            self.state_reason,
+            self.rate.value,
+            self.rate.at_ns,
+            self._is_assumed or UNSET,
         )
         return None if now == _UNTOUCHED else now
 
     def seen(self) -> MarketSeen:
         """What the feed has told of this market."""
-        standing = MarketStanding(self.last, self.last_at_ns, self.state, self.state_reason)
-        return self.book.seen(), standing, self.received_at_ns
+        standing = MarketStanding(
+            self.last, self.last_at_ns, self.state, self.state_reason, is_assumed=self._is_assumed or UNSET
+        )
+        return self.book.seen(), standing, self.received_at_ns, self.dated_ns
 
     def see(self, seen: MarketSeen) -> None:
         """Put a new market where the feed had left another."""
-        book, standing, self.received_at_ns = seen
+        book, standing, self.received_at_ns, self.dated_ns = seen
         self.book.see(book)
         self.last, self.last_at_ns = standing.last, standing.last_at_ns
         self.state, self.state_reason = standing.state, standing.state_reason
+        self._is_assumed = standing.is_assumed is True
 
     def restore(self, stored: MarketStanding) -> None:
         """What the feed has told already stays as the feed left it."""
@@ -369,4 +431,5 @@ class VenueMarket:
             self.last, self.last_at_ns = stored.last, stored.last_at_ns
         if self.book.time_ns < 0:
             self.state, self.state_reason = stored.state, stored.state_reason
+            self._is_assumed = stored.is_assumed is True
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns
