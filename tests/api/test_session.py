@@ -16,7 +16,7 @@ async def test_the_mode_stands_in_every_answer(bench: Bench) -> None:
         mode, refused = await viewer.get("/paper/mode"), await viewer.post("/paper/reset")
     assert mode.json() == {
         "mode": "paper", "session": "paper_20231114_221320", "paused": False, "halted": "", "away": "",
-        "feed": "demo",
+        "unready": "", "waits_for": "", "feed": "demo",
         "source": "demo", "synthetic": True, "started_at": "2023-11-14T22:13:20.000000Z",
         "market_time": "2023-11-14T22:13:20.000000Z",
     }  # fmt: skip

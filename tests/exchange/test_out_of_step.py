@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_stop_the_tape_went_through_fires_at_the_book_that_comes_though_the_pr
     blind.book(bids="100.0x0.4 99.9x5", asks="100.1x5", snapshot=True)
     assert blind.fills() == ["0.4 @ 100 taker", "0.6 @ 99.9 taker"]
     (trigger,) = [event for event in blind.drain() if isinstance(event, OrderTriggered)]
-    assert (trigger.trigger, trigger.last) == (99, 97)
+    assert (trigger.trigger, trigger.last) == (Decimal(99), Decimal(97))
 
 
 def test_stops_fire_in_the_order_in_which_they_came(blind: Any) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.market import FeedState, FeedStatus
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triplegain.domain.commands import Command, Done, Door, NotDone, R, Unknown
+from triplegain.domain.commands import Command, Done, Door, NotDone, R, Stands, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
@@ -15,5 +15,7 @@ async def by_hand(door: Door, command: Command[R], audit: SecurityEvent) -> R:
             raise RefusedError(refusal.code, refusal.reason)
         case Unknown(where):
             raise RefusedError(Code.OUTCOME_UNKNOWN, where)
+        case Stands(_, why):
+            raise RefusedError(Code.STANDS, why)
         case Done(record):
             return record

@@ -51,6 +51,12 @@ class Health(Resource):
     status: str
 
 
+class Readiness(Health):
+    """`waits_for`: what market time waits for, where it does not move."""
+
+    waits_for: str
+
+
 class RunRequested(Resource):
     """The run is stored as wanted and takes place with the market's next move."""
 

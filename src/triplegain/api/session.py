@@ -18,6 +18,7 @@ from triplegain.api.resources import (
     Mode,
     NewSession,
     Portfolio,
+    Readiness,
     portfolio,
 )
 from triplegain.api.visit import CurrentVisit
@@ -66,14 +67,17 @@ async def live(visit: CurrentVisit) -> Health:
     return Health(mode=visit.moment().mode, status="live")
 
 
-async def ready(visit: CurrentVisit) -> Health:
-    """The session trades, or is paused by hand; 503 with the reason where it has halted or its database is away."""
+async def ready(visit: CurrentVisit) -> Readiness:
+    """The session trades, or is paused by hand; 503 with the reason where it has halted or its database is away, and
+    while nothing can be traded in any market."""
     now = visit.moment()
     if now.away:
         raise RefusedError(Code.DATABASE_AWAY, f"the database is away, and the session waits for it: {now.away}")
     if now.halted:
         raise RefusedError(Code.HALTED, f"the session has halted: {now.halted}")
-    return Health(mode=now.mode, status="paused" if now.paused else "ready")
+    if now.unready:
+        raise RefusedError(Code.NOT_READY, now.unready)
+    return Readiness(mode=now.mode, status="paused" if now.paused else "ready", waits_for=now.waits_for)
 
 
 async def metrics(visit: CurrentVisit) -> PlainTextResponse:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Depends, Request
 
 from triplegain.api.access import Role
 from triplegain.api.address import SESSION_HEADER
 from triplegain.api.control import SessionControl
 from triplegain.domain.clock import Clock
-from triplegain.domain.commands import Command, Done, NotDone, R, Unknown
+from triplegain.domain.commands import Command, Done, NotDone, R, Stands, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
@@ -56,7 +57,8 @@ class Visit:
     async def carry_out(self, command: Command[R], audit: SecurityEvent, ask: str) -> Done[R]:
         """Wait for a command, but never cut it off: after the time limit it goes on, and `ask` tells where to look.
 
-        Raises RefusedError for what is not done, with OUTCOME_UNKNOWN for what may have been.
+        Raises RefusedError for what is not done, with OUTCOME_UNKNOWN for what may have been, with STANDS for what
+        waits to be sent.
         """
         task = asyncio.ensure_future(self.control.submit(command, Origin.HAND, audit))
         _UNDER_WAY.add(task)
@@ -69,6 +71,9 @@ class Visit:
         match task.result():
             case NotDone(refusal):
                 raise RefusedError(refusal.code, refusal.reason)
+            case Stands(record, why):
+                stands = {} if record is None else msgspec.to_builtins(record, enc_hook=str)
+                raise RefusedError(Code.STANDS, f"{why}; it stands, and goes out by itself as soon as it can", stands)
             case Unknown(where):
                 raise RefusedError(Code.OUTCOME_UNKNOWN, f"{where}: ask {ask}")
             case answer:

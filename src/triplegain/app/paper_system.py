@@ -18,6 +18,7 @@ from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.operation.metrics import Stats, exposition
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
+from triplegain.app.standstill import Standstill
 from triplegain.config import Config
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS, Clock
@@ -132,6 +133,11 @@ class PaperSystem:
         self._watch = StoreWatch(self._clock, self.tell, self.on_progress, self._is_store_lost)
         self._database.why_away = lambda: self._watch.away
         self._started_ns = self._clock.now_ns()
+        self._standstill = Standstill(self._clock, lambda: self.opened.session.now_ns, self._why_still)
+
+    def _why_still(self) -> str:
+        behind = self.opened.session.conditions.clock.words
+        return "the database" if self._watch.away else behind or self.runner.waits_for
 
     @property
     def opened(self) -> OpenedSession:
@@ -211,16 +217,16 @@ class PaperSystem:
         return await self._watch.ask(lambda: self._opening.succeed(record, wanted, self._reset_audit))
 
     async def _played(self) -> Ending:
-        """One session, with what is stored of its markets beside a live feed."""
-        if self.opened.feed.source is not QuoteSource.LIVE:
-            return await self.runner.run()
-        looking = asyncio.create_task(
-            look_up_prices(lambda: self.opened.session, MarketHistory(self._database)), name="stored prices"
-        )
+        """One session, with what is stored of its markets beside a live feed, and a look at whether time moves."""
+        beside = [asyncio.create_task(self._standstill.watch(), name="standstill")]
+        if self.opened.feed.source is QuoteSource.LIVE:
+            prices = look_up_prices(lambda: self.opened.session, MarketHistory(self._database))
+            beside.append(asyncio.create_task(prices, name="stored prices"))
         try:
             return await self.runner.run()
         finally:
-            looking.cancel()
+            for task in beside:
+                task.cancel()
 
     # -- SessionControl ------------------------------------------------------------------------------------------
 
@@ -283,6 +289,8 @@ class PaperSystem:
             paused=session.paused,
             halted=session.halted,
             away=self._watch.away,
+            unready=session.conditions.why_unready if session.is_open else "",
+            waits_for=self._standstill.look(),
         )
 
     def view(self) -> SessionView:

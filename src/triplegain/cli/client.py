@@ -110,7 +110,7 @@ class ApiClient:
                 f"the answer of session {self.session} did not arrive ({type(error).__name__}); the command "
                 "may have been carried out: `order list` and `position list` show how things stand"
             ) from None
-        if response.is_success:
+        if response.is_success and "error_code" not in answer:
             return answer
         unlisted = Code.REFUSED if response.is_client_error else Code.INTERNAL_ERROR
         code = Code.of(answer["error_code"]) or unlisted

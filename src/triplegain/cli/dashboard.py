@@ -83,6 +83,8 @@ def state(view: SessionView) -> Text:
         return Text(f" NO NEW TRADES: {view.decisions.halted} ", style=ALARM)
     if view.paused:
         return Text(" PAUSED ", style="bold black on bright_yellow")
+    if view.waits_for:
+        return Text(f"waiting for {view.waits_for}", style=WARNING)
     return Text("running", style=GAIN)
 
 

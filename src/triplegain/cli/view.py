@@ -77,7 +77,8 @@ def plain_line(view: SessionView) -> Text:
     if view.synthetic:
         parts.append(" (synthetic market)")
     if not view.market_time_ns:
-        return Text.assemble(f"{view.mode.upper()} {view.feed}: waiting for the market's first message")
+        what = view.waits_for or "the market's first message"
+        return Text.assemble(f"{view.mode.upper()} {view.feed}: waiting for {what}")
     if view.progress is not None:
         parts.append(f"  {view.progress:.1%}")
     parts += [
@@ -95,6 +96,8 @@ def plain_line(view: SessionView) -> Text:
     if view.feed_notes:
         parts.append(f"  {view.feed_notes}")
     parts += [(f"  {symbol}: {words}", WARNING) for symbol, words in view.conditions.items() if words]
+    if view.waits_for:
+        parts.append((f"  waiting for {view.waits_for}", WARNING))
     if view.halted or view.paused or view.away or (view.decisions is not None and view.decisions.halted):
         parts += ["  ", state(view)]
     return Text.assemble(*parts)

@@ -39,6 +39,8 @@ class SessionPrices:
     def quote(self, symbol: str) -> Quote | None:
         """The quote of now (market time), None if there is no fresh one."""
         self._take_from_exchange(symbol)
+        if (market := self._exchange.markets.get(symbol)) is not None and market.is_held:
+            return None
         return self.chain.quote(symbol, self._exchange.now_ns)
 
     def mark(self, symbol: str) -> Decimal | None:
@@ -53,7 +55,8 @@ class SessionPrices:
         instrument, book = market.instrument, market.book
         bid, ask = market.quotes()
         has_book = self._depth[symbol] is MarketDepth.BOOK
-        at_ns = max(book.time_ns, market.last_at_ns)
+        # The price's own time where it is known: an old price told now is old.
+        at_ns = market.dated_ns or max(book.time_ns, market.last_at_ns)
         if at_ns <= 0 or (bid is None and ask is None and market.last is None):
             return
         self.chain.update_price(
@@ -139,6 +142,8 @@ class ContextBuilder:
         stale = self._unfillable if quote is not None else f"no fresh price of {symbol}"
         if market.condition:
             stale = f"{symbol}: {market.condition}"
+        elif (full := self._desk.no_room(symbol)) is not None:
+            stale = full.reason
         tier = self._exchange.account.volume.tier(market.instrument.fees, now_ns)
         return MarketFigures(
             instrument=market.instrument,

@@ -103,6 +103,8 @@ class AlertKind(StrEnum):
     CLOSED_WHOLE = "closed_whole"
     OVERDUE = "overdue"
     BOOKS_DIFFER = "books_differ"
+    CLOCK_BEHIND = "clock_behind"
+    MARKET_CLOSED = "market_closed"
     ORDERS_IN_DOUBT = "orders_in_doubt"
     ORDER_TAKEN_OUT = "order_taken_out"
     HODL_WAITING = "hodl_waiting"

@@ -1,4 +1,4 @@
-"""What may be asked of a running session, as values, and the three answers to it: done, not done, not known.
+"""What may be asked of a running session, as values, and the answers to it: done, not done, not known, and stands.
 
 A command is answered when its effect is stored. Closing takes time: it is done when the intention is stored, which
 survives restarts and is pursued until nothing is left.
@@ -112,6 +112,13 @@ class Done(msgspec.Struct, Generic[R], frozen=True):
     again: bool = False
 
 
+class Stands(msgspec.Struct, Generic[R], frozen=True):
+    """Stored and not sent: `why`. It goes out by itself as soon as it can; `record` is what stands."""
+
+    record: R
+    why: str
+
+
 class NotDone(msgspec.Struct, frozen=True):
     """Surely not done, and nothing changed."""
 
@@ -124,7 +131,7 @@ class Unknown(msgspec.Struct, frozen=True):
     where: str
 
 
-Answer = Done[R] | NotDone | Unknown
+Answer = Done[R] | Stands[R] | NotDone | Unknown
 
 
 class Door(Protocol):
@@ -151,4 +158,4 @@ AnyCommand = (
     | ResetSession
     | RunTask
 )
-AnyAnswer = Done[Any] | NotDone | Unknown
+AnyAnswer = Done[Any] | Stands[Any] | NotDone | Unknown

@@ -70,6 +70,8 @@ class Code(StrEnum):
     HALTED = "halted", 503
     #: The session takes no more commands, and surely did nothing of this one.
     STOPPED = "stopped", 503
+    #: Not sent yet, and stored: it goes out by itself as soon as it can.
+    STANDS = "stands", 202, 10
     #: Taken and perhaps done: whoever asked must look.
     OUTCOME_UNKNOWN = "outcome_unknown", 504, 9
 

@@ -43,7 +43,8 @@ class DecisionSummary:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The running session in a few words, at no cost. `halted` is the reason, empty while trading; `away` is why the
-    database cannot be reached, empty while it can."""
+    database cannot be reached, `unready` why nothing can be traded in any market, `waits_for` what market time waits
+    for; empty where nothing is."""
 
     session_id: str
     mode: str
@@ -55,6 +56,8 @@ class Moment:
     paused: bool
     halted: str
     away: str
+    unready: str = field(default="", kw_only=True)
+    waits_for: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

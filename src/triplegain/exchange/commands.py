@@ -50,6 +50,8 @@ class EventQueue:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int, str]] = []
         self.waiting: dict[str, Due] = {}
+        #: Those of them that are no timers.
+        self.commands: dict[str, Due] = {}
         #: Takes the key of what has come or gone.
         self.touch: Touch = nobody
         #: How many there have been; each is kept under its number.
@@ -70,6 +72,8 @@ class EventQueue:
     def _put(self, number: int, key: str, due: Due) -> None:
         self.waiting[key] = due
         kind = _TIMER if isinstance(due.command, Expire) else _COMMAND
+        if kind is _COMMAND:
+            self.commands[key] = due
         heapq.heappush(self._heap, (due.due_ns, kind, number, key))
         self.next_due_ns = self._heap[0][0]
 
@@ -78,12 +82,14 @@ class EventQueue:
         _, _, number, key = heapq.heappop(self._heap)
         self.next_due_ns = self._heap[0][0] if self._heap else NEVER
         self.touch(key)
+        self.commands.pop(key, None)
         return number, self.waiting.pop(key)
 
     def remove(self, command: Command) -> None:
         """A command that is not carried out after all."""
         for key in [key for key, due in self.waiting.items() if due.command == command]:
             del self.waiting[key]
+            self.commands.pop(key, None)
             self._heap = [item for item in self._heap if item[3] != key]
             self.touch(key)
         heapq.heapify(self._heap)

@@ -22,6 +22,7 @@ from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_cancel, check_market, check_rules, read_terms, tradable
+from triplegain.exchange.budget import CommandBudget
 from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Latency, Place
 from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
@@ -85,6 +86,7 @@ class PaperExchange:
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
             for instrument, depth in instruments.items()
         }
+        self.budget = CommandBudget(self.markets, self.orders, self._orders_by_key, self.agenda)
         self.account = Account(session, self, self.markets, self.orders, wallet, self.latency, settings)
 
     # -- what the market does ------------------------------------------------------------------------------------
@@ -230,6 +232,11 @@ class PaperExchange:
         market.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
         market.withdraw(order)
         self.finish(order, OrderStatus.CANCELLED, "User requested")
+
+    def hold(self, words: str) -> None:
+        """Nothing is matched anywhere because of `words`; empty: markets are as their feed says."""
+        for market in self.markets.values():
+            market.hold(words, self.now_ns)
 
     def _expire(self, order: WorkingOrder) -> None:
         """Its date has passed. In a market that the exchange has closed nothing happens before it opens again, and a

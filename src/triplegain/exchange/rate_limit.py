@@ -48,13 +48,14 @@ class RateCounter:
     """The counter of one pair. A command is refused when the counter, before it, stands at the threshold or above."""
 
     def __init__(self, tier: AccountTier) -> None:
-        self._limits = LIMITS.get(tier)
+        #: None: commands are not counted.
+        self.limits = LIMITS.get(tier)
         self.value = 0
         self.at_ns = 0
 
     def charge(self, cost: int, now_ns: int) -> bool:
         """Add `cost`; False if the limit had been reached. Cancels are charged but never refused."""
-        limits = self._limits
+        limits = self.limits
         if limits is None:
             return True
         decayed = (now_ns - self.at_ns) * limits.decay_per_s // SECOND_NS
@@ -67,4 +68,9 @@ class RateCounter:
         return allowed
 
     def allows_another(self, open_orders: int) -> bool:
-        return self._limits is None or open_orders < self._limits.open_orders
+        return self.limits is None or open_orders < self.limits.open_orders
+
+    def at(self, now_ns: int) -> int:
+        """The value then, without a command in between."""
+        decay_per_s = 0 if self.limits is None else self.limits.decay_per_s
+        return max(0, self.value - (now_ns - self.at_ns) * decay_per_s // SECOND_NS)

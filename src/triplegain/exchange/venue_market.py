@@ -43,6 +43,9 @@ from triplegain.exchange.simple_fills import (
 
 BEYOND_BOOK = "no more visible liquidity"
 
+#: Conditions that count before a hold: they say what becomes of trades, or that the exchange is closed.
+_OF_OTHER_TIMES = (FeedState.CATCH_UP, FeedState.MISSED, FeedState.MAINTENANCE)
+
 #: Conditions that a new snapshot of the book ends.
 _UNTIL_SNAPSHOT = (
     FeedState.CROSSED,
@@ -97,8 +100,11 @@ class VenueMarket:
         self.dated_ns = 0
         #: When we learnt of the last message about this market.
         self.received_at_ns = 0
+        #: What counts: what the feed told, or why the market is held.
         self.state = FeedState.SYNCED
         self.state_reason = ""
+        self._told = (FeedState.SYNCED, "")
+        self._held = ""
         #: The state is that of an earlier run: the feed has said nothing yet.
         self._is_assumed = False
         self._engine = engine
@@ -178,8 +184,26 @@ class VenueMarket:
             self._match_quotes(time_ns)
 
     def _set_state(self, state: FeedState, reason: str) -> None:
+        self._told, self._is_assumed = (state, reason), False
+        self._take_effect()
+
+    def hold(self, words: str, time_ns: int) -> None:
+        """Match nothing whatever the feed says, because of `words`; empty: what the feed says counts again."""
+        self._held = words
+        self._take_effect()
+        self._fire_passed(time_ns)
+
+    @property
+    def is_held(self) -> bool:
+        """Something else than the feed's word keeps it from being matched: its prices are of no use."""
+        return bool(self._held)
+
+    def _take_effect(self) -> None:
+        state, reason = self._told
+        if self._held and state not in _OF_OTHER_TIMES:
+            state, reason = FeedState.STALE, self._held
         was_closed = self.is_closed
-        self.state, self.state_reason, self._is_assumed = state, reason, False
+        self.state, self.state_reason = state, reason
         self._engine.touch_market(self.instrument.symbol)
         if was_closed and not self.is_closed:
             self._engine.reopened(self.instrument.symbol)
@@ -221,7 +245,7 @@ class VenueMarket:
             if not ahead == order.ahead == order.ahead_before:
                 order.ahead = order.ahead_before = ahead
                 self._engine.touch(order.key)
-        if self.state in _UNTIL_SNAPSHOT or self._is_assumed:
+        if self._told[0] in _UNTIL_SNAPSHOT or self._is_assumed:
             self._set_state(FeedState.SYNCED, "")
 
     def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
@@ -402,8 +426,7 @@ class VenueMarket:
         now = MarketStanding(
             self.last,
             self.last_at_ns,
-            self.state,
-            self.state_reason,
+            *self._told,
             self.rate.value,
             self.rate.at_ns,
             self._is_assumed or UNSET,
@@ -412,9 +435,7 @@ class VenueMarket:
 
     def seen(self) -> MarketSeen:
         """What the feed has told of this market."""
-        standing = MarketStanding(
-            self.last, self.last_at_ns, self.state, self.state_reason, is_assumed=self._is_assumed or UNSET
-        )
+        standing = MarketStanding(self.last, self.last_at_ns, *self._told, is_assumed=self._is_assumed or UNSET)
         return self.book.seen(), standing, self.received_at_ns, self.dated_ns
 
     def see(self, seen: MarketSeen) -> None:
@@ -422,7 +443,7 @@ class VenueMarket:
         book, standing, self.received_at_ns, self.dated_ns = seen
         self.book.see(book)
         self.last, self.last_at_ns = standing.last, standing.last_at_ns
-        self.state, self.state_reason = standing.state, standing.state_reason
+        self._told = self.state, self.state_reason = standing.state, standing.state_reason
         self._is_assumed = standing.is_assumed is True
 
     def restore(self, stored: MarketStanding) -> None:
@@ -430,6 +451,6 @@ class VenueMarket:
         if self.last is None:
             self.last, self.last_at_ns = stored.last, stored.last_at_ns
         if self.book.time_ns < 0:
-            self.state, self.state_reason = stored.state, stored.state_reason
+            self._told = self.state, self.state_reason = stored.state, stored.state_reason
             self._is_assumed = stored.is_assumed is True
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

@@ -23,14 +23,17 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent
 from triplegain.domain.records import CloseReason
 from triplegain.domain.refusals import Code, Refusal
+from triplegain.domain.values import is_usable
 from triplegain.domain.verdict import RiskApproved
 from triplegain.execution.blotter import Blotter
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
 from triplegain.execution.protection.protection import LegState, OrderRole, Protected, StopLevel
-from triplegain.execution.protection.protections import ProtectionDelays, Protections
+from triplegain.execution.protection.protections import Protections
+from triplegain.execution.protection.totals import ProtectionDelays
 from triplegain.execution.settings import DeskSettings
+from triplegain.execution.venue_room import UnlimitedRoom, VenueRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class OrderManager:
         blotter: Blotter,
         total: Callable[[str], Decimal],
         settings: DeskSettings | None = None,
+        room: VenueRoom | None = None,
     ) -> None:
         #: As we have been told of them.
         self.orders, self.positions = blotter.known_orders, blotter.known
@@ -88,7 +92,10 @@ class OrderManager:
         self._quotes = LastQuotes()
         market = self._instruments
         self._free = FreeCoins(market.values(), blotter.orders, blotter.positions, total, self._quotes.offer)
-        self._protections = Protections(broker, market, self.positions, self._settings.protection, self._free.lacking)
+        self._room: VenueRoom = room or UnlimitedRoom()
+        self._protections = Protections(
+            broker, market, self.positions, self._settings.protection, self._free.lacking, self._room
+        )
         #: Symbols whose `next_price` (it needs `on_quote`) is another than it was: whoever keeps them takes them out.
         self.moved, self.next_price = self._protections.moved, self._protections.next_price
         #: When `on_timer` is wanted next; None if nothing waits for time.
@@ -97,6 +104,8 @@ class OrderManager:
         self.protection = self._protections.get
         #: Those that nobody has taken out yet.
         self.alerts = self._protections.alerts
+        #: A market takes commands again.
+        self.opened = self._protections.opened
         self.close, self.set_atr, self.free = self._protections.close, self._protections.set_atr, self._free.free
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
@@ -145,6 +154,8 @@ class OrderManager:
             reason = str(error)
         if reason is not None:
             return _no(reason)
+        if (refused := self.no_room(request.symbol)) is not None:
+            return refused
         if request.side is Side.BUY:
             return self._enter(request, stop, target, by_hand=True)
         self._send(request)
@@ -155,8 +166,17 @@ class OrderManager:
         reason = self._free.refusal(request)
         if reason is not None:
             return _no(reason)
+        if (refused := self.no_room(request.symbol)) is not None:
+            return refused
         self._send(request)
         return request
+
+    def no_room(self, symbol: str) -> Refusal | None:
+        """Why an order that protects nothing is not sent now: what is left of the venue's limit is for the ways out."""
+        if self._room.may_place(symbol, self._protections.by_symbol[symbol]):
+            return None
+        words = f"too many order commands on {symbol}: what is left of the exchange's limit is kept for stops and exits"
+        return Refusal(Code.RATE_LIMIT, f"{words}; ask again in some seconds")
 
     def allocated(self, client_order_id: str) -> Decimal | None:
         """What an order of a rebalance has traded; None while it is under way, 0 for one that was never sent."""
@@ -222,9 +242,16 @@ class OrderManager:
         if (stays := EXACT.subtract(held, part)) < instrument.quantity_min:
             words = f"what stays, {text(stays)} {base}, is below {protection.symbol}'s minimum"
             return _no(f"{words} {text(instrument.quantity_min)}: close all of it, or sell less")
+        if min(part, stays) < self._protections.smallest(position_id):
+            return _no(f"{text(part)} {base}, or what would stay, is below {protection.symbol}'s minimum cost")
         if not self._protections.reduce(position_id, Decimal(0), reason, now_ns, part):
             return _no(f"{text(part)} {base}, or what would stay, is below {protection.symbol}'s minimum cost")
         return None
+
+    def is_stop(self, client_order_id: str) -> bool:
+        """Whether this order is the stop of a position."""
+        serving = self._protections.role(client_order_id)
+        return serving is not None and serving[1] is OrderRole.STOP
 
     def cancel(self, client_order_id: str) -> Refusal | None:
         """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
@@ -242,6 +269,9 @@ class OrderManager:
         if serving is None or serving[1] is OrderRole.ENTRY:
             if reason := self._free.refusal_of_change(request):
                 return _no(reason)
+            record = self._blotter.orders.by_client_id(request.client_order_id)
+            if record is not None and (refused := self.no_room(record.request.symbol)) is not None:
+                return refused
             self._free.ask(request)
             self._broker.amend(request)
             return None
@@ -379,6 +409,8 @@ def _no(reason: str) -> Refusal:
 def _check_ticks(instrument: Instrument, stop: Decimal | None, target: Decimal | None) -> None:
     for price in (stop, target):
         if price is not None:
+            if not is_usable(price):
+                raise InvalidValueError(f"{instrument.symbol}: {price} is no usable price")
             instrument.ticks(price)
 
 

@@ -31,6 +31,7 @@ from triplegain.domain.commands import (
     ResetSession,
     Resume,
     RunTask,
+    Stands,
     Unknown,
 )
 from triplegain.domain.errors import TripleGainError
@@ -52,6 +53,8 @@ class _Begun(msgspec.Struct, frozen=True):
     record: Any = None
     again: bool = False
     waits: Mapping[str, asyncio.Future[OrderRecord | Refusal]] = {}
+    #: Why it is not sent yet; empty where it is, or needs not be.
+    stands: str = ""
     #: What is known of the act only once it is done, for the audit.
     details: Mapping[str, Any] = {}
 
@@ -103,6 +106,8 @@ class SessionCommands:
                 return self._change(request.client_order_id, Change.AMEND, lambda: session.amend(request))
             case CancelOrder(name):
                 return self._change(name, Change.CANCEL, lambda: session.cancel(name))
+            case CancelAll() if (unheard := session.why_unheard) is not None:
+                return unheard
             case CancelAll():
                 cancelling, others = session.cancel_all()
                 waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
@@ -111,18 +116,19 @@ class SessionCommands:
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
             case ClosePosition(position_id):
                 begun = session.close_position(position_id)
-                return _Begun(ClosingProgress((position_id,), (position_id,)), again=not begun)
+                return self._closing(ClosingProgress((position_id,), (position_id,)), again=not begun)
             case ReducePosition(position_id, quantity):
                 refused = session.reduce_position(position_id, quantity)
-                return refused or _Begun(ClosingProgress((position_id,), (position_id,)))
+                return refused or self._closing(ClosingProgress((position_id,), (position_id,)))
             case Flat():
                 closing = session.flat()
-                return _Begun(ClosingProgress(closing, session.positions_left()))
+                return self._closing(ClosingProgress(closing, session.positions_left()))
             case Emergency():
                 session.paused = True
                 session.decision_engine.give_up("a person has stopped everything", session.now_ns)
                 closing = session.flat()
-                return _Begun(ClosingProgress(closing, session.positions_left()), details={"positions": list(closing)})
+                progress = ClosingProgress(closing, session.positions_left())
+                return self._closing(progress, details={"positions": list(closing)})
             case Pause():
                 session.paused = True
                 return _Begun()
@@ -139,6 +145,15 @@ class SessionCommands:
                 return Refusal(Code.REFUSED, "a session does not end itself")
             case _:
                 assert_never(command)
+
+    def _closing(self, progress: ClosingProgress, **more: Any) -> _Begun:
+        """The way out of positions; it stands where one of their markets takes nothing now."""
+        open_ones = self._session.desk.open_positions()
+        return _Begun(
+            progress,
+            stands=self._session.why_stands(each.symbol for each in open_ones if each.position_id in progress.left),
+            **more,
+        )
 
     def _place(self, command: PlaceOrder, origin: Origin) -> _Begun | Refusal:
         name = command.request.client_order_id
@@ -162,6 +177,8 @@ class SessionCommands:
         number = ask()
         if isinstance(number, Refusal):
             return number
+        if not number:
+            return _Begun(record, stands=self._session.why_stands((record.request.symbol,)))
         return _Begun(waits={name: self._steps.answers.expect(name, number, change)})
 
     async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
@@ -180,7 +197,7 @@ class SessionCommands:
             return Done(replace(begun.record, cancelled=gone, left={**begun.record.left, **why_not}))
         for answer in found.values():
             return NotDone(answer) if isinstance(answer, Refusal) else Done(answer, begun.again)
-        return Done(begun.record, begun.again)
+        return Stands(begun.record, begun.stands) if begun.stands else Done(begun.record, begun.again)
 
     def _reset_risk(self) -> _Begun | Refusal:
         """The record says why each halt held. Refused while equity is not known."""

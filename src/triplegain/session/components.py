@@ -25,6 +25,7 @@ from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
 from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import StepRecord
+from triplegain.session.venue_conditions import VenueConditions
 
 
 class SessionComponents:
@@ -50,8 +51,11 @@ class SessionComponents:
             positions=positions,
             max_trade_history=settings.max_trade_history,
         )
+        self.conditions = VenueConditions(self.exchange)
         self.executor = executor = PaperOrderExecutor(self.exchange, self.portfolio, positions)
-        self.desk = OrderManager(self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk)
+        self.desk = OrderManager(
+            self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk, self.conditions
+        )
         synthetic = settings.source is QuoteSource.DEMO
         self.market_view = MarketView(instruments, settings.snapshot, settings.indicators, synthetic)
         self.situation = ContextBuilder(self.exchange, self.desk, self.portfolio, prices, settings.unfillable)

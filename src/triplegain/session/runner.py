@@ -90,6 +90,8 @@ class SessionRunner:
         watch: StoreWatch | None = None,
         marks: MarketMarks | None = None,
     ) -> None:
+        #: What the market is held for, in words; empty while it is not.
+        self.waits_for = ""
         self._events = events
         self._duration_ns = duration_ns
         self._on_progress = on_progress
@@ -281,11 +283,13 @@ class SessionRunner:
         What a model needed to think is charged in market time all the same: its reply arrives that much later.
         """
         asking.ask(self.session.rounds.take_undispatched())
+        self.waits_for = "the answers of the models that were asked"
         while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
             if self._watch.is_lost():
                 await self.commit()
             await self._breathe(0)
+        self.waits_for = ""
 
     def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         if self.steps.failure is None:

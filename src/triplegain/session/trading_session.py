@@ -10,7 +10,7 @@ models) that are due at the time of an event come after the last event of that t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -26,12 +26,12 @@ from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
 from triplegain.domain.commands import Cancelling
 from triplegain.domain.exchange_events import OrderCancelled
-from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.market import BookUpdate, Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.parts import STANDING, Parts
 from triplegain.domain.records import CloseReason, CommitBatch, OpenRows, Outcome
-from triplegain.domain.refusals import Refusal
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
@@ -100,6 +100,11 @@ class TradingSession(SessionComponents):
         return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
 
     @property
+    def is_open(self) -> bool:
+        """The market's first message has come."""
+        return self._opened
+
+    @property
     def thinks_at_ns(self) -> int:
         """When risk or the decision engine have something to do next. Whoever can hold the market advances to it before
         the next event, so that questions are asked when they arise and not only when the market moves again."""
@@ -123,13 +128,19 @@ class TradingSession(SessionComponents):
             self._open(time_ns)
         if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
             self._pass(time_ns - 1)
+        if time_ns < self.now_ns or self.conditions.clock.behind_ns:
+            self._judge_clock(event)
         self.exchange.on_event(event)
         self.prices.observe(event)
         closed = self.market_view.on_event(event) if told is None else told
         if closed:
             self.watch.on_candles(closed, time_ns)
-        if isinstance(event, FeedStatus) and event.state is FeedState.MISSED:
-            self.post_trade.flag_unknown_fills(event, self.executor.orders.open_orders(), self.now_ns)
+        if isinstance(event, FeedStatus):
+            if event.state is FeedState.MISSED:
+                self.post_trade.flag_unknown_fills(event, self.executor.orders.open_orders(), self.now_ns)
+            self._follow_conditions()
+        elif isinstance(event, BookUpdate) and event.snapshot:
+            self._follow_conditions()
         if not self.portfolio.opening.is_frozen and self.portfolio.observe_opening(time_ns):
             self.record.snapshot_due_ns = time_ns
         self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
@@ -152,11 +163,31 @@ class TradingSession(SessionComponents):
 
     def begin_away(self) -> None:
         """A live session goes on after a pause: no market is in sync before its feed says so."""
-        for symbol in self.exchange.markets:
-            status = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, "waiting for the order book")
-            self.exchange.on_event(status)
-            self.prices.observe(status)
+        waiting = "waiting for the order book"
+        for symbol, market in self.exchange.markets.items():
+            market.begin_away(self.now_ns, waiting)
+            self.prices.observe(FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, waiting))
         self.decision_engine.sleep()
+
+    def _judge_clock(self, event: MarketEvent) -> None:
+        clock, was_behind = self.conditions.clock, self.conditions.clock.words
+        if not clock.judge(event, self.now_ns):
+            return
+        self.exchange.hold(clock.words)
+        if clock.words and not was_behind:
+            self.alert(AlertKind.CLOCK_BEHIND, f"{clock.words}: nothing is sent or matched until it has caught up")
+        self._follow_conditions()
+
+    def _follow_conditions(self) -> None:
+        """What could not be sent goes out where it can again."""
+        shut, opened = self.conditions.look()
+        for symbol, words in shut:
+            if self.exchange.markets[symbol].is_closed:
+                self.alert(
+                    AlertKind.MARKET_CLOSED, f"{words}: nothing is sent, no cancel either, until it opens", symbol
+                )
+        for symbol in opened:
+            self.desk.opened(symbol, self.now_ns)
 
     def _open(self, time_ns: int) -> None:
         """The opening balances arrive with the market's first message."""
@@ -329,7 +360,7 @@ class TradingSession(SessionComponents):
     ) -> OrderRequest | Refusal:
         """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
         standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
-        if refused := refusal(request, self.now_ns, *standing):
+        if refused := self.why_unheard or refusal(request, self.now_ns, *standing):
             return refused
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
@@ -338,8 +369,18 @@ class TradingSession(SessionComponents):
 
     def cancel(self, client_order_id: str) -> int | Refusal:
         """Ask for an order to be cancelled; the number of the command."""
-        refused = self.desk.cancel(client_order_id)
+        refused = self.why_unheard or self.desk.cancel(client_order_id)
         return refused or self._asked()
+
+    @property
+    def why_unheard(self) -> Refusal | None:
+        """While market time stands nothing that is sent arrives."""
+        words = self.conditions.clock.words
+        return Refusal(Code.UNAVAILABLE, f"{words}: ask again when it has caught up") if words else None
+
+    def why_stands(self, symbols: Iterable[str]) -> str:
+        """Why what was just asked for in these markets is not sent yet, in words; empty where it is."""
+        return next(filter(None, map(self.conditions.why_shut, symbols)), "")
 
     def cancel_all(self) -> tuple[dict[str, int], Cancelling]:
         """Ask for every order that would open something to be cancelled, those under way to the exchange included;
@@ -357,12 +398,17 @@ class TradingSession(SessionComponents):
         return cancelling, Cancelling((), tuple(kept), left)
 
     def amend(self, request: AmendRequest) -> int | Refusal:
-        """Ask for an order to be changed; the number of the command."""
+        """Ask for an order to be changed; the number of the command, 0 where it stands and is not sent."""
         record = self.executor.orders.by_client_id(request.client_order_id)
         if record is not None:
             self._tell_quote(record.request.symbol)
-        refused = self.desk.amend(request)
-        return refused or self._asked()
+        is_stop = self.desk.is_stop(request.client_order_id)
+        if not is_stop and (unheard := self.why_unheard) is not None:
+            return unheard
+        if (refused := self.desk.amend(request)) is not None:
+            return refused
+        stands = is_stop and record is not None and self.why_stands((record.request.symbol,))
+        return 0 if stands else self._asked()
 
     def _asked(self) -> int:
         number = self.exchange.last_command
@@ -471,5 +517,6 @@ class TradingSession(SessionComponents):
             if self.halted != before:
                 told = f"{self.halted}. Closing sells what is there and writes off the rest"
                 self.alert(AlertKind.BOOKS_DIFFER, told)
+        self.conditions.look()
         self._aim()
         self._settle()

@@ -300,6 +300,14 @@ class Protection(Struct):
             )
         return True
 
+    def forget_pauses(self) -> None:
+        """The venue takes commands again: what it refused is asked for at once."""
+        self.cancel_at_ns = self.move_at_ns = 0
+        if isinstance(self.stage, Selling):
+            self.stage = replace(self.stage, retry_at_ns=0)
+        if self.reduction is not None:
+            self.reduction = replace(self.reduction, retry_at_ns=0)
+
     # -- what the venue answers ----------------------------------------------------------------------------------
 
     def entry_answered(self, event: ExchangeEvent, now_ns: int, retry_ns: int) -> None:
@@ -324,8 +332,9 @@ class Protection(Struct):
             case _:
                 pass
 
-    def stop_answered(self, event: ExchangeEvent, now_ns: int, retry_ns: int) -> Notice | None:
-        """The stop at the venue: accepted, amended, triggered, filled, gone or refused."""
+    def stop_answered(self, event: ExchangeEvent, now_ns: int, retry_ns: int, is_shut: bool = False) -> Notice | None:
+        """The stop at the venue: accepted, amended, triggered, filled, gone or refused. `is_shut`: the market takes
+        nothing, and what it refused for that is asked for again when it does."""
         stage = self.stage
         match event, stage:
             case OrderAccepted(), PendingStop(stop_id, quantity, level):
@@ -340,6 +349,13 @@ class Protection(Struct):
                 self._stop_fired(replace(stage, stop=LegState.TRIGGERED), event)
             case ((OrderCancelled() | OrderRejected()), Exiting()):
                 self.stage = replace(stage, stop_id=None, stop=LegState.DONE)
+            case OrderRejected(), PendingStop() if is_shut:
+                self.stage = Entering()
+                return AlertKind.STOP_REJECTED, f"the stop was rejected ({event.code}); it is placed at the opening"
+            case CommandRefused(command="amend"), Protected(asked=asked) if (
+                is_shut and asked and _refuses(event, asked)
+            ):
+                self.stage = replace(stage, asked=None)
             case OrderRejected(), PendingStop():
                 self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE)
                 return AlertKind.STOP_REJECTED, f"the stop was rejected ({event.code}); the position is being closed"

@@ -6,14 +6,13 @@ are named `stop-N` and exits `exit-N`.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
@@ -43,38 +42,12 @@ from triplegain.execution.protection.protection import (
     Unprotected,
     is_too_small,
 )
+from triplegain.execution.protection.totals import ProtectionDelays, ProtectionTotals
 from triplegain.execution.protection.trailing import ProtectionSettings
 from triplegain.execution.protection.watch import PriceWatch, late_alarm_ns, overdue_alarm_ns, time_exit_ns
+from triplegain.execution.venue_room import VenueRoom
 
 _ALERTS_KEPT = 200
-
-
-class OrderCounts(Struct):
-    """Stops and exits sent so far."""
-
-    stop: int = 0
-    exit: int = 0
-
-
-class ProtectionDelays(Struct):
-    """Time between a fill and the stop that covers it, both as the exchange dates them."""
-
-    count: int = 0
-    total_ns: int = 0
-    longest_ns: int = 0
-
-    def add(self, delay_ns: int) -> None:
-        self.count += 1
-        self.total_ns += delay_ns
-        self.longest_ns = max(self.longest_ns, delay_ns)
-
-
-class ProtectionTotals(Struct):
-    """What is counted over all positions; `begun` numbers them."""
-
-    begun: int = 0
-    sent: OrderCounts = msgspec.field(default_factory=OrderCounts)
-    delays: ProtectionDelays = msgspec.field(default_factory=ProtectionDelays)
 
 
 @dataclass(eq=False)
@@ -89,13 +62,16 @@ class Protections:
     _positions: KnownPositions
     _settings: ProtectionSettings
     _lacking: Callable[[str], Decimal]
+    _room: VenueRoom
     alerts: deque[AlertRecord] = field(default_factory=lambda: deque(maxlen=_ALERTS_KEPT), init=False)
     _totals: ProtectionTotals = field(default_factory=ProtectionTotals, init=False)
     _protections: dict[str, Protection] = field(default_factory=dict, init=False)
     _by_order: dict[str, str] = field(default_factory=dict, init=False)
+    #: How many there are.
+    by_symbol: Counter[str] = field(default_factory=Counter, init=False)
 
     def __post_init__(self) -> None:
-        self._watch = watch = PriceWatch(self._instruments, self._positions, self._settings)
+        self._watch = watch = PriceWatch(self._instruments, self._positions, self._settings, self._room)
         self.moved, self.next_price, self.next_due_ns = watch.moved, watch.next_price, watch.next_due_ns
         self._changed: Callable[[str], None] = lambda position_id: None
         self._atr_changed: Callable[[str], None] = lambda symbol: None
@@ -135,6 +111,7 @@ class Protections:
             by_hand=by_hand,
         )
         self._by_order[request.client_order_id] = position_id
+        self.by_symbol[request.symbol] += 1
         self._changed(position_id)
         self._positions.begin(position_id, request.symbol, stop, target)
 
@@ -193,6 +170,17 @@ class Protections:
         self._atr_changed(symbol)
         self._look_at(symbol)
 
+    def smallest(self, position_id: str) -> Decimal:
+        """The least quantity of a position that the venue is known to take."""
+        protection = self._protections[position_id]
+        return _smallest(protection, self._instruments[protection.symbol])
+
+    def opened(self, symbol: str, now_ns: int) -> None:
+        """The venue takes commands of this market again: whatever stands as wanted is sent."""
+        for protection in [each for each in self.all() if each.symbol == symbol]:
+            protection.forget_pauses()
+            self._go_on(protection, now_ns)
+
     # -- what happens --------------------------------------------------------------------------------------------
 
     def on_event(self, event: ExchangeEvent, is_final: bool, now_ns: int) -> None:
@@ -232,7 +220,9 @@ class Protections:
             due = overdue_alarm_ns(protection, self._settings)
             if due is not None and now_ns >= due:
                 protection.overdue = True
-                self._alert(protection, AlertKind.OVERDUE, f"still not {protection.owes}; it goes on", now_ns)
+                shut = self._room.why_shut(protection.symbol)
+                words = f"{shut}; it is sent at the opening" if shut else "it goes on"
+                self._alert(protection, AlertKind.OVERDUE, f"still not {protection.owes}; {words}", now_ns)
             self._go_on(protection, now_ns)
 
     def _priced(self, protection: Protection, price: Decimal, last: Decimal | None, now_ns: int) -> None:
@@ -279,7 +269,7 @@ class Protections:
             case OrderRole.ENTRY:
                 return protection.entry_answered(event, now_ns, retry_ns)
             case OrderRole.STOP:
-                notice = protection.stop_answered(event, now_ns, retry_ns)
+                notice = protection.stop_answered(event, now_ns, retry_ns, self._is_shut(protection))
             case OrderRole.PART:
                 notice = protection.part_answered(event, now_ns, retry_ns)
             case OrderRole.EXIT:
@@ -319,8 +309,8 @@ class Protections:
     def _go_on(self, protection: Protection, now_ns: int) -> None:
         while self._act(protection, now_ns):
             pass
-        if isinstance(protection.stage, Closed):
-            self._protections.pop(protection.position_id, None)
+        if isinstance(protection.stage, Closed) and self._protections.pop(protection.position_id, None) is not None:
+            self.by_symbol[protection.symbol] -= 1
         if not protection.owes:
             protection.owing_since_ns, protection.overdue = None, False
         elif protection.owing_since_ns is None:
@@ -333,6 +323,10 @@ class Protections:
         for protection in self._protections.values():
             if protection.symbol == symbol:
                 self._watch.look_at(protection)
+
+    def _is_shut(self, protection: Protection) -> bool:
+        """Nothing can be sent; what stands as wanted goes out when it is `opened`."""
+        return bool(self._room.why_shut(protection.symbol))
 
     # -- what is next for one position ---------------------------------------------------------------------------
     # Each of these says whether it did something: what was done may already allow the next thing. Otherwise the
@@ -354,9 +348,11 @@ class Protections:
                 # More may come that makes a stop worth its minimum cost; at the end the venue has the last word.
                 too_small = minimum if entry_over else _smallest(protection, instrument)
                 # While a part is being sold its coins are spoken for: a stop for all of them would be refused.
-                if quantity < too_small or protection.part_exit_id is not None:
+                if quantity < too_small or protection.part_exit_id is not None or self._is_shut(protection):
                     return False
                 return self._protect(protection, quantity)
+            case Unprotected() | Protected() if self._is_shut(protection):
+                return False
             case Unprotected():
                 return self._reduce(protection, stage, quantity, now_ns)
             case Protected():
@@ -372,6 +368,12 @@ class Protections:
         if self._cancel_entry(protection, now_ns):
             return True
         if stage.stop_id is not None and stage.stop is LegState.WORKING and now_ns >= protection.cancel_at_ns:
+            if self._is_shut(protection):
+                return False
+            # A stop that is taken back must be followed by a sale: it stands until both are within the venue's limit.
+            protection.cancel_at_ns = max(self._room.replaceable_at_ns(stage.stop_id), protection.cancel_at_ns)
+            if now_ns < protection.cancel_at_ns:
+                return False
             protection.stage = replace(stage, stop=LegState.PENDING_CANCEL)
             self._broker.cancel(stage.stop_id)
             return True
@@ -469,7 +471,7 @@ class Protections:
         return True
 
     def _cancel_entry(self, protection: Protection, now_ns: int) -> bool:
-        if protection.entry is not LegState.WORKING or now_ns < protection.cancel_at_ns:
+        if protection.entry is not LegState.WORKING or now_ns < protection.cancel_at_ns or self._is_shut(protection):
             return False
         protection.entry = LegState.PENDING_CANCEL
         self._broker.cancel(protection.entry_id)
@@ -482,7 +484,7 @@ class Protections:
 
     def _sell_rest(self, protection: Protection, quantity: Decimal, now_ns: int) -> bool:
         stage = protection.stage
-        if not isinstance(stage, Selling) or now_ns < stage.retry_at_ns:
+        if not isinstance(stage, Selling) or now_ns < stage.retry_at_ns or self._is_shut(protection):
             return False
         instrument = self._instruments[protection.symbol]
         if lacking := min(self._lacking(instrument.base), quantity):
@@ -536,6 +538,7 @@ class Protections:
     def _restore(self, protections: dict[str, Protection]) -> None:
         for protection in sorted(protections.values(), key=lambda each: each.number):
             self._protections[protection.position_id] = protection
+            self.by_symbol[protection.symbol] += 1
             self._by_order.update((name, protection.position_id) for name, _ in protection.open_orders())
             self._watch.look_at(protection)
 

@@ -23,6 +23,7 @@ from triplegain.execution.protection.protection import (
     Unprotected,
 )
 from triplegain.execution.protection.trailing import EntryCost, ProtectionSettings
+from triplegain.execution.venue_room import VenueRoom
 
 Value = TypeVar("Value", int, Decimal)
 
@@ -55,7 +56,11 @@ class PriceWatch:
     """
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], positions: KnownPositions, settings: ProtectionSettings
+        self,
+        instruments: Mapping[str, Instrument],
+        positions: KnownPositions,
+        settings: ProtectionSettings,
+        room: VenueRoom,
     ) -> None:
         self.atr: dict[str, Decimal] = {}
         #: Symbols whose `next_price` is another than it was: whoever keeps them takes them out.
@@ -63,6 +68,7 @@ class PriceWatch:
         self._instruments = instruments
         self._positions = positions
         self._settings = settings
+        self._room = room
         self._times = Least[int]()
         self._prices = defaultdict[str, Least[Decimal]](Least)
 
@@ -70,7 +76,8 @@ class PriceWatch:
         """It has changed, or is new, or closed."""
         position_id = protection.position_id
         is_over = isinstance(protection.stage, Closed)
-        times = () if is_over else due_times(protection, self._settings)
+        is_shut = bool(self._room.why_shut(protection.symbol))
+        times = () if is_over else due_times(protection, self._settings, is_shut)
         self._times.put(position_id, min(times, default=None))
         lowest = self._prices[protection.symbol]
         before, prices = lowest.least, self._prices_of(protection) if protection.is_held else ()
@@ -159,11 +166,13 @@ def overdue_alarm_ns(protection: Protection, settings: ProtectionSettings) -> in
     return protection.owing_since_ns + settings.overdue_ns
 
 
-def due_times(protection: Protection, settings: ProtectionSettings) -> Iterator[int]:
-    """Every time at which the timer would find something to do."""
+def due_times(protection: Protection, settings: ProtectionSettings, is_shut: bool) -> Iterator[int]:
+    """Every time at which the timer would find something to do. Where nothing can be sent that is to say so."""
     for rule in (time_exit_ns, late_alarm_ns, overdue_alarm_ns):
         if (due_ns := rule(protection, settings)) is not None:
             yield due_ns
+    if is_shut:
+        return
     if protection.buys_no_more and protection.entry is LegState.WORKING:
         yield protection.cancel_at_ns
     match protection.stage:

@@ -1,0 +1,81 @@
+"""What stands between a session and its exchange: clocks that differ, markets that are closed, a limit of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.market import BookUpdate, Heartbeat, MarketEvent, TimePassed
+from triplegain.exchange.paper_exchange import PaperExchange
+
+#: A feed may be this far behind; a session that goes on within a second of its last step is.
+BEHIND_MAX_NS = 5 * SECOND_NS
+
+
+@dataclass(eq=False)
+class FeedClock:
+    """How far the feed's own time is behind the session's, which never runs backwards.
+
+    Until the feed has caught up market time stands: what is sent would arrive nowhere, and no price is of now.
+    """
+
+    behind_ns: int = field(default=0, init=False)
+
+    @property
+    def words(self) -> str:
+        """The condition; empty while there is none."""
+        return (
+            f"the exchange's clock is {-(-self.behind_ns // SECOND_NS)} s behind this session" if self.behind_ns else ""
+        )
+
+    def judge(self, event: MarketEvent, now_ns: int) -> bool:
+        """Whether the words have changed with `event`. What is told of an earlier time says nothing of the clock."""
+        says_now = isinstance(event, Heartbeat | TimePassed) or (isinstance(event, BookUpdate) and not event.snapshot)
+        if not says_now:
+            return False
+        before, lag_ns = self.words, now_ns - event.exchange_time_ns
+        self.behind_ns = lag_ns if lag_ns > (0 if self.behind_ns else BEHIND_MAX_NS) else 0
+        return self.words != before
+
+
+@dataclass(eq=False)
+class VenueConditions:
+    """A `VenueRoom` over the paper exchange. `shut` are the markets of which it is known that they are, with why."""
+
+    _exchange: PaperExchange
+    clock: FeedClock = field(default_factory=FeedClock)
+    _shut: dict[str, str] = field(default_factory=dict, init=False)
+
+    def why_shut(self, symbol: str) -> str:
+        market = self._exchange.markets.get(symbol)
+        if market is None:
+            return ""
+        return self.clock.words or (f"{symbol} is closed: {market.condition}" if market.is_closed else "")
+
+    @property
+    def why_unready(self) -> str:
+        """Why nothing can be traded at all, in words; empty while one market is in order."""
+        conditions = {symbol: market.condition for symbol, market in self._exchange.markets.items()}
+        if not all(conditions.values()):
+            return ""
+        if self.clock.words:
+            return self.clock.words
+        return "; ".join(f"{symbol}: {words}" for symbol, words in conditions.items())
+
+    def look(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Markets that have been shut since the last look, with why, and those that have been opened."""
+        shut, opened = [], []
+        for symbol in self._exchange.markets:
+            words, before = self.why_shut(symbol), self._shut.get(symbol, "")
+            if words and not before:
+                shut.append((symbol, words))
+            elif before and not words:
+                opened.append(symbol)
+            self._shut[symbol] = words
+        return shut, opened
+
+    def may_place(self, symbol: str, positions: int) -> bool:
+        return self._exchange.budget.may_place(symbol, positions, self._exchange.now_ns)
+
+    def replaceable_at_ns(self, client_order_id: str) -> int:
+        return self._exchange.budget.replaceable_at_ns(client_order_id, self._exchange.now_ns)
