@@ -137,16 +137,16 @@ class VenueMarket:
         self.received_at_ns = event.received_at_ns
         match event:
             case BookUpdate():
-                self.dated_ns = event.exchange_time_ns
+                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
                 self._apply_book(event, time_ns)
             case PublicTrade():
-                self.dated_ns = event.exchange_time_ns
+                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
                 self._apply_trade(time_ns, event.side.index, event.price, event.quantity)
             case BestQuote():
-                self.dated_ns = event.exchange_time_ns
+                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
                 self._apply_best_quote(event, time_ns)
             case CandleClosed():
-                self.dated_ns = event.exchange_time_ns
+                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
                 self._apply_candle(event, time_ns)
             case FeedStatus():
                 self._set_state(event.state, event.reason)

@@ -187,7 +187,11 @@ class OrderManager:
 
     def close_all(self, reason: CloseReason, now_ns: int) -> tuple[str, ...]:
         """Flat: start taking everything off, entries that have not filled included. Returns the positions begun."""
-        return tuple(p.position_id for p in self._protections.all() if self.close(p.position_id, reason, now_ns))
+        places = {protection.position_id: place for place, protection in enumerate(self._protections.all())}
+        # Those with coins first: what the venue's limit leaves is for them.
+        coins_first = sorted(self._protections.all(), key=lambda each: not each.is_held)
+        begun = [each.position_id for each in coins_first if self.close(each.position_id, reason, now_ns)]
+        return tuple(sorted(begun, key=places.__getitem__))
 
     def tighten(self, position_id: str, trigger: Decimal, reason: CloseReason, now_ns: int) -> bool:
         """Raise the stop of a position to `trigger`; if it fires there, the position closes with `reason`.

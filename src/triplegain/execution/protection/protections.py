@@ -6,7 +6,7 @@ are named `stop-N` and exits `exit-N`.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -69,6 +69,8 @@ class Protections:
     _by_order: dict[str, str] = field(default_factory=dict, init=False)
     #: How many there are.
     by_symbol: Counter[str] = field(default_factory=Counter, init=False)
+    #: By symbol those on their way out that hold coins.
+    _selling_out: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set), init=False)
 
     def __post_init__(self) -> None:
         self._watch = watch = PriceWatch(self._instruments, self._positions, self._settings, self._room)
@@ -311,12 +313,20 @@ class Protections:
             pass
         if isinstance(protection.stage, Closed) and self._protections.pop(protection.position_id, None) is not None:
             self.by_symbol[protection.symbol] -= 1
+        self._note_way_out(protection)
         if not protection.owes:
             protection.owing_since_ns, protection.overdue = None, False
         elif protection.owing_since_ns is None:
             protection.owing_since_ns = now_ns
         self._watch.look_at(protection)
         self._changed(protection.position_id)
+
+    def _note_way_out(self, protection: Protection) -> None:
+        holds = protection.is_leaving and self._positions.quantity(protection.position_id) > 0
+        if holds and not isinstance(protection.stage, Closed):
+            self._selling_out[protection.symbol].add(protection.position_id)
+        else:
+            self._selling_out[protection.symbol].discard(protection.position_id)
 
     def _look_at(self, symbol: str) -> None:
         """What all of a symbol go by has changed."""
@@ -473,6 +483,11 @@ class Protections:
     def _cancel_entry(self, protection: Protection, now_ns: int) -> bool:
         if protection.entry is not LegState.WORKING or now_ns < protection.cancel_at_ns or self._is_shut(protection):
             return False
+        others = self._selling_out[protection.symbol]
+        if others and protection.position_id not in others and not self._room.may_place(protection.symbol, len(others)):
+            # It holds nothing that must be sold: whatever the venue's limit leaves is for those that do.
+            protection.cancel_at_ns = now_ns + self._settings.retry_ns
+            return False
         protection.entry = LegState.PENDING_CANCEL
         self._broker.cancel(protection.entry_id)
         return True
@@ -539,6 +554,7 @@ class Protections:
         for protection in sorted(protections.values(), key=lambda each: each.number):
             self._protections[protection.position_id] = protection
             self.by_symbol[protection.symbol] += 1
+            self._note_way_out(protection)
             self._by_order.update((name, protection.position_id) for name, _ in protection.open_orders())
             self._watch.look_at(protection)
 
