@@ -100,7 +100,7 @@ class Trading:
         """A position; its id."""
         answer = self.ask("order", "place", PAIR, "buy", "0.001", "--stop", stop)
         assert answer["status"] == "filled", answer
-        eventually(lambda: self._stop_rests(), "its stop")
+        eventually(self._stop_rests, "its stop")
         position: str = answer["position_id"]
         return position
 

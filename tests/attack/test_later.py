@@ -1,25 +1,26 @@
-"""Findings that later work mends: each fails here for what it names as missing, and must be taken out when it is there."""
+"""Findings that later work mends: each fails here for what it names as missing, until it is there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.paper_process import PaperHome, Running, eventually
+from tests.app.paper_process import PaperHome, eventually
 from tests.exchange.conftest import INSTRUMENT, Bench
-from tests.execution.conftest import OPENING
 
 from triplegain.api.address import running_sessions
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth
-from triplegain.domain.orders import OrderRequest, Side
 from triplegain.exchange.book import OrderBook
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
+from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.home_database import cluster_folder
 
 pytestmark = pytest.mark.slow
 
@@ -40,19 +41,19 @@ def _on_its_way(b: Bench) -> None:
 
 
 @later("a trade that is older than an order's arrival neither fills nor advances it")
-def test_a_trade_from_before_an_order_was_sent_does_not_fill_it(bench: Any) -> None:
+def test_a_trade_from_before_an_order_was_sent_does_not_fill_it() -> None:
     delayed = ExchangeSettings(
         place_delay_ns=20 * MILLISECOND_NS, response_delay_ns=0, account_tier=AccountTier.UNLIMITED
     )
-    b = bench(settings=delayed)
+    b = Bench(settings=delayed)
     _on_its_way(b)
     b.trade("sell", "0.7", "100.0", at=102 * MILLISECOND_NS)
     assert b.fills() == []
 
 
 @later("a book message is as old as it says: what the tape took after it stays taken")
-def test_an_older_book_message_does_not_give_back_what_the_tape_took(bench: Any) -> None:
-    b = bench()
+def test_an_older_book_message_does_not_give_back_what_the_tape_took() -> None:
+    b = Bench()
     b.book(bids="99.0x1", asks="100.1x1 100.2x1", snapshot=True, at=1)
     b.trade("buy", "1", "100.1", at=20)
     b.trade("sell", "0.001", "99.0", at=21)
@@ -62,8 +63,8 @@ def test_an_older_book_message_does_not_give_back_what_the_tape_took(bench: Any)
 
 
 @later("the worst price among trades that the depth has not shown yet is kept")
-def test_a_sweep_is_not_forgotten_at_the_next_trade_of_a_better_price(bench: Any) -> None:
-    b = bench()
+def test_a_sweep_is_not_forgotten_at_the_next_trade_of_a_better_price() -> None:
+    b = Bench()
     b.book(bids="100.0x1 99.9x1 99.8x1 99.7x5", asks="100.1x5", snapshot=True)
     b.trade("sell", "1", "99.7")
     b.trade("sell", "0.01", "100.0")
@@ -72,10 +73,10 @@ def test_a_sweep_is_not_forgotten_at_the_next_trade_of_a_better_price(bench: Any
 
 
 @later("an order decided at the close of a candle is carried out at the next open, its stop taken back in the same act")
-def test_what_is_sold_at_a_close_is_sold_at_the_next_open(bench: Any) -> None:
-    """The stop is taken back 100 ms after 11:00 and the sale comes 200 ms after: the candle from 11:00 is passed over."""
+def test_what_is_sold_at_a_close_is_sold_at_the_next_open() -> None:
+    """The stop is taken back 100 ms after 11:00, the sale comes 200 ms after: the candle from 11:00 is passed over."""
     hour = 3600 * SECOND_NS
-    b = bench(depth=MarketDepth.CANDLES, settings=ExchangeSettings(account_tier=AccountTier.UNLIMITED))
+    b = Bench(depth=MarketDepth.CANDLES, settings=ExchangeSettings(account_tier=AccountTier.UNLIMITED))
 
     def candle(number: int, price: int) -> None:
         shape = Candle(INSTRUMENT.symbol, number * hour, hour, price, price, price, price, 10**12)
@@ -92,10 +93,10 @@ def test_what_is_sold_at_a_close_is_sold_at_the_next_open(bench: Any) -> None:
 
 
 @later("cost is rounded to the exchange's decimals, against the trader")
-def test_a_cost_has_no_digits_that_the_exchange_does_not_write(bench: Any) -> None:
+def test_a_cost_has_no_digits_that_the_exchange_does_not_write() -> None:
     """105.02014889 x 0.121 = 12.70743801569, Kraken writes 12.70744."""
     pair = Instrument("MATIC/USDT", Decimal("0.001"), Decimal("1e-8"), Decimal(1), Decimal("0.5"), fee_decimals=5)
-    b = bench(instrument=pair)
+    b = Bench(instrument=pair)
     b.book(bids="0.120x1000", asks="0.121x1000", snapshot=True)
     b.order("buy", "buy", "105.02014889")
     (fill,) = [event for event in b.drain() if isinstance(event, OrderFilled)]
@@ -103,9 +104,9 @@ def test_a_cost_has_no_digits_that_the_exchange_does_not_write(bench: Any) -> No
 
 
 @later("whether Kraken moves the fee tier within one order is to be found out; until then the dearer one holds")
-def test_the_fee_tier_does_not_move_within_one_order(bench: Any) -> None:
+def test_the_fee_tier_does_not_move_within_one_order() -> None:
     """10 BTC at 3,000 and 7,000 each: 10,000 USD of volume are reached by the first fill."""
-    b = bench(balances={"USDT": "10000000"})
+    b = Bench(balances={"USDT": "10000000"})
     b.book(bids="2999.0x1", asks="3000.0x4 3001.0x6", snapshot=True)
     b.order("buy", "buy", "10")
     fills = [event for event in b.drain() if isinstance(event, OrderFilled)]
@@ -158,41 +159,93 @@ class _Untouchable(dict[int, Any]):
 # -- the terminal and the files ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def demo(home: PaperHome) -> Iterator[Running]:
-    with home.running("paper", "--feed", "demo", "--seed", "1", "--session", "s") as process:
-        eventually(lambda: process.is_over or running_sessions(home.path), "the session")
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
+    """One home for those that change nothing of each other's."""
+    folder = tmp_path_factory.mktemp("shared") / "home"
+    yield PaperHome(folder)
+    with EmbeddedCluster(cluster_folder(folder)):
+        pass
+
+
+@pytest.fixture(scope="module")
+def demo(shared: PaperHome) -> Iterator[PaperHome]:
+    with shared.running("paper", "--feed", "demo", "--seed", "1", "--session", "s") as process:
+        eventually(lambda: process.is_over or running_sessions(shared.path), "the session")
         assert not process.is_over, process.wait()
-        yield process
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def imported(shared: PaperHome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an import says of a file of thirty candles that names no venue."""
+    folder = _file(tmp_path_factory.mktemp("files"), "BTC_USDT-1m.csv", "\n".join([_HEADER, *_ROWS, ""]))
+    done = shared.run("data", "import", folder, "--json")
+    assert done.code == 0, done
+    (found,) = json.loads(done.stdout)
+    return dict(found)
 
 
 @later("a list prints ids and pairs whole, in a pipe as on a screen of 80 columns")
-def test_every_id_of_a_list_in_a_pipe_is_printed_whole(home: PaperHome, demo: Running) -> None:
+def test_every_id_of_a_list_in_a_pipe_is_printed_whole(demo: PaperHome) -> None:
     name = "a-client-order-id-of-a-usual-length-1"
     eventually(
-        lambda: home.run("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "20000", "--id", name).code == 0,
+        lambda: demo.run("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "20000", "--id", name).code == 0,
         "the order",
     )
-    listed = home.run("order", "list", "--all")
+    listed = demo.run("order", "list", "--all")
     assert listed.code == 0
     assert name in listed.stdout
     assert "BTC/USDT" in listed.stdout
 
 
 @later("reward is compared with risk after fees: the defaults do not open what loses by construction")
-def test_a_trade_whose_target_does_not_pay_its_fees_is_not_approved(home: PaperHome, demo: Running) -> None:
+def test_a_trade_whose_target_does_not_pay_its_fees_is_not_approved(demo: PaperHome) -> None:
     """At 60,000: 1 % to win and 0.5 % to lose are 0.2 % and 1.3 % after 0.8 % of fees."""
-    words = ("risk", "check", "BTC/USDT", "buy", "--price", "60000", "--stop", "59700", "--target", "60600", "--json")
-    checked = eventually(lambda: (done := home.run(*words)).code == 0 and done, "the verdict")
+    words = ("risk", "check", "BTC/USDT", "--limit", "60000", "--stop", "59700", "--target", "60600", "--json")
+    checked = eventually(lambda: (done := demo.run(*words)).code == 0 and done, "the verdict")
     assert '"approved": false' in checked.stdout
 
 
-def _candles(folder: Path, name: str, rows: list[str]) -> Path:
+def _file(folder: Path, name: str, text: str) -> str:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text("\n".join(["timestamp,open,high,low,close,volume", *rows, ""]))
-    return folder
+    (folder / name).write_text(text)
+    return str(folder)
 
 
-def _verified(home: PaperHome, folder: Path) -> tuple[int, str]:
-    done = home.run("captures", "verify", str(folder))
-    return done.code, done.stdout + done.stderr
+_HEADER = "timestamp,open,high,low,close,volume"
+_ROWS = [f"{1_700_000_040_000 + n * 60_000},100.0,101.0,99.0,100.{n % 10},1.5" for n in range(30)]
+
+
+@later("the first row of a candle file is kept, and the last one unless it is still open by the clock")
+def test_an_import_keeps_the_first_and_the_last_candle_of_a_file(imported: dict[str, Any]) -> None:
+    assert imported["rows"] == len(_ROWS)
+
+
+@later("a venue that no file names is unknown until somebody says it")
+def test_an_import_does_not_guess_the_venue(imported: dict[str, Any]) -> None:
+    assert imported["venue"] != "kraken"
+
+
+@later("a candle file in microseconds is read by the magnitude of its times")
+def test_times_in_microseconds_are_read(home: PaperHome, tmp_path: Path) -> None:
+    rows = [row.replace(",", "000,", 1) for row in _ROWS]
+    folder = _file(tmp_path / "files", "BTC_USDT-1m.csv", "\n".join([_HEADER, *rows, ""]))
+    listed = home.run("captures", "list", folder, "--json")
+    assert json.loads(listed.stdout)[0]["problem"] == ""
+
+
+@later("a tick binds orders of today and no history")
+def test_history_from_before_a_tick_was_made_coarser_is_read(home: PaperHome, tmp_path: Path) -> None:
+    rows = [f"{1_380_000_000 + n * 3600},123.61,123.7,123.55,123.61,4.2,7" for n in range(30)]
+    verified = home.run("captures", "verify", _file(tmp_path / "files", "XBTUSD_60.csv", "\n".join([*rows, ""])))
+    assert verified.code == 0, verified
+
+
+@later("the usual forms of times and files are read: what pandas writes, with a byte order mark")
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_pandas_writes_is_read(home: PaperHome, tmp_path: Path, mark: str) -> None:
+    rows = [f"2025-03-01 00:{n:02}:00+00:00,100.0,101.0,99.0,100.5,1.5" for n in range(30)]
+    text = mark + "\n".join([_HEADER, *rows, ""])
+    verified = home.run("captures", "verify", _file(tmp_path / "files", "BTC_USDT-1m.csv", text))
+    assert verified.code == 0, verified

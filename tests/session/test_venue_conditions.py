@@ -12,6 +12,7 @@ from tests.session.stored_parts import stored
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.exchange_events import OrderSubmitted
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, TimePassed
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side, TimeInForce
 from triplegain.domain.records import OrderRecord
@@ -49,16 +50,17 @@ class Scene:
         self.session.advance_to(until_ns)
         self.session.on_event(Heartbeat(until_ns, until_ns))
 
-    def buy(self, name: str = "in", stop: str | None = "50000") -> None:
-        request = OrderRequest(name, PAIR, Side.BUY, Decimal("0.01"), Market())
-        assert not isinstance(self.session.place(request, stop and Decimal(stop)), Refusal)
+    def buy(self) -> None:
+        request = OrderRequest("in", PAIR, Side.BUY, Decimal("0.01"), Market())
+        assert not isinstance(self.session.place(request, Decimal(50_000)), Refusal)
         self.play(1)
 
     def sent(self) -> list[tuple[str, str]]:
         """Kind and order of everything the exchange answered since this was asked last."""
         batch = self.session.take_batch(0, 0)
         self.said += batch.alerts
-        return [(event.kind, event.client_order_id) for event in batch.events if event.kind != "submitted"]
+        answers = [event for event in batch.events if not isinstance(event, OrderSubmitted)]
+        return [(answer.kind, answer.client_order_id) for answer in answers]
 
     @property
     def alerts(self) -> list[AlertKind]:
