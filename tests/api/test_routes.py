@@ -118,3 +118,20 @@ async def test_the_published_description_has_each_route_once(bench: Bench) -> No
         paths = (await viewer.get("/api/v1/openapi.json")).json()["paths"]
     described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert described == {route for route in EXPECTED if "/api/v1" in route and "openapi" not in route}
+
+
+async def test_the_description_names_the_key_and_every_refusal_in_its_one_shape(bench: Bench) -> None:
+    async with bench.client("viewer") as viewer:
+        told = (await viewer.get("/api/v1/openapi.json")).json()
+    assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert "HTTPValidationError" not in told["components"]["schemas"]
+    for path, methods in told["paths"].items():
+        for method, described in methods.items():
+            refused = {status for status in described["responses"] if status >= "400"}
+            assert {"400", "401", "403", "413", "421", "422", "429", "500", "503"} <= refused, path
+            assert ("504" in refused) is (method != "get"), path
+            for status in refused:
+                content = described["responses"][status]["content"]["application/json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Refused"}, (path, status)
+            assert {"key": []} in described["security"] and ({} in described["security"]) is ("health" in path), path
+    assert set(told["paths"]["/api/v1/paper/trade"]["post"]["responses"]) >= {"200", "201", "409"}

@@ -11,6 +11,7 @@ from triplegain import __version__
 from triplegain.api.access import RequestLimits
 from triplegain.api.allowed_hosts import AllowedHosts
 from triplegain.api.control import SessionControl
+from triplegain.api.description import describe, responses_of, security_of
 from triplegain.api.doorkeeper import NetworkDoorkeeper, OwnerDoorkeeper
 from triplegain.api.errors import add_error_handlers
 from triplegain.api.gate import Gate
@@ -64,8 +65,11 @@ def create_app(
                 methods=[route.method],
                 status_code=route.status,
                 include_in_schema=route.path.startswith(PREFIX),
+                responses=responses_of(route),
+                openapi_extra=security_of(route),
             )
     add_error_handlers(app)
+    describe(app)
     network = NetworkDoorkeeper(security, limits, clock, guard.keys, guard.strangers, guard.hosts)
     app.add_middleware(Gate, network=network, owner=OwnerDoorkeeper(security, limits, clock), mode=mode)
     return app

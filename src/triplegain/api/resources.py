@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from triplegain.api.wire import Amount, Part, Plain, Resource, Time, tells
 from triplegain.domain import agent_records, records, statement, views
@@ -45,6 +46,14 @@ class Cancelled(Resource):
 class NewSession(Resource):
     session: str
     previous: str
+
+
+class Refused(BaseModel):
+    """Every refusal. `error_code` is one word out of a list, `error_message` says why and what to do."""
+
+    error_code: str
+    error_message: str
+    details: dict[str, Any]
 
 
 class Health(Resource):

@@ -1,0 +1,51 @@
+"""What the OpenAPI says of a route beside its answer: the key it needs, and every way in which it is refused."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+
+from triplegain.api.access import Role
+from triplegain.api.resources import Order, Refused
+from triplegain.api.routes import Route
+from triplegain.domain.refusals import Code
+
+_SCHEME = "key"
+#: Any request may be refused so, by the door or because the session or the database is away.
+_ALWAYS = (400, 401, 403, 404, 408, 413, 421, 422, 429, 431, 500, 503)
+#: An act may be at odds with how things stand, or its outcome unknown.
+_ACT = (409, 504)
+
+
+def responses_of(route: Route) -> dict[int | str, dict[str, Any]]:
+    """By status; the answer of success is known from the endpoint."""
+    refused = {*_ALWAYS, *(_ACT if route.method != "GET" else ())}
+    if route.path.endswith("/snapshot/{pair}"):
+        refused.add(Code.NO_SNAPSHOT.status)
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Refused, "description": HTTPStatus(status).phrase} for status in sorted(refused)
+    }
+    if route.path.endswith("/paper/trade"):
+        found[200] = {"model": Order, "description": "This id is known: the order as it is now"}
+    return found
+
+
+def security_of(route: Route) -> dict[str, Any]:
+    """On this machine a public route needs no key."""
+    needed: list[dict[str, list[str]]] = [{_SCHEME: []}]
+    return {"security": [*needed, {}] if route.role is Role.PUBLIC else needed}
+
+
+def describe(app: FastAPI) -> None:
+    """Add the scheme of keys to what FastAPI finds by itself."""
+    found = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        told = found()
+        scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
+        told.setdefault("components", {})["securitySchemes"] = {_SCHEME: scheme}
+        return told
+
+    app.openapi = openapi  # type: ignore[method-assign]
