@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,7 @@ def runs(key: str) -> list[str]:
     return [key[at : at + 8] for at in range(len(key) - 7)]
 
 
-def test_a_session_goes_on_whatever_its_models_send(
-    home: PaperHome, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_session_goes_on_whatever_its_models_send(home: PaperHome, tmp_path: Path) -> None:
     files: dict[str, dict[str, Any]] = {
         "llm": {"budget": {"per_day_usd": _DAY_USD, "warn_usd": 1, "per_decision_usd": 2}},
         "orchestration": {"votes": {"timeout_s": 1}, "tasks": {"decision": {"timeout_s": 5}}},
@@ -51,8 +49,7 @@ def test_a_session_goes_on_whatever_its_models_send(
             shown = [home.run(*each, environ=environ) for each in asked]
             growth_mb, worst_ms = product.growth_mb, product.worst_ms
             ended = product.running.interrupt()
-    record_property("memory_mb", round(growth_mb, 1))
-    record_property("longest_callback_ms", round(worst_ms))
+    sys.stdout.write(f"memory +{growth_mb:.1f} MB, longest callback {worst_ms:.0f} ms")
     for each in (ended, *shown):
         assert_tame(each.stdout, "stdout")
         assert_tame(each.stderr, "stderr")
@@ -96,5 +93,5 @@ def test_whoever_listens_on_the_port_of_ollama_is_told_of_and_has_no_vote(home: 
     line = "Ollama at http://127.0.0.1:11434 has evil:1b: asked only by name: --llm ollama:evil:1b"
     assert "No language model takes part" in ran.stderr and line in ran.stderr
     assert line in doctor["language models"]["action"]
-    assert line in listed
+    assert line in " ".join(listed.split())
     assert_tame(ran.stderr + listed, "terminal")

@@ -198,6 +198,15 @@ def test_a_faulty_secret_is_never_repeated(tmp_path: Path, secret: str) -> None:
     assert "hunter2" not in str(caught.value) + repr(caught.value.problems)
 
 
+@pytest.mark.parametrize("host", ["h:port", "[::1", "h:1,x:y", "a:1:2", "h:123456"])
+def test_a_database_whose_port_is_no_number_is_refused_in_words(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="the port a number") as refused:
+        load_config({"TRIPLEGAIN_DATABASE_URL": f"postgresql://u:hidden@{host}/d"})
+    assert "hidden" not in str(refused.value)
+    for good in ("h", "h:5432", "[::1]:5432", "a:1,b:2", ""):
+        assert load_config({"TRIPLEGAIN_DATABASE_URL": f"postgresql://u@{good}/d?host=/tmp"}).database.url
+
+
 def test_a_value_from_a_variable_is_not_repeated_in_an_error(folder: Folder) -> None:
     place = folder({"orchestration.yaml": "demo_seed: ${SEED}\n"})
     assert "hunter2" not in the_only_problem(place, {"SEED": "hunter2"})

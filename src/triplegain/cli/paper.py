@@ -31,7 +31,9 @@ def paper(
     record: Annotated[bool, typer.Option("--record", help="record what a live session sees")] = False,
     llm: Annotated[
         str | None,
-        typer.Option(help="models that take part: auto, none, local-tiny, or names with commas (replays: none)"),
+        typer.Option(
+            help="models that take part: auto, none, local-tiny, ollama:MODEL, or names with commas (replays: none)"
+        ),
     ] = None,
     llm_tape: Annotated[
         str | None, typer.Option(help="record:PATH keeps the models' answers, replay:PATH plays them without a model")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from triplegain.api.access import RequestLimits, is_loopback
 from triplegain.domain.configured import AtOddsError, key, part
@@ -48,9 +50,20 @@ class Secret:
         return "Secret('**********')" if self._text else "Secret('')"
 
 
+_NOT_SHOWN = "(the value is not shown: it may hold a password)"
+#: PostgreSQL takes several, with commas.
+_HOST = re.compile(r"(\[[0-9A-Za-z:.%]+\]|[^:\[\]]*)(:[0-9]{1,5})?")
+
+
 def _postgres(url: str) -> str:
     if url and not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql:// (the value is not shown: it may hold a password)")
+        raise ValueError(f"must start with postgresql:// {_NOT_SHOWN}")
+    try:
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    except ValueError:
+        hosts = ["["]
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError(f"a host reads NAME:PORT, [ADDRESS]:PORT or neither, the port a number {_NOT_SHOWN}")
     return url
 
 

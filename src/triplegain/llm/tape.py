@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.outside import NAME_MAX, tame, tame_tree
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelPort, ModelReply, ModelRequest, Usage
 from triplegain.llm.spec import ModelSpec
 from triplegain.llm.wire import fingerprint
@@ -270,10 +271,12 @@ def write_reply(reply: ModelReply) -> dict[str, Any]:
 def read_reply(stored: Mapping[str, Any]) -> ModelReply:
     """Raises KeyError or ValueError for what `write_reply` did not write."""
     usage = msgspec.convert(stored["usage"], Usage, strict=False)
+    # A tape is a file, and may be anybody's.
+    model_id = tame(stored["model_id"], NAME_MAX)
     if "value" in stored:
-        return ModelAnswer(stored["value"], stored["model_id"], usage, stored["prompt_hash"])
+        return ModelAnswer(tame_tree(stored["value"]), model_id, usage, stored["prompt_hash"])
     kind = FailureKind(stored["failure"])
-    return ModelFailure(kind, stored["reason"], usage, stored["prompt_hash"], stored["model_id"])
+    return ModelFailure(kind, tame(stored["reason"]), usage, stored["prompt_hash"], model_id)
 
 
 def _asked(entry: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -88,7 +88,7 @@ _SYMBOL = re.compile(rb'"symbol"\s*:\s*"([A-Z0-9./]{3,30})"')
 _CHANNEL_START = b'{"channel":"'
 
 #: A book of a thousand levels a side is half of it.
-_BUSY_BYTES_MAX = 512 * 1024
+_BUSY_BYTES_MAX = 256 * 1024
 
 #: Errors of one answer that are told.
 _ERRORS_MAX = 10
