@@ -186,6 +186,16 @@ class TestTheLog:
             assert (first["kind"], first["symbol"], first["order_id"]) == ("alert", "BTC/USDT", "x")
             assert (second["kind"], second["session"]) == ("venues.kraken", "s")
 
+    @pytest.mark.parametrize("form", LogFormat)
+    def test_a_line_holds_nothing_that_a_terminal_obeys(self, tmp_path: Path, form: LogFormat) -> None:
+        with logging_to(LogSettings(format=form), tmp_path, "s", None):
+            try:
+                raise ValueError("\x1b]0;owned\x07 \u202edrowssap")
+            except ValueError:
+                logging.getLogger("triplegain.x").exception("it said %s", "\x1b[2J\x9b31m")
+        (file,) = (tmp_path / "log").iterdir()
+        assert file.read_text().replace("\n", "").isprintable()
+
     def test_files_are_put_aside_and_the_oldest_removed(self, tmp_path: Path) -> None:
         with logging_to(
             LogSettings(file_bytes_max=300, kept=2), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])

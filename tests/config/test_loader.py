@@ -204,7 +204,9 @@ def test_a_database_whose_port_is_no_number_is_refused_in_words(host: str) -> No
         load_config({"TRIPLEGAIN_DATABASE_URL": f"postgresql://u:hidden@{host}/d"})
     assert "hidden" not in str(refused.value)
     for good in ("h", "h:5432", "[::1]:5432", "a:1,b:2", ""):
-        assert load_config({"TRIPLEGAIN_DATABASE_URL": f"postgresql://u@{good}/d?host=/tmp"}).database.url
+        assert load_config(
+            {"TRIPLEGAIN_DATABASE_URL": f"postgresql://u@{good}/d?host=/tmp"}
+        ).database.url.get_secret_value()
 
 
 def test_a_value_from_a_variable_is_not_repeated_in_an_error(folder: Folder) -> None:
