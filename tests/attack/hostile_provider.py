@@ -23,6 +23,9 @@ _CHUNKED = _OPEN + b"Transfer-Encoding: chunked\r\n\r\n"
 #: Tokens of a claim: none, fewer than none, more than were asked for, more than a row holds.
 _CLAIMS = {"negative": (-10, -7), "large": (4 * 10**18, 4 * 10**18), "huge": (10**19, 10**19), "odd": ("x", 1.5)}
 
+#: The kinds of clients, by the end of the path they ask, and with which way each begins.
+_FIRST = {"completions": 0, "messages": 8, "chat": 16}
+
 
 @cache
 def bomb(packing: str) -> bytes:
@@ -87,8 +90,10 @@ class HostileProvider:
 
     @property
     def is_through(self) -> bool:
-        """Every way was shown to each of the three kinds of client."""
-        return all(self.served[path, way] for path in ("chat", "completions", "messages") for way in self.WAYS)
+        """Every way was shown, and each of the three kinds of client has met a third of them."""
+        shown = {way for _, way in self.served}
+        met = Counter(kind for kind, _ in self.served)
+        return shown >= set(self.WAYS) and all(met[kind] >= len(self.WAYS) // 3 for kind in _FIRST)
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -105,7 +110,7 @@ class HostileProvider:
                 way = "list"
                 await self._send(writer, {"models": [{"name": "evil:1b"}, {"name": ESCAPES}, {"name": "; rm -rf /"}]})
             else:
-                way = self.WAYS[self._turns[kind] % len(self.WAYS)]
+                way = self.WAYS[(self._turns[kind] + _FIRST[kind]) % len(self.WAYS)]
                 self._turns[kind] += 1
                 key = (fields.get("authorization", "") + fields.get("x-api-key", "")).replace("Bearer ", "")
                 await self._answer(writer, way, path, key)

@@ -45,7 +45,7 @@ def test_a_session_goes_on_whatever_its_feed_sends(home: PaperHome, tmp_path: Pa
             growth_mb, worst_ms = product.growth_mb, product.worst_ms
             placed = eventually(is_placed, "an order that is taken again")
             ended = product.running.interrupt()
-    sys.stdout.write(f"memory +{growth_mb:.1f} MB, longest callback {worst_ms:.0f} ms")
+    sys.stdout.write(f"memory +{growth_mb:.1f} MB, longest callback {worst_ms:.0f} ms: {product.told}")
     assert placed and ended.code in (0, 130)
     for words in (ended.stdout, ended.stderr):
         assert_tame(words, "terminal")
