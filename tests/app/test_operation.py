@@ -188,7 +188,7 @@ class TestTheLog:
 
     @pytest.mark.parametrize("form", LogFormat)
     def test_a_line_holds_nothing_that_a_terminal_obeys(self, tmp_path: Path, form: LogFormat) -> None:
-        with logging_to(LogSettings(format=form), tmp_path, "s", None):
+        with logging_to(LogSettings(format=form), tmp_path, "s", None, Redactor([])):
             try:
                 raise ValueError("\x1b]0;owned\x07 \u202edrowssap")
             except ValueError:
