@@ -37,6 +37,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
+from triplegain.storage.embedded import EmbeddedCluster
+
 _START_S = 60.0
 _WARM_UP = 32
 #: Orders, and GETs, over which CPU is counted.
@@ -107,7 +109,7 @@ class Server:
 
     @property
     def dsn(self) -> str:
-        return f"postgresql://triplegain@/triplegain?host={self._postmaster(4)}"
+        return EmbeddedCluster(self.cluster.parent).start()
 
     def _postmaster(self, line: int) -> str:
         return (self.cluster / "postmaster.pid").read_text().split("\n")[line]

@@ -123,8 +123,15 @@ def test_a_configuration_that_is_not_stored_is_named() -> None:
 
 def test_a_configuration_stored_by_an_earlier_version_is_kept_as_it_was() -> None:
     stored = json.loads(STORED.read_text())
+    # Models that took part by themselves then are named in what is stored, and go on.
+    models = stored["llm"].pop("models"), stored["llm"].pop("roles")
+    stored["market"]["history"]["trade_retention_days"] = 0  # the host's
     assert kept_config(Config(), stored) == (Config(), [])
     assert _same_where_stored(stored, config_as_dict(Config()))
+    stored["llm"] |= {"models": models[0], "roles": models[1]}
+    assert kept_config(Config(), stored)[0].roles["technical"] == ("qwen",)
+    for name in ("models", "roles"):
+        del stored["llm"][name]
     stored["indicators"]["rsi"] = 7
     stored["risk"]["regimes"]["choppy"]["max_leverage"] = 2
     stored["database"]["fsync"] = False  # the host's

@@ -14,7 +14,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -28,6 +29,7 @@ from triplegain.domain.clock import iso
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
 from triplegain.domain.market import Candle, PublicTrade
+from triplegain.domain.outside import Redactor
 from triplegain.domain.storable import storable
 from triplegain.feeds.captures.replay import recognise
 from triplegain.llm import attempt
@@ -196,6 +198,13 @@ def spent(name: str) -> Door:
     return door
 
 
+def answered_by(value: Any) -> Iterable[Any]:
+    """Who a provider says has answered."""
+    attempts = SimpleNamespace(_redactor=Redactor([]), _answer_chars_max=100)
+    safe = attempt.Attempts._safe(cast(attempt.Attempts, attempts), attempt.CallOutcome(None, model_id=value))
+    return [safe.model_id]
+
+
 def file_door(name: str, text: Callable[[str], str], read: Callable[[Any], Any]) -> Door:
     """A recorded market: one good row, and one that is told otherwise."""
 
@@ -299,7 +308,7 @@ DOORS: dict[str, tuple[Door, ...]] = {
     "paper_votes.reasoning": (vote("reasoning", lambda told: storable(told.reasoning)),),
     "*.tokens_in": (spent("tokens_in"),),
     "*.tokens_out": (spent("tokens_out"),),
-    "*.model_id": (spent("model_id"),),
+    "*.model_id": (answered_by,),
     "candles.open_time_ns": (
         lambda value: candle(0, lambda one: one.open_time_ns)(value // 10**9),
         lambda value: ohlc(0, lambda one: one.open_time_ns)(value // 10**9),
@@ -350,7 +359,8 @@ INSIDE: dict[str, str] = {
     "*.key": "a number, a symbol or an id of ours", "*.actor": "role and hash of a key", "*.address": "of the socket",
     "*.request_id": "ours", "*.call_id": "ours", "*.round": "ours", "*.fill_id": "ours", "*.order_id": "ours",
     "*.position_id": "ours", "*.snapshot_hash": "ours", "*.prompt_hash": "ours", "*.key_hash": "ours",
-    "*.sha256": "ours", "api_keys.name": "of the command line, which holds no NUL", "*.feed": "of the command line",
+    "*.sha256": "ours", "housekeeping.removed": "counts of ours",
+    "api_keys.name": "of the command line, which holds no NUL", "*.feed": "of the command line",
     "*.response": "cut and made storable", "*.source": "of the program", "*.venue": "one of a list",
     "*.asset": "a side of a symbol", "*.fee_asset": "a side of a symbol",
     **dict.fromkeys(
