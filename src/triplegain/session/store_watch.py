@@ -26,7 +26,7 @@ _LINE_MAX_S = 1800.0
 
 
 class StoreWatch:
-    """Of one process: one thing is asked at a time. `tell` is given a sentence when the store goes, while it is away,
+    """One thing is asked after the other. `tell` is given a sentence when the store goes, while it is away,
     and when it is back; `look` is called a few times a second meanwhile. `is_lost` says that the next question will
     have to wait, where somebody has heard of it already."""
 
@@ -41,6 +41,7 @@ class StoreWatch:
         self._tell = tell
         self._look = look
         self.is_lost = is_lost
+        self._turn = asyncio.Lock()
         self._is_given_up = asyncio.Event()
         self._is_there = asyncio.Event()
         self._is_there.set()
@@ -90,6 +91,10 @@ class StoreWatch:
         `is_quick`: it is answered within a moment, and the store counts as away where it is not. Raises StoreAwayError
         once it is given up, and whatever else `ask` raises.
         """
+        async with self._turn:
+            return await self._watched(ask, is_quick)
+
+    async def _watched(self, ask: Callable[[], Awaitable[T]], is_quick: bool) -> T:
         self._began_ns, self._is_quick = self._clock.now_ns(), is_quick
         if is_quick:
             silent = f"it has not answered for {_SILENT_S:g} s"
