@@ -138,6 +138,21 @@ def test_another_lock_is_installed_beside_what_runs_and_removed_when_nothing_run
     assert checkout.installed == {newest}
 
 
+def test_the_link_leads_to_what_runs_last(checkout: Checkout) -> None:
+    lock = checkout.root / "requirements" / "runtime.lock"
+    written = lock.read_text()
+    running = checkout.start("wait")
+    assert running.stdout is not None
+    before = running.stdout.readline().strip()
+    checkout.change("runtime")
+    after = checkout.ran_in()
+    lock.write_text(written)
+    assert checkout.ran_in() == before
+    assert str((checkout.root / ".venv").resolve()) == before
+    assert checkout.installed == {before, after}
+    running.communicate("")
+
+
 def test_an_environment_apart_is_no_part_of_the_installation(checkout: Checkout) -> None:
     place = checkout.ran_in()
     checkout.change("conformance")
