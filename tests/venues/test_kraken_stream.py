@@ -616,7 +616,7 @@ def test_a_word_that_nobody_knows_is_asked_again_and_is_no_mode_for_ever() -> No
     desk = Desk()
     desk.listen()
     desk.stream.take_requests()
-    words = "\\u001b]0;owned\\u0007\u202e" * 20_000
+    words = "\\u001b]0;owned\\u0007\u202e" * 5_000
     (closed,) = desk.frame(status(words))
     assert isinstance(closed, FeedStatus) and closed.state is FeedState.CANCEL_ONLY
     assert closed.reason == "Kraken is in a state that nobody here knows; it is asked again"

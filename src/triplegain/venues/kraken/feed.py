@@ -38,7 +38,7 @@ _REQUESTS_PER_S = 1.0
 _LOCAL_REQUESTS_PER_S = 50.0
 
 #: Lines handed on together.
-_BATCH = 256
+_BATCH = 64
 
 #: Seconds between two attempts to subscribe to what was refused or not answered.
 _SUBSCRIBE_WAIT_S = (1.0, 2.0, 5.0, 15.0, 30.0)

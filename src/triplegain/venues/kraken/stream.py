@@ -101,7 +101,7 @@ _UNREADABLE = (ValueError, ArithmeticError, TypeError, RecursionError, msgspec.D
 
 
 def _of_size(frame: bytes) -> bytes:
-    """A frame of a busy channel. Raises InvalidValueError for one that is none by its length."""
+    """A frame of any channel but that of the rules. Raises InvalidValueError for one that is none by its length."""
     if len(frame) > _BUSY_BYTES_MAX:
         raise InvalidValueError(f"{len(frame):,} bytes in one message")
     return frame
@@ -298,6 +298,7 @@ class KrakenStream:
             return self._on_trades(read_trade_frame(_of_size(line.frame)), line)
         if message.channel == "status":
             # What counts is the last word.
+            _of_size(line.frame)
             told = read_status(message.data)
             return self._on_system(told[-1].system, received_ns) if told else []
         if message.channel == "instrument":
