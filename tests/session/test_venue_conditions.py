@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 from tests.session.stored_parts import stored
+from tests.session.test_session_commands import AUDIT, play
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.commands import CancelAll, Flat, NotDone, PlaceOrder, Stands
 from triplegain.domain.exchange_events import OrderSubmitted
+from triplegain.domain.ids import Origin
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, TimePassed
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side, TimeInForce
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
+from triplegain.session.commands import SessionCommands
 from triplegain.session.trading_session import TradingSession
 
 PAIR = "BTC/USDT"
@@ -293,3 +297,25 @@ def test_a_part_that_is_refused_changes_nothing_and_alerts_nobody(scene: Scene) 
 def test_a_target_beyond_all_prices_is_refused(scene: Scene, price: str) -> None:
     request = OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market())
     assert isinstance(scene.session.place(request, target=Decimal(price)), Refusal)
+
+
+async def test_the_door_says_that_it_stands_and_of_what_would_not_be_heard_that_it_is_not_done(
+    open_session: Any, market: Any
+) -> None:
+    answers: list[Any] = []
+
+    async def act(door: SessionCommands, session: TradingSession) -> None:
+        request = OrderRequest("in", PAIR, Side.BUY, Decimal("0.01"), Market())
+        await door.submit(PlaceOrder(request, Decimal(50_000)), Origin.HAND, AUDIT)
+        session.on_event(FeedStatus(PAIR, session.now_ns, session.now_ns, FeedState.MAINTENANCE, CLOSED))
+        answers.append(await door.submit(Flat(), Origin.HAND, AUDIT))
+        session.on_event(TimePassed(session.now_ns - 16 * SECOND_NS, session.now_ns))
+        answers.append(await door.submit(CancelAll(), Origin.HAND, AUDIT))
+
+    await play(open_session, market, act, beside=True)
+    stands, unheard = answers
+    assert isinstance(stands, Stands)
+    assert stands.record.positions == ("pos-1",)
+    assert CLOSED in stands.why
+    assert isinstance(unheard, NotDone)
+    assert unheard.refusal.code is Code.UNAVAILABLE
