@@ -8,9 +8,10 @@ from triplegain.domain.refusals import Code, Refusal, RefusedError
 
 
 def test_every_code_has_a_status_of_its_kind_and_only_the_unknown_outcome_is_neither_done_nor_not() -> None:
-    assert all(400 <= code.status < 600 for code in Code)
+    assert [code for code in Code if not 400 <= code.status < 600] == [Code.STANDS]
     assert [code for code in Code if code.status == 504 or code.exit_code == 9] == [Code.OUTCOME_UNKNOWN]
-    assert {code.exit_code for code in Code} == {2, 8, 9}
+    assert {code.exit_code for code in Code} == {2, 8, 9, Code.STANDS.exit_code}
+    assert (Code.STANDS.status, Code.STANDS.exit_code) == (202, 10)
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code.startswith("unknown_")])

@@ -1,7 +1,7 @@
 """No, in one form: a code out of one list, and words for a person. Every door tells the same codes.
 
 A code carries its HTTP status and the exit code of a command. Whatever is refused was surely not done; what may have
-been done is `Code.OUTCOME_UNKNOWN`, and nothing else is.
+been done is `Code.OUTCOME_UNKNOWN`, what is stored and will be done by itself `Code.STANDS`, and nothing else is.
 """
 
 from __future__ import annotations
