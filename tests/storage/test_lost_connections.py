@@ -14,7 +14,7 @@ from tests.storage.scripted_session import ScriptedSession, last_step, session_r
 from tests.storage.wire import Wire, wired
 
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.records import SessionStatus
+from triplegain.domain.records import SecurityEvent, SessionStatus
 from triplegain.storage.database import Database
 from triplegain.storage.errors import DatabaseAwayError, OutcomeUnknownError, SessionLockedError, SessionTakenError
 from triplegain.storage.session_reader import SessionReader
@@ -162,6 +162,7 @@ async def test_a_reset_that_is_lost_on_its_way_is_asked_for_again_and_done_once(
     store: SessionStore, reader: SessionReader, wire: Wire, cut: str
 ) -> None:
     lost = 0
+    audit = SecurityEvent("session_reset", "admin:uid 1", "local", "r", 10**18)
     for after in range(14):
         first, second = session_record(f"a{after}"), session_record(f"b{after}")
         # The second name is taken by then, as where two sessions begin within a second.
@@ -171,14 +172,14 @@ async def test_a_reset_that_is_lost_on_its_way_is_asked_for_again_and_done_once(
         await store.commit(first.session_id, ScriptedSession(first.session_id).opening())
         wire.cut, wire.after, wire.closes = cut, after, True
         try:
-            created = await store.reset(first.session_id, second)
+            created = await store.reset(first.session_id, second, audit=audit)
         except DatabaseAwayError:
             lost += 1
             wire.closed = False
             known = {each.session_id: each.status for each in await reader.list_sessions()}
             # Both or none.
             assert (known[first.session_id] is SessionStatus.ENDED) == (f"{second.session_id}_2" in known)
-            created = await store.reset(first.session_id, second)
+            created = await store.reset(first.session_id, second, audit=audit)
         wire.cut, wire.closed = "", False
         assert created.session_id == f"{second.session_id}_2"
         await store.commit(created.session_id, ScriptedSession(created.session_id).opening())

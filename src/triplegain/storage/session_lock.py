@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from triplegain.domain.records import CommitBatch
 from triplegain.storage.database import AnyConnection, Connection
 from triplegain.storage.errors import DatabaseAwayError, SessionLockedError
 
@@ -33,8 +32,8 @@ class SessionWriter:
     has_failed: bool = field(default=False, init=False)
     #: Whoever writes has been told that no other connection can be had.
     is_away: bool = field(default=False, init=False)
-    #: The step that was sent and not answered: it is stored, or it is not.
-    in_doubt: CommitBatch | None = field(default=None, init=False)
+    #: When the step was recorded that was sent and not answered, wall time: it is stored, or it is not.
+    in_doubt_ns: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.pid = self.connection.get_server_pid()
@@ -48,7 +47,7 @@ class SessionWriter:
         """The lock is held again, and `stored` is the last step there."""
         self.connection.terminate()
         self.connection, self.step = connection, stored
-        self.has_failed, self.is_away, self.in_doubt = False, False, None
+        self.has_failed, self.is_away, self.in_doubt_ns = False, False, None
         self.pid = connection.get_server_pid()
 
 

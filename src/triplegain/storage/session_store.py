@@ -36,7 +36,6 @@ from triplegain.storage.errors import (
 )
 from triplegain.storage.forms import FORMS
 from triplegain.storage.forms.conversion import Forms, Kept
-from triplegain.storage.security_log import insert_security_event
 from triplegain.storage.session_lock import SessionWriter, lock_session, take_over, unlock_session
 from triplegain.storage.stored_books import at_start
 
@@ -188,24 +187,24 @@ class SessionStore:
                     if writer.is_lost:
                         await self._take_up_again(session_id, writer)
                     if writer.step < step:
-                        writer.in_doubt = batch
+                        writer.in_doubt_ns = batch.recorded_at_ns
                         await writer.connection.fetchval(commit, *arguments)
                     break
                 except DRIVER_ERRORS as error:
                     writer.has_failed = is_lost(error)
                     if not writer.has_failed:
-                        writer.in_doubt = None
+                        writer.in_doubt_ns = None
                         raise _refused(error, doing, batch) from error
                     if is_last:
                         raise outcome_unknown(error, doing) from error
                 except DatabaseAwayError as away:
-                    if writer.in_doubt is None:
+                    if writer.in_doubt_ns is None:
                         raise
                     raise outcome_unknown(away, doing) from away
                 except asyncio.CancelledError:
                     writer.has_failed = True
                     raise
-            writer.step, writer.in_doubt = step, None
+            writer.step, writer.in_doubt_ns = step, None
 
     def is_lost(self, session_id: str) -> bool:
         """The connection of a session of ours is broken, which the next step mends."""
@@ -223,7 +222,10 @@ class SessionStore:
                     yield writer
                 except DRIVER_ERRORS as error:
                     writer.has_failed = is_lost(error)
+                    if not writer.has_failed:
+                        writer.in_doubt_ns = None
                     raise
+                writer.in_doubt_ns = None
 
     async def stored(self, session_id: str) -> StoredSession:
         """A session that is open for writing here, as its last commit left it."""
@@ -276,8 +278,8 @@ class SessionStore:
             with explained(f"taking up the session {session_id} again"):
                 await take_over(connection, session_id, writer.pid)
                 row = await session_row(connection, session_id)
-            stored, sent = row["step"], writer.in_doubt
-            is_ours = sent is not None and row["updated_at"] == to_datetime(sent.recorded_at_ns)
+            stored, sent_ns = row["step"], writer.in_doubt_ns
+            is_ours = sent_ns is not None and row["updated_at"] == to_datetime(sent_ns)
             if stored != writer.step and not (stored == writer.step + 1 and is_ours):
                 raise SessionTakenError(
                     f"the session {session_id} stands at step {stored} in the database and at {writer.step} here: "
@@ -299,24 +301,16 @@ class SessionStore:
         await self._database.revive()
         return await self._database.dedicated()
 
-    async def set_status(
-        self, session_id: str, status: SessionStatus, *, audit: SecurityEvent | None = None
-    ) -> SessionRecord:
-        """Pause, activate or end a session, ours or one that nobody writes; with `audit` in the same transaction.
-
-        An ended session keeps all its rows and is final.
-        """
+    async def set_status(self, session_id: str, status: SessionStatus) -> SessionRecord:
+        """Pause, activate or end a session, ours or one that nobody writes. An ended one keeps all its rows and is
+        final."""
         doing = f"setting the session {session_id} to {status}"
         if session_id not in self._writers:
             async with self._database.transaction(doing) as connection:
                 await lock_session(connection, session_id, for_transaction=True)
-                return await self._change_status(connection, session_id, status, audit)
-        async with self._turn(session_id, doing) as writer:
-            async with writer.connection.transaction():
-                record = await self._change_status(writer.connection, session_id, status, audit)
-            # Who acted is a step of its own.
-            writer.step = (await session_row(writer.connection, session_id))["step"]
-            return record
+                return await _change_status(connection, session_id, status, self._clock.now_ns())
+        async with self._turn(session_id, doing) as writer, writer.connection.transaction():
+            return await _change_status(writer.connection, session_id, status, self._clock.now_ns())
 
     async def reconfigure(
         self, session_id: str, settings: Mapping[str, Any], without: tuple[str, ...] = ()
@@ -340,14 +334,20 @@ class SessionStore:
 
         May be asked again where the database was lost on the way.
         """
+        now_ns = self._clock.now_ns()
         async with self._turn(session_id, f"opening a session after {session_id}") as writer:
+            writer.in_doubt_ns = now_ns
             async with writer.connection.transaction():
                 before = await session_row(writer.connection, session_id)
                 if before["status"] == SessionStatus.ENDED:
                     # It was done over a connection that was lost then, and nobody heard of it.
                     created = await _successor_of(writer.connection, session_id, successor)
                 else:
-                    await self._change_status(writer.connection, session_id, SessionStatus.ENDED, audit)
+                    if audit is not None:
+                        # Who acted is a step of its own.
+                        acted = [security_row(audit)]
+                        await self._step_apart(writer.connection, before, security_events=acted, recorded_at_ns=now_ns)
+                    await _change_status(writer.connection, session_id, SessionStatus.ENDED, now_ns)
                     created = await _create(writer.connection, successor)
             await unlock_session(writer.connection, session_id)
         del self._writers[session_id]
@@ -372,19 +372,17 @@ class SessionStore:
         for session_id in list(self._writers):
             await self.release(session_id)
 
-    async def _change_status(
-        self, connection: AnyConnection, session_id: str, status: SessionStatus, audit: SecurityEvent | None
-    ) -> SessionRecord:
-        row = await session_row(connection, session_id)
-        if row["status"] == SessionStatus.ENDED and status is not SessionStatus.ENDED:
-            raise SessionEndedError(f"the session {session_id} has ended and stays so: start a new one")
-        if audit is not None and row["status"] == SessionStatus.ENDED:
-            await insert_security_event(connection, audit, session_id)
-        elif audit is not None:
-            await self._step_apart(connection, row, security_events=[security_row(audit)])
-        if row["status"] != status:
-            await _set_status(connection, session_id, status, self._clock.now_ns())
-        return rows.read(SessionRecord, await session_row(connection, session_id))
+
+async def _change_status(
+    connection: AnyConnection, session_id: str, status: SessionStatus, now_ns: int
+) -> SessionRecord:
+    """Raises SessionEndedError for one that is over, unless that is wanted."""
+    row = await session_row(connection, session_id)
+    if row["status"] == SessionStatus.ENDED and status is not SessionStatus.ENDED:
+        raise SessionEndedError(f"the session {session_id} has ended and stays so: start a new one")
+    if row["status"] != status:
+        await _set_status(connection, session_id, status, now_ns)
+    return rows.read(SessionRecord, await session_row(connection, session_id))
 
 
 async def _create(connection: AnyConnection, session: SessionRecord) -> SessionRecord:
