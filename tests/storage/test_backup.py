@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,3 +95,23 @@ async def test_a_home_in_which_nothing_has_happened_yet_takes_a_backup(
     assert [each.session_id for each in await SessionReader(database).list_sessions()] == ["s"]
     assert await verify(database, lambda what, done, of: None) == []
     await database.close()
+
+
+async def test_a_password_is_no_word_of_a_command(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.create_subprocess_exec
+    commands: list[str] = []
+
+    async def seen(*words: str, **how: Any) -> asyncio.subprocess.Process:
+        commands.append(" ".join(words))
+        commands.append(how["env"]["PGPASSWORD"])
+        return await began(*words, **how)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", seen)
+    user, _, place = database_url.partition("://")[2].partition("@")
+    urls = f"postgresql://{user}:se%40cret@{place}", f"{database_url}&password=se%40cret"
+    for number, url in enumerate(urls):
+        await backup(url, tmp_path / f"{number}.dump")
+    assert commands[1::2] == ["se@cret"] * 2
+    assert not any("cret" in words for words in commands[::2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from triplegain.storage.database import Connection, connected
 from triplegain.storage.errors import StorageError
@@ -13,6 +14,7 @@ from triplegain.storage.server_identity import wheel_installation
 _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 #: What a start leaves in a database in which nothing has happened yet.
 _FROM_THE_START = ("schema_migrations", "paper_kinds", "candle_lengths", "api_keys", "security_events")
+_PASSWORD = "password="
 _EXTENSIONS = "SELECT count(*) FROM pg_extension WHERE extnamespace = 'public'::regnamespace"
 
 
@@ -25,7 +27,7 @@ async def backup(url: str, path: Path) -> None:
         raise StorageError(f"{path} exists already: choose another name, a backup never replaces one")
     partial = path.with_name(path.name + ".partial")
     try:
-        await _run("pg_dump", "--format=custom", "--no-owner", f"--file={partial}", f"--dbname={url}")
+        await _run("pg_dump", "--format=custom", "--no-owner", f"--file={partial}", url=url)
         await asyncio.to_thread(_settle, partial)
         partial.rename(path)
     except OSError as error:
@@ -51,7 +53,7 @@ async def restore(url: str, path: Path) -> None:
     await _run("pg_restore", "--list", str(path))
     async with connected(url, "restoring the backup") as connection:
         await _make_room(connection)
-    await _run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", f"--dbname={url}", str(path))
+    await _run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(path), url=url)
 
 
 async def _make_room(connection: Connection) -> None:
@@ -70,11 +72,26 @@ async def _make_room(connection: Connection) -> None:
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
-async def _run(program: str, *arguments: str) -> None:
-    """Cancelled, it is ended first."""
+def _reached(url: str) -> tuple[str, dict[str, str]]:
+    """The URL without its password, and the password as a variable: everybody may read the words of a command."""
+    parts = urlsplit(url)
+    credentials, at, place = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    options = [each for each in parts.query.split("&") if each]
+    given = [password, *(each.removeprefix(_PASSWORD) for each in options if each.startswith(_PASSWORD))][-1]
+    query = "&".join(each for each in options if not each.startswith(_PASSWORD))
+    bare = f"{parts.scheme}://{user}{at}{place}{parts.path}{'?' if query else ''}{query}" if url else ""
+    return bare, {"PGPASSWORD": unquote(given)} if given else {}
+
+
+async def _run(program: str, *arguments: str, url: str = "") -> None:
+    """A program of PostgreSQL, on the database at `url` where one is named. Cancelled, it is ended first."""
+    bare, password = _reached(url)
     process = await asyncio.create_subprocess_exec(
         str(wheel_installation() / "bin" / program),
+        *([f"--dbname={bare}"] if bare else []),
         *arguments,
+        env={**os.environ, **password},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
