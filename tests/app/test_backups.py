@@ -71,3 +71,20 @@ async def test_a_failure_keeps_what_is_there_and_is_told_while_the_session_goes_
     async with backing_up(backups, told.put_nowait):
         words = await asyncio.wait_for(told.get(), 30)
     assert words.startswith("the backup that was due could not be made") and "pg_dump failed" in words
+
+
+async def test_a_copy_from_a_clock_that_was_ahead_does_not_put_off_the_next(database_url: str, tmp_path: Path) -> None:
+    clock = ManualClock(START_NS + 24 * HOUR_NS)
+    backups = timetable(database_url, tmp_path, clock)
+    first = await taken(backups, clock)
+    ahead = tmp_path / "triplegain-20360101-000000.dump"
+    ahead.write_bytes(first.read_bytes())
+    os.utime(ahead, ns=(START_NS + 87_600 * HOUR_NS,) * 2)
+    assert backups.due_ns() == START_NS + 48 * HOUR_NS
+
+
+async def test_a_folder_that_cannot_be_looked_at_is_told_and_looked_at_again(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "triplegain-20260101-000000.dump").symlink_to(tmp_path / "gone")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with backing_up(timetable(database_url, tmp_path, ManualClock(START_NS)), told.put_nowait):
+        assert "cannot be looked at" in await asyncio.wait_for(told.get(), 30)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from triplegain.app.beside import beside
 from triplegain.config.infrastructure import DatabaseSettings
 from triplegain.domain.clock import SECOND_NS, Clock, to_datetime
 from triplegain.storage.backup import backup
@@ -44,8 +44,13 @@ class BackupTimetable:
     clock: Clock
 
     def due_ns(self) -> int:
-        kept = kept_backups(self.folder)
-        return (kept[-1].stat().st_mtime_ns if kept else self.since_ns) + self.every_ns
+        """Raises StorageError. What a clock that was wrong has dated ahead does not put off the next one."""
+        now_ns = self.clock.now_ns()
+        try:
+            taken = [each.stat().st_mtime_ns for each in kept_backups(self.folder)]
+        except OSError as error:
+            raise StorageError(f"the backups in {self.folder} cannot be looked at: {error}") from error
+        return max((each for each in taken if each <= now_ns), default=self.since_ns) + self.every_ns
 
     async def take(self) -> Path | None:
         """The backup that is due, and those that are too many gone; None where another process is at it.
@@ -71,12 +76,10 @@ class BackupTimetable:
         """Until cancelled. `failed` is told once of several failures in a row."""
         was_told = False
         while True:
-            wait_s = (self.due_ns() - self.clock.now_ns()) / SECOND_NS
-            if wait_s > 0:
-                await asyncio.sleep(min(wait_s, _AGAIN_S))
-                continue
             try:
-                if await self.take() is None:
+                if (wait_s := (self.due_ns() - self.clock.now_ns()) / SECOND_NS) > 0:
+                    await asyncio.sleep(min(wait_s, _AGAIN_S))
+                elif await self.take() is None:
                     await asyncio.sleep(_AGAIN_S)
                 was_told = False
             except StorageError as error:
@@ -104,10 +107,5 @@ async def backing_up(timetable: BackupTimetable, failed: Callable[[str], None]) 
     if not timetable.every_ns:
         yield
         return
-    following = asyncio.create_task(timetable.follow(failed), name="backups")
-    try:
+    async with beside(lambda: timetable.follow(failed), "backups"):
         yield
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following

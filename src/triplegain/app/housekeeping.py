@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from triplegain.app.beside import beside
 from triplegain.config.infrastructure import DatabaseSettings
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.storage.database import Database
@@ -63,10 +63,5 @@ class Housekeeping:
 @asynccontextmanager
 async def kept_clean(housekeeping: Housekeeping, failed: Callable[[str], None]) -> AsyncIterator[None]:
     """Housekeeping while the session runs; a round that is under way at its end goes on at the next start."""
-    following = asyncio.create_task(housekeeping.follow(failed), name="housekeeping")
-    try:
+    async with beside(lambda: housekeeping.follow(failed), "housekeeping"):
         yield
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following

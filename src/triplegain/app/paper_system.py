@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -14,6 +15,7 @@ from msgspec import structs
 
 from triplegain.api.control import V
 from triplegain.app import session_views
+from triplegain.app.beside import beside
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.operation.metrics import Stats, exposition
@@ -218,15 +220,12 @@ class PaperSystem:
 
     async def _played(self) -> Ending:
         """One session, with what is stored of its markets beside a live feed, and a look at whether time moves."""
-        beside = [asyncio.create_task(self._standstill.watch(), name="standstill")]
-        if self.opened.feed.source is QuoteSource.LIVE:
-            prices = look_up_prices(lambda: self.opened.session, MarketHistory(self._database))
-            beside.append(asyncio.create_task(prices, name="stored prices"))
-        try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(beside(self._standstill.watch, "the look at market time"))
+            if self.opened.feed.source is QuoteSource.LIVE:
+                prices = partial(look_up_prices, lambda: self.opened.session, MarketHistory(self._database))
+                await stack.enter_async_context(beside(prices, "the look at stored prices"))
             return await self.runner.run()
-        finally:
-            for task in beside:
-                task.cancel()
 
     # -- SessionControl ------------------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from triplegain.api.keys import ensure_admin_key
 from triplegain.api.known_keys import KnownKeys
 from triplegain.api.server import ApiServer
 from triplegain.api.strangers import Strangers
+from triplegain.app.beside import beside
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import Config
 from triplegain.domain.clock import SystemClock
@@ -58,17 +57,12 @@ async def serving(
         )
         published[:] = [address.publish(home, running)]
 
-    publish()
-    system.on_session_change.append(publish)
-    beside = [asyncio.create_task(task) for task in (keys.run(), strangers.run())]
-    try:
-        yield
-    finally:
-        for task in beside:
-            task.cancel()
-        await server.stop()
-        for task in beside:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for each in published:
-            each.withdraw()
+    async with beside(keys.run, "the look at known keys"), beside(strangers.run, "the record of strangers"):
+        try:
+            publish()
+            system.on_session_change.append(publish)
+            yield
+        finally:
+            await server.stop()
+            for each in published:
+                each.withdraw()

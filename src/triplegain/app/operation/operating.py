@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TextIO
 
+from triplegain.app.beside import beside
 from triplegain.app.operation import log
 from triplegain.app.operation.notices import Notice, notices_of
 from triplegain.app.operation.notifications import notifying
@@ -67,11 +68,8 @@ async def operated(
         begin()
         system.on_session_change.append(begin)
         system.on_stored.append(stored)
-        looking = asyncio.create_task(look(), name="watch")
         try:
-            yield
+            async with beside(look, "the watch over the session"):
+                yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
             tell(Notice(logging.INFO, "session", f"{system.opened.record.session_id} stops", Subject.SESSION))
