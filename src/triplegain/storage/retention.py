@@ -19,6 +19,8 @@ _OLD = """
 SELECT DISTINCT session_id FROM paper_portfolio_snapshots WHERE recorded_at < $1
 UNION SELECT DISTINCT session_id FROM paper_position_snapshots WHERE recorded_at < $1 ORDER BY session_id
 """
+_ENDED = "SELECT session_id FROM paper_sessions WHERE status = 'ended' AND ended_at < $1 ORDER BY ended_at"
+_REMOVE = "DELETE FROM paper_sessions WHERE session_id = $1"
 _RECORD = "INSERT INTO housekeeping VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _FORGET = """
 DELETE FROM housekeeping WHERE ran_at NOT IN (SELECT ran_at FROM housekeeping ORDER BY ran_at DESC LIMIT $1)
@@ -59,9 +61,13 @@ class Retention:
         return dict(row)
 
     async def remove_ended(self, before_ns: int) -> int:
-        """Delete sessions that ended before that wall time, with all they hold. Returns how many."""
-        query = "DELETE FROM paper_sessions WHERE status = 'ended' AND ended_at < $1 RETURNING session_id"
-        return len(await self._database.rows("removing ended sessions", query, to_datetime(before_ns)))
+        """Delete sessions that ended before that wall time, with all they hold, one at a time and however long a large
+        one takes. Returns how many."""
+        found = await self._database.rows("looking for ended sessions", _ENDED, to_datetime(before_ns))
+        for row in found:
+            async with self._database.transaction("removing an ended session") as connection:
+                await connection.execute(_REMOVE, row["session_id"], timeout=None)
+        return len(found)
 
     async def is_due(self, every_ns: int, now_ns: int) -> bool:
         last = await self.last_round()
