@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from tests.app.played_on import Kept, Life, killed_often, market_of, whole
-from tests.session.sessions import demo
+from tests.session.sessions import demo, settings_for
 
+from triplegain.app.play_on import begun
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.feeds.captures.replay import open_replay
+from triplegain.session.market_mark import MarketMark
+from triplegain.session.trading_session import TradingSession
 
 SECONDS = 150
 
@@ -29,6 +35,22 @@ def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away() -> Non
     # The starts are many, and all of them together play little of the market again.
     assert len(killed.played) >= 4 and killed.words == []
     assert sum(killed.played) < sum(from_zero.played) / 3
+
+
+@pytest.mark.parametrize("count", [1_000, 2_345])
+def test_what_is_put_back_is_what_was_seen(count: int) -> None:
+    feed = demo(3, 100, past=True)
+    session, again = (TradingSession(settings_for(feed)) for _ in range(2))
+    events, marks = begun(session, feed)
+    for event in islice(events, count):
+        session.observe(event)
+    time_ns = session.exchange.now_ns
+    session.observe(FeedStatus("XRP/USDT", time_ns, time_ns, FeedState.GAP, "a gap"))
+    change = marks.joined(session.take_batch(count, SECOND_NS)).mark
+    assert change is not None
+    MarketMark(change.put, feed.identity).put_into(again)
+    again.exchange.now_ns = time_ns
+    assert market_of(again) == market_of(session)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from tests.session.sessions import START_NS
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
+from triplegain.domain.orders import Side
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.feeds.recording import writer
@@ -28,6 +29,9 @@ from triplegain.market.feed import MarkedFeed
 from triplegain.market.feed_marks import FeedMark, FeedMarks
 from triplegain.venues.kraken.feed_line import write_line
 from triplegain.venues.kraken.stream import KrakenStream, StreamSeen, StreamSettings
+from triplegain.venues.kraken.stream_clock import StreamCounters
+from triplegain.venues.kraken.tape import Tape, TapeSeen
+from triplegain.venues.kraken.wire.writer import TapeTrade
 
 MINUTE_NS = 60 * SECOND_NS
 HOUR_NS = 60 * MINUTE_NS
@@ -41,16 +45,23 @@ class Noted(FeedMarks):
     def __init__(self, start: FeedMark | None, every_ns: int) -> None:
         super().__init__(start, every_ns)
         self.all: list[FeedMark] = []
+        #: Messages that were handed out.
+        self.handed = self.position
 
     def put(self, position: int, place: msgspec.Struct, time_ns: int) -> None:
         super().put(position, place, time_ns)
         mark = self.latest
-        assert mark is not None
+        assert mark is not None and mark.position <= self.handed
         self.all.append(mark)
 
 
 def told(feed: MarkedFeed, marks: FeedMarks, most: int = _MOST) -> list[MarketEvent]:
-    return list(islice(feed.events(marks), most))
+    events = []
+    for event in islice(feed.events(marks), most):
+        events.append(event)
+        if isinstance(marks, Noted):
+            marks.handed += 1
+    return events
 
 
 def check(feed: MarkedFeed, every_ns: int, seed: int = 1) -> int:
@@ -105,7 +116,7 @@ def test_trades_of_one_instrument_beside_candles_of_another(tmp_path: Path) -> N
     trades = [[s * 1000, str(s), "market", "buy", 100.0 + chance.randrange(9), 0.5, 50.0] for s in range(30, 3000, 7)]
     _rows(tmp_path / "BTC_USDT-trades.json", trades)
     _rows(tmp_path / "XRP_USDT-1m.json", [[m * 60_000, 1.0, 1.1, 0.9, 1.05, 1.5] for m in range(3, 45)])
-    assert check(open_replay(tmp_path), 5 * MINUTE_NS) > 5
+    assert check(open_replay(tmp_path), 100 * SECOND_NS) > 5
 
 
 @pytest.fixture
@@ -185,6 +196,20 @@ def anatomy(each: Any) -> Any:
             return {name: anatomy(getattr(each, name)) for name in sorted(names)}
         case _:
             return each
+
+
+def test_a_tape_with_a_hole_and_trades_that_wait_goes_on() -> None:
+    trades = [TapeTrade(number, 1_000 * number, 100, 5, Side.BUY) for number in range(1, 30)]
+    tape = Tape(StreamCounters())
+    tape.on_snapshot(trades[:2])
+    tape.on_update(trades[4:9])
+    tape.cut()
+    tape.on_update(trades[15:20])
+    again = Tape(StreamCounters())
+    again.see(msgspec.json.decode(msgspec.json.encode(tape.seen()), type=TapeSeen))
+    assert anatomy(again) == anatomy(tape)
+    assert again.on_page(trades) == tape.on_page(trades) and len(tape.give_up()) == 0
+    assert anatomy(again) == anatomy(tape)
 
 
 def test_a_stream_that_goes_on_knows_all_that_the_other_knew(lines: list[Any]) -> None:

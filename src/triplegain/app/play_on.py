@@ -16,9 +16,9 @@ from triplegain.storage.session_store import StoredSession
 
 #: Messages between two breaths of the event loop.
 _BREATH = 256
-#: So many messages take about a second: more are told of at once, and how far it is every two seconds.
+#: So many messages take about a second: more are told of at once, and how far it is every few seconds.
 _MANY = 50_000
-_WORDS_NS = 2 * SECOND_NS
+_WORDS_NS = 5 * SECOND_NS
 
 
 def begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEvent], MarketMarks]:
