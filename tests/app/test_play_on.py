@@ -17,7 +17,7 @@ from triplegain.app.play_on import begun
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.feeds.captures.replay import open_replay
-from triplegain.session.market_mark import MarketMark
+from triplegain.session.market_mark import MarketMark, sealed
 from triplegain.session.trading_session import TradingSession
 
 SECONDS = 150
@@ -68,7 +68,7 @@ def test_a_mark_of_another_program_or_feed_is_not_believed() -> None:
     life = Life(feed)
     assert asyncio.run(life.run(kill_after=15)) is None and life.kept.marked
     sound = dict(life.kept.mark)
-    head = msgspec.json.decode(sound[""])
+    head = msgspec.json.decode(sound[""][:-16])
     unharmed, _ = whole(feed)
     wrong: dict[str, dict[str, Any]] = {
         "was written by": {"made_by": "0.0.1, form 1"},
@@ -82,10 +82,20 @@ def test_a_mark_of_another_program_or_feed_is_not_believed() -> None:
     }  # fmt: skip
     for words, change in wrong.items():
         again = Life(feed, kept=Kept(list(life.kept.batches)))
-        again.kept.mark = {**sound, "": msgspec.json.encode({**head, **change})}
+        again.kept.mark = {**sound, "": sealed("", msgspec.json.encode({**head, **change}))}
         assert asyncio.run(again.run()) is not None
         assert [words in told for told in again.words] == [True], (words, again.words)
         assert again.kept.records == unharmed.kept.records
+
+
+def test_an_edit_of_a_mark_shows() -> None:
+    life = Life(partial(demo, 3, 100, past=True))
+    assert asyncio.run(life.run(kill_after=15)) is None
+    edited = next(key for key in life.kept.mark if key)
+    life.kept.mark[edited] = life.kept.mark[edited].replace(b"[[", b"[[9", 1)
+    assert asyncio.run(life.run()) is not None
+    [told] = life.words
+    assert f"its row '{edited}' was changed" in told
 
 
 def test_missing_candles_are_noticed() -> None:

@@ -8,6 +8,7 @@ candles. It is no part of the record: without it the market is played from its b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ _MADE_BY = f"{__version__}, form {FORM}"
 #: The key of the row that says everything but the pages of the candles.
 _HEAD = ""
 _SPACE = " "
+_DIGEST_BYTES = 16
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -49,9 +51,9 @@ class MarketMark:
 
     def __init__(self, rows: Mapping[str, bytes], feed: str) -> None:
         try:
-            self._head = head = msgspec.json.decode(rows[_HEAD], type=_Head)
-            pages = {key: msgspec.json.decode(state, type=CandlePage) for key, state in rows.items() if key != _HEAD}
-            self._pages = {_page_key(key): page for key, page in pages.items()}
+            states = {key: _opened(key, row) for key, row in rows.items()}
+            self._head = head = msgspec.json.decode(states.pop(_HEAD), type=_Head)
+            self._pages = {_page_key(key): msgspec.json.decode(state, type=CandlePage) for key, state in states.items()}
         except (KeyError, ValueError) as error:
             raise InvalidValueError(f"cannot be read ({error})") from error
         if head.made_by != _MADE_BY:
@@ -115,11 +117,29 @@ class MarketMarks:
             view_seen(session.market_view),
         )
         pages = self._pages.changes()
-        put = {_text(key): msgspec.json.encode(page) for key, page in pages.items() if page is not None}
-        put[_HEAD] = msgspec.json.encode(head)
+        states = {_text(key): msgspec.json.encode(page) for key, page in pages.items() if page is not None}
+        states[_HEAD] = msgspec.json.encode(head)
+        put = {key: sealed(key, state) for key, state in states.items()}
         gone = tuple(_text(key) for key, page in pages.items() if page is None)
         change, self._is_first = MarkChange(put, gone, self._is_first), False
         return replace(step, mark=change)
+
+
+def sealed(key: str, state: bytes) -> bytes:
+    """A row as it is stored: with a digest behind it, by which an edit shows."""
+    return state + _digest(key, state)
+
+
+def _opened(key: str, row: bytes) -> bytes:
+    """Raises InvalidValueError for a row that somebody has changed."""
+    state, digest = row[:-_DIGEST_BYTES], row[-_DIGEST_BYTES:]
+    if digest != _digest(key, state):
+        raise InvalidValueError(f"its row {key!r} was changed")
+    return state
+
+
+def _digest(key: str, state: bytes) -> bytes:
+    return blake2b(state, digest_size=_DIGEST_BYTES, salt=blake2b(key.encode(), digest_size=16).digest()).digest()
 
 
 def _text(key: PageKey) -> str:
