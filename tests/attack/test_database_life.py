@@ -91,6 +91,23 @@ def test_a_server_stuck_in_its_own_end_is_ended_by_the_next_command(home: PaperH
     assert not processes(cluster_folder(home.path) / "data")
 
 
+def test_doctor_does_not_wait_for_a_server_that_does_not_reply(home: PaperHome) -> None:
+    cluster = cluster_folder(home.path) / "data"
+    with home.running("paper", "--feed", "demo", "--llm", "none") as running:
+        eventually(lambda: list((home.path / "running").glob("*.json")) or running.is_over, "the session")
+        running.kill()
+    found = read_postmaster(cluster)
+    assert found is not None
+    os.kill(found.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    told = {each["check"]: each for each in json.loads(home.run("doctor", "--json").stdout)["checks"]}
+    assert time.monotonic() - began < _DOCTOR_S
+    assert told["database"]["verdict"] == "fix" and "tg paper" in told["database"]["action"]
+    os.kill(found.pid, signal.SIGCONT)
+    home.paper("--feed", "demo", "--llm", "none", "--duration", "10s")
+    assert not processes(cluster)
+
+
 @_needs_root
 def test_root_at_a_users_home_goes_on_as_that_user(user_home: Path) -> None:
     python = interpreter_of(STRANGER)

@@ -253,7 +253,7 @@ def _database_action(config: Config) -> str:
     if database_url(config):
         return "see whether that server runs and lets us in; the URL is TRIPLEGAIN_DATABASE_URL"
     log = cluster_folder(home_dir(create=False)) / "log"
-    return f"run `tg doctor` again in a minute: a start waits for its repairs and ends what hangs; the log is {log}"
+    return f"start `tg paper`: it waits for repairs, says so, and ends what hangs; the log is {log}"
 
 
 async def _database(config: Config) -> list[Finding]:

@@ -75,6 +75,7 @@ class EmbeddedCluster:
         self._users: IO[bytes] | None = None
         self._place: Place | None = None
         self._reach: Path | None = None
+        self._seen = ServerState.GONE
 
     def start(self) -> str:
         """Make the cluster if need be, start or attach to its server, and return the URL of the database.
@@ -99,7 +100,8 @@ class EmbeddedCluster:
                     self._serve(identity)
                 except BaseException:
                     self._patience.begin()
-                    self._release(_GIVEN_UP_LEAVE_AFTER_S)
+                    # To end one that does not reply takes longer than whoever gives up wants to wait.
+                    self._release(_GIVEN_UP_LEAVE_AFTER_S, leaves=self._seen is ServerState.SILENT)
                     raise
                 found = read_postmaster(self.cluster)
         # A server that an earlier version has started has its socket elsewhere.
@@ -235,7 +237,8 @@ class EmbeddedCluster:
             )
 
     def _state(self) -> ServerState:
-        return server_state(self.cluster, self._reach)
+        self._seen = server_state(self.cluster, self._reach)
+        return self._seen
 
     def _serve(self, identity: ServerIdentity) -> None:
         """When this returns the server answers. Raises StorageError with the end of its log where it does not start."""
@@ -273,8 +276,8 @@ class EmbeddedCluster:
         settings = _SETTINGS | ({} if self._durable else _THROWAWAY)
         return settings | ({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {})
 
-    def _release(self, leave_after_s: float) -> None:
-        """Within our turn: let go, and stop the server if nobody else uses it."""
+    def _release(self, leave_after_s: float, *, leaves: bool = False) -> None:
+        """Within our turn: let go, and stop the server if nobody else uses it, unless it is left as it is."""
         users, self._users = self._users, None
         if users is None or self._place is None:
             return
@@ -283,7 +286,7 @@ class EmbeddedCluster:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            if self._is_settled(leave_after_s):
+            if not leaves and self._is_settled(leave_after_s):
                 end_server(self.cluster, self._patience)
                 remove_link(self._place)
 
