@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.api.conftest import Bench
 
 from triplegain.api.server import ApiServer, ListenError
@@ -42,6 +43,22 @@ async def test_a_port_that_is_taken_is_replaced_by_a_free_one(bench: Bench, tmp_
 async def test_an_address_that_is_not_ours_is_refused_with_where_to_change_it(bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(ListenError, match=r"api\.yaml"):
         await ApiServer(lambda: bench.app, "192.0.2.1", 0, tmp_path).start()
+
+
+async def test_an_application_that_cannot_be_made_is_told_of_and_stops_like_any_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> FastAPI:
+        raise ImportError("a part of the installation is missing")
+
+    server = ApiServer(broken, "127.0.0.1", 0, tmp_path)
+    socket.create_connection(("127.0.0.1", await server.start())).close()
+    async with asyncio.timeout(10):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+    await server.stop()
+    assert "the API does not answer any more" in caplog.text and "a part of the installation" in caplog.text
+    assert not list(tmp_path.glob("*.sock"))
 
 
 @pytest.mark.parametrize("is_taken", [False, True])

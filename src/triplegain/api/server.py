@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from triplegain.api.connections import Connection
 
+_LOG = logging.getLogger(__name__)
 _STOP_WAIT_S = 5
 _READY_AFTER_S = 10.0
 #: Connections of the network: so many at once, and then so many a second. Nobody must keep the session from its market
@@ -72,16 +74,19 @@ class ApiServer:
         self._sleep_on()
         for listener in self._listeners:
             asyncio.get_running_loop().remove_reader(listener)
-        self._serving = asyncio.create_task(self._serve(), name="api")
+        self._serving = asyncio.create_task(self._serve(), name="the API")
+        self._serving.add_done_callback(_told)
 
     async def _serve(self) -> None:
         network, owner = self._listeners
         app = await asyncio.to_thread(self._made)
         at_network, at_owner = self._servers = [_server(app), _server(app)]
         accepting = [
-            asyncio.create_task(_accept_strangers(network, at_network), name="api of the network"),
-            asyncio.create_task(_accept_owner(owner, at_owner), name="api of the owner"),
+            asyncio.create_task(_accept_strangers(network, at_network), name="the API's door to the network"),
+            asyncio.create_task(_accept_owner(owner, at_owner), name="the API's door for its owner"),
         ]
+        for task in accepting:
+            task.add_done_callback(_told)
         try:
             await asyncio.gather(*(server.serve(sockets=[]) for server in self._servers))
         finally:
@@ -109,7 +114,7 @@ class ApiServer:
                 await asyncio.sleep(0.01)
             for server in self._servers:
                 server.should_exit = True
-            await self._serving
+            await asyncio.wait([self._serving])
         self._close()
 
     def _close(self) -> None:
@@ -118,6 +123,12 @@ class ApiServer:
         if len(self._listeners) == 2:
             self._path.unlink(missing_ok=True)
         self._listeners.clear()
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """Nobody waits for it: that it has failed stands in the log, or nowhere."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("%s does not answer any more", task.get_name(), exc_info=error)
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
