@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -208,6 +209,20 @@ class TestTheLog:
         (tmp_path / "log").touch()
         with logging_to(LogSettings(), tmp_path, "s", None, Redactor(["a-secret-key-of-ours"])):
             tell("s", FILL)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file here is always full")
+    def test_a_disk_that_is_full_is_told_once_and_ends_nothing(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder := tmp_path / "log").mkdir()
+        (folder / "s.log").symlink_to("/dev/full")
+        output = io.StringIO()
+        with logging_to(LogSettings(), tmp_path, "s", output, Redactor([])):
+            for _ in range(3):
+                tell("s", FILL)
+        told = output.getvalue()
+        assert (told.count("one filled"), told.count("cannot be written")) == (3, 1)
+        assert capfd.readouterr().err == ""
 
 
 class TestTheWatch:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,7 +45,7 @@ def logging_to(
             folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / f"{session_id}.log"
             size, kept = settings.file_bytes_max, settings.kept
-            handlers.append(RotatingFileHandler(path, "a", size, kept, "utf-8", True, "backslashreplace"))
+            handlers.append(_LogFile(path, "a", size, kept, "utf-8", True, "backslashreplace"))
         except OSError as error:
             trouble = f"the log in {home / FOLDER} cannot be written: {error.strerror}"
     if output is not None:
@@ -65,7 +66,9 @@ def logging_to(
         _ROOT.propagate = propagates
         for handler in handlers:
             _ROOT.removeHandler(handler)
-            handler.close()
+            # What a full disk has not taken is lost; the session does not end over it.
+            with suppress(OSError):
+                handler.close()
 
 
 def _of_session(session_id: str) -> Any:
@@ -96,6 +99,17 @@ def _fields(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
         fields["exception"] = logging.Formatter().formatException(record.exc_info)
     told: dict[str, Any] = redactor.tree(tame_tree(fields))
     return told
+
+
+class _LogFile(RotatingFileHandler):
+    """What cannot be written is told once, to whoever else listens: a disk that is full must not fill the terminal."""
+
+    _is_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self._is_told:
+            self._is_told = True
+            _ROOT.error("the log in %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
 
 
 class _JsonLines(logging.Formatter):
