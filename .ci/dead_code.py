@@ -20,7 +20,8 @@ ALLOWED = {
     # Called by the words of a command line.
     *(name.split()[-1].replace("-", "_") + suffix for name in COMMANDS for suffix in ("", "_")),
     # Called by a library: html.parser, rich, uvicorn, logging.
-    "handle_starttag", "handle_startendtag", "handle_endtag", "handle_data", "render", "send_400_response", "handleError",
+    "handle_starttag", "handle_startendtag", "handle_endtag", "handle_data", "handleError", "render",
+    "send_400_response",
 }  # fmt: skip
 
 
