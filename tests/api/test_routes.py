@@ -135,3 +135,19 @@ async def test_the_description_names_the_key_and_every_refusal_in_its_one_shape(
                 assert content["schema"] == {"$ref": "#/components/schemas/Refused"}, (path, status)
             assert {"key": []} in described["security"] and ({} in described["security"]) is ("health" in path), path
     assert set(told["paths"]["/api/v1/paper/trade"]["post"]["responses"]) >= {"200", "201", "409"}
+
+
+async def test_the_description_has_both_shapes_of_what_is_begun(bench: Bench) -> None:
+    refused = {"$ref": "#/components/schemas/Refused"}
+    async with bench.client("viewer") as viewer:
+        for _ in range(2):
+            paths = (await viewer.get("/api/v1/openapi.json")).json()["paths"]
+            shapes = {
+                path.removeprefix("/api/v1"): answer["content"]["application/json"]["schema"]
+                for path, methods in paths.items()
+                for answer in [each["responses"]["202"] for each in methods.values() if "202" in each["responses"]]
+            }
+            assert shapes.pop("/paper/orders/{name}") == refused
+            begun = ("/paper/positions/{name}/close", "/paper/flat", "/coordinator/emergency")
+            assert all(shapes.pop(path)["anyOf"][1] == refused for path in begun)
+            assert all("anyOf" not in schema for schema in shapes.values()) and shapes

@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from triplegain.api import orders, positions, session
 from triplegain.api.access import Role
 from triplegain.api.resources import Order, Refused
-from triplegain.api.routes import Route
+from triplegain.api.routes import ROUTES, Route
 from triplegain.domain.refusals import Code
 
 _SCHEME = "key"
@@ -17,6 +18,9 @@ _SCHEME = "key"
 _ALWAYS = (400, 401, 403, 404, 408, 413, 421, 422, 429, 431, 500, 503)
 #: An act may be at odds with how things stand, or its outcome unknown.
 _ACT = (409, 504)
+#: What these ask for may be stored and not sent yet, which is told in the shape of a refusal.
+_MAY_STAND = (orders.amend_order, positions.close_position, positions.close_all_positions, session.emergency)
+_STANDS = Code.STANDS.status
 
 
 def responses_of(route: Route) -> dict[int | str, dict[str, Any]]:
@@ -27,6 +31,8 @@ def responses_of(route: Route) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {
         status: {"model": Refused, "description": HTTPStatus(status).phrase} for status in sorted(refused)
     }
+    if route.endpoint in _MAY_STAND and route.status != _STANDS:
+        found[_STANDS] = {"model": Refused, "description": "Stored, and sent as soon as the market takes it"}
     if route.path.endswith("/paper/trade"):
         found[200] = {"model": Order, "description": "This id is known: the order as it is now"}
     return found
@@ -39,13 +45,20 @@ def security_of(route: Route) -> dict[str, Any]:
 
 
 def describe(app: FastAPI) -> None:
-    """Add the scheme of keys to what FastAPI finds by itself."""
+    """Add the scheme of keys, and the second shape of what is begun, to what FastAPI finds by itself."""
     found = app.openapi
+    stands = {"$ref": f"#/components/schemas/{Refused.__name__}"}
 
     def openapi() -> dict[str, Any]:
         told = found()
         scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
         told.setdefault("components", {})["securitySchemes"] = {_SCHEME: scheme}
+        for route in ROUTES:
+            if route.endpoint in _MAY_STAND and route.status == _STANDS and route.path in told["paths"]:
+                answer = told["paths"][route.path][route.method.lower()]["responses"][str(_STANDS)]
+                content = answer["content"]["application/json"]
+                if "anyOf" not in content["schema"]:
+                    content["schema"] = {"anyOf": [content["schema"], stands]}
         return told
 
     app.openapi = openapi  # type: ignore[method-assign]
