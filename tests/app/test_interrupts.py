@@ -67,6 +67,35 @@ def test_a_loop_that_never_gives_way_is_interrupted_where_it_stands(monkeypatch:
     assert (ended.value.exit_code, done) == (143, ["let go"])
 
 
+def test_a_signal_is_heard_though_somebody_else_kept_the_loop_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What interrupts another task, or a callback, ends that one alone."""
+    monkeypatch.setattr(interrupts, "_DEAF_S", 0.05)
+    done: list[str] = []
+
+    def hog() -> None:
+        send(signal.SIGTERM)
+        while True:
+            pass
+
+    async def hogs() -> None:
+        hog()
+
+    async def work(is_task: bool) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: None)
+        other = loop.create_task(hogs()) if is_task else loop.call_soon(hog)
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 10)
+        finally:
+            done.append(type(other).__name__)
+
+    for is_task in (True, False):
+        with pytest.raises(Interrupted) as ended:
+            run(work(is_task))
+        assert ended.value.exit_code == 143
+    assert done == ["Task", "Handle"]
+
+
 def test_the_first_signal_asks_a_run_to_stop_and_the_second_ends_it() -> None:
     async def stops_by_itself() -> str:
         over = asyncio.Event()

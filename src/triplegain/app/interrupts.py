@@ -13,7 +13,10 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: How long an event loop may take to hear of a signal.
@@ -56,7 +59,7 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, _Result]) -> _Result:
         heard.append(number)
         running.cancel()
 
-    with _told_to_the_loop(cancel):
+    with _told_to_the_loop(cancel, running):
         try:
             return await running
         except asyncio.CancelledError:
@@ -69,18 +72,22 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, _Result]) -> _Result:
 def stop_on_signals(stop: Callable[[], object]) -> Iterator[None]:
     """Meanwhile the first signal calls `stop`, on the loop that runs; the next ones do what they did before."""
 
+    import asyncio
+
     def stop_once(number: int) -> None:
         for each, handler in before.items():
             signal.signal(each, handler)
         stop()
 
-    with _told_to_the_loop(stop_once) as before:
+    with _told_to_the_loop(stop_once, asyncio.current_task()) as before:
         yield
 
 
 @contextmanager
-def _told_to_the_loop(act: Callable[[int], object]) -> Iterator[Mapping[signal.Signals, Any]]:
-    """Only a program's first thread hears signals."""
+def _told_to_the_loop(
+    act: Callable[[int], object], work: asyncio.Task[Any] | None
+) -> Iterator[Mapping[signal.Signals, Any]]:
+    """Only a program's first thread hears signals. `work` is what they are meant for."""
     if threading.current_thread() is not threading.main_thread():
         yield {}
         return
@@ -94,14 +101,16 @@ def _told_to_the_loop(act: Callable[[int], object]) -> Iterator[Mapping[signal.S
     def hear(number: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         if number in was_deaf:
-            # It interrupted the loop, and whatever lets go now is not to be disturbed.
+            # It interrupted the work itself, and whatever lets go now is not to be disturbed.
             was_deaf.remove(number)
         else:
             act(number)
 
     def handle(number: int, frame: FrameType | None) -> None:
         def interrupt(*_: object) -> None:
-            was_deaf.append(number)
+            if asyncio.current_task(loop) is work:
+                was_deaf.append(number)
+            # Whatever else kept the loop deaf ends alone, and the signal is heard next.
             _interrupt(number, frame)
 
         _leave_the_terminal()
