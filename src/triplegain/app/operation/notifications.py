@@ -1,4 +1,4 @@
-"""Messages to the operator's mail, chat or hook, through apprise: in a thread of their own, so that nothing waits."""
+"""Messages to the operator's mail, chat or hook: from a thread of their own, so that nothing waits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from triplegain.app.operation.message import Message, deliver
 from triplegain.app.operation.notices import Notice
 from triplegain.config.operation import NotificationSettings
 from triplegain.domain.clock import SECOND_NS, Clock
@@ -52,26 +53,17 @@ def sender(urls: str) -> Send:
 
     # What it logs may hold addresses, and says nothing that the outcome does not.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    places: list[tuple[str, Any]] = []
+    places: list[tuple[str, str]] = []
     for number, url in enumerate(urls.split(), 1):
-        service = apprise.Apprise.instantiate(url, suppress_exceptions=True)
         kind = url.partition("://")[0]
-        if service is None:
+        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
             raise NotificationError(f"notification URL {number} ({kind}://…) is none that apprise knows or can use")
-        places.append((f"{number} ({kind})", service))
+        places.append((f"{number} ({kind})", url))
 
     def send(title: str, body: str) -> list[Delivery]:
-        return [Delivery(place, _sent(service, title, body)) for place, service in places]
+        return [Delivery(place, deliver(Message(url, title, body))) for place, url in places]
 
     return send
-
-
-def _sent(service: Any, title: str, body: str) -> bool:
-    try:
-        return bool(service.notify(title=title, body=body))
-    # A plugin of apprise can raise anything; a message that does not arrive must not end the thread.
-    except Exception:
-        return False
 
 
 class Notifier:
