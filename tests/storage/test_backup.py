@@ -13,7 +13,7 @@ from tests.storage.scripted_session import ScriptedSession, session_record
 
 from triplegain.domain.clock import ManualClock
 from triplegain.storage.backup import backup, restore
-from triplegain.storage.database import Database
+from triplegain.storage.database import Database, connected
 from triplegain.storage.errors import StorageError
 from triplegain.storage.migrations import migrate
 from triplegain.storage.session_reader import SessionReader
@@ -76,6 +76,32 @@ async def test_a_backup_that_fails_leaves_no_file(tmp_path: Path, database_url: 
 async def test_what_is_no_backup_is_refused_and_changes_nothing(database_url: str, tmp_path: Path) -> None:
     (file := tmp_path / "copy.dump").write_text("not a backup")
     with pytest.raises(StorageError, match="pg_restore failed"):
+        await restore(database_url, file)
+    database = await Database.connect(database_url)
+    assert await SessionReader(database).list_sessions() == []
+    await database.close()
+
+
+@pytest.mark.parametrize("lost", [1, 100, 20_000])
+async def test_a_backup_that_is_cut_off_is_refused_and_changes_nothing(
+    database_url: str, empty_database_url: str, tmp_path: Path, lost: int
+) -> None:
+    whole, cut = tmp_path / "whole.dump", tmp_path / "cut.dump"
+    await backup(database_url, whole)
+    cut.write_bytes(whole.read_bytes()[:-lost])
+    applied = await migrate(empty_database_url, MIGRATIONS)
+    with pytest.raises(StorageError, match="pg_restore failed"):
+        await restore(empty_database_url, cut)
+    assert applied and await migrate(empty_database_url, MIGRATIONS) == []
+
+
+async def test_a_copy_of_another_database_is_refused_and_changes_nothing(
+    database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    async with connected(empty_database_url, "making a table") as connection:
+        await connection.execute("CREATE TABLE customers AS SELECT 1 AS number")
+    await backup(empty_database_url, file := tmp_path / "foreign.dump")
+    with pytest.raises(StorageError, match="copy of another database"):
         await restore(database_url, file)
     database = await Database.connect(database_url)
     assert await SessionReader(database).list_sessions() == []

@@ -15,6 +15,8 @@ _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'publ
 #: What a start leaves in a database in which nothing has happened yet.
 _FROM_THE_START = ("schema_migrations", "paper_kinds", "candle_lengths", "api_keys", "security_events")
 _PASSWORD = "password="
+#: Of what a backup of ours lists.
+_SESSIONS = b" TABLE public paper_sessions "
 _EXTENSIONS = "SELECT count(*) FROM pg_extension WHERE extnamespace = 'public'::regnamespace"
 
 
@@ -46,11 +48,14 @@ def _settle(partial: Path) -> None:
 async def restore(url: str, path: Path) -> None:
     """Fill a database in which nothing has happened from a backup: all of it or nothing.
 
-    Raises StorageError if there is something in it, or the file is no backup.
+    Raises StorageError if there is something in it, or the file is no whole backup of ours: nothing is changed then.
     """
     if not path.is_file():
         raise StorageError(f"there is no backup {path}")
-    await _run("pg_restore", "--list", str(path))
+    # To its last byte, before anything is touched: what is cut off or damaged shows only there.
+    await _run("pg_restore", f"--file={os.devnull}", str(path))
+    if _SESSIONS not in await _run("pg_restore", "--list", str(path)):
+        raise StorageError(f"{path} is a copy of another database, not of TripleGain's; nothing was changed")
     async with connected(url, "restoring the backup") as connection:
         await _make_room(connection)
     await _run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(path), url=url)
@@ -84,8 +89,8 @@ def _reached(url: str) -> tuple[str, dict[str, str]]:
     return bare, {"PGPASSWORD": unquote(given)} if given else {}
 
 
-async def _run(program: str, *arguments: str, url: str = "") -> None:
-    """A program of PostgreSQL, on the database at `url` where one is named. Cancelled, it is ended first."""
+async def _run(program: str, *arguments: str, url: str = "") -> bytes:
+    """What a program of PostgreSQL wrote, on the database at `url` where one is named. Cancelled, it is ended first."""
     bare, password = _reached(url)
     process = await asyncio.create_subprocess_exec(
         str(wheel_installation() / "bin" / program),
@@ -93,14 +98,15 @@ async def _run(program: str, *arguments: str, url: str = "") -> None:
         *arguments,
         env={**os.environ, **password},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        _, said = await process.communicate()
+        written, said = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
         await process.wait()
         raise
     if process.returncode:
         raise StorageError(f"{program} failed: {said.decode(errors='replace').strip()[-600:]}")
+    return written
