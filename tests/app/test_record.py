@@ -133,7 +133,7 @@ async def test_the_command_records_until_ctrl_c(captures: Path, tmp_path: Path) 
             "TRIPLEGAIN_KRAKEN_WS_URL": kraken.websocket_url,
         }
         home = PaperHome(tmp_path / "home", kraken_urls)
-        home.path.mkdir()
+        home.path.mkdir(mode=0o700)
         with home.running("record", "--instruments", "btc/usdt,xrp/usdt", "--depth", "25", "--json") as running:
             await asyncio.to_thread(eventually, lambda: _recorded_bytes(home.path) > 100_000, "the recording")
             summary = (await asyncio.to_thread(running.interrupt)).answer
@@ -151,7 +151,7 @@ def _recorded_bytes(home: Path) -> int:
 
 def test_without_kraken_nothing_is_recorded_and_the_reason_is_said(tmp_path: Path) -> None:
     home = PaperHome(tmp_path / "home")
-    home.path.mkdir()
+    home.path.mkdir(mode=0o700)
     finished = home.run("record", "--duration", "1s")
     assert finished.code == 6 and finished.stdout == ""
     assert finished.stderr.startswith("nothing was recorded, Kraken does not answer: http://127.0.0.1:9/")
@@ -164,7 +164,7 @@ def test_without_kraken_nothing_is_recorded_and_the_reason_is_said(tmp_path: Pat
 )
 def test_wrong_words_are_told_before_anything_starts(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     home = PaperHome(tmp_path / "home")
-    home.path.mkdir()
+    home.path.mkdir(mode=0o700)
     finished = home.run("record", *words)
     assert finished.code == 2 and told in " ".join(finished.stderr.split())
 

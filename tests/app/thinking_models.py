@@ -172,6 +172,7 @@ def write_config(folder: Path, url: str, **files: Mapping[str, Any]) -> Path:
     }
     # Analysts by rules, so that the only questions are those the tests are about.
     roles: dict[str, list[str]] = {part: [] for part in ("technical", "regime", "social", "news")}
+    roles["decision"] = list(SIX)
     usual: dict[str, dict[str, Any]] = {
         "llm": {"models": _IDS, "options": options, "retry_pause_ms": 1, "roles": roles, "breaker": {"failures": 99}},
         "orchestration": {

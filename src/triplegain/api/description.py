@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from triplegain.api import orders, positions, session
 from triplegain.api.access import Role
 from triplegain.api.resources import Order, Refused
-from triplegain.api.routes import ROUTES, Route
+from triplegain.api.routes import PREFIX, ROUTES, Route
 from triplegain.domain.refusals import Code
 
 _SCHEME = "key"
@@ -44,8 +44,24 @@ def security_of(route: Route) -> dict[str, Any]:
     return {"security": [*needed, {}] if route.role is Role.PUBLIC else needed}
 
 
+#: What an answer names that other routes take: (answer's path, method, status), where in it, and the routes.
+_LINKS = (
+    (("/paper/trade", "post", "201"), "$response.body#/client_order_id", "/paper/orders/{name}"),
+    (("/paper/positions", "get", "200"), "$response.body#/items/0/position_id", "/paper/positions/{name}/close"),
+)
+
+
+def _link(paths: dict[str, Any]) -> None:
+    for (path, method, status), named, target in _LINKS:
+        told = paths[PREFIX + path][method]["responses"][status]
+        told["links"] = {
+            act: {"operationId": operation["operationId"], "parameters": {"name": named}}
+            for act, operation in paths[PREFIX + target].items()
+        }
+
+
 def describe(app: FastAPI) -> None:
-    """Add the scheme of keys, and the second shape of what is begun, to what FastAPI finds by itself."""
+    """Add to what FastAPI finds: the scheme of keys, the second shape of what is begun, which answer leads where."""
     found = app.openapi
     stands = {"$ref": f"#/components/schemas/{Refused.__name__}"}
 
@@ -53,12 +69,16 @@ def describe(app: FastAPI) -> None:
         told = found()
         scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
         told.setdefault("components", {})["securitySchemes"] = {_SCHEME: scheme}
+        _link(told["paths"])
         for route in ROUTES:
             if route.endpoint in _MAY_STAND and route.status == _STANDS and route.path in told["paths"]:
                 answer = told["paths"][route.path][route.method.lower()]["responses"][str(_STANDS)]
                 content = answer["content"]["application/json"]
                 if "anyOf" not in content["schema"]:
                     content["schema"] = {"anyOf": [content["schema"], stands]}
+            if route.is_text and route.path in told["paths"]:
+                answer = told["paths"][route.path][route.method.lower()]["responses"]["200"]
+                answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
         return told
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -24,8 +24,8 @@ _PARAMETER = re.compile(r"\{\w+\}")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way in. `endpoint` is None where FastAPI has its own. `query`: its parameters, and whether each may be given
-    several times."""
+    """One way in. `endpoint` is None where FastAPI has its own. `is_text`: it answers no JSON. `query`: its parameters,
+    and whether each may be given several times."""
 
     method: str
     path: str
@@ -33,6 +33,7 @@ class Route:
     role: Role
     budget: Budget = Budget.DEFAULT
     status: int = 200
+    is_text: bool = False
     pattern: re.Pattern[str] = field(init=False, repr=False)
     query: Mapping[str, bool] = field(init=False, repr=False)
 
@@ -75,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     *_both("GET", "/health/live", session.live, Role.PUBLIC),
     *_both("GET", "/health/ready", session.ready, Role.PUBLIC),
     *_both("GET", "/health", session.ready, Role.PUBLIC),
-    *_both("GET", "/metrics", session.metrics, Role.VIEWER, Budget.READS),
+    *_both("GET", "/metrics", session.metrics, Role.VIEWER, Budget.READS, 200, True),
     *_both("GET", "/paper/mode", session.show_mode, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/portfolio", session.show_portfolio, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/portfolio/history", session.list_history, Role.VIEWER, Budget.READS),
