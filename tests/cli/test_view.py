@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from dataclasses import replace
 from decimal import Decimal
@@ -171,3 +172,28 @@ def test_a_look_at_the_session_is_only_taken_when_it_would_be_drawn() -> None:
         for now[0] in (0.1, 59.9, 60.0):
             due.append(screen.is_due)
     assert due == [False, False, True]
+
+
+class _Broken(io.StringIO):
+    """Takes nothing."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+class _Leaving(Console):
+    def on_broken_pipe(self) -> None:
+        raise SystemExit(1)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), BrokenPipeError()])
+def test_what_cannot_be_shown_ends_no_session(error: OSError, is_terminal: bool) -> None:
+    console = _Leaving(file=_Broken(error), force_terminal=is_terminal, width=80, height=24)
+    with LiveView(console) as screen:
+        screen.tell("a word")
+        screen.update(view(), FILLS)

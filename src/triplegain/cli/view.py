@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -17,6 +18,9 @@ from triplegain.domain.views import SessionView
 
 _SCREEN_S = 0.2
 _LINE_S = 60.0
+#: A disk that is full, a terminal that is gone, a pipe that nobody reads (for which the library leaves the program): a
+#: session goes on unseen.
+_CANNOT_SHOW = (OSError, SystemExit)
 
 
 class LiveView:
@@ -38,11 +42,12 @@ class LiveView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.stop()
-        if self._latest is not None:
-            view, fills = self._latest
-            self._console.print(summary_panel(view, fills))
+        with suppress(*_CANNOT_SHOW):
+            if self._live is not None:
+                self._live.stop()
+            if self._latest is not None:
+                view, fills = self._latest
+                self._console.print(summary_panel(view, fills))
 
     @property
     def is_due(self) -> bool:
@@ -52,7 +57,8 @@ class LiveView:
         """One sentence above the screen, before it is taken over; then the screen says it itself."""
         if self._live is not None and self._live.is_started:
             return
-        self._console.print(Text(words, style="yellow"), soft_wrap=True)
+        with suppress(*_CANNOT_SHOW):
+            self._console.print(Text(words, style="yellow"), soft_wrap=True)
 
     def update(self, view: SessionView, recent_fills: Sequence[str]) -> None:
         """Show `view`; `recent_fills` in words, oldest first."""
@@ -61,6 +67,10 @@ class LiveView:
         if self._drawn_at is not None and now - self._drawn_at < self._interval_s:
             return
         self._drawn_at = now
+        with suppress(*_CANNOT_SHOW):
+            self._draw(view, recent_fills)
+
+    def _draw(self, view: SessionView, recent_fills: Sequence[str]) -> None:
         if self._live is None:
             self._console.print(plain_line(view), highlight=False, soft_wrap=True)
             return
