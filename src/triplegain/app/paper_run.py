@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,8 @@ from triplegain.storage.home_database import home_database
 from triplegain.storage.model_ledger import session_cost
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
+
+_log = logging.getLogger(__name__)
 
 
 class Screen(Protocol):
@@ -73,7 +76,7 @@ async def run_paper(
             async with (
                 operated(system, config, home, clock, output, notifies=not options.is_hurried),
                 serving(system, database, reader, config, home),
-                kept_clean(_housekeeping(database, config, clock), screen.tell),
+                kept_clean(_housekeeping(database, config, clock), _log.warning),
                 backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
             ):
                 try:
