@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -204,6 +206,15 @@ class TestTheLog:
             for number in range(40):
                 tell("s", Notice(logging.INFO, "order", f"order {number}"))
         assert sorted(path.name for path in (tmp_path / "log").iterdir()) == ["s.log", "s.log.1", "s.log.2"]
+
+    def test_a_pipe_in_the_place_of_the_file_is_not_waited_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "log").mkdir()
+        os.mkfifo(tmp_path / "log" / "s.log")
+        with logging_to(LogSettings(), tmp_path, "s", sys.stdout, Redactor([])):
+            tell("s", FILL)
+        assert "s.log is no file" in capsys.readouterr().out
 
     def test_a_folder_that_cannot_be_written_does_not_stop_anything(self, tmp_path: Path) -> None:
         (tmp_path / "log").touch()

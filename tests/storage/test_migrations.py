@@ -23,6 +23,7 @@ from triplegain.storage.database import Database
 from triplegain.storage.encoding import batch_row
 from triplegain.storage.errors import MigrationError
 from triplegain.storage.migrations import migrate, read_migrations, read_server_status
+from triplegain.storage.session_lock import lock_session
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -35,6 +36,26 @@ async def test_every_migration_applies_from_empty_and_only_once(empty_database_u
     assert await migrate(empty_database_url, MIGRATIONS) == []
     after = await read_server_status(empty_database_url)
     assert (list(after.applied), after.pending, after.timescale) == (names, (), False)
+
+
+async def test_no_schema_is_changed_under_a_session_that_is_being_written(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    earlier = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, earlier)
+    newest = sorted(earlier.glob("[0-9]*.sql"))[-1]
+    newest.unlink()
+    await migrate(empty_database_url, earlier)
+    connection = await asyncpg.connect(empty_database_url, server_settings={"application_name": "process 7"})
+    await connection.execute("INSERT INTO paper_sessions VALUES ('a', 'paused', 'demo', 7, '{}', '{}', now(), NULL)")
+    await lock_session(connection, "a")
+    with pytest.raises(MigrationError, match=r"session a is run by process 7 of an earlier version.*stop it first"):
+        await migrate(empty_database_url, MIGRATIONS)
+    assert list((await read_server_status(empty_database_url)).pending) == [newest.name]
+    # What is up to date is nobody's business.
+    assert await migrate(empty_database_url, earlier) == []
+    await connection.close()
+    assert await migrate(empty_database_url, MIGRATIONS) == [newest.name]
 
 
 async def test_a_session_of_an_earlier_version_goes_on_after_the_upgrade(

@@ -12,6 +12,7 @@ import asyncpg
 from triplegain import resources
 from triplegain.storage.database import Connection, connected, without_password
 from triplegain.storage.errors import MigrationError, explain
+from triplegain.storage.session_lock import session_holder
 
 #: Any constant: one migration at a time in a database.
 _LOCK = 7_305_804_402_566_349_676
@@ -49,13 +50,28 @@ def read_migrations(folder: Path, *, timescale: bool) -> list[Migration]:
 async def migrate(url: str, folder: Path) -> list[str]:
     """Apply what is missing and return its names.
 
-    Raises MigrationError if an applied file has changed or a file fails (which then has changed nothing), and
-    StorageError if the server is away.
+    Raises MigrationError if an applied file has changed, a session is being written, or a file fails (which then has
+    changed nothing), and StorageError if the server is away.
     """
     async with connected(url, "bringing the database up to date", command_timeout=None) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(_RECORD)
-        return [await _apply(connection, migration) for migration in await pending(connection, folder)]
+        missing = await pending(connection, folder)
+        if missing:
+            await _refuse_beside_a_session(connection)
+        return [await _apply(connection, migration) for migration in missing]
+
+
+async def _refuse_beside_a_session(connection: Connection) -> None:
+    """Whoever writes a session now is of an earlier version, and would go on as if nothing had changed."""
+    if await connection.fetchval("SELECT to_regclass('paper_sessions')") is None:
+        return
+    for row in await connection.fetch("SELECT session_id FROM paper_sessions WHERE status <> 'ended'"):
+        if holder := await session_holder(connection, row["session_id"]):
+            raise MigrationError(
+                f"the session {row['session_id']} is run by {holder} of an earlier version, which cannot go on with "
+                "what this one makes of the database: stop it first (Ctrl-C), then run this again"
+            )
 
 
 async def timescale_usable(connection: Connection) -> bool:

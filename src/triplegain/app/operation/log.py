@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import sys
@@ -44,6 +45,9 @@ def logging_to(
             folder = home / FOLDER
             folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / f"{session_id}.log"
+            if path.exists() and not path.is_file():
+                # To open a pipe would wait for whoever reads it.
+                raise FileExistsError(errno.EEXIST, f"{path.name} is no file")
             size, kept = settings.file_bytes_max, settings.kept
             handlers.append(_LogFile(path, "a", size, kept, "utf-8", True, "backslashreplace"))
         except OSError as error:
