@@ -120,7 +120,12 @@ class Trading:
 @contextmanager
 def trading(home: PaperHome, market: LocalMarket) -> Iterator[Trading]:
     """A session on the market, without a trader of its own, once its market is in order."""
-    with home.running("paper", "--feed", "live", "--session", "s", "--candle", "1h", environ=market.environ) as process:
+    config = home.path.parent / "config"
+    config.mkdir(exist_ok=True)
+    # It is looked at as often as a test likes.
+    (config / "api.yaml").write_text("limits_per_minute: {reads: 1000000, default: 1000000}\n")
+    environ = {**market.environ, "TRIPLEGAIN_CONFIG_DIR": str(config)}
+    with home.running("paper", "--feed", "live", "--session", "s", "--candle", "1h", environ=environ) as process:
         session = Trading(home, process)
         eventually(lambda: process.is_over or any(running_sessions(home.path)), "the session")
         assert not process.is_over, process.wait()

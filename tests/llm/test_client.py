@@ -16,6 +16,7 @@ from tests.llm.asked import GOOD, GOOD_TEXT, NOON_NS, SECRETS, Vote, ask, client
 from tests.llm.fake_provider import Do, FakeProvider
 from tests.llm.spending_memory import MemorySpending
 
+from triplegain.domain.agent_records import ModelCall, OverBudget
 from triplegain.domain.clock import SECOND_NS, ManualClock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import FailureKind, ModelAnswer, ModelFailure, ModelReply, Prompt, Tool
@@ -210,6 +211,28 @@ class TestBudget:
                 await asking
         (call,) = spending.calls
         assert (call.status, call.cost_usd) == ("unavailable", call.reserved_usd)
+
+    async def test_what_was_set_aside_for_a_call_that_never_left_is_given_back(self) -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        class Slow(MemorySpending):
+            async def reserve(self, call: ModelCall) -> OverBudget | None:
+                begun.set()
+                await go_on.wait()
+                return await super().reserve(call)
+
+        async with (
+            FakeProvider(GOOD_TEXT) as fake,
+            client_of(spec_of(Provider.DEEPSEEK, fake), spending=Slow()) as (client, spending),
+        ):
+            asking = asyncio.create_task(client.complete(ask("deepseek")))
+            await begun.wait()
+            asking.cancel()
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        (call,) = spending.calls
+        assert (call.status, call.cost_usd, fake.calls) == ("unavailable", Decimal(0), [])
 
     async def test_the_reservation_is_made_before_anything_is_sent(self) -> None:
         class Strict(MemorySpending):

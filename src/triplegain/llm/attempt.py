@@ -123,7 +123,7 @@ class Attempts:
         if reserved is None:
             return CallOutcome(None, FailureKind.UNAVAILABLE, f"nobody knows what {question.spec.model} costs")
         call = self._call(request, question, prompt_hash, reserved, number)
-        refused = await self._spending.reserve(call)
+        refused = await self._reserve(call)
         if refused is not None:
             outcome = CallOutcome(None, FailureKind.BUDGET, refused.reason)
             return await self._put_down(structs.replace(call, reserved_usd=_ZERO, attempts=number - 1), outcome, 0)
@@ -136,6 +136,17 @@ class Attempts:
             await self._put_down(call, given_up, _elapsed_ns(began))
             raise
         return await self._put_down(call, outcome, _elapsed_ns(began))
+
+    async def _reserve(self, call: ModelCall) -> OverBudget | None:
+        """Once begun it is done. Where nobody waits any more, what was set aside is given back: nothing was sent."""
+        reserving = asyncio.ensure_future(self._spending.reserve(call))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            if await reserving is None:
+                given_up = CallOutcome(None, FailureKind.UNAVAILABLE, "given up before it was sent")
+                await self._put_down(call, given_up, 0)
+            raise
 
     async def _send(self, request: ModelRequest, question: Question, deadline: float, reserved: Decimal) -> CallOutcome:
         spec = question.spec
