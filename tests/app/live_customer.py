@@ -68,6 +68,10 @@ class Customer:
         self._task = asyncio.get_running_loop().create_task(self._trade())
         self.live.companions.append(self._task)
 
+    async def ask_once(self) -> None:
+        """One order far from the market, and its cancellation."""
+        await self._try(1)
+
     async def stop(self) -> None:
         """Finishes the order under way, cancels what rests and closes what is open."""
         self._is_stopping = True

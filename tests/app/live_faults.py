@@ -248,6 +248,10 @@ async def _have_fault(case: FaultCase, run: FaultRun, server: LocalKraken, live:
     if case.away_s:
         live.books.is_away = True
         await until(lambda: bool(live.runner.steps.watch.away), "a commit", live)
+        # Of the others each may have something on its way, which waits.
+        late = Customer(live, SYMBOLS[0])
+        await late.ask_once()
+        run.attempts[SYMBOLS[0]].extend(late.attempts)
         await asyncio.sleep(case.away_s)
         live.books.is_away = False
     desk: FaultDesk = server.faults

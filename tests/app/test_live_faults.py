@@ -49,10 +49,7 @@ async def test_a_session_gets_over_the_fault_without_losing_anything(case: Fault
         assert all(one.words for one in attempts if one.code)
     _assert_soon(case, run)
     if case.away_s and run.ended_s is not None:
-        # Who asks meanwhile is refused; what is on its way waits for it.
-        everyone = [one for attempts in run.attempts.values() for one in attempts]
-        waited = any(one.answered_s - one.sent_s >= case.away_s for one in everyone)
-        assert waited or any(run.refused(symbol) for symbol in run.attempts)
+        assert any(run.refused(symbol) for symbol in run.attempts)
         for attempts in run.attempts.values():
             accepted = [one.answered_s for one in attempts if one.is_accepted and one.sent_s >= run.ended_s]
             assert min(accepted) - run.ended_s <= _WITHIN_S
