@@ -10,7 +10,7 @@ _FULL_BYTES = 5_000_000
 #: Words in what is said, the rarer first, and what to do about them; `{folder}` is where the database lies.
 _REMEDIES = (
     (
-        ("/dev/shm", "shared memory segment", "Bus error"),  # nosec B108 - words of an error, no place of ours
+        ("/dev/shm", "shared memory segment", "Bus error"),  # nosec B108
         "The machine gives it too little shared memory: in a container start that with --shm-size=256m; "
         "elsewhere make /dev/shm larger",
     ),
