@@ -28,6 +28,8 @@ from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
+_PATIENCE_S = 60.0
+
 
 @dataclass
 class Steered:
@@ -45,11 +47,12 @@ class Steered:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Let the market go on until it does."""
-        for _ in range(20_000):
-            if holds():
-                return
-            await asyncio.sleep(0)
-        raise AssertionError("it never happened")
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not holds():
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise AssertionError("it never happened") from None
 
     async def stop_at(self, fraction: str) -> str:
         """A stop so far below the ask, on the tick."""
