@@ -12,7 +12,8 @@ from collections import Counter
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.rate_limit import RateLimit, too_many
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.candle_time import DAY_NS
+from triplegain.domain.clock import Clock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code
@@ -22,7 +23,6 @@ _LOG = logging.getLogger(__name__)
 _MINUTE_S = 60
 _LAST_WRITE_S = 2
 _RETENTION_EVERY_MINUTES = 60
-_DAY_NS = 86_400 * SECOND_NS
 #: Addresses with a row of their own in a minute; all others share one.
 _LISTED_MAX = 16
 _OTHERS = "others"
@@ -36,7 +36,7 @@ class Strangers:
         self._security = security
         self._limits = limits
         self._clock = clock
-        self._retention_ns = retention_days * _DAY_NS
+        self._retention_ns = retention_days * DAY_NS
         self._requests = RateLimit(clock)
         self._guesses = RateLimit(clock)
         self._refused: dict[str, Counter[Code]] = {}

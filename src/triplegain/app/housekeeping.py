@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from triplegain.app.beside import beside
 from triplegain.config.infrastructure import DatabaseSettings
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.candle_time import DAY_NS
+from triplegain.domain.clock import Clock
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
 from triplegain.storage.retention import Retention, Round
 
-_DAY_NS = 86_400 * SECOND_NS
 #: Between two looks whether a round is due, which another process may have done; the first comes soon after a start.
 _LOOK_S = 600.0
 _FIRST_LOOK_S = 30.0
@@ -32,10 +32,10 @@ class Housekeeping:
     async def clean(self) -> Mapping[str, int]:
         """One round, written down. Returns how many rows of what were removed. Raises StorageError."""
         retention, now_ns = Retention(self.database), self.clock.now_ns()
-        removed = await retention.roll_up(now_ns - self.settings.snapshot_retention_days * _DAY_NS)
+        removed = await retention.roll_up(now_ns - self.settings.snapshot_retention_days * DAY_NS)
         removed["sessions_deleted"] = 0
         if days := self.settings.ended_session_retention_days:
-            removed["sessions_deleted"] = await retention.remove_ended(now_ns - days * _DAY_NS)
+            removed["sessions_deleted"] = await retention.remove_ended(now_ns - days * DAY_NS)
         # Loaded with a round: it brings what reads and builds history.
         from triplegain.app.market_data import MarketData
 

@@ -6,7 +6,8 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 
 MINUTE_NS = 60 * SECOND_NS
-WEEK_NS = 7 * 86_400 * SECOND_NS
+DAY_NS = 1440 * MINUTE_NS
+WEEK_NS = 7 * DAY_NS
 
 #: 1970-01-01 was a Thursday; a week begins on Monday, 00:00 UTC.
 _FIRST_MONDAY_NS = 4 * 86_400 * SECOND_NS

@@ -45,7 +45,7 @@ def logging_to(
             folder = home / FOLDER
             folder.mkdir(mode=0o700, exist_ok=True)
             path = folder / f"{session_id}.log"
-            if path.exists() and not path.is_file():
+            if path.is_fifo():
                 # To open a pipe would wait for whoever reads it.
                 raise FileExistsError(errno.EEXIST, f"{path.name} is no file")
             size, kept = settings.file_bytes_max, settings.kept

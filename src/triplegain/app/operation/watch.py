@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from triplegain.app.operation.notices import Notice
 from triplegain.config.operation import Subject
+from triplegain.domain.candle_time import DAY_NS
 from triplegain.domain.clock import SECOND_NS, iso
 from triplegain.domain.views import SessionView
-from triplegain.risk.state import DAY_NS
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
 
