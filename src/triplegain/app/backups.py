@@ -92,7 +92,7 @@ class BackupTimetable:
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Whether no other process backs up into the folder, which none does meanwhile."""
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
