@@ -13,7 +13,7 @@ import typer
 from triplegain.app import interrupts
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
-from triplegain.gateway.local_kraken import LocalKraken, OnSent, sent_log
+from triplegain.gateway.local_kraken import LocalKraken, sent_log
 from triplegain.gateway.pacing import ServingSettings
 
 

@@ -105,6 +105,7 @@ class AlertKind(StrEnum):
     BOOKS_DIFFER = "books_differ"
     CLOCK_BEHIND = "clock_behind"
     MARKET_CLOSED = "market_closed"
+    STEPS_CHANGED = "steps_changed"
     ORDERS_IN_DOUBT = "orders_in_doubt"
     ORDER_TAKEN_OUT = "order_taken_out"
     HODL_WAITING = "hodl_waiting"
