@@ -104,6 +104,7 @@ class AlertKind(StrEnum):
     OVERDUE = "overdue"
     BOOKS_DIFFER = "books_differ"
     CLOCK_BEHIND = "clock_behind"
+    CLOCK_SET_BACK = "clock_set_back"
     MARKET_CLOSED = "market_closed"
     STEPS_CHANGED = "steps_changed"
     ORDERS_IN_DOUBT = "orders_in_doubt"
