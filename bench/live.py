@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.app.live_audit import LagTable
 from tests.app.live_customer import Customer
 from tests.app.live_session import SYMBOLS, LiveSession, feed_settings
-from tests.app.live_soak import served
+from tests.app.served import served
 
 _WARM_UP_S = 3.0
 

@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.app.live_audit import LagTable
-from tests.app.live_soak import Addresses, served
+from tests.app.served import Addresses, served
 from tests.app.thinking_models import SIX, ThinkingPaper, ThinkingServer, leans, thinking_paper, write_config
 
 from triplegain.domain.clock import SystemClock

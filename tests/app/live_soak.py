@@ -1,298 +1,233 @@
-"""A live session for long, at a high rate, with faults at random: do memory, handles and lag stay where they are?"""
+"""The product on a live feed for long, with faults of the exchange at random and a database that is killed again and
+again: do memory, handles and lag stay where they are, and is every answer, every trade and every book right?"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ctypes
+import itertools
 import json
-import os
-import resource
-import signal
-import sys
-import threading
-from asyncio.subprocess import PIPE, Process
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field
-from decimal import Decimal
-from functools import partial
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from tests.app.live_audit import BookLevels, LagTable, TapeAudit, book_levels
-from tests.app.live_customer import Customer
-from tests.app.live_session import SYMBOLS, LiveSession, feed_settings
+import httpx
+from tests.app.database_kills import Toll, Victim, prepared, standing_still, strike
+from tests.app.paper_process import RESTLESS_RISK, SOURCES, PaperHome, Running, eventually
+from tests.app.soak_audit import audit_feed, audit_rows, table_sizes
+from tests.app.soak_figures import Figures, Sample, Soak, SoakPlan, lag_table
+from tests.app.soak_traders import WARES, SoakTrader
+from tests.attack.local_market import LocalMarket, local_market
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.gateway.fault_desk import FaultSchedule
-from triplegain.venues.kraken.rest import KrakenRest
-from triplegain.venues.kraken.wire.frames import BOOK_START, read_book_frame
-from triplegain.venues.kraken.wire.rest import read_reply, read_trade_page
+from triplegain.storage.embedded import EmbeddedCluster
+from triplegain.storage.home_database import cluster_folder
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
-_PATIENCE_S = 60.0
-
-#: Of prctl(2).
-_PARENT_DEATH_SIGNAL = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    rest_url: str
-    websocket_url: str
-
-
-def _end_with_parent() -> None:
-    """Whoever kills us has not killed the server yet."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+SESSION = "soak"
+#: Market seconds that are past when the session begins: what it asks the history for is there.
+_PAST_S = "60"
+_DEPTH = 100
+_LOOK_S = 0.05
+_PATIENCE_S = 90.0
+_HANG_S = 3.0
+_CONFIG = {
+    "risk.yaml": RESTLESS_RISK,
+    "execution.yaml": """
+paper_trading:
+  initial_balance: {USDT: 1000000, BTC: 10, XRP: 1000000}
+  account_tier: unlimited
+positions: {max_per_symbol: 50, max_open: 150}
+""",
+}
 
 
-@contextlib.asynccontextmanager
-async def served(capture: Path, speed: str) -> AsyncIterator[Addresses]:
-    """The local Kraken in a process of its own, lap after lap."""
-    command = ["-m", "triplegain", "local-kraken", str(capture), "--speed", speed, "--loop", "--past", "60", "--json"]
-    environment = os.environ | {"PYTHONPATH": str(_ROOT / "src")}
-    process: Process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=PIPE, env=environment, preexec_fn=_end_with_parent
-    )
-    try:
-        assert process.stdout is not None
-        told = json.loads(await process.stdout.readline())["environment"]
-        yield Addresses(told["TRIPLEGAIN_KRAKEN_REST_URL"], told["TRIPLEGAIN_KRAKEN_WS_URL"])
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class SoakPlan:
-    """`speed` as the command takes it; `faults_every_s` on average, 0: none; `pace_s` between two orders."""
-
-    duration_s: float
-    speed: str = "20"
-    seed: int = 1
-    faults_every_s: float = 5.0
-    sample_every_s: float = 10.0
-    pace_s: float = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The process and the session at one moment; lags in milliseconds and counts since the sample before it."""
-
-    at_s: float
-    rss_mb: float
-    handles: int
-    tasks: int
-    threads: int
-    queue_longest: int
-    frames: int
-    lag_p50: float
-    lag_p99: float
-    lag_max: float
-    market_s: float
-    accepted: int
-    refused: int
-    fills: int
-    reconnects: int
-    mismatches: int
-    dropped: int
-    cpu_s: float
-
-
-@dataclass(slots=True)
-class Soak:
-    """What came of it. `wrong` is what must not be, in words."""
-
-    samples: list[Sample] = field(default_factory=list)
-    faults: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    lags: LagTable = field(default_factory=LagTable)
-    fill_lags: LagTable = field(default_factory=LagTable)
-    wrong: list[str] = field(default_factory=list)
-    trades: int = 0
-    declared: int = 0
-    orders: int = 0
-    fills: int = 0
-    longest_pause_s: float = 0.0
-    counters: dict[str, int] = field(default_factory=dict)
-
-
-async def soak(capture: Path, plan: SoakPlan, on_sample: Callable[[Sample], None] = lambda sample: None) -> Soak:
-    """Runs one; the end is an audit with the market standing still."""
-    outcome = Soak()
-    async with served(capture, plan.speed) as addresses:
-        settings = feed_settings(addresses.rest_url, addresses.websocket_url)
-        async with LiveSession(settings, keep_lines=False) as live, aiohttp.ClientSession() as http:
-            live.session.journal.is_kept = False
-            customers = [Customer(live, symbol, plan.pace_s) for symbol in SYMBOLS]
-            for customer in customers:
-                customer.start()
-            control = f"{addresses.rest_url}/control"
-            worried = asyncio.create_task(_have_faults(http, control, plan, outcome.faults))
-            try:
-                await _watch(live, customers, plan, outcome, on_sample)
-            finally:
-                worried.cancel()
-                await asyncio.gather(worried, return_exceptions=True)
-            await http.delete(f"{control}/faults")
-            await _until(lambda: not any(map(live.condition, SYMBOLS)), "trading at the end", live, outcome)
-            for customer in customers:
-                await customer.stop()
-            await http.post(f"{control}/pause", json={})
-            await _audit(http, addresses, live, outcome)
+def soak(
+    capture: Path, plan: SoakPlan, on_sample: Callable[[Sample], None] = lambda sample: None, folder: Path | None = None
+) -> Soak:
+    """Runs one. At the end the market stands still, and everything is compared with it and with the rows."""
+    with tempfile.TemporaryDirectory() as made, _home(folder or Path(made)) as home:
+        outcome = Soak()
+        kraken_words = ("--speed", plan.speed, "--loop", "--past", _PAST_S)
+        with local_market(home, capture, *kraken_words) as kraken, _product(home, kraken, plan) as running:
+            figures = Figures(home.path.parent / "soaked", running)
+            with _trading(home, running, plan, outcome.toll) as traders:
+                outcome.sizes.append(table_sizes(home))
+                _Days(home, kraken, running, figures, traders, plan, outcome).live(on_sample)
+            audit_feed(kraken, figures, outcome, _DEPTH)
+            running.process.terminate()
+            finished = running.wait()
+        if finished.code or "Traceback" in finished.stderr:
+            outcome.wrong.append(f"it ended with exit code {finished.code}: {finished.stderr[-3000:]}")
+        audit_rows(home, SESSION, outcome)
     return outcome
 
 
-async def _have_faults(http: aiohttp.ClientSession, control: str, plan: SoakPlan, counted: Counter[str]) -> None:
-    if not plan.faults_every_s:
-        return
-    for wait_s, fault in FaultSchedule(plan.seed, SYMBOLS, plan.faults_every_s):
-        await asyncio.sleep(wait_s)
-        async with http.post(f"{control}/faults", json=asdict(fault)) as answer:
-            assert answer.status == 200, await answer.text()
-        counted[fault.kind] += 1
+@contextmanager
+def _home(folder: Path) -> Iterator[PaperHome]:
+    home = prepared(folder)
+    for name, text in _CONFIG.items():
+        (folder / "config" / name).write_text(text)
+    with EmbeddedCluster(cluster_folder(home.path)):
+        yield home
 
 
-async def _watch(
-    live: LiveSession,
-    customers: list[Customer],
-    plan: SoakPlan,
-    outcome: Soak,
-    on_sample: Callable[[Sample], None],
-) -> None:
-    """Samples until the time is over, or the session has died."""
-    loop = asyncio.get_running_loop()
-    began_s = loop.time()
-    market_ns = 0
-    last: dict[str, float] = {}
-    while loop.time() < began_s + plan.duration_s and not live.failed:
-        await asyncio.sleep(plan.sample_every_s)
-        market_ns = market_ns or live.session.now_ns
-        session, counters = live.session, live.feed.counters
-        totals: dict[str, float] = {
-            "frames": counters.frames,
-            "fills": live.books.fills,
-            "reconnects": counters.reconnects,
-            "mismatches": counters.mismatches,
-            "dropped": counters.dropped,
-            "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
-        }
-        since = {name: total - last.get(name, 0.0) for name, total in totals.items()}
-        last = totals
-        accepted, refused = _drain(customers, outcome)
-        lags, session.lags = session.lags, LagTable()
-        outcome.lags.merge(lags)
-        sample = Sample(
-            at_s=round(loop.time() - began_s, 1),
-            rss_mb=_rss_mb(),
-            handles=len(os.listdir("/proc/self/fd")),
-            tasks=len(asyncio.all_tasks()),
-            threads=threading.active_count(),
-            queue_longest=live.feed.queue_longest,
-            lag_p50=lags.share(0.5) * 1e3,
-            lag_p99=lags.share(0.99) * 1e3,
-            lag_max=lags.most_ns / 1e6,
-            market_s=(session.now_ns - market_ns) / SECOND_NS,
-            accepted=accepted,
-            refused=refused,
-            frames=int(since["frames"]),
-            fills=int(since["fills"]),
-            reconnects=int(since["reconnects"]),
-            mismatches=int(since["mismatches"]),
-            dropped=int(since["dropped"]),
-            cpu_s=since["cpu_s"],
-        )
-        outcome.samples.append(sample)
-        outcome.wrong += live.books.differences(session.wallet)
-        _forget_turns(live, outcome)
-        on_sample(sample)
+@contextmanager
+def _product(home: PaperHome, kraken: LocalMarket, plan: SoakPlan) -> Iterator[Running]:
+    """A session on that market, with figures of itself, once it can be spoken to."""
+    environ = {
+        **kraken.environ,
+        "PYTHONPATH": f"{SOURCES}:{SOURCES.parent}",
+        "SOAKED_FILE": str(home.path.parent / "soaked"),
+        "SOAKED_EVERY_S": f"{plan.sample_every_s:g}",
+        "SOAKED_DEPTH": str(_DEPTH),
+    }
+    words = ("paper", "--feed", "live", "--session", SESSION, "--candle", "1s", "--llm", "none", "--json")
+    running = home.start(*words, module="tests.app.soaked", environ=environ)
+    try:
+        note = home.path / "running" / f"{SESSION}.json"
+        eventually(lambda: note.exists() or running.is_over, "the session")
+        assert not running.is_over, running.wait()
+        yield running
+    finally:
+        if not running.is_over:
+            running.kill()
 
 
-def _rss_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+@contextmanager
+def _trading(home: PaperHome, running: Running, plan: SoakPlan, toll: Toll) -> Iterator[list[SoakTrader]]:
+    """A customer for each market, from when all have prices."""
+    place = json.loads((home.path / "running" / f"{SESSION}.json").read_text())
+    headers = {"Authorization": f"Bearer {(home.path / 'admin.key').read_text().strip()}"}
+    url = f"http://{place['host']}:{place['port']}/api/v1"
+    chance = random.Random(plan.seed)
+    with httpx.Client(base_url=url, headers=headers, timeout=90, trust_env=False) as client:
+
+        def has_prices() -> bool:
+            assert not running.is_over, running.wait()
+            return all(client.get("/paper/portfolio").json()["prices"].get(each.symbol) for each in WARES)
+
+        eventually(has_prices, "prices")
+        traders = [
+            SoakTrader(client, number, random.Random(chance.random()), toll, plan.pace_s)
+            for number in range(len(WARES))
+        ]
+        for trader in traders:
+            trader.start()
+        try:
+            yield traders
+        finally:
+            for trader in traders:
+                trader.over.set()
+            for trader in traders:
+                trader.join(_PATIENCE_S)
 
 
-def _drain(customers: list[Customer], outcome: Soak) -> tuple[int, int]:
-    """Orders accepted and refused since the last time; what was kept of them is let go."""
-    accepted = refused = 0
-    for customer in customers:
-        while customer.attempts:
-            one = customer.attempts.popleft()
-            accepted += one.is_accepted
-            refused += not one.is_accepted
-            if one.code:
-                outcome.refusals[one.code] += 1
-    return accepted, refused
+class _Days:
+    """What happens while it runs: samples, faults of the exchange, blows to the database."""
 
+    def __init__(
+        self,
+        home: PaperHome,
+        kraken: LocalMarket,
+        running: Running,
+        figures: Figures,
+        traders: list[SoakTrader],
+        plan: SoakPlan,
+        outcome: Soak,
+    ) -> None:
+        self._home = home
+        self._kraken = kraken
+        self._running = running
+        self._figures = figures
+        self._traders = traders
+        self._plan = plan
+        self._outcome = outcome
+        self._chance = random.Random(plan.seed)
+        self._last: dict[str, Any] = {}
+        self._first_market_ns = 0
+        #: The blow after which nobody has placed an order yet, and when it was, monotonic.
+        self._struck: tuple[Victim, float] | None = None
 
-def _forget_turns(live: LiveSession, outcome: Soak) -> None:
-    """The longest pause so far; pauses that are over are let go."""
-    live.told.clear()
-    open_since: dict[str, float] = {}
-    for turn in live.turns:
-        if turn.words:
-            open_since.setdefault(turn.symbol, turn.at_s)
-        elif (began_s := open_since.pop(turn.symbol, None)) is not None:
-            outcome.longest_pause_s = max(outcome.longest_pause_s, turn.at_s - began_s)
-    live.turns[:] = [turn for turn in live.turns if turn.symbol in open_since and turn.at_s >= open_since[turn.symbol]]
+    def live(self, on_sample: Callable[[Sample], None]) -> None:
+        plan, began_s = self._plan, time.monotonic()
+        schedule = iter(FaultSchedule(plan.seed, [each.symbol for each in WARES], plan.faults_every_s or 1.0))
+        never = itertools.repeat(float("inf"))
+        fault_wait_s, fault = next(schedule)
+        fault_at_s = began_s + fault_wait_s if plan.faults_every_s else next(never)
+        blow_at_s = began_s + plan.kills_every_s / 2 if plan.kills_every_s else next(never)
+        while time.monotonic() < began_s + plan.duration_s and not self._running.is_over:
+            time.sleep(_LOOK_S)
+            now_s = time.monotonic()
+            if now_s >= fault_at_s:
+                self._kraken.fault(**asdict(fault))
+                self._outcome.faults[fault.kind] += 1
+                fault_wait_s, fault = next(schedule)
+                fault_at_s = now_s + fault_wait_s
+            if now_s >= blow_at_s:
+                self._blow()
+                blow_at_s += plan.kills_every_s / 2
+            self._note_the_first_order()
+            if not all(trader.is_alive() for trader in self._traders):
+                raise AssertionError("a customer has died")
+            self._sample(on_sample)
+        self._kraken.mend()
+        self._outcome.wall_s = time.monotonic() - began_s
 
+    def _blow(self) -> None:
+        """A kill and a time in which the database hangs, in turns."""
+        self._outcome.blows.append(time.time())
+        if len(self._outcome.blows) % 2:
+            victim = self._chance.choice(list(Victim))
+            self._struck = victim, time.monotonic()
+            strike(self._home, victim, self._chance)
+        else:
+            self._outcome.hangs += 1
+            with standing_still(self._home):
+                time.sleep(_HANG_S)
 
-async def _until(is_so: Callable[[], bool], what: str, live: LiveSession, outcome: Soak) -> None:
-    """Waits for a condition; one that does not come is among what is wrong."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PATIENCE_S):
-            while not is_so() and not live.failed:
-                await asyncio.sleep(0.05)
-    if not is_so():
-        outcome.wrong.append(f"{what}: not within {_PATIENCE_S:g} s")
+    def _note_the_first_order(self) -> None:
+        if self._struck is None:
+            return
+        victim, since_s = self._struck
+        if any(trader.placed_at_s > since_s for trader in self._traders):
+            self._outcome.toll.seconds.setdefault(victim, []).append(time.monotonic() - since_s)
+            self._struck = None
+        elif time.monotonic() > since_s + _PATIENCE_S:
+            self._outcome.wrong.append(f"no order within {_PATIENCE_S:g} s of a blow to the {victim}")
+            self._struck = None
 
+    def _sample(self, on_sample: Callable[[Sample], None]) -> None:
+        for now in self._figures.new():
+            self._first_market_ns = self._first_market_ns or now["market_ns"]
+            self._outcome.market_s = (now["market_ns"] - self._first_market_ns) / SECOND_NS
+            lags, loop_lags = lag_table(now["lags"]), lag_table(now["loop_lags"])
+            self._outcome.lags.merge(lags)
+            self._outcome.loop_lags.merge(loop_lags)
+            self._outcome.fill_lags.merge(lag_table(now["fill_lags"]))
+            sample = Sample(
+                at_s=now["at_s"],
+                rss_mb=now["rss_mb"],
+                handles=now["handles"],
+                tasks=now["tasks"],
+                threads=now["threads"],
+                queue_longest=now["queue_longest"],
+                loop_p99=loop_lags.share(0.99) * 1e3,
+                loop_max=loop_lags.most_ns / 1e6,
+                lag_p50=lags.share(0.5) * 1e3,
+                lag_p99=lags.share(0.99) * 1e3,
+                lag_max=lags.most_ns / 1e6,
+                market_s=self._outcome.market_s,
+                fills=now["fills"] - self._last.get("fills", 0),
+                cpu_s=now["cpu_s"] - self._last.get("cpu_s", 0.0),
+                **{name: self._since(now, name) for name in ("frames", "reconnects", "dropped")},
+            )
+            self._last = now
+            self._outcome.samples.append(sample)
+            on_sample(sample)
 
-async def _audit(http: aiohttp.ClientSession, addresses: Addresses, live: LiveSession, outcome: Soak) -> None:
-    """Trades, books and money against the exchange, whose market stands still."""
-    async with KrakenRest(addresses.rest_url, 10.0, requests_per_s=100) as rest:
-        for symbol, tape in live.tapes.items():
-            page = read_trade_page(read_reply(await rest.get(f"/0/public/Trades?pair={symbol}&count=1")).result)
-            newest = page.rows[-1].trade_id
-            await _until(partial(_is_whole, tape, newest), f"{symbol}: every trade up to the last", live, outcome)
-            if tape.missing or tape.doubled:
-                outcome.wrong.append(f"{symbol}: {len(tape.missing)} trades missing, {len(tape.doubled)} told twice")
-            outcome.trades += tape.count
-            outcome.declared += len(tape.declared)
-    for symbol in SYMBOLS:
-        theirs = await _book(http, addresses.websocket_url, live, symbol)
-        await _until(partial(_holds, live, symbol, theirs), f"{symbol}: the book", live, outcome)
-    outcome.wrong += live.books.differences(live.session.wallet)
-    outcome.orders, outcome.fills = live.books.orders, live.books.fills
-    outcome.fill_lags = live.session.fill_lags
-    outcome.counters = {name: count for name, count in asdict(live.feed.counters).items() if count}
-
-
-def _is_whole(tape: TapeAudit, number: int) -> bool:
-    return tape.last == number and not tape.missing
-
-
-def _holds(live: LiveSession, symbol: str, theirs: BookLevels) -> bool:
-    return book_levels(live.session, symbol, live.settings.book_depth) == theirs
-
-
-async def _book(http: aiohttp.ClientSession, url: str, live: LiveSession, symbol: str) -> BookLevels:
-    """A new client's snapshot of a book: lots by price in ticks, bids and asks."""
-    instrument = live.session.exchange.markets[symbol].instrument
-    params: dict[str, Any] = {"channel": "book", "symbol": [symbol], "depth": live.settings.book_depth}
-    async with http.ws_connect(url) as socket:
-        await socket.send_json({"method": "subscribe", "params": params})
-        frame = b""
-        while not frame.startswith(BOOK_START):
-            frame = (await socket.receive_str()).encode()
-    (book,) = read_book_frame(frame).data
-    bids, asks = (
-        {instrument.ticks(Decimal(one.price)): instrument.lots(Decimal(one.qty)) for one in side}
-        for side in (book.bids, book.asks)
-    )
-    return bids, asks
+    def _since(self, now: dict[str, Any], name: str) -> int:
+        return int(now["counters"][name] - self._last.get("counters", {}).get(name, 0))
