@@ -2,7 +2,7 @@
 
 110 connections that send nothing or half a head and are opened again when they are closed; six that ask as a foreign
 page would, as fast as they are answered; two that guess keys, each time from another address of the loopback. Says
-`flooding` once all of it runs, and when its standard input ends, what was answered.
+`flooding` once all of it runs, and when its standard input ends, what was answered and what it took of a processor.
 """
 
 from __future__ import annotations
@@ -10,15 +10,47 @@ from __future__ import annotations
 import collections
 import itertools
 import json
+import re
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parents[2]
 _IDLE = 110
 _PAGE = b"GET /health/live HTTP/1.1\r\nHost: evil.example\r\nOrigin: https://evil.example\r\n\r\n"
 _GUESS = b"GET /api/v1/paper/mode HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer x\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Flooded:
+    """What a flood got: how often each status or failure, and seconds of a processor that it took itself."""
+
+    answers: dict[str, int] = field(default_factory=dict)
+    cpu_s: float = 0.0
+
+
+@contextmanager
+def flooded(port: int) -> Iterator[Flooded]:
+    """A flood of that port from a process of its own, all of it running; its figures are there at the end."""
+    words = [sys.executable, "-m", "tests.attack.flood", str(port)]
+    figures = Flooded()
+    with subprocess.Popen(words, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as flood:
+        assert flood.stdin is not None and flood.stdout is not None
+        try:
+            assert flood.stdout.readline() == b"flooding\n"
+            yield figures
+        finally:
+            flood.stdin.close()
+            told = json.loads(flood.stdout.readline() or b"{}")
+            figures.answers, figures.cpu_s = told.get("answers", {}), told.get("cpu_s", 0.0)
+            flood.wait(30)
 
 
 class Flood:
@@ -57,7 +89,7 @@ class Flood:
     def _answered(self, connection: socket.socket, request: bytes) -> bool:
         try:
             connection.sendall(request)
-            answer = connection.recv(4096)
+            answer = _whole_answer(connection)
         except OSError as error:
             self.seen[type(error).__name__] += 1
             return False
@@ -72,6 +104,18 @@ class Flood:
                 self.seen[type(error).__name__] += 1
                 if self.over.wait(0.05):
                     return socket.socket()
+
+
+def _whole_answer(connection: socket.socket) -> bytes:
+    """Head and body; what came before the end where it is cut off."""
+    answer = b""
+    while more := connection.recv(4096):
+        answer += more
+        head, _, body = answer.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if length and len(body) >= int(length[1]):
+            break
+    return answer
 
 
 def _closed(connection: socket.socket) -> bool:
@@ -102,7 +146,8 @@ def main(ports: list[int]) -> None:
     sys.stdin.read()
     for flood in floods:
         flood.over.set()
-    sys.stdout.write(json.dumps([flood.seen for flood in floods]) + "\n")
+    told = Flooded(dict(sum((flood.seen for flood in floods), collections.Counter())), time.process_time())
+    sys.stdout.write(json.dumps({"answers": told.answers, "cpu_s": told.cpu_s}) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,12 +17,12 @@ import httpx
 import pytest
 from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, database_of
+from tests.attack.flood import flooded
 
 from triplegain.api.owner_socket import reachable, socket_of
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.01", "price": "1000"}
 
 
@@ -41,19 +39,6 @@ def by_key(home: PaperHome) -> Iterator[httpx.Client]:
     url = f"http://127.0.0.1:{note(home)['port']}/api/v1"
     with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
         yield client
-
-
-@contextmanager
-def flooded(port: int) -> Iterator[None]:
-    words = [sys.executable, "-m", "tests.attack.flood", str(port)]
-    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as flood:
-        assert flood.stdin is not None and flood.stdout is not None
-        try:
-            assert flood.stdout.readline() == b"flooding\n"
-            yield
-        finally:
-            flood.stdin.close()
-            flood.wait(30)
 
 
 @contextmanager
