@@ -1,4 +1,4 @@
-"""Kills every part of the system in every phase of its life under every user, and says what did not come back.
+"""Strikes every part of the system in every phase of its life under every user, and says what did not come back.
 
     python bench/deaths.py [--only WORD] [--seed N]
 
@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.crash.deaths import all_cells, look_at
+from tests.crash.cells import all_cells
+from tests.crash.deaths import look_at
 
 
 def main() -> int:
@@ -37,7 +38,8 @@ def main() -> int:
         # At the boundary of a cell: the others are looked at all the same.
         except Exception as error:
             failed += 1
-            print(f"FAILED   {cell}: {type(error).__name__}: {error}", flush=True)
+            notes = " ".join(getattr(error, "__notes__", ()))
+            print(f"FAILED   {cell}: {type(error).__name__}: {error} {notes}", flush=True)
         else:
             print(f"came back {cell} ({time.monotonic() - began:.1f} s)", flush=True)
     print(f"{len(cells) - failed - skipped} of {len(cells)} came back, {failed} did not, {skipped} skipped")

@@ -1,6 +1,6 @@
 """Deaths of every part of a running system, in every phase of its life, under every user: afterwards the home works.
 
-A cell kills one victim in one phase; then the next start must go on by itself, and nothing may be left behind.
+A cell strikes one victim in one phase; then the next start must go on by itself, and nothing may be left behind.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from enum import StrEnum
-from itertools import product
 from pathlib import Path
 
-from tests.app.other_user import STRANGER, become, environment, home_of, interpreter_of, tg, why_not, without_namespaces
+from tests.app.other_user import become, environment, home_of, interpreter_of, tg, without_namespaces
 from tests.app.paper_process import eventually
+from tests.crash.cells import Cell, Phase, Victim, Who
+from tests.crash.surroundings import SetClock, fill_up, free, mounted_disk
 
 from triplegain.storage.home_database import cluster_folder
 from triplegain.storage.postmaster import ServerState, processes, read_postmaster, server_state
@@ -31,83 +31,42 @@ _AGAIN = ("paper", *_SESSION, "--speed", "max", "--session", "mortal", "--durati
 _END_S = 90.0
 
 
-class Victim(StrEnum):
-    PROCESS = "process"
-    GROUP = "group"
-    POSTMASTER = "postmaster"
-    BACKEND = "backend"
-    CHECKPOINTER = "checkpointer"
-
-
-class Phase(StrEnum):
-    START = "start"
-    MIGRATION = "migration"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    RECOVERY = "recovery"
-
-
-class Who(StrEnum):
-    """ROOT_AT_A_USERS: root gives the commands, on a user's home. BLOCKED_ROOT: root without user namespaces."""
-
-    USER = "user"
-    ROOT = "root"
-    ROOT_AT_A_USERS = "root-at-a-users"
-    BLOCKED_ROOT = "blocked-root"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    victim: Victim
-    phase: Phase
-    who: Who
-
-    def __str__(self) -> str:
-        return f"{self.victim}-{self.phase}-{self.who}"
-
-    @property
-    def owner(self) -> int:
-        return STRANGER if self.who in (Who.USER, Who.ROOT_AT_A_USERS) else 0
-
-    @property
-    def caller(self) -> int:
-        return STRANGER if self.who is Who.USER else 0
-
-    @property
-    def why_not(self) -> str:
-        """Why it cannot be looked at here; empty if it can."""
-        return why_not(self.owner)
-
-
-def all_cells() -> list[Cell]:
-    return [Cell(*each) for each in product(Victim, Phase, Who)]
-
-
-def sample(seed: int) -> list[Cell]:
-    """One cell for each victim; of phases and users as many as there are."""
-    chance = random.Random(seed)
-    phases, people = chance.sample(list(Phase), len(Phase)), [*Who, Who.USER]
-    chance.shuffle(people)
-    return [Cell(*each) for each in zip(Victim, phases, people, strict=True)]
-
-
 def look_at(cell: Cell, chance: random.Random) -> None:
     """Raises AssertionError where the home does not come back by itself."""
     paths: AbstractContextManager[str] = without_namespaces() if cell.who is Who.BLOCKED_ROOT else nullcontext("")
     with home_of(cell.owner) as home, paths as path:
-        mortal = _Mortal(cell, home, {"PATH": path} if path else {})
-        try:
-            mortal.die(chance)
-            mortal.come_back()
-        finally:
-            mortal.bury()
+        disk = mounted_disk(home) if cell.victim is Victim.DISK else nullcontext()
+        clock = SetClock(home.parent) if cell.victim is Victim.CLOCK else None
+        environ = {"PATH": path} if path else {}
+        mortal = _Mortal(cell, home, environ | (clock.environ if clock else {}), clock)
+        with disk:
+            _die_and_come_back(mortal, chance)
+
+
+def _die_and_come_back(mortal: _Mortal, chance: random.Random) -> None:
+    try:
+        mortal.die(chance)
+        mortal.come_back()
+    # With what it said last.
+    except AssertionError as error:
+        error.add_note(mortal.said[-3000:])
+        raise
+    finally:
+        mortal.bury()
+
+
+def _assert_words(said: str) -> None:
+    assert "Traceback" not in said, said[-3000:]
 
 
 class _Mortal:
-    def __init__(self, cell: Cell, home: Path, environ: dict[str, str]) -> None:
+    def __init__(self, cell: Cell, home: Path, environ: dict[str, str], clock: SetClock | None) -> None:
         self._cell = cell
         self._home = home
         self._environ = environ
+        self._clock = clock
+        #: Outside of the home: whatever happens to that, the words are heard.
+        self._heard = home.parent / "said"
         self._cluster = cluster_folder(home) / "data"
         # Root at a user's home must be able to go on as that user.
         self._python = interpreter_of(cell.owner)
@@ -118,15 +77,44 @@ class _Mortal:
             assert self._tg("db", "status").returncode == 0
         self._process = process = self._started()
         self._reach_phase(chance)
-        self._kill()
-        if self._cell.victim in (Victim.PROCESS, Victim.GROUP):
-            assert process.wait(_END_S) == -signal.SIGKILL
+        self._strike(chance)
+        match self._cell.victim:
+            case Victim.PROCESS | Victim.GROUP:
+                assert process.wait(_END_S) == -signal.SIGKILL
+            case Victim.POSTMASTER | Victim.BACKEND | Victim.CHECKPOINTER | Victim.CLOCK:
+                self._a_while(chance.uniform(0, 3))
+                self._stop()
+            case Victim.DISK:
+                self._live_on_a_full_disk(chance)
+
+    def _stop(self) -> None:
+        """It ends as it was asked to, or has ended in words."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(_END_S)
+        assert code in (0, 130, -signal.SIGINT) or '"error_code"' in self.said, code
+        _assert_words(self.said)
+
+    def _live_on_a_full_disk(self, chance: random.Random) -> None:
+        """It waits for room, or says what is wrong; a start meanwhile says so, too."""
+        assert self._process is not None
+        self._a_while(chance.uniform(0, 8))
+        if self._process.poll() is None and chance.random() < 0.5:
+            free(self._home)
+            self._a_while(chance.uniform(0, 5))
+            self._stop()
             return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(0, 3))
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        assert process.wait(_END_S) in (0, 5, 130, -signal.SIGINT), process.returncode
+        self._stop()
+        again = self._tg(*_AGAIN)
+        said = again.stdout + again.stderr
+        _assert_words(said)
+        assert again.returncode == 0 or re.search("disk is full|No space left", said), said
+        free(self._home)
+
+    @property
+    def said(self) -> str:
+        return self._heard.read_text(errors="replace") if self._heard.exists() else ""
 
     def come_back(self) -> None:
         again = self._tg(*_AGAIN)
@@ -139,6 +127,7 @@ class _Mortal:
 
     def bury(self) -> None:
         """What a cell that failed has left."""
+        free(self._home)
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -156,23 +145,22 @@ class _Mortal:
         )
 
     def _started(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [self._python, "-P", "-m", "triplegain", *_RUN],
-            env=environment(self._home, self._environ),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            **become(self._cell.caller),
-        )
+        with self._heard.open("wb") as heard:
+            return subprocess.Popen(
+                [self._python, "-P", "-m", "triplegain", *_RUN],
+                env=environment(self._home, self._environ),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=heard,
+                stderr=heard,
+                start_new_session=True,
+                **become(self._cell.caller),
+            )
 
     def _reach_phase(self, chance: random.Random) -> None:
         match self._cell.phase:
             case Phase.START:
-                is_ours = self._cell.victim in (Victim.PROCESS, Victim.GROUP)
-                made = self._being_made if is_ours and chance.random() < 0.5 else self._victim
-                eventually(made, "the start")
+                eventually(self._begun(chance), "the start")
             case Phase.MIGRATION:
                 eventually(lambda: self._pid_named("triplegain triplegain"), "a migration")
             case Phase.RUNNING:
@@ -199,13 +187,30 @@ class _Mortal:
     def _being_made(self) -> bool:
         return any(cluster_folder(self._home).glob("data.partial*"))
 
-    def _kill(self) -> None:
+    def _begun(self, chance: random.Random) -> Callable[[], object]:
+        """What the start is known by: the making of the cluster, or whom it is about."""
+        match self._cell.victim:
+            case Victim.PROCESS | Victim.GROUP:
+                return self._being_made if chance.random() < 0.5 else self._victim
+            case Victim.DISK | Victim.CLOCK:
+                return chance.choice((lambda: True, cluster_folder(self._home).exists, self._being_made))
+            case Victim.POSTMASTER | Victim.BACKEND | Victim.CHECKPOINTER:
+                return self._victim
+
+    def _strike(self, chance: random.Random) -> None:
         assert self._process is not None
-        if self._cell.victim is Victim.GROUP:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        elif (pid := self._once(self._victim)) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        match self._cell.victim:
+            case Victim.GROUP:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            case Victim.DISK:
+                fill_up(self._home)
+            case Victim.CLOCK:
+                assert self._clock is not None
+                self._clock.step(chance.choice((-1, 1)) * chance.uniform(2, 30))
+            case Victim.PROCESS | Victim.POSTMASTER | Victim.BACKEND | Victim.CHECKPOINTER:
+                if (pid := self._once(self._victim)) is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     def _once(self, victim: Callable[[], int | None]) -> int | None:
         """The victim; None if it is gone by itself, which a stop or a recovery may bring about at any time."""
@@ -225,6 +230,8 @@ class _Mortal:
                 return self._pid_named("triplegain")
             case Victim.CHECKPOINTER:
                 return self._pid_named("checkpointer")
+            case Victim.DISK | Victim.CLOCK:
+                raise AssertionError("no process")
 
     def _pid_named(self, words: str) -> int | None:
         """A process of the server whose title begins so."""

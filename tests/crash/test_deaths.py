@@ -6,7 +6,8 @@ import os
 import random
 
 import pytest
-from tests.crash.deaths import Cell, look_at, sample
+from tests.crash.cells import Cell, sample
+from tests.crash.deaths import look_at
 
 pytestmark = pytest.mark.crash
 

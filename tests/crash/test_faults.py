@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from tests.app.paper_process import PaperHome, Running, eventually
 from tests.app.stored_record import ask, check_record, database_of
+from tests.crash.surroundings import fill_up, free, mounted_disk, why_no_disk
 
 from triplegain.storage.embedded import EmbeddedCluster
 from triplegain.storage.home_database import cluster_folder
@@ -25,7 +24,6 @@ pytestmark = pytest.mark.crash
 _WHOLE = ("orders", "fills", "fees", "equity", "halted", "fills_sha256", "ledger_sha256")
 _FILLS = "SELECT fill_number FROM paper_session_state WHERE session_id = $1"
 _STATUS = "SELECT status::text FROM paper_sessions WHERE session_id = $1"
-_DISK_BYTES = 192 * 2**20
 
 
 def _same_end(summary: dict[str, Any], uninterrupted: dict[str, Any]) -> None:
@@ -111,34 +109,15 @@ def test_a_second_process_on_one_session_is_turned_away(home: PaperHome) -> None
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own that can be filled up."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root on Linux can mount a small file system to fill up")
+    if why := why_no_disk():
+        pytest.skip(why)
     folder = tmp_path / "small"
     folder.mkdir(mode=0o700)
-    options = f"size={_DISK_BYTES},mode=700"
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode().strip()}")
-    try:
+    with mounted_disk(folder):
         yield folder
-        (folder / "ballast").unlink(missing_ok=True)
+        free(folder)
         with EmbeddedCluster(cluster_folder(folder)):
             pass
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _fill_up(folder: Path) -> None:
-    """Not one more block fits."""
-    block = b"\0" * 2**20
-    with (folder / "ballast").open("wb", buffering=0) as ballast:
-        for size in (2**20, 4096):
-            try:
-                while ballast.write(block[:size]) == size:
-                    pass
-            except OSError:
-                continue
 
 
 def test_a_full_disk_is_waited_for_and_costs_nothing(
@@ -146,11 +125,11 @@ def test_a_full_disk_is_waited_for_and_costs_nothing(
 ) -> None:
     small = PaperHome(small_disk, home.environ)
     with _replay(small, feed, "full") as running:
-        _fill_up(small_disk)
+        fill_up(small_disk)
         # PostgreSQL refuses the step, or gives up itself when it was its journal that found no room.
         eventually(lambda: "The database is away" in running.complained, "words about the database")
         assert not running.is_over
-        (small_disk / "ballast").unlink()
+        free(small_disk)
         finished = running.wait()
     _same_end(finished.answer, uninterrupted)
     assert "Traceback" not in finished.stderr
@@ -162,7 +141,7 @@ def test_who_stops_while_the_disk_is_full_goes_on_once_there_is_room(
 ) -> None:
     small = PaperHome(small_disk, home.environ)
     with _replay(small, feed, "full") as running:
-        _fill_up(small_disk)
+        fill_up(small_disk)
         eventually(lambda: "The database is away" in running.complained, "words about the database")
         finished = running.interrupt()
     assert finished.code == 5, finished
@@ -171,6 +150,6 @@ def test_who_stops_while_the_disk_is_full_goes_on_once_there_is_room(
     assert "Traceback" not in finished.stderr
     again = small.run("paper", "--speed", "max", "--session", "full")
     assert again.code == 5 and "Traceback" not in again.stderr, again
-    (small_disk / "ballast").unlink()
+    free(small_disk)
     assert _checked(small, "full") == "active"
     _same_end(small.paper("--session", "full"), uninterrupted)
