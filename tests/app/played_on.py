@@ -102,7 +102,7 @@ class Life:
             session.restore(stored.parts)
         else:
             session = self._build(feed)
-            events, marks = begun(session, feed)
+            events, marks = await begun(session, feed)
         position = self.kept.batches[-1].feed_position if self.kept.batches else 0
         self.kept.kill_after = kill_after
         runner = SessionRunner(session, events, self.kept, clock, position=position, marks=marks)

@@ -41,7 +41,7 @@ def test_a_demo_market_goes_on_from_its_mark_as_if_nobody_had_been_away() -> Non
 def test_what_is_put_back_is_what_was_seen(count: int) -> None:
     feed = demo(3, 100, past=True)
     session, again = (TradingSession(settings_for(feed)) for _ in range(2))
-    events, marks = begun(session, feed)
+    events, marks = asyncio.run(begun(session, feed))
     for event in islice(events, count):
         session.observe(event)
     time_ns = session.exchange.now_ns

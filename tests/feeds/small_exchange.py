@@ -156,10 +156,10 @@ def status(word: str) -> bytes:
     return f'{{"channel":"status","type":"update","data":[{{"system":"{word}"}}]}}'.encode()
 
 
-def pair_status(symbol: str, word: str, tick: str = "0.1") -> bytes:
+def pair_status(symbol: str, word: str, tick: str = "0.1", lot: str = "0.00000001") -> bytes:
     return (
         f'{{"channel":"instrument","type":"update","data":{{"assets":[],"pairs":[{{"symbol":"{symbol}",'
-        f'"status":"{word}","price_increment":{tick},"qty_increment":0.00000001}}]}}}}'
+        f'"status":"{word}","price_increment":{tick},"qty_increment":{lot}}}]}}}}'
     ).encode()
 
 

@@ -46,6 +46,23 @@ def test_the_unit_starts_a_command_that_there_is_and_asks_for_nothing_that_canno
     assert unit["Service"]["User"] != "root"
 
 
+def test_the_unit_says_for_each_documented_exit_code_whether_it_is_tried_again() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(DEPLOY / "triplegain.service")
+    service, docs = unit["Service"], DEPLOY.parent / "docs"
+    never, asked_for = (set(service[name].split()) for name in ("RestartPreventExitStatus", "SuccessExitStatus"))
+    said = re.findall(r"^\| ([\d, ]+)[:;(]?.*\| it (is not|stays|is) ", (docs / "operating.md").read_text(), re.M)
+    told = {code for codes, _ in said for code in re.findall(r"\d+", codes)} | asked_for
+    documented = re.findall(r"^\| ([\d, ]+) \|", (docs / "commands.md").read_text(), re.M)
+    # 9 and 10 are answers to commands.
+    assert {code for codes in documented for code in re.findall(r"\d+", codes)} - {"9", "10"} == told
+    assert never == {code for codes, then in said if then == "is not" for code in re.findall(r"\d+", codes)}
+    # Nothing is tried for ever.
+    assert int(unit["Unit"]["StartLimitBurst"]) * int(service["RestartSec"]) < 4 * 3600
+    assert unit["Unit"]["StartLimitIntervalSec"] == "4h"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here to look at the unit")
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     copied = tmp_path / "triplegain.service"
@@ -53,6 +70,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     copied.write_text(words.replace("User=triplegain", "User=daemon").replace("Group=triplegain", "Group=daemon"))
     done = subprocess.run(["systemd-analyze", "verify", copied], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if "triplegain.service" in line] == []
+
+
+def test_no_environment_file_gets_into_the_image() -> None:
+    """Keys and passwords stand in them, those of compose beside its file."""
+    assert "**/.env" in (DEPLOY.parent / ".dockerignore").read_text().splitlines()
 
 
 def test_image_and_compose_file_fit_each_other() -> None:

@@ -189,6 +189,27 @@ def test_where_we_are_only_blind_flat_takes_the_stop_back_at_once(scene: Scene) 
 # -- a clock behind ours -----------------------------------------------------------------------------------------------
 
 
+# -- other steps -------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_exchange_counts_in_other_steps_nothing_is_sent_but_cancels_and_it_is_said_once(scene: Scene) -> None:
+    words = "Kraken has changed the steps of BTC/USDT"
+    resting = OrderRequest("low", PAIR, Side.BUY, Decimal("0.01"), Limit(Decimal(50_000)))
+    assert not isinstance(scene.session.place(resting), Refusal)
+    scene.play(1)
+    scene.sent()
+    scene.status(FeedState.STEPS_CHANGED, words)
+    assert scene.session.exchange.markets[PAIR].condition == words
+    assert scene.alerts == [AlertKind.STEPS_CHANGED]
+    scene.session.place(OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market()))
+    scene.session.cancel("low")
+    scene.wait(5)
+    assert scene.sent() == [("rejected", "x"), ("cancelled", "low")]
+    assert scene.order("x").reason == f"matching of {PAIR} is paused: {words}"
+    scene.status(FeedState.SYNCED)
+    assert scene.session.exchange.markets[PAIR].condition == ""
+
+
 def behind(scene: Scene, seconds: float) -> None:
     """The feed says a time that long before the session's."""
     time_ns = scene.session.now_ns - int(seconds * SECOND_NS)

@@ -29,6 +29,8 @@ class ScriptedKraken:
         #: Errors in place of a reply, by the last part of the path; `None` lets the request hang.
         self.rest_errors: dict[str, str | None] = {}
         self.refuses: Callable[[str, str, str], str | None] = lambda method, channel, symbol: None
+        #: What a refusal names in place of its symbol.
+        self.refused_as: dict[str, str] | None = None
         self.is_deaf = False
         self.rejects_sockets = 0
         self.beats_every_s = 0.02
@@ -135,8 +137,9 @@ class ScriptedKraken:
             if error == "":
                 continue
             if error:
-                refusal = {"error": error, "method": method, "req_id": number, "success": False, "symbol": symbol}
-                await socket.send_str(json.dumps(refusal))
+                refusal = {"error": error, "method": method, "req_id": number, "success": False}
+                named = {"symbol": symbol} if self.refused_as is None else self.refused_as
+                await socket.send_str(json.dumps(refusal | named))
                 continue
             reply = json.loads(ack(channel, symbol, params.get("depth") or 10)) | {"method": method, "req_id": number}
             await socket.send_str(json.dumps(reply))

@@ -278,6 +278,36 @@ async def test_subscriptions_that_are_refused_or_not_answered_are_tried_again_an
         assert session.feed.counters.refusals == 3
 
 
+@pytest.mark.parametrize("named", [{}, {"symbol": ""}, {"symbol": "NEVER/HEARD"}])
+async def test_a_refusal_that_names_nothing_we_asked_for_does_not_count_as_done(named: dict[str, str]) -> None:
+    async with ScriptedKraken().serving() as kraken:
+        kraken.refused_as = named
+        answers = ["EGeneral:Internal error"] * 2
+
+        def refuses(method: str, channel: str, symbol: str) -> str | None:
+            return answers.pop() if channel == "trade" and answers else None
+
+        kraken.refuses = refuses
+        session = await Session(kraken).start()
+        await session.until(session.is_synced)
+        await session.stop()
+        words = "Kraken refuses a subscription that it does not name: EGeneral:Internal error"
+        assert words in [one.reason for one in session.events if isinstance(one, FeedStatus)]
+        assert kraken.asked.count(("subscribe", "trade", (SYMBOL,))) == 3
+
+
+async def test_an_answer_to_nothing_is_told_once_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with ScriptedKraken().serving() as kraken:
+        session = await Session(kraken).start()
+        await session.until(session.is_synced)
+        for _ in range(3):
+            await kraken.tell(b'{"error":"EGeneral","method":"add_order","req_id":77,"success":false}')
+        await session.until(lambda: session.feed.counters.unknown == 3)
+        await session.stop()
+        told = [one for one in caplog.messages if "answers what nobody asks" in one]
+        assert told == ["connection 0: Kraken answers what nobody asks any more: add_order  EGeneral"]
+
+
 async def test_a_refused_connection_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triplegain.venues.kraken.connection._AT_LEAST_S", 0.01)
     async with ScriptedKraken().serving() as kraken:

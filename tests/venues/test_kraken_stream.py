@@ -655,12 +655,46 @@ def test_a_market_that_comes_back_while_only_cancels_are_taken_stays_closed() ->
     assert states(desk.frame(status("online"))) == [FeedState.SYNCED]
 
 
-def test_a_changed_tick_closes_the_market_for_this_session() -> None:
+@pytest.mark.parametrize(
+    ("tick", "lot", "words"),
+    [
+        ("0.01", "0.00000001", "tick from 0.1 to 0.01"),
+        ("0.5", "0.0001", "tick from 0.1 to 0.5, lot from 0.00000001 to 0.0001"),
+        ("0.1", "0.0001", "lot from 0.00000001 to 0.0001"),
+    ],
+)
+def test_changed_steps_are_a_state_of_their_own_until_they_are_the_old_ones_again(
+    tick: str, lot: str, words: str
+) -> None:
     desk = Desk()
     desk.listen()
-    (told,) = desk.frame(pair_status(SYMBOL, "online", tick="0.01"))
-    assert isinstance(told, FeedStatus) and told.state is FeedState.MAINTENANCE
-    assert told.reason == "Kraken changed the tick of BTC/USD to 0.01: start a new session"
+    assert states(desk.frame(pair_status(SYMBOL, "online"))) == []
+    (told,) = desk.frame(pair_status(SYMBOL, "online", tick, lot))
+    assert isinstance(told, FeedStatus) and told.state is FeedState.STEPS_CHANGED
+    assert told.reason == (
+        f"Kraken has changed the steps of BTC/USD ({words}), and this session counts in the old ones: "
+        "it sends no order there, cancels go through; go on with a new one: --reset"
+    )
+    # A book that is good does not end it, nor does a word about the pair that leaves its steps out; the exchange's own
+    # closure goes before.
+    assert [each for each in desk.frame(desk.exchange.snapshot()) if isinstance(each, FeedStatus)] == []
+    bare = b'{"channel":"instrument","type":"update","data":{"pairs":[{"symbol":"BTC/USD","status":"online"}]}}'
+    assert desk.frame(bare) == []
+    assert states(desk.frame(status("maintenance"))) == [FeedState.MAINTENANCE]
+    assert states(desk.frame(status("online"))) == [FeedState.STEPS_CHANGED]
+    assert states(desk.frame(pair_status(SYMBOL, "online"))) == [FeedState.SYNCED]
+
+
+def test_a_stream_that_goes_on_elsewhere_knows_of_changed_steps() -> None:
+    desk = Desk()
+    desk.listen()
+    desk.frame(pair_status(SYMBOL, "online"))
+    desk.frame(pair_status(SYMBOL, "online", lot="0.0001"))
+    seen, again = desk.stream.seen(), Desk()
+    assert seen is not None
+    again.stream.see(seen)
+    (back,) = again.frame(pair_status(SYMBOL, "online"))
+    assert isinstance(back, FeedStatus) and back.state is FeedState.SYNCED
 
 
 def test_a_refused_subscription_is_told_with_krakens_words() -> None:
@@ -671,6 +705,20 @@ def test_a_refused_subscription_is_told_with_krakens_words() -> None:
     assert isinstance(told, FeedStatus) and told.state is FeedState.GAP
     assert told.reason == "Kraken refuses a subscription of BTC/USD: Currency pair not supported BTC/USD"
     assert desk.stream.counters.refusals == 1
+
+
+@pytest.mark.parametrize("named", [b"", b',"symbol":""', b',"symbol":"NEVER/HEARD"'])
+def test_a_refusal_of_nobody_knows_what_is_told_of_all_that_wait(named: bytes) -> None:
+    desk = Desk()
+    desk.stream.on_line(time_line())
+    refusal = b'{"error":"Exceeded","method":"subscribe","success":false' + named + b"}"
+    (told,) = desk.frame(refusal)
+    assert isinstance(told, FeedStatus) and told.state is FeedState.GAP
+    assert told.reason == "Kraken refuses a subscription that it does not name: Exceeded"
+    assert desk.stream.counters.words().endswith(", 1 refused subscription")
+    healthy = Desk()
+    healthy.listen()
+    assert healthy.frame(refusal) == []
 
 
 # -- time ------------------------------------------------------------------------------------------------------------

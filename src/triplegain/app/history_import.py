@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from triplegain.app.off_loop import each_off_the_loop, off_the_loop
 from triplegain.config import Config
 from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns
 from triplegain.domain.clock import SECOND_NS
@@ -232,7 +233,7 @@ async def import_files(paths: Sequence[Path], database: Database, progress: Prog
 
     Raises CaptureError and StorageError.
     """
-    captures = find_history_files(paths)
+    captures = await off_the_loop(lambda: find_history_files(paths))
     begins = {(*_lane(each), _span(each).from_ns) for each in captures}
     ends = {(*_lane(each), _span(each).to_ns) for each in captures}
     writer, audit = MarketWriter(database), MarketAudit(database)
@@ -258,7 +259,7 @@ async def import_files(paths: Sequence[Path], database: Database, progress: Prog
 async def _import_trades(capture: TradesCapture, writer: MarketWriter, progress: Progress) -> Imported:
     path, instrument = capture.paths[0], capture.instrument
     stored, rows = TradesStored(), 0
-    for batch in trade_batches(capture):
+    async for batch in each_off_the_loop(trade_batches(capture)):
         source = capture.format if not batch.rows or batch.rows[0].trade_id else f"{capture.format}, no numbers"
         stored += await writer.store_trades(instrument, batch.rows, batch.spans, source)
         rows += len(batch.rows)
@@ -283,7 +284,7 @@ async def _import_candles(
     if candle_open_ns(opened, length) != opened:
         raise CaptureError(path, f"its candles of {candle_length_text(length)} do not begin where ours do")
     stored, rows = CandlesStored(), 0
-    for batch in batches:
+    async for batch in each_off_the_loop(batches):
         stored += await writer.store_candles(instrument, length, batch.rows, batch.spans, capture.format)
         rows += len(batch.rows)
         progress.reached(path.name, batch.rows[-1].close_time_ns, len(batch.rows))

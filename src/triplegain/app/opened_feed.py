@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from triplegain.app.off_loop import off_the_loop
 from triplegain.config import Config
 from triplegain.domain.clock import Clock
 from triplegain.market.feed import MarkedFeed, MarketSource
@@ -66,7 +67,7 @@ async def open_session_feed(
     if spec != LIVE:
         from triplegain.app.feeds import open_feed
 
-        return OpenedRecord(open_feed(spec, seed))
+        return OpenedRecord(await off_the_loop(lambda: open_feed(spec, seed)))
     from triplegain.app.live_market import OpenedLive
 
     return await OpenedLive.open(config, home, symbols)

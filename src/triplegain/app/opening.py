@@ -230,7 +230,7 @@ class SessionOpening:
                 f"{session_id!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
             )
         opened = await self._open_feed(await self._feed_spec(), self.seed)
-        return self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
+        return await self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
 
     def _record(self, feed: MarketSource, session_id: str | None) -> SessionRecord:
         now_ns = self._clock.now_ns()
@@ -249,10 +249,10 @@ class SessionOpening:
             settings=settings,
         )
 
-    def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
+    async def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
         session = self._build(record, opened.source)
         if isinstance(opened, OpenedRecord):
-            events, marks = begun(session, opened.source)
+            events, marks = await begun(session, opened.source)
             return OpenedSession(session, events, 0, record, opened, marks=marks)
         return OpenedSession(session, self._events(record, opened), 0, record, opened)
 
@@ -338,7 +338,7 @@ class SessionOpening:
         """`--reset`: the successor gets what the command line and the configuration say now."""
         opened = await self._open_feed(self._options.feed or record.feed, self.seed)
         wanted = self._record(opened.source, self._options.session)
-        return self._fresh(await self._store.reset(record.session_id, wanted), opened)
+        return await self._fresh(await self._store.reset(record.session_id, wanted), opened)
 
     def successor(self, record: SessionRecord) -> SessionRecord:
         """What a reset of the running session opens: the same again from the beginning of its feed."""
@@ -358,7 +358,7 @@ class SessionOpening:
         """A reset of the running session: archived, and `wanted` in its place. May be asked again."""
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, record)
-            return self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
+            return await self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
 
 
 def _check_steps(record: SessionRecord, feed: MarketSource) -> None:

@@ -17,13 +17,14 @@ from triplegain.api.control import V
 from triplegain.app import session_views
 from triplegain.app.beside import beside
 from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.machine_clock import MachineClock
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
 from triplegain.app.operation.metrics import Stats, exposition
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.app.standstill import Standstill
 from triplegain.config import Config
 from triplegain.domain.agent_records import AlertKind
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import SECOND_NS, Clock, SteadyClock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
@@ -132,10 +133,13 @@ class PaperSystem:
             choice, self._config, self._environ, self._home, self._database, self._clock, self.tell
         )
         self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
-        self._watch = StoreWatch(self._clock, self.tell, self.on_progress, self._is_store_lost)
+        #: What durations are measured by, and the market is paced by.
+        self._steady = SteadyClock()
+        self._watch = StoreWatch(self._steady, self.tell, self.on_progress, self._is_store_lost)
         self._database.why_away = lambda: self._watch.away
-        self._started_ns = self._clock.now_ns()
-        self._standstill = Standstill(self._clock, lambda: self.opened.session.now_ns, self._why_still)
+        self._started_ns = self._steady.now_ns()
+        self._machine_clock = MachineClock(self._clock, self._steady, self._on_set_back)
+        self._standstill = Standstill(self._steady, lambda: self.opened.session.now_ns, self._why_still)
 
     def _why_still(self) -> str:
         behind = self.opened.session.conditions.clock.words
@@ -165,6 +169,7 @@ class PaperSystem:
             opened.events,
             _ToldSteps(self._store, self.on_stored, self.stats),
             self._clock,
+            steady=self._steady,
             speed=parse_speed(self._options.speed),
             duration_ns=parse_duration_ns(self._options.duration),
             position=opened.position,
@@ -219,9 +224,10 @@ class PaperSystem:
         return await self._watch.ask(lambda: self._opening.succeed(record, wanted, self._reset_audit))
 
     async def _played(self) -> Ending:
-        """One session, with what is stored of its markets beside a live feed, and a look at whether time moves."""
+        """One session, with what is stored of its markets beside a live feed, and looks at whether time moves."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(beside(self._standstill.watch, "the look at market time"))
+            await stack.enter_async_context(beside(self._machine_clock.watch, "the look at the machine's clock"))
             if self.opened.feed.source is QuoteSource.LIVE:
                 prices = partial(look_up_prices, lambda: self.opened.session, MarketHistory(self._database))
                 await stack.enter_async_context(beside(prices, "the look at stored prices"))
@@ -274,6 +280,9 @@ class PaperSystem:
     def backup_failed(self, words: str) -> None:
         self.opened.session.alert(AlertKind.BACKUP_FAILED, words)
 
+    def _on_set_back(self, words: str) -> None:
+        self.opened.session.alert(AlertKind.CLOCK_SET_BACK, words)
+
     def moment(self) -> Moment:
         opened, session = self.opened, self.opened.session
         feed = opened.feed
@@ -296,7 +305,7 @@ class PaperSystem:
         opened, session = self.opened, self.opened.session
         span = opened.feed.span_ns
         events = self._events_before + self.runner.events_seen
-        elapsed_s = max(self._clock.now_ns() - self._started_ns, 1) / SECOND_NS
+        elapsed_s = max(self._steady.now_ns() - self._started_ns, 1) / SECOND_NS
         positions = session.executor.positions.records()
         return SessionView(
             **asdict(self.moment()),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
+from triplegain.app.off_loop import off_the_loop
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import MarketEvent
@@ -21,10 +23,19 @@ _MANY = 50_000
 _WORDS_NS = 5 * SECOND_NS
 
 
-def begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEvent], MarketMarks]:
+async def begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEvent], MarketMarks]:
     """The market from its beginning, for a new session, with the marks of the run."""
+    return await off_the_loop(lambda: _begun(session, feed))
+
+
+def _begun(session: TradingSession, feed: MarkedFeed) -> tuple[Iterator[MarketEvent], MarketMarks]:
     marks = FeedMarks()
-    return feed.events(marks), MarketMarks(session, marks, feed.identity, is_stored=False)
+    return _at_first(feed.events(marks)), MarketMarks(session, marks, feed.identity, is_stored=False)
+
+
+def _at_first(events: Iterator[MarketEvent]) -> Iterator[MarketEvent]:
+    """The same, the first of them found already: much may be read before it."""
+    return chain(list(islice(events, 1)), events)
 
 
 class PlayedOn:
@@ -46,7 +57,7 @@ class PlayedOn:
 
         Raises FeedError where the feed has fewer messages than the session has seen.
         """
-        session, events, marks, position = self._begun(stored)
+        session, events, marks, position = await self._begun(stored)
         begun_at, wanted = position, stored.feed_position
         said_ns = self._clock.now_ns()
         if wanted - begun_at > _MANY:
@@ -70,19 +81,18 @@ class PlayedOn:
     def _say(self, part: int, wanted: int) -> None:
         self._tell(f"playing the market up to where the session stood: {part} % of {wanted:,} messages")
 
-    def _begun(self, stored: StoredSession) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
+    async def _begun(self, stored: StoredSession) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
         if stored.mark:
             try:
-                return self._from_mark(MarketMark(stored.mark, self._feed.identity), stored.feed_position)
+                return await off_the_loop(lambda: self._from_mark(stored))
             except InvalidValueError as error:
                 self._tell(f"the stored place in the market {error}: it is played from its beginning")
         session = self._build()
-        return (session, *begun(session, self._feed), 0)
+        return (session, *await begun(session, self._feed), 0)
 
-    def _from_mark(
-        self, mark: MarketMark, wanted: int
-    ) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
-        if not mark.feed_mark.position <= mark.position <= wanted:
+    def _from_mark(self, stored: StoredSession) -> tuple[TradingSession, Iterator[MarketEvent], MarketMarks, int]:
+        mark = MarketMark(stored.mark, self._feed.identity)
+        if not mark.feed_mark.position <= mark.position <= stored.feed_position:
             raise InvalidValueError("does not lie before what the session has seen")
         session, marks = self._build(), FeedMarks(mark.feed_mark)
         mark.put_into(session)
@@ -90,4 +100,5 @@ class PlayedOn:
         for _ in range(mark.position - mark.feed_mark.position):
             if next(events, None) is None:
                 raise InvalidValueError("lies behind the end of the recording")
-        return session, events, MarketMarks(session, marks, self._feed.identity, is_stored=True), mark.position
+        there = MarketMarks(session, marks, self._feed.identity, is_stored=True)
+        return session, _at_first(events), there, mark.position

@@ -13,7 +13,7 @@ import typer
 from triplegain.app import interrupts
 from triplegain.cli.client import JsonOption
 from triplegain.domain.errors import InvalidValueError
-from triplegain.gateway.local_kraken import LocalKraken, OnSent, sent_log
+from triplegain.gateway.local_kraken import LocalKraken, sent_log
 from triplegain.gateway.pacing import ServingSettings
 
 
@@ -45,7 +45,9 @@ def local_kraken(
         fault_every_s=faults_every,
     )
     with sent_log(log) if log is not None else contextlib.nullcontext() as sent:
-        interrupts.run(_serve(path, settings, sent, as_json))
+        # Not on an event loop yet: a signal interrupts the reading of a large recording at once.
+        server = LocalKraken(path, settings, on_sent=sent)
+        interrupts.run(_serve(server, as_json))
 
 
 def _number(speed: str) -> float:
@@ -55,11 +57,10 @@ def _number(speed: str) -> float:
         raise InvalidValueError(f"--speed is a number or max, not {speed!r}") from None
 
 
-async def _serve(path: Path, settings: ServingSettings, sent: OnSent | None, as_json: bool) -> None:
-
+async def _serve(server: LocalKraken, as_json: bool) -> None:
     over = asyncio.Event()
     with interrupts.stop_on_signals(over.set):
-        async with LocalKraken(path, settings, on_sent=sent) as server:
+        async with server:
             _tell(server, as_json)
             await server.serve_until(over)
 

@@ -31,6 +31,8 @@ class FeedState(StrEnum):
     CATCH_UP = "catch_up"
     #: The trades of the time away cannot be had; nothing is filled for it.
     MISSED = "missed"
+    #: The exchange counts in other steps of price or quantity now than whoever listens.
+    STEPS_CHANGED = "steps_changed"
 
 
 class _OfSymbol(Struct, frozen=True):

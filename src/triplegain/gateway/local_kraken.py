@@ -67,6 +67,8 @@ class LocalKraken:
         self.settings = settings or ServingSettings()
         feed = open_replay(source) if isinstance(source, Path) else source
         self.venue = Venue(feed, loop=self.settings.loop, derive_xrp=self.settings.derive_xrp)
+        if self.settings.history_s:
+            self.venue.skip_to(self.venue.now_ns + round(self.settings.history_s * SECOND_NS))
         self.audience = Audience(self.venue)
         self._clock = clock or SystemClock()
         self._on_sent = on_sent
@@ -89,8 +91,6 @@ class LocalKraken:
         return f"ws://{HOST}:{self.port}/v2"
 
     async def __aenter__(self) -> LocalKraken:
-        if self.settings.history_s:
-            self.venue.skip_to(self.venue.now_ns + round(self.settings.history_s * SECOND_NS))
         app = web.Application(client_max_size=64 * 1024)
         app.router.add_get("/v2", self._websocket)
         app.router.add_get("/auth/v2", self._websocket)

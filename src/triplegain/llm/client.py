@@ -88,6 +88,8 @@ class CircuitBreaker:
         """For how long no call may pass; 0: one may. A call on probation makes the others wait for its end."""
         if self._closes_at_ns is None:
             return 0
+        # A clock that was set back keeps nobody out for longer.
+        self._closes_at_ns = min(self._closes_at_ns, now_ns + self._open_ns)
         return max(self._closes_at_ns - now_ns, 1 if self._on_probation else 0)
 
     def begin(self) -> None:

@@ -101,7 +101,8 @@ class MarketMarks:
     def joined(self, step: CommitBatch) -> CommitBatch:
         """The step, with a mark where the feed has been at a new place and the last one is a second ago."""
         at = self._marks.latest_position
-        if at is None or at == self._told or step.recorded_at_ns - self._told_at_ns < SECOND_NS:
+        # The machine's clock may be set back.
+        if at is None or at == self._told or abs(step.recorded_at_ns - self._told_at_ns) < SECOND_NS:
             return step
         mark = self._marks.latest
         assert mark is not None

@@ -71,7 +71,8 @@ class SessionRunner:
     """One run of one session.
 
     `models` None: nobody is asked, and what the session would like to ask runs into its deadlines. `rebuild` None: a
-    step that is refused ends the run. `watch` is what waits for a store that is away.
+    step that is refused ends the run. `watch` is what waits for a store that is away. `clock` tells when a step was
+    recorded; `steady`, which nobody sets back, paces the market.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class SessionRunner:
         store: BatchStore,
         clock: Clock,
         *,
+        steady: Clock | None = None,
         speed: float | None = None,
         duration_ns: int | None = None,
         position: int = 0,
@@ -97,7 +99,7 @@ class SessionRunner:
         self._on_progress = on_progress
         self._rebuild = rebuild
         self._watch = watch or StoreWatch(clock)
-        self._pace = SessionClock(clock, speed)
+        self._pace = SessionClock(steady or clock, speed)
         asked = session.settings.decision.agents, session.settings.session_id
         self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
         is_live = isinstance(events, AsyncIterator)

@@ -138,6 +138,8 @@ class TradingSession(SessionComponents):
         if isinstance(event, FeedStatus):
             if event.state is FeedState.MISSED:
                 self.post_trade.flag_unknown_fills(event, self.executor.orders.open_orders(), self.now_ns)
+            elif event.state is FeedState.STEPS_CHANGED:
+                self.alert(AlertKind.STEPS_CHANGED, event.reason, event.symbol)
             self._follow_conditions()
         elif isinstance(event, BookUpdate) and event.snapshot:
             self._follow_conditions()

@@ -178,10 +178,11 @@ class CaptureParts:
 
 def joined(captures: list[Capture]) -> Capture:
     """One capture of many files of an instrument. Raises CaptureError where they contradict each other."""
-    different: dict[str, Capture] = {}
+    if len(captures) == 1:
+        return captures[0]
+    different: dict[tuple[str, ...], Capture] = {}
     for capture in captures:
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in capture.paths)).hexdigest()
-        different.setdefault(digest, capture)
+        different.setdefault(tuple(_digest(path) for path in capture.paths), capture)
     parts = list(different.values())
     if len(parts) == 1:
         return parts[0]
@@ -189,6 +190,11 @@ def joined(captures: list[Capture]) -> Capture:
     if len(recordings) == len(parts):
         return reduce(_join_recordings, sorted(recordings, key=lambda part: part.first_line_ns))
     return reduce(_join, sorted(parts, key=lambda part: part.span_ns))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _join_recordings(earlier: BinanceCapture, later: BinanceCapture) -> BinanceCapture:

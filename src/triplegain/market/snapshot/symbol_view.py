@@ -173,7 +173,7 @@ def _money(value: Decimal | None) -> str:
 
 
 #: Trades may be missing.
-_BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED)
+_BLIND = (FeedState.GAP, FeedState.STALE, FeedState.MISSED, FeedState.STEPS_CHANGED)
 #: After these the next snapshot of the book is the first thing that can be relied upon.
 _UNTIL_SNAPSHOT = (FeedState.GAP, FeedState.STALE, FeedState.MISSED, FeedState.CATCH_UP, FeedState.CHECKSUM_MISMATCH)
 

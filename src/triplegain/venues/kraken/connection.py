@@ -195,6 +195,7 @@ class KrakenConnection:
     _heard_s: float = field(default=0.0, init=False)
     _is_held_up: bool = field(default=False, init=False)
     _is_subscribed: bool = field(default=False, init=False)
+    _has_told_unasked: bool = field(default=False, init=False)
     _in_maintenance: bool = field(default=False, init=False)
     _was_refused: bool = field(default=False, init=False)
 
@@ -254,7 +255,7 @@ class KrakenConnection:
         loop = asyncio.get_running_loop()
         self._heard_s = loop.time()
         self._pace.up(self._heard_s)
-        self._is_subscribed = False
+        self._is_subscribed = self._has_told_unasked = False
         self._socket = socket
         self.was_up.set()
         reading = asyncio.create_task(self._read(socket))
@@ -333,10 +334,18 @@ class KrakenConnection:
         self._heard_s = asyncio.get_running_loop().time()
         asked = self._asked.get(reply.req_id or 0)
         if asked is None:
+            self._on_unasked(reply)
             return
         asked.replies.append(reply)
         if len(asked.replies) >= asked.replies_wanted and not asked.done.done():
             asked.done.set_result(asked.replies)
+
+    def _on_unasked(self, reply: Frame) -> None:
+        """An answer that nobody waits for (any more): told once a connection, for there may be many."""
+        if not self._has_told_unasked:
+            self._has_told_unasked = True
+            about = self.number, tame(reply.method, 40), tame(reply.symbol, 40), tame(reply.error)
+            _log.warning("connection %d: Kraken answers what nobody asks any more: %s %s %s", *about)
 
 
 def _ending(kind: aiohttp.WSMsgType, told: object) -> str:

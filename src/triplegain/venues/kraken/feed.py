@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from typing import assert_never
 
 import aiohttp
+import msgspec
 
 from triplegain.domain.clock import SECOND_NS, Clock
 from triplegain.domain.instrument import Instrument
@@ -25,7 +26,7 @@ from triplegain.venues.kraken.rest import KrakenRefusal, KrakenRest, asset_pairs
 from triplegain.venues.kraken.settings import FeedSettings
 from triplegain.venues.kraken.stream import KrakenStream, StreamSettings
 from triplegain.venues.kraken.stream_clock import BookWanted, StatesWanted, StreamCounters, TradesWanted
-from triplegain.venues.kraken.wire.frames import Params
+from triplegain.venues.kraken.wire.frames import Frame, Params, Subscribed, read_subscribed
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ _BATCH = 64
 
 #: Seconds between two attempts to subscribe to what was refused or not answered.
 _SUBSCRIBE_WAIT_S = (1.0, 2.0, 5.0, 15.0, 30.0)
+
+
+def _is_taken(reply: Frame) -> bool:
+    return reply.success or "lready subscribed" in reply.error
+
+
+def _about(reply: Frame) -> str:
+    """The symbol that a reply is about; empty where it names none."""
+    with contextlib.suppress(ValueError, msgspec.DecodeError):
+        result: Subscribed | None = read_subscribed(reply.result)
+        if reply.success and result is not None:
+            return result.symbol
+    return reply.symbol
 
 
 async def open_kraken_feed(
@@ -249,11 +263,13 @@ class KrakenFeed:
             except FeedError as error:
                 _log.warning("%s", error)
             else:
-                refused = [reply for reply in replies if not (reply.success or "lready subscribed" in reply.error)]
-                for reply in refused:
-                    about = channel, tame(reply.symbol, 40), tame(reply.error)
-                    _log.warning("Kraken refuses the subscription %s %s: %s", *about)
-                left = tuple(reply.symbol for reply in refused if reply.symbol in left)
+                for reply in replies:
+                    if not _is_taken(reply):
+                        about = channel, tame(reply.symbol, 40), tame(reply.error)
+                        _log.warning("Kraken refuses the subscription %s %s: %s", *about)
+                # What Kraken says it has taken counts, and nothing else: an answer may name what nobody asked for.
+                taken = {_about(reply) for reply in replies if _is_taken(reply)}
+                left = tuple(symbol for symbol in left if symbol not in taken)
                 if not left:
                     return
             await asyncio.sleep(_SUBSCRIBE_WAIT_S[min(attempt, len(_SUBSCRIBE_WAIT_S) - 1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -70,12 +70,14 @@ class ConditionSeen(Struct, frozen=True):
     pair: Mode
     told: tuple[FeedState, str]
     is_told: bool
+    steps: str = ""
 
 
 class Condition:
-    """`now` is what counts of: the tape of an unwatched time, maintenance, the book, silence, the exchange's modes."""
+    """`now` is what counts of: the tape of an unwatched time, maintenance, changed steps, the book, silence, the
+    exchange's modes."""
 
-    __slots__ = ("_symbol", "_told", "book", "is_told", "pair", "reason", "silent", "system")
+    __slots__ = ("_symbol", "_told", "book", "is_told", "pair", "reason", "silent", "steps", "system")
 
     def __init__(self, symbol: str) -> None:
         self._symbol = symbol
@@ -83,6 +85,8 @@ class Condition:
         self.reason = WAITING
         #: Why the connection counts as silent; empty while it does not.
         self.silent = ""
+        #: Why the session cannot count here any more; empty while it can.
+        self.steps = ""
         self.system = _ONLINE
         self.pair = _ONLINE
         self._told = (FeedState.SYNCED, "")
@@ -95,13 +99,14 @@ class Condition:
         return not (self.system.is_known and self.pair.is_known)
 
     def seen(self) -> ConditionSeen:
-        return ConditionSeen(self.book, self.reason, self.silent, self.system, self.pair, self._told, self.is_told)
+        told = self._told, self.is_told, self.steps
+        return ConditionSeen(self.book, self.reason, self.silent, self.system, self.pair, *told)
 
     def see(self, seen: ConditionSeen) -> None:
         """Go on as another one stood."""
         self.book, self.reason, self.silent = seen.book, seen.reason, seen.silent
         self.system, self.pair = (_ONLINE if mode == _ONLINE else mode for mode in (seen.system, seen.pair))
-        self._told, self.is_told = seen.told, seen.is_told
+        self._told, self.is_told, self.steps = seen.told, seen.is_told, seen.steps
 
     def set_book(self, state: FeedState, reason: str) -> None:
         self.book, self.reason = state, reason
@@ -114,6 +119,8 @@ class Condition:
         for mode in modes:
             if mode.state is FeedState.MAINTENANCE:
                 return mode.state, mode.reason
+        if self.steps:
+            return FeedState.STEPS_CHANGED, self.steps
         if self.book is not FeedState.SYNCED:
             return self.book, self.reason
         if self.silent:
@@ -152,6 +159,8 @@ class KrakenMarketSeen(Struct, frozen=True):
     tape: TapeSeen
     book_depth: int
     levels: tuple[Levels, Levels]
+    #: Tick and lot as they were told last, and the lot that was told first.
+    steps: tuple[Decimal, Decimal, Decimal | None] | None = None
 
 
 @dataclass(eq=False)
@@ -180,6 +189,9 @@ class KrakenMarket:
     def __post_init__(self) -> None:
         self.symbol = self.instrument.symbol
         self.condition = Condition(self.symbol)
+        #: As Kraken told them last, and the lot that it told first.
+        self.tick, self.lot = self.instrument.tick, self.instrument.lot
+        self.first_lot: Decimal | None = None
         self.tape = Tape(self._counters)
         self.book = KrakenBook(self.instrument, self.depth, self._price_places)
 
@@ -195,6 +207,7 @@ class KrakenMarket:
             self.tape.seen(),
             self.book.depth,
             self.book.levels(),
+            (self.tick, self.lot, self.first_lot),
         )
 
     def see(self, seen: KrakenMarketSeen) -> None:
@@ -203,6 +216,8 @@ class KrakenMarket:
         self._last, self._asked_since_ns, self._fruitless = seen.last, seen.asked_since_ns, seen.fruitless
         self.condition.see(seen.condition)
         self.tape.see(seen.tape)
+        if seen.steps is not None:
+            self.tick, self.lot, self.first_lot = seen.steps
         self.book.depth = seen.book_depth
         self.book.replace(*seen.levels)
 
@@ -431,20 +446,34 @@ class KrakenMarket:
         self.condition.set_book(FeedState.MISSED, missed_words(since_ns, why))
         return self.tell(received_ns, self._clock.at(since_ns, received_ns))
 
-    def on_refused(self, error: str, received_ns: int) -> list[MarketEvent]:
-        """Kraken does not take a subscription; a book that is in sync is not touched by that."""
+    def on_refused(self, error: str, received_ns: int, *, is_named: bool = True) -> list[MarketEvent]:
+        """Kraken does not take a subscription; a book that is in sync is not touched by that. Not `is_named`: it does
+        not say of what, or of something else than was asked for."""
         if self.condition.book is not FeedState.GAP:
             return []
-        self.condition.set_book(FeedState.GAP, f"Kraken refuses a subscription of {self.symbol}: {tame(error, 200)}")
+        what = f"a subscription of {self.symbol}" if is_named else "a subscription that it does not name"
+        self.condition.set_book(FeedState.GAP, f"Kraken refuses {what}: {tame(error, 200)}")
         return self.tell(received_ns)
 
     def on_pair(self, pair: PairState, received_ns: int) -> list[MarketEvent]:
-        """Its status; and its steps, which nobody can change under a running session."""
-        tick = None if pair.price_increment is None else usable(Decimal(number_text(pair.price_increment)))
+        """Its status; and its steps, in which the session counts for its whole life."""
+        tick, lot = (_step(told) for told in (pair.price_increment, pair.qty_increment))
         self.condition.pair = exchange_state(pair.status, self.symbol)
-        if tick is not None and tick != self.instrument.tick:
-            words = f"Kraken changed the tick of {self.symbol} to {tick:f}: start a new session"
-            self.condition.pair = Mode(FeedState.MAINTENANCE, words)
+        # The lot is that of AssetPairs until this channel says otherwise than it did before.
+        self.first_lot = self.first_lot or lot
+        if tick is not None:
+            self.tick = tick
+        if lot is not None:
+            self.lot = lot
+        changes = [
+            f"{what} from {before:f} to {now:f}"
+            for what, before, now in (
+                ("tick", self.instrument.tick, self.tick),
+                ("lot", self.first_lot or self.lot, self.lot),
+            )
+            if now != before
+        ]
+        self.condition.steps = changed_words(self.symbol, changes) if changes else ""
         return self.tell(received_ns)
 
     def tell(self, received_ns: int, time_ns: int | None = None) -> list[MarketEvent]:
@@ -454,6 +483,18 @@ class KrakenMarket:
             return []
         state, reason = self.condition.now
         return [FeedStatus(self.symbol, time_ns, max(received_ns, time_ns), state, reason)]
+
+
+def _step(told: object) -> Decimal | None:
+    """Raises InvalidValueError for one that cannot be computed with."""
+    return None if told is None else usable(Decimal(number_text(told)))
+
+
+def changed_words(symbol: str, changes: Sequence[str]) -> str:
+    return (
+        f"Kraken has changed the steps of {symbol} ({', '.join(changes)}), and this session counts in the old ones: "
+        "it sends no order there, cancels go through; go on with a new one: --reset"
+    )
 
 
 def missed_words(since_ns: int, why: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -48,7 +48,9 @@ from triplegain.venues.kraken.wire.rest import (
 from triplegain.venues.kraken.wire.writer import PairWriter, acknowledgement, instruments, status
 
 #: Words of the exchange for states that are not its usual one.
-_WORDS = {state: word for word, state in reversed(SYSTEM_STATES.items()) if state is not FeedState.SYNCED}
+_WORDS: dict[FeedState, str] = {
+    state: word for word, state in reversed(SYSTEM_STATES.items()) if state is not FeedState.SYNCED
+}
 
 
 def state_lines(markets: Iterable[KrakenMarket], received_at_ns: int) -> list[FeedLine]:
@@ -68,8 +70,9 @@ def _conditions(market: KrakenMarket) -> Iterable[bytes]:
     system, pair = market.condition.system, market.condition.pair
     if system.is_known and system.state in _WORDS:
         yield status(_WORDS[system.state])
-    if pair.is_known and pair.state in _WORDS:
-        yield instruments("update", [(market.instrument, _WORDS[pair.state])])
+    word = _WORDS.get(pair.state, "") if pair.is_known else ""
+    if word or market.condition.steps:
+        yield instruments("update", [(replace(market.instrument, tick=market.tick), word or "online")])
 
 
 def _book(market: KrakenMarket, received_at_ns: int) -> Iterable[bytes]:
@@ -321,8 +324,12 @@ class KrakenStream:
         events = self._begin(line)
         if not success:
             self.counters.refusals += 1
-            market = self._markets.get(symbol)
-            return events + (market.on_refused(error, line.received_at_ns) if market else [])
+            named = self._markets.get(symbol)
+            # One that names none of ours may be about each that waits on this connection, or has none yet.
+            waiting = [one for one in self._markets.values() if one.connection in (None, line.connection)]
+            for one in waiting if named is None else [named]:
+                events += one.on_refused(error, line.received_at_ns, is_named=named is not None)
+            return events
         market = self._markets.get(ack.symbol) if ack else None
         if ack and market:
             market.connection = line.connection

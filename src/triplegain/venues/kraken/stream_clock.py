@@ -88,6 +88,8 @@ class StreamCounters:
             (self.crossed, "crossed book", "crossed books"),
             (self.silences, "silence", "silences"),
             (self.garbage, "unreadable message", "unreadable messages"),
+            (self.refusals, "refused subscription", "refused subscriptions"),
+            (self.unknown, "message of an unknown kind", "messages of an unknown kind"),
             (self.gaps, "hole in the tape", "holes in the tape"),
             (self.lost_trades, "trade lost", "trades lost"),
             (self.dropped, "book update dropped", "book updates dropped"),
