@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -147,27 +147,34 @@ def _server(home: PaperHome, title: bytes = b" triplegain ") -> list[int]:
 
 
 def strike(home: PaperHome, victim: Victim, chance: random.Random | None = None) -> None:
-    """One blow."""
+    """One blow; whom it was meant for and who is gone by himself meanwhile is followed by another."""
     title = b" checkpointer " if victim is Victim.CHECKPOINTER else b" triplegain "
-    server, *serving = eventually(lambda: _server(home, title), "a server")
-    match victim:
-        case Victim.SERVER:
-            os.kill(server, signal.SIGKILL)
-        case Victim.BACKEND | Victim.CHECKPOINTER:
-            os.kill((chance or random.Random(0)).choice(serving), signal.SIGKILL)
+    while True:
+        server, *serving = eventually(lambda: _server(home, title), "a server")
+        pid = server if victim is Victim.SERVER else (chance or random.Random(0)).choice(serving)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        return
 
 
 @contextmanager
 def standing_still(home: PaperHome) -> Iterator[None]:
     """The database does nothing, and is not gone either."""
     stopped = eventually(lambda: _server(home), "a server")
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
+    _send(stopped, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        _send(stopped, signal.SIGCONT)
+
+
+def _send(pids: list[int], signal_: signal.Signals) -> None:
+    """To those that are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_)
 
 
 def _has(toll: Toll, orders: int) -> bool:

@@ -9,7 +9,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -163,16 +163,19 @@ class _Days:
             time.sleep(_LOOK_S)
             now_s = time.monotonic()
             if now_s >= fault_at_s:
-                self._kraken.fault(**asdict(fault))
-                self._outcome.faults[fault.kind] += 1
+                # The local Kraken may be too busy to take it in time.
+                with suppress(httpx.TimeoutException):
+                    self._kraken.fault(**asdict(fault))
+                    self._outcome.faults[fault.kind] += 1
                 fault_wait_s, fault = next(schedule)
                 fault_at_s = now_s + fault_wait_s
             if now_s >= blow_at_s:
                 self._blow()
                 blow_at_s += plan.kills_every_s / 2
             self._note_the_first_order()
-            if not all(trader.is_alive() for trader in self._traders):
-                raise AssertionError("a customer has died")
+            for dead in [trader for trader in self._traders if not trader.is_alive()]:
+                self._traders.remove(dead)
+                self._outcome.wrong.append(f"{dead.name} has died")
             self._sample(on_sample)
         self._kraken.mend()
         self._outcome.wall_s = time.monotonic() - began_s

@@ -23,7 +23,7 @@ from triplegain.venues.kraken.wire.rest import read_reply, read_trade_page
 
 _PATIENCE_S = 60.0
 #: How long after a blow to the database, or after a time in which it hung, trades may be declared as missed.
-_EXPLAINS_S = 60.0
+_EXPLAINS_S = 15.0
 _SIZES = """
 SELECT c.relname AS name, pg_total_relation_size(c.oid) AS bytes FROM pg_class c
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace

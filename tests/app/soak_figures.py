@@ -93,10 +93,13 @@ class Figures:
 
     def new(self) -> list[dict[str, Any]]:
         """Whole lines that came since the last time."""
-        text = self._file.read_text() if self._file.exists() else ""
-        lines = text[self._read : text.rfind("\n") + 1].splitlines()
-        self._read = text.rfind("\n") + 1
-        return [json.loads(line) for line in lines]
+        if not self._file.exists() or self._file.stat().st_size == self._read:
+            return []
+        with self._file.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + len(newline)
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 def lag_table(told: dict[str, Any]) -> LagTable:
