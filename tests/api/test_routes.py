@@ -151,3 +151,16 @@ async def test_the_description_has_both_shapes_of_what_is_begun(bench: Bench) ->
             begun = ("/paper/positions/{name}/close", "/paper/flat", "/coordinator/emergency")
             assert all(shapes.pop(path)["anyOf"][1] == refused for path in begun)
             assert all("anyOf" not in schema for schema in shapes.values()) and shapes
+
+
+async def test_the_description_has_every_name_under_which_a_field_is_taken(bench: Bench) -> None:
+    async with bench.client("viewer") as viewer:
+        bodies = (await viewer.get("/api/v1/openapi.json")).json()["components"]["schemas"]
+    for body, name, other in (
+        ("Trade", "price", "entry_price"),
+        ("RiskQuestion", "price", "entry_price"),
+        ("RiskQuestion", "notional", "size"),
+    ):
+        told = bodies[body]["properties"]
+        assert told[other]["anyOf"] == told[name]["anyOf"], (body, other)
+        assert {"not": {"required": [name, other]}} in bodies[body]["allOf"]

@@ -108,10 +108,20 @@ class TestNotifications:
             "notifications arrive at place 1 (json) again",
         ]
 
-    def test_an_address_that_cannot_be_used_is_refused_without_being_shown(self) -> None:
+    @pytest.mark.parametrize(
+        ("address", "told"),
+        [
+            ("tgram://secret", "URL 2 (tgram://…) is none"),
+            ("nonsense://user:secret@host", "URL 2 is none"),
+            ("secret", "URL 2 is none"),
+            ("tgram:secret", "URL 2 is none"),
+            ("\x1b[31msecret://host", "URL 2 is none"),
+        ],
+    )
+    def test_an_address_that_cannot_be_used_is_refused_without_being_shown(self, address: str, told: str) -> None:
         with pytest.raises(NotificationError) as refused:
-            sender("json://127.0.0.1:1/x nonsense://user:secret@host")
-        assert "URL 2 (nonsense://…)" in str(refused.value)
+            sender(f"json://127.0.0.1:1/x {address}")
+        assert told in str(refused.value)
         assert "secret" not in str(refused.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -136,6 +137,18 @@ def test_on_a_terminal_the_screen_is_given_back_before_the_summary() -> None:
     text = out.getvalue()
     taken, given_back = text.index("\x1b[?1049h"), text.index("\x1b[?1049l")
     assert taken < given_back < text.rindex("tg report")
+
+
+def test_what_is_told_while_the_screen_is_up_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    out = io.StringIO()
+    with LiveView(Console(file=out, force_terminal=True, width=80, height=24), ticks=lambda: 0.0) as screen:
+        screen.tell("before there is anything to see")
+        screen.update(view(), FILLS)
+        with caplog.at_level(logging.WARNING, "triplegain"):
+            screen.tell("the model is down")
+    assert "before there is anything to see" in out.getvalue()
+    assert "the model is down" not in out.getvalue()
+    assert [record.getMessage() for record in caplog.records] == ["the model is down"]
 
 
 def test_a_run_that_showed_nothing_ends_without_a_summary() -> None:

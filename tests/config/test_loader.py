@@ -161,6 +161,11 @@ def test_a_mistake_is_told_with_file_line_key_and_reason(folder: Folder, file: s
     assert the_only_problem(folder({file: text})).startswith(said)
 
 
+def test_a_value_is_repeated_only_as_far_as_somebody_reads_it(folder: Folder) -> None:
+    told = the_only_problem(folder({"operation.yaml": f"log: {{level: {'x' * 100_000}}}\n"}))
+    assert "this is 'xxx" in told and len(told) < 500
+
+
 def test_all_mistakes_are_told_at_once(folder: Folder) -> None:
     place = folder({"api.yaml": "prot: 1\nhots: a\n", "orchestration.yaml": "demo_sed: 1\n"})
     with pytest.raises(ConfigurationError) as caught:

@@ -58,8 +58,18 @@ Fraction = Annotated[
 ]
 
 
+def _other_names(schema: dict[str, Any], body: type[BaseModel]) -> None:
+    """The description has each name under which a field is taken, and that one body has one of them."""
+    for field in body.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            name, *others = field.validation_alias.choices
+            for other in others:
+                schema["properties"][other] = schema["properties"][name] | {"description": f"another word for {name}"}
+                schema.setdefault("allOf", []).append({"not": {"required": [name, other]}})
+
+
 class Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_other_names)
 
 
 class Nothing(Body):

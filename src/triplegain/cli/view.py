@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from triplegain.cli.dashboard import balances, dashboard, equity_lines, position
 from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed_usd, usd
 from triplegain.domain.views import SessionView
 
+_LOG = logging.getLogger(__name__)
 _SCREEN_S = 0.2
 _LINE_S = 60.0
 #: A disk that is full, a terminal that is gone, a pipe that nobody reads (for which the library leaves the program): a
@@ -54,8 +56,9 @@ class LiveView:
         return self._drawn_at is None or self._ticks() - self._drawn_at >= self._interval_s
 
     def tell(self, words: str) -> None:
-        """One sentence above the screen, before it is taken over; then the screen says it itself."""
+        """One sentence above the screen; once that is taken over, in the log."""
         if self._live is not None and self._live.is_started:
+            _LOG.warning("%s", words)
             return
         with suppress(*_CANNOT_SHOW):
             self._console.print(Text(words, style="yellow"), soft_wrap=True)

@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 from triplegain import resources
 from triplegain.config.tree import FILES, KEYS, Config, config_of
 from triplegain.domain.errors import TripleGainError
+from triplegain.domain.outside import NAME_MAX, tame
 from triplegain.domain.written import Fault
 from triplegain.private_files import why_not_private
 
@@ -276,7 +277,7 @@ class _File:
     def explained(self, path: tuple[str, ...], fault: Fault) -> Problem:
         """In the words of the file. Values that came from a variable are not repeated."""
         shows = fault.shown is not None and path not in self._substituted
-        message = f"{fault.message}; this is {fault.shown!r}" if shows else fault.message
+        message = f"{fault.message}; this is {tame(repr(fault.shown), NAME_MAX)}" if shows else fault.message
         lines = (self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines)
         return Problem(self._file, next(lines, 0), ".".join(path), message)
 

@@ -53,12 +53,16 @@ def sender(urls: str) -> Send:
 
     # What it logs may hold addresses, and says nothing that the outcome does not.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    services = apprise.NotificationManager()
     places: list[tuple[str, str]] = []
     for number, url in enumerate(urls.split(), 1):
-        kind = url.partition("://")[0]
-        if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
-            raise NotificationError(f"notification URL {number} ({kind}://…) is none that apprise knows or can use")
-        places.append((f"{number} ({kind})", url))
+        kind, addressed, _ = url.partition("://")
+        # What apprise does not know may be a password in the wrong place: it is not repeated.
+        known = bool(addressed) and kind.lower() in services
+        if not known or apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
+            shown = f" ({kind.lower()}://…)" if known else ""
+            raise NotificationError(f"notification URL {number}{shown} is none that apprise knows or can use")
+        places.append((f"{number} ({kind.lower()})", url))
 
     def send(title: str, body: str) -> list[Delivery]:
         return [Delivery(place, deliver(Message(url, title, body))) for place, url in places]
