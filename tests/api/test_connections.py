@@ -142,6 +142,24 @@ async def test_a_body_that_nobody_wants_is_not_read_to_its_end(
         assert await stream[0].read() == b""
 
 
+@pytest.mark.parametrize(("length", "heard"), [(16, True), (1 << 20, False)])
+async def test_the_next_request_is_heard_though_the_body_of_a_refused_one_comes_late(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, heard: bool
+) -> None:
+    monkeypatch.setattr(connections, "_LINGER_S", 0.2)
+    async with served(bench, tmp_path) as port, connected(port, 1) as [stream]:
+        refused = await answer_of(stream, ASK.replace(b"GET", b"POST") + b"Content-Length: %d\r\n\r\n" % length)
+        assert refused[0] == 401
+        stream[1].write(b"x" * length + ASK + KEY + b"\r\n")
+        if heard:
+            assert (await answer_of(stream, b""))[0] == 200
+            await asyncio.sleep(0.3)
+            assert (await answer_of(stream, ASK + KEY + b"\r\n"))[0] == 200
+        else:
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await answer_of(stream, b"")
+
+
 @pytest.mark.parametrize("depth", [1, 6])
 async def test_the_owner_needs_no_key_at_his_socket_however_deep_it_lies(
     bench: Bench, tmp_path: Path, depth: int

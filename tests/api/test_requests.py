@@ -64,7 +64,10 @@ def test_no_other_value_becomes_an_amount_that_is_not_exact_and_above_zero(amoun
         ({"expires": "0s"}, "expires"),
         ({"expires": "2025-11-20T12:00:00"}, "expires"),
         ({"expires": "9999-12-31T23:59:59Z"}, "expires"),
+        # Before the first year, seen from Greenwich.
+        ({"expires": "0001-01-01T00:00:00+14:00"}, "expires"),
         ({"client_order_id": "a b"}, "client_order_id"),
+        ({"client_order_id": ".."}, "client_order_id"),
         ({"client_order_id": "x" * 65}, "client_order_id"),
         ({"leverage": "2"}, "leverage"),
         ({"entry_price": "901"}, "entry_price"),

@@ -44,6 +44,17 @@ def test_cancel_all_cancels_all_that_is_open(tg: Tg, system: StoredControl) -> N
     assert again == "PAPER  0 cancelled\n       1 kept, they protect positions or take them off: tg-stop-1\n"
 
 
+@pytest.mark.parametrize("name", [".", "..", "x/..", "../orders", "%2e", ""])
+def test_a_name_is_no_way_to_another_place(tg: Tg, system: StoredControl, name: str) -> None:
+    """`.` led to what cancels everything."""
+    for number in range(2):
+        tg("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "900", "--id", f"bid-{number}")
+    assert tg("order", "cancel", name).code in (2, 8)
+    assert tg("order", "amend", name, "--price", "901").code in (2, 8)
+    assert tg("position", "close", name).code in (2, 8)
+    assert len(tg("order", "list", "--json").json["orders"]) == 2
+
+
 def test_a_refusal_is_one_line_with_the_reason_and_exit_code_8(tg: Tg, system: StoredControl) -> None:
     refused = tg("order", "place", "DOGE/USDT", "buy", "1")
     assert (refused.code, refused.out) == (8, "")

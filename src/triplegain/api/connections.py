@@ -10,7 +10,7 @@ import sys
 
 import h11
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from triplegain.api.doorkeeper import CONNECTION, PEER_UID
@@ -21,8 +21,9 @@ from triplegain.domain.refusals import Code
 _HEAD_S = 10.0
 #: How long a stranger who asked too often is not listened to.
 _HOLD_S = 2.0
-#: What is left of a refused request may arrive this long, unread, so that its sender gets to read the answer.
-_LINGER_S = 1.0
+#: What is left of a refused request is passed over if it is here in time and short: the next request on the connection
+#: is heard. Else the connection ends, after its sender had the time to read the answer.
+_LINGER_S, _UNWANTED_MAX = 1.0, 1 << 16
 _STRANGERS_MAX = 64
 
 # What strangers send is no matter for the terminal of the session; failures of ours are logged by the gate.
@@ -36,6 +37,8 @@ class Connection(H11Protocol):
         super().__init__(config, state, {}, loop)
         self._timer: asyncio.TimerHandle | None = None
         self._heard = False
+        #: Bytes that still came of a refused request.
+        self._unwanted = 0
 
     @property
     def is_idle(self) -> bool:
@@ -53,18 +56,31 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        was_refused = self._is_refused
         super().data_received(data)
         self._limit_head()
+        if was_refused and self._is_refused:
+            self._unwanted += len(data)
+            if self._unwanted > _UNWANTED_MAX:
+                self.transport.pause_reading()
+
+    @property
+    def _is_refused(self) -> bool:
+        """Answered before the request was whole."""
+        return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def on_response_complete(self) -> None:
         self._heard = False
         super().on_response_complete()
         if self.transport.is_closing():
             return
-        if self.conn.their_state is h11.SEND_BODY:
-            # Refused before it was whole, and the rest is of no use to anybody.
-            self.transport.pause_reading()
-            self.loop.call_later(_LINGER_S, self.transport.close)
+        if self._is_refused:
+            self._unwanted = 0
+            self.loop.call_later(_LINGER_S, self._give_up, self.cycle)
+
+    def _give_up(self, refused: RequestResponseCycle) -> None:
+        if self.cycle is refused and self._is_refused:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Called while what cannot be read is being handled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
@@ -242,10 +243,8 @@ def expiry_ns(text: str, now_ns: int) -> int:
     """The market time a text names. Raises InvalidValueError."""
     if length := _DURATION.fullmatch(text):
         return now_ns + int(length[1]) * _UNIT_S[length[2]] * SECOND_NS
-    try:
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or from_datetime(moment) > TIME_NS_MAX:
-        raise InvalidValueError("`expires` is a length like 90s, 5m, 1h, 2d or a time like 2025-11-20T12:00:00Z")
-    return from_datetime(moment)
+        if moment.tzinfo is not None and (time_ns := from_datetime(moment)) <= TIME_NS_MAX:
+            return time_ns
+    raise InvalidValueError("`expires` is a length like 90s, 5m, 1h, 2d or a time like 2025-11-20T12:00:00Z")

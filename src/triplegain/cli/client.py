@@ -153,8 +153,8 @@ def tell_rows(
 
 
 def part(name: str) -> str:
-    """A name as a part of a path."""
-    return quote(name, safe="")
+    """A name as a part of a path, whatever it is: `..` is no way up."""
+    return quote(name, safe="").replace(".", "%2E")
 
 
 @contextmanager

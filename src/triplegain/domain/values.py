@@ -30,8 +30,8 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX // MILLISECOND_N
 #: Digits of an amount before and after its point, as a client may write it.
 AMOUNT_DIGITS, AMOUNT_DECIMALS = 19, 18
 AMOUNT = rf"[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{AMOUNT_DECIMALS}}})?"
-#: What may name an order or a position, a pair, a task.
-NAME = r"^[A-Za-z0-9._:-]{1,64}$"
+#: What may name an order or a position; with a dot first it could mean another place in a path. A pair, a task.
+NAME = r"^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}$"
 SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
 PAIR_OR_ASSET = r"^[A-Za-z0-9.]{1,16}(/[A-Za-z0-9.]{1,16})?$"
 WORD = r"^[a-z_]{1,32}$"
