@@ -17,6 +17,6 @@ def home(tmp_path: Path) -> Iterator[PaperHome]:
     """Durable. A server that an attack left behind is stopped at the end."""
     folder = tmp_path / "home"
     yield PaperHome(folder)
-    if folder.is_dir():
+    if (cluster_folder(folder) / "data").is_dir():
         with EmbeddedCluster(cluster_folder(folder)):
             pass

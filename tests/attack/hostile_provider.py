@@ -60,6 +60,8 @@ class HostileProvider:
 
     def __init__(self) -> None:
         self.url = ""
+        #: How the list of models is answered.
+        self.tags = "list"
         self.served: Counter[tuple[str, str]] = Counter()
         self._turns: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,8 +109,8 @@ class HostileProvider:
             await reader.readexactly(int(fields.get("content-length", 0)))
             kind = path.rpartition("/")[2]
             if kind == "tags":
-                way = "list"
-                await self._send(writer, {"models": [{"name": "evil:1b"}, {"name": ESCAPES}, {"name": "; rm -rf /"}]})
+                way = self.tags
+                await self._tags(writer)
             else:
                 way = self.WAYS[(self._turns[kind] + _FIRST[kind]) % len(self.WAYS)]
                 self._turns[kind] += 1
@@ -122,6 +124,20 @@ class HostileProvider:
                 writer.close()
         if way:
             self.served[kind, way] += 1
+
+    async def _tags(self, writer: asyncio.StreamWriter) -> None:
+        match self.tags:
+            case "bomb":
+                await self._send(writer, bomb("gzip"), encoding="gzip")
+            case "endless":
+                await self._forever(writer, _CHUNKED, b"10000\r\n" + b" " * 65536 + b"\r\n")
+            case "drip":
+                await self._forever(writer, _CHUNKED, b"1\r\n \r\n", 0.5)
+            case "deep":
+                await self._send(writer, b'{"models":' + b"[" * 100_000)
+            case _:
+                names = ("evil:1b", ESCAPES, "; rm -rf /")
+                await self._send(writer, {"models": [{"name": name} for name in names]})
 
     async def _send(self, writer: asyncio.StreamWriter, body: Any, status: str = "200 OK", encoding: str = "") -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ KEYS = {
     "DEEPSEEK_API_KEY": "dk-Nf62qWsv98JkMa73", "XAI_API_KEY": "xai-Bc14eUio30PlTg85",
 }  # fmt: skip
 _DAY_USD = 3
+#: Of a command that lists models; its own start, however busy the machine is, is in it.
+_PEAK_MAX_MB, _START_MAX_S = 300, 25.0
 
 
 def runs(key: str) -> list[str]:
@@ -69,6 +73,25 @@ def test_a_session_goes_on_whatever_its_models_send(home: PaperHome, tmp_path: P
     assert {"oversized", "server_error", "rejected", "invalid"} <= statuses
     assert growth_mb < 50, growth_mb
     assert worst_ms < 100, product.told
+
+
+@pytest.mark.parametrize("answer", ["bomb", "endless", "drip", "deep"])
+def test_whoever_is_asked_what_models_he_has_neither_fills_the_memory_nor_holds_up_a_start(
+    home: PaperHome, tmp_path: Path, answer: str
+) -> None:
+    with HostileProvider().serving() as provider:
+        provider.tags = answer
+        config = write_config(tmp_path / "config", provider.url)
+        began = time.monotonic()
+        environ = {"TRIPLEGAIN_CONFIG_DIR": str(config)}
+        running = home.start("models", "list", "--llm", "qwen", environ=environ)
+        _, _, used = os.wait4(running.process.pid, 0)
+        took_s = time.monotonic() - began
+        assert provider.served["tags", answer] or answer in ("endless", "drip")
+    assert "qwen" in running.said + running.complained
+    assert_tame(running.said + running.complained, "terminal")
+    assert used.ru_maxrss / 1024 < _PEAK_MAX_MB
+    assert took_s < _START_MAX_S
 
 
 def provider_has(config: Path) -> None:

@@ -105,6 +105,7 @@ def test_nothing_to_replay_says_what_was_looked_for(tmp_path: Path, name: str) -
         ([3 * MINUTE_MS, -100.0, 101.0, 99.0, 100.5, 1.5], "negative"),
         ([3 * MINUTE_MS, 100.0, 101.0, 99.0, 100.5, -1.5], "negative"),
         ([3 * MINUTE_MS, 100.0, 101.0, 100.5, 100.5, 1.5], "between low and high"),
+        ([3 * MINUTE_MS, 100.0, 1e15, 99.0, 100.5, 1.5], "more than 1,000,000 times its low"),
         ([3 * MINUTE_MS, 0, 0, 0, 0, 0], "above zero"),
         ([2 * MINUTE_MS, 100.0, 101.0, 99.0, 100.5, 1.5], "not later"),
     ],

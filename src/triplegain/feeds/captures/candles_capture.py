@@ -31,6 +31,9 @@ CSV_HEADER = re.compile(rb"(?i)(date|datetime|time|timestamp|unix),(\w+,)*open,h
 #: Kraken's own archive has no header: time (s), open, high, low, close, volume, number of trades.
 KRAKEN_CSV = re.compile(rb"\d{9,10}(,[\d.]+){5},\d+\r?\n")
 
+#: What a price rises by within one candle, at most: even the crash that left out every bid in between was far below.
+_RISE_MAX = 1_000_000
+
 _JsonRow = tuple[int, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw, msgspec.Raw]
 _json_rows = JsonRows[_JsonRow](_JsonRow)
 
@@ -249,6 +252,8 @@ class CandlesCapture(FileCapture):
 def _check(candle: Candle) -> None:
     if not 0 < candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high:
         raise InvalidValueError("open and close must lie between low and high, and all above zero")
+    if candle.high > _RISE_MAX * candle.low:
+        raise InvalidValueError(f"its high is more than {_RISE_MAX:,} times its low")
     if candle.open_time_ns % candle.length_ns:
         raise InvalidValueError(f"its time does not fall on a {candle_length_text(candle.length_ns)} boundary")
 
