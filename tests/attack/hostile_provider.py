@@ -109,7 +109,7 @@ class HostileProvider:
             await reader.readexactly(int(fields.get("content-length", 0)))
             kind = path.rpartition("/")[2]
             if kind == "tags":
-                way = self.tags
+                self.served[kind, self.tags] += 1
                 await self._tags(writer)
             else:
                 way = self.WAYS[(self._turns[kind] + _FIRST[kind]) % len(self.WAYS)]
