@@ -1,32 +1,22 @@
-"""Findings that later work mends: each fails here for what it names as missing, until it is there."""
+"""What later work mends at the exchange: each fails here for what it names as missing, until it is there."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.app.paper_process import PaperHome, eventually
+from tests.attack.later import later
 from tests.exchange.conftest import INSTRUMENT, Bench
 
-from triplegain.api.address import running_sessions
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth
 from triplegain.exchange.book import OrderBook
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
-from triplegain.storage.embedded import EmbeddedCluster
-from triplegain.storage.home_database import cluster_folder
 
 pytestmark = pytest.mark.slow
-
-
-def later(missing: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"missing: {missing}")
 
 
 # -- the exchange: the order of work and the moment a datum speaks of are two times ------------------------------------
@@ -154,98 +144,3 @@ def test_a_trade_that_reaches_no_stop_looks_at_none() -> None:
 class _Untouchable(dict[int, Any]):
     def values(self) -> Any:
         raise AssertionError("every stop is looked at")
-
-
-# -- the terminal and the files ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaperHome]:
-    """One home for those that change nothing of each other's."""
-    folder = tmp_path_factory.mktemp("shared") / "home"
-    yield PaperHome(folder)
-    with EmbeddedCluster(cluster_folder(folder)):
-        pass
-
-
-@pytest.fixture(scope="module")
-def demo(shared: PaperHome) -> Iterator[PaperHome]:
-    with shared.running("paper", "--feed", "demo", "--seed", "1", "--session", "s") as process:
-        eventually(lambda: process.is_over or running_sessions(shared.path), "the session")
-        assert not process.is_over, process.wait()
-        yield shared
-
-
-@pytest.fixture(scope="module")
-def imported(shared: PaperHome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What an import says of a file of thirty candles that names no venue."""
-    folder = _file(tmp_path_factory.mktemp("files"), "BTC_USDT-1m.csv", "\n".join([_HEADER, *_ROWS, ""]))
-    done = shared.run("data", "import", folder, "--json")
-    assert done.code == 0, done
-    (found,) = json.loads(done.stdout)
-    return dict(found)
-
-
-@later("a list prints ids and pairs whole, in a pipe as on a screen of 80 columns")
-def test_every_id_of_a_list_in_a_pipe_is_printed_whole(demo: PaperHome) -> None:
-    name = "a-client-order-id-of-a-usual-length-1"
-    eventually(
-        lambda: demo.run("order", "place", "BTC/USDT", "buy", "0.01", "--limit", "20000", "--id", name).code == 0,
-        "the order",
-    )
-    listed = demo.run("order", "list", "--all")
-    assert listed.code == 0
-    assert name in listed.stdout
-    assert "BTC/USDT" in listed.stdout
-
-
-@later("reward is compared with risk after fees: the defaults do not open what loses by construction")
-def test_a_trade_whose_target_does_not_pay_its_fees_is_not_approved(demo: PaperHome) -> None:
-    """At 60,000: 1 % to win and 0.5 % to lose are 0.2 % and 1.3 % after 0.8 % of fees."""
-    words = ("risk", "check", "BTC/USDT", "--limit", "60000", "--stop", "59700", "--target", "60600", "--json")
-    checked = eventually(lambda: (done := demo.run(*words)).code == 0 and done, "the verdict")
-    assert '"approved": false' in checked.stdout
-
-
-def _file(folder: Path, name: str, text: str) -> str:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(text)
-    return str(folder)
-
-
-_HEADER = "timestamp,open,high,low,close,volume"
-_ROWS = [f"{1_700_000_040_000 + n * 60_000},100.0,101.0,99.0,100.{n % 10},1.5" for n in range(30)]
-
-
-@later("the first row of a candle file is kept, and the last one unless it is still open by the clock")
-def test_an_import_keeps_the_first_and_the_last_candle_of_a_file(imported: dict[str, Any]) -> None:
-    assert imported["rows"] == len(_ROWS)
-
-
-@later("a venue that no file names is unknown until somebody says it")
-def test_an_import_does_not_guess_the_venue(imported: dict[str, Any]) -> None:
-    assert imported["venue"] != "kraken"
-
-
-@later("a candle file in microseconds is read by the magnitude of its times")
-def test_times_in_microseconds_are_read(home: PaperHome, tmp_path: Path) -> None:
-    rows = [row.replace(",", "000,", 1) for row in _ROWS]
-    folder = _file(tmp_path / "files", "BTC_USDT-1m.csv", "\n".join([_HEADER, *rows, ""]))
-    listed = home.run("captures", "list", folder, "--json")
-    assert json.loads(listed.stdout)[0]["problem"] == ""
-
-
-@later("a tick binds orders of today and no history")
-def test_history_from_before_a_tick_was_made_coarser_is_read(home: PaperHome, tmp_path: Path) -> None:
-    rows = [f"{1_380_000_000 + n * 3600},123.61,123.7,123.55,123.61,4.2,7" for n in range(30)]
-    verified = home.run("captures", "verify", _file(tmp_path / "files", "XBTUSD_60.csv", "\n".join([*rows, ""])))
-    assert verified.code == 0, verified
-
-
-@later("the usual forms of times and files are read: what pandas writes, with a byte order mark")
-@pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_what_pandas_writes_is_read(home: PaperHome, tmp_path: Path, mark: str) -> None:
-    rows = [f"2025-03-01 00:{n:02}:00+00:00,100.0,101.0,99.0,100.5,1.5" for n in range(30)]
-    text = mark + "\n".join([_HEADER, *rows, ""])
-    verified = home.run("captures", "verify", _file(tmp_path / "files", "BTC_USDT-1m.csv", text))
-    assert verified.code == 0, verified
