@@ -95,7 +95,7 @@ def test_a_trade_whose_target_does_not_pay_its_fees_is_not_approved(demo: PaperH
 def test_the_default_trader_stays_above_what_risk_asks_after_losses() -> None:
     config = load_config({})
     asked = config.risk.confidence_min + config.risk.long_losing_streak.confidence_add
-    assert config.traders.ema.confidence >= asked
+    assert config.traders.ema is not None and config.traders.ema.confidence >= asked
 
 
 def _said_at_start(home: PaperHome, folder: Path, file: str, text: str) -> str:

@@ -24,7 +24,7 @@ ORDER = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.001"}
 _ANY = 10_000_000
 _LIMITS = ("address", "wrong_keys", "default", "reads", "trade", "cancel", "stop", "reset")
 
-QUANTITIES = (
+QUANTITIES: tuple[Any, ...] = (
     "0.0123456789", "0.000000000000000001", "0.000000019", "9999999999999999999", "0.0001999999999", "1e5", "-1", "0",
     "NaN", "Infinity", "\u0663", "1_0", " 1", "+1", "1." + "1" * 40, "1" * 40, 5, 0.1, None, [], True, "\x00",
 )  # fmt: skip
@@ -168,8 +168,8 @@ class Attack:
             ("PATCH", "/paper/orders/nobody"), ("DELETE", "/paper/orders/nobody"),
             ("POST", "/paper/positions/nobody/close"), ("POST", "/agents/nobody/run"),
         ):  # fmt: skip
-            body = {"quantity": "1"} if method == "PATCH" else None
-            assert self.judged(self.client.request(method, path, json=body), path).status_code == 404, path
+            content = {"quantity": "1"} if method == "PATCH" else None
+            assert self.judged(self.client.request(method, path, json=content), path).status_code == 404, path
 
     def all_amendments(self) -> None:
         for number, values in (("quantity", QUANTITIES), ("price", PRICES)):

@@ -53,7 +53,7 @@ def sender(urls: str) -> Send:
 
     # What it logs may hold addresses, and says nothing that the outcome does not.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    services = apprise.NotificationManager()
+    services = apprise.NotificationManager()  # type: ignore[no-untyped-call]
     places: list[tuple[str, str]] = []
     for number, url in enumerate(urls.split(), 1):
         kind, addressed, _ = url.partition("://")
