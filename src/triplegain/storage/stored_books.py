@@ -15,22 +15,22 @@ from triplegain.domain.money import text
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.step_chain import TOLD_MAX, Progress, chain_differences
 
-_ENTRIES = "SELECT account, asset, sum(amount) AS amount FROM paper_ledger_entries WHERE session_id = $1 GROUP BY 1, 2"
 #: What each looks at in words, and a query for what differs: what, and the two figures.
 _CHECKS = (
     (
-        "the balance of {} is {}, its ledger entries come to {}",
-        f"SELECT asset, b.total, e.amount FROM (SELECT * FROM paper_balances WHERE session_id = $1) b "
-        f"FULL JOIN (SELECT * FROM ({_ENTRIES}) a WHERE account = 'wallet') e USING (asset) "
-        "WHERE coalesce(b.total, 0) <> coalesce(e.amount, 0)",
-    ),
-    (
-        "the session's state says of {} {}, its ledger entries come to {}",
+        "{} {}, its ledger entries come to {}",
         # What is no number at all is told as a changed row.
-        f"""SELECT key, p.amount, e.amount FROM (
-            SELECT key, CASE WHEN state #>> '{{}}' ~ '^-?[0-9.]+$' THEN (state #>> '{{}}')::numeric END AS amount
+        """WITH entries AS MATERIALIZED (
+            SELECT account, asset, sum(amount) AS amount FROM paper_ledger_entries WHERE session_id = $1 GROUP BY 1, 2)
+        SELECT 'the balance of ' || asset || ' is', b.total, e.amount
+        FROM (SELECT * FROM paper_balances WHERE session_id = $1) b
+        FULL JOIN (SELECT * FROM entries WHERE account = 'wallet') e USING (asset)
+        WHERE coalesce(b.total, 0) <> coalesce(e.amount, 0)
+        UNION ALL
+        SELECT 'the session''s state says of ' || key, p.amount, e.amount FROM (
+            SELECT key, CASE WHEN state #>> '{}' ~ '^-?[0-9.]+$' THEN (state #>> '{}')::numeric END AS amount
             FROM paper_session_parts WHERE session_id = $1 AND part = 'ledger.balance') p
-        LEFT JOIN ({_ENTRIES}) e ON e.account || ' ' || e.asset = p.key WHERE p.amount <> coalesce(e.amount, 0)""",
+        LEFT JOIN entries e ON e.account || ' ' || e.asset = p.key WHERE p.amount <> coalesce(e.amount, 0)""",
     ),
     (
         "ledger transaction {} comes to {}, not to {}",
@@ -50,7 +50,8 @@ _CHECKS = (
         FROM (SELECT * FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL) p LEFT JOIN
         (SELECT o.position_id, sum(CASE t.side WHEN 'buy' THEN t.quantity ELSE -t.quantity END) AS quantity
          FROM paper_trades t JOIN paper_orders o USING (session_id, order_number)
-         WHERE t.session_id = $1 GROUP BY 1) f
+         WHERE t.session_id = $1 AND o.position_id IN (
+             SELECT position_id FROM paper_positions WHERE session_id = $1 AND closed_at_ns IS NULL) GROUP BY 1) f
         USING (position_id) WHERE p.quantity <> coalesce(f.quantity, 0)""",
     ),
 )
