@@ -13,7 +13,7 @@ from triplegain.storage.server_identity import wheel_installation
 
 _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 #: What a start leaves in a database in which nothing has happened yet.
-_FROM_THE_START = ("schema_migrations", "paper_kinds", "candle_lengths", "api_keys", "security_events")
+_FROM_THE_START = ("schema_migrations", "paper_kinds", "candle_lengths", "api_keys", "security_events", "links")
 _PASSWORD = "password="  # nosec B105
 #: Of what a backup of ours lists.
 _SESSIONS = b" TABLE public paper_sessions "

@@ -19,6 +19,7 @@ from triplegain.domain.clock import to_datetime
 from triplegain.domain.money import EXACT, exact_sum
 from triplegain.domain.spending_limits import SpendingLimits
 from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.links import link
 
 _log = logging.getLogger(__name__)
 #: Any constant: one reservation at a time in a database.
@@ -31,7 +32,9 @@ _SETTLE = """
 INSERT INTO model_spending AS s VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (call_id) DO UPDATE SET cost_usd = excluded.cost_usd WHERE s.cost_usd IS NULL RETURNING true
 """
-_CALL = f"INSERT INTO model_calls VALUES ({', '.join(f'${n}' for n in range(1, 21))}) ON CONFLICT DO NOTHING"
+_CALL = f"""
+INSERT INTO model_calls VALUES ({", ".join(f"${n}" for n in range(1, 21))}) ON CONFLICT DO NOTHING RETURNING call_id
+"""
 
 
 class ModelLedger:
@@ -124,7 +127,8 @@ def _reservation(call: ModelCall, day: date) -> tuple[Any, ...]:
 
 async def _store_call(connection: AnyConnection, call: ModelCall) -> None:
     *values, started_at_ns = structs.astuple(call)
-    await connection.execute(_CALL, *values, to_datetime(started_at_ns))
+    if stored := await connection.fetchval(_CALL, *values, to_datetime(started_at_ns)):
+        await link(connection, "model_calls", stored)
 
 
 _COSTS = """

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.records import SecurityEvent
 from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.links import link
 from triplegain.storage.rows import read
 
 _INSERT = """
-INSERT INTO security_events (recorded_at, kind, actor, address, request_id, session_id, details)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO security_events (recorded_at, kind, actor, address, request_id, details)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING event_number::text
 """
 
 #: The kind of rows that tell how often strangers were refused.
@@ -24,18 +25,19 @@ RETURNING 1
 """
 
 
-async def insert_security_event(connection: AnyConnection, event: SecurityEvent, session_id: str | None) -> None:
-    """Write the event in the transaction of the act it tells of."""
-    await connection.execute(
+async def _insert(connection: AnyConnection, event: SecurityEvent) -> None:
+    """An act is a link of the chain; how often strangers were refused is forgotten one day."""
+    number = await connection.fetchval(
         _INSERT,
         to_datetime(event.recorded_at_ns),
         event.kind,
         event.actor,
         event.address,
         event.request_id,
-        session_id,
         event.details,
     )
+    if event.kind != STRANGERS_REFUSED:
+        await link(connection, "security_events", number)
 
 
 class SecurityLog:
@@ -50,7 +52,7 @@ class SecurityLog:
         if events:
             async with self._database.transaction("writing security events") as connection:
                 for event in events:
-                    await insert_security_event(connection, event, None)
+                    await _insert(connection, event)
 
     async def remove_strangers(self, before_ns: int) -> None:
         """Rows of refused strangers from before this wall time; so many at a time that others are not kept waiting."""

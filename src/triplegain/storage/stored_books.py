@@ -13,6 +13,7 @@ import msgspec
 from triplegain.domain.clock import from_datetime
 from triplegain.domain.money import text
 from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.links import link_differences
 from triplegain.storage.step_chain import TOLD_MAX, Progress, chain_differences
 
 #: What each looks at in words, and a query for what differs: what, and the two figures.
@@ -119,11 +120,12 @@ async def _changed_rows(connection: AnyConnection, session_id: str, state: Any, 
 
 
 async def verify(database: Database, progress: Progress) -> list[str]:
-    """Everything of all sessions, each as of one moment; of those that are sound the time is kept.
+    """Everything of all sessions, each as of one moment; of those that are sound the time is kept. And what is of none.
 
     Returns what does not agree, with the session.
     """
-    told = []
+    async with database.transaction("comparing what is of no session", snapshot=True) as connection:
+        told = await link_differences(connection, progress)
     for row in await database.rows("looking for sessions", "SELECT session_id FROM paper_sessions ORDER BY created_at"):
         session_id = row["session_id"]
         async with database.transaction("comparing the books", snapshot=True) as connection:
