@@ -21,7 +21,7 @@ OTHERS = {
     **dict.fromkeys(("paper_orders", "paper_balances", "paper_positions", "paper_session_parts"), ("mark_before",)),
     "paper_session_state": ("recorded_at",),
     "paper_sessions": ("status", "ended_at"),
-    "paper_steps": (),
+    "paper_steps": ("recorded_at",),
     "paper_seals": ("sealed_at",),
 }
 CHAINED = "SELECT stored::text FROM paper_kinds WHERE paper_is_chained(stored) ORDER BY place"

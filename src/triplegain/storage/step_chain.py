@@ -20,8 +20,9 @@ STEPS_AT_START = 1_000
 #: Of one session; then it is clear enough.
 TOLD_MAX = 5
 _FETCHED = 2_000
+_NO_END = 2**63 - 1
 _KINDS = "SELECT key, stored::text, number FROM paper_kinds WHERE paper_is_chained(stored) ORDER BY place"
-_STEPS = "SELECT step, stood, hash FROM paper_steps WHERE session_id = $1 AND step >= $2 ORDER BY step"
+_STEPS = "SELECT step, stood, hash FROM paper_steps WHERE session_id = $1 AND step BETWEEN $2 AND $3 ORDER BY step"
 #: The rows after a step. By their numbers they are found from the end on, however many there are before.
 _NUMBERED = """
 SELECT step, {number} AS number, paper_text(t) AS told FROM {stored} t
@@ -34,14 +35,15 @@ _OTHERS = """
 SELECT step, NULL AS number, paper_text(t) AS told FROM {stored} t
 WHERE session_id = $1 AND step > $2 ORDER BY step, told
 """
-_SEALED = "SELECT paper_sealed($1, k, $2) FROM paper_kinds k WHERE key = $3"
+_SEALED = "SELECT paper_sealed(k, s) FROM paper_kinds k, paper_seals s WHERE s.session_id = $1 AND k.key = $2"
+_SEAL = "SELECT * FROM paper_seals WHERE session_id = $1"
 
 #: Is told what is looked at, how many steps of it are done and how many there are.
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """The rows of one kind after the step `since`, from the earliest step on."""
 
     key: str
@@ -52,6 +54,9 @@ class _Rows:
     place: int = 0
     #: The number of the row before.
     last: int | None = None
+    #: How many rows there were, and SHA-256 over them, one after the other.
+    count: int = 0
+    hash: bytes = b""
 
     async def open(self, connection: AnyConnection, session_id: str, since: int) -> None:
         query = (_OTHERS if self.number is None else _NUMBERED).format(stored=self.stored, number=self.number)
@@ -75,6 +80,7 @@ class _Rows:
                 self.last = number
             if row_step == step:
                 texts.append(text)
+                self.count, self.hash = self.count + 1, hashlib.sha256(self.hash + text).digest()
             else:
                 told.append(f"{self.stored}: a row {self.name(number)} that step {row_step} did not leave there")
             self.place += 1
@@ -91,7 +97,7 @@ async def chain_differences(
 ) -> list[str]:
     """What of a session's chain does not hold, in words; within a transaction. `whole`: from its seal on, with what is
     under that; else its last steps."""
-    seal = await connection.fetchrow("SELECT * FROM paper_seals WHERE session_id = $1", session_id)
+    seal = await connection.fetchrow(_SEAL, session_id)
     stands = await connection.fetchrow(
         "SELECT s.*, paper_stood(s) AS stood FROM paper_session_state s WHERE session_id = $1", session_id
     )
@@ -99,17 +105,50 @@ async def chain_differences(
         return ["its row in paper_seals is gone, from which its steps are counted"]
     last, told = stands["step"], []
     since = seal["step"] if whole else max(seal["step"], last - STEPS_AT_START)
-    kinds = [_Rows(*kind) for kind in await connection.fetch(_KINDS)]
+    kinds = await chained_kinds(connection)
     if whole:
-        if seal["rows"].keys() - {kind.key for kind in kinds}:
+        if (seal["rows"].keys() | seal["removed"].keys()) - {kind.key for kind in kinds}:
             told.append("paper_seals: the rows that are sealed were changed")
         for kind in kinds:
             progress(f"{session_id}: {kind.stored} up to step {since}", 0, last)
             told += await _sealed(connection, session_id, kind, seal)
+    step, stood, found = await follow(
+        connection, seal, kinds, since, _NO_END, told, lambda step: progress(f"{session_id}: steps", step, last)
+    )
+    if len(told) >= TOLD_MAX:
+        return told[:TOLD_MAX]
+    await _held(kinds, last, told)
+    for kind in kinds:
+        if kind.block:
+            told.append(f"{kind.stored}: there are rows of steps after {last}, which was the last")
+    told += _end(step, stood, found, stands)
+    return told[:TOLD_MAX]
+
+
+async def chained_kinds(connection: AnyConnection) -> list[Rows]:
+    return [Rows(*kind) for kind in await connection.fetch(_KINDS)]
+
+
+async def follow(
+    connection: AnyConnection,
+    seal: Any,
+    kinds: list[Rows],
+    since: int,
+    until: int,
+    told: list[str],
+    done: Callable[[int], None] = lambda step: None,
+) -> tuple[int, bytes, bytes]:
+    """Step by step from the one after `since`, which is sealed or looked at by others; what does not hold is told.
+
+    Returns the last step that is there, where the session stood then, and its hash.
+    """
+    session_id = seal["session_id"]
     for kind in kinds:
         await kind.open(connection, session_id, since)
     step, stood, found = since - 1, b"", b""
-    async for row in connection.cursor(_STEPS, session_id, since, prefetch=_FETCHED, timeout=None):
+    if since == seal["step"] != seal["base"]:
+        step, found = since, seal["before"]
+    async for row in connection.cursor(_STEPS, session_id, since, until, prefetch=_FETCHED, timeout=None):
         before = found
         if row["step"] != step + 1:
             told.append(f"paper_steps: the rows after step {step} and before {row['step']} are gone")
@@ -122,18 +161,13 @@ async def chain_differences(
         if hashlib.sha256(before + stood + held).digest() != found:
             told.append(f"step {step} left {counted}: one of them was changed, added or removed since, or its hash was")
         if len(told) >= TOLD_MAX:
-            return told[:TOLD_MAX]
+            break
         if step % _FETCHED == 0:
-            progress(f"{session_id}: steps", step, last)
-    await _held(kinds, last, told)
-    for kind in kinds:
-        if kind.block:
-            told.append(f"{kind.stored}: there are rows of steps after {last}, which was the last")
-    told += _end(step, stood, found, stands)
-    return told[:TOLD_MAX]
+            done(step)
+    return step, stood, found
 
 
-async def _held(kinds: list[_Rows], step: int, told: list[str]) -> tuple[bytes, str]:
+async def _held(kinds: list[Rows], step: int, told: list[str]) -> tuple[bytes, str]:
     """What of the rows of a step goes under its hash; and how many of which table they are, in words."""
     held, counted = [], []
     for kind in kinds:
@@ -144,10 +178,10 @@ async def _held(kinds: list[_Rows], step: int, told: list[str]) -> tuple[bytes, 
     return b"".join(held), ", ".join(counted) or "no rows"
 
 
-async def _sealed(connection: AnyConnection, session_id: str, kind: _Rows, seal: Any) -> list[str]:
+async def _sealed(connection: AnyConnection, session_id: str, kind: Rows, seal: Any) -> list[str]:
     """What of a kind up to the seal is not what was there when it was set."""
     sealed = seal["rows"].get(kind.key, [0, ""])
-    found = await connection.fetchval(_SEALED, session_id, seal["step"], kind.key, timeout=None)
+    found = await connection.fetchval(_SEALED, session_id, kind.key, timeout=None)
     if found == sealed:
         return []
     when, (rows, _), (now, _) = iso(from_datetime(seal["sealed_at"])), sealed, found
