@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from triplegain.app.backups import BackupTimetable, backing_up, kept_backups
-from triplegain.domain.clock import ManualClock
+from triplegain.domain.clock import Clock, ManualClock, SystemClock
 from triplegain.storage.errors import StorageError
 
 HOUR_NS = 3_600 * 10**9
@@ -18,7 +18,7 @@ HOUR_NS = 3_600 * 10**9
 START_NS = 1_767_225_600 * 10**9
 
 
-def timetable(url: str, folder: Path, clock: ManualClock, keep: int = 2) -> BackupTimetable:
+def timetable(url: str, folder: Path, clock: Clock, keep: int = 2) -> BackupTimetable:
     return BackupTimetable(lambda: url, folder, 24 * HOUR_NS, keep, START_NS, clock)
 
 
@@ -83,8 +83,34 @@ async def test_a_copy_from_a_clock_that_was_ahead_does_not_put_off_the_next(data
     assert backups.due_ns() == START_NS + 48 * HOUR_NS
 
 
-async def test_a_folder_that_cannot_be_looked_at_is_told_and_looked_at_again(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "triplegain-20260101-000000.dump").symlink_to(tmp_path / "gone")
+async def test_a_link_that_leads_nowhere_is_told_and_does_not_stop_the_timetable(
+    database_url: str, tmp_path: Path
+) -> None:
+    stray = tmp_path / "triplegain-20260101-000000.dump"
+    stray.symlink_to(tmp_path / "gone")
+    backups = timetable(database_url, tmp_path, SystemClock(), keep=1)
+    told: asyncio.Queue[str] = asyncio.Queue()
+    async with backing_up(backups, told.put_nowait):
+        words = await asyncio.wait_for(told.get(), 30)
+        while not kept_backups(tmp_path):
+            await asyncio.sleep(0.05)
+    assert words.startswith(f"{stray} is no backup") and told.empty()
+    assert stray.is_symlink()
+
+
+async def test_a_folder_that_cannot_be_looked_at_is_told_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: asyncio.Queue[Path] = asyncio.Queue()
+
+    def refused(folder: Path) -> list[Path]:
+        looked.put_nowait(folder)
+        raise PermissionError(folder)
+
+    monkeypatch.setattr("triplegain.app.backups.kept_backups", refused)
+    monkeypatch.setattr("triplegain.app.backups._AGAIN_S", 0.01)
     told: asyncio.Queue[str] = asyncio.Queue()
     async with backing_up(timetable(database_url, tmp_path, ManualClock(START_NS)), told.put_nowait):
-        assert "cannot be looked at" in await asyncio.wait_for(told.get(), 30)
+        for _ in range(3):
+            await asyncio.wait_for(looked.get(), 30)
+    assert "cannot be looked at" in told.get_nowait() and told.empty()

@@ -109,7 +109,8 @@ def test_cleanup_deletes_sessions_only_when_told_to(tg: Tg, stored: Stored) -> N
     # The sessions of these tests ended in November 2023.
     stored(long_ended)
     assert json.loads(tg("db", "cleanup", "--json").out) == {
-        "rolled_up": 1, "snapshots_deleted": 2, "sessions_deleted": 0, "trades_deleted": 0,
+        "rolled_up": 1, "snapshots_deleted": 2, "sessions_deleted": 0, "trades_deleted": 0, "steps_sealed": 0,
+        "analyses_deleted": 0,
     }  # fmt: skip
     assert "Removed: 1 ended sessions" in tg("db", "cleanup", "--sessions-older-than", "1").out
     assert tg("report", "a").code == 2

@@ -346,6 +346,8 @@ INSIDE: dict[str, str] = {
     "*.length_ns": "a candle's length: one of a list, or the distance of two times that are bounded",
     "*.answer": "JSON, made storable", "*.details": "JSON, made storable", "*.explanation": "JSON, made storable",
     "*.*_digest": "a hash, made in the database", "*.row_mark": "a hash, made in the database",
+    "*.link": "counted here", "links.*": "counted here, or a hash", "paper_seals.base": "counted here",
+    "paper_seals.removed": "counts and hashes, made in the database",
     "*.mark_before": "a hash, made in the database", "*.rows": "counts and hashes, made in the database",
     "*.state": "JSON, made storable", "*.settings": "JSON of what the configuration let in",
     "*.balances": "JSON of amounts", "*.initial_balances": "JSON of what the configuration let in",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from triplegain.app.beside import beside
+from triplegain.app.beside import beside, repeated
 from triplegain.config.infrastructure import DatabaseSettings
 from triplegain.domain.clock import SECOND_NS, Clock, to_datetime
 from triplegain.storage.backup import backup
@@ -26,7 +25,12 @@ def backup_folder(settings: DatabaseSettings, home: Path) -> Path:
 
 def kept_backups(folder: Path) -> list[Path]:
     """Those by timetable, oldest first; their names are their times."""
-    return sorted(folder.glob(_PATTERN))
+    return sorted(each for each in folder.glob(_PATTERN) if each.is_file())
+
+
+def strays(folder: Path) -> set[Path]:
+    """What has the name of a backup and is none: a link that leads nowhere, a folder."""
+    return {each for each in folder.glob(_PATTERN) if not each.is_file()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +77,23 @@ class BackupTimetable:
             raise StorageError(f"the backup in {self.folder} could not be written: {error}") from error
 
     async def follow(self, failed: Callable[[str], None]) -> None:
-        """Until cancelled. `failed` is told once of several failures in a row."""
-        was_told = False
-        while True:
-            try:
-                if (wait_s := (self.due_ns() - self.clock.now_ns()) / SECOND_NS) > 0:
-                    await asyncio.sleep(min(wait_s, _AGAIN_S))
-                elif await self.take() is None:
-                    await asyncio.sleep(_AGAIN_S)
-                was_told = False
-            except StorageError as error:
-                if not was_told:
-                    failed(f"the backup that was due could not be made, and is tried again each hour: {error}")
-                was_told = True
-                await asyncio.sleep(_AGAIN_S)
+        """Until cancelled. `failed` is told once of several failures in a row, and once of each stray."""
+        told_of: set[Path] = set()
+
+        async def attempt() -> float:
+            wait_s = (self.due_ns() - self.clock.now_ns()) / SECOND_NS
+            for stray in sorted(strays(self.folder) - told_of):
+                failed(f"{stray} is no backup: a link that leads nowhere, or no file; it is not counted as one")
+                told_of.add(stray)
+            if wait_s > 0:
+                return min(wait_s, _AGAIN_S)
+            return _AGAIN_S if await self.take() is None else 0.0
+
+        await repeated(
+            attempt,
+            _AGAIN_S,
+            lambda why: failed(f"the backup that was due could not be made, and is tried again each hour: {why}"),
+        )
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+from triplegain.storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 _AGAIN_S = 30.0
@@ -31,3 +33,18 @@ async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> 
         except Exception:
             _log.exception("%s went wrong, and is begun again in %g s", name, _AGAIN_S)
         await asyncio.sleep(_AGAIN_S)
+
+
+async def repeated(attempt: Callable[[], Awaitable[float]], again_s: float, failed: Callable[[str], None]) -> None:
+    """`attempt` until cancelled, each time after the seconds that it has returned, or `again_s` after one that failed.
+    `failed` is told once of several failures in a row."""
+    was_told = False
+    while True:
+        try:
+            wait_s = await attempt()
+            was_told = False
+        except StorageError as error:
+            if not was_told:
+                failed(str(error))
+            was_told, wait_s = True, again_s
+        await asyncio.sleep(wait_s)

@@ -129,6 +129,8 @@ def cleanup(
     told = (
         f"{done['snapshots_deleted']} snapshots of more than {keep.snapshot_retention_days} days ago became "
         f"{done['rolled_up']} hours.\n"
-        f"Removed: {done['sessions_deleted']} ended sessions, {done['trades_deleted']} trades."
+        f"{done['steps_sealed']} steps were sealed.\n"
+        f"Removed: {done['sessions_deleted']} ended sessions, {done['trades_deleted']} trades, "
+        f"{done['analyses_deleted']} analyses."
     )
     tell(as_json, done, lambda _: told)

@@ -93,6 +93,16 @@ class DatabaseSettings:
         "ended_session_retention_days", 0, COUNT,
         "ended sessions older than this are removed, with all they hold; 0: never",
     )  # fmt: skip
+    step_retention_days: int = key(
+        "step_retention_days", 30, COUNT,
+        "the hashes of single steps are kept this long, then one seal stands for all of them: what they stored "
+        "stays, and stays verified; 0: for ever",
+    )  # fmt: skip
+    analysis_retention_days: int = key(
+        "analysis_retention_days", 0, COUNT,
+        "answers of analysing agents older than this are removed, of running sessions too, once their step is sealed; "
+        "0: never",
+    )  # fmt: skip
     housekeeping_every_ns: int = key(
         "housekeeping_every_hours", 6, ANY_HOURS,
         "hours between two rounds of housekeeping, which a running session does by itself; 0: only `tg db cleanup`",
