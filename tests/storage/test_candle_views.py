@@ -50,7 +50,7 @@ def either_url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     server = os.environ.get(TIMESCALE_VARIABLE, "")
     if not server:
-        pytest.skip(f"no TimescaleDB: {TIMESCALE_VARIABLE} names none")
+        pytest.skip(f"no TimescaleDB: {TIMESCALE_VARIABLE} names none; tests/timescale starts one with Docker")
     name = f"candle_views_{os.getpid()}"
     run_apart(_on_server(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}"))
     url = server.replace("/postgres?", f"/{name}?")
