@@ -21,21 +21,28 @@ _ACT = (409, 504)
 #: What these ask for may be stored and not sent yet, which is told in the shape of a refusal.
 _MAY_STAND = (orders.amend_order, positions.close_position, positions.close_all_positions, session.emergency)
 _STANDS = Code.STANDS.status
+_REFUSED = {"$ref": f"#/components/schemas/{Refused.__name__}"}
 
 
 def responses_of(route: Route) -> dict[int | str, dict[str, Any]]:
-    """By status; the answer of success is known from the endpoint."""
+    """By status; the answer of success is known from the endpoint.
+
+    The one shape of a refusal is named, not given as a model: FastAPI would build its validator anew for each status of
+    each route, which takes longer than all else in the making of the application.
+    """
     refused = {*_ALWAYS, *(_ACT if route.method != "GET" else ())}
     if route.path.endswith("/snapshot/{pair}"):
         refused.add(Code.NO_SNAPSHOT.status)
-    found: dict[int | str, dict[str, Any]] = {
-        status: {"model": Refused, "description": HTTPStatus(status).phrase} for status in sorted(refused)
-    }
+    found: dict[int | str, dict[str, Any]] = {status: _refusal(HTTPStatus(status).phrase) for status in sorted(refused)}
     if route.endpoint in _MAY_STAND and route.status != _STANDS:
-        found[_STANDS] = {"model": Refused, "description": "Stored, and sent as soon as the market takes it"}
+        found[_STANDS] = _refusal("Stored, and sent as soon as the market takes it")
     if route.path.endswith("/paper/trade"):
         found[200] = {"model": Order, "description": "This id is known: the order as it is now"}
     return found
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _REFUSED}}}
 
 
 def security_of(route: Route) -> dict[str, Any]:
@@ -61,21 +68,23 @@ def _link(paths: dict[str, Any]) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Add to what FastAPI finds: the scheme of keys, the second shape of what is begun, which answer leads where."""
+    """Add to what FastAPI finds: the scheme of keys, the shape of refusals, the second one of what is begun, which
+    answer leads where."""
     found = app.openapi
-    stands = {"$ref": f"#/components/schemas/{Refused.__name__}"}
 
     def openapi() -> dict[str, Any]:
         told = found()
         scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
-        told.setdefault("components", {})["securitySchemes"] = {_SCHEME: scheme}
+        components = told["components"]
+        components["securitySchemes"] = {_SCHEME: scheme}
+        components["schemas"][Refused.__name__] = Refused.model_json_schema(mode="serialization")
         _link(told["paths"])
         for route in ROUTES:
             if route.endpoint in _MAY_STAND and route.status == _STANDS and route.path in told["paths"]:
                 answer = told["paths"][route.path][route.method.lower()]["responses"][str(_STANDS)]
                 content = answer["content"]["application/json"]
                 if "anyOf" not in content["schema"]:
-                    content["schema"] = {"anyOf": [content["schema"], stands]}
+                    content["schema"] = {"anyOf": [content["schema"], _REFUSED]}
             if route.is_text and route.path in told["paths"]:
                 answer = told["paths"][route.path][route.method.lower()]["responses"]["200"]
                 answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
