@@ -15,6 +15,8 @@ from tests.app.steered import Steered, opened_system, options, running
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord
 
+_PATIENCE_S = 60.0
+
 
 @asynccontextmanager
 async def connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
@@ -37,10 +39,10 @@ async def row(system: Steered, name: str) -> OrderRecord | None:
 
 async def ended(system: Steered, name: str) -> OrderRecord:
     """Its row, once it is final."""
-    for _ in range(2_000):
-        if (found := await row(system, name)) is not None and found.status.is_final:
-            return found
-    raise AssertionError("it never ended")
+    async with asyncio.timeout(_PATIENCE_S):
+        while (found := await row(system, name)) is None or not found.status.is_final:
+            pass
+    return found
 
 
 def trade(name: str, quantity: str = "0.01", **more: str) -> dict[str, str]:
@@ -125,7 +127,7 @@ async def test_a_stored_order_whose_fill_can_never_be_stored_is_taken_out_at_the
     async with opened_system(database_url, tmp_path) as opened, running(opened) as system:
         quote = system.session.prices.quote("BTC/USDT")
         assert quote is not None and quote.bid is not None
-        price = str(round(quote.bid * type(quote.bid)("0.999"), 1))
+        price = str(round(quote.bid * type(quote.bid)("0.9995"), 1))
         held = await system.post("/paper/trade", trade("held", stop=await system.stop_at("0.1")))
         placed = await system.post("/paper/trade", trade("stuck", "0.0123456789", price=price))
         assert (held.status_code, placed.status_code, placed.json()["status"]) == (201, 201, "open")

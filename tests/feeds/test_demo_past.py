@@ -15,6 +15,7 @@ from triplegain.agents.regime import KnownRegime, RegimeAnswer, regime_rules
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import BookUpdate, Candle, MarketEvent, PastCandles, PublicTrade
 from triplegain.domain.quote import Quote, QuoteSource
+from triplegain.feeds.demo import demo
 from triplegain.feeds.demo.demo import DemoMarket
 from triplegain.feeds.demo.past import past_candles
 from triplegain.market.indicators.settings import IndicatorSettings
@@ -35,6 +36,12 @@ LENGTHS = tuple(minutes * MINUTE for minutes in (1, 5, 15, 60, 240, 1440))
 
 #: Candles by symbol and length, and the unfinished one.
 Past = dict[tuple[str, int], PastCandles]
+
+
+@pytest.fixture(autouse=True)
+def told_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests do with less of it."""
+    monkeypatch.setattr(demo, "past_candles", past_candles)
 
 
 def past_of(seed: int = 1, start_ns: int = MIDNIGHT) -> Past:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from triplegain import __version__
 from triplegain.api.access import RequestLimits
@@ -38,6 +39,24 @@ class Guard:
     clock: Clock
 
 
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The same for every application. Their validators are built once: that is most of what an application costs."""
+    router = APIRouter(redirect_slashes=False)
+    for route in ROUTES:
+        if route.endpoint is not None:
+            router.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=[route.method],
+                status_code=route.status,
+                include_in_schema=route.path.startswith(PREFIX),
+                responses=responses_of(route),
+                openapi_extra=security_of(route),
+            )
+    return tuple(router.routes)
+
+
 def create_app(
     control: SessionControl,
     reader: SessionReader,
@@ -57,17 +76,7 @@ def create_app(
     )
     security, limits, clock = guard.security, guard.limits, guard.clock
     app.state.visit = partial(Visit, control, reader, clock, command_timeout_s)
-    for route in ROUTES:
-        if route.endpoint is not None:
-            app.add_api_route(
-                route.path,
-                route.endpoint,
-                methods=[route.method],
-                status_code=route.status,
-                include_in_schema=route.path.startswith(PREFIX),
-                responses=responses_of(route),
-                openapi_extra=security_of(route),
-            )
+    app.router.routes.extend(_routes())
     add_error_handlers(app)
     describe(app)
     network = NetworkDoorkeeper(security, limits, clock, guard.keys, guard.strangers, guard.hosts)
