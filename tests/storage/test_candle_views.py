@@ -102,7 +102,10 @@ def expected(rows: list[list[Any]], name: str, end: datetime) -> dict[datetime, 
     }
 
 
-@pytest.mark.parametrize("pair", ["BTC_USDT", "XRP_USDT", "XRP_BTC"])
+@pytest.mark.parametrize(
+    "pair",
+    [pytest.param("BTC_USDT", marks=pytest.mark.slow), pytest.param("XRP_USDT", marks=pytest.mark.slow), "XRP_BTC"],
+)
 async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
     either: Database, captures: Path, pair: str
 ) -> None:
