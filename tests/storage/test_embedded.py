@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -177,3 +178,32 @@ def test_a_server_killed_in_mid_run_loses_nothing_that_was_acknowledged(folder: 
     cluster.stop()
     with EmbeddedCluster(folder) as again:
         run_apart(afterwards(again))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="a moved folder is found by /proc")
+@pytest.mark.parametrize("becomes", ["moved", "removed", "emptied", "another's"])
+def test_a_server_whose_folder_was_moved_or_removed_is_ended_all_the_same(folder: Path, becomes: str) -> None:
+    cluster = EmbeddedCluster(folder, durable=False)
+    cluster.start()
+    pid = running(cluster)
+    if becomes == "removed":
+        while folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    elif becomes == "emptied":
+        while cluster.cluster.exists():
+            shutil.rmtree(cluster.cluster, ignore_errors=True)
+    else:
+        folder.rename(folder.with_name("elsewhere"))
+    other = EmbeddedCluster(folder, durable=False)
+    if becomes == "another's":
+        other.start()
+    with pytest.raises(StorageError, match="was moved or removed while its database was in use"):
+        cluster.revive()
+    cluster.stop()
+    assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    if becomes == "moved":
+        with EmbeddedCluster(folder.with_name("elsewhere"), durable=False) as url:
+            assert run_apart(ask(url, "SELECT 1")) == 1
+    if becomes == "another's":
+        assert running(other)
+        other.stop()

@@ -57,7 +57,8 @@ class Published:
     def withdraw(self) -> None:
         """The session does not answer any more."""
         if self._descriptor >= 0:
-            with locked(self.path.parent):
+            # Where the home is gone there is nothing to take back.
+            with contextlib.suppress(FileNotFoundError), locked(self.path.parent):
                 _remove(self.path, self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1

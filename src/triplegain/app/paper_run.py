@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from triplegain.app.backups import BackupTimetable, backing_up, backup_folder
+from triplegain.app.beside import beside
+from triplegain.app.home_watch import HomeWatch
 from triplegain.app.housekeeping import Housekeeping, kept_clean
 from triplegain.app.interrupts import Interrupted, stop_on_signals
 from triplegain.app.opening import PaperOptions, check_words
@@ -73,18 +75,21 @@ async def run_paper(
         )
         try:
             await system.open()
-            async with (
-                operated(system, config, home, clock, output, notifies=not options.is_hurried),
-                serving(system, database, reader, config, home),
-                kept_clean(_housekeeping(database, config, clock), _log.warning),
-                backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
-            ):
-                try:
-                    with stop_on_signals(system.stop):
-                        await system.run()
-                finally:
-                    # The last look is what the summary shows, also of a run that failed.
-                    screen.update(system.view(), system.last_fills())
+            home_watch = HomeWatch((home, *database.server.places), screen.tell, system.stop)
+            with home_watch.explaining():
+                async with (
+                    operated(system, config, home, clock, output, notifies=not options.is_hurried),
+                    serving(system, database, reader, config, home),
+                    kept_clean(_housekeeping(database, config, clock), _log.warning),
+                    backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
+                    beside(home_watch.watch, "the look at the home"),
+                ):
+                    try:
+                        with stop_on_signals(system.stop):
+                            await system.run()
+                    finally:
+                        # The last look is what the summary shows, also of a run that failed.
+                        screen.update(system.view(), system.last_fills())
             return await _summary(system, reader, database)
         except (asyncio.CancelledError, Interrupted):
             await _pause(store)

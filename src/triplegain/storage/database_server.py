@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from triplegain.storage.embedded import EmbeddedCluster
@@ -19,6 +20,11 @@ class DatabaseServer:
 
     url: str
     cluster: EmbeddedCluster | None = None
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Of the embedded server: what is there, and the same, for as long as it runs."""
+        return () if self.cluster is None else (self.cluster.folder, self.cluster.cluster / "PG_VERSION")
 
     async def revive(self) -> None:
         """The embedded server runs and answers again, at the same `url`; of another server nothing is known.

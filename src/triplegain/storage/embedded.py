@@ -22,6 +22,7 @@ from typing import IO, assert_never
 from urllib.parse import quote
 
 from triplegain.storage.errors import StorageError
+from triplegain.storage.held_folders import HeldFolders
 from triplegain.storage.postmaster import DATABASE, PORT, USER, ServerState, read_postmaster, server_state
 from triplegain.storage.remedies import essence, remedy
 from triplegain.storage.server_identity import RunsAs, ServerIdentity
@@ -76,6 +77,7 @@ class EmbeddedCluster:
         self._place: Place | None = None
         self._reach: Path | None = None
         self._seen = ServerState.GONE
+        self._held: HeldFolders | None = None
 
     def start(self) -> str:
         """Make the cluster if need be, start or attach to its server, and return the URL of the database.
@@ -98,6 +100,7 @@ class EmbeddedCluster:
                 try:
                     fcntl.flock(self._users, fcntl.LOCK_SH)
                     self._serve(identity)
+                    self._held = HeldFolders.of(self.folder, self.cluster)
                 except BaseException:
                     self._patience.begin()
                     # To end one that does not reply takes longer than whoever gives up wants to wait.
@@ -113,8 +116,10 @@ class EmbeddedCluster:
 
         For who holds the cluster, from any thread. Raises StorageError, and may be tried again.
         """
-        if self._users is None or self._place is None:
+        if self._users is None or self._place is None or self._held is None:
             raise StorageError("this cluster is not started")
+        if not self._held.are_in_place:
+            raise StorageError(f"{self.folder} was moved or removed while its database was in use")
         self._patience.begin()
         with self._explained("started again"), self._turn():
             self._serve(ServerIdentity.of(self._place.runs_as))
@@ -127,12 +132,19 @@ class EmbeddedCluster:
         if self._users is None:
             return
         self._patience.begin()
+        held, self._held = self._held, None
         try:
-            with self._explained("stopped"), self._turn():
-                self._release(_LEAVE_AFTER_S)
+            if held is None or held.are_in_place:
+                with self._explained("stopped"), self._turn():
+                    self._release(_LEAVE_AFTER_S)
+            else:
+                # At its path there is nothing any more, or somebody else's.
+                self._release(_LEAVE_AFTER_S, of=held.cluster)
         except GivenUpError:
             self._tell("PostgreSQL is left as it is: whoever comes next goes on with it")
         finally:
+            if held is not None:
+                held.close()
             if self._users is not None:
                 self._users.close()
                 self._users = None
@@ -276,8 +288,11 @@ class EmbeddedCluster:
         settings = _SETTINGS | ({} if self._durable else _THROWAWAY)
         return settings | ({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {})
 
-    def _release(self, leave_after_s: float, *, leaves: bool = False) -> None:
-        """Within our turn: let go, and stop the server if nobody else uses it, unless it is left as it is."""
+    def _release(self, leave_after_s: float, *, leaves: bool = False, of: Path | None = None) -> None:
+        """Within our turn: let go, and stop the server if nobody else uses it, unless it is left as it is.
+
+        `of`: the way to a cluster that is not in its place any more, where nobody waits for a turn.
+        """
         users, self._users = self._users, None
         if users is None or self._place is None:
             return
@@ -286,7 +301,10 @@ class EmbeddedCluster:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            if not leaves and self._is_settled(leave_after_s):
+            if of is not None:
+                end_server(of, self._patience)
+                remove_link(self._place)
+            elif not leaves and self._is_settled(leave_after_s):
                 end_server(self.cluster, self._patience)
                 remove_link(self._place)
 
