@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import statistics
+import threading
 import time
 from pathlib import Path
 
@@ -59,6 +60,23 @@ async def test_an_application_that_cannot_be_made_is_told_of_and_stops_like_any_
     await server.stop()
     assert "the API does not answer any more" in caplog.text and "a part of the installation" in caplog.text
     assert not list(tmp_path.glob("*.sock"))
+
+
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_run_that_stays_has_its_application_before_anybody_asks(
+    bench: Bench, tmp_path: Path, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triplegain.api.server._READY_SOON_S", 0.01)
+    made = threading.Event()
+
+    def app() -> FastAPI:
+        made.set()
+        return bench.app
+
+    server = ApiServer(app, "127.0.0.1", 0, tmp_path, stays=stays)
+    await server.start()
+    assert await asyncio.to_thread(made.wait, 30 if stays else 0.3) is stays
+    await server.stop()
 
 
 @pytest.mark.parametrize("is_taken", [False, True])

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _STOP_WAIT_S = 5
-_READY_AFTER_S = 10.0
+#: A run that may be over in a moment makes the application only for who asks; one that stays, once its market is there.
+_READY_AFTER_S, _READY_SOON_S = 10.0, 0.5
 #: Connections of the network: so many at once, and then so many a second. Nobody must keep the session from its market
 #: by connecting.
 _BURST, _PER_S = 100, 200
@@ -41,14 +42,17 @@ class ApiServer:
     """`port = await server.start()`, later `await server.stop()`. Signals stay with the session.
 
     It listens on the network and on the owner's socket in `folder`. The application, and all that answers HTTP, is
-    made in a thread when the first connection arrives, or after a few seconds, so that whoever needs it then does not
-    wait: a short run that nobody asks pays for none of it.
+    made in a thread when the first connection arrives, or after a while, so that whoever needs it then does not wait:
+    a short run that nobody asks pays for none of it. `stays`: it runs for as long as a market takes.
     """
 
-    def __init__(self, make_app: Callable[[], ASGIApp], host: str, port: int, folder: Path) -> None:
+    def __init__(
+        self, make_app: Callable[[], ASGIApp], host: str, port: int, folder: Path, *, stays: bool = False
+    ) -> None:
         self._make_app = make_app
         self._host = host
         self._port = port
+        self._ready_after_s = _READY_SOON_S if stays else _READY_AFTER_S
         self._path = owner_socket.socket_of(folder, os.getpid())
         self._listeners: list[socket.socket] = []
         self._servers: list[uvicorn.Server] = []
@@ -66,7 +70,7 @@ class ApiServer:
         for listener in self._listeners:
             listener.setblocking(False)
             asyncio.get_running_loop().add_reader(listener, self._wake)
-        self._waking = asyncio.get_running_loop().call_later(_READY_AFTER_S, self._wake)
+        self._waking = asyncio.get_running_loop().call_later(self._ready_after_s, self._wake)
         port: int = self._listeners[0].getsockname()[1]
         return port
 

@@ -79,7 +79,7 @@ async def run_paper(
             with home_watch.explaining():
                 async with (
                     operated(system, config, home, clock, output, notifies=not options.is_hurried),
-                    serving(system, database, reader, config, home),
+                    serving(system, database, reader, config, home, stays=not options.is_hurried),
                     kept_clean(_housekeeping(database, config, clock), _log.warning),
                     backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
                     beside(home_watch.watch, "the look at the home"),

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def serving(
-    system: PaperSystem, database: Database, reader: SessionReader, config: Config, home: Path
+    system: PaperSystem, database: Database, reader: SessionReader, config: Config, home: Path, *, stays: bool
 ) -> AsyncIterator[None]:
-    """Listen while the session runs. The admin key is made at the first start."""
+    """Listen while the session runs; `stays`: at the pace of a market. The admin key is made at the first start."""
     clock, settings = SystemClock(), config.api
     security = SecurityLog(database, clock)
     await ensure_admin_key(home, security)
@@ -44,7 +44,7 @@ async def serving(
         hosts = AllowedHosts((*settings.allowed_hosts, settings.host))
         return create_app(system, reader, Guard(security, keys, strangers, hosts, settings.limits_per_minute, clock))
 
-    server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home))
+    server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home), stays=stays)
     port = await server.start()
     published: list[address.Published] = []
 
