@@ -75,7 +75,7 @@ async def test_a_run_that_stays_has_its_application_before_anybody_asks(
 
     server = ApiServer(app, "127.0.0.1", 0, tmp_path, stays=stays)
     await server.start()
-    assert await asyncio.to_thread(made.wait, 30 if stays else 0.3) is stays
+    assert await asyncio.to_thread(made.wait, 8 if stays else 0.3) is stays
     await server.stop()
 
 

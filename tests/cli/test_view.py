@@ -43,7 +43,8 @@ def test_the_screen_is_never_larger_than_the_terminal(width: int, height: int, c
         last_decisions=("a long reason " * 30,) * crowd,
         alerts=("an alert " * 30,) * crowd,
     )
-    lines = drawn(dashboard(crowded, FILLS * crowd, width, height), width, height)
+    told = ("something was told " * 30,) * crowd
+    lines = drawn(dashboard(crowded, FILLS * crowd, width, height, told), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
 
@@ -149,6 +150,27 @@ def test_what_is_told_while_the_screen_is_up_stands_in_the_log(caplog: pytest.Lo
     assert "before there is anything to see" in out.getvalue()
     assert "the model is down" not in out.getvalue()
     assert [record.getMessage() for record in caplog.records] == ["the model is down"]
+
+
+def test_what_is_told_while_the_screen_is_up_is_on_it_for_a_while() -> None:
+    now, shown = [0.0], list[str]()
+
+    def draw() -> None:
+        out.truncate(0)
+        screen.update(view(), FILLS)
+        shown.append(out.getvalue())
+
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, height=24)
+    with LiveView(console, ticks=lambda: now[0]) as screen:
+        screen.tell("before it is up")
+        assert "before it is up" in out.getvalue()
+        draw()
+        screen.tell("The database is away:\nthe server is gone.")
+        for now[0] in (1.0, 59.0, 61.0):
+            draw()
+    assert ["The database is away: the server is gone." in each for each in shown] == [False, True, True, False]
+    assert "before it is up" not in shown[0]
 
 
 def test_a_run_that_showed_nothing_ends_without_a_summary() -> None:

@@ -43,11 +43,15 @@ _Section = tuple[int, Callable[[int], RenderableType]]
 _Sections = list[_Section]
 
 
-def dashboard(view: SessionView, fills: Sequence[str], width: int, height: int) -> RenderableType:
-    """`fills` in words, oldest first."""
+def dashboard(
+    view: SessionView, fills: Sequence[str], width: int, height: int, told: Sequence[str] = ()
+) -> RenderableType:
+    """`fills` in words, oldest first; `told` is what the program itself has said lately."""
     top: list[RenderableType] = [*header(view, width), *equity_lines(view)]
-    if view.alerts:
-        top += [_line(Text(f"! {alert}", style=ALARM)) for alert in view.alerts[-(2 if height < 30 else 4) :]]
+    room = 2 if height < 30 else 4
+    said = [_line(Text(" ".join(words.split()), style=WARNING)) for words in told[-(room // 2) :]]
+    alerts = [_line(Text(f"! {alert}", style=ALARM)) for alert in view.alerts[-(room - len(said)) :]]
+    top += [*alerts, *said]
     rows_left = height - len(top) - 1
     body = _wide(view, fills, rows_left) if width >= _WIDE else _narrow(view, fills, rows_left)
     return Group(*top, body, _line(Text(_HINT, style=QUIET)))

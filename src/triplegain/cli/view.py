@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -20,6 +21,8 @@ from triplegain.domain.views import SessionView
 _LOG = logging.getLogger(__name__)
 _SCREEN_S = 0.2
 _LINE_S = 60.0
+#: For so long the screen shows what it was told, and so many sentences are kept.
+_TOLD_S, _TOLD_MAX = 60.0, 4
 #: A disk that is full, a terminal that is gone, a pipe that nobody reads (for which the library leaves the program): a
 #: session goes on unseen.
 _CANNOT_SHOW = (OSError, SystemExit)
@@ -38,6 +41,7 @@ class LiveView:
         self._interval_s = _SCREEN_S if console.is_terminal else _LINE_S
         self._drawn_at: float | None = None
         self._latest: tuple[SessionView, tuple[str, ...]] | None = None
+        self._told: deque[tuple[float, str]] = deque(maxlen=_TOLD_MAX)
         self._live = Live(console=console, screen=True, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> LiveView:
@@ -56,8 +60,9 @@ class LiveView:
         return self._drawn_at is None or self._ticks() - self._drawn_at >= self._interval_s
 
     def tell(self, words: str) -> None:
-        """One sentence above the screen; once that is taken over, in the log."""
+        """One sentence above the screen; once that is taken over, on it for a while, and in the log."""
         if self._live is not None and self._live.is_started:
+            self._told.append((self._ticks(), words))
             _LOG.warning("%s", words)
             return
         with suppress(*_CANNOT_SHOW):
@@ -80,7 +85,8 @@ class LiveView:
         # The screen is taken over only when there is something to show: what start-up says stays readable.
         self._live.start()
         width, height = self._console.size
-        self._live.update(dashboard(view, recent_fills, width, height), refresh=True)
+        told = [words for at, words in self._told if self._ticks() - at < _TOLD_S]
+        self._live.update(dashboard(view, recent_fills, width, height, told), refresh=True)
 
 
 def plain_line(view: SessionView) -> Text:
