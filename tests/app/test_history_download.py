@@ -14,7 +14,7 @@ from tests.venues.tape_server import TapeServer
 
 from triplegain.app.history_import import SOURCE, Downloaded, HistoryDownload
 from triplegain.app.market_data import MarketData
-from triplegain.domain.candle_time import MINUTE_NS
+from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import Candle, PublicTrade

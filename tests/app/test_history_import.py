@@ -14,7 +14,7 @@ from tests.feeds.test_feed_marks import HOUR_NS, check
 from triplegain.app.history_feed import load_history_feed, parse_history
 from triplegain.app.history_import import Imported, import_files
 from triplegain.app.paper_system import stored_price
-from triplegain.domain.candle_time import MINUTE_NS
+from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import CandleClosed, MarketDepth, PublicTrade

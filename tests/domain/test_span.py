@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from triplegain.domain.candle_time import MINUTE_NS, WEEK_NS, candle_open_ns, timeframe_ns
+from triplegain.domain.candle_time import candle_open_ns, timeframe_ns
+from triplegain.domain.clock import MINUTE_NS, WEEK_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.span import Span, merged, whole_candles, within, without
 

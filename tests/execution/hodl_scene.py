@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from triplegain.domain.agent_records import AlertRecord, HodlRecord
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, SECOND_NS
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
     OrderAccepted,
@@ -21,7 +21,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.blotter import Blotter
-from triplegain.execution.hodl.allocation import DAY_NS, SubBalance
+from triplegain.execution.hodl.allocation import SubBalance
 from triplegain.execution.hodl.bag import HodlBag, HodlState
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_register import OrderRegister

@@ -13,11 +13,10 @@ import pytest
 from tests.execution.hodl_scene import Scene
 
 from triplegain.domain.agent_records import AlertKind
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
 from triplegain.domain.records import PositionRecord
-from triplegain.execution.hodl.allocation import DAY_NS
 from triplegain.execution.hodl.settings import HodlSettings
 
 

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.execution.hodl_scene import Scene
 
+from triplegain.domain.clock import DAY_NS
 from triplegain.domain.orders import Side
-from triplegain.execution.hodl.allocation import DAY_NS
 from triplegain.execution.hodl.settings import HodlSettings
 
 _ZERO = Decimal(0)

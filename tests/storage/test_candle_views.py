@@ -19,7 +19,8 @@ import asyncpg
 import pytest
 from tests.database_fixtures import MIGRATIONS, run_apart
 
-from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
+from triplegain.domain.candle_time import TIMEFRAMES
+from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side

@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 from msgspec import structs
 
-from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
+from triplegain.domain.candle_time import TIMEFRAMES
+from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side

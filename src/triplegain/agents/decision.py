@@ -10,7 +10,7 @@ from triplegain.agents.answer import Action
 from triplegain.agents.decision_context import DecisionContext, brief_lines, context_json
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled, whole
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import HOUR_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.llm.reply import Prompt
 from triplegain.llm.schema import form_text
@@ -87,7 +87,7 @@ DECISION = AgentSpec(
     about="they vote, all of them, at most `consensus.voters` of agents.yaml",
     answer=VoteAnswer,
     work=Flow.VOTE,
-    task=TaskSpec("decision", 3600 * SECOND_NS, timeout_ns=60 * SECOND_NS, concurrency=3),
+    task=TaskSpec("decision", HOUR_NS, timeout_ns=60 * SECOND_NS, concurrency=3),
     informs=("rebalance",),
     importance=Importance.HIGH,
 )

@@ -12,7 +12,7 @@ from pydantic import Field
 from triplegain.agents.answer import Abstain
 from triplegain.agents.spec import AgentSpec, Flow, Importance, TaskSpec
 from triplegain.agents.typed_answer import Percent, Reasoning, TypedAnswer, answer_places, filled
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import HOUR_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import text
 from triplegain.domain.orders import Side
@@ -101,6 +101,6 @@ REBALANCE = AgentSpec(
     about="may choose how a rebalance is done; nobody: rules",
     answer=RebalanceAnswer,
     work=Flow.REBALANCE,
-    task=TaskSpec("rebalance", 3600 * SECOND_NS, timeout_ns=30 * SECOND_NS, concurrency=1),
+    task=TaskSpec("rebalance", HOUR_NS, timeout_ns=30 * SECOND_NS, concurrency=1),
     importance=Importance.LOW,
 )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import MINUTE_NS, SECOND_NS, Clock
 from triplegain.domain.refusals import Code, RefusedError
-
-_MINUTE_NS = 60 * SECOND_NS
 
 
 class RateLimit:
@@ -25,7 +23,7 @@ class RateLimit:
 
     def take(self, key: Hashable, per_minute: int) -> int:
         """Take one request out of the bucket. 0, or the nanoseconds to wait when there was none and none was taken."""
-        step_ns = _MINUTE_NS // per_minute
+        step_ns = MINUTE_NS // per_minute
         now_ns = self._clock.now_ns()
         # A wall clock that was set back must not lock anybody out for longer than an empty bucket would.
         full_at_ns = min(max(self._full_at_ns.get(key, now_ns), now_ns), now_ns + step_ns * per_minute)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from triplegain.api.wire import Money, Name, Symbol
-from triplegain.domain.clock import SECOND_NS, from_datetime
+from triplegain.domain.clock import UNITS_NS, from_datetime
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import (
     OrderKind,
@@ -29,7 +29,6 @@ from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WO
 from triplegain.storage.rows import Pages
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FRACTION = r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"
 _R = TypeVar("_R")
 
@@ -242,7 +241,7 @@ class DecisionPage(Page):
 def expiry_ns(text: str, now_ns: int) -> int:
     """The market time a text names. Raises InvalidValueError."""
     if length := _DURATION.fullmatch(text):
-        return now_ns + int(length[1]) * _UNIT_S[length[2]] * SECOND_NS
+        return now_ns + int(length[1]) * UNITS_NS[length[2]]
     with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None and (time_ns := from_datetime(moment)) <= TIME_NS_MAX:

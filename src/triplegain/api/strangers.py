@@ -12,8 +12,7 @@ from collections import Counter
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.rate_limit import RateLimit, too_many
-from triplegain.domain.candle_time import DAY_NS
-from triplegain.domain.clock import Clock
+from triplegain.domain.clock import DAY_NS, Clock
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code

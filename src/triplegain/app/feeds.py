@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from triplegain.domain.clock import SECOND_NS, UNITS_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.feeds.demo.demo import DemoMarket
@@ -40,16 +41,12 @@ def parse_speed(word: str | None) -> float | None:
     return speed
 
 
-#: Seconds of the letters behind a duration.
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
 def parse_duration_ns(word: str | None) -> int | None:
     """`90`, `60s`, `5m`, `2h`, `1d` of market time in nanoseconds."""
     if word is None:
         return None
     text = word.strip().lower()
-    number, unit = (text[:-1], UNITS_S[text[-1]]) if text[-1:] in UNITS_S else (text, 1)
+    number, unit = (text[:-1], UNITS_NS[text[-1]]) if text[-1:] in UNITS_NS else (text, SECOND_NS)
     if not number.isascii() or not number.isdigit() or int(number) == 0:
         raise InvalidValueError(f"--duration is a whole number with s, m, h or d, like 60s; this is {word!r}")
-    return int(number) * unit * 1_000_000_000
+    return int(number) * unit

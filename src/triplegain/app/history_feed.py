@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES
+from triplegain.domain.candle_time import TIMEFRAMES
+from triplegain.domain.clock import HOUR_NS, MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import CandleClosed, MarketDepth, MarketEvent
@@ -31,7 +32,7 @@ _USAGE = (
     "history:SYMBOL,SYMBOL:FROM..TO, as history:BTC/USDT:2024-01-01..2024-02-01, with :1m … :1d behind it for candles"
 )
 _CHUNK_CANDLES = 5_000
-_CHUNK_TAPE_NS = 6 * 60 * MINUTE_NS
+_CHUNK_TAPE_NS = 6 * HOUR_NS
 _Result = TypeVar("_Result")
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from triplegain.app.off_loop import each_off_the_loop, off_the_loop
 from triplegain.config import Config
-from triplegain.domain.candle_time import MINUTE_NS, candle_open_ns
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.candle_time import candle_open_ns
+from triplegain.domain.clock import DAY_NS, MINUTE_NS, SECOND_NS, WEEK_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
@@ -36,7 +36,7 @@ from triplegain.venues.kraken.wire.rest import read_reply, read_server_time
 SOURCE = "kraken-rest"
 
 #: Loaded where nothing is stored and nobody says since when.
-_DEFAULT_NS = 7 * 1440 * MINUTE_NS
+_DEFAULT_NS = WEEK_NS
 
 #: The exchange's answer may be older than its clock by so much.
 _ANSWER_AGE_NS = 5 * SECOND_NS
@@ -179,7 +179,7 @@ async def kraken_history(config: Config, progress: Progress) -> AsyncIterator[Pa
 
 
 #: The candles of a week in which a trade lies before this begin before time does.
-_FIRST_NS = 31 * 86_400 * SECOND_NS
+_FIRST_NS = 31 * DAY_NS
 
 _SHARED = (
     "trades (feather, freqtrade JSON, Kraken's CSV) or candles (feather, freqtrade JSON, CSV, Kraken's OHLCVT CSV)"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from triplegain.app.beside import beside, repeated
 from triplegain.config.infrastructure import DatabaseSettings
-from triplegain.domain.candle_time import DAY_NS
-from triplegain.domain.clock import Clock
+from triplegain.domain.clock import DAY_NS, Clock
 from triplegain.storage.database import Database
 from triplegain.storage.errors import BooksDifferError
 from triplegain.storage.retention import Retention, Round

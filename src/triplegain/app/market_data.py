@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triplegain.app.history_import import HistoryDownload
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import Clock
+from triplegain.domain.clock import DAY_NS, MINUTE_NS, Clock
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.span import Span, merged, within, without
 from triplegain.storage.database import Database
@@ -21,8 +20,6 @@ from triplegain.storage.market_history import (
     has_aggregates,
 )
 from triplegain.storage.market_writer import MarketWriter
-
-DAY_NS = 1440 * MINUTE_NS
 
 
 @dataclass(frozen=True, slots=True)

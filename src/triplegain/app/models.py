@@ -18,7 +18,7 @@ from triplegain.agents.spec import Subject
 from triplegain.config import Config
 from triplegain.decision.settings import ModelAssignment
 from triplegain.domain import ids
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import DAY_NS, Clock
 from triplegain.domain.outside import secrets_of
 from triplegain.llm.attempt import Spending
 from triplegain.llm.client import FailOver, ModelClient
@@ -33,7 +33,6 @@ from triplegain.llm.spec import ModelSpec, Provider
 RESOLVERS = "resolvers"
 #: What a session trades and reads about by default, for what a day may cost.
 SYMBOLS, ASSETS = 3, 2
-_DAY_NS = 86_400 * SECOND_NS
 #: A tape, or whatever else belongs between the session and the models; it is told the models by name.
 Through = Callable[[ModelPort, Mapping[str, ModelSpec]], ModelPort]
 
@@ -141,7 +140,7 @@ def calls_per_day(config: Config, symbols: int = SYMBOLS, assets: int = ASSETS) 
     for agent in AGENTS:
         task = agent.task or DECISION.task
         assert task is not None
-        calls[agent.name] = subjects[agent.subject] * (_DAY_NS // tasks[task.name].interval_ns)
+        calls[agent.name] = subjects[agent.subject] * (DAY_NS // tasks[task.name].interval_ns)
     if config.rebalance is None:
         calls[REBALANCE.name] = 0
     return calls

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from triplegain.app.feeds import UNITS_S
 from triplegain.config import Config
 from triplegain.decision.situation import SessionPrices
-from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.clock import UNITS_NS, iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Heartbeat, MarketDepth
@@ -45,11 +44,11 @@ def moment_ns(at: str | None, feed: Feed) -> int | None:
         return None
     text = at.strip()
     number, unit = text[:-1], text[-1:]
-    if unit in UNITS_S and number.isascii() and number.isdecimal():
+    if unit in UNITS_NS and number.isascii() and number.isdecimal():
         start = span[0] if span is not None else None
         if start is None:
             start = next(iter(feed.events())).exchange_time_ns
-        return start + int(number) * UNITS_S[unit] * SECOND_NS
+        return start + int(number) * UNITS_NS[unit]
     return csv_time_ns(text)
 
 

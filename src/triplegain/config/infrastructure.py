@@ -10,6 +10,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from triplegain.api.access import RequestLimits, is_loopback
+from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.configured import AtOddsError, key, part
 from triplegain.domain.written import (
     ANY_HOURS,
@@ -17,7 +18,6 @@ from triplegain.domain.written import (
     BALANCES,
     BOOLEAN,
     COUNT,
-    HOUR_NS,
     POSITIVE,
     SECONDS,
     Kind,

@@ -26,7 +26,7 @@ from triplegain.agents.regime import REGIME
 from triplegain.agents.sentiment import SENTIMENT
 from triplegain.agents.spec import TaskSpec
 from triplegain.agents.technical import TECHNICAL
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
@@ -323,7 +323,7 @@ class WaitingTrades:
     limits of that moment.
     """
 
-    def __init__(self, wait_max_ns: int = 3600 * SECOND_NS) -> None:
+    def __init__(self, wait_max_ns: int = HOUR_NS) -> None:
         self._wait_max_ns = wait_max_ns
         self._trades: dict[str, WaitingTrade] = {}
 

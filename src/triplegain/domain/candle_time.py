@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, HOUR_NS, MINUTE_NS, WEEK_NS
 from triplegain.domain.errors import InvalidValueError
 
-MINUTE_NS = 60 * SECOND_NS
-DAY_NS = 1440 * MINUTE_NS
-WEEK_NS = 7 * DAY_NS
-
 #: 1970-01-01 was a Thursday; a week begins on Monday, 00:00 UTC.
-_FIRST_MONDAY_NS = 4 * 86_400 * SECOND_NS
+_FIRST_MONDAY_NS = 4 * DAY_NS
 
 TIMEFRAMES: dict[str, int] = {
     "1m": MINUTE_NS,
     "5m": 5 * MINUTE_NS,
     "15m": 15 * MINUTE_NS,
     "30m": 30 * MINUTE_NS,
-    "1h": 60 * MINUTE_NS,
+    "1h": HOUR_NS,
     "4h": 240 * MINUTE_NS,
     "12h": 720 * MINUTE_NS,
-    "1d": 1440 * MINUTE_NS,
+    "1d": DAY_NS,
     "1w": WEEK_NS,
 }
 

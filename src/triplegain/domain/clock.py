@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
+WEEK_NS = 7 * DAY_NS
 MILLISECOND_NS = 1_000_000
+#: Nanoseconds of the letters behind a duration.
+UNITS_NS = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS}
 #: Later than any time.
 NEVER = 1 << 63
 
@@ -61,7 +67,7 @@ def to_datetime(time_ns: int) -> datetime:
 def from_datetime(moment: datetime) -> int:
     """Nanoseconds of an aware datetime."""
     delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * SECOND_NS + delta.microseconds * 1000
+    return delta.days * DAY_NS + delta.seconds * SECOND_NS + delta.microseconds * 1000
 
 
 def iso(time_ns: int) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.clock import DAY_NS, MILLISECOND_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 
 #: A whole number that a row can hold.
@@ -20,7 +20,7 @@ INTEGER_MAX = 2**63 - 1
 #: The last market time anybody may name: the end of the year 2200, well before `INTEGER_MAX` (2262).
 TIME_NS_MAX = 7_289_654_400 * SECOND_NS
 #: Kraken keeps an order for a month at most.
-EXPIRY_NS_MAX = 31 * 86_400 * SECOND_NS
+EXPIRY_NS_MAX = 31 * DAY_NS
 
 #: As a decoder checks them.
 Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]

@@ -15,13 +15,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.clock import HOUR_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import atoms, parse, plain
 from triplegain.domain.values import INTEGER_MAX, FrozenMapping, is_usable, nearest_usable
-
-HOUR_NS = 60 * MINUTE_NS
 
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _TRUE, _FALSE = ("true", "yes", "on", "1", "t", "y"), ("false", "no", "off", "0", "f", "n")

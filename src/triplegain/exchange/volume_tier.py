@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.fees import FeeSchedule, FeeTier
 from triplegain.domain.money import ATOMS_PER_UNIT, atoms, from_atoms
 from triplegain.domain.parts import Parts, Touch, nobody
 
-_BUCKET_NS = 3600 * SECOND_NS
+_BUCKET_NS = HOUR_NS
 _WINDOW_BUCKETS = 30 * 24
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.configured import key, part
 from triplegain.domain.values import EXPIRY_NS_MAX
-from triplegain.domain.written import HOUR_NS, integer
+from triplegain.domain.written import integer
 from triplegain.execution.protection.trailing import ProtectionSettings
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 from zlib import crc32
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BestQuote, BookUpdate, Level, PublicTrade
 from triplegain.domain.orders import Side
@@ -116,9 +116,6 @@ INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 #: Closed candles that one reply holds at most.
 ROWS = 720
 
-_MINUTE_NS = 60 * SECOND_NS
-_DAY_MINUTES = 1440
-
 
 class ServedCandles:
     """Candles of one interval that had trades, the newest 721."""
@@ -126,7 +123,7 @@ class ServedCandles:
     __slots__ = ("_candles", "length_ns")
 
     def __init__(self, minutes: int) -> None:
-        self.length_ns = minutes * _MINUTE_NS
+        self.length_ns = minutes * MINUTE_NS
         self._candles: deque[CandleFigures] = deque(maxlen=ROWS + 1)
 
     def add(self, trade: TapeTrade) -> CandleFigures:
@@ -180,7 +177,7 @@ class ServedDay:
         return self.cost // self.volume if self.volume else 0
 
     def add(self, trade: TapeTrade) -> None:
-        minute = trade.time_ns // _MINUTE_NS * _MINUTE_NS
+        minute = trade.time_ns // MINUTE_NS * MINUTE_NS
         if not self._minutes or self._minutes[-1].time_ns != minute:
             self._turn(minute, trade.price)
         self._minutes[-1].add(trade)
@@ -191,7 +188,7 @@ class ServedDay:
         self.high = max(self.high, trade.price)
 
     def _turn(self, minute: int, price: int) -> None:
-        while self._minutes and self._minutes[0].time_ns <= minute - _DAY_MINUTES * _MINUTE_NS:
+        while self._minutes and self._minutes[0].time_ns <= minute - DAY_NS:
             gone = self._minutes.popleft()
             self.volume -= gone.volume
             self.cost -= gone.cost

@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import NEVER
+from triplegain.domain.clock import MINUTE_NS, NEVER
 from triplegain.domain.errors import InvalidValueError
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import RiskRecord
-from triplegain.domain.candle_time import MINUTE_NS, WEEK_NS, candle_open_ns
+from triplegain.domain.candle_time import candle_open_ns
+from triplegain.domain.clock import DAY_NS, MINUTE_NS, WEEK_NS
 from triplegain.domain.money import text
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Regime, TradeProposal
@@ -24,17 +25,7 @@ from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.risk.objections import confidence_least
 from triplegain.risk.restrictions import BREAKER_RULES, BreakerAction, orders, restrictions, trips
 from triplegain.risk.sizing import RISK_CONTEXT, known
-from triplegain.risk.state import (
-    DAY_NS,
-    CoolDownEnd,
-    HaltKind,
-    MarketMemory,
-    RiskMemory,
-    decode,
-    encode,
-    with_atr,
-    with_prices,
-)
+from triplegain.risk.state import CoolDownEnd, HaltKind, MarketMemory, RiskMemory, decode, encode, with_atr, with_prices
 from triplegain.risk.views import MarketFigures, PortfolioView
 
 

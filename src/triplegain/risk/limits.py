@@ -9,8 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import MILLISECOND_NS
+from triplegain.domain.clock import MILLISECOND_NS, MINUTE_NS
 from triplegain.domain.configured import AtOddsError, Key, Part, each, key, part
 from triplegain.domain.proposal import Regime, Strictness
 from triplegain.domain.values import FrozenMapping

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from triplegain.domain.candle_time import WEEK_NS
-from triplegain.domain.clock import to_datetime
+from triplegain.domain.clock import DAY_NS, WEEK_NS, to_datetime
 from triplegain.domain.money import divide
 from triplegain.domain.verdict import Reason, Rule
 from triplegain.risk.limits import BreakerLimits, CoolDownKind, RiskLimits, StreakLimits, TradingWindow
-from triplegain.risk.state import DAY_NS, HaltKind, RiskHalt, RiskMemory
+from triplegain.risk.state import HaltKind, RiskHalt, RiskMemory
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,13 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, ValidationError, convert, json
 from msgspec.structs import replace
 
-from triplegain.domain.candle_time import TIMEFRAMES, WEEK_NS, candle_open_ns
+from triplegain.domain.candle_time import candle_open_ns
+from triplegain.domain.clock import DAY_NS, WEEK_NS
 from triplegain.risk.limits import CoolDownKind, VolatilityLimits
 from triplegain.risk.sizing import known
 
 #: A count, or a time in nanoseconds.
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-DAY_NS = TIMEFRAMES["1d"]
 
 
 class HaltKind(StrEnum):

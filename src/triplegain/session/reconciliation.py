@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
 from triplegain.domain.money import EXACT, atoms, from_atoms
@@ -17,7 +17,6 @@ from triplegain.execution.blotter import Blotter
 from triplegain.ledger import reconcile
 from triplegain.ledger.wallet import Wallet
 
-_MINUTE_NS = 60 * SECOND_NS
 _OURS = (LedgerAccount.WALLET, LedgerAccount.HODL)
 _ZERO = Decimal(0)
 
@@ -98,7 +97,7 @@ class Reconciliation:
         changed, as they are now."""
         reconcile.check(self._changed(entries, fills, orders))
         if now_ns >= self.due_ns:
-            self.due_ns = now_ns - now_ns % _MINUTE_NS + _MINUTE_NS
+            self.due_ns = now_ns - now_ns % MINUTE_NS + MINUTE_NS
             reconcile.check(self._whole())
 
     def _changed(

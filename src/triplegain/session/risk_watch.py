@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord
-from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.clock import MINUTE_NS, NEVER, SECOND_NS
 from triplegain.domain.market import Candle
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
@@ -23,7 +23,6 @@ from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.restrictions import BreakerAction, CloseEverything, HalvePositions, TightenStops
 
-_MINUTE_NS = 60 * SECOND_NS
 #: Equity is looked at no more often than this, in market time.
 _INTERVAL_NS = SECOND_NS
 
@@ -87,7 +86,7 @@ class RiskWatch:
         """Candles have closed: minutes tell how far a market moved, the primary ones how much it moves."""
         primary, primary_ns = self._primary
         for candle in closed:
-            if candle.length_ns == _MINUTE_NS:
+            if candle.length_ns == MINUTE_NS:
                 low, high = self._market.price_span(candle)
                 self._engine.on_price(candle.symbol, low, high, now_ns)
             if candle.length_ns == primary_ns:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from itertools import count
 
 from triplegain.decision.rounds import RequestDispatcher
-from triplegain.domain.clock import SECOND_NS, Clock, to_datetime
+from triplegain.domain.clock import DAY_NS, Clock, to_datetime
 from triplegain.domain.errors import StepRefusedError, StoreAwayError, TripleGainError
 from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.refusals import Refusal
@@ -34,7 +34,7 @@ _BREATH = 256
 #: Thoughts between two of them.
 _THOUGHTS = 16
 #: A hole that no market has: its time is told in another unit on one side of it.
-_HOLE_MAX_NS = 400 * 86_400 * SECOND_NS
+_HOLE_MAX_NS = 400 * DAY_NS
 #: Wall seconds between two looks at the clock while waiting for the market.
 _TICK_S = 0.1
 
@@ -233,9 +233,9 @@ class SessionRunner:
         hole_ns = event.exchange_time_ns - self.session.now_ns
         if self.session.now_ns and hole_ns > _HOLE_MAX_NS:
             raise FeedError(
-                f"the market goes on {hole_ns // (86_400 * SECOND_NS):,} days after its message before, at "
+                f"the market goes on {hole_ns // DAY_NS:,} days after its message before, at "
                 f"{to_datetime(event.exchange_time_ns):%Y-%m-%d %H:%M}: is a time there in another unit? "
-                f"No more than {_HOLE_MAX_NS // (86_400 * SECOND_NS)} days of silence are played"
+                f"No more than {_HOLE_MAX_NS // DAY_NS} days of silence are played"
             )
 
     def _must_stop(self) -> bool:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from operator import add
 from typing import Any, Self
 
-from triplegain.domain.candle_time import MINUTE_NS, TIMEFRAMES, candle_open_ns
+from triplegain.domain.candle_time import TIMEFRAMES, candle_open_ns
+from triplegain.domain.clock import DAY_NS, MINUTE_NS
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.orders import Side
@@ -269,7 +270,7 @@ def _trade(symbol: str, row: Any) -> PublicTrade:
 
 
 #: So much of the history is compared at once.
-_STEP_NS = 30 * 1440 * MINUTE_NS
+_STEP_NS = 30 * DAY_NS
 
 _HOLES = """
 SELECT before + 1 AS first, trade_number - 1 AS last, before_ns AS from_ns, exchange_time_ns AS to_ns,

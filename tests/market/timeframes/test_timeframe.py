@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from triplegain.domain.clock import DAY_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.market.candles.timeframe import DAY_NS, TIMEFRAMES, timeframe
+from triplegain.market.candles.timeframe import TIMEFRAMES, timeframe
 from triplegain.market.timestamps import csv_time_ns
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from triplegain.agents.answer import Action, AgentAnswer, Answer, TargetWeights
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, HOUR_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle
@@ -121,8 +121,6 @@ class EqualWeight(Baseline):
         return TargetWeights({self._asset: self._weight}, f"{self._asset} has an equal share", self._band)
 
 
-_HOUR_NS = 3600 * SECOND_NS
-_DAY_NS = 24 * _HOUR_NS
 _FACES = 1 << 64
 
 
@@ -142,7 +140,7 @@ class RandomSettings:
     confidence: Decimal = key("confidence", "0.75", FRACTION, "confidence of each entry; risk sizes by it")
 
     def __post_init__(self) -> None:
-        shortest, longest = (Decimal(each) / _HOUR_NS for each in (self.holding_min_ns, self.holding_max_ns))
+        shortest, longest = (Decimal(each) / HOUR_NS for each in (self.holding_min_ns, self.holding_max_ns))
         if not 0 < shortest <= longest:
             raise AtOddsError(f"holding_min_h ({shortest:f}) is above holding_max_h ({longest:f})")
         if not self.entries_per_day > 0 or self.mean_flat_ns <= 0:
@@ -154,7 +152,7 @@ class RandomSettings:
     @property
     def mean_flat_ns(self) -> Fraction:
         """Time between an exit and the next entry, on average, that gives the number of entries wanted."""
-        between_entries = _DAY_NS / Fraction(self.entries_per_day)
+        between_entries = DAY_NS / Fraction(self.entries_per_day)
         return between_entries - Fraction(self.holding_min_ns + self.holding_max_ns, 2)
 
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from triplegain.app.operation.message import Message, deliver
 from triplegain.app.operation.notices import Notice
 from triplegain.config.operation import NotificationSettings
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import HOUR_NS, Clock
 from triplegain.domain.errors import TripleGainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOG = logging.getLogger(__name__)
-_HOUR_NS = 3600 * SECOND_NS
 #: Notices that wait to be sent; what comes when they are full is counted.
 _WAITING_MAX = 100
 #: Seconds that a stop waits for messages that are under way.
@@ -124,7 +123,7 @@ class Notifier:
 
     def _deliver(self, lines: list[str]) -> None:
         now_ns = self._clock.now_ns()
-        self._sent_ns = [sent_ns for sent_ns in self._sent_ns if now_ns - _HOUR_NS < sent_ns <= now_ns]
+        self._sent_ns = [sent_ns for sent_ns in self._sent_ns if now_ns - HOUR_NS < sent_ns <= now_ns]
         if len(self._sent_ns) >= self._per_hour:
             self._leave_out(len(lines))
             return

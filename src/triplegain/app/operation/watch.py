@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from triplegain.app.operation.notices import Notice
 from triplegain.config.operation import Subject
-from triplegain.domain.candle_time import DAY_NS
-from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.clock import DAY_NS, SECOND_NS, iso
 from triplegain.domain.views import SessionView
 
 _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR

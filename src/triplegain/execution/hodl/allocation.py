@@ -8,15 +8,13 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from triplegain.domain.agent_records import HodlStep
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS
 from triplegain.domain.money import EXACT, atoms, floor_to, from_atoms, text
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_manager import OrderManager
 from triplegain.ledger.realised import UsdPrice, in_usd
 from triplegain.ledger.wallet import Wallet
-
-DAY_NS = 86_400 * SECOND_NS
 
 #: Amounts set aside are multiples of this.
 STEP = Decimal("1e-8")

@@ -14,6 +14,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from triplegain.domain.agent_records import HodlStep
+from triplegain.domain.clock import DAY_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.instrument import Instrument
@@ -22,7 +23,7 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.records import PositionRecord
 from triplegain.execution.blotter import KnownOrders
 from triplegain.execution.broker import Broker
-from triplegain.execution.hodl.allocation import DAY_NS, Allocation, HodlAccount, HodlAllocator, UncountedProfit
+from triplegain.execution.hodl.allocation import Allocation, HodlAccount, HodlAllocator, UncountedProfit
 from triplegain.execution.hodl.buyer import Ask, HodlBuyer, Purchases
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import MILLISECOND_NS
+from triplegain.domain.clock import MILLISECOND_NS, MINUTE_NS
 from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.span import Span, merged
 from triplegain.feeds.captures.candles_capture import CandlesCapture

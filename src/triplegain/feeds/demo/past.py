@@ -23,7 +23,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from triplegain.domain.candle_time import MINUTE_NS
+from triplegain.domain.clock import DAY_NS, MINUTE_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, PastCandles
@@ -218,7 +218,6 @@ _LENGTHS = (1, 5, 15, 60, 240, 1440)
 #: So many of each, enough for an average over 200 to forget where it began; the days are fewer.
 _CANDLES = 960
 _DAYS = 220
-_DAY_NS = 1440 * MINUTE_NS
 _STEPS_PER_MINUTE = STEPS_PER_HOUR // 60
 _STEP_NS = MINUTE_NS // _STEPS_PER_MINUTE
 
@@ -235,7 +234,7 @@ def past_candles(
 
     The same arguments give the same candles on every machine. None reach back to before 1970.
     """
-    first_ns = max(0, start_ns // _DAY_NS - _DAYS) * _DAY_NS
+    first_ns = max(0, start_ns // DAY_NS - _DAYS) * DAY_NS
     # Not the market's own generator: its events are the same with and without a past.
     paths = ValuePaths(Random(f"the past of demo market {seed}"), -(-(start_ns - first_ns) // _STEP_NS))
     told: list[PastCandles] = []

@@ -10,15 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import HOUR_NS, Clock
 from triplegain.feeds.recording.folder import RecordingError, folder_lock
 from triplegain.feeds.recording.manifest import Manifest
 from triplegain.feeds.recording.recording import ASSET_PAIRS
 from triplegain.feeds.recording.settings import MEGABYTE, RecorderSettings
 from triplegain.feeds.recording.writer import RecordingWriter
 from triplegain.venues.kraken.feed_line import FeedLine, FrameLine, ReplyLine
-
-_HOUR_NS = 3600 * SECOND_NS
 
 #: Seconds after which a line is with the operating system, at the latest.
 _WRITE_WITHIN_S = 0.5
@@ -136,7 +134,7 @@ class Recorder:
 
     def _begin_file(self, line: FeedLine) -> None:
         first = not self._next_file_ns
-        self._next_file_ns = (line.received_at_ns // _HOUR_NS + 1) * _HOUR_NS
+        self._next_file_ns = (line.received_at_ns // HOUR_NS + 1) * HOUR_NS
         self._writer.is_full = False
         preamble: tuple[FeedLine, ...] = ()
         if not first and self._asset_pairs is not None:

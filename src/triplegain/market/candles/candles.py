@@ -7,12 +7,12 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, PublicTrade
 
 #: More than this without a trade is a hole in the record, not a quiet market: it is not filled.
-LONGEST_QUIET_NS = 86_400 * SECOND_NS
+LONGEST_QUIET_NS = DAY_NS
 
 
 def empty_candles(before: Candle, until_ns: int) -> list[Candle]:

@@ -9,8 +9,6 @@ from triplegain.domain import candle_time
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 
-DAY_NS = 1440 * candle_time.MINUTE_NS
-
 
 @dataclass(frozen=True, slots=True)
 class Timeframe:

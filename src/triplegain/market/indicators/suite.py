@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 import talib
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS
 from triplegain.market.indicators.indicator import (
     Array,
     Bar,
@@ -242,9 +242,6 @@ class _Mean:
     def update(self, value: float) -> float:
         self._values.append(value)
         return self.value
-
-
-DAY_NS = 86_400 * SECOND_NS
 
 
 def session_vwap() -> Indicator:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import DAY_NS, SECOND_NS
 from triplegain.domain.configured import AtOddsError, key
 from triplegain.domain.values import FrozenMapping
 from triplegain.domain.written import exact, integer, listing, table, text
-from triplegain.market.candles.timeframe import DAY_NS, TIMEFRAMES, timeframe
+from triplegain.market.candles.timeframe import TIMEFRAMES, timeframe
 
 _TIMEFRAME = text().where(lambda name: timeframe(name).name)
 

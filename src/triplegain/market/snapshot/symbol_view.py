@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
-from triplegain.domain.clock import SECOND_NS, iso
+from triplegain.domain.clock import DAY_NS, SECOND_NS, iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, FeedStatus
@@ -17,7 +17,6 @@ from triplegain.domain.money import text
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.market.candles.candle_series import CandleSeries
 from triplegain.market.candles.symbol_candles import SymbolCandles
-from triplegain.market.candles.timeframe import DAY_NS
 from triplegain.market.indicators.suite import IndicatorSuite
 from triplegain.market.snapshot.book_features import BookFeatures, BookLevels, book_features
 from triplegain.market.snapshot.figures import NULL, Steps, fixed

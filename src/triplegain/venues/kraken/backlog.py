@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from triplegain.domain.clock import SECOND_NS, Clock
+from triplegain.domain.clock import DAY_NS, SECOND_NS, Clock
 from triplegain.market.feed import FeedError
 from triplegain.venues.kraken.candles import interval_for
 from triplegain.venues.kraken.feed_line import LineQueue, ReplyLine
@@ -18,7 +18,7 @@ from triplegain.venues.kraken.wire.rest import read_reply, read_server_time, rea
 _log = logging.getLogger(__name__)
 
 #: The longest time away that is caught up with, and the most replies that may take.
-LONGEST_AWAY_NS = 3 * 86_400 * SECOND_NS
+LONGEST_AWAY_NS = 3 * DAY_NS
 _PAGES_MAX = 300
 
 #: How often a request for trades is tried, and the seconds in between.
@@ -50,7 +50,7 @@ class KrakenBacklog:
         now_ns = _server_time_ns(told_time) or self._clock.now_ns()
         for symbol, since in since_ns.items():
             if now_ns - since > LONGEST_AWAY_NS:
-                days, most = (now_ns - since) // (86_400 * SECOND_NS), LONGEST_AWAY_NS // (86_400 * SECOND_NS)
+                days, most = (now_ns - since) // DAY_NS, LONGEST_AWAY_NS // DAY_NS
                 why = f"{days} days are more than the {most} that are fetched"
                 await self._put(trades_path(symbol, since), write_errors([why]))
             else:

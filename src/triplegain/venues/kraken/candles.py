@@ -8,8 +8,7 @@ from itertools import groupby
 
 import msgspec
 
-from triplegain.domain.candle_time import MINUTE_NS
-from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.clock import MINUTE_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle
