@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -44,3 +46,15 @@ def test_a_missing_or_empty_key_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "admin.key").write_text("\n")
     with pytest.raises(KeyFileError, match="empty"):
         read_admin_key(tmp_path)
+
+
+async def test_a_full_disk_is_said_with_what_to_do(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyFileError, match=f"free some space where {tmp_path} lies"):
+        await ensure_admin_key(tmp_path, bench.security)
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -107,9 +106,10 @@ class _Mortal:
             return
         self._stop()
         again = self._tg(*_AGAIN)
-        said = again.stdout + again.stderr
-        _assert_words(said)
-        assert again.returncode == 0 or re.search("disk is full|No space left", said), said
+        _assert_words(again.stdout + again.stderr)
+        for said in (self.said, again.stdout):
+            assert '"error_code"' not in said or "free some space" in said.lower(), said
+        assert again.returncode == 0 or '"error_code"' in again.stdout, again
         free(self._home)
 
     @property

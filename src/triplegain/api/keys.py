@@ -79,6 +79,10 @@ def _make(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise KeyFileError(f"cannot write the admin key to {path}: {error.strerror}") from error
+        # Whoever only reads the key does not load it.
+        from triplegain.storage.remedies import remedy
+
+        why = error.strerror or str(error)
+        raise KeyFileError(f"cannot write the admin key to {path}: {why}{remedy(why, path.parent)}") from error
     finally:
         aside.unlink(missing_ok=True)
