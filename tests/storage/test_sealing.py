@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.database_fixtures import MIGRATIONS
 from tests.storage.edited_rows import changed, untold_edits
 from tests.storage.scripted_session import START_NS
 from tests.storage.test_step_chain import CHAINED, found, lived
 
+from triplegain.domain.clock import ManualClock
+from triplegain.domain.records import SecurityEvent
 from triplegain.storage import sealing
 from triplegain.storage.database import Database
+from triplegain.storage.migrations import migrate
 from triplegain.storage.sealing import Sealing
+from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_store import SessionStore
 from triplegain.storage.stored_books import verify
+
+ACT = """
+INSERT INTO security_events (recorded_at, kind, actor, address, request_id) VALUES (now(), '{}', 'key:admin', '', '')
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +118,39 @@ async def test_what_was_repaired_on_purpose_is_sealed_anew(store: SessionStore, 
     assert await differences(database) == []
     [seal] = await database.rows("", "SELECT * FROM paper_seals")
     assert (seal["step"], seal["base"], seal["removed"]) == (5, 5, {})
+
+
+async def test_a_database_of_an_earlier_version_is_verified_goes_on_and_is_sealed(
+    empty_database_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    """What it holds, acts of no step among it, is held as it was; its steps are old."""
+    earlier = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, earlier)
+    for name in ("021_links.sql", "022_sealing.sql"):
+        (earlier / name).unlink()
+    await migrate(empty_database_url, earlier)
+    database = await Database.connect(empty_database_url)
+    store = SessionStore(database, clock)
+    script = await lived(store)
+    await database.rows("", ACT.format("auth_success"))
+    await database.rows("", ACT.format("auth_failure"))
+    await store.release("s")
+    assert await migrate(empty_database_url, MIGRATIONS) == ["021_links.sql", "022_sealing.sql"]
+    assert await differences(database) == []
+    await store.resume("s")
+    await store.commit("s", script.buy())
+    event = SecurityEvent("auth_success", "key:admin", "127.0.0.1", "r", START_NS)
+    await SecurityLog(database, clock).record_security_events([event])
+    assert await Sealing(database).seal(START_NS) == (5, [])
+    assert await differences(database) == []
+    for edit in (
+        "UPDATE security_events SET actor = 'nobody' WHERE kind = 'auth_success' AND link IS NULL",
+        "UPDATE security_events SET actor = 'nobody' WHERE link = 1",
+    ):
+        await database.rows("", edit)
+    assert [each.split(":")[0] for each in await differences(database)] == ["security_events"] * 2
+    await store.close()
+    await database.close()
 
 
 async def test_steps_that_do_not_say_when_they_were_recorded_are_old(store: SessionStore, database: Database) -> None:

@@ -27,7 +27,7 @@ OTHERS = {
 CHAINED = "SELECT stored::text FROM paper_kinds WHERE paper_is_chained(stored) ORDER BY place"
 
 
-async def lived(store: SessionStore) -> None:
+async def lived(store: SessionStore) -> ScriptedSession:
     """Two rows of every kind."""
     await store.create(session_record("s"))
     script = ScriptedSession("s")
@@ -45,6 +45,7 @@ async def lived(store: SessionStore) -> None:
         await store.commit("s", replace(script.buy(), **mind, security_events=(audit, audit)))
     await store.commit("s", script.rest())
     await store.commit("s", script.idle())
+    return script
 
 
 async def found(connection: Any) -> list[str]:

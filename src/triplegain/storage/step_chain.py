@@ -7,6 +7,7 @@ are made by the database, for the commit and for us by one function (`paper_text
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ STEPS_AT_START = 1_000
 #: Of one session; then it is clear enough.
 TOLD_MAX = 5
 _FETCHED = 2_000
+_TURN = 200
 _NO_END = 2**63 - 1
 _KINDS = "SELECT key, stored::text, number FROM paper_kinds WHERE paper_is_chained(stored) ORDER BY place"
 _STEPS = "SELECT step, stood, hash FROM paper_steps WHERE session_id = $1 AND step BETWEEN $2 AND $3 ORDER BY step"
@@ -162,8 +164,10 @@ async def follow(
             told.append(f"step {step} left {counted}: one of them was changed, added or removed since, or its hash was")
         if len(told) >= TOLD_MAX:
             break
-        if step % _FETCHED == 0:
+        if step % _TURN == 0:
             done(step)
+            # Beside a running session: what is fetched already comes without a pause.
+            await asyncio.sleep(0)
     return step, stood, found
 
 
