@@ -92,29 +92,45 @@ def built(trades: list[PublicTrade], end_ns: int) -> list[Candle]:
     return candles + builder.advance_to(end_ns)
 
 
+@pytest.mark.parametrize(
+    ("hours", "trades", "holes", "minutes"),
+    [
+        pytest.param(24, 6_501, 6, 1_136, id="a day"),
+        pytest.param(None, 26_921, 26, 5_388, id="whole", marks=pytest.mark.slow),
+    ],
+)
 async def test_all_recorded_trades_arrive_once_and_make_the_recorded_minutes(
-    database: Database, tape: tuple[PublicTrade, ...], captures: Path
+    database: Database,
+    tape: tuple[PublicTrade, ...],
+    captures: Path,
+    hours: int | None,
+    trades: int,
+    holes: int,
+    minutes: int,
 ) -> None:
+    if hours is not None:
+        end_ns = whole(tape).from_ns + 60 * hours * MINUTE_NS
+        tape = tuple(each for each in tape if each.exchange_time_ns < end_ns)
     (done,) = await load(TapeServer(BTC, tape), database, whole(tape))
     history = MarketHistory(database)
     stored = await history.trades(BTC, ALL)
     assert figures(stored) == figures(tape)
     # The numbers that the recording lacks are told, not hidden.
-    assert (done.trades.stored, len(done.holes)) == (26_921, 26)
+    assert (done.trades.stored, len(done.holes)) == (trades, holes)
     assert all(first == last for first, last in done.holes)
     assert await history.known("kraken", "BTC/USDT") == [whole(tape)]
     candles = await history.candles(BTC, MINUTE_NS, ALL)
     assert candles == built(stored, whole(tape).to_ns)
     capture = CandlesCapture(captures / FOLDER / "BTC_USDT-1m.feather", "candles-feather", "BTC/USDT")
     by_time = {candle.open_time_ns: candle for candle in candles}
-    files = list(capture.recorded())
-    assert len(files) == 5_388
+    files = [candle for candle in capture.recorded() if candle.open_time_ns < whole(tape).to_ns]
+    assert len(files) == minutes
     for candle in files:
         ours = by_time[candle.open_time_ns]
         assert (ours.open, ours.high, ours.low, ours.close) == (candle.open, candle.high, candle.low, candle.close)
         assert abs(ours.volume - candle.volume) <= 1
     # and the others were quiet
-    assert sum(candle.volume > 0 for candle in candles) == 5_388
+    assert sum(candle.volume > 0 for candle in candles) == minutes
 
 
 @pytest.mark.parametrize("fault", ["429", "502", "rate limit", "busy", "cut", "disconnect", "short", "middle", "head"])
