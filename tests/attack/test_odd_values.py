@@ -229,3 +229,42 @@ def test_an_order_that_the_database_refuses_ends_itself_and_not_the_session(
     assert (refused.status_code, refused.json()["error_code"]) == (422, "commit_refused"), refused.text
     placed = client.post("/paper/trade", json=ORDER | {"client_order_id": "free"})
     assert (placed.status_code, placed.json()["status"]) == (201, "filled"), placed.text
+
+
+def test_headers_come_back_tame(session: tuple[PaperHome, httpx.Client]) -> None:
+    home, client = session
+    wild = "\u009b31m\u00ad \u0085".encode("latin-1")
+    for name in ("X-Session", "Idempotency-Key", "X-Request-Id", "Origin", "Content-Type", "Host"):
+        answer = client.post("/paper/trade", json=ORDER | {"quantity": "0"}, headers={name.encode(): wild})
+        assert answer.is_client_error, (name, answer.text)
+        assert_tame(answer.text, name)
+        assert_tame("".join(answer.headers.values()), name)
+    log = (home.path / "log" / "s.log").read_text()
+    assert_tame(log, "log")
+
+
+def _written(client: httpx.Client, url: str, name: str) -> int:
+    """Bytes that the database wrote for one order that rests."""
+    at = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS bytes"
+    [before] = ask(url, at)
+    _rest(client, name)
+    [after] = ask(url, at)
+    return int(after["bytes"] - before["bytes"])
+
+
+def _rest(client: httpx.Client, name: str) -> None:
+    placed = client.post("/paper/trade", json=ORDER | {"quantity": "0.0001", "price": "50000", "client_order_id": name})
+    assert placed.json().get("status") == "open", placed.text
+
+
+def test_an_order_costs_the_database_the_same_however_many_are_open(session: tuple[PaperHome, httpx.Client]) -> None:
+    """The middle one of some, for a page that is touched the first time is written whole, and the market goes on."""
+    home, client = session
+    assert client.post("/paper/orders/cancel-all").status_code == 200
+    with database_of(home) as url:
+        first = sorted(_written(client, url, f"first-{number}") for number in range(11))
+        for number in range(50):
+            _rest(client, f"open-{number}")
+        last = sorted(_written(client, url, f"last-{number}") for number in range(11))
+    assert client.post("/paper/orders/cancel-all").status_code == 200
+    assert last[5] < 2 * first[5], (first, last)
