@@ -16,14 +16,16 @@ from tests.attack.test_odd_values import ORDER, owner_of
 
 pytestmark = pytest.mark.slow
 
-_BUDGET = "limits_per_minute: {trade: 3, reads: 100000, default: 100000}\n"
+#: It is looked at as often as a test likes.
+_READS = "limits_per_minute: {reads: 1000000, default: 1000000}\n"
+_BUDGET = _READS.replace("{", "{trade: 3, ")
 
 
 @contextmanager
 def session(folder: Path, **files: str) -> Iterator[tuple[PaperHome, httpx.Client]]:
     config = folder / "config"
     config.mkdir()
-    for name, text in files.items():
+    for name, text in ({"api": _READS} | files).items():
         (config / f"{name}.yaml").write_text(text)
     home = PaperHome(folder / "home", {"TRIPLEGAIN_CONFIG_DIR": str(config)})
     with home.running("paper", "--feed", "demo", "--llm", "none", "--session", "s", "--candle", "1d") as running:
