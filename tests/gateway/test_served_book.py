@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.gateway.small_market import ASKS, BIDS, BTC, book
 from tests.plain_checksum import book_checksum
@@ -32,6 +32,7 @@ def test_the_documented_book_has_the_documented_checksum() -> None:
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.lists(level, max_size=8), st.lists(level, max_size=8), st.booleans()), max_size=10))
+@example([([(1, 1)], [(2, 1)], False), ([(1, 0), (2, 1), (2, 0)], [(1, 1)], False)])
 def test_a_client_follows_any_uncrossed_book_through_messages_of_one_side_that_never_cross(
     updates: list[tuple[list[Level], list[Level], bool]],
 ) -> None:

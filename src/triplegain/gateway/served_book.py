@@ -188,7 +188,8 @@ class ServedBook:
 
     def change(self, bids: Sequence[Level], asks: Sequence[Level]) -> Iterator[SideChange]:
         """Kraken's messages carry one side each. The side that gives way goes first."""
-        new_bid = max([price for price, size in bids if size], default=0)
+        # Of a price that is set twice the last size counts.
+        new_bid = max([price for price, size in dict(bids).items() if size], default=0)
         asks_first = bool(self.asks.best) and new_bid >= self.asks.best
         order = ((False, asks), (True, bids)) if asks_first else ((True, bids), (False, asks))
         for is_bids, levels in order:
