@@ -10,7 +10,8 @@ with it is shown beside it (`lag`). Half a minute after each kill (first process
 checkpointer) the database hangs for three seconds.
 
 Prints a line per sample and the outcome at the end, growth of the database by table before and after a round of
-housekeeping included. Ends with exit code 1 when anything was lost or wrong.
+housekeeping included, for which all of the session is old; `packed_bytes` is what is left then without free room.
+Ends with exit code 1 when anything was lost or wrong.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _ms(lags: LagTable) -> dict[str, float]:
 
 def _grown(outcome: Soak) -> dict[str, Any]:
     """Bytes and rows that each table grew by, and what that is in a day; tables that did not grow are left out."""
-    begun, ended, cleaned = outcome.sizes
+    begun, ended, cleaned, packed = outcome.sizes
     told: dict[str, Any] = {}
     for name, end in sorted(ended.items(), key=lambda each: -each[1].bytes):
         first, after = begun.get(name, Size(0, 0)), cleaned[name]
@@ -92,6 +93,7 @@ def _grown(outcome: Soak) -> dict[str, Any]:
                 "grown": asdict(grown),
                 "a_market_day": _a_day(grown, outcome.market_s),
                 "a_wall_day": _a_day(grown, outcome.wall_s),
+                "packed_bytes": packed[name].bytes,
                 "after_housekeeping": {
                     **asdict(after),
                     "a_market_day": _a_day(Size(after.bytes - first.bytes, after.rows - first.rows), outcome.market_s),

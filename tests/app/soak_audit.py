@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import asyncpg
 import httpx
 from tests.app.database_kills import check
 from tests.app.paper_process import PaperHome
@@ -17,7 +17,12 @@ from tests.app.soak_figures import Figures, Size, Soak
 from tests.app.soak_traders import WARES
 from tests.app.stored_record import ask, database_of
 from tests.attack.local_market import LocalMarket
+from tests.database_fixtures import run_apart
 
+from triplegain.app.housekeeping import Housekeeping
+from triplegain.config.tree import Config
+from triplegain.domain.clock import DAY_NS, ManualClock, SystemClock
+from triplegain.storage.database import Database
 from triplegain.venues.kraken.wire.frames import BOOK_START, read_book_frame
 from triplegain.venues.kraken.wire.rest import read_reply, read_trade_page
 
@@ -127,5 +132,30 @@ def audit_rows(home: PaperHome, session: str, outcome: Soak) -> None:
     verified = home.run("db", "verify", "--json", timeout_s=600)
     if verified.code:
         outcome.wrong.append(f"db verify: {verified.stdout[-3000:]} {verified.stderr[-1000:]}")
-    outcome.cleaned = json.loads(home.run("db", "cleanup", "--json", timeout_s=600).stdout)
+    with database_of(home) as url:
+        outcome.cleaned = run_apart(_housekeeping(url))
     outcome.sizes.append(table_sizes(home))
+    with database_of(home) as url:
+        run_apart(_packed(url))
+    outcome.sizes.append(table_sizes(home))
+
+
+async def _housekeeping(url: str) -> dict[str, int]:
+    """A round of the product's own, as it is when all of the session is older than what is kept in full."""
+    settings = Config()
+    later = SystemClock().now_ns() + (settings.database.snapshot_retention_days + 1) * DAY_NS
+    database = await Database.connect(url)
+    try:
+        trade_days = settings.history.trade_retention_days
+        return dict(await Housekeeping(database, settings.database, trade_days, ManualClock(later)).clean())
+    finally:
+        await database.close()
+
+
+async def _packed(url: str) -> None:
+    """Without the room that changed and removed rows leave, which is used again."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("VACUUM FULL")
+    finally:
+        await connection.close()

@@ -76,7 +76,7 @@ class Soak:
     trades: int = 0
     declared: int = 0
     told_away: int = 0
-    #: Tables when the market had begun, at the end, and after a round of housekeeping.
+    #: Tables when the market had begun, at the end, after a round of housekeeping, and packed.
     sizes: list[dict[str, Size]] = field(default_factory=list)
     cleaned: dict[str, int] = field(default_factory=dict)
     market_s: float = 0.0
