@@ -34,6 +34,8 @@ _DEPTH = 100
 _LOOK_S = 0.05
 _PATIENCE_S = 90.0
 _HANG_S = 3.0
+#: Longer than a silence after which a session connects anew.
+_SETTLES_S = 8.0
 _CONFIG = {
     "risk.yaml": RESTLESS_RISK,
     "execution.yaml": """
@@ -178,6 +180,8 @@ class _Days:
                 self._outcome.wrong.append(f"{dead.name} has died")
             self._sample(on_sample)
         self._kraken.mend()
+        # What a fault swallowed last shows by the trades that follow it.
+        time.sleep(_SETTLES_S)
         self._outcome.wall_s = time.monotonic() - began_s
 
     def _blow(self) -> None:
