@@ -45,6 +45,8 @@ DECLARE
     before bytea;
     sealed jsonb;
 BEGIN
+    -- First what whoever seals old steps holds first.
+    PERFORM 1 FROM paper_seals WHERE session_id = session FOR UPDATE;
     SELECT * INTO stored FROM paper_session_state WHERE session_id = session FOR UPDATE;
     stored.settings_digest := paper_settings_digest(session);
     stored.parts_digest := paper_remark(session, 'paper_session_parts');
@@ -82,6 +84,9 @@ DECLARE
     hashed bytea;
 BEGIN
     SELECT * INTO seal FROM paper_seals WHERE session_id = session FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
     SELECT * INTO STRICT kind FROM paper_kinds WHERE key = of_kind AND number IS NOT NULL;
     gone := coalesce(seal.removed -> of_kind, '[0, ""]');
     EXECUTE format(

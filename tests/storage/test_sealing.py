@@ -91,6 +91,8 @@ async def test_analyses_go_once_they_are_sealed_and_old(store: SessionStore, dat
     assert await Sealing(database).forget_analyses(after_step(100)) == 0
     await Sealing(database).seal(after_step(3))
     assert await Sealing(database).forget_analyses(after_step(1)) == 0
+    # What is damaged is no more touched: it is to be looked at.
+    assert await Sealing(database).forget_analyses(after_step(2), ["s"]) == 0
     assert await Sealing(database).forget_analyses(after_step(2)) == 1
     assert [row["number"] for row in await database.rows("", "SELECT number FROM paper_analyses")] == [2]
     assert await differences(database) == []
@@ -106,6 +108,13 @@ async def test_analyses_go_once_they_are_sealed_and_old(store: SessionStore, dat
             assert told.startswith("paper_analyses: 2 rows up to step 4 were sealed at "), edit
     assert await Sealing(database).forget_analyses(after_step(100)) == 1
     assert await differences(database) == []
+
+
+async def test_without_a_seal_nothing_is_forgotten(store: SessionStore, database: Database) -> None:
+    await lived(store)
+    await Sealing(database).seal(after_step(3))
+    await database.rows("", "DELETE FROM paper_seals")
+    assert await Sealing(database).forget_analyses(after_step(100)) == 0
 
 
 async def test_what_was_repaired_on_purpose_is_sealed_anew(store: SessionStore, database: Database) -> None:

@@ -60,7 +60,7 @@ class Housekeeping:
         if days := self.settings.step_retention_days:
             removed["steps_sealed"], damaged = await sealing.seal(now_ns - days * DAY_NS)
         if days := self.settings.analysis_retention_days:
-            removed["analyses_deleted"] = await sealing.forget_analyses(now_ns - days * DAY_NS)
+            removed["analyses_deleted"] = await sealing.forget_analyses(now_ns - days * DAY_NS, damaged)
         return damaged
 
     async def follow(self, failed: Callable[[str], None]) -> None:

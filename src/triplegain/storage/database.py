@@ -22,6 +22,8 @@ AnyConnection = Any
 
 _CONNECT_TIMEOUT_S = 10.0
 _QUERY_TIMEOUT_S = 60.0
+#: Of a query that looks at everything a long session has stored. None would stand for the usual one.
+PATIENT_S = 86_400.0
 #: Of all connections together.
 _LEAVE_S = 2.0
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 
-from triplegain.storage.database import AnyConnection
+from triplegain.storage.database import PATIENT_S, AnyConnection
 from triplegain.storage.step_chain import TOLD_MAX, Progress
 
-_FETCHED = 2_000
+#: Rows fetched at once: those of a model hold whole questions.
+_FETCHED = 100
+_TOLD_EVERY = 2_000
 #: The tables, and which column names a row.
 _KEYS = {"model_calls": "call_id", "security_events": "event_number"}
 _END = """
@@ -36,7 +38,7 @@ async def link_differences(connection: AnyConnection, progress: Progress) -> lis
 
 async def _differences(connection: AnyConnection, stored: str, progress: Progress) -> list[str]:
     told, key = [], _KEYS[stored]
-    end = await connection.fetchrow(_END, stored, timeout=None)
+    end = await connection.fetchrow(_END, stored, timeout=PATIENT_S)
     assert end is not None
     rows, now, differs, ended, ended_hash = end
     if differs if ended is not None else now:
@@ -44,7 +46,7 @@ async def _differences(connection: AnyConnection, stored: str, progress: Progres
         told.append(f"{stored}: {rows or 0} rows were of no link when links began, {words}")
     last, before = 0, b""
     async for number, found, name, text in connection.cursor(
-        _LINKS.format(stored=stored, key=key), prefetch=_FETCHED, timeout=None
+        _LINKS.format(stored=stored, key=key), prefetch=_FETCHED, timeout=PATIENT_S
     ):
         if number != last + 1:
             told.append(f"{stored}: the rows after link {last} and before {number} are gone")
@@ -53,7 +55,7 @@ async def _differences(connection: AnyConnection, stored: str, progress: Progres
         if len(told) >= TOLD_MAX:
             return told
         last, before = number, found
-        if number % _FETCHED == 0:
+        if number % _TOLD_EVERY == 0:
             progress(stored, number, ended or 0)
     if (last, before) != (ended or 0, ended_hash or b""):
         told.append(f"{stored}: the last link is {last} or has another hash, and links ends with {ended or 0}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triplegain.domain.clock import from_datetime, to_datetime
-from triplegain.storage.database import Database
+from triplegain.storage.database import PATIENT_S, Database
 
 #: Hours of market time that one transaction rolls up: the session commits in between.
 _HOURS_AT_ONCE = 24
@@ -66,7 +66,7 @@ class Retention:
         found = await self._database.rows("looking for ended sessions", _ENDED, to_datetime(before_ns))
         for row in found:
             async with self._database.transaction("removing an ended session") as connection:
-                await connection.execute(_REMOVE, row["session_id"], timeout=None)
+                await connection.execute(_REMOVE, row["session_id"], timeout=PATIENT_S)
         return len(found)
 
     async def is_due(self, every_ns: int, now_ns: int) -> bool:

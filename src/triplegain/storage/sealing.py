@@ -6,6 +6,7 @@ Before they go they are verified once more: a seal never covers up what was chan
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 
 from triplegain.domain.clock import to_datetime
@@ -22,7 +23,8 @@ _SEAL = "SELECT * FROM paper_seals WHERE session_id = $1 FOR UPDATE"
 #: The last step of those that are old, without those that a start looks at; they follow each other.
 _OLD = """
 SELECT least(t.step - $4::bigint, $2::bigint + $5::bigint, coalesce((
-    SELECT step - 1 FROM paper_steps WHERE session_id = $1 AND step > $2 AND recorded_at >= $3 ORDER BY step LIMIT 1),
+    SELECT step - 1 FROM paper_steps
+    WHERE session_id = $1 AND step BETWEEN $2 + 1 AND $2 + $5 AND recorded_at >= $3 ORDER BY step LIMIT 1),
     t.step))
 FROM paper_session_state t WHERE session_id = $1
 """
@@ -53,10 +55,11 @@ class Sealing:
         async with self._database.transaction("sealing old steps") as connection:
             return await _seal_some(connection, session_id, before)
 
-    async def forget_analyses(self, before_ns: int) -> int:
-        """Analyses recorded before that wall time, of steps that are sealed. Returns how many were removed."""
+    async def forget_analyses(self, before_ns: int, damaged: Collection[str] = ()) -> int:
+        """Analyses recorded before that wall time, of steps that are sealed, and of no session that is `damaged`.
+        Returns how many were removed."""
         removed, before = 0, to_datetime(before_ns)
-        for session_id in await self._sessions():
+        for session_id in set(await self._sessions()).difference(damaged):
             while n := await self._forgotten(session_id, before):
                 removed += n
                 await asyncio.sleep(_PAUSE_S)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triplegain.domain.clock import from_datetime, iso
-from triplegain.storage.database import AnyConnection
+from triplegain.storage.database import PATIENT_S, AnyConnection
 
 #: How far a look at the start goes back: what is before has been looked at by the starts before, and by `db verify`.
 STEPS_AT_START = 1_000
@@ -35,7 +35,7 @@ ORDER BY {number}
 """
 _OTHERS = """
 SELECT step, NULL AS number, paper_text(t) AS told FROM {stored} t
-WHERE session_id = $1 AND step > $2 ORDER BY step, told
+WHERE session_id = $1 AND step > $2 AND step <= $3 ORDER BY step, told
 """
 _SEALED = "SELECT paper_sealed(k, s) FROM paper_kinds k, paper_seals s WHERE s.session_id = $1 AND k.key = $2"
 _SEAL = "SELECT * FROM paper_seals WHERE session_id = $1"
@@ -60,13 +60,17 @@ class Rows:
     count: int = 0
     hash: bytes = b""
 
-    async def open(self, connection: AnyConnection, session_id: str, since: int) -> None:
-        query = (_OTHERS if self.number is None else _NUMBERED).format(stored=self.stored, number=self.number)
-        self.cursor = await connection.cursor(query, session_id, since)
+    async def open(self, connection: AnyConnection, session_id: str, since: int, until: int) -> None:
+        if self.number is None:
+            self.cursor = await connection.cursor(_OTHERS.format(stored=self.stored), session_id, since, until)
+        else:
+            # One of no step stands anywhere: the numbers say where, and what comes behind the end is not asked for.
+            query = _NUMBERED.format(stored=self.stored, number=self.number)
+            self.cursor = await connection.cursor(query, session_id, since)
         await self._fetch()
 
     async def _fetch(self) -> None:
-        self.block = await self.cursor.fetch(_FETCHED, timeout=None)
+        self.block = await self.cursor.fetch(_FETCHED, timeout=PATIENT_S)
         self.place = 0
 
     async def of(self, step: int, told: list[str]) -> list[bytes]:
@@ -146,11 +150,11 @@ async def follow(
     """
     session_id = seal["session_id"]
     for kind in kinds:
-        await kind.open(connection, session_id, since)
+        await kind.open(connection, session_id, since, until)
     step, stood, found = since - 1, b"", b""
     if since == seal["step"] != seal["base"]:
         step, found = since, seal["before"]
-    async for row in connection.cursor(_STEPS, session_id, since, until, prefetch=_FETCHED, timeout=None):
+    async for row in connection.cursor(_STEPS, session_id, since, until, prefetch=_FETCHED, timeout=PATIENT_S):
         before = found
         if row["step"] != step + 1:
             told.append(f"paper_steps: the rows after step {step} and before {row['step']} are gone")
@@ -185,7 +189,7 @@ async def _held(kinds: list[Rows], step: int, told: list[str]) -> tuple[bytes, s
 async def _sealed(connection: AnyConnection, session_id: str, kind: Rows, seal: Any) -> list[str]:
     """What of a kind up to the seal is not what was there when it was set."""
     sealed = seal["rows"].get(kind.key, [0, ""])
-    found = await connection.fetchval(_SEALED, session_id, kind.key, timeout=None)
+    found = await connection.fetchval(_SEALED, session_id, kind.key, timeout=PATIENT_S)
     if found == sealed:
         return []
     when, (rows, _), (now, _) = iso(from_datetime(seal["sealed_at"])), sealed, found

@@ -12,7 +12,7 @@ import msgspec
 
 from triplegain.domain.clock import from_datetime
 from triplegain.domain.money import text
-from triplegain.storage.database import AnyConnection, Database
+from triplegain.storage.database import PATIENT_S, AnyConnection, Database
 from triplegain.storage.links import link_differences
 from triplegain.storage.step_chain import TOLD_MAX, Progress, chain_differences
 
@@ -100,7 +100,7 @@ async def _differences(
     told = []
     for words, query in checks:
         progress(f"{session_id}: sums", 0, 0)
-        for what, *figures in await connection.fetch(f"{query} LIMIT {TOLD_MAX}", session_id, timeout=None):
+        for what, *figures in await connection.fetch(f"{query} LIMIT {TOLD_MAX}", session_id, timeout=PATIENT_S):
             told.append(words.format(what, *(text(each or Decimal(0)) for each in figures)))
     state = await connection.fetchrow("SELECT * FROM paper_session_state WHERE session_id = $1", session_id)
     if state is None:
@@ -113,7 +113,7 @@ async def _changed_rows(connection: AnyConnection, session_id: str, state: Any, 
     """Rows that are stored again and again are those that the last step left."""
     for name, digest, few in await connection.fetch(_CHANGING):
         held = await connection.fetchrow(
-            "SELECT * FROM paper_held($1, $2, $3)", session_id, name, whole or few, timeout=None
+            "SELECT * FROM paper_held($1, $2, $3)", session_id, name, whole or few, timeout=PATIENT_S
         )
         for key in held["edited"] or ():
             yield f"{name}: the row {key} was changed"
