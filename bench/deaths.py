@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="cells whose name has this word")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    # Who starts this in the background may have told it to ignore what the cells are stopped by.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cells = [cell for cell in all_cells() if asked.only in str(cell)]
     failed = skipped = 0
     for cell in cells:
