@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = ("bootstrap", "runtime", "test", "dev", "conformance", "local-model")
 #: Installs one package and the program's stand-in; what is asked of it is written down. The file `mood` says how it
 #: goes: `fails`, or `hangs` in a child of its own.
-UV = """#!{python}
+UV = """#!/bin/sh
+'''exec' '{python}' "$0" "$@"
+'''
 import os, pathlib, subprocess, sys
 root = pathlib.Path({root!r})
 with open(root / "asked", "a") as asked:

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SKIPPED = {".git", ".venv", ".venvs", ".uv", "__pycache__", "node_modules"}
+#: What a plain copy has that is not of the tree.
+SKIPPED = {".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().splitlines())}
 
 #: Put together here, so that this file does not name them.
 HOSTS = [
