@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 import time
@@ -15,7 +14,7 @@ from tests.app.paper_process import PaperHome, eventually
 from tests.app.stored_record import ask, database_of
 from tests.app.thinking_models import write_config
 from tests.attack.hostile_provider import HostileProvider
-from tests.attack.watching import assert_rows_tame, assert_tame, watched
+from tests.attack.watching import assert_rows_tame, assert_tame, ended, watched
 
 pytestmark = pytest.mark.slow
 
@@ -85,12 +84,12 @@ def test_whoever_is_asked_what_models_he_has_neither_fills_the_memory_nor_holds_
         began = time.monotonic()
         environ = {"TRIPLEGAIN_CONFIG_DIR": str(config)}
         running = home.start("models", "list", "--llm", "qwen", environ=environ)
-        _, _, used = os.wait4(running.process.pid, 0)
+        _, most_mb = ended(running)
         took_s = time.monotonic() - began
         assert provider.served["tags", answer]
     assert "qwen" in running.said + running.complained
     assert_tame(running.said + running.complained, "terminal")
-    assert used.ru_maxrss / 1024 < _PEAK_MAX_MB
+    assert 0 < most_mb < _PEAK_MAX_MB
     assert took_s < _START_MAX_S
 
 

@@ -88,11 +88,12 @@ def owner_of(home: PaperHome, running: Running) -> Iterator[httpx.Client]:
 
 
 def unlimited(folder: Path) -> PaperHome:
-    """A home without limits of requests."""
+    """A home without limits of requests and of orders."""
     config = folder / "config"
     config.mkdir()
     limits = ", ".join(f"{name}: {_ANY}" for name in _LIMITS)
     (config / "api.yaml").write_text(f"limits_per_minute: {{{limits}}}\n")
+    (config / "execution.yaml").write_text("paper_trading:\n  account_tier: unlimited\n")
     return PaperHome(folder / "home", {"TRIPLEGAIN_CONFIG_DIR": str(config)})
 
 

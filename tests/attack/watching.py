@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,21 @@ class Watched:
     def _status(self, name: str) -> int:
         lines = Path(f"/proc/{self.running.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def ended(running: Running) -> tuple[int, float]:
+    """The exit code of a command, waited for, and the most megabytes it had at once.
+
+    What the system counts at its end begins with the memory of whoever started it.
+    """
+    status, most_kb = Path(f"/proc/{running.process.pid}/status"), 0
+    while (code := running.process.poll()) is None:
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                most_kb = int(line.split()[1])
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(0.02)
+    return code, most_kb / 1024
 
 
 @contextmanager
