@@ -38,7 +38,9 @@ _DAY_S = 86_400
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("capture", type=Path, help="recorded market to serve, with a book of BTC/USDT")
+    parser.add_argument(
+        "capture", type=lambda path: Path(path).resolve(), help="recorded market to serve, with a book of BTC/USDT"
+    )
     parser.add_argument("--minutes", type=float, default=30.0, help="default 30")
     parser.add_argument("--speed", default="10", help="market seconds per second, or max (default 10)")
     parser.add_argument("--find-speed", action="store_true", help="look for the highest that passes, and take it")

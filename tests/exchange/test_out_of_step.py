@@ -10,6 +10,7 @@ import pytest
 from triplegain.domain.exchange_events import OrderFilled, OrderTriggered
 from triplegain.domain.market import FeedState, FeedStatus, MarketDepth
 from triplegain.domain.orders import StopLoss, TimeInForce
+from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 
 def told(b: Any, state: FeedState, reason: str = "") -> None:
@@ -35,6 +36,22 @@ def test_a_stop_the_tape_went_through_fires_at_the_book_that_comes_though_the_pr
     assert blind.fills() == ["0.4 @ 100 taker", "0.6 @ 99.9 taker"]
     (trigger,) = [event for event in blind.drain() if isinstance(event, OrderTriggered)]
     assert (trigger.trigger, trigger.last) == (Decimal(99), Decimal(97))
+
+
+def test_what_is_decided_without_a_book_is_compared_with_no_quote(bench: Any) -> None:
+    """After a restart the old book is gone: an explanation must not depend on whether there was one."""
+    slow = ExchangeSettings(place_delay_ns=5, response_delay_ns=0, account_tier=AccountTier.UNLIMITED)
+    b = bench(settings=slow)
+    b.book(bids="100.0x5", asks="100.1x5", snapshot=True)
+    told(b, FeedState.CHECKSUM_MISMATCH, "checksum")
+    b.order("blind", "buy", "1")
+    b.book(bids="99.0x5", asks="99.1x5", snapshot=True)
+    b.book(bids="98.0x5", at=20)
+    (fill,) = [event for event in b.drain() if isinstance(event, OrderFilled)]
+    explanation = fill.explanation
+    assert explanation["quote_at_decision"] == [None, None]
+    assert explanation["quote_at_arrival"] == ["99", "99.1"]
+    assert explanation["shortfall"] is None
 
 
 def test_stops_fire_in_the_order_in_which_they_came(blind: Any) -> None:

@@ -35,6 +35,10 @@ class FeedState(StrEnum):
     STEPS_CHANGED = "steps_changed"
 
 
+#: The exchange may take fewer orders in them, but its book and its prices are right.
+PRICED_STATES = (FeedState.SYNCED, FeedState.CANCEL_ONLY, FeedState.POST_ONLY)
+
+
 class _OfSymbol(Struct, frozen=True):
     symbol: str
     exchange_time_ns: int

@@ -144,7 +144,7 @@ class PaperExchange:
             self._reject(number, request, refusal)
             return
         order = WorkingOrder(number, order_id, request, market.instrument, self.now_ns, arrives_ns)
-        order.quote_at_decision = market.quotes()
+        order.quote_at_decision = market.seen_quotes()
         self._keep(order)
         self.touch(order.key)
         self._schedule(arrives_ns, Place(number))
@@ -183,7 +183,7 @@ class PaperExchange:
     def _arrive(self, order: WorkingOrder) -> None:
         market = self.markets[order.request.symbol]
         order.arrived_ns = order.touched_ns = self.now_ns
-        order.quote_at_arrival = market.quotes()
+        order.quote_at_arrival = market.seen_quotes()
         self.touch(order.key)
         refusal = self._examine(order, market)
         if refusal is not None:

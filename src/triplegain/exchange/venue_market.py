@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
+    PRICED_STATES,
     BestQuote,
     BookUpdate,
     CandleClosed,
@@ -406,6 +407,11 @@ class VenueMarket:
             return self.last, self.last
         bids, asks = self._bids, self._asks
         return bids[-1] if bids else None, asks[0] if asks else None
+
+    def seen_quotes(self) -> Quotes:
+        """The same as far as it can be seen: a book that waits for its snapshot is of another time, and after a restart
+        it is gone."""
+        return self.quotes() if self.depth is not MarketDepth.BOOK or self.state in PRICED_STATES else (None, None)
 
     def charge(self, cost: int, now_ns: int) -> bool:
         """Count a command against the rate limit; False where it had been reached."""

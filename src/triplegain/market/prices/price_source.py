@@ -12,7 +12,15 @@ from msgspec import Struct
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.errors import InvalidValueError
-from triplegain.domain.market import CandleClosed, FeedState, FeedStatus, MarketDepth, MarketEvent, TimePassed
+from triplegain.domain.market import (
+    PRICED_STATES,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    MarketDepth,
+    MarketEvent,
+    TimePassed,
+)
 from triplegain.domain.quote import Quote, QuoteSource
 
 #: Silence after which a feed with a book counts as dead (Kraken's heartbeat comes every second).
@@ -20,9 +28,6 @@ ALIVE_WITHIN_NS = 10 * SECOND_NS
 
 #: How long a price without a feed behind it is fresh.
 LONE_PRICE_NS = 60 * SECOND_NS
-
-#: States in which the exchange takes fewer orders but its prices are right.
-_PRICED_STATES = (FeedState.SYNCED, FeedState.CANCEL_ONLY, FeedState.POST_ONLY)
 
 
 class HealthSeen(Struct, frozen=True):
@@ -72,7 +77,7 @@ class FeedHealth:
         age_ns = now_ns - quote.exchange_time_ns
         if depth is None:
             return age_ns <= self._lone_price_ns
-        if self._states.get(quote.symbol, FeedState.SYNCED) not in _PRICED_STATES:
+        if self._states.get(quote.symbol, FeedState.SYNCED) not in PRICED_STATES:
             return False
         if depth is MarketDepth.BOOK:
             return now_ns - self._heard_ns <= self._alive_within_ns
