@@ -55,6 +55,8 @@ class Seen:
     #: The queue before shrinks whose prints may still come, and the time of the last of these.
     ahead_unshrunk: Decimal = _ZERO
     shrunk_ns: int = -1
+    #: Since when it has its place: what is of an earlier moment has no part in it.
+    stands_ns: int = -1
     took: bool = False
     #: Of a stop: the tape reached its trigger while matching was paused.
     passed: bool = False
@@ -76,8 +78,8 @@ class BookOracle:
         self.levels: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         self.consumed: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         self.prints: list[tuple[int, int, Decimal, Decimal]] = []
-        #: Per side the time and price of the last trade the depth is not past: better levels have been eaten.
-        self.swept: list[tuple[int, Decimal] | None] = [None, None]
+        #: Side, moment and price of trades that the depth is not past: better levels have been eaten.
+        self.swept: list[tuple[int, int, Decimal]] = []
         self.sight: list[Decimal] = [_ZERO, _ENDLESS]
         self.book_ns = -1
         self.tape_ns = 0
@@ -89,7 +91,8 @@ class BookOracle:
         #: No matching: told so, or the book is crossed, until the next snapshot that is not.
         self.paused = False
         self._budget: Decimal = _ZERO
-        self._trade: tuple[PublicTrade, bool] | None = None
+        self._trade: PublicTrade | None = None
+        self._moment = 0
 
     def step(self, event: MarketEvent | None, answers: Iterable[ExchangeEvent]) -> None:
         """`answers` is all the exchange said in consequence of `event`, or of a command (None)."""
@@ -102,7 +105,8 @@ class BookOracle:
         self.now_ns = time_ns
         if event is None:
             return
-        queues = self._market(event, time_ns)
+        self._moment = event.exchange_time_ns
+        queues = self._market(event, self._moment)
         for answer in answers:
             if answer.time_ns >= time_ns:
                 self._hear(answer)
@@ -142,8 +146,8 @@ class BookOracle:
 
     def _book_seen(self, time_ns: int) -> None:
         self.prints = [line for line in self.prints if line[0] >= time_ns]
-        self.swept = [sweep if sweep is not None and sweep[0] >= time_ns else None for sweep in self.swept]
-        self.book_ns = time_ns
+        self.swept = [sweep for sweep in self.swept if sweep[1] >= time_ns]
+        self.book_ns = max(self.book_ns, time_ns)
 
     def _snapshot(self, event: BookUpdate) -> None:
         price, quantity = self.instrument.price, self.instrument.quantity
@@ -156,13 +160,15 @@ class BookOracle:
             for level in list(self.consumed[side]):
                 if level in self.levels[side] or self._in_sight(side, level):
                     self._shrink_consumed(side, level)
-        self.prints.clear()
-        self.swept = [None, None]
+        self._book_seen(event.exchange_time_ns + 1)
+        self.book_ns = max(self.book_ns - 1, event.exchange_time_ns)
         for order in self._resting():
             assert order.limit is not None
-            if self._in_sight(order.side, order.limit):
-                order.ahead = min(order.ahead, self.levels[order.side].get(order.limit, _ZERO))
-            order.ahead_unshrunk = order.ahead
+            shown = self.levels[order.side].get(order.limit, _ZERO)
+            if self._in_sight(order.side, order.limit) and shown < order.ahead:
+                if self.tape_ns > order.shrunk_ns:
+                    order.ahead_unshrunk = order.ahead
+                order.ahead, order.shrunk_ns = shown, event.exchange_time_ns
 
     def _cut(self, depth: int) -> None:
         if not depth:
@@ -202,16 +208,20 @@ class BookOracle:
 
     def _tape(self, event: PublicTrade, time_ns: int) -> list[tuple[Seen, Decimal, Decimal]]:
         level, lots = self.instrument.price(event.price), self.instrument.quantity(event.quantity)
-        side, late = 1 - event.side.index, time_ns <= self.book_ns
-        if not late:
+        side = 1 - event.side.index
+        if time_ns > self.book_ns:
             self.prints.append((time_ns, side, level, lots))
-            self.swept[side] = (time_ns, level)
-        self.last, self.tape_ns = level, time_ns
+            self.swept.append((side, time_ns, level))
+        if time_ns >= self.tape_ns:
+            self.last, self.tape_ns = level, time_ns
         for stop in self.orders.values() if self.paused else ():
-            stop.passed = stop.passed or self._reaches(stop, level)
-        self._trade, self._budget = (event, late), lots
+            stop.passed = stop.passed or (stop.stands_ns <= time_ns and self._reaches(stop, level))
+        self._trade, self._budget = event, lots
         after = []
         for order in self._resting():
+            late = time_ns <= order.shrunk_ns
+            if order.stands_ns > time_ns:
+                continue
             if order.side == side and order.limit == level:
                 ahead = order.ahead_unshrunk if late else order.ahead
                 unshrunk = max(order.ahead_unshrunk - lots, _ZERO)
@@ -238,7 +248,7 @@ class BookOracle:
             lots = int(request.quantity / self.instrument.lot)
             self.orders[request.client_order_id] = Seen(request, self.instrument.lot * lots, limit)
         elif isinstance(answer, OrderAccepted):
-            self._accepted(self.orders[answer.client_order_id])
+            self._accepted(self.orders[answer.client_order_id], answer.time_ns)
         elif isinstance(answer, OrderFilled):
             self._filled(self.orders[answer.client_order_id], answer)
         elif isinstance(answer, OrderTriggered):
@@ -254,8 +264,8 @@ class BookOracle:
             order = self.orders[answer.client_order_id]
             require(not order.open and not order.filled, "rejected after it was open", answer)
 
-    def _accepted(self, order: Seen) -> None:
-        order.open = True
+    def _accepted(self, order: Seen, time_ns: int) -> None:
+        order.open, order.stands_ns = True, time_ns
         order.ceiling = self._rates()[1]
         self._queue_up(order)
 
@@ -281,13 +291,16 @@ class BookOracle:
         elif order.limit is not None:
             order.limit = answer.price
         if not answer.queue_kept:
+            order.stands_ns = answer.time_ns
             self._queue_up(order)
 
     def _triggered(self, order: Seen) -> None:
         terms = order.request.terms
         require(isinstance(terms, StopLoss) and self.last is not None, "triggered without a trade", order)
         assert self.last is not None
-        reached = order.passed or self._reaches(order, self.last)
+        told = self._trade if self._trade and order.stands_ns <= self._trade.exchange_time_ns else None
+        late = told is not None and self._reaches(order, self.instrument.price(told.price))
+        reached = order.passed or late or self._reaches(order, self.last)
         require(reached, "triggered though the last trade did not reach it", order, self.last)
         order.triggered = True
 
@@ -336,8 +349,7 @@ class BookOracle:
 
     def _there(self, side: int, level: Decimal) -> Decimal:
         """Displayed, less what we took, less what the tape took and the depth does not show yet."""
-        swept = self.swept[side]
-        if swept is not None and self._beyond(side, level, swept[1]):
+        if any(swept == side and self._beyond(side, level, to) for swept, _, to in self.swept):
             return _ZERO
         gone = sum((line[3] for line in self.prints if line[1:3] == (side, level)), _ZERO)
         left = self.levels[side].get(level, _ZERO) - self.consumed[side].get(level, _ZERO) - gone
@@ -346,8 +358,9 @@ class BookOracle:
     def _judge_maker(self, order: Seen, fill: OrderFilled) -> None:
         require(isinstance(order.request.terms, Limit), "only a limit order can be a maker", fill)
         require(fill.price == order.limit, "a maker fills at its own price", fill)
-        if self._trade is not None and self._trade_gives(order, fill, *self._trade):
+        if self._trade is not None and self._trade_gives(order, fill, self._trade):
             return
+        require(order.stands_ns <= self._moment, "filled by a book from before it stood", fill)
         side, needed = 1 - order.side, fill.quantity
         reach = [p for p in self.levels[side] if p == order.limit or not self._beyond(order.side, p, fill.price)]
         for level in sorted(reach, reverse=side == 0):
@@ -357,17 +370,18 @@ class BookOracle:
                 needed -= part
         require(not needed, "neither a trade nor an opposite quote gives this fill", fill, order)
 
-    def _trade_gives(self, order: Seen, fill: OrderFilled, trade: PublicTrade, late: bool) -> bool:
-        level = self.instrument.price(trade.price)
+    def _trade_gives(self, order: Seen, fill: OrderFilled, trade: PublicTrade) -> bool:
+        level, moment = self.instrument.price(trade.price), trade.exchange_time_ns
         event = fill.explanation["cause"]["event"]
         if trade.side.index == order.side or event not in ("trade", "missed_trade"):
             return False
+        require(order.stands_ns <= moment, "filled by a trade from before it stood", fill, trade)
         if event == "missed_trade":
             through = self._beyond(order.side, order.limit, level)
             require(self.paused and through, "a trade that no book goes with did not go through", fill, trade)
         elif not self._beyond(order.side, order.limit, level):
             require(order.limit == level, "the trade did not reach the order", fill, trade)
-            ahead = order.ahead_unshrunk if late else order.ahead
+            ahead = order.ahead_unshrunk if moment <= order.shrunk_ns else order.ahead
             most = self.instrument.quantity(trade.quantity) - ahead
             require(fill.quantity <= most, "filled while others stood in front", fill, trade, order)
         require(fill.quantity <= self._budget, "more than the trade's size", fill, trade)
@@ -424,7 +438,8 @@ class TapeOracle(BookOracle):
         require(fill.price == order.limit, "a maker fills at its own price", fill)
         require(self._trade is not None, "a maker fill without a trade", fill)
         assert self._trade is not None
-        level = self.instrument.price(self._trade[0].price)
+        require(order.stands_ns <= self._trade.exchange_time_ns, "filled by a trade from before it stood", fill)
+        level = self.instrument.price(self._trade.price)
         require(self._beyond(order.side, order.limit, level), "a touch does not fill", fill, level)
         require(fill.quantity <= self._budget, "more than the trade's size", fill)
         self._budget -= fill.quantity

@@ -187,6 +187,7 @@ def test_what_a_purchase_can_pay_is_found_even_where_a_lot_is_tiny(bench: Callab
     b.book(asks="0.00001x100 0.50000x100", bids="0.00001x0", snapshot=True)
     b.trade("buy", "1", "0.00001")
     b.stop("stop", "buy", "50", "0.00002")  # holds 0.001 + 0.01; at 0.5 its rest costs more than the 1 USDT
+    b.book(asks="0.00001x0")
     b.trade("buy", "1", "0.50000")
     # 1 USDT = 1.98 x 0.5 + 0.01 of fee (0.00396 rounded up to the cent)
     assert b.fills() == ["1.98 @ 0.5 taker"]

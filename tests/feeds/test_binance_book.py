@@ -97,12 +97,12 @@ def test_quote_and_book_of_the_same_update_must_agree() -> None:
     assert (book.compared, book.mismatches) == (2, 1)
 
 
-def test_market_time_is_the_exchanges_and_never_runs_backwards() -> None:
+def test_the_moment_of_a_trade_is_the_exchanges_own() -> None:
     book = _synced()  # at 1000 ms
     (late,) = book.on_message(BinanceTrade(1, "100.00", "0.5", 990, True), 1001 * MS)
-    assert late == PublicTrade("BTC/USDT", 1000 * MS, 1001 * MS, 10000, LOT // 2, Side.SELL, "1")
+    assert late == PublicTrade("BTC/USDT", 990 * MS, 1001 * MS, 10000, LOT // 2, Side.SELL, "1")
     (trade,) = book.on_message(BinanceTrade(2, "100.01", "0.5", 1010, False), 1005 * MS)
-    # Received before it happened by the recorder's clock: receipt is moved, never market time.
+    # Received before it happened by the recorder's clock: receipt is moved, never the moment.
     assert (trade.exchange_time_ns, trade.received_at_ns) == (1010 * MS, 1010 * MS)
 
 

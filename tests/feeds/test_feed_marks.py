@@ -183,6 +183,9 @@ def test_a_file_that_changes_is_another_feed(tmp_path: Path) -> None:
 _NO_STATE = {"counters", "_counters", "_requests", "changed", "tenth", "_bids_text", "_asks_sum", "price", "quantity"}
 
 
+_OURS = ("triplegain.venues", "triplegain.market.clock_offset")
+
+
 def anatomy(each: Any) -> Any:
     """All that an object of a stream knows, to the bottom."""
     match each:
@@ -190,7 +193,7 @@ def anatomy(each: Any) -> Any:
             return {key: anatomy(value) for key, value in each.items()}
         case list() | tuple():
             return [anatomy(value) for value in each]
-        case _ if type(each).__module__.startswith("triplegain.venues") and not isinstance(each, (str, Enum)):
+        case _ if type(each).__module__.startswith(_OURS) and not isinstance(each, (str, Enum)):
             kinds = (getattr(type(each), name, ()) for name in ("__slots__", "__dataclass_fields__"))
             names = {*getattr(each, "__dict__", ()), *chain(*kinds)} - _NO_STATE
             return {name: anatomy(getattr(each, name)) for name in sorted(names)}

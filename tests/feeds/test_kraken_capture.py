@@ -65,8 +65,11 @@ def test_a_counter_as_clock_is_turned_into_time_of_receipt(captures: Path) -> No
     assert sum(isinstance(event, Heartbeat) for event in events) == 60
     before = 0
     for event in events:
-        assert before <= event.exchange_time_ns <= event.received_at_ns <= event.exchange_time_ns + SECOND
-        before = event.exchange_time_ns
+        # A frame may have travelled for more than a second; its moment is what it says, the feed's own time goes on.
+        assert event.exchange_time_ns <= event.received_at_ns <= event.exchange_time_ns + 2 * SECOND
+        if isinstance(event, Heartbeat):
+            assert before <= event.exchange_time_ns
+        before = max(before, event.exchange_time_ns)
 
 
 def test_a_wrong_checksum_stops_the_book_until_the_next_snapshot(captures: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class SessionPrices:
         bid, ask = market.quotes()
         has_book = self._depth[symbol] is MarketDepth.BOOK
         # The price's own time where it is known: an old price told now is old.
-        at_ns = market.dated_ns or max(book.time_ns, market.last_at_ns)
+        at_ns = market.dated_ns or max(book.moment, market.last_at_ns)
         if at_ns <= 0 or (bid is None and ask is None and market.last is None):
             return
         self.chain.update_price(

@@ -107,6 +107,7 @@ class AlertKind(StrEnum):
     CLOCK_SET_BACK = "clock_set_back"
     MARKET_CLOSED = "market_closed"
     STEPS_CHANGED = "steps_changed"
+    TRADE_DOUBTED = "trade_doubted"
     ORDERS_IN_DOUBT = "orders_in_doubt"
     ORDER_TAKEN_OUT = "order_taken_out"
     HODL_WAITING = "hodl_waiting"

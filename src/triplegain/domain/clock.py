@@ -2,13 +2,16 @@
 
 Times are integer nanoseconds since 1970 (UTC). Market time comes from the feed; wall time is used for pacing,
 for "recorded at" columns and nowhere in a decision.
+
+Market time has two faces, kept apart by type. The time of our work is a plain number and never runs back. A `Moment` is
+what a datum says of itself: channels overtake one another, so the next datum may speak of an earlier one.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NewType, Protocol
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -20,6 +23,12 @@ MILLISECOND_NS = 1_000_000
 UNITS_NS = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS}
 #: Later than any time.
 NEVER = 1 << 63
+
+
+#: The exchange's own time of a book, a trade or an order, which data are compared by.
+Moment = NewType("Moment", int)
+#: Before every moment.
+NO_MOMENT = Moment(-1)
 
 
 class Clock(Protocol):

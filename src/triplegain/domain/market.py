@@ -1,6 +1,7 @@
 """What a feed says. Prices are ticks, quantities lots of the instrument; times integer nanoseconds UTC.
 
-`exchange_time_ns` is the exchange's own time of the event and never runs backwards within a feed;
+`exchange_time_ns` is the moment that an event speaks of, by the exchange's own clock: channels overtake one another, so
+it may run back from one event to the next. What a feed says of time itself (heartbeats, its own conditions) does not.
 `received_at_ns` is when we learnt of it. Order of processing is order of receipt.
 """
 

@@ -162,7 +162,7 @@ class Account:
         """Atoms of quote currency a buy may cost: at its price, else by walking the book, else at the slipped price."""
         if order.price:
             return order.worst_cost(order.left, order.price)
-        if market.book.time_ns >= 0:
+        if market.book.is_known:
             left = order.left
             notional = 0
             for price, size in market.book.walk(1, None):

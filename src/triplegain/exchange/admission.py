@@ -58,7 +58,7 @@ def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         return Refusal(Code.POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
     if state not in (FeedState.SYNCED, FeedState.POST_ONLY):
         return Refusal(Code.UNAVAILABLE, f"matching of {symbol} is paused: {market.condition}")
-    if market.depth is MarketDepth.BOOK and market.book.time_ns < 0:
+    if market.depth is MarketDepth.BOOK and not market.book.is_known:
         return Refusal(Code.UNAVAILABLE, f"no order book of {symbol} yet")
     return None
 

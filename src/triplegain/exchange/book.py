@@ -5,7 +5,10 @@ Sides are 0 (bids) and 1 (asks); prices are ticks, sizes lots. Three overlays ke
 - `taken`: liquidity this account has used up stays used up. It falls with the displayed size, is forgotten when the
   level vanishes, and growth beyond it is new liquidity.
 - `prints`: public trades that the depth channel has not shown yet. What a trade took is not there to be taken again.
-- `swept`: a trade at a price says that every better level of that side has been eaten, until the book says otherwise.
+- `sweeps`: a trade at a price says that every better level of that side has been eaten, until the book is newer.
+
+Tape and depth are channels of their own, and either may be late: which of them knows more is told by the moments they
+speak of, never by the order in which they came.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
+from triplegain.domain.clock import NO_MOMENT, Moment
 from triplegain.domain.market import Level
 
 BID, ASK = 0, 1
-_NO_TIME = -1
-_UNSWEPT = (_NO_TIME, 0)
 
 _Levels = dict[int, int]
-_Prints = dict[int, tuple[tuple[int, int], ...]]
+#: (moment, lots)
+_Print = tuple[Moment, int]
+#: (moment, price)
+_Sweep = tuple[Moment, int]
+_Prints = dict[int, tuple[_Print, ...]]
 
 
 class BookSeen(Struct, frozen=True):
@@ -30,15 +36,13 @@ class BookSeen(Struct, frozen=True):
 
     levels: tuple[_Levels, _Levels]
     prints: tuple[_Prints, _Prints]
-    swept: tuple[tuple[int, int], tuple[int, int]]
+    sweeps: tuple[tuple[_Sweep, ...], tuple[_Sweep, ...]]
     known: tuple[int, int]
-    printed_at_ns: int
-    time_ns: int
-    unsettled: bool
+    moment: Moment
 
 
 class OrderBook:
-    """Integer order book. `time_ns` is the exchange time of the last update, -1 before the first one."""
+    """Integer order book. `moment` is the newest that any of its updates spoke of."""
 
     def __init__(self) -> None:
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -47,40 +51,46 @@ class OrderBook:
         self.taken: tuple[dict[int, int], dict[int, int]] = ({}, {})
         #: Takes side and price of a level of which another quantity is taken.
         self.touch_taken: Callable[[int, int], None] = lambda side, price: None
-        #: Price -> [(time_ns, lots)] of trades not yet seen in the depth channel.
-        self.prints: tuple[dict[int, list[tuple[int, int]]], dict[int, list[tuple[int, int]]]] = ({}, {})
-        self._swept: list[tuple[int, int]] = [_UNSWEPT, _UNSWEPT]
+        #: By price, trades not yet seen in the depth channel.
+        self.prints: tuple[dict[int, list[_Print]], dict[int, list[_Print]]] = ({}, {})
+        #: Those of them that no later one outdoes, with the worst price of each side.
+        self._sweeps: tuple[list[_Sweep], list[_Sweep]] = ([], [])
+        self._swept_to: list[int | None] = [None, None]
         #: Bids below and asks above these prices are out of sight, not absent.
         self._known: list[int] = [0, 1 << 62]
-        self._printed_at_ns = _NO_TIME
-        self.time_ns = _NO_TIME
-        #: Trades or sweeps are recorded that the depth has not confirmed yet.
+        self._printed = NO_MOMENT
+        self.moment = NO_MOMENT
+        #: Trades are recorded that the depth has not confirmed yet.
         self.unsettled = False
 
     def seen(self) -> BookSeen:
         """The public book as it is; what was taken of it is kept elsewhere."""
-        (bids, asks), (swept_bids, swept_asks), (bids_from, asks_to) = self.levels, self._swept, self._known
+        (bids, asks), (swept_bids, swept_asks), (bids_from, asks_to) = self.levels, self._sweeps, self._known
         printed_bids, printed_asks = (
             {price: tuple(waiting) for price, waiting in side.items()} for side in self.prints
         )
         return BookSeen(
             (dict(bids), dict(asks)),
             (printed_bids, printed_asks),
-            (swept_bids, swept_asks),
+            (tuple(swept_bids), tuple(swept_asks)),
             (bids_from, asks_to),
-            self._printed_at_ns,
-            self.time_ns,
-            self.unsettled,
+            self.moment,
         )
 
     def see(self, seen: BookSeen) -> None:
         """Put an empty book where another one was."""
-        self._printed_at_ns, self.time_ns, self.unsettled = seen.printed_at_ns, seen.time_ns, seen.unsettled
-        self._swept, self._known = list(seen.swept), list(seen.known)
+        self.moment, self._known = seen.moment, list(seen.known)
         for side in (BID, ASK):
             self.levels[side].update(seen.levels[side])
             self.prices[side].extend(sorted(seen.levels[side]))
             self.prints[side].update((price, list(waiting)) for price, waiting in seen.prints[side].items())
+            self._sweeps[side].extend(seen.sweeps[side])
+        self._look_at_tape()
+
+    @property
+    def is_known(self) -> bool:
+        """Anything was ever told of it."""
+        return self.moment != NO_MOMENT
 
     def best(self, side: int) -> int | None:
         prices = self.prices[side]
@@ -123,8 +133,9 @@ class OrderBook:
             self.touch_taken(side, price)
         return before
 
-    def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int) -> None:
-        """A snapshot: the whole book anew. What was taken stays taken as far as the level still shows it."""
+    def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int, moment: Moment) -> None:
+        """A snapshot: the whole book anew. What was taken stays taken as far as the level still shows it, or out of
+        sight; trades that are newer than the snapshot are not in it."""
         for side, fresh in ((BID, dict(bids)), (ASK, dict(asks))):
             levels = self.levels[side]
             levels.clear()
@@ -141,9 +152,7 @@ class OrderBook:
                 elif self.in_sight(side, price):
                     del taken[price]
                 self.touch_taken(side, price)
-            self.prints[side].clear()
-            self._swept[side] = _UNSWEPT
-        self.unsettled = False
+        self._settle_before(Moment(moment + 1))
 
     def truncate(self, depth: int) -> None:
         """Forget levels beyond the subscribed depth: they are out of sight, nobody cancelled them. 0: no limit."""
@@ -158,50 +167,73 @@ class OrderBook:
         del asks[depth:]
         self._known = [bids[0] if len(bids) == depth else 0, asks[-1] if len(asks) == depth else 1 << 62]
 
-    def record_print(self, side: int, price: int, size: int, time_ns: int) -> None:
+    def record_print(self, side: int, price: int, size: int, moment: Moment) -> None:
         """A trade hit `side`; unless the book is already newer, its effect on the depth is still to come."""
-        if time_ns > self.time_ns:
-            self.prints[side].setdefault(price, []).append((time_ns, size))
-            self._swept[side] = (time_ns, price)
-            self._printed_at_ns = time_ns
-            self.unsettled = True
+        if moment <= self.moment:
+            return
+        self.prints[side].setdefault(price, []).append((moment, size))
+        # Of two sweeps the later one that also went further says it all.
+        sweeps = [
+            (swept_at, swept_to)
+            for swept_at, swept_to in self._sweeps[side]
+            if swept_at > moment or (swept_to < price if side == BID else swept_to > price)
+        ]
+        self._sweeps[side][:] = [*sweeps, (moment, price)]
+        worst, choose = self._swept_to[side], min if side == BID else max
+        self._swept_to[side] = price if worst is None else choose(worst, price)
+        self._printed = max(self._printed, moment)
+        self.unsettled = True
 
-    def explain(self, side: int, price: int, time_ns: int) -> int:
-        """Lots of trades at this level that an update of `time_ns` accounts for; they are settled by it."""
+    def explain(self, side: int, price: int, moment: Moment) -> int:
+        """Lots of trades at this level that an update of `moment` accounts for; they are settled by it."""
         waiting = self.prints[side].pop(price, None)
         if waiting is None:
             return 0
-        if len(waiting) == 1 and waiting[0][0] <= time_ns:
-            return waiting[0][1]
-        later = [entry for entry in waiting if entry[0] > time_ns]
+        later = [entry for entry in waiting if entry[0] > moment]
         if later:
             self.prints[side][price] = later
         return sum(size for _, size in waiting) - sum(size for _, size in later)
 
-    def settle(self, time_ns: int) -> None:
-        """The book is known up to `time_ns`: trades and sweeps from before it are in it.
+    def reach(self, moment: Moment) -> None:
+        """The book is known up to `moment`: trades and sweeps from before it are in it.
 
-        Those of the very same time wait for their own level: one execution may come as several updates.
+        Those of the very same moment wait for their own level: one execution may come as several updates.
         """
-        if self._printed_at_ns < time_ns:
-            self.prints[BID].clear()
-            self.prints[ASK].clear()
-            self._swept = [_UNSWEPT, _UNSWEPT]
-            self.unsettled = False
+        if moment > self.moment:
+            self.moment = moment
+            if self.unsettled:
+                self._settle_before(moment)
+
+    def _settle_before(self, moment: Moment) -> None:
+        if self._printed < moment:
+            for side in (BID, ASK):
+                self.prints[side].clear()
+                self._sweeps[side].clear()
+            self._swept_to[:] = (None, None)
+            self._printed, self.unsettled = NO_MOMENT, False
             return
         for side in (BID, ASK):
-            if self._swept[side][0] < time_ns:
-                self._swept[side] = _UNSWEPT
+            self._sweeps[side][:] = [sweep for sweep in self._sweeps[side] if sweep[0] >= moment]
             for price in list(self.prints[side]):
-                self.explain(side, price, time_ns - 1)
+                self.explain(side, price, Moment(moment - 1))
+        self._look_at_tape()
+
+    def _look_at_tape(self) -> None:
+        """What is worked out from trades and sweeps, for one cheap comparison per event."""
+        for side, worst in ((BID, min), (ASK, max)):
+            self._swept_to[side] = worst((price for _, price in self._sweeps[side]), default=None)
+        printed = (moment for side in self.prints for waiting in side.values() for moment, _ in waiting)
+        swept = (moment for side in self._sweeps for moment, _ in side)
+        self._printed = max((*printed, *swept), default=NO_MOMENT)
+        self.unsettled = self._printed != NO_MOMENT
 
     def available(self, side: int, price: int) -> int:
         """Lots at a level that nobody is known to have taken."""
         size = self.levels[side].get(price, 0) - self.taken[side].get(price, 0)
         if price in self.prints[side]:
             size -= sum(lots for _, lots in self.prints[side][price])
-        swept_at, swept_to = self._swept[side]
-        if swept_at != _NO_TIME and (price > swept_to if side == BID else price < swept_to):
+        swept_to = self._swept_to[side]
+        if swept_to is not None and (price > swept_to if side == BID else price < swept_to):
             return 0
         return max(size, 0)
 

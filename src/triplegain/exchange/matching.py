@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from heapq import merge
 from typing import Any
 
+from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
 from triplegain.exchange.book import OrderBook
 from triplegain.exchange.engine import Engine
@@ -40,7 +41,9 @@ class Matcher:
         for price in self._prices(opposite, limit):
             while own.get(price):
                 first = own[price][0]
-                self._take_level(order, price, first.ahead, cause)
+                # What this account took came off the front.
+                in_front = max(first.ahead - self._book.taken[opposite].get(price, 0), 0)
+                self._take_level(order, price, in_front, cause)
                 if not order.left or not self._prevent_self_trade(order, first):
                     return
             self._take_level(order, price, order.left, cause)
@@ -88,57 +91,77 @@ class Matcher:
 
     # -- makers --------------------------------------------------------------------------------------------------
 
-    def level_changed(self, side: int, price: int, before: int, after: int, time_ns: int, tape_ns: int) -> None:
+    def level_changed(self, side: int, price: int, before: int, after: int, moment: Moment, tape: Moment) -> None:
         """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels.
 
-        Until the tape (last seen at `tape_ns`) is past a shrink, the print of the trade that caused it may still come.
+        Until the tape (known up to `tape`) is past a shrink, the print of the trade that caused it may still come.
         """
-        explained = self._book.explain(side, price, time_ns) if self._book.unsettled else 0
+        explained = self._book.explain(side, price, moment) if self._book.unsettled else 0
         cancelled = before - explained - after
         ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
             touch(order.key)
-            if tape_ns > order.shrunk_ns:
+            if tape > order.shrunk_ns:
                 order.ahead_before = order.ahead
             if after < before:
-                order.shrunk_ns = time_ns
+                order.shrunk_ns = moment
             if order.ahead > after or cancelled > 0:
                 order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
 
-    def trade(self, side: int, price: int, lots: int, time_ns: int, late: bool) -> None:
+    def shown_anew(self, moment: Moment, tape: Moment) -> None:
+        """A snapshot: no more stands in front than it shows, which is a shrink like any other; out of sight all stays
+        as it was."""
+        for order in self._resting.all():
+            if self._book.in_sight(order.side, order.price):
+                ahead = min(order.ahead, self._book.displayed(order.side, order.price))
+                if ahead < order.ahead:
+                    if tape > order.shrunk_ns:
+                        order.ahead_before = order.ahead
+                    order.ahead, order.shrunk_ns = ahead, moment
+                    self._engine.touch(order.key)
+
+    def trade(self, side: int, price: int, lots: int, moment: Moment) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
 
-        `late`: the depth channel has shown this trade already (see WorkingOrder.ahead_before).
+        Orders that did not stand yet at its moment have no part in it.
         """
-        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
-        remaining = self.trade_through(side, price, lots, cause)
+        cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots}
+        remaining = self.trade_through(side, price, lots, moment, cause)
         level = self._resting.levels[side].get(price)
         if level and remaining:
-            self._advance_queue(list(level), remaining, late, cause)
+            self._advance_queue(list(level), remaining, moment, cause)
 
-    def trade_through(self, side: int, price: int, lots: int, cause: dict[str, Any]) -> int:
+    def trade_through(self, side: int, price: int, lots: int, moment: Moment, cause: dict[str, Any]) -> int:
         """It fills our orders at better prices, each at its own; what is left of it for the queue at its price."""
         remaining = lots
         better = self._resting.best[side] != price
         for order in self._resting.in_priority(side) if better else ():
             if not (order.price > price if side == 0 else order.price < price):
                 break
+            if order.stands_ns > moment:
+                continue
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
             self._engine.touch(order.key)
             if remaining:
                 remaining -= self._fill_maker(order, order.price, remaining, "trade_through", ahead, cause)
         return remaining
 
-    def _advance_queue(self, level: list[WorkingOrder], lots: int, late: bool, cause: dict[str, Any]) -> None:
-        """Public quantity in front is traded first, then we are, in order of arrival; never more than the trade."""
+    def _advance_queue(self, level: list[WorkingOrder], lots: int, moment: Moment, cause: dict[str, Any]) -> None:
+        """Public quantity in front is traded first, then we are, in order of arrival; never more than the trade.
+
+        The trade may be the one that made the level shrink before: then it is counted from the queue of before.
+        """
         public_gone, remaining = 0, lots
         for order in level:
-            ahead = order.ahead_before if late else order.ahead
+            if order.stands_ns > moment:
+                continue
+            seen = moment <= order.shrunk_ns
+            ahead = order.ahead_before if seen else order.ahead
             passing = min(remaining, max(ahead - public_gone, 0))
             public_gone += passing
             remaining -= passing
             order.ahead_before = max(order.ahead_before - public_gone, 0)
-            order.ahead = min(order.ahead, order.ahead_before) if late else max(order.ahead - public_gone, 0)
+            order.ahead = min(order.ahead, order.ahead_before) if seen else max(order.ahead - public_gone, 0)
             self._engine.touch(order.key)
             if remaining:
                 remaining -= self._fill_maker(order, order.price, remaining, "queue", ahead, cause)
@@ -152,10 +175,11 @@ class Matcher:
             self._resting.remove(order)
         return lots
 
-    def opposite_quotes(self, side: int, time_ns: int) -> None:
+    def opposite_quotes(self, side: int, moment: Moment) -> None:
         """The book shows quotes at or through our resting orders of `side`: they fill at their own price.
 
-        Bounded by what is displayed and not yet taken; the quote is remembered as taken.
+        Bounded by what is displayed and not yet taken; the quote is remembered as taken. A book from before an order
+        stood says nothing about it.
         """
         opposite = 1 - side
         best = self._book.best(opposite)
@@ -164,10 +188,12 @@ class Matcher:
         for order in self._resting.in_priority(side):
             if not _reaches(side, order.price, best):
                 return
+            if order.stands_ns > moment:
+                continue
             for price, size in self._book.walk(opposite, order.price):
                 lots = min(size, order.left)
                 self._book.take(opposite, price, lots)
-                cause = {"event": "quote", "time_ns": time_ns, "price": price, "quantity": size}
+                cause = {"event": "quote", "time_ns": moment, "price": price, "quantity": size}
                 self._fill_maker(order, order.price, lots, "quote_through", order.ahead, cause)
                 if not order.left:
                     break

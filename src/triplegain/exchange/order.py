@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from triplegain.domain.clock import NO_MOMENT, Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest, OrderStatus
@@ -21,7 +22,8 @@ class WorkingOrder:
     """`price` is the limit or the trigger, as amended; 0 where the terms name none. `ahead` counts public lots only.
 
     `ahead_before` is the queue as it was before the level shrank at `shrunk_ns`: a late print of the trade that caused
-    the shrink is counted from there, so that one execution seen twice counts once.
+    the shrink is counted from there, so that one execution seen twice counts once. `stands_ns` is since when it has its
+    place: trades and books from before that do nothing to it.
     """
 
     number: int
@@ -45,7 +47,8 @@ class WorkingOrder:
     spent_atoms: int = 0
     opened_ns: int = 0
     touched_ns: int = 0
-    shrunk_ns: int = -1
+    shrunk_ns: Moment = NO_MOMENT
+    stands_ns: Moment = NO_MOMENT
     triggered: bool = False
     #: Of a stop: the first price at which the tape went through its trigger while there was no book to sell into.
     passed: int = 0
@@ -90,7 +93,7 @@ _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "fee_exact", "fee_charged", "spent_atoms",
 }  # fmt: skip
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
-_ADDED = {"passed": 0}
+_ADDED = {"passed": 0, "stands_ns": NO_MOMENT}
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(
     "StoredOrder",

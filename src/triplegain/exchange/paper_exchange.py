@@ -91,13 +91,13 @@ class PaperExchange:
 
     # -- what the market does ------------------------------------------------------------------------------------
 
-    def on_event(self, event: MarketEvent) -> None:
-        """One message of the feed."""
+    def on_event(self, event: MarketEvent) -> bool:
+        """One message of the feed; False for a trade that cannot have been, and that nobody is to believe."""
         market = self.markets.get(event.symbol)
-        if market is None:
-            self.run_through(event.exchange_time_ns)
-        else:
-            market.on_event(event)
+        if market is not None:
+            return market.on_event(event)
+        self.run_through(event.exchange_time_ns)
+        return True
 
     def run_through(self, time_ns: int) -> None:
         """Let time pass up to and including `time_ns`."""

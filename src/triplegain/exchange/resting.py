@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 
+from triplegain.domain.clock import Moment
 from triplegain.exchange.order import WorkingOrder
 
 _NONE = (-1, 1 << 62)
@@ -80,25 +81,26 @@ class StopOrders:
         del triggers[bisect_left(triggers, order.price)]
         return True
 
-    def reached(self, last: int) -> list[WorkingOrder]:
-        """Triggered by this trade, in the order in which they came."""
+    def reached(self, price: int, moment: Moment) -> list[WorkingOrder]:
+        """Triggered by this trade, in the order in which they came; those that did not stand yet then are not."""
         buys, sells = self._triggers
-        if not (buys and buys[0] <= last) and not (sells and sells[-1] >= last):
+        if not (buys and buys[0] <= price) and not (sells and sells[-1] >= price):
             return []
-        return [
-            order
-            for order in self._orders.values()
-            if (last >= order.price if order.side == 0 else last <= order.price)
-        ]
+        return [each for each in self._orders.values() if each.stands_ns <= moment and is_reached(each, price)]
 
-    def go_through(self, last: int) -> list[WorkingOrder]:
+    def go_through(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """This trade reaches their triggers and there is no book to meet: remembered, once each; who is new to it."""
-        gone_through = [order for order in self.reached(last) if not order.passed]
+        gone_through = [order for order in self.reached(price, moment) if not order.passed]
         for order in gone_through:
-            order.passed = last
+            order.passed = price
             self._passed[order.number] = order
         return gone_through
 
     def passed(self) -> list[WorkingOrder]:
         """Those the tape has gone through, in the order in which they came."""
         return [self._passed[number] for number in self._orders if number in self._passed] if self._passed else []
+
+
+def is_reached(order: WorkingOrder, price: int) -> bool:
+    """Whether a trade at `price` reaches the trigger of a stop."""
+    return price >= order.price if order.side == 0 else price <= order.price

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
+from triplegain.domain.clock import Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
@@ -45,11 +46,12 @@ class SimpleFills:
 
     # -- tape ----------------------------------------------------------------------------------------------------
 
-    def on_trade(self, time_ns: int, price: int, lots: int) -> None:
-        """The next trade of the tape: market orders fill at it plus slippage, limits if it went through them."""
-        cause = {"event": "trade", "time_ns": time_ns, "price": price, "quantity": lots}
+    def on_trade(self, moment: Moment, price: int, lots: int) -> None:
+        """The next trade of the tape: market orders fill at it plus slippage, limits if it went through them. To orders
+        that did not stand yet at its moment it is not the next one."""
+        cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots}
         remaining = lots
-        for order in list(self._orders.values()):
+        for order in [each for each in self._orders.values() if each.stands_ns <= moment]:
             before = order.left
             terms = order.request.terms
             match terms:
@@ -186,19 +188,21 @@ def lose_places(resting: RestingOrders, engine: Engine) -> None:
         engine.touch(order.key)
 
 
-def meet_missed_trade(matcher: Matcher, side: int, cause: dict[str, Any]) -> None:
+def meet_missed_trade(matcher: Matcher, side: int, moment: Moment, cause: dict[str, Any]) -> None:
     """A trade that no book goes with; `side` is the side of the book it hit, `cause` has its time, price and quantity.
 
     Nobody knows the queues: a trade at the price of a resting order fills nothing, one through it fills it at its own
     price, never more than was traded.
     """
-    matcher.trade_through(side, cause["price"], cause["quantity"], cause)
+    matcher.trade_through(side, cause["price"], cause["quantity"], moment, cause)
 
 
-def meet_missed_stops(stops: StopOrders, simple: SimpleFills, engine: Engine, cause: dict[str, Any]) -> None:
+def meet_missed_stops(
+    stops: StopOrders, simple: SimpleFills, engine: Engine, moment: Moment, cause: dict[str, Any]
+) -> None:
     """The same trade, of a time for which no book will ever be known: stops fill as on a tape."""
     price = cause["price"]
-    for order in list(dict.fromkeys([*stops.passed(), *stops.reached(price)])):
+    for order in list(dict.fromkeys([*stops.passed(), *stops.reached(price, moment)])):
         stops.remove(order)
         order.triggered = True
         engine.trigger(order, price)

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from triplegain.domain.clock import Moment
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
     PRICED_STATES,
@@ -30,7 +31,8 @@ from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
-from triplegain.exchange.resting import RestingOrders, StopOrders
+from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
+from triplegain.exchange.resting import RestingOrders, StopOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.simple_fills import (
     IMMEDIATE_REST,
@@ -62,7 +64,7 @@ class MarketStanding(msgspec.Struct, frozen=True):
     """What is stored of a market: its feed rebuilds the book, and in a replay the last trade and the condition too."""
 
     last: int | None = None
-    last_at_ns: int = 0
+    last_at_ns: Moment = Moment(0)
     state: FeedState = FeedState.SYNCED
     state_reason: str = ""
     rate: int = 0
@@ -73,7 +75,7 @@ class MarketStanding(msgspec.Struct, frozen=True):
 
 _UNTOUCHED = MarketStanding()
 #: The book, what was told beside it, and when we learnt of it.
-MarketSeen = tuple[BookSeen, MarketStanding, int, int]
+MarketSeen = tuple[BookSeen, MarketStanding, DoubtsSeen, int, int]
 
 
 class VenueMarket:
@@ -95,8 +97,9 @@ class VenueMarket:
         self.stops = StopOrders()
         self.simple = SimpleFills(engine, settings)
         self.rate = RateCounter(settings.account_tier)
+        #: Price of the trade of the newest moment.
         self.last: int | None = None
-        self.last_at_ns = 0
+        self.last_at_ns = Moment(0)
         #: The exchange's own time of the newest price, whatever time it is for us.
         self.dated_ns = 0
         #: When we learnt of the last message about this market.
@@ -110,6 +113,7 @@ class VenueMarket:
         self._is_assumed = False
         self._engine = engine
         self._matcher = Matcher(self.book, self.resting, engine, queue)
+        self._tape = PrintCheck(self.book)
 
     @property
     def condition(self) -> str:
@@ -126,55 +130,52 @@ class VenueMarket:
 
     # -- market events -------------------------------------------------------------------------------------------
 
-    def on_event(self, event: MarketEvent) -> None:
-        """One message of the feed: what is due before it, the event itself with its matching, what is due with it."""
-        engine = self._engine
-        time_ns = event.exchange_time_ns
-        if time_ns < engine.now_ns:
-            time_ns = engine.now_ns
+    def on_event(self, event: MarketEvent) -> bool:
+        """One message of the feed: what is due before it, the event itself with its matching, what is due with it.
+
+        False for a trade that cannot have been.
+        """
+        engine, is_believed = self._engine, True
+        moment = Moment(event.exchange_time_ns)
+        time_ns = max(moment, engine.now_ns)
         if engine.next_due_ns < time_ns:
             engine.run_through(time_ns - 1)
         engine.now_ns = time_ns
         self.received_at_ns = event.received_at_ns
         match event:
             case BookUpdate():
-                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
-                self._apply_book(event, time_ns)
+                self._apply_book(event, moment)
             case PublicTrade():
-                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
-                self._apply_trade(time_ns, event.side.index, event.price, event.quantity)
+                is_believed = self._apply_trade(event, moment)
             case BestQuote():
-                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
-                self._apply_best_quote(event, time_ns)
+                self._apply_best_quote(event, moment)
             case CandleClosed():
-                self.dated_ns = max(self.dated_ns, event.exchange_time_ns)
-                self._apply_candle(event, time_ns)
+                self._apply_candle(event, moment)
             case FeedStatus():
                 self._set_state(event.state, event.reason)
-                self._fire_passed(time_ns)
+                self._fire_passed(Moment(time_ns))
             case Heartbeat() | TimePassed() | PastCandles():
                 pass
         if engine.next_due_ns <= time_ns:
             engine.run_through(time_ns)
+        return is_believed
 
-    def _set_level(self, time_ns: int, side: int, price: int, size: int) -> None:
+    def _set_level(self, moment: Moment, side: int, price: int, size: int) -> None:
         book = self.book
         before = book.set_level(side, price, size)
         if price in self.resting.levels[side]:
-            self._matcher.level_changed(side, price, before, size, time_ns, self.last_at_ns)
+            self._matcher.level_changed(side, price, before, size, moment, self.last_at_ns)
         elif book.unsettled:
-            book.explain(side, price, time_ns)
+            book.explain(side, price, moment)
 
-    def _after_book(self, time_ns: int) -> None:
+    def _after_book(self, moment: Moment) -> None:
         book = self.book
-        if time_ns > book.time_ns:
-            if book.unsettled:
-                book.settle(time_ns)
-            book.time_ns = time_ns
+        book.reach(moment)
+        self.dated_ns = max(self.dated_ns, moment)
         bids, asks = book.prices
         if not bids or not asks:
             if any(self.resting.prices):
-                self._match_quotes(time_ns)
+                self._match_quotes(moment)
             return
         bid, ask = bids[-1], asks[0]
         if bid >= ask:
@@ -182,7 +183,7 @@ class VenueMarket:
             return
         best_own_bid, best_own_ask = self.resting.best
         if best_own_bid >= ask or best_own_ask <= bid:
-            self._match_quotes(time_ns)
+            self._match_quotes(moment)
 
     def _set_state(self, state: FeedState, reason: str) -> None:
         self._told, self._is_assumed = (state, reason), False
@@ -192,7 +193,7 @@ class VenueMarket:
         """Match nothing whatever the feed says, because of `words`; empty: what the feed says counts again."""
         self._held = words
         self._take_effect()
-        self._fire_passed(time_ns)
+        self._fire_passed(Moment(time_ns))
 
     @property
     def is_held(self) -> bool:
@@ -217,121 +218,117 @@ class VenueMarket:
         if self.state is FeedState.SYNCED and self.book.is_crossed():
             self._set_state(FeedState.CROSSED, f"the public book of {self.instrument.symbol} is crossed")
 
-    def _match_quotes(self, time_ns: int) -> None:
+    def _match_quotes(self, moment: Moment) -> None:
         if self.state is FeedState.SYNCED:
-            self._matcher.opposite_quotes(BID, time_ns)
-            self._matcher.opposite_quotes(ASK, time_ns)
+            self._matcher.opposite_quotes(BID, moment)
+            self._matcher.opposite_quotes(ASK, moment)
 
-    def _apply_book(self, update: BookUpdate, time_ns: int) -> None:
+    def _apply_book(self, update: BookUpdate, moment: Moment) -> None:
         if update.snapshot:
-            self._resynchronise(update)
+            self._resynchronise(update, moment)
         else:
             for price, size in update.bids:
-                self._set_level(time_ns, BID, price, size)
+                self._set_level(moment, BID, price, size)
             for price, size in update.asks:
-                self._set_level(time_ns, ASK, price, size)
+                self._set_level(moment, ASK, price, size)
             if update.depth:
                 self.book.truncate(update.depth)
-        self._after_book(time_ns)
+        self._after_book(moment)
         if update.snapshot:
-            self._fire_passed(time_ns)
+            self._fire_passed(moment)
 
-    def _resynchronise(self, update: BookUpdate) -> None:
-        """A new snapshot keeps queue estimates, capped at the new size; out of sight they stay as they were."""
-        self.book.replace(update.bids, update.asks, update.depth)
-        for order in self.resting.all():
-            ahead = order.ahead
-            if self.book.in_sight(order.side, order.price):
-                ahead = min(ahead, self.book.displayed(order.side, order.price))
-            if not ahead == order.ahead == order.ahead_before:
-                order.ahead = order.ahead_before = ahead
-                self._engine.touch(order.key)
+    def _resynchronise(self, update: BookUpdate, moment: Moment) -> None:
+        """A new snapshot keeps queue estimates, capped at the new size."""
+        self.book.replace(update.bids, update.asks, update.depth, moment)
+        self._matcher.shown_anew(moment, self.last_at_ns)
         if self._told[0] in _UNTIL_SNAPSHOT or self._is_assumed:
             self._set_state(FeedState.SYNCED, "")
 
-    def _apply_best_quote(self, quote: BestQuote, time_ns: int) -> None:
+    def _apply_best_quote(self, quote: BestQuote, moment: Moment) -> None:
         """Newer than the depth: levels better than it are gone, its own have these sizes."""
         for side, (best, size) in ((BID, quote.bid), (ASK, quote.ask)):
             prices = self.book.prices[side]
             gone = prices[bisect_right(prices, best) :] if side == BID else prices[: bisect_left(prices, best)]
             for price in gone:
-                self._set_level(time_ns, side, price, 0)
-            self._set_level(time_ns, side, best, size)
-        self._after_book(time_ns)
+                self._set_level(moment, side, price, 0)
+            self._set_level(moment, side, best, size)
+        self._after_book(moment)
 
-    def _apply_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
-        self.last, self.last_at_ns = price, time_ns
+    def _apply_trade(self, trade: PublicTrade, moment: Moment) -> bool:
+        """False where nobody believes it."""
+        price, lots, is_synced = trade.price, trade.quantity, self.state is FeedState.SYNCED
+        has_book = is_synced and self.depth is MarketDepth.BOOK
+        if not self._tape.believes(price, lots, self.last, has_book):
+            return False
+        if moment >= self.last_at_ns:
+            self.last, self.last_at_ns = price, moment
+            self.dated_ns = max(self.dated_ns, moment)
         self._engine.touch_market(self.instrument.symbol)
-        if self.state is not FeedState.SYNCED:
-            self._apply_unseen_trade(time_ns, taker_side, price, lots)
-            return
-        if self.depth is MarketDepth.BOOK:
-            book, side = self.book, 1 - taker_side
-            late = time_ns <= book.time_ns
-            if not late:
-                book.record_print(side, price, lots, time_ns)
+        side = trade.side.opposite.index
+        if not is_synced:
+            self._apply_unseen_trade(moment, side, price, lots)
+            return True
+        if has_book:
+            self.book.record_print(side, price, lots, moment)
             best = self.resting.best[side]
             if best >= price if side == BID else best <= price:
-                self._matcher.trade(side, price, lots, time_ns, late)
+                self._matcher.trade(side, price, lots, moment)
         else:
-            self.simple.on_trade(time_ns, price, lots)
-        self._trigger_stops(time_ns)
+            self.simple.on_trade(moment, price, lots)
+        for order in self.stops.reached(price, moment):
+            self._fire(order, price, moment)
+        return True
 
-    def _apply_unseen_trade(self, time_ns: int, taker_side: int, price: int, lots: int) -> None:
+    def _apply_unseen_trade(self, moment: Moment, side: int, price: int, lots: int) -> None:
         """A trade that no book goes with. Limits are met by the rules for what was missed; so are stops of a time that
         is over. Else the trade is kept for the stop: it fires at the book that comes, however the price is then."""
-        side = 1 - taker_side
-        if self.depth is MarketDepth.BOOK and self.state is not FeedState.CATCH_UP and time_ns > self.book.time_ns:
-            self.book.record_print(side, price, lots, time_ns)
-        cause = {"event": MISSED_TRADE, "time_ns": time_ns, "price": price, "quantity": lots}
+        if self.depth is MarketDepth.BOOK and self.state is not FeedState.CATCH_UP:
+            self.book.record_print(side, price, lots, moment)
+        cause = {"event": MISSED_TRADE, "time_ns": moment, "price": price, "quantity": lots}
         if self.state is not FeedState.MISSED:
-            meet_missed_trade(self._matcher, side, cause)
+            meet_missed_trade(self._matcher, side, moment, cause)
         if self.state is FeedState.CATCH_UP:
-            meet_missed_stops(self.stops, self.simple, self._engine, cause)
+            meet_missed_stops(self.stops, self.simple, self._engine, moment, cause)
             return
-        for order in self.stops.go_through(price):
+        for order in self.stops.go_through(price, moment):
             self._engine.touch(order.key)
 
-    def _apply_candle(self, event: CandleClosed, time_ns: int) -> None:
+    def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
         candle = event.candle
         if self.state is FeedState.SYNCED:
             self.simple.on_candle(candle)
-        self.last, self.last_at_ns = candle.close, time_ns
+        self.last, self.last_at_ns = candle.close, moment
+        self.dated_ns = max(self.dated_ns, moment)
         self._engine.touch_market(self.instrument.symbol)
 
     # -- triggers ------------------------------------------------------------------------------------------------
 
-    def _trigger_stops(self, time_ns: int) -> None:
-        """Stops whose trigger the last trade reached become market orders, oldest first. Bids and asks do not count."""
-        last = self.last
-        if last is None or self.state is not FeedState.SYNCED:
-            return
-        for order in self.stops.reached(last):
-            self._fire(order, last, time_ns)
-
-    def _fire_passed(self, time_ns: int) -> None:
+    def _fire_passed(self, moment: Moment) -> None:
         """There is a book again: stops that the tape went through without one meet it, oldest first."""
         if self.state is FeedState.SYNCED:
             for order in self.stops.passed():
-                self._fire(order, order.passed, time_ns)
+                self._fire(order, order.passed, moment)
 
-    def _fire(self, order: WorkingOrder, last: int, time_ns: int) -> None:
+    def _fire(self, order: WorkingOrder, last: int, moment: Moment) -> None:
+        """The tape has reached its trigger: it becomes a market order. Bids and asks do not count."""
         self.stops.remove(order)
         order.triggered = True
         self._engine.trigger(order, last)
-        self.execute_market(order, {"event": "stop", "time_ns": time_ns, "price": last, "trigger": order.price})
+        self.execute_market(order, {"event": "stop", "time_ns": moment, "price": last, "trigger": order.price})
 
     # -- orders --------------------------------------------------------------------------------------------------
 
     def admit(self, order: WorkingOrder) -> None:
         """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
+        order.stands_ns = Moment(self._engine.now_ns)
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         terms = order.request.terms
         match terms:
             case StopLoss():
                 self.wait(order)
-                if self.depth is not MarketDepth.CANDLES:
-                    self._trigger_stops(order.arrived_ns)
+                is_open = self.state is FeedState.SYNCED and self.depth is not MarketDepth.CANDLES
+                if is_open and self.last is not None and is_reached(order, self.last):
+                    self._fire(order, self.last, order.stands_ns)
             case Market() | Limit() if self.depth is not MarketDepth.BOOK:
                 order.fresh = terms.rests and not order.post_only
                 self.wait(order)
@@ -388,13 +385,14 @@ class VenueMarket:
         return displayed
 
     def would_take(self, order: WorkingOrder) -> bool:
-        """Whether the limit reaches the best opposite quote, public or our own."""
-        bid, ask = self.quotes()
-        best = ask if order.side == BID else bid
+        """Whether the limit reaches something that is there to be taken, public or our own. What this account or the
+        tape has taken already is not, though the book still shows it."""
         own = self.resting.best[1 - order.side]
-        if order.side == BID:
-            return (best is not None and order.price >= best) or order.price >= own
-        return (best is not None and order.price <= best) or order.price <= own
+        if order.price >= own if order.side == BID else order.price <= own:
+            return True
+        if self.depth is MarketDepth.BOOK:
+            return any(self.book.walk(1 - order.side, order.price))
+        return self.last is not None and (order.price >= self.last if order.side == BID else order.price <= self.last)
 
     def withdraw(self, order: WorkingOrder) -> None:
         """Take the order out of whatever it waits in."""
@@ -442,11 +440,11 @@ class VenueMarket:
     def seen(self) -> MarketSeen:
         """What the feed has told of this market."""
         standing = MarketStanding(self.last, self.last_at_ns, *self._told, is_assumed=self._is_assumed or UNSET)
-        return self.book.seen(), standing, self.received_at_ns, self.dated_ns
+        return self.book.seen(), standing, self._tape.doubts, self.received_at_ns, self.dated_ns
 
     def see(self, seen: MarketSeen) -> None:
         """Put a new market where the feed had left another."""
-        book, standing, self.received_at_ns, self.dated_ns = seen
+        book, standing, self._tape.doubts, self.received_at_ns, self.dated_ns = seen
         self.book.see(book)
         self.last, self.last_at_ns = standing.last, standing.last_at_ns
         self._told = self.state, self.state_reason = standing.state, standing.state_reason
@@ -456,7 +454,7 @@ class VenueMarket:
         """What the feed has told already stays as the feed left it."""
         if self.last is None:
             self.last, self.last_at_ns = stored.last, stored.last_at_ns
-        if self.book.time_ns < 0:
+        if not self.book.is_known:
             self._told = self.state, self.state_reason = stored.state, stored.state_reason
             self._is_assumed = stored.is_assumed is True
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

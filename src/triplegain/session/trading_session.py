@@ -114,25 +114,30 @@ class TradingSession(SessionComponents):
 
     def observe(self, event: MarketEvent) -> None:
         """Fast-forward: the public market only, before a stored state is restored."""
-        self.exchange.on_event(event)
-        self.prices.observe(event)
-        self.market_view.on_event(event)
+        if self.exchange.on_event(event):
+            self.prices.observe(event)
+            self.market_view.on_event(event)
 
     def on_event(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> Sequence[Candle]:
         """One message of the feed and everything that follows from it; the candles it closed.
 
         `told`: of a message that is taken again, whose candles are known.
         """
-        time_ns = event.exchange_time_ns
+        # It may speak of an earlier moment than the message before; our own time does not run back.
+        time_ns = max(event.exchange_time_ns, self.now_ns)
         if not self._opened:
             self._open(time_ns)
         if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
             self._pass(time_ns - 1)
-        if time_ns < self.now_ns or self.conditions.clock.behind_ns:
+        if event.exchange_time_ns < self.now_ns or self.conditions.clock.behind_ns:
             self._judge_clock(event)
-        self.exchange.on_event(event)
-        self.prices.observe(event)
-        closed = self.market_view.on_event(event) if told is None else told
+        is_believed = self.exchange.on_event(event)
+        closed: Sequence[Candle] = ()
+        if is_believed:
+            self.prices.observe(event)
+            closed = self.market_view.on_event(event) if told is None else told
+        elif words := self.conditions.doubts.tell(event.symbol, time_ns):
+            self.alert(AlertKind.TRADE_DOUBTED, words, event.symbol)
         if closed:
             self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus):
@@ -145,7 +150,7 @@ class TradingSession(SessionComponents):
             self._follow_conditions()
         if not self.portfolio.opening.is_frozen and self.portfolio.observe_opening(time_ns):
             self.record.snapshot_due_ns = time_ns
-        self.now_ns = self.exchange.now_ns = max(self.now_ns, time_ns)
+        self.now_ns = self.exchange.now_ns = time_ns
         self._settle()
         target = self._targets.get(event.symbol)
         if target is not None:
@@ -154,7 +159,8 @@ class TradingSession(SessionComponents):
         if trader is not None:
             if time_ns >= trader.due_ns:
                 trader.advance_to(time_ns)
-            trader.on_event(event)
+            if is_believed:
+                trader.on_event(event)
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
         if self.watch.due_ns == NEVER:
@@ -484,6 +490,7 @@ class TradingSession(SessionComponents):
         self.risk.register(self.parts)
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)
+        self.conditions.doubts.register(self.parts)
         self._visible.register(self.parts)
         self.portfolio.register(self.parts)
         self.executor.blotter.register(self.parts)

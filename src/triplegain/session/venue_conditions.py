@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.market import BookUpdate, Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.clock import MINUTE_NS, SECOND_NS
+from triplegain.domain.market import Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.exchange.paper_exchange import PaperExchange
 
 #: A feed may be this far behind; a session that goes on within a second of its last step is.
@@ -29,13 +30,32 @@ class FeedClock:
         )
 
     def judge(self, event: MarketEvent, now_ns: int) -> bool:
-        """Whether the words have changed with `event`. What is told of an earlier time says nothing of the clock."""
-        says_now = isinstance(event, Heartbeat | TimePassed) or (isinstance(event, BookUpdate) and not event.snapshot)
-        if not says_now:
+        """Whether the words have changed with `event`. Only the feed's clock says what time it is: books and trades may
+        speak of what was long ago."""
+        if not isinstance(event, Heartbeat | TimePassed):
             return False
         before, lag_ns = self.words, now_ns - event.exchange_time_ns
         self.behind_ns = lag_ns if lag_ns > (0 if self.behind_ns else BEHIND_MAX_NS) else 0
         return self.words != before
+
+
+class Doubts:
+    """Trades that cannot have been, told of once a minute and market. `told_ns`: when that was last."""
+
+    def __init__(self) -> None:
+        self.told_ns: dict[str, int] = {}
+        self.touch: Touch = nobody
+
+    def tell(self, symbol: str, now_ns: int) -> str:
+        """What there is to say; empty where it has been said just now."""
+        if now_ns < self.told_ns.get(symbol, -MINUTE_NS) + MINUTE_NS:
+            return ""
+        self.told_ns[symbol] = now_ns
+        self.touch(symbol)
+        return f"a trade of {symbol} cannot have been, far from every price or larger than any: it is left out"
+
+    def register(self, parts: Parts) -> None:
+        self.touch = parts.table("session.doubts", int, self.told_ns)
 
 
 @dataclass(eq=False)
@@ -44,6 +64,7 @@ class VenueConditions:
 
     _exchange: PaperExchange
     clock: FeedClock = field(default_factory=FeedClock)
+    doubts: Doubts = field(default_factory=Doubts)
     _shut: dict[str, str] = field(default_factory=dict, init=False)
 
     def why_shut(self, symbol: str) -> str:

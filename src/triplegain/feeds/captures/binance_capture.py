@@ -26,6 +26,7 @@ from triplegain.domain.values import Count, Milliseconds, usable_time
 from triplegain.feeds.captures.capture import Capture, VerifyReport, clock_offset_ns
 from triplegain.feeds.captures.instruments import capture_instrument, symbol_of
 from triplegain.feeds.captures.rows import LinePlace, Lines, lines
+from triplegain.market.clock_offset import Bucket, ClockOffset
 from triplegain.market.depth_book import DepthBook
 from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import FeedMarks, unmarked
@@ -110,6 +111,12 @@ def exchange_time_ns(message: BinanceMessage | None) -> int:
     return message.time_ms * MILLION if isinstance(message, (DepthDiff, BinanceTrade)) else 0
 
 
+def _times(message: DepthDiff | BinanceTrade, received_at_ns: int) -> tuple[int, int]:
+    """The exchange's own time, and a time of receipt that is not before it."""
+    moment_ns = message.time_ms * MILLION
+    return moment_ns, max(received_at_ns, moment_ns)
+
+
 def scaled(levels: list[tuple[str, str]], price: Scale, quantity: Scale) -> tuple[Level, ...]:
     """Levels in ticks and lots."""
     ticks, lots = price.exact, quantity.exact
@@ -125,7 +132,6 @@ class BinanceSeen(msgspec.Struct, frozen=True):
     levels: tuple[dict[int, int], dict[int, int]]
     waiting: list[DepthDiff]
     state: FeedState | None
-    time_ns: int
     last: int
     last_trade: int
     best: _Best
@@ -147,7 +153,6 @@ class BinanceBook:
         self._book = DepthBook()
         self._waiting: list[DepthDiff] = []
         self._state: FeedState | None = None
-        self._time_ns = 0
         self._last = 0
         self._last_trade = 0
         self._best: _Best = (0, (0, 0), (0, 0))
@@ -162,14 +167,14 @@ class BinanceBook:
     def seen(self) -> BinanceSeen:
         book = self._book
         levels = dict(book.bids), dict(book.asks)
-        told = self._time_ns, self._last, self._last_trade, self._best
+        told = self._last, self._last_trade, self._best
         return BinanceSeen(levels, list(self._waiting), self._state, *told, dict(self._ahead))
 
     def see(self, seen: BinanceSeen) -> None:
         """Go on as another one stood."""
         bids, asks = seen.levels
         self._book.replace(tuple(bids.items()), tuple(asks.items()))
-        self._waiting, self._state, self._time_ns = list(seen.waiting), seen.state, seen.time_ns
+        self._waiting, self._state = list(seen.waiting), seen.state
         self._last, self._last_trade, self._best, self._ahead = seen.last, seen.last_trade, seen.best, dict(seen.ahead)
 
     @property
@@ -189,11 +194,6 @@ class BinanceBook:
                 self.updates += 1
                 return self._on_diff(message, received_at_ns)
 
-    def _at(self, time_ns: int, received_at_ns: int) -> tuple[int, int]:
-        """Exchange time that never runs backwards, and a time of receipt that is not before it."""
-        self._time_ns = max(self._time_ns, time_ns)
-        return self._time_ns, max(received_at_ns, self._time_ns)
-
     def _on_best(self, message: BookTicker, received_at_ns: int) -> list[MarketEvent]:
         if message.last <= self._best[0]:
             return []
@@ -205,7 +205,7 @@ class BinanceBook:
         self._ahead[message.last] = (bid, ask)
         if message.last <= self._last or self._state is not FeedState.SYNCED:
             return []
-        return [BestQuote(self._symbol, *self._at(received_at_ns, received_at_ns), bid, ask)]
+        return [BestQuote(self._symbol, received_at_ns, received_at_ns, bid, ask)]
 
     def _on_trade(self, message: BinanceTrade, received_at_ns: int) -> list[MarketEvent]:
         if message.number <= self._last_trade:
@@ -215,7 +215,7 @@ class BinanceBook:
         return [
             PublicTrade(
                 self._symbol,
-                *self._at(message.time_ms * MILLION, received_at_ns),
+                *_times(message, received_at_ns),
                 self._price.exact(message.price),
                 self._quantity.exact(message.quantity),
                 Side.SELL if message.buyer_is_maker else Side.BUY,
@@ -233,7 +233,7 @@ class BinanceBook:
         resync = self._state is FeedState.GAP
         self._last = message.last
         self._state = FeedState.SYNCED
-        times = self._at(received_at_ns, received_at_ns)
+        times = received_at_ns, received_at_ns
         events: list[MarketEvent] = [BookUpdate(self._symbol, *times, *self._trimmed(bids, asks), snapshot=True)]
         if resync:
             events.append(FeedStatus(self._symbol, *times, FeedState.SYNCED, "new snapshot"))
@@ -251,7 +251,7 @@ class BinanceBook:
             return []
         if message.last <= self._last:
             return []
-        times = self._at(message.time_ms * MILLION, received_at_ns)
+        times = _times(message, received_at_ns)
         # The diff that bridges a snapshot may begin before it; every other begins where the last one ended.
         if message.first > self._last + 1:
             self.gaps += 1
@@ -305,6 +305,7 @@ class BinancePlace(msgspec.Struct, frozen=True):
     part: int
     lines: LinePlace
     book: BinanceSeen
+    offset: tuple[Bucket, ...]
 
 
 class BinanceCapture:
@@ -363,20 +364,23 @@ class BinanceCapture:
         return VerifyReport(book.updates, book.mismatches, book.gaps)
 
     def _follow(self, book: BinanceBook, marks: FeedMarks, begun: BinancePlace | None = None) -> Iterator[MarketEvent]:
-        offset, position = self._clock_offset_ns, marks.position
+        offset = ClockOffset(self._clock_offset_ns, () if begun is None else begun.offset)
+        position = marks.position
         first, after = (begun.part, begun.lines) if begun is not None else (0, None)
         for part, path in enumerate(self.paths[first:], first):
             text = Lines(path, after if part == first else None)
             for number, line in text:
                 clock, _, message = _decoded(path, number, line)
+                if told_ns := exchange_time_ns(message):
+                    offset.learn(told_ns, clock)
                 try:
-                    events = book.on_message(message, usable_time(clock + offset)) if message is not None else []
+                    events = book.on_message(message, usable_time(clock + offset.value)) if message is not None else []
                 except ValueError as error:
                     raise CaptureError(path, str(error), number) from error
                 yield from events
                 position += len(events)
                 if events and (time_ns := events[-1].exchange_time_ns) >= marks.due_ns:
-                    marks.put(position, BinancePlace(part, text.place, book.seen()), time_ns)
+                    marks.put(position, BinancePlace(part, text.place, book.seen(), offset.buckets), time_ns)
         if not book.has_snapshot:
             raise CaptureError(self.paths[0], "holds no book snapshot: open the folder that holds the first part too")
 

@@ -101,7 +101,7 @@ class KrakenCapture:
     def span_ns(self) -> tuple[int, int]:
         first = last = 0
         for event in self.events():
-            last = event.exchange_time_ns
+            last = max(last, event.exchange_time_ns)
             first = first or last
         if not first:
             raise CaptureError(self.paths[0], _NO_BOOK)

@@ -39,6 +39,7 @@ class CandleProgress(Struct, frozen=True):
     volume: Decimal
     trades: int
     last: Candle | None
+    newest_ns: int = 0
 
 
 class CandleBuilder:
@@ -58,13 +59,18 @@ class CandleBuilder:
         self._prices: tuple[int, int, int, int] | None = None
         self._volume = 0
         self._trades = 0
+        #: Moment of the newest trade: the last price is its.
+        self._newest_ns = 0
         self._last: Candle | None = None
 
     def on_trade(self, trade: PublicTrade) -> list[Candle]:
-        """Take one trade; a trade of a later interval first closes the earlier ones."""
-        closed = self.advance_to(trade.exchange_time_ns)
-        price = trade.price
-        self._add(trade.exchange_time_ns, (price, price, price, price), trade.quantity, 1)
+        """Take one trade; a trade of a later interval first closes the earlier ones. One that comes when its interval
+        is closed already is passed over."""
+        time_ns, price = trade.exchange_time_ns, trade.price
+        closed = self.advance_to(time_ns)
+        begins_ns = self._open_time_ns if self._prices is not None or self._last is None else self._last.close_time_ns
+        if time_ns >= begins_ns:
+            self._add(time_ns, (price, price, price, price), trade.quantity, 1)
         return closed
 
     def on_candle(self, candle: Candle) -> list[Candle]:
@@ -100,9 +106,11 @@ class CandleBuilder:
             self._open_time_ns = time_ns - time_ns % self.length_ns
             self._prices = prices
         else:
-            first, highest, lowest, _ = self._prices
+            first, highest, lowest, last = self._prices
             _, high, low, close = prices
-            self._prices = (first, max(highest, high), min(lowest, low), close)
+            is_newest = time_ns >= self._newest_ns
+            self._prices = (first, max(highest, high), min(lowest, low), close if is_newest else last)
+        self._newest_ns = max(self._newest_ns, time_ns)
         self._volume += volume
         self._trades += trades
 
@@ -117,9 +125,10 @@ class CandleBuilder:
     def state(self) -> CandleProgress:
         # Only time and close of the last one matter to the candles that follow.
         last = None if self._last is None else replace(self._last, volume=0)
-        return CandleProgress(self._open_time_ns, self._prices, Decimal(self._volume), self._trades, last)
+        volume = Decimal(self._volume)
+        return CandleProgress(self._open_time_ns, self._prices, volume, self._trades, last, self._newest_ns)
 
     def restore(self, state: CandleProgress) -> None:
         """Go on where `state` was taken."""
         self._open_time_ns, self._prices, self._last = state.open_time_ns, state.prices, state.last
-        self._volume, self._trades = int(state.volume), state.trades
+        self._volume, self._trades, self._newest_ns = int(state.volume), state.trades, state.newest_ns

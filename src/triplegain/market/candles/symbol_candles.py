@@ -29,6 +29,7 @@ class UnfinishedSeen(Struct, frozen=True):
     prices: Prices | None
     volume: int
     trades: int
+    newest_ns: int = _NOT_BEGUN
 
 
 class UnfinishedCandle:
@@ -37,7 +38,9 @@ class UnfinishedCandle:
     longer candle: that one opens with its first trade. A candle whose beginning was not seen is never told as closed.
     """
 
-    __slots__ = ("is_whole", "known_before_ns", "level", "open_ns", "prices", "symbol", "timeframe", "trades", "volume")
+    __slots__ = (
+        "is_whole", "known_before_ns", "level", "newest_ns", "open_ns", "prices", "symbol", "timeframe", "trades", "volume",
+    )  # fmt: skip
 
     def __init__(self, symbol: str, timeframe: Timeframe) -> None:
         self.symbol = symbol
@@ -52,6 +55,8 @@ class UnfinishedCandle:
         self.prices: Prices | None = None
         self.volume = 0
         self.trades = 0
+        #: Moment of the newest trade: the last price is its.
+        self.newest_ns = _NOT_BEGUN
 
     @property
     def has_begun(self) -> bool:
@@ -68,12 +73,13 @@ class UnfinishedCandle:
 
     def seen(self) -> UnfinishedSeen:
         told = self.open_ns, self.is_whole, self.known_before_ns, self.level
-        return UnfinishedSeen(*told, self.prices, self.volume, self.trades)
+        return UnfinishedSeen(*told, self.prices, self.volume, self.trades, self.newest_ns)
 
     def see(self, seen: UnfinishedSeen) -> None:
         """Go on as another one stood."""
         self.open_ns, self.is_whole, self.known_before_ns = seen.open_ns, seen.is_whole, seen.known_before_ns
         self.level, self.prices, self.volume, self.trades = seen.level, seen.prices, seen.volume, seen.trades
+        self.newest_ns = seen.newest_ns
 
     def begin(self, time_ns: int) -> None:
         """From here on everything is seen."""
@@ -87,9 +93,11 @@ class UnfinishedCandle:
         if self.prices is None:
             self.prices = prices
         else:
-            first, highest, lowest, _ = self.prices
+            first, highest, lowest, last = self.prices
             _, high, low, close = prices
-            self.prices = (first, max(highest, high), min(lowest, low), close)
+            is_newest = time_ns >= self.newest_ns
+            self.prices = (first, max(highest, high), min(lowest, low), close if is_newest else last)
+        self.newest_ns = max(self.newest_ns, time_ns)
         self.volume += volume
         self.trades += trades
 

@@ -240,8 +240,10 @@ class KrakenMarket:
         bids, asks = book.read(message.bids), book.read(message.asks)
         # A message without a time is not taken to be later than one that says it and comes next.
         exchange_ns = rfc3339_ns(message.timestamp) if message.timestamp else self._clock.latest_ns
-        time_ns = self._clock.at(exchange_ns, received_ns)
-        received_ns = max(received_ns, time_ns)
+        time_ns = self._clock.at(exchange_ns, received_ns, is_news=not is_snapshot)
+        # A time from the far future is not kept: everything after it would be out of order.
+        moment_ns = min(exchange_ns, time_ns)
+        received_ns = max(received_ns, moment_ns)
         if exchange_ns <= self.book_time_ns:
             last = (is_snapshot, message.checksum, bids, asks)
             if exchange_ns < self.book_time_ns or (synced and last == self._last):
@@ -251,8 +253,7 @@ class KrakenMarket:
             book.replace(bids, asks)
         else:
             book.apply(bids, asks)
-        # A time from the far future is not kept: everything after it would be out of order.
-        self.book_time_ns = min(exchange_ns, time_ns)
+        self.book_time_ns = moment_ns
         self._last = (is_snapshot, message.checksum, bids, asks)
         if book.checksum() != message.checksum:
             self._counters.mismatches += 1
@@ -262,7 +263,7 @@ class KrakenMarket:
             self._counters.crossed += 1
             reason = f"the order book is crossed ({book.best_words()}); {_ASKED}"
             return self._break(FeedState.CROSSED, reason, received_ns, time_ns)
-        update = BookUpdate(self.symbol, time_ns, received_ns, bids, asks, is_snapshot, book.depth)
+        update = BookUpdate(self.symbol, moment_ns, received_ns, bids, asks, is_snapshot, book.depth)
         if synced:
             return [update]
         return self._healed(update)
@@ -270,7 +271,7 @@ class KrakenMarket:
     def _healed(self, update: BookUpdate) -> list[MarketEvent]:
         """A good snapshot. What the exchange itself does not allow is said first, so that nothing matches on it."""
         self.condition.set_book(FeedState.SYNCED, "the order book is back")
-        status = self.tell(update.received_at_ns, update.exchange_time_ns)
+        status = self.tell(update.received_at_ns, self._clock.latest_ns)
         if self.condition.now[0] is FeedState.SYNCED:
             return [update, *status]
         return [*status, update]
@@ -345,7 +346,7 @@ class KrakenMarket:
         was = self.tape.state
         told = self.tape.on_snapshot(trades) if is_snapshot else self.tape.on_update(trades)
         if was is TapeState.LIVE or (was is TapeState.NEW and not is_snapshot):
-            events = self._public(told, received_ns)
+            events = self._public(told, received_ns, is_news=not is_snapshot)
         else:
             events = self._caught_up(told, received_ns)
         self._want_trades()
@@ -404,21 +405,13 @@ class KrakenMarket:
         self._requests.append(BookWanted(self.symbol))
         return events
 
-    def _public(self, trades: list[TapeTrade], received_ns: int) -> list[MarketEvent]:
+    def _public(self, trades: list[TapeTrade], received_ns: int, *, is_news: bool = False) -> list[MarketEvent]:
         events: list[MarketEvent] = []
         for one in trades:
-            time_ns = self._clock.at(one.time_ns, received_ns)
-            events.append(
-                PublicTrade(
-                    self.symbol,
-                    time_ns,
-                    max(received_ns, time_ns),
-                    one.price,
-                    one.quantity,
-                    one.side,
-                    str(one.number),
-                )
-            )
+            # One from the far future is of now.
+            moment_ns = min(one.time_ns, self._clock.at(one.time_ns, received_ns, is_news=is_news))
+            told = (moment_ns, max(received_ns, moment_ns), one.price, one.quantity, one.side, str(one.number))
+            events.append(PublicTrade(self.symbol, *told))
         return events
 
     def _want_trades(self) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.outside import tame
+from triplegain.market.clock_offset import Bucket, ClockOffset
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class ClockSeen(Struct, frozen=True):
     """See `StreamClock`."""
 
     now_ns: int
-    offset: int
+    offset: tuple[Bucket, ...]
     known: bool
     first: tuple[int, int]
     newest: tuple[int, int]
@@ -119,8 +120,7 @@ class ClockSeen(Struct, frozen=True):
 class StreamClock:
     """Never runs backwards, and no single message throws it forward.
 
-    The offset from the local clock is the largest seen so far: it belongs to the message that travelled fastest. A
-    message far in the future is told at the time it came; only when the next one is later still does time follow.
+    A message far in the future is told at the time it came; only when the next one is later still does time follow.
     """
 
     __slots__ = ("_first", "_known", "_newest", "_now_ns", "_offset", "_suspect", "counters")
@@ -128,7 +128,7 @@ class StreamClock:
     def __init__(self, counters: StreamCounters | None = None) -> None:
         self.counters = counters or StreamCounters()
         self._now_ns = 0
-        self._offset = 0
+        self._offset = ClockOffset()
         self._known = False
         #: (exchange, local) time of the first and the newest message that moved the clock.
         self._first = (0, 0)
@@ -137,11 +137,11 @@ class StreamClock:
         self._suspect: tuple[int, int] | None = None
 
     def seen(self) -> ClockSeen:
-        return ClockSeen(self._now_ns, self._offset, self._known, self._first, self._newest, self._suspect)
+        return ClockSeen(self._now_ns, self._offset.buckets, self._known, self._first, self._newest, self._suspect)
 
     def see(self, seen: ClockSeen) -> None:
         """Go on as another one stood."""
-        self._now_ns, self._offset, self._known = seen.now_ns, seen.offset, seen.known
+        self._now_ns, self._offset, self._known = seen.now_ns, ClockOffset(0, seen.offset), seen.known
         self._first, self._newest, self._suspect = seen.first, seen.newest, seen.suspect
 
     @property
@@ -159,9 +159,10 @@ class StreamClock:
         if not self._known:
             self._begin(exchange_ns, received_ns)
 
-    def at(self, exchange_ns: int, received_ns: int) -> int:
-        """Market time of a message that says its own."""
-        ahead = exchange_ns - received_ns - self._offset
+    def at(self, exchange_ns: int, received_ns: int, *, is_news: bool = True) -> int:
+        """Market time of a message that says its own. Not `is_news`: it may tell of what was long ago, and then it says
+        nothing of how long it travelled."""
+        ahead = exchange_ns - received_ns - self._offset.value
         if ahead > 0 or self._suspect is not None or not self._known:
             if not self._known:
                 self._begin(exchange_ns, received_ns)
@@ -174,26 +175,28 @@ class StreamClock:
             else:
                 self._suspect = None
                 self._follow(exchange_ns, received_ns)
+        elif is_news:
+            self._offset.learn(exchange_ns, received_ns)
         if exchange_ns > self._now_ns:
             self._now_ns = exchange_ns
         return self._now_ns
 
     def now(self, received_ns: int) -> int:
         """Market time of a message that says none."""
-        time_ns = received_ns + self._offset
+        time_ns = received_ns + self._offset.value
         if time_ns > self._now_ns and self._known:
             self._now_ns = time_ns
         return self._now_ns
 
     def _begin(self, exchange_ns: int, received_ns: int) -> None:
         self._known = True
-        self._offset = exchange_ns - received_ns
+        self._offset.learn(exchange_ns, received_ns)
         self._first = self._newest = (exchange_ns, received_ns)
 
     def _follow(self, exchange_ns: int, received_ns: int) -> None:
-        if exchange_ns - received_ns > self._offset:
-            self._offset = exchange_ns - received_ns
+        if exchange_ns - received_ns > self._offset.value:
             self._newest = (exchange_ns, received_ns)
+        self._offset.learn(exchange_ns, received_ns)
 
     def _is_too_far(self, exchange_ns: int, received_ns: int) -> bool:
         """A market served faster than real time gains on the local clock while it waits: that much is right."""
@@ -202,7 +205,7 @@ class StreamClock:
         if newest_local - local >= _SPEED_AFTER_NS:
             waited = received_ns - newest_local
             allowed += 2 * waited * max(newest_exchange - exchange, 0) // (newest_local - local)
-        return exchange_ns - received_ns - self._offset > allowed
+        return exchange_ns - received_ns - self._offset.value > allowed
 
     def _is_confirmed(self, exchange_ns: int, received_ns: int) -> bool:
         """Two messages in a row that are too far ahead, the second later than the first: the first was right."""

@@ -1,0 +1,60 @@
+"""Trades that cannot have been: a slip of a feed must sell nothing and fill nothing.
+
+A print is doubted where its price is below half or above twice of everything known (last trade, best bid, best ask), or
+where its quantity is more than a million times all that the book shows. Nothing believes a doubted print. Quotes that
+follow make the next one plausible; where there is no book to ask, so do ten in a row that agree with one another.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from triplegain.exchange.book import OrderBook
+
+_PRICE_FACTOR = 2
+_QUANTITY_FACTOR = 1_000_000
+_AGREEING = 10
+
+
+class DoubtsSeen(msgspec.Struct, frozen=True):
+    """Doubted prints in a row that agree with one another, and the price of the first of them in ticks."""
+
+    in_a_row: int = 0
+    price: int = 0
+
+
+class PrintCheck:
+    """Of one market. `book` is empty where a market has none."""
+
+    def __init__(self, book: OrderBook) -> None:
+        self._book = book
+        self.doubts = DoubtsSeen()
+
+    def believes(self, price: int, lots: int, last: int | None, has_book: bool) -> bool:
+        """Whether a print may count; `has_book`: the book shows the market as it is. Each print is asked about once."""
+        near = last is None or _is_near(price, last)
+        if not near or lots > _QUANTITY_FACTOR:
+            quotes = [quote for quote in map(self._book.best, (0, 1)) if quote is not None]
+            near = near or any(_is_near(price, quote) for quote in quotes)
+            if not near or (quotes and has_book and self._is_too_large(lots)):
+                return self._is_confirmed(price) and not has_book
+        if self.doubts.in_a_row:
+            self.doubts = DoubtsSeen()
+        return True
+
+    def _is_too_large(self, lots: int) -> bool:
+        levels = self._book.levels
+        best = sum(levels[side].get(self._book.best(side) or 0, 0) for side in (0, 1))
+        return lots > _QUANTITY_FACTOR * best and lots > _QUANTITY_FACTOR * sum(
+            size for side in levels for size in side.values()
+        )
+
+    def _is_confirmed(self, price: int) -> bool:
+        before = self.doubts
+        in_a_row = before.in_a_row + 1 if before.in_a_row and _is_near(price, before.price) else 1
+        self.doubts = DoubtsSeen(in_a_row, before.price if in_a_row > 1 else price)
+        return in_a_row >= _AGREEING
+
+
+def _is_near(price: int, reference: int) -> bool:
+    return reference <= price * _PRICE_FACTOR and price <= reference * _PRICE_FACTOR
