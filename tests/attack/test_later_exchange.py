@@ -19,47 +19,7 @@ from triplegain.exchange.settings import AccountTier, ExchangeSettings
 pytestmark = pytest.mark.slow
 
 
-# -- the exchange: the order of work and the moment a datum speaks of are two times ------------------------------------
-
-
-def _on_its_way(b: Bench) -> None:
-    """A limit of 100.5 and one of 100.0 behind 1, sent at 105 ms, there at 125."""
-    b.book(bids="100.0x1", asks="101.0x5", snapshot=True, at=100 * MILLISECOND_NS)
-    b.book(bids="99.0x1", at=105 * MILLISECOND_NS)
-    b.order("bid", "buy", "1", "100.5")
-    b.book(bids="98.0x1", at=130 * MILLISECOND_NS)
-
-
-@later("a trade that is older than an order's arrival neither fills nor advances it")
-def test_a_trade_from_before_an_order_was_sent_does_not_fill_it() -> None:
-    delayed = ExchangeSettings(
-        place_delay_ns=20 * MILLISECOND_NS, response_delay_ns=0, account_tier=AccountTier.UNLIMITED
-    )
-    b = Bench(settings=delayed)
-    _on_its_way(b)
-    b.trade("sell", "0.7", "100.0", at=102 * MILLISECOND_NS)
-    assert b.fills() == []
-
-
-@later("a book message is as old as it says: what the tape took after it stays taken")
-def test_an_older_book_message_does_not_give_back_what_the_tape_took() -> None:
-    b = Bench()
-    b.book(bids="99.0x1", asks="100.1x1 100.2x1", snapshot=True, at=1)
-    b.trade("buy", "1", "100.1", at=20)
-    b.trade("sell", "0.001", "99.0", at=21)
-    b.book(bids="98.0x1", at=10)
-    b.order("buy", "buy", "1")
-    assert b.fills() == ["1 @ 100.2 taker"]
-
-
-@later("the worst price among trades that the depth has not shown yet is kept")
-def test_a_sweep_is_not_forgotten_at_the_next_trade_of_a_better_price() -> None:
-    b = Bench()
-    b.book(bids="100.0x1 99.9x1 99.8x1 99.7x5", asks="100.1x5", snapshot=True)
-    b.trade("sell", "1", "99.7")
-    b.trade("sell", "0.01", "100.0")
-    b.order("sell", "sell", "1")
-    assert b.fills() == ["1 @ 99.7 taker"]
+# -- the exchange ----------------------------------------------------------------------------------------------------
 
 
 @later("an order decided at the close of a candle is carried out at the next open, its stop taken back in the same act")

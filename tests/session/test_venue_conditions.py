@@ -16,7 +16,15 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.commands import CancelAll, Flat, NotDone, PlaceOrder, Stands
 from triplegain.domain.exchange_events import OrderSubmitted
 from triplegain.domain.ids import Origin
-from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.market import (
+    BookUpdate,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    MarketEvent,
+    PublicTrade,
+    TimePassed,
+)
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side, TimeInForce
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, Refusal
@@ -186,6 +194,30 @@ def test_where_we_are_only_blind_flat_takes_the_stop_back_at_once(scene: Scene) 
     assert scene.session.why_stands([PAIR]) == ""
 
 
+# -- trades that cannot have been ---------------------------------------------------------------------------------------
+
+
+def test_a_trade_that_cannot_have_been_moves_no_candle_and_is_told_once_a_minute(scene: Scene) -> None:
+    candles = scene.session.market_view.views[PAIR].candles.unfinished["1m"]
+    last = scene.session.exchange.markets[PAIR].last
+
+    def slip() -> None:
+        now_ns = scene.session.now_ns
+        before = candles.seen()
+        scene.session.on_event(PublicTrade(PAIR, now_ns, now_ns, 1, 10**8, Side.SELL, "9999999"))
+        assert candles.seen() == before
+
+    for _ in range(3):
+        slip()
+    assert (scene.session.exchange.markets[PAIR].last, scene.alerts) == (last, [AlertKind.TRADE_DOUBTED])
+    scene.restart()
+    slip()
+    assert AlertKind.TRADE_DOUBTED not in scene.alerts[1:]
+    scene.play(61)
+    slip()
+    assert scene.alerts[1:].count(AlertKind.TRADE_DOUBTED) == 1
+
+
 # -- a clock behind ours -----------------------------------------------------------------------------------------------
 
 
@@ -257,6 +289,8 @@ def test_what_is_told_of_an_earlier_time_says_nothing_of_the_clock(scene: Scene)
     scene.session.on_event(BookUpdate(PAIR, before_ns, before_ns, *levels, snapshot=True))
     assert scene.session.conditions.clock.words == ""
     scene.session.on_event(BookUpdate(PAIR, before_ns, before_ns, *levels))
+    assert scene.session.conditions.clock.words == ""
+    scene.session.on_event(FeedStatus(PAIR, before_ns, before_ns, FeedState.SYNCED, "the book is back"))
     assert scene.session.conditions.clock.words == "the exchange's clock is 60 s behind this session"
 
 

@@ -56,6 +56,7 @@ class Line:
         self.received_ns = START
         self.lines: list[FeedLine] = []
         self.events: list[MarketEvent] = []
+        self.latest_ns = 0
         self.book = DepthBook(10)
         self.state = FeedState.GAP
         self.told: list[int] = []
@@ -74,10 +75,10 @@ class Line:
 
     def put(self, one: FeedLine) -> None:
         self.lines.append(one)
-        before = self.events[-1].exchange_time_ns if self.events else 0
         for event in self.stream.on_line(one):
-            assert before <= event.exchange_time_ns
-            before = event.exchange_time_ns
+            # Of books and trades it is the moment they speak of; the feed's own time never runs back.
+            assert isinstance(event, BookUpdate | PublicTrade) or self.latest_ns <= event.exchange_time_ns
+            self.latest_ns = max(self.latest_ns, event.exchange_time_ns)
             self.events.append(event)
             self.believe(event)
 

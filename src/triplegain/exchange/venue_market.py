@@ -29,9 +29,9 @@ from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Quotes, WorkingOrder
+from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
-from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
 from triplegain.exchange.resting import RestingOrders, StopOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.simple_fills import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from triplegain.domain.clock import MINUTE_NS, SECOND_NS
-from triplegain.domain.market import Heartbeat, MarketEvent, TimePassed
+from triplegain.domain.market import FeedState, FeedStatus, Heartbeat, MarketEvent, TimePassed
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.exchange.paper_exchange import PaperExchange
 
@@ -30,11 +30,14 @@ class FeedClock:
         )
 
     def judge(self, event: MarketEvent, now_ns: int) -> bool:
-        """Whether the words have changed with `event`. Only the feed's clock says what time it is: books and trades may
-        speak of what was long ago."""
-        if not isinstance(event, Heartbeat | TimePassed):
-            return False
+        """Whether the words have changed with `event`. Books and trades may speak of what was long ago: only what the
+        feed tells of itself can say that it is behind, and anything that it is no more."""
         before, lag_ns = self.words, now_ns - event.exchange_time_ns
+        says_now = isinstance(event, Heartbeat | TimePassed) or (
+            isinstance(event, FeedStatus) and event.state not in (FeedState.CATCH_UP, FeedState.MISSED)
+        )
+        if lag_ns > 0 and not says_now:
+            return False
         self.behind_ns = lag_ns if lag_ns > (0 if self.behind_ns else BEHIND_MAX_NS) else 0
         return self.words != before
 

@@ -39,7 +39,8 @@ class UnfinishedCandle:
     """
 
     __slots__ = (
-        "is_whole", "known_before_ns", "level", "newest_ns", "open_ns", "prices", "symbol", "timeframe", "trades", "volume",
+        "is_whole", "known_before_ns", "level", "newest_ns", "open_ns",
+        "prices", "symbol", "timeframe", "trades", "volume",
     )  # fmt: skip
 
     def __init__(self, symbol: str, timeframe: Timeframe) -> None:
