@@ -80,6 +80,8 @@ class BookOracle:
         self.prints: list[tuple[int, int, Decimal, Decimal]] = []
         #: Side, moment and price of trades that the depth is not past: better levels have been eaten.
         self.swept: list[tuple[int, int, Decimal]] = []
+        #: When a level was set last: of that moment it is there, whatever was swept until then.
+        self.set_ns: dict[tuple[int, Decimal], int] = {}
         self.sight: list[Decimal] = [_ZERO, _ENDLESS]
         self.book_ns = -1
         self.tape_ns = 0
@@ -197,6 +199,7 @@ class BookOracle:
         else:
             self.levels[side].pop(level, None)
         self._shrink_consumed(side, level)
+        self.set_ns[side, level] = time_ns
         self.prints = [p for p in self.prints if not (p[1] == side and p[2] == level and p[0] <= time_ns)]
         for order in self._resting():
             if (order.side, order.limit) == (side, level):
@@ -349,7 +352,8 @@ class BookOracle:
 
     def _there(self, side: int, level: Decimal) -> Decimal:
         """Displayed, less what we took, less what the tape took and the depth does not show yet."""
-        if any(swept == side and self._beyond(side, level, to) for swept, _, to in self.swept):
+        sweeps = (at for swept, at, to in self.swept if swept == side and self._beyond(side, level, to))
+        if any(at > self.set_ns.get((side, level), -1) for at in sweeps):
             return _ZERO
         gone = sum((line[3] for line in self.prints if line[1:3] == (side, level)), _ZERO)
         left = self.levels[side].get(level, _ZERO) - self.consumed[side].get(level, _ZERO) - gone

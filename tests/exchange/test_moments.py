@@ -55,6 +55,13 @@ def test_a_book_of_the_very_moment_of_the_sweep_ends_nothing_but_its_own_level()
     assert bench.fills() == ["4 @ 99.7 taker"]
 
 
+def test_a_level_that_a_book_of_the_very_moment_sets_is_there() -> None:
+    bench = _swept()
+    bench.book(bids="99.7x4 99.9x2", at=2)
+    bench.order("o", "sell", "3")
+    assert bench.fills() == ["2 @ 99.9 taker", "1 @ 99.7 taker"]
+
+
 def test_two_sweeps_end_each_at_their_own_moment() -> None:
     bench = _swept()
     bench.trade("sell", "1", "99.8", at=9)

@@ -37,6 +37,7 @@ class BookSeen(Struct, frozen=True):
     levels: tuple[_Levels, _Levels]
     prints: tuple[_Prints, _Prints]
     sweeps: tuple[tuple[_Sweep, ...], tuple[_Sweep, ...]]
+    shown: tuple[dict[int, Moment], dict[int, Moment]]
     known: tuple[int, int]
     moment: Moment
 
@@ -56,6 +57,8 @@ class OrderBook:
         #: Those of them that no later one outdoes, with the worst price of each side.
         self._sweeps: tuple[list[_Sweep], list[_Sweep]] = ([], [])
         self._swept_to: list[int | None] = [None, None]
+        #: By price, the moment of the update that has set a swept level since.
+        self._shown: tuple[dict[int, Moment], dict[int, Moment]] = ({}, {})
         #: Bids below and asks above these prices are out of sight, not absent.
         self._known: list[int] = [0, 1 << 62]
         self._printed = NO_MOMENT
@@ -73,6 +76,7 @@ class OrderBook:
             (dict(bids), dict(asks)),
             (printed_bids, printed_asks),
             (tuple(swept_bids), tuple(swept_asks)),
+            (dict(self._shown[BID]), dict(self._shown[ASK])),
             (bids_from, asks_to),
             self.moment,
         )
@@ -85,6 +89,7 @@ class OrderBook:
             self.prices[side].extend(sorted(seen.levels[side]))
             self.prints[side].update((price, list(waiting)) for price, waiting in seen.prints[side].items())
             self._sweeps[side].extend(seen.sweeps[side])
+            self._shown[side].update(seen.shown[side])
         self._look_at_tape()
 
     @property
@@ -185,7 +190,12 @@ class OrderBook:
         self.unsettled = True
 
     def explain(self, side: int, price: int, moment: Moment) -> int:
-        """Lots of trades at this level that an update of `moment` accounts for; they are settled by it."""
+        """Lots of trades at this level that an update of it, of `moment`, accounts for; they are settled by it."""
+        if self._is_swept(side, price):
+            self._shown[side][price] = moment
+        return self._settle(side, price, moment)
+
+    def _settle(self, side: int, price: int, moment: Moment) -> int:
         waiting = self.prints[side].pop(price, None)
         if waiting is None:
             return 0
@@ -209,13 +219,14 @@ class OrderBook:
             for side in (BID, ASK):
                 self.prints[side].clear()
                 self._sweeps[side].clear()
+                self._shown[side].clear()
             self._swept_to[:] = (None, None)
             self._printed, self.unsettled = NO_MOMENT, False
             return
         for side in (BID, ASK):
             self._sweeps[side][:] = [sweep for sweep in self._sweeps[side] if sweep[0] >= moment]
             for price in list(self.prints[side]):
-                self.explain(side, price, Moment(moment - 1))
+                self._settle(side, price, Moment(moment - 1))
         self._look_at_tape()
 
     def _look_at_tape(self) -> None:
@@ -232,10 +243,15 @@ class OrderBook:
         size = self.levels[side].get(price, 0) - self.taken[side].get(price, 0)
         if price in self.prints[side]:
             size -= sum(lots for _, lots in self.prints[side][price])
-        swept_to = self._swept_to[side]
-        if swept_to is not None and (price > swept_to if side == BID else price < swept_to):
-            return 0
+        if self._is_swept(side, price):
+            shown = self._shown[side].get(price)
+            if shown is None or any(at > shown for at, to in self._sweeps[side] if _is_better(side, price, to)):
+                return 0
         return max(size, 0)
+
+    def _is_swept(self, side: int, price: int) -> bool:
+        swept_to = self._swept_to[side]
+        return swept_to is not None and _is_better(side, price, swept_to)
 
     def walk(self, side: int, limit: int | None) -> Iterator[tuple[int, int]]:
         """(price, available lots) of `side` from the best price to `limit` (None: to the last visible level).
@@ -254,3 +270,8 @@ class OrderBook:
         """This account used up `lots` of a level."""
         self.taken[side][price] = self.taken[side].get(price, 0) + lots
         self.touch_taken(side, price)
+
+
+def _is_better(side: int, price: int, other: int) -> bool:
+    """Whether an order at `price` comes before one at `other`."""
+    return price > other if side == BID else price < other

@@ -36,7 +36,9 @@ class PrintCheck:
         if not near or lots > _QUANTITY_FACTOR:
             quotes = [quote for quote in map(self._book.best, (0, 1)) if quote is not None]
             near = near or any(_is_near(price, quote) for quote in quotes)
-            if not near or (quotes and has_book and self._is_too_large(lots)):
+            if quotes and self._is_too_large(lots):
+                return False
+            if not near:
                 return self._is_confirmed(price) and not has_book
         if self.doubts.in_a_row:
             self.doubts = DoubtsSeen()

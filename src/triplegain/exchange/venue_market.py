@@ -256,19 +256,18 @@ class VenueMarket:
 
     def _apply_trade(self, trade: PublicTrade, moment: Moment) -> bool:
         """False where nobody believes it."""
-        price, lots, is_synced = trade.price, trade.quantity, self.state is FeedState.SYNCED
-        has_book = is_synced and self.depth is MarketDepth.BOOK
-        if not self._tape.believes(price, lots, self.last, has_book):
+        price, lots, is_of_book = trade.price, trade.quantity, self.depth is MarketDepth.BOOK
+        if not self._tape.believes(price, lots, self.last, is_of_book and self.state in PRICED_STATES):
             return False
         if moment >= self.last_at_ns:
             self.last, self.last_at_ns = price, moment
             self.dated_ns = max(self.dated_ns, moment)
         self._engine.touch_market(self.instrument.symbol)
         side = trade.side.opposite.index
-        if not is_synced:
+        if self.state is not FeedState.SYNCED:
             self._apply_unseen_trade(moment, side, price, lots)
             return True
-        if has_book:
+        if is_of_book:
             self.book.record_print(side, price, lots, moment)
             best = self.resting.best[side]
             if best >= price if side == BID else best <= price:
