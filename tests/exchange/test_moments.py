@@ -223,6 +223,16 @@ def test_a_late_print_that_a_snapshot_has_shown_counts_once(usual: Bench) -> Non
     assert usual.fills() == ["0.5 @ 100 maker"]
 
 
+def test_a_late_print_is_in_the_level_that_came_into_sight_after_it() -> None:
+    bench = Bench()
+    bench.book(bids="102.0x3", asks="103.0x5", snapshot=True, at=1)
+    bench.order("o", "buy", "1", "100.0")
+    # Out of sight, the queue is unknown; 1.5 are seen at 20, after the sale of that moment.
+    bench.book(bids="100.0x1.5", at=20)
+    bench.trade("sell", "2.9", "100.0", at=20)
+    assert (bench.fills(), _ahead(bench)) == ([], [1.5])
+
+
 def test_a_print_newer_than_an_old_shrink_does_not_explain_it(usual: Bench) -> None:
     usual.order("o", "buy", "1", "100.0")
     usual.trade("sell", "1", "100.0", at=20)

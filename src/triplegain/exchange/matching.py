@@ -103,7 +103,8 @@ class Matcher:
             touch(order.key)
             if tape > order.shrunk_ns:
                 order.ahead_before = order.ahead
-            if after < before:
+            # A level that comes into sight is one whose queue shrinks to it.
+            if after < before or after < order.ahead:
                 order.shrunk_ns = moment
             if order.ahead > after or cancelled > 0:
                 order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)

@@ -36,9 +36,7 @@ class ExchangeSettings:
     """
 
     seed: int = 0
-    place_delay_ns: int = key(
-        "fill_delay_ms", 100, DELAY_MS, "from sending an order to its arrival at the exchange"
-    )
+    place_delay_ns: int = key("fill_delay_ms", 100, DELAY_MS, "from sending an order to its arrival at the exchange")
     cancel_delay_ns: int = key(
         "cancel_delay_ms", 100, DELAY_MS,
         "from sending a cancel to its arrival; not set: as `fill_delay_ms`", like="fill_delay_ms",
