@@ -322,6 +322,13 @@ def test_a_trade_that_cannot_have_been_does_nothing(usual: Bench, price: str, qu
     assert (usual.market.last, usual.fills(), usual.ends("stop")) == (1001, [], "open")
 
 
+def test_the_first_trade_of_all_is_compared_with_the_quotes(usual: Bench) -> None:
+    usual.trade("sell", "1", "0.1")
+    assert usual.market.last is None
+    usual.trade("sell", "1", "100.0")
+    assert usual.market.last == 1000
+
+
 def test_quotes_that_have_followed_make_it_plausible(usual: Bench) -> None:
     usual.trade("buy", "0.1", "100.1", at=20)
     usual.stop("stop", "sell", "1", "99.5")

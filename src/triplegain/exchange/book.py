@@ -178,15 +178,14 @@ class OrderBook:
             return
         self.prints[side].setdefault(price, []).append((moment, size))
         # Of two sweeps the later one that also went further says it all.
-        sweeps = [
-            (swept_at, swept_to)
-            for swept_at, swept_to in self._sweeps[side]
-            if swept_at > moment or (swept_to < price if side == BID else swept_to > price)
-        ]
-        self._sweeps[side][:] = [*sweeps, (moment, price)]
-        worst, choose = self._swept_to[side], min if side == BID else max
-        self._swept_to[side] = price if worst is None else choose(worst, price)
-        self._printed = max(self._printed, moment)
+        sweeps, worst = self._sweeps[side], self._swept_to[side]
+        if sweeps:
+            sweeps[:] = [sweep for sweep in sweeps if sweep[0] > moment or _is_better(side, price, sweep[1])]
+        sweeps.append((moment, price))
+        if worst is None or _is_better(side, worst, price):
+            self._swept_to[side] = price
+        if moment > self._printed:
+            self._printed = moment
         self.unsettled = True
 
     def explain(self, side: int, price: int, moment: Moment) -> int:
@@ -205,14 +204,13 @@ class OrderBook:
         return sum(size for _, size in waiting) - sum(size for _, size in later)
 
     def reach(self, moment: Moment) -> None:
-        """The book is known up to `moment`: trades and sweeps from before it are in it.
+        """The book is known up to `moment`, later than before: trades and sweeps from before it are in it.
 
         Those of the very same moment wait for their own level: one execution may come as several updates.
         """
-        if moment > self.moment:
-            self.moment = moment
-            if self.unsettled:
-                self._settle_before(moment)
+        self.moment = moment
+        if self.unsettled:
+            self._settle_before(moment)
 
     def _settle_before(self, moment: Moment) -> None:
         if self._printed < moment:

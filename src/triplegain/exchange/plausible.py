@@ -32,24 +32,24 @@ class PrintCheck:
 
     def believes(self, price: int, lots: int, last: int | None, has_book: bool) -> bool:
         """Whether a print may count; `has_book`: the book shows the market as it is. Each print is asked about once."""
-        near = last is None or _is_near(price, last)
-        if not near or lots > _QUANTITY_FACTOR:
-            quotes = [quote for quote in map(self._book.best, (0, 1)) if quote is not None]
-            near = near or any(_is_near(price, quote) for quote in quotes)
-            if quotes and self._is_too_large(lots):
-                return False
-            if not near:
+        if lots > _QUANTITY_FACTOR and self._is_too_large(lots):
+            return False
+        if last is None or not _is_near(price, last):
+            known = [each for each in (last, self._book.best(0), self._book.best(1)) if each is not None]
+            if known and not any(_is_near(price, each) for each in known):
                 return self._is_confirmed(price) and not has_book
         if self.doubts.in_a_row:
             self.doubts = DoubtsSeen()
         return True
 
     def _is_too_large(self, lots: int) -> bool:
-        levels = self._book.levels
-        best = sum(levels[side].get(self._book.best(side) or 0, 0) for side in (0, 1))
-        return lots > _QUANTITY_FACTOR * best and lots > _QUANTITY_FACTOR * sum(
-            size for side in levels for size in side.values()
-        )
+        bids, asks = self._book.levels
+        (bid_prices, ask_prices), most = self._book.prices, lots // _QUANTITY_FACTOR
+        # The best alone decides nearly always.
+        if (bid_prices and bids[bid_prices[-1]] >= most) or (ask_prices and asks[ask_prices[0]] >= most):
+            return False
+        shown = sum(bids.values()) + sum(asks.values())
+        return 0 < _QUANTITY_FACTOR * shown < lots
 
     def _is_confirmed(self, price: int) -> bool:
         before = self.doubts

@@ -137,7 +137,9 @@ class VenueMarket:
         """
         engine, is_believed = self._engine, True
         moment = Moment(event.exchange_time_ns)
-        time_ns = max(moment, engine.now_ns)
+        time_ns: int = moment
+        if time_ns < engine.now_ns:
+            time_ns = engine.now_ns
         if engine.next_due_ns < time_ns:
             engine.run_through(time_ns - 1)
         engine.now_ns = time_ns
@@ -170,8 +172,10 @@ class VenueMarket:
 
     def _after_book(self, moment: Moment) -> None:
         book = self.book
-        book.reach(moment)
-        self.dated_ns = max(self.dated_ns, moment)
+        if moment > book.moment:
+            book.reach(moment)
+        if moment > self.dated_ns:
+            self.dated_ns = moment
         bids, asks = book.prices
         if not bids or not asks:
             if any(self.resting.prices):
