@@ -47,6 +47,8 @@ from triplegain.domain.views import (
     CoordinatorView,
     DecisionCounts,
     Moment,
+    OrderStanding,
+    OrderStandings,
     RiskState,
     SessionView,
     SnapshotText,
@@ -64,6 +66,7 @@ class StoredControl:
         self.session_id = script.session_id
         self.orders: dict[str, OrderRecord] = {}
         self.protection: tuple[Decimal | None, Decimal | None] = (None, None)
+        self.standings: dict[str, OrderStanding] = {}
         self.paused = False
         self.halted = self.away = ""
         self.taken_out = ""
@@ -172,6 +175,7 @@ class StoredControl:
             RiskState: told.risk_state(self.session_id, "halted" if self.halted else "running"),
             AgentsView: told.mind(),
             CoordinatorView: CoordinatorView("paused" if self.paused else "running", "", counts),
+            OrderStandings: OrderStandings(self.standings),
         }
         found: V = seen[kind]
         return found

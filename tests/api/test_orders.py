@@ -10,7 +10,18 @@ import pytest
 from tests.api.conftest import Bench
 
 from triplegain.api.app import create_app
-from triplegain.domain.orders import Limit, OrderStatus
+from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import (
+    Iceberg,
+    MarketByCost,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
+)
+from triplegain.domain.views import OrderStanding
 
 
 async def test_an_order_is_stored_with_who_sent_it_before_it_is_answered(bench: Bench, order: dict[str, Any]) -> None:
@@ -188,3 +199,52 @@ async def test_a_command_that_takes_too_long_goes_on_and_its_id_finds_it(bench: 
         async with asyncio.timeout(10):
             await bench.control.stored.wait()
         assert (await trader.get("/paper/orders/mine")).json()["status"] == "open"
+
+
+EVERY_TYPE: list[tuple[dict[str, Any], OrderTerms]] = [
+    ({"price": None}, Market()),
+    ({"price": None, "quantity": None, "cost": "50"}, MarketByCost(Decimal(50))),
+    ({"price": "-2%"}, Limit(Offset(Sign.MINUS, Decimal(2), percent=True))),
+    ({"order_type": "iceberg", "display_quantity": "0.01"}, Iceberg(Decimal(900), Decimal("0.01"))),
+    ({"order_type": "stop-loss"}, StopLoss(Decimal(900))),
+    ({"order_type": "stop-loss-limit", "limit_price": "899"}, StopLossLimit(Decimal(900), Decimal(899))),
+    ({"order_type": "take-profit"}, TakeProfit(Decimal(900))),
+    (
+        {"order_type": "take-profit-limit", "limit_price": "#1"},
+        TakeProfitLimit(Decimal(900), Offset(Sign.AHEAD, Decimal(1))),
+    ),
+    ({"order_type": "trailing-stop", "price": "+100"}, TrailingStop(Offset(Sign.PLUS, Decimal(100)))),
+    (
+        {"order_type": "trailing-stop-limit", "price": "+2%", "limit_price": "-10"},
+        TrailingStopLimit(Offset(Sign.PLUS, Decimal(2), percent=True), Offset(Sign.MINUS, Decimal(10))),
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "terms"), EVERY_TYPE, ids=lambda each: getattr(each, "kind", None))
+async def test_every_type_is_placed_stored_and_shown(
+    bench: Bench, order: dict[str, Any], change: dict[str, Any], terms: OrderTerms
+) -> None:
+    body = {**order, **change, "time_in_force": "fok" if terms.limited and terms.display is None else None}
+    async with bench.client("trader") as trader:
+        answer = await trader.post("/paper/trade", json=body)
+        again = await trader.post("/paper/trade", json=body)
+        shown = (await trader.get("/paper/orders/mine")).json()
+    assert (answer.status_code, again.status_code) == (201, 200), answer.text
+    assert (shown["order_type"], shown["asked"]) == (terms.kind.value, terms.words)
+    assert shown["cost"] == change.get("cost") and shown["display_quantity"] == change.get("display_quantity")
+    stored = await bench.reader.order(bench.control.session_id, client_order_id="mine")
+    assert stored is not None and stored.request.terms == terms
+    assert stored.request.time_in_force.value == (body["time_in_force"] or "gtc")
+
+
+async def test_an_open_order_shows_how_it_stands_at_the_exchange(bench: Bench, order: dict[str, Any]) -> None:
+    bench.control.standings["mine"] = OrderStanding(
+        trigger=Decimal("880"), limit=None, peak=Decimal("980"), displayed=None
+    )
+    async with bench.client("trader") as trader:
+        await trader.post("/paper/trade", json={**order, "order_type": "trailing-stop", "price": "+100"})
+        shown = (await trader.get("/paper/orders/mine")).json()
+        listed = (await trader.get("/paper/orders")).json()["items"]
+    assert shown["standing"] == {"trigger": "880", "limit": None, "peak": "980", "displayed": None}
+    assert [each["standing"] for each in listed if each["client_order_id"] != "mine"] == [None, None]

@@ -13,19 +13,31 @@ from pydantic import ValidationError
 from triplegain.api.requests import Trade
 from triplegain.domain.money import text
 from triplegain.domain.orders import Limit, Market, StopLoss, TimeInForce
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import (
+    Iceberg,
+    MarketByCost,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
+)
 
 ORDER: dict[str, Any] = {"symbol": "BTC/USDT", "side": "buy", "quantity": "0.1", "price": "900"}
 #: 2023-11-14 22:13:20 UTC.
 NOW_NS = 1_700_000_000 * 10**9
 
 
-@pytest.mark.parametrize("field", ["quantity", "price", "stop", "target"])
+@pytest.mark.parametrize("field", ["quantity", "price", "limit_price", "display_quantity", "cost", "stop", "target"])
 @pytest.mark.parametrize(
     "amount",
     [0, 1, 0.1, -1, True, "", "0", "0.0", "-1", "+1", "1e5", "1E+1", "NaN", "Infinity", " 1", "1 ", "1\n", "1,5", "0x1",
-     "1_0", ".5", "5.", "\u0661", "1" * 21, "0." + "1" * 19, [], {}],
+     "1_0", ".5", "5.", "\u0661", "1" * 21, "0." + "1" * 19, [], {}, "+-1", "1%", "#", "+5%%", "+ 5"],
 )  # fmt: skip
 def test_an_amount_is_plain_decimal_text_above_zero(field: str, amount: object) -> None:
+    if field in ("price", "limit_price") and amount in ("-1", "+1"):
+        pytest.skip("a distance from the last trade")
     with pytest.raises(ValidationError) as refused:
         Trade.model_validate({**ORDER, field: amount})
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
@@ -33,7 +45,8 @@ def test_an_amount_is_plain_decimal_text_above_zero(field: str, amount: object) 
 
 @given(st.decimals(min_value="0.000000000000000001", max_value="9999999999999999999", places=18, allow_nan=False))
 def test_every_exact_amount_arrives_as_it_was_sent(amount: Decimal) -> None:
-    assert text(Trade.model_validate({**ORDER, "quantity": text(amount)}).quantity) == text(amount)
+    quantity = Trade.model_validate({**ORDER, "quantity": text(amount)}).quantity
+    assert quantity is not None and text(quantity) == text(amount)
 
 
 @given(st.one_of(st.text(max_size=30), st.floats(), st.integers(), st.booleans(), st.binary(max_size=5)))
@@ -71,6 +84,18 @@ def test_no_other_value_becomes_an_amount_that_is_not_exact_and_above_zero(amoun
         ({"client_order_id": "x" * 65}, "client_order_id"),
         ({"leverage": "2"}, "leverage"),
         ({"entry_price": "901"}, "entry_price"),
+        ({"quantity": None}, "quantity"),
+        ({"price": None, "cost": "100"}, "one of them"),
+        ({"quantity": None, "cost": "100"}, "takes no cost"),
+        ({"limit_price": "899"}, "takes no limit price"),
+        ({"display_quantity": "0.05"}, "takes no display quantity"),
+        ({"order_type": "iceberg"}, "needs a display quantity"),
+        ({"order_type": "stop-loss-limit"}, "needs a limit price"),
+        ({"order_type": "take-profit-limit", "limit_price": "899", "post_only": True}, "post_only"),
+        ({"order_type": "trailing-stop"}, "how far it trails"),
+        ({"order_type": "trailing-stop", "price": "-5"}, "how far it trails"),
+        ({"order_type": "trailing-stop-limit", "price": "+5", "limit_price": "#1"}, "distance from the trigger"),
+        ({"order_type": "market-by-cost", "price": None}, "needs a cost"),
     ],
 )
 def test_what_makes_no_order_is_refused_by_name(change: dict[str, Any], word: str) -> None:
@@ -86,6 +111,45 @@ def test_what_makes_no_order_is_refused_by_name(change: dict[str, Any], word: st
         ({"post_only": True}, Limit(Decimal(900), post_only=True), TimeInForce.GTC, None),
         ({"order_type": "STOP-LOSS"}, StopLoss(Decimal(900)), TimeInForce.GTC, None),
         ({"time_in_force": "IOC"}, Limit(Decimal(900)), TimeInForce.IOC, None),
+        ({"time_in_force": "fok"}, Limit(Decimal(900)), TimeInForce.FOK, None),
+        ({"price": "-2%"}, Limit(Offset(Sign.MINUS, Decimal(2), percent=True)), TimeInForce.GTC, None),
+        (
+            {"order_type": "iceberg", "display_quantity": "0.05"},
+            Iceberg(Decimal(900), Decimal("0.05")),
+            TimeInForce.GTC,
+            None,
+        ),
+        ({"order_type": "take-profit"}, TakeProfit(Decimal(900)), TimeInForce.GTC, None),
+        (
+            {"order_type": "stop-loss-limit", "limit_price": "899"},
+            StopLossLimit(Decimal(900), Decimal(899)),
+            TimeInForce.GTC,
+            None,
+        ),
+        (
+            {"order_type": "take-profit-limit", "limit_price": "#1"},
+            TakeProfitLimit(Decimal(900), Offset(Sign.AHEAD, Decimal(1))),
+            TimeInForce.GTC,
+            None,
+        ),
+        (
+            {"order_type": "trailing-stop", "price": "+100"},
+            TrailingStop(Offset(Sign.PLUS, Decimal(100))),
+            TimeInForce.GTC,
+            None,
+        ),
+        (
+            {"order_type": "trailing-stop-limit", "price": "+2%", "limit_price": "-10"},
+            TrailingStopLimit(Offset(Sign.PLUS, Decimal(2), percent=True), Offset(Sign.MINUS, Decimal(10))),
+            TimeInForce.GTC,
+            None,
+        ),
+        (
+            {"order_type": "market", "price": None, "quantity": None, "cost": "100"},
+            MarketByCost(Decimal(100)),
+            TimeInForce.GTC,
+            None,
+        ),
         # One hour of market time: 3600 s after the session's now.
         ({"expires": "1h"}, Limit(Decimal(900)), TimeInForce.GTD, NOW_NS + 3600 * 10**9),
         # 80 s after 22:13:20 it is 22:14:40.

@@ -94,7 +94,7 @@ def test_a_trade_that_reaches_no_stop_looks_at_none() -> None:
     b.book(bids="100.0x5", asks="100.1x5", snapshot=True)
     for number in range(200):
         b.stop(f"stop-{number}", "sell", "0.001", f"{50 + number / 10:.1f}")
-    stops = b.market.stops
+    stops = b.market.triggers
     seen = stops._orders
     stops._orders = _Untouchable(seen)
     b.trade("sell", "0.1", "100.0")

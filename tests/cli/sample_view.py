@@ -20,9 +20,8 @@ def quote(symbol: str, bid: str, ask: str, last: str) -> Quote:
 
 
 def order(number: int, terms: Limit | StopLoss) -> OrderRecord:
-    price = terms.price if isinstance(terms, Limit) else terms.trigger
     request = OrderRequest(f"c-{number}", "BTC/USDT", Side.SELL, Decimal("0.02"), terms)
-    return OrderRecord(number, f"O{number}", request, OrderStatus.OPEN, NOON_NS, NOON_NS, Decimal("0.02"), price)
+    return OrderRecord(number, f"O{number}", request, OrderStatus.OPEN, NOON_NS, NOON_NS, Decimal("0.02"), terms.price)
 
 
 def position(number: int, symbol: str = "BTC/USDT") -> PositionRecord:

@@ -10,7 +10,9 @@ from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
 
 from triplegain.cli.client import ApiClient, ApiUnreachableError
-from triplegain.domain.orders import Limit, OrderStatus
+from triplegain.domain.orders import Limit, OrderStatus, OrderTerms
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import Iceberg, MarketByCost, StopLossLimit, TrailingStop
 
 PLACE = ("order", "place", "btc/usdt", "BUY", "0.1", "--limit", "1234.5", "--id", "mine")
 
@@ -26,6 +28,33 @@ def test_an_order_is_placed_amended_listed_and_cancelled(tg: Tg, system: StoredC
     assert "c-1" in tg("order", "list", "--all").out
     assert "mine cancelled" in tg("order", "cancel", "mine").out
     assert tg("order", "list").out.startswith("PAPER  no open orders")
+
+
+@pytest.mark.parametrize(
+    ("words", "terms"),
+    [
+        (
+            ("0.1", "--type", "stop-loss-limit", "--price", "900", "--limit-price", "899"),
+            StopLossLimit(Decimal(900), Decimal(899)),
+        ),
+        (
+            ("0.1", "--type", "TRAILING-STOP", "--price", "+2%"),
+            TrailingStop(Offset(Sign.PLUS, Decimal(2), percent=True)),
+        ),
+        (("0.1", "--type", "iceberg", "--price", "900", "--display", "0.01"), Iceberg(Decimal(900), Decimal("0.01"))),
+        (("0.1", "--price", "#1%"), Limit(Offset(Sign.AHEAD, Decimal(1), percent=True))),
+        (("0.1", "--limit", "-5"), Limit(Offset(Sign.MINUS, Decimal(5)))),
+        (("--cost", "50"), MarketByCost(Decimal(50))),
+    ],
+)
+def test_every_type_can_be_asked_for(tg: Tg, system: StoredControl, words: tuple[str, ...], terms: OrderTerms) -> None:
+    placed = tg("order", "place", "BTC/USDT", "buy", *words, "--id", "mine")
+    assert placed.code == 0, placed.err
+    assert system.orders["mine"].request.terms == terms
+    assert placed.out.startswith("PAPER  mine open: buy ")
+    assert (
+        "for 50 at market" if terms.cost else terms.words if terms.price is None else terms.kind.value
+    ) in placed.out
 
 
 def test_in_json_the_order_is_the_apis(tg: Tg, system: StoredControl) -> None:
@@ -74,6 +103,11 @@ def test_a_refusal_is_one_line_with_the_reason_and_exit_code_8(tg: Tg, system: S
         ("order", "place", "BTC/USDT", "hold", "1"),
         ("order", "place", "BTC/USDT", "buy", "1", "--limit", "0"),
         ("order", "place", "BTC/USDT", "buy", "1", "--limit", "2", "--stop-loss", "1"),
+        ("order", "place", "BTC/USDT", "buy"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--cost", "50"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--limit", "2", "--type", "iceberg", "--display", "1"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--limit", "2", "--price", "2"),
+        ("order", "place", "BTC/USDT", "buy", "1", "--type", "trailing-stop", "--price", "2"),
         ("order", "place", "BTC/USDT", "buy", "1", "--tif", "gtd"),
         ("order", "amend", "c-1"),
         ("order", "cancel"),

@@ -310,9 +310,9 @@ class BookOracle:
     @staticmethod
     def _reaches(order: Seen, level: Decimal) -> bool:
         terms = order.request.terms
-        if not (order.open and isinstance(terms, StopLoss)):
+        if not (order.open and isinstance(terms, StopLoss)) or terms.price is None:
             return False
-        return level >= terms.trigger if order.request.side is Side.BUY else level <= terms.trigger
+        return level >= terms.price if order.request.side is Side.BUY else level <= terms.price
 
     # -- fills ---------------------------------------------------------------------------------------------------
 
@@ -432,7 +432,8 @@ class TapeOracle(BookOracle):
         terms = order.request.terms
         if isinstance(terms, StopLoss):
             require(order.triggered, "a stop took before its trigger", fill)
-            worst = max(worst, terms.trigger) if sign == 1 else min(worst, terms.trigger)
+            assert terms.price is not None
+            worst = max(worst, terms.price) if sign == 1 else min(worst, terms.price)
         due = worst * (1 + sign * Decimal(self.slippage_ppm) / 1_000_000)
         require((fill.price - due) * sign >= 0, "better than the last trade and its slippage", fill, due)
         require((fill.price - due) * sign < self.instrument.tick, "rounded by more than a tick", fill, due)

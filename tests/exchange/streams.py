@@ -34,6 +34,16 @@ from triplegain.domain.orders import (
     TimeInForce,
 )
 from triplegain.domain.parts import Parts
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import (
+    Iceberg,
+    MarketByCost,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
+)
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 from triplegain.ledger.wallet import Wallet
@@ -52,6 +62,13 @@ SIDES = (Side.BUY, Side.SELL)
 
 Action = tuple[Any, ...]
 
+#: Of orders that the oracle knows, and of all others.
+KINDS = ("limit", "limit", "limit", "post", "market", "stop")
+MORE_KINDS = (
+    "limit", "market", "iceberg", "iceberg", "stop-limit", "profit", "profit-limit", "trail", "trail-limit", "cost",
+    "kill", "relative",
+)  # fmt: skip
+
 _step = st.integers(0, 3)
 _side = st.integers(0, 1)
 _offset = st.integers(-2, 5)
@@ -65,7 +82,7 @@ _market_actions = st.one_of(
 )
 _order_actions = st.one_of(
     st.tuples(
-        st.just("place"), _side, st.sampled_from(("limit", "limit", "limit", "post", "market", "stop")), _offset,
+        st.just("place"), _side, st.sampled_from(KINDS), _offset,
         st.integers(1, 90), st.sampled_from(("gtc", "gtc", "ioc", "gtd")), st.integers(0, 2), st.integers(1, 8),
     ),
     st.tuples(st.just("cancel"), st.integers(0, 5)),
@@ -77,12 +94,14 @@ streams = st.one_of(
     st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150)),
     st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150)),
 )
+#: The same with orders of every type.
+typed_streams = st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150, MORE_KINDS))
 delays = st.sampled_from(((0, 0, 0, 0), (2, 1, 1, 0), (1, 4, 2, 3)))
 queue_models = st.sampled_from(tuple(QueueModel))
 openings = st.sampled_from((("10", "1000"), ("1", "0"), ("0", "100"), ("0.3", "30")))
 
 
-def drawn_stream(seed: int, length: int) -> list[Action]:
+def drawn_stream(seed: int, length: int, kinds: tuple[str, ...] = KINDS) -> list[Action]:
     """A busy stream: a third of it orders, most of them near the best quotes."""
     draws = random.Random(seed)
     one = draws.randint
@@ -95,15 +114,15 @@ def drawn_stream(seed: int, length: int) -> list[Action]:
         (3, lambda: ("snapshot", one(0, 3), one(2, 6))),
         (1, lambda: ("gap", one(0, 3), draws.random() < 0.9)),
         (30, lambda: (
-            "place", one(0, 1), draws.choice(("limit", "limit", "limit", "post", "market", "stop")),
+            "place", one(0, 1), draws.choice(kinds),
             draws.choice((-1, 0, 0, 0, 1, 1, 2)), one(2, 60), draws.choice(("gtc", "gtc", "gtc", "ioc", "gtd")),
             one(0, 2), one(1, 20),
         )),
         (6, lambda: ("cancel", one(0, 5))),
         (9, lambda: ("amend", one(0, 5), one(0, 60), one(-5, 5))),
     ]  # fmt: skip
-    kinds = draws.choices([make for _, make in makers], [weight for weight, _ in makers], k=length)
-    return [make() for make in kinds]
+    drawn = draws.choices([make for _, make in makers], [weight for weight, _ in makers], k=length)
+    return [make() for make in drawn]
 
 
 def settings_of(delay: tuple[int, int, int, int], model: QueueModel = QueueModel.BACK_OF_QUEUE) -> ExchangeSettings:
@@ -203,6 +222,33 @@ class PublicBook:
         return BookUpdate(INSTRUMENT.symbol, self.now, self.now, tuple(bids), tuple(asks), True, depth)
 
 
+def _terms(kind: str, price: Decimal, beyond: Decimal, part: Decimal) -> OrderTerms:
+    """`price` lies behind the best quote, `beyond` on the other side of it."""
+    match kind:
+        case "market":
+            return Market()
+        case "cost":
+            return MarketByCost(part * price)
+        case "stop":
+            return StopLoss(beyond)
+        case "stop-limit":
+            return StopLossLimit(beyond, beyond)
+        case "profit":
+            return TakeProfit(price)
+        case "profit-limit":
+            return TakeProfitLimit(price, beyond)
+        case "trail":
+            return TrailingStop(Offset(Sign.PLUS, Decimal("0.25")))
+        case "trail-limit":
+            return TrailingStopLimit(Offset(Sign.PLUS, Decimal(2), percent=True), Offset(Sign.MINUS, Decimal("0.1")))
+        case "iceberg":
+            return Iceberg(price, part)
+        case "relative":
+            return Limit(Offset(Sign.AHEAD, Decimal("0.15")))
+        case _:
+            return Limit(price, post_only=kind == "post")
+
+
 class Trader:
     """Turns order actions into commands. The n-th order is named `o<n>`."""
 
@@ -225,13 +271,12 @@ class Trader:
         bid, ask = self.exchange.markets[INSTRUMENT.symbol].quotes()
         near = (bid if side == 0 else ask) or MIDDLE
         price = INSTRUMENT.price(near - offset if side == 0 else near + offset)
-        terms: OrderTerms = Limit(price, post_only=kind == "post")
-        if kind == "market":
-            terms = Market()
-        elif kind == "stop":
-            terms = StopLoss(INSTRUMENT.price(near + offset if side == 0 else near - offset))
+        beyond = INSTRUMENT.price(max(near + offset if side == 0 else near - offset, 1))
+        terms = _terms(kind, price, beyond, INSTRUMENT.quantity(max(lots // 4, 2)))
+        quantity = INSTRUMENT.quantity(0 if kind == "cost" else lots)
+        force = "fok" if kind == "kill" else force
         request = OrderRequest(
-            f"o{self.sent}", INSTRUMENT.symbol, SIDES[side], INSTRUMENT.quantity(lots), terms, TimeInForce(force),
+            f"o{self.sent}", INSTRUMENT.symbol, SIDES[side], quantity, terms, TimeInForce(force),
             self_trade=tuple(SelfTradePrevention)[stp],
         )  # fmt: skip
         if force == "gtd":

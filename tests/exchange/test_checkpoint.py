@@ -18,6 +18,7 @@ from tests.exchange.streams import (
     queue_models,
     settings_of,
     streams,
+    typed_streams,
 )
 from tests.session.stored_parts import Rows, all_said
 
@@ -123,6 +124,22 @@ def test_a_restored_exchange_on_the_tape_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int]
 ) -> None:
     check(stream, settings_of(delay), MarketDepth.TAPE, every=4)
+
+
+@_quick
+@given(typed_streams, delays, queue_models)
+def test_a_restored_exchange_with_orders_of_every_type_goes_on_identically(
+    stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel
+) -> None:
+    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=5)
+
+
+@settings(_quick, max_examples=15)
+@given(typed_streams, delays)
+def test_a_restored_exchange_on_the_tape_with_orders_of_every_type_goes_on_identically(
+    stream: list[Action], delay: tuple[int, int, int, int]
+) -> None:
+    check(stream, settings_of(delay), MarketDepth.TAPE, every=5)
 
 
 def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, bench: Callable[..., Any]) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.exchange.oracle import BookOracle
 from tests.exchange.streams import (
     INSTRUMENT,
@@ -20,6 +21,7 @@ from tests.exchange.streams import (
     queue_models,
     settings_of,
     streams,
+    typed_streams,
 )
 from tests.session.stored_parts import all_said
 
@@ -96,12 +98,16 @@ class Auditor:
 
 
 def play(
-    stream: list[Action], opening: tuple[str, str], settings_: ExchangeSettings, depth: MarketDepth = MarketDepth.BOOK
+    stream: list[Action],
+    opening: tuple[str, str],
+    settings_: ExchangeSettings,
+    depth: MarketDepth = MarketDepth.BOOK,
+    is_judged: bool = True,
 ) -> Auditor:
     parts = Parts()
     exchange = new_exchange(opening, settings_, depth, parts)
     auditor, public, trader = Auditor(exchange, parts), PublicBook(), Trader(exchange)
-    judged = depth is MarketDepth.BOOK and settings_.queue_model is QueueModel.BACK_OF_QUEUE
+    judged = is_judged and depth is MarketDepth.BOOK and settings_.queue_model is QueueModel.BACK_OF_QUEUE
     oracle = BookOracle(INSTRUMENT) if judged else None
     opening_messages = public.opening() if depth is MarketDepth.BOOK else []
     for action in [("open", 0), *stream]:
@@ -140,6 +146,14 @@ def test_money_is_right_with_every_queue_model(
     stream: list[Action], opening: tuple[str, str], delay: tuple[int, int, int, int], model: QueueModel
 ) -> None:
     play(stream, opening, settings_of(delay, model))
+
+
+@settings(_quick, max_examples=60)
+@given(typed_streams, openings, delays, st.sampled_from((MarketDepth.BOOK, MarketDepth.TAPE)))
+def test_money_is_right_with_orders_of_every_type(
+    stream: list[Action], opening: tuple[str, str], delay: tuple[int, int, int, int], depth: MarketDepth
+) -> None:
+    play(stream, opening, settings_of(delay), depth, is_judged=False)
 
 
 @settings(_quick, max_examples=60)

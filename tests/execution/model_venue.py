@@ -86,7 +86,7 @@ class ModelVenue:
 
     def place(self, request: OrderRequest) -> None:
         cid = request.client_order_id
-        trigger = request.terms.trigger if isinstance(request.terms, StopLoss) else None
+        trigger = request.terms.price if isinstance(request.terms, StopLoss) else None
         self.log.append(f"{cid}: {request.side} {_text(request.quantity)} {request.terms.kind} {_text(trigger)}")
         order = self.orders[cid] = Order(len(self.orders) + 1, request, request.quantity, trigger)
         self._tell(OrderSubmitted, order.number, f"O{order.number}", request, self.now_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from tests.session.stored_parts import kept, taken_up
 
@@ -14,11 +15,15 @@ from triplegain.domain.exchange_events import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderPriced,
+    OrderRefilled,
     OrderRejected,
     OrderSubmitted,
     OrderTriggered,
 )
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side, StopLoss
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import Iceberg, MarketByCost, TrailingStopLimit
 from triplegain.execution.order_register import OrderRegister, OrderTransitionError
 
 TEN = Decimal(10)
@@ -136,3 +141,35 @@ def test_open_orders_go_on_as_if_nothing_had_happened_and_finished_ones_are_rows
     assert again.open_orders() == register.open_orders()
     assert (again.get(2), again.by_client_id("c2")) == (None, None)
     assert again.apply(filled("6", "10", status="filled")) == register.apply(filled("6", "10", status="filled"))
+
+
+def test_a_price_that_the_exchange_worked_out_is_the_orders() -> None:
+    register = OrderRegister()
+    terms = TrailingStopLimit(Offset(Sign.PLUS, Decimal(5)), Offset(Sign.MINUS, Decimal(1)))
+    register.apply(OrderSubmitted(1, 5, 5, 1, "O1", OrderRequest("c1", "BTC/USDT", Side.SELL, TEN, terms), 6))
+    record = register.apply(accepted())
+    assert record is not None and record.price_now is None
+    record = register.apply(OrderPriced(3, 7, 7, 1, "c1", "BTC/USDT", Decimal(95)))
+    assert record is not None and record.price_now == Decimal(95)
+    register.apply(OrderTriggered(4, 8, 8, 1, "c1", "BTC/USDT", Decimal(97), Decimal(97)))
+    record = register.apply(OrderPriced(5, 8, 8, 1, "c1", "BTC/USDT", Decimal(96)))
+    assert record is not None and (record.price_now, record.triggered) == (Decimal(96), True)
+
+
+def test_the_next_slice_of_an_iceberg_is_no_change_of_its_price_or_quantity() -> None:
+    register = OrderRegister()
+    request = OrderRequest("c1", "BTC/USDT", Side.BUY, TEN, Iceberg(Decimal(90), Decimal(2)))
+    register.apply(OrderSubmitted(1, 5, 5, 1, "O1", request, 6))
+    before = register.apply(accepted())
+    after = register.apply(OrderRefilled(3, 7, 7, 1, "c1", "BTC/USDT", Decimal(2)))
+    assert before is not None and after == msgspec.structs.replace(before, updated_at_ns=7)
+
+
+def test_an_order_that_names_its_cost_is_as_large_as_what_it_has_bought() -> None:
+    register = OrderRegister()
+    request = OrderRequest("c1", "BTC/USDT", Side.BUY, Decimal(0), MarketByCost(Decimal(500)))
+    register.apply(OrderSubmitted(1, 5, 5, 1, "O1", request, 6))
+    register.apply(accepted())
+    for cumulative in ("4", "5"):
+        record = register.apply(filled("4" if cumulative == "4" else "1", cumulative))
+        assert record is not None and (record.quantity, record.filled_quantity) == (Decimal(cumulative),) * 2

@@ -17,6 +17,8 @@ from triplegain.domain.exchange_events import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderPriced,
+    OrderRefilled,
     OrderRejected,
     OrderTriggered,
 )
@@ -61,6 +63,8 @@ ANSWERS: dict[str, ExchangeEvent] = {
     "cut": OrderAmended(*HEAD, FIVE, Decimal(90), True),
     "moved": OrderAmended(*HEAD, TEN, Decimal(95), True),
     "triggered": OrderTriggered(*HEAD, Decimal(90), Decimal(89)),
+    "priced": OrderPriced(*HEAD, Decimal(90)),
+    "refilled": OrderRefilled(*HEAD, FIVE),
     "part filled": fill(OrderStatus.PARTIALLY_FILLED),
     "filled": fill(OrderStatus.FILLED),
     "cancelled": OrderCancelled(*HEAD, OrderStatus.CANCELLED, "maintenance", Decimal(0)),

@@ -20,12 +20,20 @@ from pathlib import Path
 
 import asyncpg
 from tests.database_fixtures import MIGRATIONS
-from tests.forms.stored_forms import FOLDER, Home
+from tests.forms.stored_forms import CORPORA, FOLDER, Home
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
-from triplegain.domain.parts import FORM
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
+from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import CloseReason, PositionRecord, SessionStatus
+from triplegain.domain.terms import (
+    Iceberg,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
+)
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.embedded import EmbeddedCluster
@@ -120,6 +128,29 @@ def rebalance(session: TradingSession) -> Iterator[None]:
         yield
 
 
+def every_type(session: TradingSession) -> Iterator[None]:
+    """An order of each type that waits, none of them near."""
+    five, one = (Offset(Sign.PLUS, Decimal(share), percent=True) for share in (5, 1))
+    waiting: dict[str, OrderTerms] = {
+        "limit": Limit(Offset(Sign.AHEAD, Decimal(5), percent=True)),
+        "iceberg": Iceberg(near(session, "0.95"), Decimal("0.001")),
+        "stop-loss": StopLoss(near(session, "1.05")),
+        "stop-loss-limit": StopLossLimit(near(session, "1.05"), near(session, "1.06")),
+        "take-profit": TakeProfit(near(session, "0.95")),
+        "take-profit-limit": TakeProfitLimit(Offset(Sign.AHEAD, Decimal(5), percent=True), near(session, "0.96")),
+        "trailing-stop": TrailingStop(five),
+        "trailing-stop-limit": TrailingStopLimit(five, one),
+    }
+    for name, terms in waiting.items():
+        request = OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
+        assert isinstance(session.place(request), OrderRequest), name
+    while not all(order.status == "open" for order in session.exchange.orders.values()):
+        yield
+    peak = session.exchange.orders["trailing-stop"].peak
+    while session.exchange.orders["trailing-stop"].peak == peak:
+        yield
+
+
 CASES = (
     Case("trailing", trailing, files={"execution": TRAILING}),
     Case("partly-filled", partly_filled),
@@ -127,6 +158,7 @@ CASES = (
     Case("hodl-pending", hodl_pending),
     Case("model-round", model_round),
     Case("rebalance", rebalance, acts_s=0, files={"portfolio": REBALANCE}),
+    Case("every-type", every_type),
 )
 
 
@@ -173,7 +205,8 @@ async def dump(url: str, session_id: str) -> None:
             parts.append(f"{json.dumps(table)}: [\n{told}\n]")
     await connection.close()
     text = "{\n" + ",\n".join(parts) + "\n}\n"
-    file = FOLDER / f"form{FORM}" / f"{session_id}.json.gz"
+    *_, newest = CORPORA
+    file = FOLDER / newest / f"{session_id}.json.gz"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 

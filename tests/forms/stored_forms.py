@@ -25,15 +25,15 @@ from triplegain.storage.migrations import migrate
 from triplegain.storage.session_store import SessionStore
 
 FOLDER = Path(__file__).resolve().parent
-#: Form -> the last migration of its time.
-LAST_MIGRATION = {2: "010", 3: "013"}
+#: Folder of sessions -> their form, and the last migration of their time.
+CORPORA = {"form2": (2, "010"), "form3": (3, "013"), "form3_orders": (3, "023")}
 #: Some time after all of them were stored.
 _WALL_NS = 1_800_000_000 * SECOND_NS
 
 
-def stored(form: int) -> list[Path]:
-    """The sessions kept of a form."""
-    return sorted((FOLDER / f"form{form}").glob("*.json.gz"))
+def stored(corpus: str) -> list[Path]:
+    """The sessions kept in a folder."""
+    return sorted((FOLDER / corpus).glob("*.json.gz"))
 
 
 def name_of(file: Path) -> str:
@@ -41,30 +41,30 @@ def name_of(file: Path) -> str:
     return file.name.removesuffix(".json.gz")
 
 
-def document(form: int, session: str) -> Any:
+def document(session: str) -> Any:
     """What form 2 kept of a session beside its rows."""
-    text = gzip.decompress((FOLDER / f"form{form}" / f"{session}.json.gz").read_bytes())
+    text = gzip.decompress((FOLDER / "form2" / f"{session}.json.gz").read_bytes())
     [row] = msgspec.json.decode(text)["paper_session_state"]
     return row["state"]
 
 
 async def load(
-    url: str, form: int, captures: Path, scratch: Path, *, only: str = "", changed: Callable[[str], str] = str
+    url: str, corpus: str, captures: Path, scratch: Path, *, only: str = "", changed: Callable[[str], str] = str
 ) -> None:
-    """Make an empty database what it was when the sessions of a form were left, and bring it up to date.
+    """Make an empty database what it was when the sessions of a folder were left, and bring it up to date.
 
     That is the schema of that time and their rows. `captures` takes the place of `@` in the name of a replayed feed.
     `scratch` is an empty folder. `only` this session, what was stored of it `changed`.
     """
     for migration in MIGRATIONS.glob("*.sql"):
-        if migration.name[:3] <= LAST_MIGRATION[form]:
+        if migration.name[:3] <= CORPORA[corpus][1]:
             shutil.copy(migration, scratch)
     await migrate(url, scratch)
     connection = await asyncpg.connect(url)
     try:
         # Every row is there in the end, so nothing is asked of their order.
         await connection.execute("SET session_replication_role = replica")
-        for file in stored(form):
+        for file in stored(corpus):
             if only not in ("", name_of(file)):
                 continue
             text = changed(gzip.decompress(file.read_bytes()).decode())

@@ -50,12 +50,12 @@ def taken_up(kept: Kept) -> TradingSession:
 
 
 def protection(position_id: str, stage: list[Any], **more: Any) -> dict[str, Any]:
-    [usual] = document(2, "protected")["desk"]["protections"]["protections"]
+    [usual] = document("protected")["desk"]["protections"]["protections"]
     return {**usual, "position_id": position_id, "entry_id": f"of-{position_id}", "stage": stage, **more}
 
 
 def test_every_stage_of_a_protection_is_understood() -> None:
-    state = document(2, "protected")
+    state = document("protected")
     stages: dict[str, list[Any]] = {
         "pos-1": ["entering"],
         "pos-2": ["unguarded"],
@@ -90,7 +90,7 @@ def test_every_stage_of_a_protection_is_understood() -> None:
 
 
 def test_every_answer_on_its_way_is_understood() -> None:
-    state, more = document(2, "protected"), 10**9
+    state, more = document("protected"), 10**9
     head = [_NS, _NS + more]
     request = state["exchange"]["orders"][0]["request"]
     state["visible"] = [
@@ -117,7 +117,7 @@ def test_every_answer_on_its_way_is_understood() -> None:
 
 
 def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
-    state = document(2, "model-round")
+    state = document("model-round")
     mind = state["mind"]
     # This session runs what needs no model.
     mind["schedule"]["tasks"] = {name: mind["schedule"]["tasks"][name] for name in ("technical", "regime")}
@@ -168,7 +168,7 @@ def test_what_models_said_and_what_waits_for_it_is_understood() -> None:
 
 
 def test_every_word_of_risk_and_of_the_hodl_bag_is_understood() -> None:
-    state = document(2, "hodl-pending")
+    state = document("hodl-pending")
     state["risk"] |= {
         "halts": [["weekly", None, "the week"], ["daily", str(_NS), "the day"]],
         "cooldowns": [["loss", "BTC/USDT", str(_NS)], ["losing_streak", "", str(_NS)]],
@@ -193,7 +193,7 @@ def test_every_word_of_risk_and_of_the_hodl_bag_is_understood() -> None:
 
 
 def test_rebalances_and_commands_are_understood() -> None:
-    state = document(2, "rebalance")
+    state = document("rebalance")
     book = state["mind"]["rebalance"]
     del state["mind"]["schedule"]["tasks"]["rebalance"]
     book["open"][0] |= {"limit": None}
@@ -217,7 +217,7 @@ def test_rebalances_and_commands_are_understood() -> None:
 
 
 def test_who_came_first_is_still_the_first_to_fill() -> None:
-    state = document(2, "in-flight")
+    state = document("in-flight")
     market = state["exchange"]["markets"]["BTC/USDT"]
     assert market["resting"] == [1, 2, 3]
     # All at one price; the third kept its place while the others were moved and came back.
@@ -238,7 +238,7 @@ def test_what_rows_say_is_taken_from_them() -> None:
         {"number": number, "time_ns": _NS + number, "equity": None if equity is None else Decimal(equity)}
         for number, equity in enumerate(equities, 1)
     ]
-    kept = converted(document(2, "protected"), paper_decisions=decisions, paper_portfolio_snapshots=snapshots[::-1])
+    kept = converted(document("protected"), paper_decisions=decisions, paper_portfolio_snapshots=snapshots[::-1])
     here = taken_up(kept)
     assert here.decisions.state.refused_by_risk == 1
     so_far = here.portfolio.state.equity_so_far
@@ -251,7 +251,7 @@ def test_what_rows_say_is_taken_from_them() -> None:
 
 
 def test_a_conversion_is_told_in_the_record_and_numbered_on() -> None:
-    state = document(2, "protected")
+    state = document("protected")
     state["record"]["mind"]["alerts"] = 6
     kept = converted(state)
     [alert] = kept.alerts

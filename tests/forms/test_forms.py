@@ -17,7 +17,7 @@ from tests.app.paper_process import PaperHome
 from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
-from tests.forms.stored_forms import LAST_MIGRATION, Home, document, load, name_of, stored
+from tests.forms.stored_forms import CORPORA, Home, document, load, name_of, stored
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
@@ -37,13 +37,13 @@ _WRITTEN = ("paper_trades", "paper_order_events", "paper_ledger_entries", "paper
 _LIVE_STATUSES = [status for status in OrderStatus if not status.is_final]
 #: For how long of its market a session goes on: a replay of candles sees one in 900.
 _SECONDS = {"replay": 7200, "live": 4}
-#: Every stored session, with its form.
-SESSIONS = [(form, name_of(file)) for form in LAST_MIGRATION for file in stored(form)]
+#: Every stored session, with its folder.
+SESSIONS = [(corpus, name_of(file)) for corpus in CORPORA for file in stored(corpus)]
 
 
 @dataclass
 class Corpus:
-    """The sessions of a form in a database of today."""
+    """The sessions of a folder in a database of today."""
 
     database: Database
     home: Home
@@ -54,29 +54,29 @@ class Corpus:
 @pytest.fixture(scope="module")
 def url_of(
     database_server: str, captures: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[int], str]]:
-    """The URL of a database in which every session of a form was left, brought up to date."""
-    made: dict[int, str] = {}
+) -> Iterator[Callable[[str], str]]:
+    """The URL of a database in which every session of a folder was left, brought up to date."""
+    made: dict[str, str] = {}
 
-    def url_of(form: int) -> str:
-        if form not in made:
-            name = f"form{form}_{os.getpid()}"
+    def url_of(corpus: str) -> str:
+        if corpus not in made:
+            name = f"{corpus}_{os.getpid()}"
             ask(database_server, f"CREATE DATABASE {name}")
-            made[form] = other_database(database_server, name)
-            run_apart(load(made[form], form, captures, tmp_path_factory.mktemp("migrations")))
-        return made[form]
+            made[corpus] = other_database(database_server, name)
+            run_apart(load(made[corpus], corpus, captures, tmp_path_factory.mktemp("migrations")))
+        return made[corpus]
 
     yield url_of
-    for form in made:
-        ask(database_server, f"DROP DATABASE form{form}_{os.getpid()} WITH (FORCE)")
+    for corpus in made:
+        ask(database_server, f"DROP DATABASE {corpus}_{os.getpid()} WITH (FORCE)")
 
 
 @pytest.fixture
 async def left(
-    form: int, session: str, url_of: Callable[[int], str], tmp_path: Path, captures: Path
+    corpus: str, session: str, url_of: Callable[[str], str], tmp_path: Path, captures: Path
 ) -> AsyncIterator[Corpus]:
     """For the live session there is a local Kraken that serves the recording it was left on."""
-    url, environ = url_of(form), dict[str, str]()
+    url, environ = url_of(corpus), dict[str, str]()
     async with AsyncExitStack() as stack:
         if session == "live":
             server = await stack.enter_async_context(LocalKraken(captures / _L2, ServingSettings(speed=20)))
@@ -105,10 +105,11 @@ def check_told_later(here: TradingSession) -> None:
     assert waited == answers
 
 
-@pytest.mark.parametrize(("form", "session"), SESSIONS)
+@pytest.mark.parametrize(("corpus", "session"), SESSIONS)
 async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
-    left: Corpus, form: int, session: str
+    left: Corpus, corpus: str, session: str
 ) -> None:
+    form, _ = CORPORA[corpus]
     reader = left.reader
     orders = await reader.orders(session, status=_LIVE_STATUSES)
     positions = await reader.positions(session, closed=False)
@@ -122,7 +123,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
         assert here.executor.positions.records() == tuple(positions)
         assert list(here.portfolio.balances()) == balances
         if form == 2:
-            check_as_it_was(here, document(2, session))
+            check_as_it_was(here, document(session))
         if session != "live":
             # What is stored of it, converted or not, is what the session itself would have stored.
             assert decoded(here.parts.whole()) == decoded(await parts_of(left.database, session))
@@ -151,7 +152,7 @@ async def test_a_session_goes_on_with_every_order_position_and_balance_it_had(
 @pytest.mark.slow
 def test_the_command_goes_on_with_a_stored_session(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "migrations").mkdir()
-    run_apart(load(empty_database_url, 2, Path("nowhere"), tmp_path / "migrations", only="protected"))
+    run_apart(load(empty_database_url, "form2", Path("nowhere"), tmp_path / "migrations", only="protected"))
     home = PaperHome(tmp_path / "home", {"TRIPLEGAIN_DATABASE_URL": empty_database_url})
     summary = home.run("paper", "--session", "protected", "--duration", "2m", "--speed", "max", "--json").answer
     assert (summary["session"], bool(summary["halted"])) == ("protected", False)
@@ -164,7 +165,7 @@ async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_p
     def by_hand(tables: str) -> str:
         return tables.replace('"purpose":"signal"', '"purpose":"manual"')
 
-    await load(empty_database_url, 2, Path("nowhere"), tmp_path, only="traded", changed=by_hand)
+    await load(empty_database_url, "form2", Path("nowhere"), tmp_path, only="traded", changed=by_hand)
     rows = ask(empty_database_url, "SELECT client_order_id, purpose, side, position_id, origin FROM paper_orders")
     origins = {row["client_order_id"].partition("-")[0]: row["origin"] for row in rows}
     assert origins == {"entry": "agent", "stop": "protection", "exit": "protection"}
@@ -194,9 +195,9 @@ async def purchases(left: Corpus, session: str) -> int:
     return sum(order.request.side == "buy" for order in await left.reader.orders(session))
 
 
-@pytest.mark.parametrize("form", sorted({form for form, _ in SESSIONS}))
-async def test_the_books_of_stored_sessions_agree(url_of: Callable[[int], str], form: int) -> None:
-    database = await Database.connect(url_of(form))
+@pytest.mark.parametrize("corpus", CORPORA)
+async def test_the_books_of_stored_sessions_agree(url_of: Callable[[str], str], corpus: str) -> None:
+    database = await Database.connect(url_of(corpus))
     found = await verify(database, lambda what, done, of: None)
     await database.close()
     assert found == []

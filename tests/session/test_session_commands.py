@@ -207,7 +207,7 @@ async def test_a_part_of_a_position_is_sold_and_the_rest_keeps_its_stop(open_ses
     [sale] = [fill for batch in batches for fill in batch.fills if fill.side is Side.SELL]
     assert sale.quantity == Decimal("0.00333333")
     last = {order.request.client_order_id: order for batch in batches for order in batch.orders}
-    stop = next(order for order in last.values() if order.request.terms.trigger is not None)
+    stop = next(order for order in last.values() if order.request.terms.waits)
     assert (stop.status, stop.quantity) == (OrderStatus.OPEN, left)
     assert [batch.positions[-1].quantity for batch in batches if batch.positions][-1] == left
 

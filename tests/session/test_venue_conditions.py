@@ -194,7 +194,7 @@ def test_where_we_are_only_blind_flat_takes_the_stop_back_at_once(scene: Scene) 
     assert scene.session.why_stands([PAIR]) == ""
 
 
-# -- trades that cannot have been --------------------------------------------------------------------------------------
+# -- trades that cannot have been -------------------------------------------------------------------------------------
 
 
 def test_a_trade_that_cannot_have_been_moves_no_candle_and_is_told_once_a_minute(scene: Scene) -> None:

@@ -14,9 +14,11 @@ from triplegain.api.wire import Name
 from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
+from triplegain.domain.price import price_text
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.values import NAME
+from triplegain.domain.views import OrderStandings
 
 OrderName = Annotated[str, Path(pattern=NAME, description="client order id or order id")]
 _FILLS_MAX = 1000
@@ -27,15 +29,17 @@ _REFUSED = {OrderStatus.REJECTED: Code.REFUSED, OrderStatus.ERROR: Code.COMMIT_R
 async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()]) -> OrderPages:
     now = visit.moment()
     shown, following = await query.rows(visit.reader.orders, now.session_id)
-    return OrderPages(mode=now.mode, items=[order(each, now.mode) for each in shown], next=following)
+    standings = visit.control.see(OrderStandings).orders
+    items = [order(each, now.mode, standing=standings.get(each.request.client_order_id)) for each in shown]
+    return OrderPages(mode=now.mode, items=items, next=following)
 
 
 async def show_order(visit: CurrentVisit, name: OrderName) -> Order:
-    """With its fills and the explanation of each."""
+    """With its fills and the explanation of each; one that is open with how it stands at the exchange now."""
     now = visit.moment()
     record = await _find(visit, name)
     fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
-    return order(record, now.mode, fills)
+    return order(record, now.mode, fills, visit.control.see(OrderStandings).orders.get(record.request.client_order_id))
 
 
 async def place_order(
@@ -140,11 +144,12 @@ def _same_order(
 
 
 def _told(request: OrderRequest, body: Trade) -> dict[str, Any]:
-    amounts = {"quantity": body.quantity, "price": body.price, "stop": body.stop, "target": body.target}
+    named = ("quantity", "cost", "price", "limit_price", "display_quantity", "stop", "target")
+    prices = {name: getattr(body, name) for name in named}
     return {
         "client_order_id": request.client_order_id,
         "symbol": request.symbol,
         "side": request.side.value,
         "order_type": request.terms.kind,
-        **{name: text(value) for name, value in amounts.items() if value is not None},
+        **{name: price_text(value) for name, value in prices.items() if value is not None},
     }

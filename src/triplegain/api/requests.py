@@ -8,7 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from triplegain.api.wire import Money, Name, Symbol
 from triplegain.domain.clock import UNITS_NS, from_datetime
@@ -23,9 +32,10 @@ from triplegain.domain.orders import (
     TimeInForce,
     terms_of,
 )
+from triplegain.domain.price import RELATIVE_PRICE, Price, read_price
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
-from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
+from triplegain.domain.values import AMOUNT, INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
 from triplegain.storage.rows import Pages
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
@@ -58,6 +68,25 @@ Fraction = Annotated[
 ]
 
 
+def _asked_price(raw: Any) -> Price:
+    found = read_price(raw) if isinstance(raw, str) else None
+    if found is None:
+        raise ValueError(
+            'must be text: a plain decimal above zero, like "0.1", or its distance from the last trade, "+5" or "-2%"'
+        )
+    if isinstance(found, Decimal) and not found:
+        raise ValueError("must be above zero; leave it out where there is none")
+    return found
+
+
+#: A price, or how far it lies from another: `+5`, `-2%`, `#1.5%`.
+AskedPrice = Annotated[
+    Price,
+    PlainValidator(_asked_price),
+    WithJsonSchema({"type": "string", "pattern": f"^({AMOUNT}|{RELATIVE_PRICE})$", "example": "0.1"}),
+]
+
+
 def _other_names(schema: dict[str, Any], body: type[BaseModel]) -> None:
     """The description has each name under which a field is taken, and that one body has one of them."""
     for field in body.model_fields.values():
@@ -77,16 +106,24 @@ class Nothing(Body):
 
 
 class Trade(Body):
-    """An order. Without `order_type`: limit where there is a price, else market. A stop-loss's price is its trigger.
+    """An order. Without `order_type`: limit where there is a price, else market.
+
+    `price` is the limit, or the trigger of what waits for one; of a trailing stop how far it trails (`+100`, `+2%`).
+    `limit_price` is the limit of what waits for a trigger; of a trailing stop from the trigger (`-10`, `+0.1%`). Prices
+    may be relative to the last trade: `+5`, `-2%`, `#1%` (to the side where the order is not reached yet). `cost`, in
+    the quote currency, stands for the quantity of a purchase at market. An iceberg shows `display_quantity` at a time.
 
     `expires` is market time (RFC 3339) or a length from now (`90s`, `5m`, `1h`, `2d`), and means time in force gtd.
     """
 
     symbol: Symbol
     side: Annotated[Literal["buy", "sell"], _Word]
-    quantity: Money
+    quantity: Money | None = None
+    cost: Money | None = None
     order_type: Annotated[OrderKind, _Word] | None = None
-    price: Money | None = Field(None, validation_alias=AliasChoices("price", "entry_price"))
+    price: AskedPrice | None = Field(None, validation_alias=AliasChoices("price", "entry_price"))
+    limit_price: AskedPrice | None = None
+    display_quantity: Money | None = None
     stop: Money | None = None
     target: Money | None = None
     time_in_force: Annotated[TimeInForce, _Word] | None = None
@@ -98,10 +135,19 @@ class Trade(Body):
 
     @property
     def terms(self) -> OrderTerms:
-        return terms_of(self.order_type, self.price, self.post_only)
+        return terms_of(
+            self.order_type,
+            self.price,
+            self.post_only,
+            limit_price=self.limit_price,
+            display=self.display_quantity,
+            cost=self.cost,
+        )
 
     @model_validator(mode="after")
     def _agrees(self) -> Trade:
+        if (self.quantity is None) is (self.cost is None):
+            raise ValueError("give the quantity, or what a purchase at market is to cost: one of them")
         _ = self.terms
         if self.expires is None and self.time_in_force is TimeInForce.GTD:
             raise ValueError("time in force gtd needs `expires`")
@@ -117,7 +163,7 @@ class Trade(Body):
             client_order_id=client_order_id,
             symbol=self.symbol,
             side=Side.parse(self.side),
-            quantity=self.quantity,
+            quantity=self.quantity or Decimal(0),
             terms=self.terms,
             time_in_force=self.time_in_force or (TimeInForce.GTC if expires_at_ns is None else TimeInForce.GTD),
             expires_at_ns=expires_at_ns,

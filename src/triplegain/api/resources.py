@@ -88,14 +88,25 @@ class Fill(Part):
     explanation: Plain
 
 
+@tells(views.OrderStanding)
+class OrderStanding(Part):
+    """`trigger` until it is reached, `peak`: the best trade, where that trails, `displayed`: what the book shows."""
+
+
 @tells(OrderRequest, without={"quantity", "terms", "leverage", "self_trade", "origin"})
 @tells(records.OrderRecord, without={"request"})
 class Order(Resource):
-    """`price` is the limit or the trigger, null for a market order. `code` and `reason` tell why it was rejected."""
+    """`price` is the limit or the trigger as it stands, null for a market order, and until the exchange has worked out
+    a relative or trailing one. `asked` is what was asked for, in words. `code` and `reason` tell why it was rejected.
+    `standing`, of an open order, is how it stands at the exchange now."""
 
     order_type: str
+    asked: str
     post_only: bool
+    cost: Amount | None
+    display_quantity: Amount | None
     average_price: Amount | None
+    standing: OrderStanding | None = None
     fills: list[Fill] | None = None
 
 
@@ -236,14 +247,23 @@ class Verdict(Resource):
     clamps: list[Reduction]
 
 
-def order(record: records.OrderRecord, mode: str, fills: Iterable[OrderFilled] | None = None) -> Order:
+def order(
+    record: records.OrderRecord,
+    mode: str,
+    fills: Iterable[OrderFilled] | None = None,
+    standing: views.OrderStanding | None = None,
+) -> Order:
     terms = record.request.terms
     return Order.of(
         record.request,
         record,
         mode=mode,
         order_type=terms.kind,
+        asked=terms.words,
         post_only=terms.post_only,
+        cost=terms.cost,
+        display_quantity=terms.display,
+        standing=standing,
         price=record.price_now,
         average_price=record.average_price,
         fills=None if fills is None else list(fills),

@@ -33,6 +33,7 @@ from triplegain.domain.views import (
     Limits,
     MarketLimits,
     Model,
+    OrderStandings,
     RiskState,
     Standing,
     Task,
@@ -197,6 +198,12 @@ def risk_state(session: TradingSession) -> RiskState:
     )
 
 
+def order_standings(session: TradingSession) -> OrderStandings:
+    """As the exchange has them, which is ahead of what we have been told."""
+    working = session.exchange.orders.items()
+    return OrderStandings({name: order.standing() for name, order in working if order.opened_ns})
+
+
 def judge(
     session: TradingSession, asked: TradeProposal, notional: Decimal | None, regime: Regime | None
 ) -> RiskVerdict:
@@ -301,6 +308,7 @@ def _percent(base: Decimal | None, now: Decimal | None) -> Decimal | None:
 #: What a running session shows of itself, by the type of the view.
 VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
     RiskState: risk_state,
+    OrderStandings: order_standings,
     AgentsView: agents,
     CoordinatorView: coordinator,
 }

@@ -19,9 +19,14 @@ _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or ord
 def place(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
     side: Annotated[Side, typer.Argument(case_sensitive=False, show_default=False)],
-    quantity: Annotated[str, typer.Argument(help="How much of the base asset.", show_default=False)],
+    quantity: Annotated[str | None, typer.Argument(help="How much of the base asset.", show_default=False)] = None,
     limit: Annotated[str | None, typer.Option(metavar="PRICE", help="Limit price; without it: market.")] = None,
     stop_loss: Annotated[str | None, typer.Option(metavar="PRICE", help="Sell at market once it trades here.")] = None,
+    kind: Annotated[OrderKind | None, typer.Option("--type", case_sensitive=False, help="Any other type.")] = None,
+    price: Annotated[str | None, typer.Option(metavar="PRICE", help="Its limit or trigger; +100, -2%, #1%.")] = None,
+    limit_price: Annotated[str | None, typer.Option(metavar="PRICE", help="The limit after its trigger.")] = None,
+    display: Annotated[str | None, typer.Option(metavar="QUANTITY", help="What an iceberg shows at a time.")] = None,
+    cost: Annotated[str | None, typer.Option(metavar="AMOUNT", help="Buy at market for so much, fee extra.")] = None,
     stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Protects the position this opens.")] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit of the position.")] = None,
     post_only: Annotated[bool, typer.Option("--post-only", help="Rejected rather than taking.")] = False,
@@ -32,11 +37,7 @@ def place(
     session: SessionOption = None,
 ) -> None:
     """Place an order and say what the exchange answered."""
-    prices = {OrderKind.LIMIT: limit, OrderKind.STOP_LOSS: stop_loss}
-    named = {kind: price for kind, price in prices.items() if price is not None}
-    if len(named) > 1:
-        raise typer.BadParameter(f"{' and '.join(f'--{kind}' for kind in named)} are two kinds of order: choose one")
-    kind, price = next(iter(named.items()), (OrderKind.MARKET, None))
+    kind, price = _named(kind, price, {OrderKind.LIMIT: limit, OrderKind.STOP_LOSS: stop_loss})
     wanted = {
         "client_order_id": name or f"cli-{request_id()}",
         "symbol": symbol,
@@ -44,6 +45,9 @@ def place(
         "quantity": quantity,
         "order_type": kind.value,
         "price": price,
+        "limit_price": limit_price,
+        "display_quantity": display,
+        "cost": cost,
         "stop": stop,
         "target": target,
         "time_in_force": tif and tif.value,
@@ -52,6 +56,21 @@ def place(
     }
     with running_system(session) as api:
         tell(as_json, api.place(wanted), _line)
+
+
+def _named(
+    kind: OrderKind | None, price: str | None, short: dict[OrderKind, str | None]
+) -> tuple[OrderKind, str | None]:
+    """The type and its price: by name, or by an option that says both."""
+    said = {each: value for each, value in short.items() if value is not None}
+    if len(said) > 1:
+        raise typer.BadParameter(f"{' and '.join(f'--{each}' for each in said)} are two kinds of order: choose one")
+    if not said:
+        return kind or (OrderKind.MARKET if price is None else OrderKind.LIMIT), price
+    [(short_kind, value)] = said.items()
+    if kind not in (None, short_kind) or price is not None:
+        raise typer.BadParameter(f"--{short_kind} PRICE stands for --type {short_kind} --price PRICE: say one of them")
+    return short_kind, value
 
 
 def amend(
@@ -122,9 +141,12 @@ def _all_cancelled(answer: dict[str, Any]) -> str:
 
 def _line(order: dict[str, Any]) -> str:
     """One order in one line."""
-    price = "at market" if order["price"] is None else f"{order['order_type']} {Decimal(order['price']):,f}"
+    asked = order["asked"] if order["cost"] is None else f"for {order['cost']} at market"
+    price = asked if order["price"] is None else f"{order['order_type']} {Decimal(order['price']):,f}"
     line = f"PAPER  {order['client_order_id']} {order['status'].replace('_', ' ')}: {order['side']} {order['quantity']}"
-    line += f" {order['symbol']} {price}"
+    line += (
+        f" {order['symbol']} {price}" if order["cost"] is None else f" {order['symbol']} for {order['cost']} at market"
+    )
     if order["average_price"] is not None:
         base, _, quote = order["symbol"].partition("/")
         average = f"{Decimal(order['average_price']):,.10g}"

@@ -90,10 +90,23 @@ class OrderCancelled(_OrderEvent, frozen=True, tag="cancelled"):
 
 
 class OrderTriggered(_OrderEvent, frozen=True, tag="triggered"):
-    """The last trade reached the trigger; the order is a market order from here on."""
+    """The last trade reached the trigger: the order is a market order now, or has its limit (`OrderPriced`)."""
 
     trigger: Decimal
     last: Decimal
+
+
+class OrderPriced(_OrderEvent, frozen=True, tag="priced"):
+    """The order stands at this price, by its own terms: a relative price was worked out at arrival, a trigger started
+    to trail there, or a limit took the place of a trigger that was reached."""
+
+    price: Decimal
+
+
+class OrderRefilled(_OrderEvent, frozen=True, tag="refilled"):
+    """The book shows the next slice of an iceberg, `displayed`, at the back of the queue."""
+
+    displayed: Decimal
 
 
 class OrderAmended(_OrderEvent, frozen=True, tag="amended"):
@@ -121,6 +134,8 @@ ExchangeEvent = (
     | OrderFilled
     | OrderCancelled
     | OrderTriggered
+    | OrderPriced
+    | OrderRefilled
     | OrderAmended
     | CommandRefused
 )

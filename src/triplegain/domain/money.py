@@ -20,6 +20,7 @@ ATOMS_PER_UNIT = 10**ATOM_DECIMALS
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 _ZERO, _ONE, _TEN = Decimal(0), Decimal(1), Decimal(10)
+_ATOM = Decimal(1).scaleb(-ATOM_DECIMALS)
 
 
 def atoms(amount: Decimal) -> int:
@@ -30,6 +31,11 @@ def atoms(amount: Decimal) -> int:
         return int(EXACT.to_integral_exact(EXACT.scaleb(amount, ATOM_DECIMALS)))
     except Inexact:
         raise InvalidValueError(f"{amount} has more than {ATOM_DECIMALS} decimals") from None
+
+
+def whole_atoms(amount: Decimal) -> int:
+    """A finite amount in atoms, cut: never more than it is."""
+    return int(EXACT.divide_int(amount, _ATOM))
 
 
 def from_atoms(count: int) -> Decimal:

@@ -1,15 +1,19 @@
-"""Orders as we ask for them. What kind of order it is stands in its terms: a market order has no price to get wrong."""
+"""Orders as we ask for them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar, assert_never
 
 import msgspec
 
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.ids import Origin
+from triplegain.domain.terms import Limit, Market, OrderKind, OrderTerms, StopLoss, terms_of
+
+__all__ = (
+    "AmendRequest", "Limit", "Market", "OrderKind", "OrderRequest", "OrderStatus", "OrderTerms", "SelfTradePrevention",
+    "Side", "StopLoss", "TimeInForce", "terms_of",
+)  # fmt: skip
 
 
 class Side(StrEnum):
@@ -37,11 +41,12 @@ class Side(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """Good till cancelled, immediate or cancel, good till date."""
+    """Good till cancelled, immediate or cancel, good till date, all at once or nothing (fill or kill)."""
 
     GTC = "gtc"
     IOC = "ioc"
     GTD = "gtd"
+    FOK = "fok"
 
 
 class SelfTradePrevention(StrEnum):
@@ -70,106 +75,12 @@ class OrderStatus(StrEnum):
 _LIVE = frozenset({OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED})
 
 
-class OrderKind(StrEnum):
-    """The word for each type of order, as it is stored and sent."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP_LOSS = "stop-loss"
-
-
-class _Terms(msgspec.Struct, frozen=True, tag_field="kind"):
-    """What every type says beside this: `limit` (never a worse price), `trigger` (asleep until the last trade is
-    there), `rests` (what does not fill at once waits in the book), `post_only`, and `worst`."""
-
-    @property
-    def kind(self) -> OrderKind:
-        return OrderKind(str(self.__struct_config__.tag))
-
-
-class Market(_Terms, frozen=True, tag=OrderKind.MARKET.value):
-    """Take what the book shows; what it does not show is cancelled."""
-
-    limit: ClassVar[Decimal | None] = None
-    trigger: ClassVar[Decimal | None] = None
-    rests: ClassVar[bool] = False
-    post_only: ClassVar[bool] = False
-
-    @property
-    def price(self) -> Decimal | None:
-        return None
-
-    def worst(self, far: Decimal) -> Decimal:
-        return far
-
-
-class Limit(_Terms, frozen=True, tag=OrderKind.LIMIT.value):
-    """Not worse than `limit`."""
-
-    limit: Decimal = msgspec.field(name="price")
-    post_only: bool = False
-    trigger: ClassVar[Decimal | None] = None
-    rests: ClassVar[bool] = True
-
-    @property
-    def price(self) -> Decimal | None:
-        """The price that an amendment moves, and that a view shows; None where there is none."""
-        return self.limit
-
-    def worst(self, far: Decimal) -> Decimal:
-        """What a coin may come to cost at the most, as far as can be said while it is offered at `far`."""
-        return self.limit
-
-
-class StopLoss(_Terms, frozen=True, tag=OrderKind.STOP_LOSS.value):
-    """A market order once the last trade reaches `trigger` in the unfavourable direction."""
-
-    trigger: Decimal
-    limit: ClassVar[Decimal | None] = None
-    rests: ClassVar[bool] = False
-    post_only: ClassVar[bool] = False
-
-    @property
-    def price(self) -> Decimal | None:
-        return self.trigger
-
-    def worst(self, far: Decimal) -> Decimal:
-        return max(self.trigger, far)
-
-
-OrderTerms = Market | Limit | StopLoss
-
-
-def terms_of(kind: OrderKind | None, price: Decimal | None, post_only: bool = False) -> OrderTerms:
-    """Terms from a word and a price. Without a word: limit where there is a price, else market.
-
-    Raises InvalidValueError for what does not go together.
-    """
-    if kind is None:
-        kind = OrderKind.MARKET if price is None else OrderKind.LIMIT
-    if kind is OrderKind.MARKET and price is not None:
-        raise InvalidValueError("a market order takes no price: leave it out, or make it a limit order")
-    if post_only and kind is not OrderKind.LIMIT:
-        raise InvalidValueError("only a limit order can be post_only")
-    if kind is OrderKind.MARKET:
-        return Market()
-    if price is None:
-        raise InvalidValueError(f"a {kind} order needs a price")
-    match kind:
-        case OrderKind.LIMIT:
-            return Limit(price, post_only)
-        case OrderKind.STOP_LOSS:
-            return StopLoss(price)
-        case _:
-            assert_never(kind)
-
-
 class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
-    `quantity` in base. `expires_at_ns` (market time) only with GTD. `leverage` above 1 asks for margin.
-    `position_id` and `purpose` travel with the order for the record and never change a fill; `origin` says who wants it
-    and so which account pays.
+    `quantity` in base, 0 where the terms name a cost instead. `expires_at_ns` (market time) only with GTD. `leverage`
+    above 1 asks for margin. `position_id` and `purpose` travel with the order for the record and never change a fill;
+    `origin` says who wants it and so which account pays.
     """
 
     client_order_id: str

@@ -40,6 +40,8 @@ class Code(StrEnum):
     INVALID_LEVERAGE = "EGeneral:Invalid arguments:leverage", 422
     INVALID_EXPIRY = "EGeneral:Invalid arguments:expiretm", 422
     INVALID_TIME_IN_FORCE = "EGeneral:Invalid arguments:timeinforce", 422
+    INVALID_DISPLAY = "EGeneral:Invalid arguments:displayvol", 422
+    INVALID_COST = "EGeneral:Invalid arguments:viqc", 422
     INVALID_AMEND = "EGeneral:Invalid arguments:amend", 422
     TICK_SIZE = "EOrder:Tick size check failed", 422
     ORDER_MINIMUM = "EOrder:Order minimum not met", 422

@@ -221,6 +221,22 @@ class AgentsView(msgspec.Struct, frozen=True, kw_only=True):
     markets: tuple[Standing, ...]
 
 
+class OrderStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """How an open order stands at the exchange: prices in the quote currency, `displayed` in base; null where it has no
+    such thing now."""
+
+    trigger: Decimal | None
+    limit: Decimal | None
+    peak: Decimal | None
+    displayed: Decimal | None
+
+
+class OrderStandings(msgspec.Struct, frozen=True):
+    """Every open order, by its client order id."""
+
+    orders: Mapping[str, OrderStanding]
+
+
 class DecisionCounts(msgspec.Struct, frozen=True):
     """Over the whole session; holding or abstaining again for the same reason counts, though it is stored once."""
 

@@ -14,6 +14,8 @@ from triplegain.domain.exchange_events import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderPriced,
+    OrderRefilled,
     OrderTriggered,
 )
 from triplegain.domain.fees import RATE_UNIT
@@ -23,11 +25,12 @@ from triplegain.domain.orders import AmendRequest, OrderStatus
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
-from triplegain.exchange.admission import check_market, ticks_or_refusal
+from triplegain.exchange.admission import check_market
 from triplegain.exchange.commands import Latency
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import explained
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
+from triplegain.exchange.prices import ticks_or_refusal
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
@@ -114,8 +117,17 @@ class Account:
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
         instrument = order.instrument
-        trigger, reached = instrument.price(order.price), instrument.price(last)
+        trigger, reached = instrument.price(order.fired), instrument.price(last)
         self.tell(OrderTriggered(*self._answer_about(order), trigger, reached))
+
+    def tell_priced(self, order: WorkingOrder) -> None:
+        """At which price an order stands that its terms do not name, or not as the only one."""
+        self.tell(OrderPriced(*self._answer_about(order), order.instrument.price(order.price)))
+        order.place = self.sequence
+
+    def tell_refilled(self, order: WorkingOrder) -> None:
+        self.tell(OrderRefilled(*self._answer_about(order), order.instrument.quantity(order.in_book)))
+        order.place = self.sequence
 
     def finish(self, order: WorkingOrder, reason: str) -> None:
         """The rest of an order is over: its reservation goes back."""
@@ -159,9 +171,12 @@ class Account:
         return available - max(owned - held, 0)
 
     def _worst_purchase(self, order: WorkingOrder, market: VenueMarket) -> int | None:
-        """Atoms of quote currency a buy may cost: at its price, else by walking the book, else at the slipped price."""
+        """Atoms of quote currency a buy may cost: what it names, else at its price, else by walking the book, else at
+        the slipped price."""
+        if order.cost:
+            return order.with_fee(order.cost)
         if order.price:
-            return order.worst_cost(order.left, order.price)
+            return order.worst_cost(order.left, order.worst_price)
         if market.book.is_known:
             left = order.left
             notional = 0
@@ -242,7 +257,7 @@ class Account:
         else:
             paid, received = quote, base
             reserved = wallet.reserved(number)
-            if order.request.terms.limit is not None:
+            if order.role is Role.LIMIT:
                 draw = reserved - order.worst_cost(order.left, order.price)
             else:
                 draw = min(reserved, notional + fee)
@@ -298,7 +313,8 @@ class Account:
         if order.side == 1:
             amount = left * instrument.atoms_per_lot
         else:
-            amount = order.worst_cost(left, price or market.simple.slipped(0, market.last or 0))
+            most = price or market.simple.slipped(0, market.last or 0)
+            amount = order.worst_cost(left, max(most, order.limit) if order.role is Role.TRIGGER else most)
         asset = instrument.base if order.side == 1 else instrument.quote
         there = self._spendable(order, asset)
         if amount - self._wallet.reserved(order.number) > there:
@@ -329,9 +345,13 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
     lots, price = order.lots, order.price
     if request.quantity is None and request.price is None:
         return Refusal(Code.INVALID_AMEND, "nothing to change: give a quantity or a price")
+    if order.cost:
+        return Refusal(Code.INVALID_AMEND, "an order that names its cost is not changed: cancel it")
     if request.price is not None:
         if not order.price:
             return Refusal(Code.INVALID_PRICE, "a market order has no price to amend")
+        if order.peak and order.role is Role.TRIGGER:
+            return Refusal(Code.INVALID_PRICE, "a trailing trigger follows the market: it has no price to amend")
         ticks = ticks_or_refusal(instrument, request.price)
         if isinstance(ticks, Refusal):
             return ticks

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState, MarketDepth
-from triplegain.domain.money import from_atoms, text
+from triplegain.domain.money import whole_atoms
 from triplegain.domain.orders import TimeInForce
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.values import is_usable
 from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.prices import read_prices
+from triplegain.exchange.size_rules import check_force, check_size
 from triplegain.exchange.venue_market import VenueMarket
 
 
-def read_terms(order: WorkingOrder) -> Refusal | None:
-    """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick."""
-    request, instrument = order.request, order.instrument
-    if not is_usable(request.quantity) or request.quantity <= 0:
-        return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {request.quantity}")
-    order.lots = order.left = instrument.whole_lots(request.quantity)
-    price, order.post_only = request.terms.price, request.terms.post_only
-    if price is not None:
-        ticks = ticks_or_refusal(instrument, price)
-        if isinstance(ticks, Refusal):
-            return ticks
-        order.price = ticks
+def read_terms(order: WorkingOrder, last: int | None) -> Refusal | None:
+    """Scale the request to ticks and lots. Quantities are cut to the lot, prices must be on the tick; relative ones go
+    by `last`, the last trade."""
+    terms = order.request.terms
+    order.post_only = terms.post_only
+    refusal = _read_quantity(order) if terms.cost is None else _read_cost(order, terms.cost)
+    return refusal or read_prices(order, last)
+
+
+def _read_quantity(order: WorkingOrder) -> Refusal | None:
+    quantity = order.request.quantity
+    if not is_usable(quantity) or quantity <= 0:
+        return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {quantity}")
+    order.lots = order.left = order.instrument.whole_lots(quantity)
+    return None
+
+
+def _read_cost(order: WorkingOrder, cost: Decimal) -> Refusal | None:
+    if order.side == 1:
+        return Refusal(Code.INVALID_COST, "only a purchase can say what it is to cost")
+    if not is_usable(cost) or cost <= 0:
+        return Refusal(Code.INVALID_COST, f"the cost must be above zero and usable, it is {cost}")
+    if order.request.quantity:
+        return Refusal(Code.INVALID_COST, "an order names its quantity or its cost, not both")
+    order.cost = whole_atoms(cost)
     return None
 
 
@@ -35,18 +49,6 @@ def tradable(instrument: Instrument, quantity: Decimal) -> Decimal | None:
     if not is_usable(quantity) or quantity <= 0:
         return None
     return instrument.quantity(instrument.whole_lots(quantity))
-
-
-def ticks_or_refusal(instrument: Instrument, price: Decimal) -> int | Refusal:
-    """A positive price on the tick, in ticks."""
-    if not is_usable(price) or price <= 0:
-        return Refusal(Code.INVALID_PRICE, f"the price must be above zero and usable, it is {price}")
-    try:
-        return instrument.ticks(price)
-    except InvalidValueError:
-        return Refusal(
-            Code.TICK_SIZE, f"{text(price)} is not a multiple of {instrument.symbol}'s tick {instrument.tick:f}"
-        )
 
 
 def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
@@ -81,24 +83,14 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
         return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
     if request.leverage < 1:
         return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
-    if order.lots < max(instrument.lots_min, 1):
-        quantity, minimum = text(request.quantity), text(instrument.quantity_min)
-        return Refusal(
-            Code.ORDER_MINIMUM, f"{quantity} {instrument.base} is below {instrument.symbol}'s minimum {minimum}"
-        )
-    price: int | None = order.price or market.quotes()[1 - order.side]
-    if price is None:
-        return Refusal(Code.UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
-    cost = price * order.lots * instrument.atoms_per_tick_lot
-    if cost < instrument.cost_min_atoms:
-        below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
-        return Refusal(Code.COST_MINIMUM, below)
+    if refusal := check_size(order, market):
+        return refusal
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")
     if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:
         return Refusal(Code.INVALID_EXPIRY, "an expiry time needs time in force gtd")
-    if request.time_in_force is TimeInForce.IOC and order.post_only:
-        return Refusal(Code.INVALID_TIME_IN_FORCE, "post-only contradicts immediate or cancel")
+    if refusal := check_force(order):
+        return refusal
     if order.post_only and market.would_take(order):
         return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
     return None

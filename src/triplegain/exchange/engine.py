@@ -36,7 +36,11 @@ class Engine(Protocol):
         ...
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
-        """Tell that the order's trigger was reached."""
+        """A trade at `last` reaches the order's trigger: it becomes what it waited to be, and that is told."""
+        ...
+
+    def refilled(self, order: WorkingOrder) -> None:
+        """Tell that the next slice of an iceberg is shown, at the back of the queue."""
         ...
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
-from triplegain.domain.orders import StopLoss
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 
@@ -102,12 +101,13 @@ def _shortfall(order: WorkingOrder, price: int, lots: int, fee_atoms: int) -> di
 
     delay: the middle moved while the order was under way; spread: from the middle to the best opposite quote;
     impact: from there to the price paid (negative for a maker, who earns the spread); fee. They add up to the cost.
-    A stop that rested is compared with its trigger, which was the decision: where the market had gone meanwhile is no
-    cost of trading.
+    An order that waited for a trigger is compared with that, which was the decision: where the market had gone
+    meanwhile is no cost of trading.
     """
     unit = lots * order.instrument.atoms_per_tick_lot
-    if isinstance(order.request.terms, StopLoss):
-        slipped = unit * (price - order.price if order.side == 0 else order.price - price)
+    if order.request.terms.waits:
+        trigger = order.fired or order.price
+        slipped = unit * (price - trigger if order.side == 0 else trigger - price)
         return {"delay": "0", "spread": "0", "impact": text(from_atoms(slipped)), "fee": text(from_atoms(fee_atoms))}
     (bid0, ask0), (bid1, ask1) = order.quote_at_decision, order.quote_at_arrival
     if bid0 is None or ask0 is None or bid1 is None or ask1 is None:

@@ -14,7 +14,7 @@ from triplegain.domain.orders import OrderStatus, SelfTradePrevention
 from triplegain.exchange.book import OrderBook
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.queue import QueueEstimator
+from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.resting import RestingOrders
 
 SELF_TRADE = "self-trade prevention"
@@ -49,6 +49,33 @@ class Matcher:
             self._take_level(order, price, order.left, cause)
             if not order.left or order.status.is_final:
                 return
+
+    def size_by_cost(self, order: WorkingOrder) -> None:
+        """How much a purchase that names its cost gets of what is there; what the book cannot give is counted at the
+        last price that it shows."""
+        unit, price = order.instrument.atoms_per_tick_lot, 0
+        lots, money = 0, order.cost
+        for price, size in self._book.walk(1 - order.side, None):
+            here = min(size, money // (price * unit))
+            lots, money = lots + here, money - here * price * unit
+            if here < size:
+                break
+        order.lots = order.left = lots + (money // (price * unit) if price else 0)
+
+    def takes_all(self, order: WorkingOrder) -> bool:
+        """Whether the order could fill at once, whole, within its limit; what lies behind an order of our own does not
+        count."""
+        opposite, needed = 1 - order.side, order.left
+        own = self._resting.best[opposite]
+        for price, size in self._book.walk(opposite, order.price):
+            if price == own:
+                size = min(size, self._resting.levels[opposite][price][0].ahead)
+            if _reaches(order.side, price, own):
+                return size >= needed if price == own else False
+            needed -= size
+            if needed <= 0:
+                return True
+        return False
 
     def _prices(self, side: int, limit: int | None) -> Iterator[int]:
         """Where the book or one of our own orders stands on `side`, from the best price to `limit` (None: to the last).
@@ -90,6 +117,13 @@ class Matcher:
         return True
 
     # -- makers --------------------------------------------------------------------------------------------------
+
+    def queue_ahead(self, side: int, price: int) -> int:
+        """Lots displayed at a price; unknown where the book cannot be seen."""
+        displayed = self._book.displayed(side, price)
+        if not displayed and not self._book.in_sight(side, price):
+            return UNKNOWN_AHEAD
+        return displayed
 
     def level_changed(self, side: int, price: int, before: int, after: int, moment: Moment, tape: Moment) -> None:
         """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels.
@@ -144,7 +178,7 @@ class Matcher:
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
             self._engine.touch(order.key)
             if remaining:
-                remaining -= self._fill_maker(order, order.price, remaining, "trade_through", ahead, cause)
+                remaining -= self._fill_maker(order, remaining, moment, "trade_through", ahead, cause)
         return remaining
 
     def _advance_queue(self, level: list[WorkingOrder], lots: int, moment: Moment, cause: dict[str, Any]) -> None:
@@ -165,16 +199,29 @@ class Matcher:
             order.ahead = min(order.ahead, order.ahead_before) if seen else max(order.ahead - public_gone, 0)
             self._engine.touch(order.key)
             if remaining:
-                remaining -= self._fill_maker(order, order.price, remaining, "queue", ahead, cause)
+                remaining -= self._fill_maker(order, min(remaining, order.in_book), moment, "queue", ahead, cause)
 
     def _fill_maker(
-        self, order: WorkingOrder, price: int, lots: int, model: str, ahead: int, cause: dict[str, Any]
+        self, order: WorkingOrder, lots: int, moment: Moment, model: str, ahead: int, cause: dict[str, Any]
     ) -> int:
         lots = min(lots, order.left)
-        self._engine.fill(order, price, lots, True, model, {**cause, "queue_ahead": ahead})
+        self._engine.fill(order, order.price, lots, True, model, {**cause, "queue_ahead": ahead})
         if not order.left:
             self._resting.remove(order)
+        elif order.shown:
+            order.shown = max(order.shown - lots, 0)
+            if not order.shown:
+                self._refill(order, moment)
         return lots
+
+    def _refill(self, order: WorkingOrder, moment: Moment) -> None:
+        """The next slice of an iceberg, at the back of the queue: what the book shows at its price is in front."""
+        self._resting.remove(order)
+        order.show_slice()
+        order.stands_ns = max(order.stands_ns, moment)
+        order.ahead = order.ahead_before = self.queue_ahead(order.side, order.price)
+        self._resting.add(order)
+        self._engine.refilled(order)
 
     def opposite_quotes(self, side: int, moment: Moment) -> None:
         """The book shows quotes at or through our resting orders of `side`: they fill at their own price.
@@ -195,7 +242,7 @@ class Matcher:
                 lots = min(size, order.left)
                 self._book.take(opposite, price, lots)
                 cause = {"event": "quote", "time_ns": moment, "price": price, "quantity": size}
-                self._fill_maker(order, order.price, lots, "quote_through", order.ahead, cause)
+                self._fill_maker(order, lots, moment, "quote_through", order.ahead, cause)
                 if not order.left:
                     break
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from typing import Any, get_type_hints
 
 import msgspec
@@ -12,14 +13,27 @@ from triplegain.domain.clock import NO_MOMENT, Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest, OrderStatus
+from triplegain.domain.views import OrderStanding
 
 Quotes = tuple[int | None, int | None]
+
+
+class Role(Enum):
+    """What an order does now; its terms say which of these, and when it turns from one into another."""
+
+    #: Takes what there is.
+    MARKET = "market"
+    #: Takes what its limit reaches; the rest waits at its price.
+    LIMIT = "limit"
+    #: Asleep until the last trade reaches its trigger.
+    TRIGGER = "trigger"
 
 
 # No Struct: setting an attribute of one takes four times as long, and places in queues are set at most events.
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
-    """`price` is the limit or the trigger, as amended; 0 where the terms name none. `ahead` counts public lots only.
+    """`price` is the limit, or the trigger of an order that waits for one, as amended; 0 where the terms name none.
+    `ahead` counts public lots only.
 
     `ahead_before` is the queue as it was before the level shrank at `shrunk_ns`: a late print of the trade that caused
     the shrink is counted from there, so that one execution seen twice counts once. `stands_ns` is since when it has its
@@ -50,6 +64,16 @@ class WorkingOrder:
     shrunk_ns: Moment = NO_MOMENT
     stands_ns: Moment = NO_MOMENT
     triggered: bool = False
+    #: The limit of an order that still waits for its trigger.
+    limit: int = 0
+    #: Where its trigger stood when it was reached.
+    fired: int = 0
+    #: The best trade since arrival, where the trigger trails behind it.
+    peak: int = 0
+    #: Lots left of the slice that the book shows; 0: all of it is shown.
+    shown: int = 0
+    #: Atoms of the quote currency that may be spent, where that says how much is bought.
+    cost: int = 0
     #: Of a stop: the first price at which the tape went through its trigger while there was no book to sell into.
     passed: int = 0
     #: A limit without a book that has met no price yet: the first one may still be taken instead of waited for.
@@ -61,13 +85,66 @@ class WorkingOrder:
     # As its request says, read at every event.
     client_order_id: str = field(init=False)
     side: int = field(init=False)
+    #: Whether a trigger is reached from below.
+    rising: bool = field(init=False)
     #: Under which it is stored.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.client_order_id = self.request.client_order_id
         self.side = self.request.side.index
+        self.rising = self.request.terms.heading(self.side) > 0
         self.key = str(self.number)
+
+    @property
+    def role(self) -> Role:
+        terms = self.request.terms
+        if terms.waits and not self.triggered:
+            return Role.TRIGGER
+        return Role.LIMIT if terms.limited else Role.MARKET
+
+    @property
+    def worst_price(self) -> int:
+        """The highest that it may come to pay by its own words: its limit, or where it waits, its trigger too."""
+        return max(self.price, self.limit) if self.role is Role.TRIGGER else self.price
+
+    @property
+    def in_book(self) -> int:
+        """Lots of it that a trade at its price may fill."""
+        return min(self.shown, self.left) if self.shown else self.left
+
+    @property
+    def filled(self) -> int:
+        return self.lots - self.left
+
+    def standing(self) -> OrderStanding:
+        """For whoever looks at it from outside."""
+        price, waits, rests = self.instrument.price, self.role is Role.TRIGGER, self.role is Role.LIMIT
+        limit = self.limit if waits else self.price if rests else 0
+        return OrderStanding(
+            trigger=price(self.price) if waits else None,
+            limit=price(limit) if limit else None,
+            peak=price(self.peak) if waits and self.peak else None,
+            displayed=self.instrument.quantity(self.in_book) if rests else None,
+        )
+
+    def fire(self) -> None:
+        """Its trigger is reached: from here on it is a market order, or one with its limit."""
+        self.triggered, self.fired = True, self.price
+        if self.request.terms.limited:
+            self.price = self.limit
+
+    def show_slice(self) -> None:
+        """An iceberg shows the next part of what is left of it."""
+        display = self.request.terms.display
+        if display is not None:
+            self.shown = min(self.instrument.whole_lots(display), self.left)
+
+    def size_at(self, price: int) -> None:
+        """How much is bought of an order that names its cost: what is left of that buys so much at `price`."""
+        filled = self.filled
+        self.left = max(self.cost - self.spent_atoms, 0) // (price * self.instrument.atoms_per_tick_lot)
+        self.lots = filled + self.left
 
     def fee_after(self, notional_atoms: int, rate_ppm: int) -> tuple[int, int]:
         """(exact, charged) fee of the order if it also filled this notional. Exact is in atoms x ppm.
@@ -81,19 +158,26 @@ class WorkingOrder:
 
     def worst_cost(self, lots: int, price: int) -> int:
         """Atoms of the quote currency that buying `lots` more at up to `price` may cost, fee included."""
-        notional = lots * price * self.instrument.atoms_per_tick_lot
+        return self.with_fee(lots * price * self.instrument.atoms_per_tick_lot)
+
+    def with_fee(self, notional: int) -> int:
+        """So many atoms of the quote currency, and the most that may be charged for them."""
         exact = self.fee_exact + notional * self.fee_ceiling_ppm
         unit = self.instrument.fee_unit_atoms * RATE_UNIT
         return notional + -(-exact // unit) * self.instrument.fee_unit_atoms - self.fee_charged
 
 
-_DERIVED = {"instrument", "client_order_id", "side", "key"}
+_DERIVED = {"instrument", "client_order_id", "side", "rising", "key"}
 #: Whole numbers that may exceed 64 bits; stored as text.
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "fee_exact", "fee_charged", "spent_atoms",
+    "limit", "fired", "peak", "shown", "cost",
 }  # fmt: skip
+#: Those of them that came later. msgspec leaves out what is this very object.
+_NONE = Decimal(0)
+_ADDED_WIDE = dict.fromkeys(("limit", "fired", "peak", "shown", "cost"), _NONE)
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
-_ADDED = {"passed": 0, "stands_ns": NO_MOMENT}
+_ADDED = {"passed": 0, "stands_ns": NO_MOMENT, **_ADDED_WIDE}
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(
     "StoredOrder",
@@ -110,7 +194,11 @@ StoredOrder = msgspec.defstruct(
 
 def stored_order(order: WorkingOrder) -> msgspec.Struct:
     """As a `StoredOrder`."""
-    return msgspec.convert(order, StoredOrder, from_attributes=True)
+    stored = msgspec.convert(order, StoredOrder, from_attributes=True)
+    for name, usual in _ADDED_WIDE.items():
+        if not getattr(order, name):
+            msgspec.structs.force_setattr(stored, name, usual)
+    return stored
 
 
 def working_order(stored: Any, instrument: Instrument) -> WorkingOrder:

@@ -24,7 +24,7 @@ from triplegain.exchange.account import Account
 from triplegain.exchange.admission import check_cancel, check_market, check_rules, read_terms, tradable
 from triplegain.exchange.budget import CommandBudget
 from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Latency, Place
-from triplegain.exchange.order import StoredOrder, WorkingOrder, stored_order, working_order
+from triplegain.exchange.order import Role, StoredOrder, WorkingOrder, stored_order, working_order
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.rate_limit import PLACE_COST, cancel_cost
 from triplegain.exchange.settings import ExchangeSettings
@@ -194,6 +194,8 @@ class PaperExchange:
         order.opened_ns = self.now_ns
         self._open[order.request.symbol] += 1
         self.account.tell_accepted(order)
+        if order.price and order.request.terms.price is None:
+            self.account.tell_priced(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
             self._schedule(order.request.expires_at_ns, Expire(order.number))
         market.admit(order)
@@ -202,7 +204,9 @@ class PaperExchange:
         """Every check in the exchange's order; the last one reserves the funds."""
         symbol = market.instrument.symbol
         within_rate = market.charge(PLACE_COST, self.now_ns)
-        refusal = read_terms(order) or check_market(order, market) or check_rules(order, market, self.now_ns)
+        refusal = (
+            read_terms(order, market.last) or check_market(order, market) or check_rules(order, market, self.now_ns)
+        )
         if refusal is not None:
             return refusal
         if not within_rate:
@@ -296,7 +300,14 @@ class PaperExchange:
         return order
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
+        order.fire()
         self.account.tell_triggered(order, last)
+        if order.role is Role.LIMIT:
+            self.account.tell_priced(order)
+        self.touch(order.key)
+
+    def refilled(self, order: WorkingOrder) -> None:
+        self.account.tell_refilled(order)
         self.touch(order.key)
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:

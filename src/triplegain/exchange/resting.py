@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from triplegain.domain.clock import Moment
 from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.prices import follow
 
 _NONE = (-1, 1 << 62)
 
@@ -57,19 +58,23 @@ class RestingOrders:
         yield from self.in_priority(1)
 
 
-class StopOrders:
-    """Stop-loss orders of one instrument: a sell waits for a trade at or below its trigger, a buy at or above."""
+class TriggerOrders:
+    """Orders of one instrument that sleep until the tape reaches their trigger: from above, or from below."""
 
     def __init__(self) -> None:
         self._orders: dict[int, WorkingOrder] = {}
         #: Those the tape has gone through while there was no book.
         self._passed: dict[int, WorkingOrder] = {}
-        #: Rising triggers of buys and of sells.
+        #: Those whose trigger trails behind the best trade.
+        self._trailing: dict[int, WorkingOrder] = {}
+        #: Rising triggers of those that the market must fall to, and of those that it must rise to.
         self._triggers: tuple[list[int], list[int]] = ([], [])
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
-        insort(self._triggers[order.side], order.price)
+        insort(self._triggers[order.rising], order.price)
+        if order.peak:
+            self._trailing[order.number] = order
         if order.passed:
             self._passed[order.number] = order
 
@@ -77,16 +82,33 @@ class StopOrders:
         if self._orders.pop(order.number, None) is None:
             return False
         self._passed.pop(order.number, None)
-        triggers = self._triggers[order.side]
+        self._trailing.pop(order.number, None)
+        triggers = self._triggers[order.rising]
         del triggers[bisect_left(triggers, order.price)]
         return True
 
     def reached(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """Triggered by this trade, in the order in which they came; those that did not stand yet then are not."""
-        buys, sells = self._triggers
-        if not (buys and buys[0] <= price) and not (sells and sells[-1] >= price):
+        falling, rising = self._triggers
+        if not (rising and rising[0] <= price) and not (falling and falling[-1] >= price):
             return []
         return [each for each in self._orders.values() if each.stands_ns <= moment and is_reached(each, price)]
+
+    def follow(self, price: int, moment: Moment) -> list[WorkingOrder]:
+        """The newest trade is at `price`: triggers that trail behind it move; whose have."""
+        if not self._trailing:
+            return []
+        moved = []
+        for order in self._trailing.values():
+            before = order.price
+            if order.stands_ns <= moment and not order.passed and follow(order, price):
+                triggers = self._triggers[order.rising]
+                del triggers[bisect_left(triggers, before)]
+                insort(triggers, order.price)
+                # What was traded before its trigger came to stand there does not reach it.
+                order.stands_ns = moment
+                moved.append(order)
+        return moved
 
     def go_through(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """This trade reaches their triggers and there is no book to meet: remembered, once each; who is new to it."""
@@ -102,5 +124,5 @@ class StopOrders:
 
 
 def is_reached(order: WorkingOrder, price: int) -> bool:
-    """Whether a trade at `price` reaches the trigger of a stop."""
-    return price >= order.price if order.side == 0 else price <= order.price
+    """Whether a trade at `price` reaches the order's trigger."""
+    return price >= order.price if order.rising else price <= order.price

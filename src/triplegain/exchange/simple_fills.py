@@ -6,21 +6,25 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
-from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
+from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
+from triplegain.exchange.prices import follow
 from triplegain.exchange.queue import UNKNOWN_AHEAD
-from triplegain.exchange.resting import RestingOrders, StopOrders
+from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 
 UNAFFORDABLE = "the funds do not cover the price at which it would fill"
 IMMEDIATE_REST = "immediate or cancel: the rest could not be filled at once"
+KILLED = "fill or kill: it could not be filled whole at once"
+TOO_LITTLE_LEFT = "what is left of its cost buys less than a lot"
 
 
 class SimpleFills:
@@ -52,25 +56,26 @@ class SimpleFills:
         cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots}
         remaining = lots
         for order in [each for each in self._orders.values() if each.stands_ns <= moment]:
-            before = order.left
-            terms = order.request.terms
-            match terms:
-                case Limit():
+            before, role = order.filled, order.role
+            match role:
+                case Role.LIMIT:
                     self._meet_limit(order, price, price, remaining, "tape", cause)
-                case Market() | StopLoss():
-                    bound = self._bound(order, remaining)
-                    self._fill_taker(order, self.slipped(order.side, price), bound, "tape", cause)
+                case Role.MARKET:
+                    self._meet_market(order, price, remaining, "tape", cause)
+                case Role.TRIGGER:
+                    pass
                 case _:
-                    assert_never(terms)
-            remaining = max(remaining - (before - order.left), 0)
+                    assert_never(role)
+            remaining = max(remaining - (order.filled - before), 0)
 
-    def execute_now(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
-        """A stop triggered by a trade: the worse of trigger and trade, plus slippage."""
-        last, trigger = int(cause["price"]), order.price
-        worst = max(last, trigger) if order.side == 0 else min(last, trigger)
-        self._fill_taker(order, self.slipped(order.side, worst), order.left, "tape_stop", cause)
-        if order.left and not order.status.is_final:
+    def execute_now(self, order: WorkingOrder, cause: dict[str, Any]) -> bool:
+        """A trade has triggered the order: the worse of trigger and trade, plus slippage, and all of it; a limit takes
+        that if it is within it. Whether it is to wait now."""
+        worst = _worse(order.side, int(cause["price"]), order.fired)
+        self._meet_at_trigger(order, worst, order.left, "tape_stop", cause)
+        if not order.status.is_final and order.role is Role.MARKET:
             self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE)
+        return not order.status.is_final
 
     # -- candles -------------------------------------------------------------------------------------------------
 
@@ -85,64 +90,120 @@ class SimpleFills:
             "quantity": candle.volume,
         }
         for order in sorted(
-            self._orders.values(), key=lambda waiting: (waiting.request.terms.trigger is None, waiting.number)
+            self._orders.values(), key=lambda waiting: (not waiting.request.terms.waits, waiting.number)
         ):
-            before = order.left
+            before = order.filled
             self._meet_candle(order, candle, budget, cause)
-            budget -= before - order.left
+            budget -= order.filled - before
 
     def _meet_candle(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
-        begun = candle.open_time_ns >= order.sent_ns and candle.volume > 0
-        terms = order.request.terms
-        match terms:
-            case StopLoss() if not order.triggered:
-                self._meet_stop(order, candle, budget, cause)
-            case Limit():
+        begun, role = candle.open_time_ns >= order.sent_ns and candle.volume > 0, order.role
+        match role:
+            case Role.TRIGGER:
+                self._meet_trigger(order, candle, budget, cause, begun)
+            case Role.LIMIT:
                 if begun:
                     extreme = candle.low if order.side == 0 else candle.high
                     self._meet_limit(order, candle.open, extreme, budget, "candle", cause)
-            case Market() | StopLoss():
+            case Role.MARKET:
                 if begun:
-                    price = self.slipped(order.side, candle.open)
-                    self._fill_taker(order, price, self._bound(order, budget), "candle", cause, budget)
+                    self._meet_market(order, candle.open, budget, "candle", cause, budget)
             case _:
-                assert_never(terms)
+                assert_never(role)
 
-    def _meet_stop(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
-        reached = candle.high >= order.price if order.side == 0 else candle.low <= order.price
-        if not reached:
-            return
-        order.triggered = True
-        worst = max(order.price, candle.open) if order.side == 0 else min(order.price, candle.open)
-        self._engine.trigger(order, worst)
-        self._fill_taker(
-            order, self.slipped(order.side, worst), self._bound(order, budget), "candle_stop", cause, budget
-        )
+    def _meet_trigger(
+        self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any], begun: bool
+    ) -> None:
+        """Reached by the candle's extreme: at the trigger, or at the open that lies beyond it if that is worse.
+
+        Of a candle that had begun before the order was sent, what went against the trader counts, and only that.
+        """
+        extreme, trigger = candle.high if order.rising else candle.low, order.price
+        if is_reached(order, extreme) and (begun or not order.request.terms.favourable):
+            opened = candle.open if is_reached(order, candle.open) else trigger
+            self._fire(order, _worse(order.side, trigger, opened), budget, cause)
+        elif order.peak:
+            self._trail(order, candle, budget, cause, begun)
+
+    def _trail(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any], begun: bool) -> None:
+        """The trigger has held; it follows the best price of the candle, and the close may have come back to it."""
+        best = candle.low if order.side == 0 else candle.high
+        for price in (best, candle.close) if begun else (candle.close,):
+            if follow(order, price):
+                self._engine.touch(order.key)
+        if is_reached(order, candle.close):
+            self._fire(order, _worse(order.side, order.price, candle.close), budget, cause)
+
+    def _fire(self, order: WorkingOrder, price: int, budget: int, cause: dict[str, Any]) -> None:
+        self._engine.trigger(order, price)
+        self._meet_at_trigger(order, price, budget, "candle_stop", cause, budget)
 
     # -- both ----------------------------------------------------------------------------------------------------
 
     def _bound(self, order: WorkingOrder, lots: int) -> int:
         return min(order.left, lots) if self._settings.partial_fills else order.left
 
+    def _meet_at_trigger(
+        self, order: WorkingOrder, price: int, lots: int, model: str, cause: dict[str, Any], budget: int | None = None
+    ) -> None:
+        """An order whose trigger was reached meets this price, once; a limit that does not take it waits."""
+        role = order.role
+        match role:
+            case Role.MARKET:
+                self._meet_market(order, price, lots, model, cause, budget)
+            case Role.LIMIT:
+                self._take_limit(order, price, lots, model, cause, budget)
+            case Role.TRIGGER:
+                raise AssertionError(f"order {order.number} was not triggered")
+            case _:
+                assert_never(role)
+
+    def _meet_market(
+        self, order: WorkingOrder, price: int, lots: int, model: str, cause: dict[str, Any], budget: int | None = None
+    ) -> None:
+        paid = self.slipped(order.side, price)
+        if order.cost:
+            order.size_at(paid)
+            self._engine.touch(order.key)
+            if not order.left:
+                self.remove(order)
+                self._engine.finish(order, OrderStatus.CANCELLED, TOO_LITTLE_LEFT)
+                return
+        self._fill_taker(order, paid, self._bound(order, lots), model, cause, budget)
+
+    def _take_limit(
+        self, order: WorkingOrder, first: int, lots: int, model: str, cause: dict[str, Any], budget: int | None
+    ) -> None:
+        """Marketable at its first price, slippage included: a taker there. What is for at once only ends here."""
+        price, force = self.slipped(order.side, first), order.request.time_in_force
+        within = price <= order.price if order.side == 0 else price >= order.price
+        if within and (lots >= order.left or force is not TimeInForce.FOK):
+            self._fill_taker(order, price, self._bound(order, lots), model, cause, budget)
+        if order.status.is_final:
+            return
+        match force:
+            case TimeInForce.IOC:
+                self.remove(order)
+                self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
+            case TimeInForce.FOK:
+                self.remove(order)
+                self._engine.finish(order, OrderStatus.CANCELLED, KILLED)
+            case TimeInForce.GTC | TimeInForce.GTD:
+                pass
+            case _:
+                assert_never(force)
+
     def _meet_limit(
         self, order: WorkingOrder, first: int, extreme: int, lots: int, model: str, cause: dict[str, Any]
     ) -> None:
-        """Marketable at its first price, slippage included: a taker there. Else it waits for a trade through."""
+        """What has met no price yet may take its first one. Else it waits for a trade through."""
         if order.fresh:
-            order.fresh = False
+            order.fresh, before = False, order.left
             self._engine.touch(order.key)
-            price = self.slipped(order.side, first)
-            if price <= order.price if order.side == 0 else price >= order.price:
-                before = order.left
-                bound = self._bound(order, lots)
-                self._fill_taker(order, price, bound, model, cause, lots if model == "candle" else None)
-                if order.status.is_final:
-                    return
-                lots -= before - order.left
-            if order.request.time_in_force is TimeInForce.IOC:
-                self.remove(order)
-                self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
+            self._take_limit(order, first, lots, model, cause, lots if model == "candle" else None)
+            if order.status.is_final:
                 return
+            lots -= before - order.left
         through = extreme < order.price if order.side == 0 else extreme > order.price
         size = min(order.left, lots)
         if not through or not size or (size < order.left and not self._settings.partial_fills):
@@ -177,6 +238,11 @@ class SimpleFills:
             self.remove(order)
 
 
+def _worse(side: int, price: int, other: int) -> int:
+    """For the trader."""
+    return max(price, other) if side == 0 else min(price, other)
+
+
 #: What the explanation of a fill names as its cause.
 MISSED_TRADE = "missed_trade"
 
@@ -197,13 +263,21 @@ def meet_missed_trade(matcher: Matcher, side: int, moment: Moment, cause: dict[s
     matcher.trade_through(side, cause["price"], cause["quantity"], moment, cause)
 
 
-def meet_missed_stops(
-    stops: StopOrders, simple: SimpleFills, engine: Engine, moment: Moment, cause: dict[str, Any]
+def meet_missed_triggers(
+    triggers: TriggerOrders,
+    simple: SimpleFills,
+    engine: Engine,
+    wait: Callable[[WorkingOrder], None],
+    moment: Moment,
+    cause: dict[str, Any],
 ) -> None:
-    """The same trade, of a time for which no book will ever be known: stops fill as on a tape."""
+    """The same trade, of a time for which no book will ever be known: triggered orders fill as on a tape, and what then
+    rests does so behind nobody knows how many."""
     price = cause["price"]
-    for order in list(dict.fromkeys([*stops.passed(), *stops.reached(price, moment)])):
-        stops.remove(order)
-        order.triggered = True
+    for order in list(dict.fromkeys([*triggers.passed(), *triggers.reached(price, moment)])):
+        triggers.remove(order)
         engine.trigger(order, price)
-        simple.execute_now(order, {**cause, "trigger": order.price})
+        if simple.execute_now(order, {**cause, "trigger": order.fired}):
+            order.ahead = order.ahead_before = UNKNOWN_AHEAD
+            order.show_slice()
+            wait(order)

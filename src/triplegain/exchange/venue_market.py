@@ -24,24 +24,25 @@ from triplegain.domain.market import (
     PublicTrade,
     TimePassed,
 )
-from triplegain.domain.orders import Limit, Market, OrderStatus, StopLoss, TimeInForce
+from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
-from triplegain.exchange.order import Quotes, WorkingOrder
+from triplegain.exchange.order import Quotes, Role, WorkingOrder
 from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
-from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
+from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
-from triplegain.exchange.resting import RestingOrders, StopOrders, is_reached
+from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.simple_fills import (
     IMMEDIATE_REST,
+    KILLED,
     MISSED_TRADE,
     UNAFFORDABLE,
     SimpleFills,
     lose_places,
-    meet_missed_stops,
     meet_missed_trade,
+    meet_missed_triggers,
 )
 
 BEYOND_BOOK = "no more visible liquidity"
@@ -94,7 +95,7 @@ class VenueMarket:
         self.book = OrderBook()
         self.resting = RestingOrders()
         self._bids, self._asks = self.book.prices
-        self.stops = StopOrders()
+        self.triggers = TriggerOrders()
         self.simple = SimpleFills(engine, settings)
         self.rate = RateCounter(settings.account_tier)
         #: Price of the trade of the newest moment.
@@ -266,6 +267,8 @@ class VenueMarket:
         if moment >= self.last_at_ns:
             self.last, self.last_at_ns = price, moment
             self.dated_ns = max(self.dated_ns, moment)
+            for order in self.triggers.follow(price, moment):
+                self._engine.touch(order.key)
         self._engine.touch_market(self.instrument.symbol)
         side = trade.side.opposite.index
         if self.state is not FeedState.SYNCED:
@@ -278,7 +281,7 @@ class VenueMarket:
                 self._matcher.trade(side, price, lots, moment)
         else:
             self.simple.on_trade(moment, price, lots)
-        for order in self.stops.reached(price, moment):
+        for order in self.triggers.reached(price, moment):
             self._fire(order, price, moment)
         return True
 
@@ -291,9 +294,9 @@ class VenueMarket:
         if self.state is not FeedState.MISSED:
             meet_missed_trade(self._matcher, side, moment, cause)
         if self.state is FeedState.CATCH_UP:
-            meet_missed_stops(self.stops, self.simple, self._engine, moment, cause)
+            meet_missed_triggers(self.triggers, self.simple, self._engine, self.wait, moment, cause)
             return
-        for order in self.stops.go_through(price, moment):
+        for order in self.triggers.go_through(price, moment):
             self._engine.touch(order.key)
 
     def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
@@ -309,15 +312,19 @@ class VenueMarket:
     def _fire_passed(self, moment: Moment) -> None:
         """There is a book again: stops that the tape went through without one meet it, oldest first."""
         if self.state is FeedState.SYNCED:
-            for order in self.stops.passed():
+            for order in self.triggers.passed():
                 self._fire(order, order.passed, moment)
 
     def _fire(self, order: WorkingOrder, last: int, moment: Moment) -> None:
-        """The tape has reached its trigger: it becomes a market order. Bids and asks do not count."""
-        self.stops.remove(order)
-        order.triggered = True
+        """The tape has reached its trigger. Bids and asks do not count."""
+        self.triggers.remove(order)
+        order.stands_ns = max(order.stands_ns, moment)
         self._engine.trigger(order, last)
-        self.execute_market(order, {"event": "stop", "time_ns": moment, "price": last, "trigger": order.price})
+        cause = {"event": "stop", "time_ns": moment, "price": last, "trigger": order.fired}
+        if self.depth is MarketDepth.BOOK:
+            self._meet_book(order, cause)
+        elif self.simple.execute_now(order, cause):
+            self.wait(order)
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -325,34 +332,47 @@ class VenueMarket:
         """An accepted order starts to work: trigger orders wait, takers take, limits rest what is left."""
         order.stands_ns = Moment(self._engine.now_ns)
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
-        terms = order.request.terms
-        match terms:
-            case StopLoss():
+        role = order.role
+        match role:
+            case Role.TRIGGER:
                 self.wait(order)
                 is_open = self.state is FeedState.SYNCED and self.depth is not MarketDepth.CANDLES
                 if is_open and self.last is not None and is_reached(order, self.last):
                     self._fire(order, self.last, order.stands_ns)
-            case Market() | Limit() if self.depth is not MarketDepth.BOOK:
-                order.fresh = terms.rests and not order.post_only
+            case Role.MARKET | Role.LIMIT if self.depth is not MarketDepth.BOOK:
+                order.fresh = role is Role.LIMIT and not order.post_only
                 self.wait(order)
-            case Market():
-                self.execute_market(order, cause)
-            case Limit():
-                self._admit_limit(order, cause)
+            case Role.MARKET | Role.LIMIT:
+                self._meet_book(order, cause)
             case _:
-                assert_never(terms)
+                assert_never(role)
 
-    def execute_market(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
-        """Take what the book shows; what it does not show is cancelled, never invented."""
-        if self.depth is not MarketDepth.BOOK:
-            self.simple.execute_now(order, cause)
-            return
+    def _meet_book(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        """What the book shows is taken; what it does not show rests, or is cancelled, never invented."""
+        role = order.role
+        match role:
+            case Role.MARKET:
+                self._take_market(order, cause)
+            case Role.LIMIT:
+                self._take_limit(order, cause)
+            case Role.TRIGGER:
+                self.wait(order)
+            case _:
+                assert_never(role)
+
+    def _take_market(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        if order.cost:
+            self._matcher.size_by_cost(order)
         self._matcher.take(order, None, cause)
-        if order.left and not order.status.is_final:
+        if not order.status.is_final:
             more = any(self.book.walk(1 - order.side, None))
             self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE if more else BEYOND_BOOK)
 
-    def _admit_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+    def _take_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
+        force = order.request.time_in_force
+        if force is TimeInForce.FOK and not self._matcher.takes_all(order):
+            self._engine.finish(order, OrderStatus.CANCELLED, KILLED)
+            return
         crossed, offered = self.would_take(order), order.left
         if crossed:
             self._matcher.take(order, order.price, cause)
@@ -360,32 +380,26 @@ class VenueMarket:
                 return
             # An own order in the way may be gone by self-trade prevention, and public ones be in front.
             crossed = order.left < offered or self.would_take(order)
-        if order.request.time_in_force is TimeInForce.IOC:
+        if force is TimeInForce.IOC:
             self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
             return
-        order.ahead = 0 if crossed else self.queue_ahead(order)
+        order.show_slice()
+        order.ahead = 0 if crossed else self._matcher.queue_ahead(order.side, order.price)
         order.ahead_before = order.ahead_at_arrival = order.ahead
         self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:
-        """Put the order, last, where it waits: among stops, in the queue at its price, or for the next price."""
-        terms = order.request.terms
-        match terms:
-            case StopLoss() if self.depth is not MarketDepth.CANDLES:
-                self.stops.add(order)
-            case Limit() if self.depth is MarketDepth.BOOK:
+        """Put the order, last, where it waits: among triggers, in the queue at its price, or for the next price."""
+        role = order.role
+        match role:
+            case Role.TRIGGER if self.depth is not MarketDepth.CANDLES:
+                self.triggers.add(order)
+            case Role.LIMIT if self.depth is MarketDepth.BOOK:
                 self.resting.add(order)
-            case Market() | Limit() | StopLoss():
+            case Role.TRIGGER | Role.LIMIT | Role.MARKET:
                 self.simple.add(order)
             case _:
-                assert_never(terms)
-
-    def queue_ahead(self, order: WorkingOrder) -> int:
-        """Lots displayed at the order's price; unknown where the book cannot be seen."""
-        displayed = self.book.displayed(order.side, order.price)
-        if not displayed and not self.book.in_sight(order.side, order.price):
-            return UNKNOWN_AHEAD
-        return displayed
+                assert_never(role)
 
     def would_take(self, order: WorkingOrder) -> bool:
         """Whether the limit reaches something that is there to be taken, public or our own. What this account or the
@@ -399,7 +413,7 @@ class VenueMarket:
 
     def withdraw(self, order: WorkingOrder) -> None:
         """Take the order out of whatever it waits in."""
-        if not (self.resting.remove(order) or self.stops.remove(order)):
+        if not (self.resting.remove(order) or self.triggers.remove(order)):
             self.simple.remove(order)
 
     def quotes(self) -> Quotes:

@@ -10,6 +10,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import ATOM_DECIMALS, EXACT, text
 from triplegain.domain.orders import AmendRequest, OrderRequest, Side
+from triplegain.domain.price import most
 from triplegain.domain.records import OrderRecord
 from triplegain.execution.order_register import OrderRegister
 from triplegain.execution.positions import Positions
@@ -114,6 +115,7 @@ class FreeCoins:
         for request, rest in (*named, *((each, each.quantity) for each in self._sent.values())):
             instrument = self._instruments[request.symbol]
             if request.side is Side.BUY and instrument.base == asset and account_of(request.origin) is not _HODL:
+                is_bounded = is_bounded and request.terms.cost is None
                 coming, for_positions = EXACT.add(coming, rest), for_positions or request.position_id is not None
             elif request.side is Side.SELL and instrument.quote == asset:
                 is_bounded = False
@@ -157,12 +159,23 @@ class FreeCoins:
         instrument = self._instruments[request.symbol]
         if request.side is Side.SELL:
             return instrument.base, quantity
-        price = price or self._ask(request.symbol)
-        if price is None:
-            return instrument.quote, None
+        cost = request.terms.cost
+        if cost is None:
+            price = self._at_most(request, price)
+            if price is None:
+                return instrument.quote, None
+            cost = _RECKONING.multiply(quantity, price)
         rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
-        needed = _RECKONING.multiply(_RECKONING.multiply(quantity, price), rate)
+        needed = _RECKONING.multiply(cost, rate)
         return instrument.quote, _RECKONING.quantize(needed, _ATOM)
+
+    def _at_most(self, request: OrderRequest, price: Decimal | None) -> Decimal | None:
+        """What a coin may cost at the most: `price` as it stands, and what the terms name beside it."""
+        ask = self._ask(request.symbol)
+        if price is None:
+            return None if ask is None else request.terms.worst(ask)
+        second = request.terms.second
+        return price if second is None else max(price, most(second, price))
 
     def _changed(self, record: OrderRecord) -> None:
         """An order is another than before, or new."""

@@ -20,6 +20,8 @@ from triplegain.domain.exchange_events import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderPriced,
+    OrderRefilled,
     OrderRejected,
     OrderSubmitted,
     OrderTriggered,
@@ -46,7 +48,15 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 
 
 OrderEvent = (
-    OrderSubmitted | OrderAccepted | OrderRejected | OrderFilled | OrderCancelled | OrderTriggered | OrderAmended
+    OrderSubmitted
+    | OrderAccepted
+    | OrderRejected
+    | OrderFilled
+    | OrderCancelled
+    | OrderTriggered
+    | OrderPriced
+    | OrderRefilled
+    | OrderAmended
 )
 
 
@@ -72,6 +82,10 @@ def after(record: OrderRecord | None, event: OrderEvent) -> OrderRecord:
             return replace(record, reason=event.reason)
         case OrderTriggered():
             return replace(record, triggered=True, updated_at_ns=event.time_ns)
+        case OrderPriced():
+            return replace(record, price=event.price, updated_at_ns=event.time_ns)
+        case OrderRefilled():
+            return replace(record, updated_at_ns=event.time_ns)
         case OrderAmended():
             return replace(record, quantity=event.quantity, price=event.price, updated_at_ns=event.time_ns)
         case _:
@@ -109,6 +123,9 @@ def _filled(record: OrderRecord, event: OrderFilled) -> OrderRecord:
         filled_notional=EXACT.add(record.filled_notional, event.notional),
         fees=EXACT.add(record.fees, event.fee),
     )
+    if record.request.terms.cost is not None:
+        # How much its cost buys shows as it does.
+        record = replace(record, quantity=record.filled_quantity)
     _check_cumulative(record, event.cumulative_quantity)
     return record
 

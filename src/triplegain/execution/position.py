@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderSubmitted
 from triplegain.domain.money import EXACT, divide
-from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.protection.protection import StopLevel
 from triplegain.ledger.realised import add_known, cost_share, in_usd
@@ -79,14 +79,13 @@ class Position(Struct, frozen=True):
         if request.side is not Side.SELL or not self.bought:
             return self
         leaving = replace(self, live_exits=(*self.live_exits, event.order_number))
-        trigger = request.terms.trigger
-        if trigger is None:
+        if not isinstance(request.terms, StopLoss):
             return leaving
-        return replace(leaving, stop=trigger, stop_reason=CloseReason(request.purpose))
+        return replace(leaving, stop=request.terms.price, stop_reason=CloseReason(request.purpose))
 
     def amended(self, request: OrderRequest, event: OrderAmended) -> Position:
         """An order of it stands elsewhere."""
-        is_stop = request.side is Side.SELL and request.terms.trigger is not None
+        is_stop = request.side is Side.SELL and isinstance(request.terms, StopLoss)
         if not is_stop or self.stop == event.price:
             return self
         moved = replace(self, stop=event.price, updated_at_ns=event.time_ns)
@@ -109,7 +108,7 @@ class Position(Struct, frozen=True):
                 entry_fees=EXACT.add(self.entry_fees, event.fee),
             )
         else:
-            fired = request.terms.trigger is not None
+            fired = isinstance(request.terms, StopLoss)
             after = replace(
                 opened,
                 sold=EXACT.add(self.sold, event.quantity),

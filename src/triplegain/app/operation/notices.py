@@ -16,6 +16,8 @@ from triplegain.domain.exchange_events import (
     OrderAmended,
     OrderCancelled,
     OrderFilled,
+    OrderPriced,
+    OrderRefilled,
     OrderRejected,
     OrderSubmitted,
     OrderTriggered,
@@ -67,8 +69,13 @@ def _of_decision(decided: DecisionRecord) -> Notice:
 def _of_event(event: ExchangeEvent) -> Notice:
     match event:
         case OrderSubmitted(request=asked):
-            price = "at market" if asked.terms.price is None else f"{asked.terms.kind} {text(asked.terms.price)}"
-            words = f"{asked.client_order_id} sent: {asked.side} {text(asked.quantity)} {asked.symbol} {price}"
+            terms = asked.terms
+            what = (
+                f"{text(asked.quantity)} {asked.symbol}"
+                if terms.cost is None
+                else f"{asked.symbol} for {text(terms.cost)}"
+            )
+            words = f"{asked.client_order_id} sent: {asked.side} {what} {terms.words}"
             details = {"order_id": asked.client_order_id, "origin": str(asked.origin), "purpose": asked.purpose}
             return Notice(_INFO, "order", words, None, event.time_ns, asked.symbol, details)
         case OrderAccepted():
@@ -77,6 +84,10 @@ def _of_event(event: ExchangeEvent) -> Notice:
             return _of_order(event, _WARNING, f"rejected: {event.code}: {event.reason}")
         case OrderTriggered():
             return _of_order(event, _INFO, f"triggered at {text(event.trigger)} by a trade at {text(event.last)}")
+        case OrderPriced():
+            return _of_order(event, _INFO, f"stands at {text(event.price)}")
+        case OrderRefilled():
+            return _of_order(event, _DEBUG, f"shows {text(event.displayed)} more")
         case OrderAmended():
             return _of_order(event, _INFO, f"amended: {text(event.quantity)} at {text(event.price)}")
         case OrderCancelled():
@@ -90,7 +101,7 @@ def _of_event(event: ExchangeEvent) -> Notice:
             assert_never(event)
 
 
-_OfOrder = OrderAccepted | OrderRejected | OrderTriggered | OrderAmended | OrderCancelled
+_OfOrder = OrderAccepted | OrderRejected | OrderTriggered | OrderPriced | OrderRefilled | OrderAmended | OrderCancelled
 
 
 def _of_order(event: _OfOrder, level: int, what: str) -> Notice:

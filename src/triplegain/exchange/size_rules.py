@@ -1,0 +1,83 @@
+"""How large an order must be, how much of it may be hidden, and how long it may wait, by its terms."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import from_atoms, text
+from triplegain.domain.orders import TimeInForce
+from triplegain.domain.refusals import Code, Refusal
+from triplegain.domain.values import is_usable
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.venue_market import VenueMarket
+
+#: An iceberg shows at least one of so many parts of itself.
+_PARTS_MAX = 15
+
+
+def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
+    """Minimum quantity and minimum cost, of what is asked for; the part that an iceberg shows."""
+    instrument = order.instrument
+    price: int | None = order.price or market.quotes()[1 - order.side]
+    least = max(instrument.lots_min, 1)
+    if order.lots < least and not order.cost:
+        return _too_small(order, order.lots)
+    if price is None:
+        return Refusal(Code.UNAVAILABLE, f"nobody is quoting the other side of {instrument.symbol}")
+    unit = price * instrument.atoms_per_tick_lot
+    lots = order.lots or order.cost // unit
+    if lots < least:
+        return _too_small(order, lots)
+    cost = order.cost or lots * unit
+    if cost < instrument.cost_min_atoms:
+        below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
+        return Refusal(Code.COST_MINIMUM, below)
+    return _check_display(order)
+
+
+def _too_small(order: WorkingOrder, lots: int) -> Refusal:
+    instrument = order.instrument
+    asked = order.request.quantity or instrument.quantity(lots)
+    minimum = text(instrument.quantity_min)
+    return Refusal(
+        Code.ORDER_MINIMUM, f"{text(asked)} {instrument.base} is below {instrument.symbol}'s minimum {minimum}"
+    )
+
+
+def _check_display(order: WorkingOrder) -> Refusal | None:
+    display, instrument = order.request.terms.display, order.instrument
+    if display is None:
+        return None
+    shown = whole_lots(instrument, display)
+    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < order.lots or shown > order.lots:
+        words = f"an iceberg shows a {_PARTS_MAX}th of itself and {instrument.symbol}'s minimum at least"
+        return Refusal(Code.INVALID_DISPLAY, words)
+    return None
+
+
+def whole_lots(instrument: Instrument, quantity: Decimal) -> int:
+    """Cut to the lot; 0 where it is no quantity at all."""
+    return instrument.whole_lots(quantity) if is_usable(quantity) and quantity > 0 else 0
+
+
+def check_force(order: WorkingOrder) -> Refusal | None:
+    """Only what has a limit is filled whole or not at all; what is hidden or may only make has to wait."""
+    terms, force = order.request.terms, order.request.time_in_force
+    match force:
+        case TimeInForce.GTC | TimeInForce.GTD:
+            return None
+        case TimeInForce.IOC | TimeInForce.FOK:
+            if order.post_only:
+                return Refusal(Code.INVALID_TIME_IN_FORCE, f"post-only contradicts {_WORDS[force]}")
+            if terms.display is not None:
+                return Refusal(Code.INVALID_TIME_IN_FORCE, f"an iceberg waits: {_WORDS[force]} contradicts it")
+            if force is TimeInForce.FOK and not terms.limited:
+                return Refusal(Code.INVALID_TIME_IN_FORCE, "only an order with a limit can be fill or kill")
+            return None
+        case _:
+            assert_never(force)
+
+
+_WORDS = {TimeInForce.IOC: "immediate or cancel", TimeInForce.FOK: "fill or kill"}
