@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.market import Candle, CandleClosed, Heartbeat, MarketDepth
+from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.orders import Limit, TimeInForce
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
@@ -91,6 +91,49 @@ def test_a_limit_the_slippage_carries_past_its_price_waits_at_it(tape: Callable[
     b.order("buy", "buy", "1", "100.6")  # 100.7 would be too much, but the trade is through 100.6
     b.trade("sell", "5", "100.5")
     assert b.fills() == ["1 @ 100.6 maker"]
+
+
+@pytest.mark.parametrize(
+    ("force", "end"),
+    [
+        (TimeInForce.GTC, "filled"),
+        (TimeInForce.IOC, "cancelled: immediate or cancel: the rest could not be filled at once"),
+        (TimeInForce.FOK, "cancelled: fill or kill: it could not be filled whole at once"),
+    ],
+)
+def test_what_the_last_trade_does_not_reach_waits_at_its_price(
+    tape: Callable[..., Any], force: TimeInForce, end: str
+) -> None:
+    b = tape()
+    b.trade("sell", "1", "99.0")
+    b.order("o", "sell", "1", "100.0", time_in_force=force)
+    # It rests there: who buys at 102 has bought it at 100.
+    b.trade("buy", "1", "102.0")
+    assert b.ends("o") == end
+    assert b.fills() == (["1 @ 100 maker"] if force is TimeInForce.GTC else [])
+
+
+def test_without_parts_a_reachable_limit_needs_a_trade_of_its_size(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.trade("sell", "1", "101.0")
+    b.order("o", "buy", "10", "101.0")
+    b.trade("sell", "3", "98.0")
+    assert b.fills() == []
+    b.trade("sell", "10", "98.0")
+    assert b.fills() == ["10 @ 101 maker"]
+
+
+def test_a_limit_that_the_tape_goes_through_while_it_is_not_matched_fills_at_its_price(
+    tape: Callable[..., Any],
+) -> None:
+    b = tape()
+    b.trade("sell", "1", "100.0")
+    b.order("o", "sell", "1", "101.0")
+    b.exchange.on_event(FeedStatus(b.instrument.symbol, b.now, b.now, FeedState.GAP, "a hole"))
+    b.trade("buy", "1", "101.0")
+    assert b.fills() == []
+    b.trade("buy", "1", "102.0")
+    assert b.fills() == ["1 @ 101 maker"]
 
 
 def test_post_only_never_takes_on_the_tape(tape: Callable[..., Any]) -> None:

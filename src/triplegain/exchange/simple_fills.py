@@ -177,21 +177,12 @@ class SimpleFills:
         """Marketable at its first price, slippage included: a taker there. What is for at once only ends here."""
         price, force = self.slipped(order.side, first), order.request.time_in_force
         within = price <= order.price if order.side == 0 else price >= order.price
-        if within and (lots >= order.left or force is not TimeInForce.FOK):
+        in_parts = self._settings.partial_fills and force is not TimeInForce.FOK
+        if within and (in_parts or lots >= order.left):
             self._fill_taker(order, price, self._bound(order, lots), model, cause, budget)
-        if order.status.is_final:
-            return
-        match force:
-            case TimeInForce.IOC:
-                self.remove(order)
-                self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
-            case TimeInForce.FOK:
-                self.remove(order)
-                self._engine.finish(order, OrderStatus.CANCELLED, KILLED)
-            case TimeInForce.GTC | TimeInForce.GTD:
-                pass
-            case _:
-                assert_never(force)
+        if not order.status.is_final and (why := unmet(order)) is not None:
+            self.remove(order)
+            self._engine.finish(order, OrderStatus.CANCELLED, why)
 
     def _meet_limit(
         self, order: WorkingOrder, first: int, extreme: int, lots: int, model: str, cause: dict[str, Any]
@@ -204,11 +195,22 @@ class SimpleFills:
             if order.status.is_final:
                 return
             lots -= before - order.left
+        self._meet_through(order, extreme, lots, f"{model}_through", cause)
+
+    def meet_missed(self, moment: Moment, cause: dict[str, Any]) -> None:
+        """A trade of the tape while the market is not matched: limits that it went through, at their own price."""
+        remaining: int = cause["quantity"]
+        for order in [each for each in self._orders.values() if each.stands_ns <= moment and each.role is Role.LIMIT]:
+            before = order.filled
+            self._meet_through(order, cause["price"], remaining, "trade_through", cause)
+            remaining = max(remaining - (order.filled - before), 0)
+
+    def _meet_through(self, order: WorkingOrder, extreme: int, lots: int, model: str, cause: dict[str, Any]) -> None:
         through = extreme < order.price if order.side == 0 else extreme > order.price
         size = min(order.left, lots)
         if not through or not size or (size < order.left and not self._settings.partial_fills):
             return
-        self._engine.fill(order, order.price, size, True, f"{model}_through", cause)
+        self._engine.fill(order, order.price, size, True, model, cause)
         if not order.left:
             self.remove(order)
 
@@ -238,6 +240,20 @@ class SimpleFills:
             self.remove(order)
 
 
+def unmet(order: WorkingOrder) -> str | None:
+    """Why an order ends that has met what there was at once; None where it may wait."""
+    force = order.request.time_in_force
+    match force:
+        case TimeInForce.IOC:
+            return IMMEDIATE_REST
+        case TimeInForce.FOK:
+            return KILLED
+        case TimeInForce.GTC | TimeInForce.GTD:
+            return None
+        case _:
+            assert_never(force)
+
+
 def _worse(side: int, price: int, other: int) -> int:
     """For the trader."""
     return max(price, other) if side == 0 else min(price, other)
@@ -254,13 +270,14 @@ def lose_places(resting: RestingOrders, engine: Engine) -> None:
         engine.touch(order.key)
 
 
-def meet_missed_trade(matcher: Matcher, side: int, moment: Moment, cause: dict[str, Any]) -> None:
+def meet_missed_trade(matcher: Matcher, simple: SimpleFills, side: int, moment: Moment, cause: dict[str, Any]) -> None:
     """A trade that no book goes with; `side` is the side of the book it hit, `cause` has its time, price and quantity.
 
     Nobody knows the queues: a trade at the price of a resting order fills nothing, one through it fills it at its own
     price, never more than was traded.
     """
     matcher.trade_through(side, cause["price"], cause["quantity"], moment, cause)
+    simple.meet_missed(moment, cause)
 
 
 def meet_missed_triggers(

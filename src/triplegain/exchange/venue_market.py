@@ -35,7 +35,6 @@ from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.simple_fills import (
-    IMMEDIATE_REST,
     KILLED,
     MISSED_TRADE,
     UNAFFORDABLE,
@@ -43,6 +42,7 @@ from triplegain.exchange.simple_fills import (
     lose_places,
     meet_missed_trade,
     meet_missed_triggers,
+    unmet,
 )
 
 BEYOND_BOOK = "no more visible liquidity"
@@ -292,7 +292,7 @@ class VenueMarket:
             self.book.record_print(side, price, lots, moment)
         cause = {"event": MISSED_TRADE, "time_ns": moment, "price": price, "quantity": lots}
         if self.state is not FeedState.MISSED:
-            meet_missed_trade(self._matcher, side, moment, cause)
+            meet_missed_trade(self._matcher, self.simple, side, moment, cause)
         if self.state is FeedState.CATCH_UP:
             meet_missed_triggers(self.triggers, self.simple, self._engine, self.wait, moment, cause)
             return
@@ -339,6 +339,11 @@ class VenueMarket:
                 is_open = self.state is FeedState.SYNCED and self.depth is not MarketDepth.CANDLES
                 if is_open and self.last is not None and is_reached(order, self.last):
                     self._fire(order, self.last, order.stands_ns)
+            case Role.LIMIT if self.depth is MarketDepth.TAPE and not self.would_take(order):
+                if (why := unmet(order)) is not None:
+                    self._engine.finish(order, OrderStatus.CANCELLED, why)
+                    return
+                self.wait(order)
             case Role.MARKET | Role.LIMIT if self.depth is not MarketDepth.BOOK:
                 order.fresh = role is Role.LIMIT and not order.post_only
                 self.wait(order)
@@ -369,8 +374,7 @@ class VenueMarket:
             self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE if more else BEYOND_BOOK)
 
     def _take_limit(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
-        force = order.request.time_in_force
-        if force is TimeInForce.FOK and not self._matcher.takes_all(order):
+        if order.request.time_in_force is TimeInForce.FOK and not self._matcher.takes_all(order):
             self._engine.finish(order, OrderStatus.CANCELLED, KILLED)
             return
         crossed, offered = self.would_take(order), order.left
@@ -380,8 +384,8 @@ class VenueMarket:
                 return
             # An own order in the way may be gone by self-trade prevention, and public ones be in front.
             crossed = order.left < offered or self.would_take(order)
-        if force is TimeInForce.IOC:
-            self._engine.finish(order, OrderStatus.CANCELLED, IMMEDIATE_REST)
+        if (why := unmet(order)) is not None:
+            self._engine.finish(order, OrderStatus.CANCELLED, why)
             return
         order.show_slice()
         order.ahead = 0 if crossed else self._matcher.queue_ahead(order.side, order.price)
