@@ -1,0 +1,85 @@
+"""The exchange against its independent reference (tests/exchange/reference.py), answer by answer, as long as is asked.
+
+    python bench/differential.py --events 1000000 --seed 1 [--depth tape] [--jobs 2]
+    python bench/differential.py --captures FOLDER --seed 1 [--events 300000]
+
+Random markets: streams of 1,000 steps, each with a plan of its own (delays, money, depth, fees). Recorded markets: the
+depth and the tape of each capture told 5 to 200 ms against each other, with random orders near the touch. The first
+difference of a stream is printed with a stream shrunk to what it needs; exit code 1 if there was any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.exchange.differential import compare, minimal
+from tests.exchange.differential_captures import capture_plan, capture_stream
+from tests.exchange.differential_orders import drawn_stream
+from tests.exchange.differential_streams import drawn_plan
+
+from triplegain.domain.market import MarketDepth
+
+STEPS = 1_000
+#: Folder below --captures, instrument, and one order action every so many events.
+CAPTURES = (
+    ("binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", 12),
+    ("kraken_wsv2_btcusd_book", "BTC/USD", 2),
+    ("kraken_wsv2_minagbp_book", "MINA/GBP", 2),
+)
+
+
+def random_market(depth: MarketDepth, seed: int) -> tuple[int, str | None]:
+    """Steps that were compared, and what differed."""
+    plan = drawn_plan(seed, STEPS)
+    stream = drawn_stream(plan, depth)
+    return len(stream), minimal(plan, stream, depth) if compare(plan, stream, depth) is not None else None
+
+
+def recorded_market(captures: Path, limit: int, seed: int, which: tuple[str, str, int]) -> tuple[int, str | None]:
+    folder, symbol, every = which
+    plan, depth = capture_plan(captures / folder, symbol, seed)
+    stream = list(islice(capture_stream(captures / folder, plan, depth, every), limit))
+    found = compare(plan, stream, depth)
+    if found is None:
+        return len(stream), None
+    return len(stream), f"{folder}\n{minimal(plan, stream[: found.step + 1], depth)}"
+
+
+def report(results: Iterable[tuple[int, str | None]]) -> int:
+    began, steps, streams, different = time.monotonic(), 0, 0, 0
+    for count, found in results:
+        steps, streams = steps + count, streams + 1
+        if found is not None:
+            different += 1
+            print(found, flush=True)
+    seconds = time.monotonic() - began
+    print(f"{steps:,} steps in {streams:,} streams, {different} with a difference; {steps / seconds:,.0f} a second")
+    return 1 if different else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000, help="steps; of captures: of each (default 1000000)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--depth", choices=[each.value for each in MarketDepth], default=MarketDepth.BOOK.value)
+    parser.add_argument("--captures", type=Path, help="folder of recorded markets to use instead of random ones")
+    parser.add_argument("--jobs", type=int, default=1)
+    asked = parser.parse_args()
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        if asked.captures:
+            return report(pool.map(partial(recorded_market, asked.captures, asked.events, asked.seed), CAPTURES))
+        seeds = range(asked.seed * 1_000_000, asked.seed * 1_000_000 + -(-asked.events // STEPS))
+        return report(pool.map(partial(random_market, MarketDepth(asked.depth)), seeds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

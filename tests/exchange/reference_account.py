@@ -1,0 +1,139 @@
+"""The account of the reference exchange: its orders, what they hold and pay, and what it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from tests.exchange.reference_admission import Counter
+from tests.exchange.reference_book import ReferenceBook
+from tests.exchange.reference_money import Purse
+from tests.exchange.reference_order import ReferenceOrder
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import FeedState
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSettings:
+    place_delay_ns: int = 0
+    cancel_delay_ns: int = 0
+    response_delay_ns: int = 0
+    tier: str = "unlimited"
+    slippage_ppm: int = 1000
+    partial_fills: bool = True
+    volume_usd: int = 0
+
+
+class Told(NamedTuple):
+    """One answer. `said` depends on its kind; where any of several things may be said it is a frozenset."""
+
+    kind: str
+    name: str
+    time_ns: int
+    visible_ns: int
+    said: tuple[object, ...]
+
+
+class ReferenceAccount:
+    def __init__(self, instrument: Instrument, balances: dict[str, Fraction], settings: ReferenceSettings) -> None:
+        self.instrument = instrument
+        self.settings = settings
+        self.purse = Purse(instrument, dict(balances), Fraction(settings.volume_usd))
+        self.book = ReferenceBook()
+        self.state = FeedState.SYNCED
+        self.now_ns = 0
+        #: Open orders by name, in the order in which they were sent.
+        self.open: dict[str, ReferenceOrder] = {}
+        self.counter = Counter(settings.tier)
+        self._turns = 0
+        self._answered_ns = 0
+        self._told: list[Told] = []
+
+    def drain(self) -> list[Told]:
+        told, self._told = self._told, []
+        return told
+
+    def price_now(self, side: int) -> int | None:
+        """What a market order of `side` is measured by; None: nobody is there."""
+        raise NotImplementedError
+
+    def asked(self, lots: int) -> Fraction:
+        """What a market purchase costs as far as can be seen."""
+        raise NotImplementedError
+
+    @property
+    def is_matched(self) -> bool:
+        return self.state is FeedState.SYNCED
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is FeedState.MAINTENANCE
+
+    def next_turn(self) -> int:
+        self._turns += 1
+        return self._turns
+
+    def tell(self, kind: str, name: str, *said: object) -> None:
+        self._answered_ns = max(self._answered_ns, self.now_ns + self.settings.response_delay_ns)
+        self._told.append(Told(kind, name, self.now_ns, self._answered_ns, said))
+
+    # -- what happens to an order -----------------------------------------------------------------------------------
+
+    def fill(self, order: ReferenceOrder, price: int, lots: int, maker: bool) -> None:
+        fee = self.purse.settle(order.bill, order.side, price, lots, maker)
+        order.filled += lots
+        status = "partially_filled" if order.left else "filled"
+        if order.left:
+            self._hold_rest(order, lots)
+        else:
+            self._forget(order)
+        self.tell("filled", order.name, price, lots, maker, fee, order.filled, status)
+
+    def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
+        self._forget(order)
+        self.tell("cancelled", order.name, status, why, order.filled)
+
+    # -- holds -----------------------------------------------------------------------------------------------------
+
+    def held_asset(self, order: ReferenceOrder) -> str:
+        return self.instrument.quote if order.is_purchase else self.instrument.base
+
+    def worst(self, order: ReferenceOrder) -> Fraction:
+        """What an order holds for all that is left of it."""
+        if not order.is_purchase:
+            return order.left * self.purse.lot
+        price = self.price_of(order)
+        cost = self.asked(order.left) if price is None else self.purse.cost(price, order.left)
+        return self.purse.with_fee(order.bill, cost)
+
+    def _hold_rest(self, order: ReferenceOrder, lots: int) -> None:
+        """After a fill of `lots`."""
+        if order.is_purchase and self.price_of(order) is None:
+            held = self.purse.hold_of(order.number) * order.left / (order.left + lots)
+            self.purse.hold(order.number, self.held_asset(order), held)
+        else:
+            self.purse.hold(order.number, self.held_asset(order), self.worst(order))
+
+    def hold_amended(self, order: ReferenceOrder, lots: int, price: int | None) -> Fraction:
+        left = lots - order.filled
+        if not order.is_purchase:
+            return left * self.purse.lot
+        if price is None:
+            return self.purse.hold_of(order.number) * left / order.left
+        return self.purse.with_fee(order.bill, self.purse.cost(price, left))
+
+    def _forget(self, order: ReferenceOrder) -> None:
+        self.purse.release(order.number)
+        self.open.pop(order.name, None)
+
+    def price_of(self, order: ReferenceOrder) -> int | None:
+        """The price that an amendment moves."""
+        return order.limit if order.trigger is None else order.trigger
+
+    def set_price(self, order: ReferenceOrder, price: int | None) -> None:
+        if order.trigger is None:
+            order.limit = price
+        else:
+            order.trigger = price

@@ -1,0 +1,136 @@
+"""What the reference exchange refuses, by Kraken's codes, and the counter of commands per pair.
+
+The documents name what is refused, not what is looked at first: every code that holds is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import FeedState
+from triplegain.domain.orders import Limit, Market, OrderRequest, StopLoss, TimeInForce
+from triplegain.domain.refusals import Code
+
+_SECOND_NS = 10**9
+_MONTH_NS = 31 * 86_400 * _SECOND_NS
+#: The counter is read in thousandths, rounded up.
+_PARTS = 1000
+#: Digits that exact arithmetic carries.
+_DIGITS = 60
+
+
+def is_amount(value: Decimal) -> bool:
+    """A finite number above zero of no absurd size or precision."""
+    if not value.is_finite() or value <= 0:
+        return False
+    return len(value.as_tuple().digits) <= _DIGITS // 2 and abs(value.adjusted()) <= _DIGITS // 2
+
+
+def is_whole(value: Decimal, step: Decimal) -> bool:
+    return (Fraction(value) / Fraction(step)).denominator == 1
+
+
+def cut(quantity: Decimal, instrument: Instrument) -> int:
+    """Whole lots, never rounded up."""
+    return Fraction(quantity) // Fraction(instrument.lot)
+
+
+def prices_named(request: OrderRequest) -> list[Decimal]:
+    match request.terms:
+        case Market():
+            return []
+        case Limit(limit=Decimal() as limit):
+            return [limit]
+        case StopLoss(trigger=Decimal() as trigger):
+            return [trigger]
+        case other:
+            raise NotImplementedError(other)
+
+
+def bad_arguments(request: OrderRequest, instrument: Instrument, now_ns: int) -> set[Code]:
+    """What cannot be, whatever the market does."""
+    codes: set[Code] = set()
+    prices = prices_named(request)
+    if not is_amount(request.quantity):
+        codes.add(Code.INVALID_VOLUME)
+    elif cut(request.quantity, instrument) < instrument.lots_min:
+        codes.add(Code.ORDER_MINIMUM)
+    if not all(is_amount(price) for price in prices):
+        codes.add(Code.INVALID_PRICE)
+    elif not all(is_whole(price, instrument.tick) for price in prices):
+        codes.add(Code.TICK_SIZE)
+    date, is_dated = request.expires_at_ns, request.time_in_force is TimeInForce.GTD
+    if is_dated != (date is not None) or (date is not None and not now_ns < date <= now_ns + _MONTH_NS):
+        codes.add(Code.INVALID_EXPIRY)
+    if request.time_in_force is TimeInForce.IOC and request.terms.post_only:
+        codes.add(Code.INVALID_TIME_IN_FORCE)
+    if request.leverage < 1:
+        codes.add(Code.INVALID_LEVERAGE)
+    if request.leverage > 1:
+        codes.add(Code.MARGIN_ALLOWANCE)
+    return codes
+
+
+def closed_for(state: FeedState, post_only: bool) -> set[Code]:
+    """Why a market in this state takes no such order."""
+    match state:
+        case FeedState.SYNCED:
+            return set()
+        case FeedState.CANCEL_ONLY:
+            return {Code.CANCEL_ONLY_MODE}
+        case FeedState.POST_ONLY:
+            return set() if post_only else {Code.POST_ONLY_MODE}
+        case _:
+            return {Code.UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of an account's tier: where the counter stands still, what it loses a second, open orders a pair."""
+
+    threshold: int
+    decay: Fraction
+    open_orders: int
+
+
+LIMITS = {
+    "starter": Limits(60, Fraction(1), 60),
+    "intermediate": Limits(125, Fraction("2.34"), 80),
+    "pro": Limits(180, Fraction("3.75"), 225),
+    "unlimited": None,
+}
+#: (younger than seconds, cost), first match counts.
+_AMEND = ((5, 3), (10, 2), (15, 1))
+_CANCEL = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
+
+
+def amend_cost(age_ns: int) -> int:
+    return next((cost for seconds, cost in _AMEND if age_ns < seconds * _SECOND_NS), 0)
+
+
+def cancel_cost(age_ns: int) -> int:
+    return next((cost for seconds, cost in _CANCEL if age_ns < seconds * _SECOND_NS), 0)
+
+
+class Counter:
+    def __init__(self, tier: str) -> None:
+        self.limits = LIMITS[tier]
+        self.value = Fraction(0)
+        self._at_ns = 0
+
+    def charge(self, cost: int, now_ns: int) -> bool:
+        """Charges in any case; False where the counter stood at the limit before."""
+        if self.limits is None:
+            return True
+        self.value = max(self.value - self.limits.decay * (now_ns - self._at_ns) / _SECOND_NS, Fraction(0))
+        self._at_ns = now_ns
+        has_room = ceil(self.value * _PARTS) < self.limits.threshold * _PARTS
+        self.value += cost
+        return has_room
+
+    def is_full_of_orders(self, count: int) -> bool:
+        return self.limits is not None and count >= self.limits.open_orders

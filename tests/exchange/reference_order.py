@@ -1,0 +1,117 @@
+"""An order of the reference exchange: what it asks for, and its place in the queue of a price level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tests.exchange.reference_money import Bill
+
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import Limit, Market, OrderRequest, StopLoss
+
+
+@dataclass(eq=False, slots=True)
+class ReferenceOrder:
+    """`lots` is what is asked for in all. `touched_ns`: created or amended, for the rate counter."""
+
+    number: int
+    request: OrderRequest
+    side: int
+    lots: int
+    limit: int | None
+    trigger: int | None
+    bill: Bill
+    sent_ns: int
+    stands_ns: int
+    touched_ns: int
+    filled: int = 0
+    #: Its turn among our own orders of one price, and among those that wait for a trigger.
+    turn: int = 0
+    rests: bool = False
+    asleep: bool = False
+    #: The print that went through a sleeping order's trigger while nothing could be matched.
+    reached: int | None = None
+    #: Public lots in front; None while its level has not been seen.
+    ahead: int | None = None
+    #: The queue before the newest shrink that a print still to come may explain, and that shrink's moment.
+    ahead_before: int | None = None
+    shrunk_ns: int = -1
+
+    @property
+    def left(self) -> int:
+        return self.lots - self.filled
+
+    @property
+    def name(self) -> str:
+        return self.request.client_order_id
+
+    @property
+    def is_purchase(self) -> bool:
+        return self.side == 0
+
+    @property
+    def is_post_only(self) -> bool:
+        return isinstance(self.request.terms, Limit) and self.request.terms.post_only
+
+    # -- its place in the queue ------------------------------------------------------------------------------------
+
+    def join(self, displayed: int | None) -> None:
+        """Behind all that is displayed; None: out of sight."""
+        self.ahead = self.ahead_before = displayed
+        self.shrunk_ns = -1
+        self.rests = True
+
+    def pass_front(self) -> None:
+        """A trade through the level has served everybody in front."""
+        self.ahead = self.ahead_before = 0
+
+    def on_level(self, displayed: int, cancelled: int, moment_ns: int, tape_ns: int) -> None:
+        """Its level was set anew. Cancels come from behind; no more stands in front than the level shows.
+
+        A print explains a change. One that is older than the order explains it too, but has not moved its queue.
+        """
+        tape_has_passed = tape_ns > self.shrunk_ns
+        if tape_has_passed:
+            self.ahead_before = self.ahead
+        if cancelled or self.ahead is None or self.ahead > displayed:
+            self.shrunk_ns = moment_ns if tape_has_passed else max(self.shrunk_ns, moment_ns)
+        self.ahead = displayed if self.ahead is None else min(self.ahead, displayed)
+
+    def on_snapshot(self, displayed: int | None, moment_ns: int, tape_ns: int) -> None:
+        """A snapshot keeps the place, capped at what it shows."""
+        if displayed is not None and (self.ahead is None or self.ahead > displayed):
+            self.on_level(displayed, 0, moment_ns, tape_ns)
+
+    def on_print(self, lots: int, moment_ns: int) -> int:
+        """A print at its price: what of it comes past those in front."""
+        if moment_ns > self.shrunk_ns:
+            if self.ahead is None:
+                return 0
+            past = max(lots - self.ahead, 0)
+            self.ahead = max(self.ahead - lots, 0)
+            return past
+        if self.ahead_before is None:
+            return 0
+        past = max(lots - self.ahead_before, 0)
+        self.ahead_before = max(self.ahead_before - lots, 0)
+        self.ahead = self.ahead_before if self.ahead is None else min(self.ahead, self.ahead_before)
+        return past
+
+    def is_reached(self, price: int) -> bool:
+        """Whether a trade at `price` wakes it."""
+        assert self.trigger is not None
+        return price >= self.trigger if self.is_purchase else price <= self.trigger
+
+
+def prices_of(request: OrderRequest, instrument: Instrument) -> tuple[int | None, int | None]:
+    """Limit and trigger in ticks, of terms that are known to be whole."""
+    match request.terms:
+        case Market():
+            return None, None
+        case Limit(limit=Decimal() as limit):
+            return instrument.ticks(limit), None
+        case StopLoss(trigger=Decimal() as trigger):
+            return None, instrument.ticks(trigger)
+        case other:
+            raise NotImplementedError(other)

@@ -1,0 +1,155 @@
+"""How the reference exchange fills where only the tape is known: by the next trade, and by trades through a price."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import assert_never
+
+from tests.exchange.reference import ReferenceExchange
+from tests.exchange.reference_book import better
+from tests.exchange.reference_order import ReferenceOrder
+
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.market import (
+    BestQuote,
+    BookUpdate,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    MarketEvent,
+    PastCandles,
+    PublicTrade,
+    TimePassed,
+)
+from triplegain.domain.orders import TimeInForce
+
+
+class ReferenceOnTape(ReferenceExchange):
+    #: What is left of the trade that is being shared; None outside of one.
+    _room = 0
+
+    def on_market(self, event: MarketEvent) -> None:
+        match event:
+            case PublicTrade():
+                self._on_trade(event)
+            case FeedStatus():
+                self._on_status(event.state)
+            case BookUpdate() | BestQuote() | CandleClosed() | PastCandles() | Heartbeat() | TimePassed():
+                pass
+            case _ as never:
+                assert_never(never)
+
+    def _on_status(self, state: FeedState) -> None:
+        was_closed = self.is_closed
+        self.state = state
+        if was_closed and not self.is_closed:
+            self.expire_at_opening()
+        if self.is_matched:
+            for order in list(self.open.values()):
+                if order.reached is not None and order.name in self.open:
+                    self._wake(order, order.reached)
+
+    def _on_trade(self, trade: PublicTrade) -> None:
+        if self.book.doubts(trade, is_seen=False):
+            return
+        moment = trade.exchange_time_ns
+        self.book.take(trade)
+        self._room = trade.quantity
+        standing = [order for order in self.open.values() if moment >= order.stands_ns]
+        for order in [order for order in standing if not order.asleep]:
+            if self.is_matched:
+                self._meet(order, trade.price)
+            elif order.limit is not None and better(order.side, order.limit, trade.price):
+                self._fill_waiting(order)
+        for order in [order for order in standing if order.asleep]:
+            if order.is_reached(trade.price):
+                self._reach(order, trade.price)
+
+    # -- stops -----------------------------------------------------------------------------------------------------
+
+    def _reach(self, order: ReferenceOrder, price: int) -> None:
+        if self.is_matched:
+            self._wake(order, price)
+        elif order.reached is None:
+            order.reached = price
+
+    def _wake(self, order: ReferenceOrder, price: int) -> None:
+        """Whole, whatever the size of the trade: at the worse of trigger and trade, plus slippage."""
+        assert order.trigger is not None
+        order.asleep, order.reached = False, None
+        self.tell("triggered", order.name, order.trigger, price)
+        worse = max(order.trigger, price) if order.is_purchase else min(order.trigger, price)
+        self._take(order, self.slipped(order.side, worse), order.left)
+
+    # -- everything else -------------------------------------------------------------------------------------------
+
+    def arrive(self, order: ReferenceOrder) -> None:
+        last = self.book.last
+        order.asleep = order.trigger is not None
+        if order.asleep:
+            if last is not None and order.is_reached(last):
+                self._reach(order, last)
+            return
+        #: Whoever could be served at once takes the next trade; the others wait for one through their price.
+        order.rests = order.limit is not None and last is not None and better(order.side, last, order.limit)
+
+    def _meet(self, order: ReferenceOrder, price: int) -> None:
+        """The next trade, for an order that stood before it."""
+        is_market = order.limit is None
+        if not order.rests:
+            slipped = self.slipped(order.side, price)
+            if order.limit is None or not better(order.side, slipped, order.limit):
+                self._take(order, slipped, self._share(order, whole=is_market))
+            order.rests = not is_market
+        if order.name in self.open and order.limit is not None and better(order.side, order.limit, price):
+            self._fill_waiting(order)
+        if order.name in self.open and order.request.time_in_force is TimeInForce.IOC:
+            self.end(order, "immediate")
+
+    def _fill_waiting(self, order: ReferenceOrder) -> None:
+        assert order.limit is not None
+        lots = self._share(order, whole=False)
+        if lots:
+            self._room -= lots
+            self.fill(order, order.limit, lots, maker=True)
+
+    def _share(self, order: ReferenceOrder, whole: bool) -> int:
+        """What an order gets of the trade: in parts what there is; else all of it or nothing. `whole`: of any trade."""
+        if self.settings.partial_fills:
+            return min(order.left, self._room)
+        return order.left if whole or order.left <= self._room else 0
+
+    def _take(self, order: ReferenceOrder, price: int, lots: int) -> None:
+        payable = lots
+        if order.is_purchase:
+            funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
+            payable = self.purse.affordable(order.bill, price, lots, funds)
+            if payable < lots and not self.settings.partial_fills:
+                payable = 0
+        if payable:
+            self._room = max(self._room - payable, 0)
+            self.fill(order, price, payable, maker=False)
+        if payable < lots:
+            self.end(order, "funds")
+
+    def slipped(self, side: int, price: int) -> int:
+        """Always against the trader, rounded to the tick against the trader."""
+        share = Fraction(self.settings.slippage_ppm, RATE_UNIT)
+        return ceil(price * (1 + share)) if side == 0 else max(floor(price * (1 - share)), 1)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def would_take(self, side: int, limit: int) -> bool:
+        return self.book.last is not None and not better(side, self.book.last, limit)
+
+    def price_now(self, side: int) -> int | None:
+        return self.book.last
+
+    def asked(self, lots: int) -> Fraction:
+        assert self.book.last is not None
+        return self.purse.cost(self.slipped(0, self.book.last), lots)
+
+    def is_priced(self) -> bool:
+        return True

@@ -1,0 +1,87 @@
+"""The exchange against its reference: equal in every answer and every balance, on random and on recorded markets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.exchange.differential import Pair, compare, minimal, shrunk, take
+from tests.exchange.differential_captures import capture_plan, capture_stream
+from tests.exchange.differential_orders import drawn_stream
+from tests.exchange.differential_streams import Plan, Step, drawn_plan
+
+from triplegain.domain.market import MarketDepth, PublicTrade
+
+STEPS = 400
+
+
+def check(seeds: range, depth: MarketDepth) -> None:
+    for seed in seeds:
+        plan = drawn_plan(seed, STEPS)
+        stream = drawn_stream(plan, depth)
+        if compare(plan, stream, depth) is not None:
+            pytest.fail(minimal(plan, stream, depth))
+
+
+@pytest.mark.parametrize("depth", [MarketDepth.BOOK])
+def test_neither_is_better_and_neither_is_worse(depth: MarketDepth) -> None:
+    check(range(8), depth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [MarketDepth.BOOK])
+@pytest.mark.parametrize("part", range(4))
+def test_neither_is_better_and_neither_is_worse_over_a_hundred_thousand_steps(depth: MarketDepth, part: int) -> None:
+    seeds = 50 if depth is MarketDepth.BOOK else 15
+    check(range(1000 + part * seeds, 1000 + (part + 1) * seeds), depth)
+
+
+def test_whatever_may_be_answered_is_answered_in_the_streams() -> None:
+    kinds: set[str] = set()
+    for seed in range(12):
+        plan = drawn_plan(seed, STEPS)
+        reference = Pair(plan).reference
+        for step in drawn_stream(plan):
+            take(reference, step)
+        kinds |= {told.kind for told in reference.drain()}
+    assert kinds == {
+        "submitted", "accepted", "rejected", "filled", "cancelled", "triggered", "amended", "refused",
+    }  # fmt: skip
+
+
+def test_a_difference_is_found_and_shrunk() -> None:
+    """The exchange is told of a trade a lot larger than the reference is told of."""
+    plan = Plan(seed=3, steps=STEPS, rough=False)
+    stream = drawn_stream(plan)
+
+    def differs(steps: Sequence[Step]) -> bool:
+        pair = Pair(plan)
+        for number, step in enumerate(steps):
+            larger = step
+            if isinstance(step, PublicTrade):
+                larger = msgspec.structs.replace(step, quantity=step.quantity + 1)
+            if pair.step(number, step, larger) is not None:
+                return True
+        return False
+
+    assert differs(stream)
+    assert len(shrunk(stream, differs)) <= 4  # a book, an order, one print: and what the order waits behind
+
+
+CAPTURES = (
+    ("binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", 12, 6_000),
+    ("kraken_wsv2_btcusd_book", "BTC/USD", 2, 2_000),
+    ("kraken_wsv2_minagbp_book", "MINA/GBP", 2, 2_000),
+)
+
+
+@pytest.mark.parametrize(("folder", "symbol", "every", "limit"), CAPTURES)
+def test_on_recorded_markets_with_depth_and_tape_told_against_each_other(
+    captures: Path, folder: str, symbol: str, every: int, limit: int
+) -> None:
+    plan, depth = capture_plan(captures / folder, symbol, seed=1)
+    stream = list(islice(capture_stream(captures / folder, plan, depth, every), limit))
+    assert str(compare(plan, stream, depth)) == "None"
