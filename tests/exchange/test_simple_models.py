@@ -113,6 +113,24 @@ def test_what_the_last_trade_does_not_reach_waits_at_its_price(
     assert b.fills() == (["1 @ 100 maker"] if force is TimeInForce.GTC else [])
 
 
+def test_a_market_order_for_at_once_has_the_next_trade_and_no_other(tape: Callable[..., Any]) -> None:
+    b = tape(PARTIAL)
+    b.trade("sell", "1", "100.0")
+    b.order("o", "buy", "25", time_in_force=TimeInForce.IOC)
+    b.trade("buy", "3", "100.0")
+    assert b.fills() == ["3 @ 100.1 taker"]
+    assert b.ends("o") == "cancelled: immediate or cancel: the rest could not be filled at once"
+
+
+def test_a_post_only_order_that_becomes_smaller_takes_nothing(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.trade("sell", "1", "94.0")
+    b.order("o", "buy", "2", Limit(Decimal("93.0"), post_only=True))
+    b.trade("sell", "1", "93.0")
+    b.amend("o", quantity="1")
+    assert (b.refused("o"), b.ends("o")) == ([], "open")
+
+
 def test_without_parts_a_reachable_limit_needs_a_trade_of_its_size(tape: Callable[..., Any]) -> None:
     b = tape()
     b.trade("sell", "1", "101.0")

@@ -300,7 +300,8 @@ class Account:
             market.withdraw(order)
             self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
             return None
-        if order.post_only and _would_take(order, price, market):
+        loses_place = price != order.price or lots > order.lots
+        if order.post_only and loses_place and _would_take(order, price, market):
             return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
         if refusal := self._reserve_again(market, order, lots - filled, price):
             return refusal

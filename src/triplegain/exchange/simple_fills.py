@@ -170,6 +170,7 @@ class SimpleFills:
                 self._engine.finish(order, OrderStatus.CANCELLED, TOO_LITTLE_LEFT)
                 return
         self._fill_taker(order, paid, self._bound(order, lots), model, cause, budget)
+        self._end_unmet(order)
 
     def _take_limit(
         self, order: WorkingOrder, first: int, lots: int, model: str, cause: dict[str, Any], budget: int | None
@@ -180,6 +181,9 @@ class SimpleFills:
         in_parts = self._settings.partial_fills and force is not TimeInForce.FOK
         if within and (in_parts or lots >= order.left):
             self._fill_taker(order, price, self._bound(order, lots), model, cause, budget)
+        self._end_unmet(order)
+
+    def _end_unmet(self, order: WorkingOrder) -> None:
         if not order.status.is_final and (why := unmet(order)) is not None:
             self.remove(order)
             self._engine.finish(order, OrderStatus.CANCELLED, why)
