@@ -12,21 +12,26 @@ from tests.api import told
 from tests.storage.scripted_session import START_NS, STEP_NS, ScriptedSession
 
 from triplegain.api.control import V
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.commands import (
     AmendOrder,
     Answer,
     AnyAnswer,
     CancelAll,
+    CancelAllAfter,
     Cancelling,
     CancelOrder,
+    CancelOrders,
     ClosePosition,
     ClosingProgress,
     Command,
     Done,
+    EditOrder,
     Emergency,
     Flat,
     NotDone,
     Pause,
+    PlaceBatch,
     PlaceOrder,
     R,
     ReducePosition,
@@ -34,9 +39,11 @@ from triplegain.domain.commands import (
     ResetSession,
     Resume,
     RunTask,
+    SwitchSet,
+    ValidateOrder,
 )
 from triplegain.domain.ids import Origin, order_id
-from triplegain.domain.orders import Limit, OrderStatus
+from triplegain.domain.orders import Limit, OrderOptions, OrderStatus
 from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import BalanceRecord, CommitBatch, OrderRecord, SecurityEvent
@@ -87,6 +94,11 @@ class StoredControl:
         answer: AnyAnswer
         if isinstance(command, PlaceOrder):
             answer = await self._place(command, audit)
+        elif isinstance(command, PlaceBatch):
+            placed = [await self._place(each, audit) for each in command.orders]
+            answer = Done(tuple(each.record for each in placed if isinstance(each, Done)))
+        elif isinstance(command, EditOrder):
+            answer = await self._edit(command, audit)
         elif isinstance(done := self._carry_out(command), Refusal):
             answer = NotDone(done)
         else:
@@ -132,8 +144,27 @@ class StoredControl:
             await self._keep(record, audit)
             return Done(record)
 
+    async def _edit(self, command: EditOrder, audit: SecurityEvent) -> AnyAnswer:
+        old = self.orders[command.client_order_id]
+        options = OrderOptions(replaces=command.client_order_id, deadline_ns=command.deadline_ns)
+        request = replace(
+            old.request,
+            client_order_id=command.new_id,
+            quantity=command.quantity or old.quantity,
+            terms=Limit(command.price or old.price or Decimal(0)),
+            options=options,
+        )
+        self.orders[command.client_order_id] = replace(old, status=OrderStatus.CANCELLED)
+        return await self._place(PlaceOrder(request), audit)
+
     def _carry_out(self, command: Any) -> Any:
         match command:
+            case ValidateOrder(request):
+                return Refusal(Code.MARGIN_ALLOWANCE, "no margin is offered") if request.leverage > 1 else None
+            case CancelOrders(names):
+                return Cancelling(tuple(names), ())
+            case CancelAllAfter(timeout_s):
+                return SwitchSet(START_NS, START_NS + timeout_s * SECOND_NS if timeout_s else None)
             case CancelOrder(name):
                 return replace(self.orders[name], status=OrderStatus.CANCELLED)
             case AmendOrder(request):

@@ -90,14 +90,20 @@ class Bench:
         ticks, lots = self.instrument.ticks(Decimal(price)), self.instrument.lots(Decimal(quantity))
         self.exchange.on_event(PublicTrade(self.instrument.symbol, time_ns, time_ns, ticks, lots, Side.parse(side)))
 
-    def order(self, name: str, side: str, quantity: str, terms: OrderTerms | str | None = None, **more: Any) -> None:
-        """Sends the order and lets the engine catch up to now. `terms`: a limit price as text, None for market."""
+    def request(
+        self, name: str, side: str, quantity: str, terms: OrderTerms | str | None = None, **more: Any
+    ) -> OrderRequest:
+        """`terms`: a limit price as text, None for market."""
         if terms is None:
             terms = Market()
         elif isinstance(terms, str):
             terms = Limit(Decimal(terms))
         request = OrderRequest(name, self.instrument.symbol, Side.parse(side), Decimal(quantity), terms)
-        self.exchange.place(msgspec.structs.replace(request, **more))
+        return msgspec.structs.replace(request, **more)
+
+    def order(self, name: str, side: str, quantity: str, terms: OrderTerms | str | None = None, **more: Any) -> None:
+        """Sends the order and lets the engine catch up to now."""
+        self.exchange.place(self.request(name, side, quantity, terms, **more))
         self.exchange.run_through(self.exchange.now_ns)
 
     def stop(self, name: str, side: str, quantity: str, trigger: str) -> None:

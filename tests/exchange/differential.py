@@ -28,6 +28,7 @@ from triplegain.domain.exchange_events import (
     OrderPriced,
     OrderRefilled,
     OrderRejected,
+    OrderScheduled,
     OrderSubmitted,
     OrderTriggered,
 )
@@ -99,6 +100,8 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
             said = (instrument.lots(event.quantity), instrument.ticks(event.price), event.queue_kept)
         case CommandRefused():
             said = (event.command, event.code)
+        case OrderScheduled():
+            said = (event.starts_at_ns,)
         case OrderPriced():
             said = (instrument.ticks(event.price),)
         case OrderRefilled():

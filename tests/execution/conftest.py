@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -138,6 +138,10 @@ class ScriptedVenue:
         self._numbers[cid] = len(self._numbers) + 1
         self._requests[cid], self._quantity[cid], self._filled[cid] = request, request.quantity, Decimal(0)
         self._tell(OrderSubmitted, self._numbers[cid], f"O{self._numbers[cid]}", request, self.now_ns)
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        for request in requests:
+            self.place(request)
 
     def cancel(self, client_order_id: str) -> None:
         self.sent.append(f"cancel {client_order_id}")

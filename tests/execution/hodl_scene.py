@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -88,6 +89,10 @@ class Scene:
     def place(self, request: OrderRequest) -> None:
         self.placed.append(request)
         self.sent.append(f"{request.client_order_id}: {request.side} {request.quantity} {request.symbol}")
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        for request in requests:
+            self.place(request)
 
     def cancel(self, client_order_id: str) -> None:
         raise AssertionError("the bag cancels nothing")

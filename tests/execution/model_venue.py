@@ -7,7 +7,7 @@ desk asks for is checked against that: an order for coins that are not free, or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -91,6 +91,10 @@ class ModelVenue:
         order = self.orders[cid] = Order(len(self.orders) + 1, request, request.quantity, trigger)
         self._tell(OrderSubmitted, order.number, f"O{order.number}", request, self.now_ns)
         self.commands.append(lambda mood: self._arrive(order, mood))
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        for request in requests:
+            self.place(request)
 
     def cancel(self, client_order_id: str) -> None:
         self.log.append(f"cancel {client_order_id}")

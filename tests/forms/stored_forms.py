@@ -36,6 +36,26 @@ def stored(corpus: str) -> list[Path]:
     return sorted((FOLDER / corpus).glob("*.json.gz"))
 
 
+#: What a request has in it that came later, where nobody asked for it.
+LATER: Mapping[str, Any] = {"options": {}}
+
+
+def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
+    """Without what came later and says nothing. A database may put the keys of an object in another order."""
+    return {name: _as_then(msgspec.json.decode(state)) for name, state in parts.items()}
+
+
+def _as_then(value: Any) -> Any:
+    match value:
+        case dict():
+            is_later = LATER.items() if "client_order_id" in value else ()
+            return {name: _as_then(each) for name, each in value.items() if (name, each) not in is_later}
+        case list():
+            return [_as_then(each) for each in value]
+        case _:
+            return value
+
+
 def name_of(file: Path) -> str:
     """The session's name, which says how it was left."""
     return file.name.removesuffix(".json.gz")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-from tests.forms.stored_forms import document
+from tests.forms.stored_forms import decoded, document
 from tests.session.sessions import demo, settings_for
 
 from triplegain.decision.rebalance.plan import RebalanceSettings
@@ -32,10 +30,6 @@ _LEVEL = ["58197.4", "stop_loss"]
 def converted(state: Any, **rows: list[dict[str, Any]]) -> Kept:
     tables = {"paper_decisions": [], "paper_portfolio_snapshots": [], "paper_trades": _FILLS, **rows}
     return convert(Kept({"settings": {"candle_ns": 10**9}}, state, {}, tables))
-
-
-def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
-    return {name: msgspec.json.decode(state) for name, state in parts.items()}
 
 
 def taken_up(kept: Kept) -> TradingSession:

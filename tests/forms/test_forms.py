@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from tests.app.paper_process import PaperHome
 from tests.app.stored_record import ask, check_record
 from tests.database_fixtures import other_database, run_apart
 from tests.forms.as_it_was import check_as_it_was
-from tests.forms.stored_forms import CORPORA, Home, document, load, name_of, stored
+from tests.forms.stored_forms import CORPORA, Home, decoded, document, load, name_of, stored
 
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.orders import OrderStatus
@@ -171,11 +170,6 @@ async def test_a_stored_order_tells_who_wanted_it(empty_database_url: str, tmp_p
     assert origins == {"entry": "agent", "stop": "protection", "exit": "protection"}
     assert {row["purpose"] for row in rows if row["client_order_id"].startswith("exit")} == {"manual"}
     assert all(request({**row, "expires_at_ns": None})["origin"] == row["origin"] for row in rows)
-
-
-def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
-    """A database may put the keys of an object in another order."""
-    return {name: msgspec.json.decode(state) for name, state in parts.items()}
 
 
 async def parts_of(database: Database, session: str) -> dict[tuple[str, str], bytes]:

@@ -19,15 +19,19 @@ from triplegain.domain.commands import (
     AnyAnswer,
     AnyCommand,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
+    CancelOrders,
     ClosePosition,
     ClosingProgress,
     Command,
     Done,
+    EditOrder,
     Emergency,
     Flat,
     NotDone,
     Pause,
+    PlaceBatch,
     PlaceOrder,
     ReducePosition,
     ResetRisk,
@@ -35,6 +39,7 @@ from triplegain.domain.commands import (
     Resume,
     RunTask,
     Unknown,
+    ValidateOrder,
 )
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.ids import Origin
@@ -171,7 +176,7 @@ def agrees(store: Store, command: Command[Any], answer: AnyAnswer) -> None:
         case Unknown():
             lost = store.fault in (Fault.LOST, Fault.LOST_STORED)
             # The exchange has not answered yet; what was sent is stored.
-            under_way = is_stored and isinstance(command, CancelOrder | CancelAll | AmendOrder)
+            under_way = is_stored and isinstance(command, CancelOrder | CancelOrders | CancelAll | AmendOrder)
             assert lost or under_way
     if isinstance(command, PlaceOrder):
         row = store.order(command.request.client_order_id)
@@ -179,6 +184,10 @@ def agrees(store: Store, command: Command[Any], answer: AnyAnswer) -> None:
         assert (row is None) or not isinstance(answer, NotDone)
         if isinstance(answer, Done) and row is not None and store.fault is not Fault.LOST_STORED:
             assert answer.record.status in (row.status, OrderStatus.PENDING)
+    is_sent = isinstance(command, PlaceBatch | EditOrder) and isinstance(answer, Done)
+    if is_sent and store.fault is not Fault.LOST_STORED:
+        row = store.order("mine")
+        assert row is not None and row.status in (OrderStatus.OPEN, OrderStatus.PENDING)
     if isinstance(command, CancelOrder) and isinstance(answer, Done):
         row = store.order(command.client_order_id)
         assert row is not None and row.status is OrderStatus.CANCELLED
@@ -190,9 +199,14 @@ def agrees(store: Store, command: Command[Any], answer: AnyAnswer) -> None:
 #: One of each that there is, for the resting order, `pos-1`, and the position, `pos-2`.
 COMMANDS: tuple[Command[Any], ...] = (
     PlaceOrder(order("mine")),
+    PlaceBatch((PlaceOrder(order("mine", "900")), PlaceOrder(order("mine-2", "901")))),
+    ValidateOrder(order("mine")),
+    EditOrder("resting", "mine", price=Decimal(1001)),
     AmendOrder(AmendRequest("resting", price=Decimal(1001))),
     CancelOrder("resting"),
+    CancelOrders(("resting", "tg-stop-1")),
     CancelAll(),
+    CancelAllAfter(60),
     ClosePosition("pos-2"),
     ReducePosition("pos-2", Decimal("0.005")),
     Flat(),

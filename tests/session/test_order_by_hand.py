@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.orders import Market, OrderRequest, Side
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest, Side
 from triplegain.domain.refusals import Code
-from triplegain.domain.values import EXPIRY_NS_MAX, TIME_NS_MAX
-from triplegain.session.order_by_hand import refusal
+from triplegain.domain.values import EXPIRY_NS_MAX, EXPIRY_NS_MIN, TIME_NS_MAX
+from triplegain.session.order_by_hand import check_batch, check_batch_cancel, refusal
 
 NOW_NS = 1_767_225_600 * SECOND_NS
 
@@ -45,7 +45,9 @@ def test_a_persons_order_is_refused_with_the_reason(
     ("expires_ns", "is_refused"),
     [
         (None, False),
-        (NOW_NS + 1, False),
+        (NOW_NS + EXPIRY_NS_MIN, False),
+        (NOW_NS + EXPIRY_NS_MIN - 1, True),
+        (NOW_NS + 1, True),
         (NOW_NS + EXPIRY_NS_MAX, False),
         (NOW_NS, True),
         (0, True),
@@ -56,6 +58,30 @@ def test_a_persons_order_is_refused_with_the_reason(
         (NOW_NS + 9_999_999 * 86_400 * SECOND_NS, True),
     ],
 )
-def test_an_order_expires_after_now_and_within_krakens_month(expires_ns: int | None, is_refused: bool) -> None:
+def test_an_order_expires_after_five_seconds_and_within_krakens_month(expires_ns: int | None, is_refused: bool) -> None:
     said = refusal(order(expires_ns=expires_ns), NOW_NS, True, "", "", False)
     assert (None if said is None else said.code) is (Code.INVALID_EXPIRY if is_refused else None)
+
+
+@pytest.mark.parametrize(("ahead_ns", "is_refused"), [(EXPIRY_NS_MAX, False), (EXPIRY_NS_MAX + 1, True), (-1, False)])
+def test_an_order_starts_within_a_month(ahead_ns: int, is_refused: bool) -> None:
+    asked = msgspec.structs.replace(order(), options=OrderOptions(starts_at_ns=NOW_NS + ahead_ns))
+    said = refusal(asked, NOW_NS, True, "", "", False)
+    assert (None if said is None else said.code) is (Code.INVALID_START if is_refused else None)
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(1, True), (2, False), (15, False), (16, True)])
+def test_a_batch_has_2_to_15_orders(count: int, is_refused: bool) -> None:
+    said = check_batch([order(name=f"o{number}") for number in range(count)])
+    assert (None if said is None else said.code) is (Code.INVALID_BATCH if is_refused else None)
+
+
+def test_a_batch_is_of_one_pair_and_each_order_has_a_name_of_its_own() -> None:
+    other = msgspec.structs.replace(order(name="b"), symbol="XRP/USDT")
+    assert check_batch([order(name="a"), other]) is not None
+    assert check_batch([order(name="a"), order(name="a")]) is not None
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(1, True), (2, False), (50, False), (51, True)])
+def test_2_to_50_orders_are_cancelled_together(count: int, is_refused: bool) -> None:
+    assert (check_batch_cancel(["o"] * count) is not None) is is_refused

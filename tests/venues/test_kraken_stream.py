@@ -604,8 +604,13 @@ def test_states_of_exchange_and_pair_are_told_as_one() -> None:
         # The stricter of the two counts.
         (status("post_only"), []),
         (status("online"), []),
-        (pair_status(SYMBOL, "limit_only"), [FeedState.POST_ONLY]),
-        (pair_status(SYMBOL, "delisted"), [FeedState.MAINTENANCE]),
+        (pair_status(SYMBOL, "limit_only"), [FeedState.LIMIT_ONLY]),
+        (pair_status(SYMBOL, "reduce_only"), [FeedState.REDUCE_ONLY]),
+        (status("post_only"), []),
+        (status("cancel_only"), [FeedState.CANCEL_ONLY]),
+        (status("online"), [FeedState.REDUCE_ONLY]),
+        (pair_status(SYMBOL, "delisted"), [FeedState.DELISTED]),
+        (pair_status(SYMBOL, "work_in_progress"), [FeedState.WORK_IN_PROGRESS]),
         (pair_status(SYMBOL, "online"), [FeedState.SYNCED]),
         (pair_status("DOGE/USD", "cancel_only"), []),
     ]

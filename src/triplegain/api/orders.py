@@ -37,7 +37,7 @@ async def list_orders(visit: CurrentVisit, query: Annotated[OrderPage, Query()])
 async def show_order(visit: CurrentVisit, name: OrderName) -> Order:
     """With its fills and the explanation of each; one that is open with how it stands at the exchange now."""
     now = visit.moment()
-    record = await _find(visit, name)
+    record = await find_order(visit, name)
     fills = await visit.reader.fills(now.session_id, order_number=record.order_number, limit=_FILLS_MAX)
     return order(record, now.mode, fills, visit.control.see(OrderStandings).orders.get(record.request.client_order_id))
 
@@ -54,27 +54,32 @@ async def place_order(
     in `details.order`), 409 if the id belongs to a different order.
     """
     now = visit.moment()
-    client_order_id = _client_order_id(visit, body, idempotency_key)
+    client_order_id = client_order_id_of(visit, body, idempotency_key)
     request = body.order(client_order_id, now.market_time_ns)
-    audit = visit.audit("paper_trade", _told(request, body))
+    audit = visit.audit("paper_trade", told(request, body))
     command = PlaceOrder(request, body.stop, body.target)
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
     record = done.record
     response.status_code = 200 if done.again else 201
     protection = await visit.reader.asked_protection(now.session_id, client_order_id) if done.again else None
     _same_order(record.request, request, body, protection)
-    placed = order(record, now.mode)
+    return as_answered(record, now.mode, response)
+
+
+def as_answered(record: OrderRecord, mode: str, response: Response) -> Order:
+    """The order with its place. Raises RefusedError where the exchange rejected it."""
+    placed = order(record, mode)
     if record.status in _REFUSED and not record.filled_quantity:
         details = {"order": placed.model_dump(mode="json", by_alias=True)}
         code = Code.of(record.code or "") or _REFUSED[record.status]
         raise RefusedError(code, record.reason or "the exchange rejected the order", details)
-    response.headers["Location"] = f"/api/v1/paper/orders/{client_order_id}"
+    response.headers["Location"] = f"/api/v1/paper/orders/{record.request.client_order_id}"
     return placed
 
 
 async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> Order:
     """Change a resting order in place."""
-    client_order_id = (await _find(visit, name)).request.client_order_id
+    client_order_id = (await find_order(visit, name)).request.client_order_id
     changes = {field: text(value) for field, value in body.changes().items()}
     audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
     command = AmendOrder(AmendRequest(client_order_id, body.quantity, body.price))
@@ -84,7 +89,7 @@ async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> 
 
 async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | None = None) -> Order:
     """The order as it is after the cancel. One that was cancelled already is shown again; nothing is done."""
-    record = await _find(visit, name)
+    record = await find_order(visit, name)
     mode = visit.moment().mode
     if record.status is OrderStatus.CANCELLED:
         return order(record, mode)
@@ -103,7 +108,7 @@ async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) ->
     return Cancelled.of(done.record, mode=now.mode, session=now.session_id)
 
 
-async def _find(visit: Visit, name: str) -> OrderRecord:
+async def find_order(visit: Visit, name: str) -> OrderRecord:
     """By the client's id, else by the exchange's."""
     session = visit.moment().session_id
     record = await visit.reader.order(session, client_order_id=name)
@@ -114,7 +119,7 @@ async def _find(visit: Visit, name: str) -> OrderRecord:
     return record
 
 
-def _client_order_id(visit: Visit, body: Trade, idempotency_key: str | None) -> str:
+def client_order_id_of(visit: Visit, body: Trade, idempotency_key: str | None) -> str:
     given = {name for name in (body.client_order_id, idempotency_key) if name is not None}
     if len(given) > 1:
         raise RefusedError(Code.INVALID_REQUEST, "Idempotency-Key and client_order_id differ: send one of them")
@@ -132,6 +137,9 @@ def _same_order(
     if body.expires is not None and "T" in body.expires:
         fields.append("expires_at_ns")
     differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]
+    # Moments are lengths from now as a rule: they differ each time.
+    options = ("reduce_only", "close")
+    differing += [each for each in options if getattr(known.options, each) != getattr(asked.options, each)]
     if protection is not None:
         pairs = {"stop": (protection[0], body.stop), "target": (protection[1], body.target)}
         differing += [field for field, (before, now) in pairs.items() if before != now]
@@ -143,7 +151,7 @@ def _same_order(
         )
 
 
-def _told(request: OrderRequest, body: Trade) -> dict[str, Any]:
+def told(request: OrderRequest, body: Trade) -> dict[str, Any]:
     named = ("quantity", "cost", "price", "limit_price", "display_quantity", "stop", "target")
     prices = {name: getattr(body, name) for name in named}
     return {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,16 +12,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     WithJsonSchema,
     model_validator,
 )
 
+from triplegain.api.order_options import AskedPrice, CloseTerms, Moment, moment_ns
 from triplegain.api.wire import Money, Name, Symbol
-from triplegain.domain.clock import UNITS_NS, from_datetime
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import (
     OrderKind,
+    OrderOptions,
     OrderRequest,
     OrderStatus,
     OrderTerms,
@@ -32,13 +29,11 @@ from triplegain.domain.orders import (
     TimeInForce,
     terms_of,
 )
-from triplegain.domain.price import RELATIVE_PRICE, Price, read_price
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
-from triplegain.domain.values import AMOUNT, INTEGER_MAX, PAIR_OR_ASSET, TIME_NS_MAX, WORD
+from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, WORD
 from triplegain.storage.rows import Pages
 
-_DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _FRACTION = r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"
 _R = TypeVar("_R")
 
@@ -68,25 +63,6 @@ Fraction = Annotated[
 ]
 
 
-def _asked_price(raw: Any) -> Price:
-    found = read_price(raw) if isinstance(raw, str) else None
-    if found is None:
-        raise ValueError(
-            'must be text: a plain decimal above zero, like "0.1", or its distance from the last trade, "+5" or "-2%"'
-        )
-    if isinstance(found, Decimal) and not found:
-        raise ValueError("must be above zero; leave it out where there is none")
-    return found
-
-
-#: A price, or how far it lies from another: `+5`, `-2%`, `#1.5%`.
-AskedPrice = Annotated[
-    Price,
-    PlainValidator(_asked_price),
-    WithJsonSchema({"type": "string", "pattern": f"^({AMOUNT}|{RELATIVE_PRICE})$", "example": "0.1"}),
-]
-
-
 def _other_names(schema: dict[str, Any], body: type[BaseModel]) -> None:
     """The description has each name under which a field is taken, and that one body has one of them."""
     for field in body.model_fields.values():
@@ -113,7 +89,9 @@ class Trade(Body):
     may be relative to the last trade: `+5`, `-2%`, `#1%` (to the side where the order is not reached yet). `cost`, in
     the quote currency, stands for the quantity of a purchase at market. An iceberg shows `display_quantity` at a time.
 
-    `expires` is market time (RFC 3339) or a length from now (`90s`, `5m`, `1h`, `2d`), and means time in force gtd.
+    `expires` is market time (RFC 3339) or a length from now (`90s`, `5m`, `1h`, `2d`, `+90`), and means time in force
+    gtd. So are `starts`, until when the order waits at the exchange, and `deadline`, after which it may not arrive (500
+    ms to 60 s from now). `close`: what each fill opens to close what it filled.
     """
 
     symbol: Symbol
@@ -131,6 +109,10 @@ class Trade(Body):
     post_only: Annotated[bool, Field(strict=True)] = False
     leverage: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
     self_trade: SelfTradePrevention = SelfTradePrevention.CANCEL_NEWEST
+    reduce_only: Annotated[bool, Field(strict=True)] = False
+    close: CloseTerms | None = None
+    starts: Moment | None = None
+    deadline: Moment | None = None
     client_order_id: Name | None = None
 
     @property
@@ -155,7 +137,16 @@ class Trade(Body):
             raise ValueError(f"an order that expires is gtd, not {self.time_in_force}")
         if self.expires is not None:
             expiry_ns(self.expires, 0)
+        _ = self.options(0)
         return self
+
+    def options(self, market_time_ns: int) -> OrderOptions:
+        return OrderOptions(
+            reduce_only=self.reduce_only,
+            close=None if self.close is None else self.close.terms,
+            deadline_ns=None if self.deadline is None else moment_ns(self.deadline, market_time_ns, "deadline"),
+            starts_at_ns=None if self.starts is None else moment_ns(self.starts, market_time_ns, "starts"),
+        )
 
     def order(self, client_order_id: str, market_time_ns: int) -> OrderRequest:
         expires_at_ns = None if self.expires is None else expiry_ns(self.expires, market_time_ns)
@@ -169,6 +160,7 @@ class Trade(Body):
             expires_at_ns=expires_at_ns,
             leverage=self.leverage,
             self_trade=self.self_trade,
+            options=self.options(market_time_ns),
         )
 
 
@@ -186,6 +178,43 @@ class Amendment(Body):
 
     def changes(self) -> dict[str, Decimal]:
         return {name: value for name, value in self if value is not None}
+
+
+class Batch(Body):
+    """Orders of one pair that are sent together; what is not valid of one refuses all of them."""
+
+    orders: Annotated[list[Trade], Field(max_length=100)]
+
+
+class Edit(Body):
+    """New quantity, new price (limit or trigger), or both, of the order that takes its place."""
+
+    quantity: Money | None = None
+    price: Money | None = None
+    deadline: Moment | None = None
+    client_order_id: Name | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Edit:
+        if self.quantity is None and self.price is None:
+            raise ValueError("name a new quantity, a new price, or both")
+        _ = self.deadline_ns(0)
+        return self
+
+    def deadline_ns(self, market_time_ns: int) -> int | None:
+        return None if self.deadline is None else moment_ns(self.deadline, market_time_ns, "deadline")
+
+
+class CancelBatch(Body):
+    """Client order ids or order ids."""
+
+    orders: Annotated[list[Name], Field(max_length=100)]
+
+
+class CancelAfter(Body):
+    """Seconds of market time; 0 switches it off."""
+
+    timeout: Annotated[int, Field(strict=True, ge=0, le=INTEGER_MAX)]
 
 
 class PositionClose(Body):
@@ -286,10 +315,4 @@ class DecisionPage(Page):
 
 def expiry_ns(text: str, now_ns: int) -> int:
     """The market time a text names. Raises InvalidValueError."""
-    if length := _DURATION.fullmatch(text):
-        return now_ns + int(length[1]) * UNITS_NS[length[2]]
-    with suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None and (time_ns := from_datetime(moment)) <= TIME_NS_MAX:
-            return time_ns
-    raise InvalidValueError("`expires` is a length like 90s, 5m, 1h, 2d or a time like 2025-11-20T12:00:00Z")
+    return moment_ns(text, now_ns, "expires")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from triplegain.api.wire import Amount, Part, Plain, Resource, Time, tells
-from triplegain.domain import agent_records, records, statement, views
+from triplegain.domain import agent_records, commands, records, statement, views
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.orders import OrderRequest
 from triplegain.domain.proposal import TradeProposal
@@ -41,6 +41,20 @@ class Cancelled(Resource):
     cancelled: list[str]
     kept: list[str]
     left: dict[str, str]
+
+
+class Validated(Resource):
+    """Nothing stands against the order now. Nothing was sent."""
+
+    session: str
+    valid: bool = True
+
+
+@tells(commands.SwitchSet)
+class CancelAllAfterSet(Resource):
+    """All orders are cancelled at `cancels_at` unless it is set again before; null: it is off."""
+
+    session: str
 
 
 class NewSession(Resource):
@@ -93,12 +107,13 @@ class OrderStanding(Part):
     """`trigger` until it is reached, `peak`: the best trade, where that trails, `displayed`: what the book shows."""
 
 
-@tells(OrderRequest, without={"quantity", "terms", "leverage", "self_trade", "origin"})
+@tells(OrderRequest, without={"quantity", "terms", "leverage", "self_trade", "origin", "options"})
 @tells(records.OrderRecord, without={"request"})
 class Order(Resource):
     """`price` is the limit or the trigger as it stands, null for a market order, and until the exchange has worked out
     a relative or trailing one. `asked` is what was asked for, in words. `code` and `reason` tell why it was rejected.
-    `standing`, of an open order, is how it stands at the exchange now."""
+    `standing`, of an open order, is how it stands at the exchange now. `close`: what each fill opens;
+    `replaces`: the order it was edited from; `closes`: the one whose fill opened it."""
 
     order_type: str
     asked: str
@@ -106,8 +121,20 @@ class Order(Resource):
     cost: Amount | None
     display_quantity: Amount | None
     average_price: Amount | None
+    reduce_only: bool
+    close: str | None
+    starts_at: Time | None
+    deadline_at: Time | None
+    replaces: str | None
+    closes: str | None
     standing: OrderStanding | None = None
     fills: list[Fill] | None = None
+
+
+class OrderBatch(Resource):
+    """Each as the exchange answered it, in the order in which they were sent; one that it refused is rejected."""
+
+    items: list[Order]
 
 
 class OrderPages(Resource):
@@ -253,7 +280,7 @@ def order(
     fills: Iterable[OrderFilled] | None = None,
     standing: views.OrderStanding | None = None,
 ) -> Order:
-    terms = record.request.terms
+    terms, options = record.request.terms, record.request.options
     return Order.of(
         record.request,
         record,
@@ -266,6 +293,12 @@ def order(
         standing=standing,
         price=record.price_now,
         average_price=record.average_price,
+        reduce_only=options.reduce_only,
+        close=None if options.close is None else options.close.words,
+        starts_at=options.starts_at_ns,
+        deadline_at=options.deadline_ns,
+        replaces=options.replaces,
+        closes=options.closes,
         fills=None if fills is None else list(fills),
     )
 

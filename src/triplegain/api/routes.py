@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fastapi import params
 from pydantic import BaseModel
 
-from triplegain.api import agents, orders, positions, risk, session
+from triplegain.api import agents, order_commands, orders, positions, risk, session
 from triplegain.api.access import Budget, Role
 from triplegain.api.visit import CurrentVisit
 from triplegain.api.wire import Part, Resource, part_of
@@ -84,6 +84,11 @@ ROUTES: tuple[Route, ...] = (
     *_both("GET", "/paper/orders", orders.list_orders, Role.VIEWER, Budget.READS),
     *_both("GET", "/paper/orders/{name}", orders.show_order, Role.VIEWER, Budget.READS),
     *_both("POST", "/paper/trade", orders.place_order, Role.TRADER, Budget.TRADE, 201),
+    *_both("POST", "/paper/orders/validate", order_commands.validate_order, Role.TRADER, Budget.TRADE),
+    *_both("POST", "/paper/orders/batch", order_commands.place_batch, Role.TRADER, Budget.TRADE, 201),
+    *_both("POST", "/paper/orders/cancel-batch", order_commands.cancel_batch, Role.TRADER, Budget.CANCEL),
+    *_both("POST", "/paper/orders/cancel-all-after", order_commands.cancel_all_after, Role.TRADER, Budget.CANCEL),
+    *_both("POST", "/paper/orders/{name}/edit", order_commands.edit_order, Role.TRADER, Budget.TRADE, 201),
     *_both("PATCH", "/paper/orders/{name}", orders.amend_order, Role.TRADER, Budget.TRADE),
     *_both("DELETE", "/paper/orders/{name}", orders.cancel_order, Role.TRADER, Budget.CANCEL),
     *_both("POST", "/paper/orders/cancel-all", orders.cancel_all_orders, Role.TRADER, Budget.STOP),

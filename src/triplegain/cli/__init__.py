@@ -49,6 +49,7 @@ COMMANDS = {
     "report": "report", "decisions": "decisions", "leaderboard": "leaderboard", "record": "record",
     "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
     "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "orders",
+    "order edit": "order_commands", "order batch": "order_commands", "order cancel-after": "order_commands",
     "position list": "positions", "position close": "positions",
     "risk show": "risk", "risk check": "risk", "risk reset": "risk",
     "agents show": "agents", "agents run": "agents",

@@ -30,6 +30,13 @@ def place(
     stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Protects the position this opens.")] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit of the position.")] = None,
     post_only: Annotated[bool, typer.Option("--post-only", help="Rejected rather than taking.")] = False,
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Must take a margin position off.")] = False,
+    close: Annotated[
+        str | None, typer.Option(metavar="'TYPE PRICE'", help="Each fill opens this to close what it filled.")
+    ] = None,
+    starts: Annotated[str | None, typer.Option(metavar="1h", help="Length or time: waits until then.")] = None,
+    deadline: Annotated[str | None, typer.Option(metavar="5s", help="Refused if it arrives later than this.")] = None,
+    check: Annotated[bool, typer.Option("--validate", help="Only ask what would be said to it.")] = False,
     tif: Annotated[TimeInForce | None, typer.Option(case_sensitive=False, help="Time in force.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="1h", help="Length or time; means gtd.")] = None,
     name: Annotated[str | None, typer.Option("--id", help="Client order id: the same id is the same order.")] = None,
@@ -53,9 +60,32 @@ def place(
         "time_in_force": tif and tif.value,
         "expires": expires,
         "post_only": post_only,
+        "reduce_only": reduce_only,
+        "close": _closing(close),
+        "starts": starts,
+        "deadline": deadline,
     }
     with running_system(session) as api:
-        tell(as_json, api.place(wanted), _line)
+        if check:
+            tell(
+                as_json,
+                api.post("/paper/orders/validate", wanted),
+                lambda _: "PAPER  nothing stands against it; not sent",
+            )
+            return
+        tell(as_json, api.place(wanted), order_line)
+
+
+def _closing(words: str | None) -> dict[str, str] | None:
+    """`TYPE PRICE [LIMIT]`, as the API takes it."""
+    if words is None:
+        return None
+    kind, *prices = words.split()
+    if len(prices) > 2 or not prices:
+        raise typer.BadParameter(
+            "--close takes a type with its price, like 'stop-loss 58000' or 'stop-loss-limit 58000 57900'"
+        )
+    return {"order_type": kind, **dict(zip(("price", "limit_price"), prices, strict=False))}
 
 
 def _named(
@@ -85,21 +115,23 @@ def amend(
     if not changes:
         raise typer.BadParameter("say what to change: --quantity, --price, or both")
     with running_system(session) as api:
-        tell(as_json, api.patch(f"/paper/orders/{part(name)}", changes), _line)
+        tell(as_json, api.patch(f"/paper/orders/{part(name)}", changes), order_line)
 
 
 def cancel(
-    name: Annotated[str | None, typer.Argument(metavar="ID", help="Client order id or order id.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Client order ids or order ids.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All orders but those that protect a position.")] = False,
     as_json: JsonOption = False,
     session: SessionOption = None,
 ) -> None:
-    """Cancel an order, or all."""
-    if (name is None) is not everything:
-        raise typer.BadParameter("name one order, or say --all")
+    """Cancel orders, or all."""
+    if (not names) is not everything:
+        raise typer.BadParameter("name the orders, or say --all")
     with running_system(session) as api:
-        if name is not None:
-            tell(as_json, api.delete(f"/paper/orders/{part(name)}"), _line)
+        if names and len(names) == 1:
+            tell(as_json, api.delete(f"/paper/orders/{part(names[0])}"), order_line)
+        elif names:
+            tell(as_json, api.post("/paper/orders/cancel-batch", {"orders": names}), _all_cancelled)
         else:
             tell(as_json, api.post("/paper/orders/cancel-all"), _all_cancelled)
 
@@ -139,7 +171,7 @@ def _all_cancelled(answer: dict[str, Any]) -> str:
     return told
 
 
-def _line(order: dict[str, Any]) -> str:
+def order_line(order: dict[str, Any]) -> str:
     """One order in one line."""
     asked = order["asked"] if order["cost"] is None else f"for {order['cost']} at market"
     price = asked if order["price"] is None else f"{order['order_type']} {Decimal(order['price']):,f}"

@@ -40,6 +40,13 @@ class Cancelling(msgspec.Struct, frozen=True):
     left: Mapping[str, str] = {}
 
 
+class SwitchSet(msgspec.Struct, frozen=True):
+    """`cancels_at_ns`: when all orders are cancelled, None: never; `set_at_ns`: when it was asked for. Market times."""
+
+    set_at_ns: int
+    cancels_at_ns: int | None
+
+
 class PlaceOrder(Command[OrderRecord], frozen=True):
     """Send an order; a buy becomes a position with this `stop` and `target`.
 
@@ -52,6 +59,30 @@ class PlaceOrder(Command[OrderRecord], frozen=True):
     target: Decimal | None = None
 
 
+class PlaceBatch(Command[tuple[OrderRecord, ...]], frozen=True):
+    """Send orders of one pair together: one that is not valid refuses all of them. Done when each has its answer."""
+
+    orders: tuple[PlaceOrder, ...]
+
+
+class ValidateOrder(Command[None], frozen=True):
+    """Every check an order would meet now; nothing is sent or held."""
+
+    request: OrderRequest
+    stop: Decimal | None = None
+    target: Decimal | None = None
+
+
+class EditOrder(Command[OrderRecord], frozen=True):
+    """Put a new order, `new_id`, in the place of one that is open, with this quantity and price: None is as before."""
+
+    client_order_id: str
+    new_id: str
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    deadline_ns: int | None = None
+
+
 class AmendOrder(Command[OrderRecord], frozen=True):
     request: AmendRequest
 
@@ -62,6 +93,18 @@ class CancelOrder(Command[OrderRecord], frozen=True):
 
 class CancelAll(Command[Cancelling], frozen=True):
     """Every order that would open something, those on their way to the exchange included."""
+
+
+class CancelOrders(Command[Cancelling], frozen=True):
+    """These orders, by client order id."""
+
+    client_order_ids: tuple[str, ...]
+
+
+class CancelAllAfter(Command[SwitchSet], frozen=True):
+    """Set the dead man's switch of the exchange anew: after so many seconds it cancels everything. 0: off."""
+
+    timeout_s: int
 
 
 class ClosePosition(Command[ClosingProgress], frozen=True):
@@ -145,9 +188,14 @@ class Door(Protocol):
 #: What a session carries out; `AnyCommand` in a `match` makes the type checker name whoever forgot one.
 AnyCommand = (
     PlaceOrder
+    | PlaceBatch
+    | ValidateOrder
+    | EditOrder
     | AmendOrder
     | CancelOrder
+    | CancelOrders
     | CancelAll
+    | CancelAllAfter
     | ClosePosition
     | ReducePosition
     | Flat

@@ -54,6 +54,13 @@ class OrderAccepted(_OrderEvent, frozen=True, tag="accepted"):
     held: Decimal
 
 
+class OrderScheduled(_OrderEvent, frozen=True, tag="scheduled"):
+    """The engine took the order for later: at `starts_at_ns` it is accepted or rejected. It holds nothing yet, and its
+    status stays PENDING."""
+
+    starts_at_ns: int
+
+
 class OrderRejected(_OrderEvent, frozen=True, tag="rejected"):
     """A business refusal: Kraken's code and a plain reason. Nothing is held, nothing was filled."""
 
@@ -129,6 +136,7 @@ class CommandRefused(_Event, frozen=True, tag="refused"):
 
 ExchangeEvent = (
     OrderSubmitted
+    | OrderScheduled
     | OrderAccepted
     | OrderRejected
     | OrderFilled

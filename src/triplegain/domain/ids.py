@@ -36,6 +36,7 @@ class Family(StrEnum):
     REBALANCE = "rb"
     STOP = "stop"
     EXIT = "exit"
+    CLOSE = "close"
     HODL = "hodl"
 
 

@@ -26,8 +26,13 @@ class FeedState(StrEnum):
     CROSSED = "crossed"
     STALE = "stale"
     MAINTENANCE = "maintenance"
+    #: A pair that is not traded yet, and one that is not traded any more: closed like a maintenance.
+    WORK_IN_PROGRESS = "work_in_progress"
+    DELISTED = "delisted"
     CANCEL_ONLY = "cancel_only"
+    REDUCE_ONLY = "reduce_only"
     POST_ONLY = "post_only"
+    LIMIT_ONLY = "limit_only"
     #: Between two runs: the trades of the time away are told, and only resting orders meet them.
     CATCH_UP = "catch_up"
     #: The trades of the time away cannot be had; nothing is filled for it.
@@ -37,7 +42,16 @@ class FeedState(StrEnum):
 
 
 #: The exchange may take fewer orders in them, but its book and its prices are right.
-PRICED_STATES = (FeedState.SYNCED, FeedState.CANCEL_ONLY, FeedState.POST_ONLY)
+PRICED_STATES = (
+    FeedState.SYNCED,
+    FeedState.CANCEL_ONLY,
+    FeedState.REDUCE_ONLY,
+    FeedState.POST_ONLY,
+    FeedState.LIMIT_ONLY,
+)
+
+#: The exchange itself has closed the market: it takes neither orders nor cancels.
+CLOSED_STATES = (FeedState.MAINTENANCE, FeedState.WORK_IN_PROGRESS, FeedState.DELISTED)
 
 
 class _OfSymbol(Struct, frozen=True):

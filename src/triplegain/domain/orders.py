@@ -75,6 +75,23 @@ class OrderStatus(StrEnum):
 _LIVE = frozenset({OrderStatus.PENDING, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED})
 
 
+class OrderOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What may be asked of an order beside its terms; moments are market time.
+
+    `reduce_only`: it must take a margin position off. `close`: the terms of the order that each fill of this one opens
+    for what it filled, on the other side. `deadline_ns`: arriving later it is refused. `starts_at_ns`: it waits at the
+    exchange until then. `replaces`: the client order id of the order in whose place it comes (an edit). `closes`: the
+    client order id of the order whose fill opened it; only the exchange writes it.
+    """
+
+    reduce_only: bool = False
+    close: OrderTerms | None = None
+    deadline_ns: int | None = None
+    starts_at_ns: int | None = None
+    replaces: str | None = None
+    closes: str | None = None
+
+
 class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
@@ -95,6 +112,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     position_id: str | None = None
     purpose: str = "manual"
     origin: Origin = Origin.HAND
+    options: OrderOptions = OrderOptions()
 
 
 class AmendRequest(msgspec.Struct, frozen=True):

@@ -43,18 +43,28 @@ class Code(StrEnum):
     INVALID_DISPLAY = "EGeneral:Invalid arguments:displayvol", 422
     INVALID_COST = "EGeneral:Invalid arguments:viqc", 422
     INVALID_AMEND = "EGeneral:Invalid arguments:amend", 422
+    INVALID_DEADLINE = "EGeneral:Invalid arguments:deadline", 422
+    INVALID_START = "EGeneral:Invalid arguments:starttm", 422
+    INVALID_CLOSE = "EGeneral:Invalid arguments:close", 422
+    INVALID_TIMEOUT = "EGeneral:Invalid arguments:timeout", 422
+    INVALID_BATCH = "EGeneral:Invalid arguments:orders", 422
     TICK_SIZE = "EOrder:Tick size check failed", 422
     ORDER_MINIMUM = "EOrder:Order minimum not met", 422
     COST_MINIMUM = "EOrder:Cost minimum not met", 422
     INSUFFICIENT_FUNDS = "EOrder:Insufficient funds", 422
     MARGIN_ALLOWANCE = "EOrder:Margin allowance exceeded", 422
     POST_ONLY = "EOrder:Post only order", 422
+    REDUCE_ONLY = "EOrder:Reduce only:No position exists", 422
     ORDERS_LIMIT = "EOrder:Orders limit exceeded", 422
+    SCHEDULED_LIMIT = "EOrder:Scheduled orders limit exceeded", 422
     RATE_LIMIT = "EOrder:Rate limit exceeded", 429
     UNKNOWN_OPEN_ORDER = "EOrder:Unknown order", 404
     UNAVAILABLE = "EService:Unavailable", 503
     CANCEL_ONLY_MODE = "EService:Market in cancel_only mode", 422
     POST_ONLY_MODE = "EService:Market in post_only mode", 422
+    LIMIT_ONLY_MODE = "EService:Market in limit_only mode", 422
+    REDUCE_ONLY_MODE = "EService:Market in reduce_only mode", 422
+    DEADLINE_ELAPSED = "EService:Deadline elapsed", 422
 
     # -- of the session ------------------------------------------------------------------------------------------
     REFUSED = "refused", 422

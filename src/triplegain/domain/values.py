@@ -21,6 +21,8 @@ INTEGER_MAX = 2**63 - 1
 TIME_NS_MAX = 7_289_654_400 * SECOND_NS
 #: Kraken keeps an order for a month at most.
 EXPIRY_NS_MAX = 31 * DAY_NS
+#: And for five seconds at least.
+EXPIRY_NS_MIN = 5 * SECOND_NS
 
 #: As a decoder checks them.
 Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import (
+    CommandRefused,
     ExchangeEvent,
     OrderAccepted,
     OrderAmended,
@@ -16,12 +17,14 @@ from triplegain.domain.exchange_events import (
     OrderFilled,
     OrderPriced,
     OrderRefilled,
+    OrderRejected,
+    OrderScheduled,
     OrderTriggered,
 )
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
-from triplegain.domain.orders import AmendRequest, OrderStatus
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
@@ -29,9 +32,11 @@ from triplegain.exchange.admission import check_market
 from triplegain.exchange.commands import Latency
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import explained
+from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import ticks_or_refusal
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
+from triplegain.exchange.reduce_only import MarginPosition
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
@@ -108,6 +113,19 @@ class Account:
         answered, self._answered = self._answered, {}
         return answered
 
+    def tell_rejected(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
+        stamp = self.answer()
+        named = number, request.client_order_id, request.symbol
+        self.tell(OrderRejected(*stamp, *named, refusal.code, refusal.reason))
+
+    def tell_refused(
+        self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
+    ) -> None:
+        self.tell(CommandRefused(*self.answer(), client_order_id, command, refusal.code, refusal.reason, amend))
+
+    def tell_scheduled(self, order: WorkingOrder, starts_at_ns: int) -> None:
+        self.tell(OrderScheduled(*self._answer_about(order), starts_at_ns))
+
     def tell_accepted(self, order: WorkingOrder) -> None:
         instrument = order.instrument
         asset = instrument.quote if order.side == 0 else instrument.base
@@ -137,25 +155,41 @@ class Account:
 
     # -- funds ---------------------------------------------------------------------------------------------------
 
+    def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
+        """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
+        worst = self._worst(order, market)
+        if isinstance(worst, Refusal):
+            return worst
+        asset, amount = worst
+        freed = 0 if instead_of is None else self._wallet.reserved(instead_of.number)
+        there = self._spendable(order, asset) + freed
+        if amount <= there:
+            return None
+        needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
+        return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
+
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
-        """Move the worst case from available to held. The fee ceiling is the taker rate of the tier at acceptance."""
-        instrument, account = order.instrument, account_of(order.request.origin)
-        if account is LedgerAccount.HODL and order.side == 1:
+        """Move the worst case from available to held."""
+        refusal, worst = self.lacks(order, market), self._worst(order, market)
+        if refusal is None and not isinstance(worst, Refusal):
+            self._wallet.reserve(order.number, *worst, account_of(order.request.origin))
+        return refusal
+
+    def _worst(self, order: WorkingOrder, market: VenueMarket) -> tuple[str, int] | Refusal:
+        """Asset and atoms that an order may cost. The fee ceiling is the taker rate of the tier at acceptance."""
+        instrument = order.instrument
+        if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
         if order.side == 1:
-            asset, amount = instrument.base, order.left * instrument.atoms_per_lot
-        else:
-            asset = instrument.quote
-            worst = self._worst_purchase(order, market)
-            if worst is None:
-                return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
-            amount = worst
-        there = self._spendable(order, asset)
-        if amount > there:
-            needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
-            return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
-        self._wallet.reserve(order.number, asset, amount, account)
+            return instrument.base, order.left * instrument.atoms_per_lot
+        worst = self._worst_purchase(order, market)
+        if worst is None:
+            return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
+        return instrument.quote, worst
+
+    def margin_position(self, symbol: str) -> MarginPosition | None:
+        """What is held of a pair on margin. None is offered: there is nothing."""
         return None
 
     def _spendable(self, order: WorkingOrder, asset: str) -> int:
@@ -290,7 +324,8 @@ class Account:
         age_ns = now_ns - order.touched_ns
         if not market.charge(AMEND_COST, now_ns):
             return Refusal(Code.RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
-        terms = _new_terms(order, request) if not (refusal := check_market(order, market)) else refusal
+        refusal = _not_amendable(order) or check_market(order, market)
+        terms = _new_terms(order, request) if refusal is None else refusal
         if isinstance(terms, Refusal):
             return terms
         lots, price = terms
@@ -300,9 +335,10 @@ class Account:
             market.withdraw(order)
             self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
             return None
-        loses_place = price != order.price or lots > order.lots
-        if order.post_only and loses_place and _would_take(order, price, market):
-            return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
+        loses_place, mode = price != order.price or lots > order.lots, MODES[market.state]
+        if (order.post_only or not mode.matches) and loses_place and _would_take(order, price, market):
+            code = Code.POST_ONLY if order.post_only else mode.code
+            return Refusal(code, "at this price the order would take liquidity")
         if refusal := self._reserve_again(market, order, lots - filled, price):
             return refusal
         market.charge(amend_penalty(age_ns), now_ns)
@@ -338,6 +374,13 @@ class Account:
         if not queue_kept:
             order.place = self.sequence
             market.admit(order)
+
+
+def _not_amendable(order: WorkingOrder) -> Refusal | None:
+    options = order.request.options
+    if options.close is not None or options.closes is not None:
+        return Refusal(Code.INVALID_AMEND, "an order with a conditional close cannot be amended: cancel it")
+    return None
 
 
 def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | Refusal:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import FeedState, MarketDepth
+from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import whole_atoms
 from triplegain.domain.orders import TimeInForce
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.values import is_usable
+from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.prices import read_prices
 from triplegain.exchange.size_rules import check_force, check_size
 from triplegain.exchange.venue_market import VenueMarket
+
+#: How long after it is sent an order may still arrive, where it says so.
+DEADLINE_MIN_NS, DEADLINE_MAX_NS = 500 * MILLISECOND_NS, 60 * SECOND_NS
 
 
 def read_terms(order: WorkingOrder, last: int | None) -> Refusal | None:
@@ -53,13 +58,10 @@ def tradable(instrument: Instrument, quantity: Decimal) -> Decimal | None:
 
 def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     """Is this instrument open for this kind of order, and is there a market to trade on?"""
-    symbol, state = market.instrument.symbol, market.state
-    if state is FeedState.CANCEL_ONLY:
-        return Refusal(Code.CANCEL_ONLY_MODE, f"{symbol} only takes cancels at the moment")
-    if state is FeedState.POST_ONLY and not order.post_only:
-        return Refusal(Code.POST_ONLY_MODE, f"{symbol} only takes post-only orders at the moment")
-    if state not in (FeedState.SYNCED, FeedState.POST_ONLY):
-        return Refusal(Code.UNAVAILABLE, f"matching of {symbol} is paused: {market.condition}")
+    symbol, mode = market.instrument.symbol, MODES[market.state]
+    if not mode.takes(order):
+        only = f"{symbol} only takes {mode.only} at the moment"
+        return Refusal(mode.code, only if mode.only else f"matching of {symbol} is paused: {market.condition}")
     if market.depth is MarketDepth.BOOK and not market.book.is_known:
         return Refusal(Code.UNAVAILABLE, f"no order book of {symbol} yet")
     return None
@@ -68,7 +70,7 @@ def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
 def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     """May this order still be taken back?"""
     symbol = market.instrument.symbol
-    if market.is_closed:
+    if not MODES[market.state].cancels:
         return Refusal(Code.UNAVAILABLE, f"{symbol} is closed, it takes no cancels either: {market.condition}")
     if order.passed:
         words = f"{symbol} has traded through the trigger: it fires as soon as its order book is back"
@@ -77,7 +79,7 @@ def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
 
 
 def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusal | None:
-    """Margin, minimum quantity, minimum cost, time in force, post-only."""
+    """Margin, minimum quantity, minimum cost, time in force."""
     request, instrument = order.request, order.instrument
     if request.leverage > 1:
         return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
@@ -87,10 +89,31 @@ def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusa
         return refusal
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")
+    if request.expires_at_ns is not None and request.expires_at_ns <= (request.options.starts_at_ns or 0):
+        return Refusal(Code.INVALID_EXPIRY, "the order would expire before it starts")
     if request.time_in_force is not TimeInForce.GTD and request.expires_at_ns is not None:
         return Refusal(Code.INVALID_EXPIRY, "an expiry time needs time in force gtd")
-    if refusal := check_force(order):
-        return refusal
+    return check_force(order)
+
+
+def check_deadline(order: WorkingOrder, now_ns: int) -> Refusal | None:
+    """An order may say until when it must have arrived."""
+    deadline_ns = order.request.options.deadline_ns
+    if deadline_ns is None:
+        return None
+    if not DEADLINE_MIN_NS <= deadline_ns - order.sent_ns <= DEADLINE_MAX_NS:
+        return Refusal(Code.INVALID_DEADLINE, "a deadline is 500 ms to 60 s after the order is sent")
+    if now_ns > deadline_ns:
+        late_ms = (now_ns - deadline_ns) / MILLISECOND_NS
+        return Refusal(Code.DEADLINE_ELAPSED, f"the order arrived {late_ms:g} ms after its deadline")
+    return None
+
+
+def check_taking(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
+    """Nobody takes who said so, and nobody where nothing is matched."""
     if order.post_only and market.would_take(order):
         return Refusal(Code.POST_ONLY, "a post-only order at this price would take liquidity")
+    mode = MODES[market.state]
+    if not mode.matches and market.would_take(order):
+        return Refusal(mode.code, f"{market.instrument.symbol} matches nothing now, and the order would take at once")
     return None

@@ -10,9 +10,29 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.exchange.commands import Amend, Cancel, Command, EventQueue, Expire, Place
+from triplegain.exchange.commands import (
+    Amend,
+    Cancel,
+    CancelAfter,
+    Command,
+    EventQueue,
+    Expire,
+    GoOff,
+    OpenLinked,
+    Place,
+    PlaceBatch,
+    Start,
+)
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.rate_limit import AMEND_COST, PLACE_COST, amend_penalty, cancel_cost
+from triplegain.exchange.rate_limit import (
+    AMEND_COST,
+    EDIT_COST,
+    PLACE_COST,
+    amend_penalty,
+    batch_cost,
+    cancel_cost,
+    edit_penalty,
+)
 from triplegain.exchange.venue_market import VenueMarket
 
 #: A young stop taken back, and the order that sells.
@@ -57,15 +77,25 @@ class CommandBudget:
         """What a command of this pair will cost; a cancel with the order that takes the place of what it cancels."""
         match command:
             case Place(number):
-                order, cost = self._orders_by_key.get(str(number)), PLACE_COST
+                order = self._orders_by_key.get(str(number))
+                cost = PLACE_COST if order is None else self._placing(order, now_ns)
+            case PlaceBatch(numbers):
+                order, cost = self._orders_by_key.get(str(numbers[0])), batch_cost(len(numbers))
             case Cancel(name):
                 order = self._orders.get(name)
                 cost = PLACE_COST if order is None else PLACE_COST + cancel_cost(now_ns - order.touched_ns)
             case Amend(request):
                 order = self._orders.get(request.client_order_id)
                 cost = AMEND_COST if order is None else AMEND_COST + amend_penalty(now_ns - order.touched_ns)
-            case Expire():
+            case CancelAfter() | OpenLinked() | Expire() | Start() | GoOff():
                 return 0
             case _:
                 assert_never(command)
         return cost if order is not None and order.request.symbol == symbol else 0
+
+    def _placing(self, order: WorkingOrder, now_ns: int) -> int:
+        replaces = order.request.options.replaces
+        if replaces is None:
+            return PLACE_COST
+        original = self._orders.get(replaces)
+        return EDIT_COST if original is None else EDIT_COST + edit_penalty(now_ns - original.touched_ns)

@@ -7,7 +7,7 @@ import heapq
 import msgspec
 
 from triplegain.domain.clock import NEVER
-from triplegain.domain.orders import AmendRequest
+from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.parts import Touch, nobody
 from triplegain.exchange.seeded import draw
 from triplegain.exchange.settings import ExchangeSettings
@@ -15,6 +15,12 @@ from triplegain.exchange.settings import ExchangeSettings
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
     number: int
+
+
+class PlaceBatch(msgspec.Struct, frozen=True, tag="place_batch"):
+    """Orders of one pair that were sent together."""
+
+    numbers: tuple[int, ...]
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -25,13 +31,36 @@ class Amend(msgspec.Struct, frozen=True, tag="amend"):
     request: AmendRequest
 
 
+class CancelAfter(msgspec.Struct, frozen=True, tag="cancel_after"):
+    """Set the dead man's switch anew; 0 s switches it off."""
+
+    timeout_s: int
+
+
+class OpenLinked(msgspec.Struct, frozen=True, tag="open_linked"):
+    """The exchange's own: a fill opens the order that closes it. Before anything else of its moment."""
+
+    request: OrderRequest
+
+
 class Expire(msgspec.Struct, frozen=True, tag="expire"):
     """A timer: the order's good-till date."""
 
     number: int
 
 
-Command = Place | Cancel | Amend | Expire
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    """A timer: a scheduled order begins."""
+
+    number: int
+
+
+class GoOff(msgspec.Struct, frozen=True, tag="go_off"):
+    """A timer: the dead man's switch, unless it has been set anew."""
+
+
+Timer = Expire | Start | GoOff
+Command = Place | PlaceBatch | Cancel | Amend | CancelAfter | OpenLinked | Timer
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -41,16 +70,29 @@ class Due(msgspec.Struct, frozen=True):
     command: Command
 
 
-_COMMAND, _TIMER = 0, 1
+_LINKED, _COMMAND, _TIMER = 0, 1, 2
+
+
+def _kind(command: Command) -> int:
+    """What comes first of what is due at one moment."""
+    if isinstance(command, Timer):
+        return _TIMER
+    return _LINKED if isinstance(command, OpenLinked) else _COMMAND
+
+
+def is_under_way(command: Command) -> bool:
+    """Whether we have sent it: nothing that is sent later overtakes it."""
+    return _kind(command) == _COMMAND
 
 
 class EventQueue:
-    """Commands and timers in the order they are due; at equal times commands first, each in the order they came."""
+    """What is due, in the order in which it is; at equal times what a fill opens, then commands, then timers, each in
+    the order in which they came."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int, str]] = []
         self.waiting: dict[str, Due] = {}
-        #: Those of them that are no timers.
+        #: Those of them that we have sent.
         self.commands: dict[str, Due] = {}
         #: Takes the key of what has come or gone.
         self.touch: Touch = nobody
@@ -71,8 +113,8 @@ class EventQueue:
 
     def _put(self, number: int, key: str, due: Due) -> None:
         self.waiting[key] = due
-        kind = _TIMER if isinstance(due.command, Expire) else _COMMAND
-        if kind is _COMMAND:
+        kind = _kind(due.command)
+        if kind == _COMMAND:
             self.commands[key] = due
         heapq.heappush(self._heap, (due.due_ns, kind, number, key))
         self.next_due_ns = self._heap[0][0]

@@ -78,6 +78,10 @@ class WorkingOrder:
     passed: int = 0
     #: A limit without a book that has met no price yet: the first one may still be taken instead of waited for.
     fresh: bool = False
+    #: It waits at the exchange for its time.
+    scheduled: bool = False
+    #: How many fills it has had.
+    fills: int = 0
     #: Number of the answer with which it took its place among those that wait: who came first has the lower one.
     place: int = 0
     quote_at_decision: Quotes = (None, None)
@@ -95,6 +99,11 @@ class WorkingOrder:
         self.side = self.request.side.index
         self.rising = self.request.terms.heading(self.side) > 0
         self.key = str(self.number)
+
+    @property
+    def is_at_exchange(self) -> bool:
+        """It has arrived and is not over, though it may wait for its time."""
+        return self.scheduled or self.status is not OrderStatus.PENDING
 
     @property
     def role(self) -> Role:
@@ -177,7 +186,7 @@ _WIDE = {
 _NONE = Decimal(0)
 _ADDED_WIDE = dict.fromkeys(("limit", "fired", "peak", "shown", "cost"), _NONE)
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
-_ADDED = {"passed": 0, "stands_ns": NO_MOMENT, **_ADDED_WIDE}
+_ADDED = {"passed": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, **_ADDED_WIDE}
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(
     "StoredOrder",

@@ -6,36 +6,54 @@ a live feed or as fast as a capture can be read.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
 from triplegain.domain import ids
-from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderRejected, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
-from triplegain.domain.orders import AmendRequest, Market, OrderRequest, OrderStatus, TimeInForce
+from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, OrderStatus, TimeInForce
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
+from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
-from triplegain.exchange.admission import check_cancel, check_market, check_rules, read_terms, tradable
+from triplegain.exchange.admission import tradable
+from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
-from triplegain.exchange.commands import Amend, Cancel, Command, Due, EventQueue, Expire, Latency, Place
-from triplegain.exchange.order import Role, StoredOrder, WorkingOrder, stored_order, working_order
+from triplegain.exchange.commands import (
+    Amend,
+    Cancel,
+    CancelAfter,
+    Command,
+    Due,
+    EventQueue,
+    Expire,
+    GoOff,
+    Latency,
+    OpenLinked,
+    Place,
+    PlaceBatch,
+    Start,
+    is_under_way,
+)
+from triplegain.exchange.conditional_close import closing_order
+from triplegain.exchange.endings import Endings
+from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.queue import QueueEstimator
-from triplegain.exchange.rate_limit import PLACE_COST, cancel_cost
 from triplegain.exchange.settings import ExchangeSettings
+from triplegain.exchange.taken import TakenLiquidity
 from triplegain.exchange.venue_market import MarketStanding, VenueMarket
+from triplegain.exchange.working_orders import WorkingOrders
 from triplegain.ledger.wallet import Wallet
 
-#: How many final client order ids are remembered here; the session's record remembers all of them.
-_RECENT_IDS = 256
 #: What stands in the row of an order that could not be stored as it was sent.
 _BARE: dict[str, Any] = {
     "quantity": Decimal(0), "terms": Market(), "time_in_force": TimeInForce.GTC, "expires_at_ns": None, "leverage": 1,
+    "options": OrderOptions(),
 }  # fmt: skip
 
 
@@ -55,8 +73,9 @@ class ExchangeNumbers(msgspec.Struct, frozen=True):
 class PaperExchange:
     """One account on every instrument of a session.
 
-    `place`, `cancel` and `amend` are the `Broker` protocol: they send, the answers come as events. `drain_events`
-    hands over what happened since the last call; `next_due_ns` is when something happens without a market event.
+    `place`, `place_batch`, `cancel` and `amend` are the `Broker` protocol: they send, the answers come as events.
+    `drain_events` hands over what happened since the last call; `next_due_ns` is when something happens without a
+    market event.
     """
 
     def __init__(
@@ -66,13 +85,10 @@ class PaperExchange:
         self.wallet = wallet
         self.settings = settings
         self.now_ns = 0
-        self.orders: dict[str, WorkingOrder] = {}
-        self._orders_by_key: dict[str, WorkingOrder] = {}
-        #: Client order ids of orders that are over -> number of the last event then, oldest first.
-        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._working = WorkingOrders()
+        self.orders = self._working.by_name
         self.touch: Touch = nobody
         self.touch_market: Touch = nobody
-        self._touch_recent: Touch = nobody
         self.agenda = EventQueue()
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
@@ -80,14 +96,16 @@ class PaperExchange:
         #: Requests that no row can hold, with the words for it: sent again, they are over at once.
         self.unstorable: dict[OrderRequest, str] = {}
         self._arriving_ns = 0
-        self._open: Counter[str] = Counter()
         self.next_due_ns = self.agenda.next_due_ns
         self.markets: dict[str, VenueMarket] = {
             instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
             for instrument, depth in instruments.items()
         }
-        self.budget = CommandBudget(self.markets, self.orders, self._orders_by_key, self.agenda)
+        self.budget = CommandBudget(self.markets, self.orders, self._working.by_key, self.agenda)
         self.account = Account(session, self, self.markets, self.orders, wallet, self.latency, settings)
+        self._arrivals = Arrivals(self, self.markets, self._working, self.account, self._schedule)
+        self._endings = Endings(self, self.markets, self._working, self.account, self._call_off)
+        self._taken = TakenLiquidity(self.markets)
 
     # -- what the market does ------------------------------------------------------------------------------------
 
@@ -125,37 +143,85 @@ class PaperExchange:
 
     def place(self, request: OrderRequest) -> None:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""
-        if request.client_order_id in self.orders or request.client_order_id in self._recent:
-            return
-        taken_out = self.unstorable.get(request) if self.unstorable else None
-        if taken_out is not None:
-            request = msgspec.structs.replace(request, **_BARE)
-        self.order_count += 1
-        number = self.order_count
-        order_id = ids.order_id(self.session, number)
-        market = self.markets.get(request.symbol)
+        if not self._working.is_known(request.client_order_id):
+            arrives_ns = self._arrival_ns(self.latency.place())
+            order, taken_out = self._submit(request, arrives_ns)
+            if order is not None:
+                self._schedule(arrives_ns, Place(order.number))
+                if taken_out:
+                    self.take_out(order.number, taken_out)
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        """Send orders of one pair together; those whose client order id is known already are not sent again."""
         arrives_ns = self._arrival_ns(self.latency.place())
-        stamp = self.account.stamp(visible_at_ns=self.now_ns)
-        cut = None if market is None else tradable(market.instrument, request.quantity)
-        quantity = None if cut == request.quantity else cut
-        self.account.tell(OrderSubmitted(*stamp, number, order_id, request, arrives_ns, quantity))
+        new = [request for request in requests if not self._working.is_known(request.client_order_id)]
+        sent = [self._submit(request, arrives_ns) for request in new]
+        numbers = tuple(order.number for order, _ in sent if order is not None)
+        if numbers:
+            self._schedule(arrives_ns, PlaceBatch(numbers))
+        for order, taken_out in sent:
+            if order is not None and taken_out:
+                self.take_out(order.number, taken_out)
+
+    def validate(self, request: OrderRequest) -> Refusal | None:
+        """Why an order would be refused if it arrived now. Nothing is sent, held or told; only its cost is charged."""
+        market = self.markets.get(request.symbol)
         if market is None:
-            refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
-            self._reject(number, request, refusal)
-            return
-        order = WorkingOrder(number, order_id, request, market.instrument, self.now_ns, arrives_ns)
-        order.quote_at_decision = market.seen_quotes()
-        self._keep(order)
-        self.touch(order.key)
-        self._schedule(arrives_ns, Place(number))
-        if taken_out is not None:
-            self.take_out(number, taken_out)
+            return Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
+        return self._arrivals.examine(WorkingOrder(0, "", request, market.instrument, self.now_ns, self.now_ns))
 
     def cancel(self, client_order_id: str) -> None:
         self._schedule(self._arrival_ns(self.latency.cancel()), Cancel(client_order_id))
 
+    def cancel_batch(self, client_order_ids: Sequence[str]) -> tuple[int, ...]:
+        """Cancels that travel together, each with an answer of its own; their numbers."""
+        arrives_ns = self._arrival_ns(self.latency.cancel())
+        numbers = []
+        for name in client_order_ids:
+            self._schedule(arrives_ns, Cancel(name))
+            numbers.append(self.last_command)
+        return tuple(numbers)
+
+    def cancel_all_after(self, timeout_s: int) -> int | None:
+        """Set the dead man's switch anew, or switch it off with 0. When it will go off, counted from its arrival."""
+        arrives_ns = self._arrival_ns(self.latency.cancel())
+        self._schedule(arrives_ns, CancelAfter(timeout_s))
+        return cancel_after.trigger_ns(timeout_s, arrives_ns)
+
     def amend(self, request: AmendRequest) -> None:
         self._schedule(self._arrival_ns(self.latency.place()), Amend(request))
+
+    def _submit(self, request: OrderRequest, arrives_ns: int) -> tuple[WorkingOrder | None, str]:
+        """The order under way, None where there is no such pair; and why it is to be taken out at once, if it is."""
+        taken_out = self.unstorable.get(request, "") if self.unstorable else ""
+        if taken_out:
+            request = msgspec.structs.replace(request, **_BARE)
+        number, market = self.order_count + 1, self.markets.get(request.symbol)
+        self._tell_submitted(request, self.account.stamp(visible_at_ns=self.now_ns), arrives_ns)
+        if market is None:
+            refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
+            self.account.tell_rejected(number, request, refusal)
+            self._working.remember(request.client_order_id, self.account.sequence)
+            return None, ""
+        order = WorkingOrder(number, self._order_id, request, market.instrument, self.now_ns, arrives_ns)
+        order.quote_at_decision = market.seen_quotes()
+        self._working.keep(order)
+        self.touch(order.key)
+        return order, taken_out
+
+    def _tell_submitted(self, request: OrderRequest, stamp: tuple[int, int, int], arrives_ns: int) -> None:
+        """It has the next number from here on."""
+        self.order_count += 1
+        market = self.markets.get(request.symbol)
+        cut = None if market is None else tradable(market.instrument, request.quantity)
+        quantity = None if cut == request.quantity else cut
+        submitted = OrderSubmitted(*stamp, self.order_count, self._order_id, request, arrives_ns, quantity)
+        self.account.tell(submitted)
+
+    @property
+    def _order_id(self) -> str:
+        """The exchange's name for the order sent last."""
+        return ids.order_id(self.session, self.order_count)
 
     def _arrival_ns(self, delay_ns: int) -> int:
         """Commands travel one channel: a later one never overtakes an earlier one."""
@@ -166,117 +232,83 @@ class PaperExchange:
         self.agenda.add(due_ns, command)
         self.next_due_ns = self.agenda.next_due_ns
 
-    # -- commands arriving at the engine -------------------------------------------------------------------------
+    def _call_off(self, command: Command) -> None:
+        self.agenda.remove(command)
+        self.next_due_ns = self.agenda.next_due_ns
+
+    # -- what is due at the engine -------------------------------------------------------------------------------
 
     def _execute(self, command: Command) -> None:
+        by_key = self._working.by_key
         match command:
             case Place(number=number):
-                self._arrive(self._orders_by_key[str(number)])
+                self._arrivals.arrive(by_key[str(number)])
+            case PlaceBatch(numbers=numbers):
+                # Those that were taken out on their way do not arrive.
+                if there := [by_key[str(number)] for number in numbers if str(number) in by_key]:
+                    self._arrivals.arrive_together(there)
+            case OpenLinked(request=request):
+                self._open_linked(request)
             case Cancel(client_order_id=client_order_id):
-                self._cancel_now(client_order_id)
+                self._endings.cancel(client_order_id)
             case Amend(request=request):
                 self._amend_now(request)
+            case CancelAfter(timeout_s=timeout_s):
+                if (goes_off_ns := self._endings.switch.set(timeout_s, self.now_ns)) is not None:
+                    self._schedule(goes_off_ns, GoOff())
+            case GoOff():
+                self._endings.go_off()
+            case Start(number=number):
+                if (order := by_key.get(str(number))) is not None:
+                    self._arrivals.start(order)
             case Expire(number=number):
-                if (order := self._orders_by_key.get(str(number))) is not None:
-                    self._expire(order)
+                if (order := by_key.get(str(number))) is not None:
+                    self._endings.expire(order)
+            case _:
+                assert_never(command)
 
-    def _arrive(self, order: WorkingOrder) -> None:
-        market = self.markets[order.request.symbol]
-        order.arrived_ns = order.touched_ns = self.now_ns
-        order.quote_at_arrival = market.seen_quotes()
-        self.touch(order.key)
-        refusal = self._examine(order, market)
-        if refusal is not None:
-            self._forget(order)
-            self._reject(order.number, order.request, refusal)
-            return
-        order.status = OrderStatus.OPEN
-        order.opened_ns = self.now_ns
-        self._open[order.request.symbol] += 1
-        self.account.tell_accepted(order)
-        if order.price and order.request.terms.price is None:
-            self.account.tell_priced(order)
-        if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
-            self._schedule(order.request.expires_at_ns, Expire(order.number))
-        market.admit(order)
-
-    def _examine(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
-        """Every check in the exchange's order; the last one reserves the funds."""
-        symbol = market.instrument.symbol
-        within_rate = market.charge(PLACE_COST, self.now_ns)
-        refusal = (
-            read_terms(order, market.last) or check_market(order, market) or check_rules(order, market, self.now_ns)
-        )
-        if refusal is not None:
-            return refusal
-        if not within_rate:
-            return Refusal(Code.RATE_LIMIT, f"too many order commands on {symbol}: wait for the counter to decay")
-        if not market.rate.allows_another(self._open[symbol]):
-            return Refusal(Code.ORDERS_LIMIT, f"too many open orders on {symbol}")
-        return self.account.reserve(order, market)
-
-    def _reject(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
-        stamp = self.account.answer()
-        self.account.tell(
-            OrderRejected(*stamp, number, request.client_order_id, request.symbol, refusal.code, refusal.reason)
-        )
-        self._remember(request.client_order_id)
-
-    def _cancel_now(self, client_order_id: str) -> None:
-        order = self.orders.get(client_order_id)
-        if order is None or order.status is OrderStatus.PENDING:
-            self.refuse_command(
-                client_order_id, "cancel", Refusal(Code.UNKNOWN_OPEN_ORDER, "no open order has this id")
-            )
-            return
-        market = self.markets[order.request.symbol]
-        if (refusal := check_cancel(order, market)) is not None:
-            self.refuse_command(client_order_id, "cancel", refusal)
-            return
-        market.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
-        market.withdraw(order)
-        self.finish(order, OrderStatus.CANCELLED, "User requested")
+    def _open_linked(self, request: OrderRequest) -> None:
+        """A fill has opened this order; we learn of it as of any answer."""
+        market = self.markets[request.symbol]
+        self._tell_submitted(request, self.account.answer(), self.now_ns)
+        order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
+        order.quote_at_decision = market.seen_quotes()
+        self._working.keep(order)
+        self._arrivals.open_linked(order)
 
     def hold(self, words: str) -> None:
         """Nothing is matched anywhere because of `words`; empty: markets are as their feed says."""
         for market in self.markets.values():
             market.hold(words, self.now_ns)
 
-    def _expire(self, order: WorkingOrder) -> None:
-        """Its date has passed. In a market that the exchange has closed nothing happens before it opens again, and a
-        stop that the tape has gone through has been sold there."""
-        market = self.markets[order.request.symbol]
-        if not market.is_closed and not order.passed:
-            market.withdraw(order)
-            self.finish(order, OrderStatus.EXPIRED, "the order's good-till date passed")
-
     def reopened(self, symbol: str) -> None:
-        """Dates that passed meanwhile count now, before anything is matched."""
-        for order in [each for each in self.orders.values() if each.request.symbol == symbol]:
-            expires_ns = order.request.expires_at_ns
-            if order.status is not OrderStatus.PENDING and expires_ns is not None and expires_ns <= self.now_ns:
-                self._expire(order)
+        """What came due meanwhile counts now, before anything is matched."""
+        self._endings.reopened(symbol)
+        for order in self._working.of_symbol(symbol):
+            if order.scheduled and (order.request.options.starts_at_ns or 0) <= self.now_ns:
+                self._arrivals.start(order)
 
     def _amend_now(self, request: AmendRequest) -> None:
         order = self.orders.get(request.client_order_id)
-        if order is None or order.status is OrderStatus.PENDING:
-            refusal: Refusal | None = Refusal(Code.UNKNOWN_OPEN_ORDER, "no open order has this id")
+        refusal: Refusal | None
+        if order is None or not order.is_at_exchange:
+            refusal = Refusal(Code.UNKNOWN_OPEN_ORDER, "no open order has this id")
+        elif order.scheduled:
+            refusal = Refusal(Code.INVALID_AMEND, "the order has not started: cancel it, and place another")
         else:
             refusal = self.account.amend(self.markets[order.request.symbol], order, request)
         if refusal is not None:
-            self.refuse_command(request.client_order_id, "amend", refusal, request)
-
-    def refuse_command(
-        self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
-    ) -> None:
-        stamp = self.account.answer()
-        self.account.tell(CommandRefused(*stamp, client_order_id, command, refusal.code, refusal.reason, amend))
+            self.account.tell_refused(request.client_order_id, "amend", refusal, request)
 
     # -- what a market asks of its engine ------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         self.account.fill(order, price, lots, maker, model, cause)
+        order.fills += 1
         self.touch(order.key)
+        if (close := order.request.options.close) is not None:
+            # Not now: whoever fills walks a book that this order may change.
+            self._schedule(self.now_ns, OpenLinked(closing_order(order, close, lots)))
         if order.status is OrderStatus.FILLED:
             self._closed(order)
 
@@ -287,15 +319,14 @@ class PaperExchange:
 
     def take_out(self, number: int, reason: str) -> WorkingOrder | None:
         """End an order that nothing can be done with, under way or open; None where there is no such order."""
-        order = self._orders_by_key.get(str(number))
+        order = self._working.by_key.get(str(number))
         if order is None:
             return None
-        if order.status is OrderStatus.PENDING:
-            self.agenda.remove(Place(number))
-            self.next_due_ns = self.agenda.next_due_ns
-            self._open[order.request.symbol] += 1
-        else:
-            self.markets[order.request.symbol].withdraw(order)
+        if order.is_at_exchange:
+            self._endings.take_back(order, OrderStatus.ERROR, reason)
+            return order
+        self._call_off(Place(number))
+        self._working.count(order)
         self.finish(order, OrderStatus.ERROR, reason)
         return order
 
@@ -314,24 +345,9 @@ class PaperExchange:
         return self.account.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
-        self._open[order.request.symbol] -= 1
-        self._forget(order)
-        self._remember(order.client_order_id)
-
-    def _keep(self, order: WorkingOrder) -> None:
-        self.orders[order.client_order_id] = order
-        self._orders_by_key[order.key] = order
-
-    def _forget(self, order: WorkingOrder) -> None:
-        del self.orders[order.client_order_id]
-        del self._orders_by_key[order.key]
-        self.touch(order.key)
-
-    def _remember(self, client_order_id: str) -> None:
-        self._recent[client_order_id] = self.account.sequence
-        self._touch_recent(client_order_id)
-        if len(self._recent) > _RECENT_IDS:
-            self._touch_recent(self._recent.popitem(last=False)[0])
+        self._working.discount(order)
+        self._working.forget(order)
+        self._working.remember(order.client_order_id, self.account.sequence)
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 
@@ -343,15 +359,11 @@ class PaperExchange:
             "exchange.market", MarketStanding, lambda symbol: self.markets[symbol].standing(), self._restore_markets,
             self.markets.keys,
         )  # fmt: skip
-        self.touch = parts.keyed(
-            "exchange.order", StoredOrder, self._stored_order, self._restore_orders, self._orders_by_key.keys
-        )
-        self._touch_recent = parts.table("exchange.recent", int, self._recent, restore=self._restore_recent)
+        self.touch = self._working.register(parts, self.markets)
         self.agenda.touch = parts.table("exchange.command", Due, self.agenda.waiting, restore=self._restore_commands)
+        self._endings.switch.register(parts)
         self.account.volume.register(parts)
-        touch_taken = parts.keyed("exchange.taken", int, self._taken, self._restore_taken, self._taken_keys)
-        for symbol, market in self.markets.items():
-            market.book.touch_taken = _named(symbol, touch_taken)
+        self._taken.register(parts)
 
     def _counted(self) -> ExchangeNumbers:
         account = self.account
@@ -371,43 +383,8 @@ class PaperExchange:
         for symbol, standing in stored.items():
             self.markets[symbol].restore(standing)
 
-    def _stored_order(self, key: str) -> msgspec.Struct | None:
-        order = self._orders_by_key.get(key)
-        return None if order is None else stored_order(order)
-
-    def _restore_orders(self, stored: Mapping[str, Any]) -> None:
-        for each in sorted(stored.values(), key=lambda order: (order.place, order.number)):
-            symbol: str = each.request.symbol
-            order = working_order(each, self.markets[symbol].instrument)
-            self._keep(order)
-            if order.status is not OrderStatus.PENDING:
-                self._open[symbol] += 1
-                self.markets[symbol].wait(order)
-
     def _restore_commands(self, stored: dict[str, Due]) -> None:
         self.agenda.restore(stored)
         self.next_due_ns = self.agenda.next_due_ns
         # Nothing overtakes what is still under way; whatever has arrived is behind us.
-        under_way = (due.due_ns for due in stored.values() if not isinstance(due.command, Expire))
-        self._arriving_ns = max(under_way, default=0)
-
-    def _restore_recent(self, stored: Mapping[str, int]) -> None:
-        self._recent.update(sorted(stored.items(), key=lambda each: each[1]))
-
-    def _taken_keys(self) -> Iterator[str]:
-        for symbol, market in self.markets.items():
-            for side, levels in enumerate(market.book.taken):
-                yield from (f"{symbol} {side} {price}" for price in levels)
-
-    def _taken(self, key: str) -> int | None:
-        symbol, side, price = key.split(" ")
-        return self.markets[symbol].book.taken[int(side)].get(int(price))
-
-    def _restore_taken(self, stored: Mapping[str, int]) -> None:
-        for key, lots in stored.items():
-            symbol, side, price = key.split(" ")
-            self.markets[symbol].book.taken[int(side)][int(price)] = lots
-
-
-def _named(symbol: str, touch: Touch) -> Callable[[int, int], None]:
-    return lambda side, price: touch(f"{symbol} {side} {price}")
+        self._arriving_ns = max((due.due_ns for due in stored.values() if is_under_way(due.command)), default=0)

@@ -25,9 +25,11 @@ LIMITS = {
 }
 
 _AMEND_PENALTIES = ((5, 3_000), (10, 2_000), (15, 1_000))
+_EDIT_PENALTIES = ((5, 6_000), (10, 5_000), (15, 4_000), (45, 2_000), (90, 1_000))
 _CANCEL_PENALTIES = ((5, 8_000), (10, 6_000), (15, 5_000), (45, 4_000), (90, 2_000), (300, 1_000))
 PLACE_COST = 1_000
 AMEND_COST = 1_000
+EDIT_COST = 1_000
 
 
 def _penalty(table: tuple[tuple[int, int], ...], age_ns: int) -> int:
@@ -37,6 +39,16 @@ def _penalty(table: tuple[tuple[int, int], ...], age_ns: int) -> int:
 def amend_penalty(age_ns: int) -> int:
     """Thousandths charged, beyond the fixed part, for amending an order of this age (since creation or last amend)."""
     return _penalty(_AMEND_PENALTIES, age_ns)
+
+
+def edit_penalty(age_ns: int) -> int:
+    """Thousandths charged, beyond the fixed part, for editing an order of this age."""
+    return _penalty(_EDIT_PENALTIES, age_ns)
+
+
+def batch_cost(orders: int) -> int:
+    """Thousandths charged for placing so many orders in one batch: half of what they would cost alone."""
+    return PLACE_COST * orders // 2
 
 
 def cancel_cost(age_ns: int) -> int:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from triplegain.domain.clock import Moment
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import (
+    CLOSED_STATES,
     PRICED_STATES,
     BestQuote,
     BookUpdate,
@@ -48,7 +49,7 @@ from triplegain.exchange.simple_fills import (
 BEYOND_BOOK = "no more visible liquidity"
 
 #: Conditions that count before a hold: they say what becomes of trades, or that the exchange is closed.
-_OF_OTHER_TIMES = (FeedState.CATCH_UP, FeedState.MISSED, FeedState.MAINTENANCE)
+_OF_OTHER_TIMES = (FeedState.CATCH_UP, FeedState.MISSED, *CLOSED_STATES)
 
 #: Conditions that a new snapshot of the book ends.
 _UNTIL_SNAPSHOT = (
@@ -127,7 +128,7 @@ class VenueMarket:
     def is_closed(self) -> bool:
         """The exchange itself has closed this market: it takes neither orders nor cancels. What we cannot see is not
         closed: it goes on there, and cancels are taken."""
-        return self.state is FeedState.MAINTENANCE
+        return self.state in CLOSED_STATES
 
     # -- market events -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from triplegain.domain.orders import AmendRequest, OrderRequest
@@ -16,6 +17,10 @@ class Broker(Protocol):
 
     def place(self, request: OrderRequest) -> None:
         """Send an order."""
+        ...
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        """Send orders of one pair together: one that is not valid ends all of them."""
         ...
 
     def cancel(self, client_order_id: str) -> None:

@@ -83,11 +83,12 @@ class FreeCoins:
         """What positions own and the wallet does not hold: 0 but where books of an earlier program do not agree."""
         return max(_ZERO, EXACT.subtract(self._positions.owned(asset), self._total(asset)))
 
-    def refusal(self, request: OrderRequest) -> str | None:
+    def refusal(self, request: OrderRequest, instead_of: OrderRecord | None = None) -> str | None:
         """Why this order may not be sent: it would spend a position's coins. None where nothing speaks against it.
 
         Coins count that entries under way may yet bring: they may be there before this order is. What could not be
-        paid even then is let through: the venue refuses it with its own code.
+        paid even then is let through: the venue refuses it with its own code. What `instead_of` is about to spend is
+        there for the order that takes its place.
         """
         asset, needed = self.cost(request)
         if needed is None:
@@ -95,6 +96,8 @@ class FreeCoins:
                 return None
             return f"no price for {request.symbol}: cannot tell whether it would spend coins of an open position"
         free = self.free(asset)
+        if instead_of is not None and _spends(instead_of.request):
+            free = EXACT.add(free, self._spent_by(instead_of))
         if needed <= free:
             return None
         coming, for_positions, is_bounded = self._coming(asset)

@@ -7,7 +7,7 @@ Positions are named `pos-N`. It acts on what we have been told; what may be spen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from triplegain.domain.money import EXACT, text
 from triplegain.domain.orders import AmendRequest, OrderRequest, Side, TimeInForce
 from triplegain.domain.parts import Parts
 from triplegain.domain.proposal import Intent
-from triplegain.domain.records import CloseReason
+from triplegain.domain.records import CloseReason, OrderRecord
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.values import is_usable
 from triplegain.domain.verdict import RiskApproved
@@ -29,7 +29,7 @@ from triplegain.execution.blotter import Blotter
 from triplegain.execution.broker import Broker
 from triplegain.execution.free_coins import FreeCoins
 from triplegain.execution.last_quotes import LastQuote, LastQuotes
-from triplegain.execution.protection.protection import LegState, OrderRole, Protected, StopLevel
+from triplegain.execution.protection.protection import LegState, OrderRole, Protected, Protection, StopLevel
 from triplegain.execution.protection.protections import Protections
 from triplegain.execution.protection.totals import ProtectionDelays
 from triplegain.execution.settings import DeskSettings
@@ -132,7 +132,9 @@ class OrderManager:
         if proposal.terms.rests and self._settings.entry_expiry_ns:
             expires = now_ns + self._settings.entry_expiry_ns
             request = msgspec.structs.replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
-        return self._enter(request, proposal.stop, proposal.target)
+        request = self._begin(request, proposal.stop, proposal.target, by_hand=False)
+        self._send(request)
+        return request
 
     def place(
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
@@ -141,25 +143,62 @@ class OrderManager:
 
         A client order id that is known already sends nothing and returns the first request.
         """
-        known = self._blotter.orders.by_client_id(request.client_order_id)
-        first = self._free.pending(request.client_order_id) if known is None else known.request
+        first = self._sent_before(request.client_order_id)
         if first is not None:
             return first
+        if (refused := self.why_not(request, stop, target)) is not None:
+            return refused
+        request = self._begin(request, stop, target)
+        self._send(request)
+        return request
+
+    def place_batch(self, orders: Sequence[ProtectedOrder]) -> tuple[OrderRequest, ...] | Refusal:
+        """Send a person's orders of one pair together, or none of them. Ids must be new."""
+        for each in orders:
+            if (refused := self.why_not(*each)) is not None:
+                return refused
+        begun = tuple(self._begin(*each) for each in orders)
+        for request in begun:
+            self._free.send(request)
+        self._broker.place_batch(begun)
+        return begun
+
+    def edit(self, original: OrderRecord, request: OrderRequest) -> OrderRequest | Refusal:
+        """Send an order that takes the place of one of a person's or of an entry, with its stop and target. What an
+        entry has bought stays its position's; the new order opens one of its own."""
+        name = original.request.client_order_id
+        serving = self._protections.role(name)
+        if serving is not None and serving[1] is not OrderRole.ENTRY:
+            return _belongs(name, serving[0])
+        if serving is None and original.request.origin is not Origin.HAND:
+            return _no(f"{name} is not to be edited: nobody's hand has sent it")
+        stop, target = (None, None) if serving is None else (serving[0].stop, serving[0].target)
+        if (refused := self.why_not(request, stop, target, instead_of=original)) is not None:
+            return refused
+        request = self._begin(request, stop, target, by_hand=serving is None or serving[0].by_hand)
+        self._send(request)
+        return request
+
+    def why_not(
+        self,
+        request: OrderRequest,
+        stop: Decimal | None = None,
+        target: Decimal | None = None,
+        instead_of: OrderRecord | None = None,
+    ) -> Refusal | None:
+        """Why a person's order is not sent; `instead_of` is the one whose place it takes."""
         if request.symbol not in self._instruments:
             words = f"unknown symbol {request.symbol!r}; known are {', '.join(sorted(self._instruments))}"
             return Refusal(Code.UNKNOWN_SYMBOL, words)
         try:
-            reason = self._objection(request, stop, target) or self._free.refusal(request)
+            reason = self._objection(request, stop, target) or self._free.refusal(request, instead_of)
         except InvalidValueError as error:
             reason = str(error)
-        if reason is not None:
-            return _no(reason)
-        if (refused := self.no_room(request.symbol)) is not None:
-            return refused
-        if request.side is Side.BUY:
-            return self._enter(request, stop, target, by_hand=True)
-        self._send(request)
-        return request
+        return _no(reason) if reason is not None else self.no_room(request.symbol)
+
+    def _sent_before(self, client_order_id: str) -> OrderRequest | None:
+        known = self._blotter.orders.by_client_id(client_order_id)
+        return self._free.pending(client_order_id) if known is None else known.request
 
     def allocate(self, request: OrderRequest) -> OrderRequest | Refusal:
         """Send an order of a rebalance: free coins against free money. What it buys is inventory and no position."""
@@ -258,13 +297,17 @@ class OrderManager:
         return serving is not None and serving[1] is OrderRole.STOP
 
     def cancel(self, client_order_id: str) -> Refusal | None:
-        """Cancel a person's order or an entry. The stop and the exit of a position are the desk's own."""
+        """Cancel a person's order or an entry."""
+        refused = self.why_not_cancelled(client_order_id)
+        if refused is None:
+            self._broker.cancel(client_order_id)
+        return refused
+
+    def why_not_cancelled(self, client_order_id: str) -> Refusal | None:
+        """The stop and the exit of a position are the desk's own."""
         serving = self._protections.role(client_order_id)
         if serving is not None and serving[1] is not OrderRole.ENTRY:
-            return Refusal(
-                Code.REFUSED, f"{client_order_id} belongs to {serving[0].position_id}: close the position instead"
-            )
-        self._broker.cancel(client_order_id)
+            return _belongs(client_order_id, serving[0])
         return None
 
     def amend(self, request: AmendRequest) -> Refusal | None:
@@ -369,6 +412,8 @@ class OrderManager:
         instrument = self._instruments[request.symbol]
         if request.side is Side.SELL and (stop is not None or target is not None):
             return "a sell takes no stop or target: it opens nothing"
+        if request.options.close is not None and (stop is not None or target is not None):
+            return "with a conditional close the exchange itself closes what is bought: it takes no stop or target"
         _check_ticks(instrument, stop, target)
         if stop is not None and target is not None and stop >= target:
             return f"the stop {text(stop)} must be below the target {text(target)}"
@@ -376,13 +421,15 @@ class OrderManager:
             return f"a stop at {text(stop)} is not below the market and would fire at once"
         return None
 
-    def _enter(
-        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool = False
+    def _begin(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool = True
     ) -> OrderRequest:
+        """What is sent: a buy opens a position, unless the exchange itself closes what it buys."""
+        if request.side is Side.SELL or request.options.close is not None:
+            return request
         _check_ticks(self._instruments[request.symbol], stop, target)
         request = msgspec.structs.replace(request, position_id=f"pos-{self._next('pos')}")
         self._protections.enter(request, stop, target, by_hand)
-        self._send(request)
         return request
 
     def _send(self, request: OrderRequest) -> None:
@@ -404,6 +451,14 @@ class OrderManager:
             self._free.send(request)
         for change in state.asked:
             self._free.ask(change)
+
+
+#: An order with the stop and the target of the position it opens.
+ProtectedOrder = tuple[OrderRequest, Decimal | None, Decimal | None]
+
+
+def _belongs(client_order_id: str, protection: Protection) -> Refusal:
+    return _no(f"{client_order_id} belongs to {protection.position_id}: close the position instead")
 
 
 def _no(reason: str) -> Refusal:

@@ -23,6 +23,7 @@ from triplegain.domain.exchange_events import (
     OrderPriced,
     OrderRefilled,
     OrderRejected,
+    OrderScheduled,
     OrderSubmitted,
     OrderTriggered,
 )
@@ -49,6 +50,7 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 
 OrderEvent = (
     OrderSubmitted
+    | OrderScheduled
     | OrderAccepted
     | OrderRejected
     | OrderFilled
@@ -70,6 +72,8 @@ def after(record: OrderRecord | None, event: OrderEvent) -> OrderRecord:
             f"{type(event).__name__} number {event.sequence} is for order {event.order_number}, which is {state}"
         )
     match event:
+        case OrderScheduled():
+            return replace(record, updated_at_ns=event.time_ns)
         case OrderAccepted():
             return _moved(record, event, OrderStatus.OPEN)
         case OrderRejected():

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAccepted, OrderRejected
+from triplegain.domain.exchange_events import (
+    CommandRefused,
+    ExchangeEvent,
+    OrderAccepted,
+    OrderRejected,
+    OrderScheduled,
+)
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import CommitBatch, OrderRecord
 from triplegain.domain.refusals import Code, Refusal
@@ -71,7 +77,7 @@ class Answers:
             return
         orders = {order.request.client_order_id: order for order in batch.orders}
         for event in batch.events:
-            if isinstance(event, OrderAccepted | OrderRejected):
+            if isinstance(event, OrderAccepted | OrderRejected | OrderScheduled):
                 self._tell_one(event.client_order_id, event, orders)
             elif event.sequence in answered:
                 self._tell_one(answered[event.sequence], event, orders)

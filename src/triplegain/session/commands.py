@@ -15,15 +15,20 @@ from triplegain.domain.commands import (
     Answer,
     AnyAnswer,
     CancelAll,
+    CancelAllAfter,
+    Cancelling,
     CancelOrder,
+    CancelOrders,
     ClosePosition,
     ClosingProgress,
     Command,
     Done,
+    EditOrder,
     Emergency,
     Flat,
     NotDone,
     Pause,
+    PlaceBatch,
     PlaceOrder,
     R,
     ReducePosition,
@@ -33,14 +38,15 @@ from triplegain.domain.commands import (
     RunTask,
     Stands,
     Unknown,
+    ValidateOrder,
 )
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.ids import Origin
 from triplegain.domain.money import text
-from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.session.answers import Change, outcome_of
+from triplegain.session.order_by_hand import check_batch
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
 
@@ -88,7 +94,9 @@ class SessionCommands:
         """What goes wrong within it ends the command alone: nothing of it is stored, and what it did is undone."""
         try:
             begun = self._carry_out(command, origin)
-            if isinstance(begun, _Begun) and not (isinstance(command, PlaceOrder) and begun.again):
+            if isinstance(begun, _Begun) and not (
+                isinstance(command, PlaceOrder | PlaceBatch | EditOrder) and begun.again
+            ):
                 details = {**audit.details, **begun.details, "origin": origin.value}
                 self._session.record.security_events.append(replace(audit, details=details))
             return begun
@@ -102,16 +110,25 @@ class SessionCommands:
         match command:
             case PlaceOrder():
                 return self._place(command, origin)
+            case PlaceBatch(orders):
+                return self._place_batch(orders, origin)
+            case ValidateOrder(request, stop, target):
+                return session.order_commands.validate(replace(request, origin=origin), stop, target) or _Begun()
+            case EditOrder():
+                return self._edit(command)
             case AmendOrder(request):
                 return self._change(request.client_order_id, Change.AMEND, lambda: session.amend(request))
             case CancelOrder(name):
                 return self._change(name, Change.CANCEL, lambda: session.cancel(name))
+            case CancelOrders(names):
+                return self._cancelling(session.order_commands.cancel(names))
+            case CancelAllAfter(timeout_s):
+                switch = session.order_commands.cancel_all_after(timeout_s)
+                return switch if isinstance(switch, Refusal) else _Begun(switch)
             case CancelAll() if (unheard := session.why_unheard) is not None:
                 return unheard
             case CancelAll():
-                cancelling, others = session.cancel_all()
-                waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
-                return _Begun(others, waits=waits, details={"orders": list(cancelling)})
+                return self._cancelling(session.cancel_all())
             case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
             case ClosePosition(position_id):
@@ -146,6 +163,13 @@ class SessionCommands:
             case _:
                 assert_never(command)
 
+    def _cancelling(self, asked: tuple[dict[str, int], Cancelling] | Refusal) -> _Begun | Refusal:
+        if isinstance(asked, Refusal):
+            return asked
+        cancelling, others = asked
+        waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
+        return _Begun(others, waits=waits, details={"orders": list(cancelling)})
+
     def _closing(self, progress: ClosingProgress, **more: Any) -> _Begun:
         """The way out of positions; it stands where one of their markets takes nothing now."""
         open_ones = self._session.desk.open_positions()
@@ -162,9 +186,52 @@ class SessionCommands:
             sent = self._session.place(replace(command.request, origin=origin), command.stop, command.target)
             if isinstance(sent, Refusal):
                 return sent
-        elif known.status is not OrderStatus.PENDING:
+        elif not self._is_under_way(known):
             return _Begun(known, again=True)
         return _Begun(waits={name: self._steps.answers.expect(name)}, again=known is not None)
+
+    def _place_batch(self, orders: tuple[PlaceOrder, ...], origin: Origin) -> _Begun | Refusal:
+        """A batch whose orders are known already is done again; one that has some of them is another batch."""
+        if (refused := check_batch([each.request for each in orders])) is not None:
+            return refused
+        names = [each.request.client_order_id for each in orders]
+        known = [self._session.executor.orders.by_client_id(name) for name in names]
+        if not any(known):
+            protected = [(replace(each.request, origin=origin), each.stop, each.target) for each in orders]
+            sent = self._session.order_commands.place_batch(protected)
+            if isinstance(sent, Refusal):
+                return sent
+        elif not all(known):
+            there = ", ".join(name for name, record in zip(names, known, strict=True) if record is not None)
+            return Refusal(Code.CLIENT_ORDER_ID_IN_USE, f"orders of these ids are there already: {there}")
+        pending = [name for name, each in zip(names, known, strict=True) if each is None or self._is_under_way(each)]
+        waits = {name: self._steps.answers.expect(name) for name in pending}
+        return _Begun(tuple(each for each in known if each is not None), again=bool(known[0]), waits=waits)
+
+    def _edit(self, command: EditOrder) -> _Begun | Refusal:
+        """Answered as the new order is."""
+        orders = self._session.executor.orders
+        if (known := orders.by_client_id(command.new_id)) is not None:
+            if known.request.options.replaces != command.client_order_id:
+                return Refusal(Code.CLIENT_ORDER_ID_IN_USE, f"{command.new_id} is the id of another order")
+            if not self._is_under_way(known):
+                return _Begun(known, again=True)
+            return _Begun(waits={command.new_id: self._steps.answers.expect(command.new_id)}, again=True)
+        record = orders.by_client_id(command.client_order_id)
+        if record is None:
+            return Refusal(Code.UNKNOWN_ORDER, f"no open order is called {command.client_order_id}")
+        if record.status.is_final:
+            return Refusal(Code.ORDER_FINAL, f"order {command.client_order_id} is {record.status} already")
+        changes = command.quantity, command.price, command.deadline_ns
+        sent = self._session.order_commands.edit(record, command.new_id, *changes)
+        if isinstance(sent, Refusal):
+            return sent
+        return _Begun(waits={command.new_id: self._steps.answers.expect(command.new_id)})
+
+    def _is_under_way(self, record: OrderRecord) -> bool:
+        """The exchange has not answered it yet. One that waits there for its time is answered, and pending still."""
+        order = self._session.exchange.orders.get(record.request.client_order_id)
+        return order is not None and not order.is_at_exchange
 
     def _change(self, name: str, change: Change, ask: Callable[[], int | Refusal]) -> _Begun | Refusal:
         """`ask` gives the number of the command."""
@@ -191,7 +258,11 @@ class SessionCommands:
                 if not waiting.cancelled():
                     raise
                 return Unknown(_UNDER_WAY)
-        if isinstance(command, CancelAll):
+        if isinstance(command, PlaceBatch):
+            # In the order of the batch: those that were answered before, and those that are now.
+            records = {each.request.client_order_id: each for each in begun.record} | found
+            return Done(tuple(records[each.request.client_order_id] for each in command.orders), begun.again)
+        if isinstance(command, CancelAll | CancelOrders):
             why_not = {name: each.reason for name, each in found.items() if isinstance(each, Refusal)}
             gone = tuple(name for name in found if name not in why_not)
             return Done(replace(begun.record, cancelled=gone, left={**begun.record.left, **why_not}))

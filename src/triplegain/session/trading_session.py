@@ -40,6 +40,7 @@ from triplegain.risk.state import RiskMemory
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import SessionComponents
 from triplegain.session.order_by_hand import refusal
+from triplegain.session.order_commands import OrderCommands
 from triplegain.session.post_trade import PostTradeHandler
 from triplegain.session.reconciliation import Reconciliation
 from triplegain.session.risk_watch import RiskWatch
@@ -89,6 +90,9 @@ class TradingSession(SessionComponents):
         self.hodl = None if settings.hodl is None else self.open_hodl_bag(settings.hodl, lambda: self.why_no_trades)
         self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.log)
         self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
+        self.order_commands = OrderCommands(
+            self.exchange, self.desk, self._why_unsent, lambda: self.why_unheard, self._tell_quote, self._follow
+        )
         self._visible = VisibleEvents()
         self._targets: dict[str, int] = {}
         self._opened = False
@@ -367,13 +371,16 @@ class TradingSession(SessionComponents):
         self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
     ) -> OrderRequest | Refusal:
         """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
-        standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
-        if refused := self.why_unheard or refusal(request, self.now_ns, *standing):
+        if refused := self._why_unsent(request):
             return refused
         self._tell_quote(request.symbol)
         sent = self.desk.place(request, stop, target)
         self._follow()
         return sent
+
+    def _why_unsent(self, request: OrderRequest) -> Refusal | None:
+        standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
+        return self.why_unheard or refusal(request, self.now_ns, *standing)
 
     def cancel(self, client_order_id: str) -> int | Refusal:
         """Ask for an order to be cancelled; the number of the command."""

@@ -12,15 +12,19 @@ from msgspec.structs import asdict
 from triplegain.domain.clock import to_datetime
 from triplegain.domain.exchange_events import ExchangeEvent
 from triplegain.domain.money import from_atoms
+from triplegain.domain.orders import OrderOptions
 from triplegain.domain.parts import PartChange
 from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent
 
+_NO_OPTIONS = OrderOptions()
 _EVENT_COLUMNS = ("sequence", "time_ns", "visible_at_ns", "order_number")
 
 
 def _order_row(order: OrderRecord) -> dict[str, Any]:
     row = asdict(order)
     request = asdict(row.pop("request"))
+    # A column that is empty at the end of a row leaves its text as it was before there was such a column.
+    request["options"] = None if request["options"] == _NO_OPTIONS else request["options"]
     return {**request, "requested_quantity": request["quantity"], "order_type": request["terms"].kind, **row}
 
 

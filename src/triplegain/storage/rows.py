@@ -42,7 +42,8 @@ def read_all(kind: type[Record], found: Iterable[Row]) -> tuple[Record, ...]:
 
 
 def order_record(row: Row) -> OrderRecord:
-    request = read(OrderRequest, {**row, "quantity": row["requested_quantity"]})
+    changed = {"quantity": row["requested_quantity"], "options": row["options"] or {}}
+    request = read(OrderRequest, {**row, **changed})
     return read(OrderRecord, {**row, "request": request})
 
 

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from triplegain.config.operation import Subject
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlRecord, HodlStep, RiskRecord
+from triplegain.domain.clock import iso
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
@@ -19,6 +20,7 @@ from triplegain.domain.exchange_events import (
     OrderPriced,
     OrderRefilled,
     OrderRejected,
+    OrderScheduled,
     OrderSubmitted,
     OrderTriggered,
 )
@@ -80,6 +82,8 @@ def _of_event(event: ExchangeEvent) -> Notice:
             return Notice(_INFO, "order", words, None, event.time_ns, asked.symbol, details)
         case OrderAccepted():
             return _of_order(event, _DEBUG, "accepted")
+        case OrderScheduled():
+            return _of_order(event, _INFO, f"starts at {iso(event.starts_at_ns)}")
         case OrderRejected():
             return _of_order(event, _WARNING, f"rejected: {event.code}: {event.reason}")
         case OrderTriggered():
@@ -101,7 +105,16 @@ def _of_event(event: ExchangeEvent) -> Notice:
             assert_never(event)
 
 
-_OfOrder = OrderAccepted | OrderRejected | OrderTriggered | OrderPriced | OrderRefilled | OrderAmended | OrderCancelled
+_OfOrder = (
+    OrderScheduled
+    | OrderAccepted
+    | OrderRejected
+    | OrderTriggered
+    | OrderPriced
+    | OrderRefilled
+    | OrderAmended
+    | OrderCancelled
+)
 
 
 def _of_order(event: _OfOrder, level: int, what: str) -> Notice:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from triplegain.domain.clock import iso
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
+from triplegain.domain.market import CLOSED_STATES, BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
 from triplegain.domain.outside import tame
 from triplegain.domain.values import usable
 from triplegain.market.timestamps import rfc3339_ns
@@ -30,12 +30,11 @@ SYSTEM_STATES = {
     "online": FeedState.SYNCED,
     "cancel_only": FeedState.CANCEL_ONLY,
     "post_only": FeedState.POST_ONLY,
-    # Takers are not taken; that some limit orders would be is more than we can promise.
-    "limit_only": FeedState.POST_ONLY,
-    "reduce_only": FeedState.CANCEL_ONLY,
+    "limit_only": FeedState.LIMIT_ONLY,
+    "reduce_only": FeedState.REDUCE_ONLY,
     "maintenance": FeedState.MAINTENANCE,
-    "work_in_progress": FeedState.MAINTENANCE,
-    "delisted": FeedState.MAINTENANCE,
+    "work_in_progress": FeedState.WORK_IN_PROGRESS,
+    "delisted": FeedState.DELISTED,
 }
 
 
@@ -49,6 +48,8 @@ class Mode(NamedTuple):
 
 _UNWATCHED = (FeedState.CATCH_UP, FeedState.MISSED)
 _ONLINE = Mode(FeedState.SYNCED, "")
+#: Where the exchange and a pair are in different modes, the one that takes less counts.
+_STRICTEST_FIRST = (FeedState.CANCEL_ONLY, FeedState.REDUCE_ONLY, FeedState.POST_ONLY, FeedState.LIMIT_ONLY)
 
 
 def exchange_state(word: str, of: str) -> Mode:
@@ -117,7 +118,7 @@ class Condition:
             return self.book, self.reason
         modes = [mode for mode in (self.system, self.pair) if mode is not _ONLINE]
         for mode in modes:
-            if mode.state is FeedState.MAINTENANCE:
+            if mode.state in CLOSED_STATES:
                 return mode.state, mode.reason
         if self.steps:
             return FeedState.STEPS_CHANGED, self.steps
@@ -126,7 +127,7 @@ class Condition:
         if self.silent:
             return FeedState.STALE, self.silent
         told = [(mode.state, mode.reason) for mode in modes]
-        return min(told, key=lambda mode: mode[0] is not FeedState.CANCEL_ONLY, default=(self.book, self.reason))
+        return min(told, key=lambda mode: _STRICTEST_FIRST.index(mode[0]), default=(self.book, self.reason))
 
     def take_change(self) -> bool:
         """Whether what counts is not what was told last; from now on it is."""

@@ -1,0 +1,194 @@
+"""What an order may ask for beside its terms: deadline, start, reduce-only, and the question what would be said to it.
+
+Kraken's pages name the fields and their ranges; the cases are worked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.exchange_events import OrderScheduled
+from triplegain.domain.market import FeedState, FeedStatus
+from triplegain.domain.orders import Limit, OrderOptions, OrderRequest, Side, TimeInForce
+from triplegain.exchange.settings import AccountTier, ExchangeSettings
+
+START_NS = 1000 * SECOND_NS
+DEADLINE, EXPIRY = "EGeneral:Invalid arguments:deadline", "EGeneral:Invalid arguments:expiretm"
+ELAPSED = "EService:Deadline elapsed"
+
+
+def rig(bench: Callable[..., Any], delay_ms: int = 0, tier: AccountTier = AccountTier.UNLIMITED) -> Any:
+    delay_ns = delay_ms * MILLISECOND_NS
+    settings = ExchangeSettings(
+        place_delay_ns=delay_ns, cancel_delay_ns=delay_ns, response_delay_ns=0, account_tier=tier
+    )
+    b = bench(settings=settings)
+    b.book(bids="100.0x5", asks="100.1x1 100.2x10", snapshot=True, at=START_NS)
+    return b
+
+
+def later(b: Any, ms: int) -> None:
+    b.exchange.run_through(b.exchange.now_ns + ms * MILLISECOND_NS)
+
+
+# -- deadline ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("delay_ms", "deadline_ms", "end"),
+    [
+        (100, 500, "open"),
+        (500, 500, "open"),  # at the deadline is in time
+        (501, 500, f"rejected: {ELAPSED}"),
+        (0, 499, f"rejected: {DEADLINE}"),
+        (0, 60_000, "open"),
+        (0, 60_001, f"rejected: {DEADLINE}"),
+        (0, -1, f"rejected: {DEADLINE}"),
+    ],
+)
+def test_an_order_must_have_arrived_by_its_deadline(
+    bench: Callable[..., Any], delay_ms: int, deadline_ms: int, end: str
+) -> None:
+    b = rig(bench, delay_ms)
+    b.order("x", "buy", "1", "99.0", options=OrderOptions(deadline_ns=START_NS + deadline_ms * MILLISECOND_NS))
+    later(b, delay_ms)
+    assert (b.ends("x"), b.fills()) == (end, [])
+
+
+# -- start ---------------------------------------------------------------------------------------------------------
+
+
+def scheduled(b: Any, name: str = "x", after_s: int = 60, **more: Any) -> None:
+    options = OrderOptions(starts_at_ns=START_NS + after_s * SECOND_NS)
+    b.order(name, "buy", "1", more.pop("terms", "100.0"), options=options, **more)
+
+
+def test_a_scheduled_order_waits_holds_nothing_and_starts_at_its_moment(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b)
+    [told] = [event for event in b.drain() if isinstance(event, OrderScheduled)]
+    assert (told.starts_at_ns, b.held("USDT"), b.ends("x")) == (START_NS + 60 * SECOND_NS, "0", "open")
+    b.trade("sell", "20", "99.0", at=START_NS + 59 * SECOND_NS)  # it is not there yet
+    assert b.fills() == []
+    b.book(bids="100.0x2", at=START_NS + 60 * SECOND_NS)
+    assert b.held("USDT") == "100.4"  # 100.0 x 1.004
+    b.trade("sell", "2.5", "100.0", at=START_NS + 61 * SECOND_NS)  # 2.0 were in front when it started
+    assert b.fills() == ["0.5 @ 100 maker"]
+
+
+@pytest.mark.parametrize("after_s", [0, -5])
+def test_a_start_that_is_past_is_now(bench: Callable[..., Any], after_s: int) -> None:
+    b = rig(bench)
+    scheduled(b, after_s=after_s)
+    assert b.held("USDT") == "100.4"
+
+
+def test_the_funds_must_be_there_at_the_start(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b, "x")
+    b.order("all", "buy", "9960", "100.0")  # 9960 x 100.4 = 999,984 of 1,000,000
+    b.book(bids="100.0x2", at=START_NS + 60 * SECOND_NS)
+    assert b.ends("x") == "rejected: EOrder:Insufficient funds"
+
+
+def test_a_scheduled_order_can_be_cancelled_and_not_amended(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b)
+    b.amend("x", price="99.0")
+    b.cancel("x")
+    assert b.refused("x") == ["EGeneral:Invalid arguments:amend"]
+    assert b.ends("x") == "cancelled: User requested"
+    b.book(bids="100.0x2", at=START_NS + 61 * SECOND_NS)
+    assert (b.held("USDT"), b.exchange.orders) == ("0", {})
+
+
+def test_what_is_wrong_with_it_is_said_at_once(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b, "tick", terms="100.05")
+    gtd = TimeInForce.GTD
+    scheduled(b, "over", time_in_force=gtd, expires_at_ns=START_NS + 60 * SECOND_NS)  # it would expire when it starts
+    assert (b.ends("tick"), b.ends("over")) == ("rejected: EOrder:Tick size check failed", f"rejected: {EXPIRY}")
+
+
+def test_post_only_is_judged_at_the_start(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b, "early", terms=Limit(Decimal("100.1"), post_only=True))
+    scheduled(b, "taker", after_s=30, terms=Limit(Decimal("100.2"), post_only=True))
+    b.book(asks="100.1x0", at=START_NS + 31 * SECOND_NS)
+    b.book(bids="100.0x5", at=START_NS + 61 * SECOND_NS)
+    assert (b.ends("early"), b.ends("taker")) == ("open", "rejected: EOrder:Post only order")
+
+
+def test_its_date_counts_from_the_start_on(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b, time_in_force=TimeInForce.GTD, expires_at_ns=START_NS + 90 * SECOND_NS)
+    b.book(bids="100.0x5", at=START_NS + 89 * SECOND_NS)
+    assert b.ends("x") == "open"
+    b.book(bids="100.0x5", at=START_NS + 91 * SECOND_NS)
+    assert b.ends("x").startswith("expired")
+
+
+def test_in_a_maintenance_it_starts_with_the_opening(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b)
+    b.exchange.on_event(FeedStatus("BTC/USDT", START_NS + 1, START_NS + 1, FeedState.MAINTENANCE))
+    b.book(bids="100.0x5", at=START_NS + 61 * SECOND_NS)
+    assert (b.ends("x"), b.held("USDT")) == ("open", "0")
+    b.exchange.on_event(FeedStatus("BTC/USDT", START_NS + 62 * SECOND_NS, 0, FeedState.SYNCED))
+    assert b.held("USDT") == "100.4"
+
+
+def test_scheduled_orders_count_among_the_open_ones(bench: Callable[..., Any]) -> None:
+    b = rig(bench, tier=AccountTier.STARTER)
+    for number in range(61):
+        b.book(bids="100.0x5", at=START_NS + number * SECOND_NS)  # a second each: the counter stays low
+        options = OrderOptions(starts_at_ns=START_NS + 3600 * SECOND_NS)
+        b.order(f"o{number}", "buy", "0.01", "90.0", options=options)
+    assert (b.ends("o59"), b.ends("o60")) == ("open", "rejected: EOrder:Scheduled orders limit exceeded")
+    b.order("now", "buy", "0.01", "90.0")
+    assert b.ends("now") == "rejected: EOrder:Orders limit exceeded"
+
+
+# -- reduce-only ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_without_a_margin_position_there_is_nothing_to_reduce(bench: Callable[..., Any], side: str) -> None:
+    b = rig(bench)
+    b.order("x", side, "1", None, options=OrderOptions(reduce_only=True))
+    assert (b.ends("x"), b.fills()) == ("rejected: EOrder:Reduce only:No position exists", [])
+
+
+# -- validate ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "more", "code"),
+    [
+        ("1", "100.0", {}, None),
+        ("1", "100.05", {}, "EOrder:Tick size check failed"),
+        ("0.00001", "100.0", {}, "EOrder:Order minimum not met"),
+        ("10000", "100.0", {}, "EOrder:Insufficient funds"),
+        ("1", "100.0", {"options": OrderOptions(deadline_ns=1)}, DEADLINE),
+    ],
+)
+def test_a_question_has_the_answer_of_the_order_and_leaves_nothing(
+    bench: Callable[..., Any], quantity: str, price: str, more: dict[str, Any], code: str | None
+) -> None:
+    b = rig(bench, tier=AccountTier.STARTER)
+    request = OrderRequest("x", "BTC/USDT", Side.BUY, Decimal(quantity), Limit(Decimal(price)))
+    refusal = b.exchange.validate(msgspec.structs.replace(request, **more))
+    assert (None if refusal is None else refusal.code) == code
+    assert (b.drain(), b.held("USDT"), b.exchange.orders, b.exchange.order_count) == ([], "0", {}, 0)
+    assert b.market.rate.value == 1000  # "this is always applied on receipt of the transaction" (Spot Trading Limits)
+
+
+def test_a_question_about_a_pair_that_is_not_there(bench: Callable[..., Any]) -> None:
+    refusal = rig(bench).exchange.validate(OrderRequest("x", "DOGE/USDT", Side.BUY, Decimal(1), Limit(Decimal(1))))
+    assert refusal is not None and refusal.code == "EQuery:Unknown asset pair"
