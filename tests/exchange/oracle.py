@@ -278,6 +278,7 @@ class BookOracle:
         shown = self.levels[order.side].get(order.limit)
         seen = shown is not None or self._in_sight(order.side, order.limit)
         order.ahead = order.ahead_unshrunk = (shown or _ZERO) if seen else _ENDLESS
+        order.stands_ns = max(order.stands_ns, self.book_ns + 1)
         opposite = self._best(1 - order.side)
         if opposite is not None and (order.limit >= opposite if order.side == 0 else order.limit <= opposite):
             order.ahead = order.ahead_unshrunk = _ZERO

@@ -153,6 +153,22 @@ def test_an_order_with_a_new_price_stands_from_its_amendment_on() -> None:
     assert bench.fills() == ["1 @ 99.9 maker"]
 
 
+def test_a_trade_of_the_moment_of_the_book_that_it_joined_is_in_what_stood_before_it(usual: Bench) -> None:
+    usual.book(bids="100.0x2", at=20)
+    usual.order("o", "buy", "1", "100.0")
+    # Told after the book of 20: the 2 that it shows stood behind those 3.
+    usual.trade("sell", "3", "100.0", at=20)
+    assert (usual.fills(), _ahead(usual)) == ([], [2])
+
+
+def test_behind_quotes_that_are_taken_nobody_stands_ahead(usual: Bench) -> None:
+    usual.book(asks="100.1x0 100.2x0", at=20)
+    usual.order("took", "sell", "5", "100.0")
+    usual.order("o", "sell", "1", "99.9")
+    # 100.0 is displayed and taken by us: nobody asks 99.9.
+    assert _ahead(usual) == [0]
+
+
 def test_an_order_that_becomes_smaller_stands_as_before(usual: Bench) -> None:
     usual.order("o", "buy", "1", "100.0")
     usual.book(bids="99.5x1", at=50)

@@ -119,7 +119,11 @@ class Matcher:
     # -- makers --------------------------------------------------------------------------------------------------
 
     def queue_ahead(self, side: int, price: int) -> int:
-        """Lots displayed at a price; unknown where the book cannot be seen."""
+        """Lots displayed at a price, none where the other side is displayed as well; unknown where the book cannot be
+        seen."""
+        opposite = self._book.best(1 - side)
+        if opposite is not None and _reaches(side, price, opposite):
+            return 0
         displayed = self._book.displayed(side, price)
         if not displayed and not self._book.in_sight(side, price):
             return UNKNOWN_AHEAD

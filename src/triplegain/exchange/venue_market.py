@@ -391,6 +391,8 @@ class VenueMarket:
         order.show_slice()
         order.ahead = 0 if crossed else self._matcher.queue_ahead(order.side, order.price)
         order.ahead_before = order.ahead_at_arrival = order.ahead
+        # What was traded up to the moment of this book is in the queue that it shows.
+        order.stands_ns = max(order.stands_ns, Moment(self.book.moment + 1))
         self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:
