@@ -58,6 +58,16 @@ def test_what_stands_behind_an_own_order_does_not_count(usual: Any, rule: SelfTr
     assert usual.ends("own") == "open"
 
 
+def test_of_the_level_of_an_own_order_only_what_stands_before_it_counts(usual: Any) -> None:
+    usual.order("own", "sell", "1", "100.1")
+    usual.book(asks="100.1x0.4")
+    usual.book(asks="100.1x1")  # 0.4 before it, 0.6 behind
+    kill(usual, "buy", "0.5", "100.1")
+    assert usual.ends("k") == KILLED
+    usual.order("k2", "buy", "0.4", "100.1", time_in_force=TimeInForce.FOK)
+    assert usual.fills("k2") == ["0.4 @ 100.1 taker"]
+
+
 @pytest.mark.parametrize(
     ("terms", "more"),
     [(Market(), {}), (StopLoss(D("99.0")), {}), (Limit(D("99.0"), post_only=True), {})],

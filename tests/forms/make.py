@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -128,27 +129,31 @@ def rebalance(session: TradingSession) -> Iterator[None]:
         yield
 
 
-def every_type(session: TradingSession) -> Iterator[None]:
-    """An order of each type that waits, none of them near."""
-    five, one = (Offset(Sign.PLUS, Decimal(share), percent=True) for share in (5, 1))
+def every_type(session: TradingSession, away: str) -> Iterator[None]:
+    """An order of each type that waits, `away` percent from the market; the trailing trigger has moved."""
+    share, small = Decimal(away), Decimal(away) / 10
+    ahead, trail = Offset(Sign.AHEAD, share, percent=True), Offset(Sign.PLUS, share, percent=True)
+    above, below = (near(session, str(1 + sign * share / 100)) for sign in (1, -1))
     waiting: dict[str, OrderTerms] = {
-        "limit": Limit(Offset(Sign.AHEAD, Decimal(5), percent=True)),
-        "iceberg": Iceberg(near(session, "0.95"), Decimal("0.001")),
-        "stop-loss": StopLoss(near(session, "1.05")),
-        "stop-loss-limit": StopLossLimit(near(session, "1.05"), near(session, "1.06")),
-        "take-profit": TakeProfit(near(session, "0.95")),
-        "take-profit-limit": TakeProfitLimit(Offset(Sign.AHEAD, Decimal(5), percent=True), near(session, "0.96")),
-        "trailing-stop": TrailingStop(five),
-        "trailing-stop-limit": TrailingStopLimit(five, one),
+        "limit": Limit(ahead),
+        "iceberg": Iceberg(below, Decimal("0.001")),
+        "stop-loss": StopLoss(above),
+        "stop-loss-limit": StopLossLimit(above, above),
+        "take-profit": TakeProfit(below),
+        "take-profit-limit": TakeProfitLimit(ahead, below),
+        "trailing-stop": TrailingStop(trail),
+        "trailing-stop-limit": TrailingStopLimit(trail, Offset(Sign.PLUS, small, percent=True)),
     }
     for name, terms in waiting.items():
         request = OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
         assert isinstance(session.place(request), OrderRequest), name
     while not all(order.status == "open" for order in session.exchange.orders.values()):
         yield
-    peak = session.exchange.orders["trailing-stop"].peak
-    while session.exchange.orders["trailing-stop"].peak == peak:
+    trailing = session.exchange.orders["trailing-stop"]
+    peak = trailing.peak
+    while trailing.peak == peak:
         yield
+    assert set(waiting) <= set(session.exchange.orders)
 
 
 CASES = (
@@ -158,7 +163,8 @@ CASES = (
     Case("hodl-pending", hodl_pending),
     Case("model-round", model_round),
     Case("rebalance", rebalance, acts_s=0, files={"portfolio": REBALANCE}),
-    Case("every-type", every_type),
+    Case("every-type", partial(every_type, away="5")),
+    Case("every-type-near", partial(every_type, away="0.05")),
 )
 
 

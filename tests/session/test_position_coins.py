@@ -10,9 +10,19 @@ import pytest
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side, StopLoss
+from triplegain.domain.price import Offset, Sign
 from triplegain.domain.quote import QuoteSource
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Refusal
+from triplegain.domain.terms import (
+    Iceberg,
+    MarketByCost,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
+)
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.settings import DeskSettings
 from triplegain.risk.limits import RiskLimits
@@ -183,6 +193,16 @@ def test_commands_arrive_in_the_order_in_which_they_were_sent(seed: int) -> None
     assert arrivals == sorted(arrivals)
 
 
+def of_every_type(near: Decimal, quantity: Decimal) -> list[OrderTerms]:
+    two_percent, below = Offset(Sign.PLUS, Decimal(2), percent=True), Offset(Sign.MINUS, Decimal(1), percent=True)
+    return [
+        Market(), Market(), Limit(near), StopLoss(near), Limit(below), MarketByCost(near * quantity),
+        Iceberg(near, quantity / 5), TakeProfit(near), StopLossLimit(near, near), TakeProfitLimit(two_percent, near),
+        TrailingStop(two_percent),
+        TrailingStopLimit(two_percent, below),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_is_sent_in_whatever_order_positions_keep_their_coins(seed: int) -> None:
     """Purchases with BTC and of BTC, sales and changes by hand, on two markets that jump, books compared each time."""
@@ -194,10 +214,14 @@ def test_whatever_is_sent_in_whatever_order_positions_keep_their_coins(seed: int
         now_ms = later(session, chance.choice((1, 20, 150)))
         book(session, "BTC/USDT", now_ms, price)
         ratio(session, now_ms, cross)
+        for traded, ticks in (("BTC/USDT", price), ("XRP/BTC", cross)):
+            time_ns = START_NS + now_ms * MS
+            session.on_event(PublicTrade(traded, time_ns, time_ns, ticks, 10**8, chance.choice((Side.BUY, Side.SELL))))
         symbol, side = chance.choice(("BTC/USDT", "XRP/BTC")), chance.choice((Side.BUY, Side.SELL))
         near = Decimal(price) / 10 if symbol == "BTC/USDT" else Decimal(cross).scaleb(-8)
-        terms = chance.choice((Market(), Limit(near), StopLoss(near)))
         quantity = chance.choice((1, 2, 5, 12)) * (Decimal("0.1") if symbol == "BTC/USDT" else Decimal(5000))
+        terms = chance.choice(of_every_type(near, quantity))
+        quantity = quantity if terms.cost is None else Decimal(0)
         sent += isinstance(session.place(OrderRequest(f"o-{number}", symbol, side, quantity, terms)), OrderRequest)
         for each in session.executor.orders.open_orders():
             if chance.random() < 0.1:

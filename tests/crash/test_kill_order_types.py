@@ -1,0 +1,95 @@
+"""kill -9 while an order of every type waits: what comes of each is what comes of it without a kill."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.app.paper_process import PaperHome
+from tests.app.stored_record import ask, check_record
+from tests.database_fixtures import other_database, run_apart
+from tests.forms.stored_forms import load
+
+pytestmark = pytest.mark.crash
+
+_SESSION = "every-type-near"
+_KILLS = 4
+_SEED = 5
+#: Wall seconds until a kill: the start takes the first one or two.
+_LIFE_S = (1.5, 5.0)
+#: Long enough for triggers of 0.05 % to be reached.
+_LENGTH = "30m"
+_TOLD = """
+SELECT e.sequence, e.kind, e.time_ns, o.client_order_id FROM paper_order_events e
+JOIN paper_orders o USING (session_id, order_number)
+WHERE session_id = $1 AND e.time_ns <= $2 ORDER BY e.sequence
+"""
+_FILLS = """
+SELECT fill_number, client_order_id, price, quantity, notional, fee, maker, time_ns, explanation::text
+FROM paper_trades WHERE session_id = $1 AND time_ns <= $2 ORDER BY fill_number
+"""
+_ENTRIES = """
+SELECT sequence, kind::text, account::text, asset, amount, order_number, fill_number
+FROM paper_ledger_entries WHERE session_id = $1 AND time_ns <= $2 ORDER BY sequence
+"""
+_TIME = "SELECT market_time_ns FROM paper_session_state WHERE session_id = $1"
+
+
+@pytest.fixture
+def urls(database_server: str, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Two databases with the same session in each, as it was left."""
+    names = [f"types{number}_{os.getpid()}" for number in range(2)]
+    for name in names:
+        ask(database_server, f"CREATE DATABASE {name}")
+        (scratch := tmp_path / name).mkdir()
+        run_apart(load(other_database(database_server, name), "form3_orders", Path("nowhere"), scratch, only=_SESSION))
+    first, second = (other_database(database_server, name) for name in names)
+    yield first, second
+    for name in names:
+        ask(database_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def words(length: str) -> tuple[str, ...]:
+    return "paper", "--session", _SESSION, "--duration", length, "--speed", "max", "--llm", "none"
+
+
+def market_time(url: str) -> int:
+    [row] = ask(url, _TIME, _SESSION)
+    return int(row["market_time_ns"])
+
+
+def kill_in_mid_run(home: PaperHome, life_s: float) -> None:
+    with home.running(*words(_LENGTH)) as running:
+        try:
+            running.process.wait(life_s)
+        except subprocess.TimeoutExpired:
+            running.kill()
+
+
+def record(url: str, until_ns: int) -> list[Any]:
+    check_record(url, _SESSION)
+    return [ask(url, query, _SESSION, until_ns) for query in (_TOLD, _FILLS, _ENTRIES)]
+
+
+def test_a_kill_changes_nothing_of_what_comes_of_orders_of_every_type(urls: tuple[str, str], tmp_path: Path) -> None:
+    whole, killed = urls
+    homes = [PaperHome(tmp_path / name, {"TRIPLEGAIN_DATABASE_URL": url}) for name, url in zip("ab", urls, strict=True)]
+    began_ns = market_time(whole)
+    homes[0].run(*words(_LENGTH), "--json")
+    chance = random.Random(_SEED)
+    for _ in range(_KILLS):
+        kill_in_mid_run(homes[1], chance.uniform(*_LIFE_S))
+        check_record(killed, _SESSION)
+    homes[1].run(*words(_LENGTH), "--json")
+    until_ns = min(market_time(whole), market_time(killed))
+    assert until_ns > began_ns
+    told, fills, entries = record(whole, until_ns)
+    assert record(killed, until_ns) == [told, fills, entries]
+    fired = {row["client_order_id"] for row in told if row["kind"] == "triggered"}
+    assert fired >= {"stop-loss", "stop-loss-limit", "trailing-stop"}
+    assert len(fills) > 2 and entries
