@@ -31,7 +31,7 @@ def empty_candles(before: Candle, until_ns: int) -> list[Candle]:
     ]
 
 
-class CandleProgress(Struct, frozen=True):
+class CandleProgress(Struct, frozen=True, omit_defaults=True):
     """The unfinished candle (no prices before its first trade; volume in lots) and the last one that closed."""
 
     open_time_ns: int
