@@ -24,9 +24,10 @@ from tests.database_fixtures import MIGRATIONS
 from tests.forms.stored_forms import CORPORA, FOLDER, Home
 
 from triplegain.domain.clock import SECOND_NS
-from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderOptions, OrderRequest, OrderTerms, Side, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import CloseReason, PositionRecord, SessionStatus
+from triplegain.domain.refusals import Refusal
 from triplegain.domain.terms import (
     Iceberg,
     StopLossLimit,
@@ -156,6 +157,36 @@ def every_type(session: TradingSession, away: str) -> Iterator[None]:
     assert set(waiting) <= set(session.exchange.orders)
 
 
+def every_option(session: TradingSession) -> Iterator[None]:
+    """An order that a fill has opened, one that waits for its time, one in the place of another; the switch is set."""
+    now_ns = session.now_ns
+    closing = OrderOptions(close=StopLoss(near(session, "0.9")))
+    sent = [
+        OrderRequest("linked", "BTC/USDT", Side.BUY, Decimal("0.01"), Market(), options=closing),
+        OrderRequest(
+            "later", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(near(session, "0.95")),
+            options=OrderOptions(starts_at_ns=now_ns + 3600 * SECOND_NS, deadline_ns=now_ns + 5 * SECOND_NS),
+        ),
+        OrderRequest("first", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(near(session, "0.95"))),
+    ]  # fmt: skip
+    for request in sent:
+        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+    orders = session.exchange.orders
+    while not ({"tg-close-1-1", "first"} <= orders.keys() and orders["first"].status == "open"):
+        yield
+    record = session.executor.orders.by_client_id("first")
+    assert record is not None
+    edited = session.order_commands.edit(record, "second", None, near(session, "0.94"), None)
+    assert isinstance(edited, OrderRequest)
+    switch = session.order_commands.cancel_all_after(7200)
+    assert not isinstance(switch, Refusal)
+    while not (orders.keys() == {"tg-close-1-1", "later", "second"} and orders["second"].status == "open"):
+        yield
+    until_ns = session.now_ns + SECOND_NS
+    while session.now_ns < until_ns:
+        yield
+
+
 CASES = (
     Case("trailing", trailing, files={"execution": TRAILING}),
     Case("partly-filled", partly_filled),
@@ -165,6 +196,7 @@ CASES = (
     Case("rebalance", rebalance, acts_s=0, files={"portfolio": REBALANCE}),
     Case("every-type", partial(every_type, away="5")),
     Case("every-type-near", partial(every_type, away="0.05")),
+    Case("every-option", every_option),
 )
 
 
