@@ -96,12 +96,16 @@ async def test_files_that_follow_each_other_make_one_span(database: Database, tm
     assert known == [Span((START_S + 60) * 10**9, (START_S + 60 * 39) * 10**9)]
 
 
-async def test_more_than_a_day_without_a_candle_is_not_called_quiet(database: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("every", "stretches"), [(1, 2), (2, 1)])
+async def test_what_the_quiet_of_a_market_does_not_explain_is_not_called_whole(
+    database: Database, tmp_path: Path, every: int, stretches: int
+) -> None:
     path = tmp_path / "XBTUSDT_1.csv"
-    times = [START_S, START_S + 60, START_S + 3 * 86_400]
+    # Five minutes are missing: none is where all others are there; of every other one 300 x 0.5^5 = 9 such are usual.
+    times = [START_S + 60 * n for n in (*range(0, 300, every), *range(305, 605, every))]
     path.write_text("".join(f"{time},36000.1,36001.0,36000.0,36000.5,0.25,3\n" for time in times))
     await take(database, path)
-    assert len(await MarketHistory(database).known("kraken", "BTC/USDT", MINUTE_NS)) == 2
+    assert len(await MarketHistory(database).known("kraken", "BTC/USDT", MINUTE_NS)) == stretches
 
 
 async def test_kraken_trades_without_numbers_become_whole_minutes_once(database: Database, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from triplegain.domain.market import BookUpdate, CandleClosed, MarketDepth, PublicTrade
 from triplegain.domain.quote import QuoteSource
-from triplegain.feeds.captures.replay import open_replay
+from triplegain.feeds.captures.capture import VerifyReport
+from triplegain.feeds.captures.replay import open_replay, verify_capture
 from triplegain.market.feed import CaptureError
 
 MINUTE_MS = 60_000
@@ -35,12 +36,23 @@ def test_a_missing_interval_becomes_a_flat_candle_without_volume(tmp_path: Path)
     assert [event.exchange_time_ns // MINUTE for event in events] == [2, 3, 4, 5, 6]  # told at the close
 
 
-def test_a_hole_of_more_than_a_day_is_not_filled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "told", "gaps"),
+    [
+        # 300 of 302: p = 0.7 %, any missing candle is a hole.
+        ([*range(150), *range(152, 302)], 300, 1),
+        # 300 of 600: p = 0.5; 300 x 0.5^18 = 0.0011 is quiet, 300 x 0.5^19 = 0.0006 a hole.
+        ([*range(0, 563, 2), *range(581, 599)], 600 - 1, 0),
+        ([*range(0, 561, 2), *range(580, 599)], 600 - 1 - 19, 1),
+    ],
+)
+def test_a_hole_is_what_the_markets_own_quiet_does_not_explain(
+    tmp_path: Path, minutes: list[int], told: int, gaps: int
+) -> None:
     path = tmp_path / "BTC_USDT-1m.json"
-    minutes = (1, 2, 3 + 1440, 4 + 1440, 6 + 2 * 1440)
     path.write_text(json.dumps([[m * MINUTE_MS, 100.0, 101.0, 99.0, 100.5, 1.5] for m in minutes]))
-    # 1440 flat candles after the second, none after the fourth: there 1441 are missing.
-    assert len(list(open_replay(path).events())) == 5 + 1440
+    assert len(list(open_replay(path).events())) == told
+    assert verify_capture(path) == VerifyReport(300, 0, gaps)
 
 
 def test_trades_are_preferred_to_candles_and_the_finest_candles_to_others(tmp_path: Path) -> None:
@@ -159,8 +171,8 @@ def test_a_book_starts_a_common_period_with_a_snapshot(captures: Path, tmp_path:
     ("folder", "events"),
     [
         ("kraken_trades_xrp_2022-05", 226_241),
-        ("kraken_ohlcv_btcusdt", 35_132),
-        ("binance_ohlcv_1m_three_pairs_2021-05", 129_594),
+        ("kraken_ohlcv_btcusdt", 35_071),
+        ("binance_ohlcv_1m_three_pairs_2021-05", 128_743),
         ("xrpbtc_ohlcv_1h_2017_2019", 15_305),
     ],
 )

@@ -96,3 +96,22 @@ def test_recorded_trades_rebuild_the_recorded_minutes(captures: Path) -> None:
         assert ours.open_time_ns == theirs.open_time_ns
         assert (ours.open, ours.high, ours.low, ours.close) == (theirs.open, theirs.high, theirs.low, theirs.close)
         assert abs(ours.volume - theirs.volume) <= 1  # one lot is 1e-8
+
+
+def test_finer_candles_that_do_not_follow_each_other_make_up_nothing() -> None:
+    builder = CandleBuilder("BTC/USDT", 2 * MINUTE)
+    told = [
+        each for minute in (0, 1, 2, 7, 8, 9) for each in builder.on_candle(_candle(minute * MINUTE, (10,) * 4, 1, 1))
+    ]
+    # [2, 4) as far as it is known, nothing of [4, 6), [6, 8) by its second half.
+    assert [(each.open_time_ns // MINUTE, each.volume) for each in told] == [(0, 2), (2, 1), (6, 1), (8, 2)]
+
+
+@pytest.mark.parametrize("stop", range(7))
+def test_a_builder_of_candles_stopped_anywhere_goes_on_alike(stop: int) -> None:
+    fed = [_candle(minute * MINUTE, (10 + minute,) * 4, 1, 1) for minute in (0, 1, 2, 7, 8, 9)]
+    whole, first, second = (CandleBuilder("BTC/USDT", 2 * MINUTE) for _ in range(3))
+    expected = [each for candle in fed for each in whole.on_candle(candle)]
+    told = [each for candle in fed[:stop] for each in first.on_candle(candle)]
+    second.restore(first.state())
+    assert told + [each for candle in fed[stop:] for each in second.on_candle(candle)] == expected

@@ -20,6 +20,7 @@ from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name, symbol_of
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_rows, read_columns
 from triplegain.market.candles.candles import empty_candles
+from triplegain.market.candles.holes import longest_quiet
 from triplegain.market.candles.timeframe import candle_length_text
 from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import FeedMarks, unmarked
@@ -153,8 +154,8 @@ class _CandlePlace(msgspec.Struct, frozen=True):
 class CandlesCapture(FileCapture):
     """Candles of one instrument and one length, told at their close.
 
-    An interval that is missing had no trade: it becomes a flat candle without volume, unless more than a day is
-    missing at once, which is a hole in the recording and stays one.
+    An interval that is missing had no trade: it becomes a flat candle without volume, unless more are missing at once
+    than the quiet of this market explains, which is a hole in the recording and stays one.
     """
 
     depth = MarketDepth.CANDLES
@@ -176,6 +177,12 @@ class CandlesCapture(FileCapture):
         """Close of the first and of the last candle."""
         _, first, last, length = self._extent
         return first + length, last + length
+
+    @cached_property
+    def longest_quiet(self) -> int:
+        """The most candles missing in a row that are no hole."""
+        count, first, last, length = self._extent
+        return longest_quiet(count, (last - first) // length + 1)
 
     @cached_property
     def _extent(self) -> tuple[int, int, int, int]:
@@ -211,7 +218,7 @@ class CandlesCapture(FileCapture):
             if before is not None:
                 if before.close_time_ns >= marks.due_ns:
                     marks.put(position, _CandlePlace(rows, before), before.close_time_ns)
-                for empty in empty_candles(before, candle.open_time_ns):
+                for empty in empty_candles(before, candle.open_time_ns, self.longest_quiet):
                     position += 1
                     yield _closed(empty)
             position += 1
@@ -235,13 +242,13 @@ class CandlesCapture(FileCapture):
             yield candle
 
     def verify(self) -> VerifyReport:
-        """Updates are candles; a gap is more than a day without one."""
+        """Updates are candles; a gap is a hole that the market's own quiet does not explain."""
         count, gaps = 0, 0
         before: Candle | None = None
         for candle in self.recorded():
             count += 1
             if before is not None and candle.open_time_ns > before.close_time_ns:
-                gaps += not empty_candles(before, candle.open_time_ns)
+                gaps += not empty_candles(before, candle.open_time_ns, self.longest_quiet)
             before = candle
         return VerifyReport(count, 0, gaps)
 

@@ -1,8 +1,8 @@
 """Recorded trades and candles in batches for the stored history, each with the spans that it makes whole.
 
 A file says what it holds, not what it lacks. Numbered trades are whole between two numbers that follow each other;
-candles and trades without numbers, unless more than a day is missing at once. What stands at the edge of a file may be
-the half of something, so it is not called whole.
+candles and trades without numbers, unless more is missing at once than the quiet of their market explains. What stands
+at the edge of a file may be the half of something, so it is not called whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from triplegain.domain.market import Candle, PublicTrade
 from triplegain.domain.span import Span, merged
 from triplegain.feeds.captures.candles_capture import CandlesCapture
 from triplegain.feeds.captures.trades_capture import TradesCapture
-from triplegain.market.candles.candles import LONGEST_QUIET_NS
 
 BATCH_ROWS = 20_000
 Row = TypeVar("Row", Candle, PublicTrade)
@@ -39,7 +38,7 @@ def candle_batches(
 ) -> Iterator[Batch[Candle]]:
     """The candles of a file, its first and its last one only if they are known not to be cut."""
     length = capture.candle_length_ns
-    longest_quiet = max(LONGEST_QUIET_NS, length)
+    longest_quiet = capture.longest_quiet * length
     batch: list[Candle] = []
     spans: list[Span] = []
     end = -1
@@ -65,11 +64,11 @@ def trade_batches(capture: TradesCapture) -> Iterator[Batch[PublicTrade]]:
     run: _Numbered | _Unnumbered | None = None
     for event in capture.events():
         assert isinstance(event, PublicTrade)
-        kind = _Numbered if event.trade_id.isdecimal() else _Unnumbered
-        if not isinstance(run, kind):
+        is_numbered = event.trade_id.isdecimal()
+        if not isinstance(run, _Numbered if is_numbered else _Unnumbered):
             if run is not None:
                 yield from run.rest()
-            run = kind()
+            run = _Numbered() if is_numbered else _Unnumbered(capture.longest_quiet)
         if (batch := run.take(event)) is not None:
             yield batch
     if run is not None:
@@ -110,9 +109,11 @@ class _Numbered:
 
 
 class _Unnumbered:
-    """Whole minutes only: the first and the last of a run may be cut, and are left out."""
+    """Whole minutes only: the first and the last of a run may be cut, and are left out. A run ends with a hole of more
+    than `longest_quiet` minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_quiet: int) -> None:
+        self._longest_quiet = longest_quiet
         self._minute: list[PublicTrade] = []
         self._minute_ns = -1
         self._trades: list[PublicTrade] = []
@@ -133,7 +134,7 @@ class _Unnumbered:
             yield self._batch()
 
     def _next_minute(self, minute_ns: int) -> Batch[PublicTrade] | None:
-        if self._minute_ns < 0 or minute_ns - self._minute_ns - MINUTE_NS > LONGEST_QUIET_NS:
+        if self._minute_ns < 0 or minute_ns - self._minute_ns - MINUTE_NS > self._longest_quiet * MINUTE_NS:
             # A new run: what was begun is the cut end of the one before.
             self._known_from_ns = minute_ns + MINUTE_NS
         else:

@@ -218,12 +218,17 @@ def _join(earlier: Capture, later: Capture) -> Capture:
 
 
 def _between(capture: Capture, start: int, end: int) -> Iterator[MarketEvent]:
-    """Events of a period; the number of trades in a candle is left out, not every format has it."""
+    """Events of a period. Left out are the number of trades in a candle, which not every format has, and candles
+    without a trade, which some files hold and others do not."""
     for event in capture.events():
         if event.exchange_time_ns > end:
             return
-        if event.exchange_time_ns >= start:
-            yield replace(event, candle=replace(event.candle, trades=0)) if isinstance(event, CandleClosed) else event
+        if event.exchange_time_ns < start:
+            continue
+        if not isinstance(event, CandleClosed):
+            yield event
+        elif event.candle.volume:
+            yield replace(event, candle=replace(event.candle, trades=0))
 
 
 def _refuse(one: Capture, other: Capture) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
+from triplegain.domain.clock import MILLISECOND_NS, MINUTE_NS, SECOND_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
@@ -21,6 +21,7 @@ from triplegain.domain.values import NAME, usable_time
 from triplegain.feeds.captures.capture import Capture, FileCapture, VerifyReport
 from triplegain.feeds.captures.instruments import symbol_in_name
 from triplegain.feeds.captures.rows import MAGIC, JsonRows, column_names, csv_rows, read_columns
+from triplegain.market.candles.holes import longest_quiet
 from triplegain.market.feed import CaptureError
 from triplegain.market.feed_marks import FeedMarks, unmarked
 from triplegain.market.scaling import Scale
@@ -68,18 +69,26 @@ class TradesCapture(FileCapture):
 
     @property
     def span_ns(self) -> tuple[int, int]:
-        return self._extent[1:]
+        return self._extent[1:3]
 
     @cached_property
-    def _extent(self) -> tuple[int, int, int]:
-        count, first, last = 0, 0, 0
+    def longest_quiet(self) -> int:
+        """The most minutes without a trade in a row that are no hole."""
+        _, first, last, minutes = self._extent
+        return longest_quiet(minutes, last // MINUTE_NS - first // MINUTE_NS + 1)
+
+    @cached_property
+    def _extent(self) -> tuple[int, int, int, int]:
+        """Number of trades, time of the first and of the last, number of minutes in which there are any."""
+        count, first, last, minutes = 0, 0, 0, set[int]()
         for row in self._rows():
             count += 1
             first = first or row[0]
             last = max(last, row[0])
+            minutes.add(row[0] // MINUTE_NS)
         if not count:
             raise CaptureError(self.paths[0], "holds no trades")
-        return count, first, last
+        return count, first, last, len(minutes)
 
     def events(self, marks: FeedMarks | None = None) -> Iterator[MarketEvent]:
         marks = marks or unmarked()
@@ -107,15 +116,19 @@ class TradesCapture(FileCapture):
             yield PublicTrade(symbol, last_ns, last_ns, ticks, lots, taker, trade_id)
 
     def verify(self) -> VerifyReport:
-        """Updates are trades; a gap is a hole in the numbers the exchange gave them."""
-        count, gaps, last = 0, 0, 0
+        """Updates are trades; a gap is a hole in the numbers the exchange gave them, or, where it gave none, one that
+        the market's own quiet does not explain."""
+        count, gaps, last, minute = 0, 0, 0, 0
         for event in self.events():
             count += 1
             assert isinstance(event, PublicTrade)
+            before, minute = minute, event.exchange_time_ns // MINUTE_NS
             if event.trade_id.isdecimal():
                 number = int(event.trade_id)
                 gaps += bool(last) and number != last + 1
                 last = number
+            else:
+                gaps += bool(before) and minute - before - 1 > self.longest_quiet
         return VerifyReport(count, 0, gaps)
 
     def _rows(self) -> Iterator[_Row]:

@@ -154,13 +154,14 @@ class CandleSeries:
         #: Since when that is so now; None while it is not.
         self.doubtful_since_ns: int | None = None
 
-    def append(self, candle: Candle) -> None:
-        """Take a closed candle. Missing ones before it are flat; a hole of more than a day forgets all before it."""
+    def append(self, candle: Candle, *, fills: bool = True) -> None:
+        """Take a closed candle. Missing ones before it are flat where it `fills`, up to a day; else all before is
+        forgotten."""
         history = self.history
         if len(history) and candle.open_time_ns != history.end_ns:
             if candle.open_time_ns < history.end_ns:
                 return
-            missing = empty_candles(history.candle(len(history) - 1), candle.open_time_ns)
+            missing = empty_candles(history.candle(len(history) - 1), candle.open_time_ns) if fills else []
             if not missing:
                 history.clear()
                 self._anew()

@@ -11,18 +11,21 @@ from triplegain.domain.clock import DAY_NS
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.market import Candle, PublicTrade
 
-#: More than this without a trade is a hole in the record, not a quiet market: it is not filled.
-LONGEST_QUIET_NS = DAY_NS
+#: What is built from trades begins anew after so much silence: it would be flat for longer than anybody looks back.
+LONGEST_SILENCE_NS = DAY_NS
 
 
-def empty_candles(before: Candle, until_ns: int) -> list[Candle]:
-    """Flat candles without volume after `before` up to `until_ns`; none where more than a day is missing.
+def empty_candles(before: Candle, until_ns: int, most: int | None = None) -> list[Candle]:
+    """Flat candles without volume after `before` up to `until_ns`; none where more than `most` are missing, which is a
+    hole. None: it is known that nobody traded, and up to a day of it is told.
 
     Kraken publishes no candle for an interval without trades: the price then stands still at the last close.
     """
     length = before.length_ns
     start = before.close_time_ns
-    if not 0 < until_ns - start <= max(LONGEST_QUIET_NS, length):
+    if most is None:
+        most = max(LONGEST_SILENCE_NS // length, 1)
+    if not 0 < until_ns - start <= most * length:
         return []
     close = before.close
     return [
@@ -32,7 +35,8 @@ def empty_candles(before: Candle, until_ns: int) -> list[Candle]:
 
 
 class CandleProgress(Struct, frozen=True, omit_defaults=True):
-    """The unfinished candle (no prices before its first trade; volume in lots) and the last one that closed."""
+    """The unfinished candle (no prices before its first trade; volume in lots) and the last one that closed. Of a
+    builder that takes candles also the close of the last one."""
 
     open_time_ns: int
     prices: tuple[int, int, int, int] | None
@@ -40,6 +44,7 @@ class CandleProgress(Struct, frozen=True, omit_defaults=True):
     trades: int
     last: Candle | None
     newest_ns: int = 0
+    fed_to_ns: int | None = None
 
 
 class CandleBuilder:
@@ -62,6 +67,8 @@ class CandleBuilder:
         #: Moment of the newest trade: the last price is its.
         self._newest_ns = 0
         self._last: Candle | None = None
+        #: Close of the last candle that was taken.
+        self._fed_to_ns: int | None = None
 
     def on_trade(self, trade: PublicTrade) -> list[Candle]:
         """Take one trade; a trade of a later interval first closes the earlier ones. One that comes when its interval
@@ -74,10 +81,16 @@ class CandleBuilder:
         return closed
 
     def on_candle(self, candle: Candle) -> list[Candle]:
-        """Take a finished candle whose length divides ours."""
+        """Take a finished candle whose length divides ours. One that does not follow the one before comes after a hole,
+        of which nothing is made up: a candle that lies in it is never told, one that it cuts as far as it is known."""
         if self.length_ns % candle.length_ns:
             raise InvalidValueError(f"candles of {candle.length_ns} ns do not add up to {self.length_ns} ns")
-        closed = self.advance_to(candle.open_time_ns)
+        closed: list[Candle] = []
+        if self._fed_to_ns is not None and candle.open_time_ns > self._fed_to_ns:
+            self._finish(candle.open_time_ns, closed)
+            self._last = None
+        self._fed_to_ns = candle.close_time_ns
+        closed += self.advance_to(candle.open_time_ns)
         prices = (candle.open, candle.high, candle.low, candle.close)
         self._add(candle.open_time_ns, prices, candle.volume, candle.trades)
         return closed + self.advance_to(candle.close_time_ns)
@@ -85,13 +98,7 @@ class CandleBuilder:
     def advance_to(self, time_ns: int) -> list[Candle]:
         """Time passes: everything that ends by then is finished."""
         closed: list[Candle] = []
-        if self._prices is not None and time_ns >= self._open_time_ns + self.length_ns:
-            self._last = Candle(
-                self.symbol, self._open_time_ns, self.length_ns, *self._prices, self._volume, self._trades
-            )
-            self._prices = None
-            self._volume = self._trades = 0
-            closed.append(self._last)
+        self._finish(time_ns, closed)
         if self._last is not None and self._prices is None and time_ns >= self._last.close_time_ns + self.length_ns:
             flat = empty_candles(self._last, time_ns - time_ns % self.length_ns)
             if flat:
@@ -100,6 +107,15 @@ class CandleBuilder:
             else:
                 self._last = None
         return closed
+
+    def _finish(self, time_ns: int, closed: list[Candle]) -> None:
+        if self._prices is not None and time_ns >= self._open_time_ns + self.length_ns:
+            self._last = Candle(
+                self.symbol, self._open_time_ns, self.length_ns, *self._prices, self._volume, self._trades
+            )
+            self._prices = None
+            self._volume = self._trades = 0
+            closed.append(self._last)
 
     def _add(self, time_ns: int, prices: tuple[int, int, int, int], volume: int, trades: int) -> None:
         if self._prices is None:
@@ -125,10 +141,11 @@ class CandleBuilder:
     def state(self) -> CandleProgress:
         # Only time and close of the last one matter to the candles that follow.
         last = None if self._last is None else replace(self._last, volume=0)
-        volume = Decimal(self._volume)
-        return CandleProgress(self._open_time_ns, self._prices, volume, self._trades, last, self._newest_ns)
+        under_way = self._open_time_ns, self._prices, Decimal(self._volume), self._trades
+        return CandleProgress(*under_way, last, self._newest_ns, self._fed_to_ns)
 
     def restore(self, state: CandleProgress) -> None:
         """Go on where `state` was taken."""
         self._open_time_ns, self._prices, self._last = state.open_time_ns, state.prices, state.last
         self._volume, self._trades, self._newest_ns = int(state.volume), state.trades, state.newest_ns
+        self._fed_to_ns = state.fed_to_ns

@@ -9,7 +9,7 @@ from msgspec import Struct
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
 from triplegain.market.candles.candle_series import CandleSeries
-from triplegain.market.candles.candles import LONGEST_QUIET_NS
+from triplegain.market.candles.candles import LONGEST_SILENCE_NS
 from triplegain.market.candles.timeframe import Timeframe
 from triplegain.market.indicators.suite import IndicatorSuite
 
@@ -112,12 +112,27 @@ class UnfinishedCandle:
         if not self.has_begun or self.is_empty:
             self.begin(candle.open_time_ns)
         closed = self.advance(candle.open_time_ns)
+        self._hold(candle)
+        return closed
+
+    def take_after_hole(self, candle: Candle) -> list[Candle]:
+        """The same with one that comes after a hole: candles of which a part is known are told as far as it is, and
+        nothing is made up of the others."""
+        closed: list[Candle] = []
+        start = self.timeframe.start(candle.open_time_ns)
+        if start > self.open_ns:
+            if self.prices is not None:
+                self._close(closed)
+            self.open_ns, self.is_whole, self.level = start, True, None
+        self._hold(candle)
+        return closed + self.advance(candle.close_time_ns)
+
+    def _hold(self, candle: Candle) -> None:
         if candle.volume or candle.trades or candle.high > candle.low:
             prices = (candle.open, candle.high, candle.low, candle.close)
             self.add(candle.open_time_ns, prices, candle.volume, candle.trades)
         elif self.prices is None:
             self.level = candle.close
-        return closed
 
     @property
     def is_empty(self) -> bool:
@@ -132,7 +147,7 @@ class UnfinishedCandle:
         if self.prices is not None:
             self._close(closed)
         start = self.timeframe.start(time_ns)
-        if start - self.open_ns > max(LONGEST_QUIET_NS, self.timeframe.length_ns):
+        if start - self.open_ns > max(LONGEST_SILENCE_NS, self.timeframe.length_ns):
             self.level = None
             self.begin(time_ns)
         elif self.level is None:
@@ -174,6 +189,8 @@ class SymbolCandles:
         self.unfinished = {name: UnfinishedCandle(symbol, each) for name, each in self._frames.items()}
         #: Candles are all the feed has: they bring their own time.
         self.fed_with_candles = False
+        #: Then the close of the last one: what does not follow it comes after a hole.
+        self.fed_to_ns: int | None = None
 
     @property
     def next_close_ns(self) -> int:
@@ -205,12 +222,20 @@ class SymbolCandles:
         return closed
 
     def on_candle(self, candle: Candle) -> list[Candle]:
-        """A closed candle of a feed that has nothing finer."""
-        self.fed_with_candles = True
+        """A closed candle of a feed that has nothing finer. One that does not follow the one before comes after a hole:
+        what lies in it is in doubt, or forgotten with all before it."""
+        fed_to_ns, hole_ns = self.fed_to_ns, candle.open_time_ns
+        is_after_hole = fed_to_ns is not None and hole_ns > fed_to_ns
+        self.fed_with_candles, self.fed_to_ns = True, candle.close_time_ns
         closed: list[Candle] = []
         for name, frame in self._frames.items():
+            unfinished, series = self.unfinished[name], self.series[name]
+            if is_after_hole and fed_to_ns is not None:
+                series.lose_sight(fed_to_ns)
+                series.see_again(hole_ns)
             if frame.holds(candle.open_time_ns, candle.length_ns):
-                closed += self._append(name, self.unfinished[name].take(candle))
+                is_cut = is_after_hole and unfinished.has_begun
+                closed += self._append(name, unfinished.take_after_hole(candle) if is_cut else unfinished.take(candle))
         return closed
 
     def on_past(self, past: PastCandles) -> None:
@@ -254,5 +279,5 @@ class SymbolCandles:
     def _append(self, name: str, closed: list[Candle]) -> list[Candle]:
         series = self.series[name]
         for candle in closed:
-            series.append(candle)
+            series.append(candle, fills=not self.fed_with_candles)
         return closed

@@ -25,6 +25,7 @@ class SymbolSeen(msgspec.Struct, frozen=True):
     unfinished: dict[str, UnfinishedSeen]
     fed_with_candles: bool
     feed_state: FeedState
+    fed_to_ns: int | None = None
 
 
 class ViewSeen(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ def _symbol_seen(view: SymbolView) -> SymbolSeen:
         {name: each.seen() for name, each in candles.unfinished.items()},
         candles.fed_with_candles,
         view.feed_state,
+        candles.fed_to_ns,
     )
 
 
@@ -64,6 +66,7 @@ def see_view(view: MarketView, seen: ViewSeen, pages: Mapping[PageKey, CandlePag
             see_series(series, told.series[name], [page for key, page in ordered if key[:2] == (symbol, name)])
             candles.unfinished[name].see(told.unfinished[name])
         candles.fed_with_candles, each.feed_state = told.fed_with_candles, told.feed_state
+        candles.fed_to_ns = told.fed_to_ns
     view.times = seen.heard_ns, seen.next_close_ns
 
 
