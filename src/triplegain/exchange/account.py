@@ -23,6 +23,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
+from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.refusals import Code, Refusal
@@ -95,18 +96,23 @@ class Account:
         self._untold.clear()
         return events
 
-    def answer(self) -> tuple[int, int, int]:
-        """The stamp of an answer to us. Answers travel one channel: a later one never overtakes an earlier one."""
-        now_ns = self._engine.now_ns
-        self.answered_ns = max(self.answered_ns, now_ns + self._latency.response())
+    def answer(self, symbol: str) -> tuple[int, int, int]:
+        """The stamp of an answer to us. Answers travel one channel: a later one never overtakes an earlier one. Where
+        candles are all there is they have a time of their own."""
+        now_ns, delay_ns = self._engine.now_ns, self._latency.response()
+        market = self._markets.get(symbol)
+        if market is None or market.depth is not MarketDepth.CANDLES:
+            visible_ns = self.answered_ns = max(self.answered_ns, now_ns + delay_ns)
+        else:
+            visible_ns = market.simple.arrives_ns(now_ns, delay_ns, None)
         self.sequence += 1
         if self.asked:
             self._answered[self.sequence], self.asked = self.asked, 0
-        return self.sequence, now_ns, self.answered_ns
+        return self.sequence, now_ns, visible_ns
 
     def _answer_about(self, order: WorkingOrder) -> tuple[int, int, int, int, str, str]:
         """The stamp of an answer, and which order it is about."""
-        return *self.answer(), order.number, order.client_order_id, order.instrument.symbol
+        return *self.answer(order.instrument.symbol), order.number, order.client_order_id, order.instrument.symbol
 
     def drain_answered(self) -> dict[int, int]:
         """By sequence of an answer the number of the cancel or amendment that got it, since the last call."""
@@ -114,14 +120,16 @@ class Account:
         return answered
 
     def tell_rejected(self, number: int, request: OrderRequest, refusal: Refusal) -> None:
-        stamp = self.answer()
+        stamp = self.answer(request.symbol)
         named = number, request.client_order_id, request.symbol
         self.tell(OrderRejected(*stamp, *named, refusal.code, refusal.reason))
 
     def tell_refused(
         self, client_order_id: str, command: str, refusal: Refusal, amend: AmendRequest | None = None
     ) -> None:
-        self.tell(CommandRefused(*self.answer(), client_order_id, command, refusal.code, refusal.reason, amend))
+        order = self._orders.get(client_order_id)
+        stamp = self.answer("" if order is None else order.request.symbol)
+        self.tell(CommandRefused(*stamp, client_order_id, command, refusal.code, refusal.reason, amend))
 
     def tell_scheduled(self, order: WorkingOrder, starts_at_ns: int) -> None:
         self.tell(OrderScheduled(*self._answer_about(order), starts_at_ns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from triplegain.domain.clock import Moment
+from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
@@ -16,6 +17,7 @@ from triplegain.exchange.admission import (
     check_taking,
     read_terms,
 )
+from triplegain.exchange.candle_time import AFTER_NS
 from triplegain.exchange.commands import Command, Expire, Start
 from triplegain.exchange.conditional_close import check_close
 from triplegain.exchange.engine import Engine
@@ -96,7 +98,7 @@ class Arrivals:
             return
         self._count_in(order, now_ns)
         if MODES[market.state].matches:
-            market.admit(order)
+            self._admit(order, market)
             return
         order.stands_ns = Moment(now_ns)
         order.ahead = order.ahead_before = order.ahead_at_arrival = UNKNOWN_AHEAD
@@ -183,7 +185,12 @@ class Arrivals:
 
     def _accept(self, order: WorkingOrder, market: VenueMarket) -> None:
         self._count_in(order, self._engine.now_ns)
+        self._admit(order, market)
+
+    def _admit(self, order: WorkingOrder, market: VenueMarket) -> None:
         market.admit(order)
+        if market.depth is MarketDepth.CANDLES:
+            market.simple.guard_purchase(order)
 
     def _count_in(self, order: WorkingOrder, now_ns: int) -> None:
         """It is open, told, and ends at its date."""
@@ -194,7 +201,8 @@ class Arrivals:
         if order.price and order.request.terms.price is None:
             self._account.tell_priced(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
-            self._schedule(order.request.expires_at_ns, Expire(order.number))
+            is_of_candles = self._markets[order.request.symbol].depth is MarketDepth.CANDLES
+            self._schedule(order.request.expires_at_ns + (AFTER_NS if is_of_candles else 0), Expire(order.number))
 
     def _edit(self, order: WorkingOrder, market: VenueMarket, replaced: str) -> None:
         """The order takes the place of another one, which is over then; refused, that one stays as it is."""

@@ -144,7 +144,8 @@ class PaperExchange:
     def place(self, request: OrderRequest) -> None:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""
         if not self._working.is_known(request.client_order_id):
-            arrives_ns = self._arrival_ns(self.latency.place())
+            replaced = self._working.by_name.get(request.options.replaces or "")
+            arrives_ns = self._arrival_ns(self.latency.place(), self.markets.get(request.symbol), replaced)
             order, taken_out = self._submit(request, arrives_ns)
             if order is not None:
                 self._schedule(arrives_ns, Place(order.number))
@@ -153,7 +154,8 @@ class PaperExchange:
 
     def place_batch(self, requests: Sequence[OrderRequest]) -> None:
         """Send orders of one pair together; those whose client order id is known already are not sent again."""
-        arrives_ns = self._arrival_ns(self.latency.place())
+        market = self.markets.get(requests[0].symbol) if requests else None
+        arrives_ns = self._arrival_ns(self.latency.place(), market)
         new = [request for request in requests if not self._working.is_known(request.client_order_id)]
         sent = [self._submit(request, arrives_ns) for request in new]
         numbers = tuple(order.number for order, _ in sent if order is not None)
@@ -171,25 +173,24 @@ class PaperExchange:
         return self._arrivals.examine(WorkingOrder(0, "", request, market.instrument, self.now_ns, self.now_ns))
 
     def cancel(self, client_order_id: str) -> None:
-        self._schedule(self._arrival_ns(self.latency.cancel()), Cancel(client_order_id))
+        self._schedule(self._change_ns(self.latency.cancel(), client_order_id), Cancel(client_order_id))
 
     def cancel_batch(self, client_order_ids: Sequence[str]) -> tuple[int, ...]:
         """Cancels that travel together, each with an answer of its own; their numbers."""
-        arrives_ns = self._arrival_ns(self.latency.cancel())
-        numbers = []
+        delay_ns, numbers = self.latency.cancel(), []
         for name in client_order_ids:
-            self._schedule(arrives_ns, Cancel(name))
+            self._schedule(self._change_ns(delay_ns, name), Cancel(name))
             numbers.append(self.last_command)
         return tuple(numbers)
 
     def cancel_all_after(self, timeout_s: int) -> int | None:
         """Set the dead man's switch anew, or switch it off with 0. When it will go off, counted from its arrival."""
-        arrives_ns = self._arrival_ns(self.latency.cancel())
+        arrives_ns = self._arrival_ns(self.latency.cancel(), None)
         self._schedule(arrives_ns, CancelAfter(timeout_s))
         return cancel_after.trigger_ns(timeout_s, arrives_ns)
 
     def amend(self, request: AmendRequest) -> None:
-        self._schedule(self._arrival_ns(self.latency.place()), Amend(request))
+        self._schedule(self._change_ns(self.latency.place(), request.client_order_id), Amend(request))
 
     def _submit(self, request: OrderRequest, arrives_ns: int) -> tuple[WorkingOrder | None, str]:
         """The order under way, None where there is no such pair; and why it is to be taken out at once, if it is."""
@@ -223,10 +224,16 @@ class PaperExchange:
         """The exchange's name for the order sent last."""
         return ids.order_id(self.session, self.order_count)
 
-    def _arrival_ns(self, delay_ns: int) -> int:
-        """Commands travel one channel: a later one never overtakes an earlier one."""
+    def _arrival_ns(self, delay_ns: int, market: VenueMarket | None, changed: WorkingOrder | None = None) -> int:
+        """Commands travel one channel: a later one never overtakes an earlier one. Candles have a time of their own."""
+        if market is not None and market.depth is MarketDepth.CANDLES:
+            return market.simple.arrives_ns(self.now_ns, delay_ns, changed)
         self._arriving_ns = max(self._arriving_ns, self.now_ns + delay_ns)
         return self._arriving_ns
+
+    def _change_ns(self, delay_ns: int, client_order_id: str) -> int:
+        order = self._working.by_name.get(client_order_id)
+        return self._arrival_ns(delay_ns, None if order is None else self.markets[order.request.symbol], order)
 
     def _schedule(self, due_ns: int, command: Command) -> None:
         self.agenda.add(due_ns, command)
@@ -270,7 +277,7 @@ class PaperExchange:
     def _open_linked(self, request: OrderRequest) -> None:
         """A fill has opened this order; we learn of it as of any answer."""
         market = self.markets[request.symbol]
-        self._tell_submitted(request, self.account.answer(), self.now_ns)
+        self._tell_submitted(request, self.account.answer(request.symbol), self.now_ns)
         order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
         order.quote_at_decision = market.seen_quotes()
         self._working.keep(order)
@@ -387,4 +394,22 @@ class PaperExchange:
         self.agenda.restore(stored)
         self.next_due_ns = self.agenda.next_due_ns
         # Nothing overtakes what is still under way; whatever has arrived is behind us.
-        self._arriving_ns = max((due.due_ns for due in stored.values() if is_under_way(due.command)), default=0)
+        under_way = (due.due_ns for due in stored.values() if is_under_way(due.command) and self._is_on_channel(due))
+        self._arriving_ns = max(under_way, default=0)
+
+    def _is_on_channel(self, due: Due) -> bool:
+        """Not where candles are all there is: what waits there for an open holds nothing up."""
+        match due.command:
+            case Place(number=number) | Expire(number=number) | Start(number=number):
+                order = self._working.by_key.get(str(number))
+            case PlaceBatch(numbers=numbers):
+                order = self._working.by_key.get(str(numbers[0]))
+            case Cancel(client_order_id=name):
+                order = self._working.by_name.get(name)
+            case Amend(request=request):
+                order = self._working.by_name.get(request.client_order_id)
+            case CancelAfter() | OpenLinked() | GoOff():
+                return True
+            case _:
+                assert_never(due.command)
+        return order is None or self.markets[order.request.symbol].depth is not MarketDepth.CANDLES

@@ -7,12 +7,16 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, assert_never
+
+from msgspec.structs import replace
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Role, WorkingOrder
@@ -34,6 +38,8 @@ class SimpleFills:
         self._engine = engine
         self._settings = settings
         self._orders: dict[int, WorkingOrder] = {}
+        #: None before the first candle, and where there are none.
+        self.told: ToldCandle | None = None
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
@@ -79,28 +85,50 @@ class SimpleFills:
 
     # -- candles -------------------------------------------------------------------------------------------------
 
-    def on_candle(self, candle: Candle) -> None:
+    def on_candle(self, candle: Candle, is_matched: bool = True) -> None:
         """A finished candle: stops before everything else, then by order number, all sharing its volume."""
-        budget = candle.volume * self._settings.candle_volume_pct // 100
-        cause = {
-            "event": "candle",
-            "time_ns": candle.close_time_ns,
-            "open_time_ns": candle.open_time_ns,
-            "price": candle.open,
-            "quantity": candle.volume,
-        }
-        for order in sorted(
-            self._orders.values(), key=lambda waiting: (not waiting.request.terms.waits, waiting.number)
-        ):
+        left = candle.volume * self._settings.candle_volume_pct // 100
+        self.told = told = ToldCandle.of(candle, left)
+        cause, bought = told.cause, list[str]()
+        waiting = self._orders.values() if is_matched else ()
+        for order in sorted(waiting, key=lambda each: (not each.request.terms.waits, each.number)):
             before = order.filled
-            self._meet_candle(order, candle, budget, cause)
-            budget -= order.filled - before
+            self._meet_candle(order, told, left, cause)
+            left -= order.filled - before
+            if order.filled > before and order.side == 0:
+                bought += filter(None, (order.client_order_id, order.request.position_id))
+        self.told = replace(told, left=Decimal(left), bought=tuple(bought))
 
-    def _meet_candle(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any]) -> None:
-        begun, role = candle.open_time_ns >= order.sent_ns and candle.volume > 0, order.role
+    def guard_purchase(self, order: WorkingOrder) -> None:
+        """An order has arrived. The stop that is sent, or opened by the exchange, because the last candle has bought
+        something meets what followed in that candle, so that no part of it goes unguarded."""
+        told, follows = self.told, (order.request.position_id, order.request.options.closes)
+        if told is None or order.side == 0 or order.role is not Role.TRIGGER:
+            return
+        if not any(name in told.bought for name in follows):
+            return
+        if told.answers(order.sent_ns) and not order.peak:
+            before = order.filled
+            self._meet_trigger(order, told, int(told.left), told.cause, False)
+            self.told = replace(told, left=told.left - (order.filled - before))
+
+    def arrives_ns(self, now_ns: int, delay_ns: int, changed: WorkingOrder | None) -> int:
+        """When a command that is sent now is carried out; `changed` is the order that it would cancel or amend."""
+        told = self.told
+        if told is None:
+            return now_ns + delay_ns
+        arrives_ns = now_ns + told.delay_ns(delay_ns)
+        if changed is None:
+            return arrives_ns
+        return told.changes_ns(changed, max(arrives_ns, changed.arrived_ns))
+
+    def _meet_candle(self, order: WorkingOrder, candle: ToldCandle, budget: int, cause: dict[str, Any]) -> None:
+        begun, role = candle.can_fill(order), order.role
         match role:
             case Role.TRIGGER:
-                self._meet_trigger(order, candle, budget, cause, begun)
+                # One that is sent at the close comes after the candle.
+                if order.arrived_ns < candle.close_time_ns:
+                    self._meet_trigger(order, candle, budget, cause, begun)
             case Role.LIMIT:
                 if begun:
                     extreme = candle.low if order.side == 0 else candle.high
@@ -112,7 +140,7 @@ class SimpleFills:
                 assert_never(role)
 
     def _meet_trigger(
-        self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any], begun: bool
+        self, order: WorkingOrder, candle: ToldCandle, budget: int, cause: dict[str, Any], begun: bool
     ) -> None:
         """Reached by the candle's extreme: at the trigger, or at the open that lies beyond it if that is worse.
 
@@ -125,7 +153,7 @@ class SimpleFills:
         elif order.peak:
             self._trail(order, candle, budget, cause, begun)
 
-    def _trail(self, order: WorkingOrder, candle: Candle, budget: int, cause: dict[str, Any], begun: bool) -> None:
+    def _trail(self, order: WorkingOrder, candle: ToldCandle, budget: int, cause: dict[str, Any], begun: bool) -> None:
         """The trigger has held; it follows the best price of the candle, and the close may have come back to it."""
         best = candle.low if order.side == 0 else candle.high
         for price in (best, candle.close) if begun else (candle.close,):

@@ -27,6 +27,7 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
+from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Quotes, Role, WorkingOrder
@@ -73,6 +74,8 @@ class MarketStanding(msgspec.Struct, frozen=True):
     rate_at_ns: int = 0
     #: See `VenueMarket.begin_away`.
     is_assumed: bool | UnsetType = UNSET
+    #: Where candles are all there is.
+    candle: ToldCandle | UnsetType = UNSET
 
 
 _UNTOUCHED = MarketStanding()
@@ -302,8 +305,7 @@ class VenueMarket:
 
     def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
         candle = event.candle
-        if self.state is FeedState.SYNCED:
-            self.simple.on_candle(candle)
+        self.simple.on_candle(candle, self.state is FeedState.SYNCED)
         self.last, self.last_at_ns = candle.close, moment
         self.dated_ns = max(self.dated_ns, moment)
         self._engine.touch_market(self.instrument.symbol)
@@ -458,12 +460,19 @@ class VenueMarket:
             self.rate.value,
             self.rate.at_ns,
             self._is_assumed or UNSET,
+            self.simple.told or UNSET,
         )
         return None if now == _UNTOUCHED else now
 
     def seen(self) -> MarketSeen:
         """What the feed has told of this market."""
-        standing = MarketStanding(self.last, self.last_at_ns, *self._told, is_assumed=self._is_assumed or UNSET)
+        standing = MarketStanding(
+            self.last,
+            self.last_at_ns,
+            *self._told,
+            is_assumed=self._is_assumed or UNSET,
+            candle=self.simple.told or UNSET,
+        )
         return self.book.seen(), standing, self._tape.doubts, self.received_at_ns, self.dated_ns
 
     def see(self, seen: MarketSeen) -> None:
@@ -473,6 +482,7 @@ class VenueMarket:
         self.last, self.last_at_ns = standing.last, standing.last_at_ns
         self._told = self.state, self.state_reason = standing.state, standing.state_reason
         self._is_assumed = standing.is_assumed is True
+        self.simple.told = None if standing.candle is UNSET else standing.candle
 
     def restore(self, stored: MarketStanding) -> None:
         """What the feed has told already stays as the feed left it."""
@@ -481,4 +491,6 @@ class VenueMarket:
         if not self.book.is_known:
             self._told = self.state, self.state_reason = stored.state, stored.state_reason
             self._is_assumed = stored.is_assumed is True
+        if stored.candle is not UNSET:
+            self.simple.told = stored.candle
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

@@ -26,7 +26,15 @@ from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
 from triplegain.domain.commands import Cancelling
 from triplegain.domain.exchange_events import OrderCancelled
-from triplegain.domain.market import BookUpdate, Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.market import (
+    BookUpdate,
+    Candle,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    MarketDepth,
+    MarketEvent,
+)
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
 from triplegain.domain.parts import STANDING, Parts
@@ -156,6 +164,9 @@ class TradingSession(SessionComponents):
             self.record.snapshot_due_ns = time_ns
         self.now_ns = self.exchange.now_ns = time_ns
         self._settle()
+        if self._due_ns <= time_ns and isinstance(event, CandleClosed):
+            # The stop of what a candle bought comes before whatever is decided at its close.
+            self._run_until(time_ns)
         target = self._targets.get(event.symbol)
         if target is not None:
             self._watch(event.symbol, target)
