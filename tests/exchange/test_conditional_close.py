@@ -64,6 +64,8 @@ def test_each_fill_opens_one_for_what_it_filled(usual: Any) -> None:
 def test_the_coins_of_the_fill_are_held_before_anything_else_of_that_moment(bench: Callable[..., Any]) -> None:
     b = bench({"USDT": "1000", "BTC": "0"})
     b.book(bids="100.0x5", asks="100.1x1", snapshot=True)
+    b.now += 1
+    b.exchange.run_through(b.now)
     b.order("first", "buy", "1", "100.0", options=closing(Limit(Decimal("110.0"))))
     # A sale that arrives at the very moment of the fill comes after the order that the fill opens.
     b.exchange.place(b.request("late", "sell", "1", "109.0"))

@@ -39,6 +39,7 @@ from triplegain.exchange.prices import ticks_or_refusal
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.reduce_only import MarginPosition
 from triplegain.exchange.settings import ExchangeSettings
+from triplegain.exchange.size_rules import check_display
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
 from triplegain.ledger.wallet import Wallet
@@ -409,13 +410,15 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
             return ticks
         price = ticks
     if request.quantity is not None:
-        if not is_usable(request.quantity) or request.quantity < 0:
+        if not is_usable(request.quantity) or request.quantity <= 0:
             return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
         filled = order.lots - order.left
-        # Less than a lot is no quantity; nothing, and no more than was filled, ends the order.
-        if filled < lots < instrument.lots_min or (request.quantity and not lots and not filled):
+        # Less than a lot is no quantity; no more than was filled ends the order.
+        if filled < lots < instrument.lots_min or (not lots and not filled):
             return Refusal(Code.ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
+        if lots > order.lots and (refusal := check_display(order, lots)):
+            return refusal
     cost = price * lots * instrument.atoms_per_tick_lot
     if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:
         return Refusal(Code.COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")

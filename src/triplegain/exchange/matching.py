@@ -41,19 +41,21 @@ class Matcher:
         for price in self._prices(opposite, limit):
             while own.get(price):
                 first = own[price][0]
-                # What this account took came off the front.
-                in_front = max(first.ahead - self._book.taken[opposite].get(price, 0), 0)
-                self._take_level(order, price, in_front, cause)
-                if not order.left or not self._prevent_self_trade(order, first):
+                goes_on = self._take_level(order, price, self._in_front(first), cause)
+                if not goes_on or not self._prevent_self_trade(order, first):
                     return
-            self._take_level(order, price, order.left, cause)
-            if not order.left or order.status.is_final:
+            if not self._take_level(order, price, order.left, cause):
                 return
+
+    def _in_front(self, own: WorkingOrder) -> int:
+        """Public lots that stand before an order of ours; what this account took came off the front."""
+        return max(own.ahead - self._book.taken[own.side].get(own.price, 0), 0)
 
     def size_by_cost(self, order: WorkingOrder) -> None:
         """How much a purchase that names its cost gets of what is there; what the book cannot give is counted at the
-        last price that it shows."""
-        unit, price = order.instrument.atoms_per_tick_lot, 0
+        last price that it shows, or where only an order of our own stands, at that."""
+        unit, own = order.instrument.atoms_per_tick_lot, self._resting.prices[1 - order.side]
+        price = own[0] if own else 0
         lots, money = 0, order.cost
         for price, size in self._book.walk(1 - order.side, None):
             here = min(size, money // (price * unit))
@@ -69,7 +71,7 @@ class Matcher:
         own = self._resting.best[opposite]
         for price, size in self._book.walk(opposite, order.price):
             if price == own:
-                size = min(size, self._resting.levels[opposite][price][0].ahead)
+                size = min(size, self._in_front(self._resting.levels[opposite][price][0]))
             if _reaches(order.side, price, own):
                 return size >= needed if price == own else False
             needed -= size
@@ -92,18 +94,18 @@ class Matcher:
                 yield price
             before = price
 
-    def _take_level(self, order: WorkingOrder, price: int, most: int, cause: dict[str, Any]) -> None:
-        """Up to `most` lots of what is there."""
+    def _take_level(self, order: WorkingOrder, price: int, most: int, cause: dict[str, Any]) -> bool:
+        """Up to `most` lots of what is there; False where the order is filled or its funds are at their end."""
         opposite = 1 - order.side
         available = self._book.available(opposite, price)
-        lots = min(available, most, order.left)
+        wanted = lots = min(available, most, order.left)
         if lots > 0 and order.side == 0:
             lots = self._engine.affordable(order, price, lots)
-        if lots <= 0:
-            return
-        level = {"displayed": self._book.displayed(opposite, price), "available": available}
-        self._book.take(opposite, price, lots)
-        self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
+        if lots > 0:
+            level = {"displayed": self._book.displayed(opposite, price), "available": available}
+            self._book.take(opposite, price, lots)
+            self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
+        return order.left > 0 and lots == wanted
 
     def _prevent_self_trade(self, order: WorkingOrder, resting: WorkingOrder) -> bool:
         """Whether the incoming order may go on."""

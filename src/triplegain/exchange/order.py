@@ -139,7 +139,7 @@ class WorkingOrder:
 
     def fire(self) -> None:
         """Its trigger is reached: from here on it is a market order, or one with its limit."""
-        self.triggered, self.fired = True, self.price
+        self.triggered, self.fired, self.passed = True, self.price, 0
         if self.request.terms.limited:
             self.price = self.limit
 

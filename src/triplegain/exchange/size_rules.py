@@ -34,7 +34,7 @@ def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     if cost < instrument.cost_min_atoms:
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
         return Refusal(Code.COST_MINIMUM, below)
-    return _check_display(order)
+    return check_display(order, order.lots)
 
 
 def _too_small(order: WorkingOrder, lots: int) -> Refusal:
@@ -46,12 +46,13 @@ def _too_small(order: WorkingOrder, lots: int) -> Refusal:
     )
 
 
-def _check_display(order: WorkingOrder) -> Refusal | None:
+def check_display(order: WorkingOrder, lots: int) -> Refusal | None:
+    """What an iceberg of so many lots in all shows."""
     display, instrument = order.request.terms.display, order.instrument
     if display is None:
         return None
     shown = whole_lots(instrument, display)
-    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < order.lots or shown > order.lots:
+    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < lots or shown > lots:
         words = f"an iceberg shows a {_PARTS_MAX}th of itself and {instrument.symbol}'s minimum at least"
         return Refusal(Code.INVALID_DISPLAY, words)
     return None
