@@ -94,8 +94,8 @@ def test_without_a_trade_it_is_refused(usual: Any, price: str) -> None:
     assert usual.held("USDT") == "0"
 
 
-@pytest.mark.parametrize("price", ["-100", "-101", "-100%"])
-def test_what_is_not_above_zero_is_refused(usual: Any, price: str) -> None:
+@pytest.mark.parametrize("price", ["-100", "-101", "-100%", "+9999999999999999999", "+9999999999999999999%"])
+def test_what_is_not_above_zero_or_too_large_is_refused(usual: Any, price: str) -> None:
     usual.trade("buy", "0.0001", "100")
     usual.order("o", "buy", "1", asked("limit", price))
     assert usual.ends("o") == "rejected: EGeneral:Invalid arguments:price"

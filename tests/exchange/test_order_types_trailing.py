@@ -169,6 +169,16 @@ def test_a_distance_that_leaves_no_price_is_refused(usual: Any, offset: str) -> 
     assert usual.ends("t") == "rejected: EGeneral:Invalid arguments:price"
 
 
+@pytest.mark.parametrize(
+    ("offset", "limit"),
+    [("+9999999999999999999", "+0"), ("+1", "+9999999999999999999"), ("+1", "+9999999999999999999%")],
+)
+def test_a_distance_that_leads_beyond_every_price_is_refused(usual: Any, offset: str, limit: str) -> None:
+    usual.trade("buy", "0.0001", "100.0")
+    usual.order("t", "buy", "1", trailing_limit(offset, limit))
+    assert usual.ends("t") == "rejected: EGeneral:Invalid arguments:price"
+
+
 def test_without_a_trade_there_is_nothing_to_trail_behind(usual: Any) -> None:
     usual.order("t", "sell", "1", trailing("+1"))
     assert usual.ends("t") == "rejected: EGeneral:Invalid arguments:price"

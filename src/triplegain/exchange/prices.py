@@ -56,6 +56,8 @@ def _start_trail(order: WorkingOrder, trail: Offset, last: int | None) -> Refusa
     if order.side == 1 and last - _distance(trail, last, order.instrument) < 1:
         return Refusal(Code.INVALID_PRICE, f"{trail} below the last trade of {order.instrument.symbol} is no price")
     _put_peak(order, trail, last)
+    if not all(is_usable(order.instrument.price(each)) for each in (order.price, order.limit)):
+        return Refusal(Code.INVALID_PRICE, f"{trail} of the last trade, or the limit beside it, is no usable price")
     return None
 
 
@@ -78,8 +80,8 @@ def _ticks(price: Price, last: int | None, ahead: int, rounding: int, instrument
     if last is None:
         return _no_trade(instrument)
     found = _beside(price, last, ahead, rounding, instrument)
-    if found < 1:
-        return Refusal(Code.INVALID_PRICE, f"{price} of the last trade of {instrument.symbol} is not above zero")
+    if found < 1 or not is_usable(instrument.price(found)):
+        return Refusal(Code.INVALID_PRICE, f"{price} of the last trade of {instrument.symbol} is no usable price")
     return found
 
 
