@@ -104,6 +104,7 @@ def test_a_scheduled_order_can_be_cancelled_and_not_amended(bench: Callable[...,
     b.cancel("x")
     assert b.refused("x") == ["EGeneral:Invalid arguments:amend"]
     assert b.ends("x") == "cancelled: User requested"
+    assert b.exchange.agenda.waiting == {}  # nothing waits for its time any more
     b.book(bids="100.0x2", at=START_NS + 61 * SECOND_NS)
     assert (b.held("USDT"), b.exchange.orders) == ("0", {})
 
