@@ -34,6 +34,8 @@ CAPTURES = (
     ("binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", 12),
     ("kraken_wsv2_btcusd_book", "BTC/USD", 2),
     ("kraken_wsv2_minagbp_book", "MINA/GBP", 2),
+    ("kraken_trades_btcusdt_2023-11", "BTC/USDT", 5),
+    ("kraken_trades_xrp_2022-05", "XRP/USDT", 5),
 )
 
 

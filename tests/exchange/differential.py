@@ -45,6 +45,7 @@ _REASONS = (
     ("self-trade", "self-trade"),
     ("liquidity", "liquidity"),
     ("immediate or cancel", "immediate"),
+    ("fill or kill", "kill"),
     ("funds", "funds"),
     ("date", "date"),
     ("amended", "amended"),
@@ -97,7 +98,8 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
         case OrderTriggered():
             said = (instrument.ticks(event.trigger), instrument.ticks(event.last))
         case OrderAmended():
-            said = (instrument.lots(event.quantity), instrument.ticks(event.price), event.queue_kept)
+            price = instrument.ticks(event.price) if event.price else None
+            said = (instrument.lots(event.quantity), price, event.queue_kept)
         case CommandRefused():
             said = (event.command, event.code)
         case OrderScheduled():

@@ -5,23 +5,31 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import assert_never
 
 from tests.exchange.differential_streams import MIDDLE, SYMBOL, Cancel, Plan, Step, TrueMarket
 
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Heartbeat, MarketDepth
-from triplegain.domain.orders import (
-    AmendRequest,
+from triplegain.domain.orders import AmendRequest, OrderRequest, SelfTradePrevention, Side, TimeInForce
+from triplegain.domain.price import Offset, Price, Sign
+from triplegain.domain.terms import (
+    Iceberg,
     Limit,
     Market,
-    OrderRequest,
+    MarketByCost,
+    OrderKind,
     OrderTerms,
-    SelfTradePrevention,
-    Side,
     StopLoss,
-    TimeInForce,
+    StopLossLimit,
+    TakeProfit,
+    TakeProfitLimit,
+    TrailingStop,
+    TrailingStopLimit,
 )
 
 _SIDES = (Side.BUY, Side.SELL)
+#: Limit orders are what most rules are about.
+KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.STOP_LOSS, OrderKind.ICEBERG) * 2 + tuple(OrderKind)
 #: What may stand where a quantity or a price is asked for.
 _ODD = (Decimal("NaN"), Decimal("Infinity"), Decimal(-1), Decimal(0), Decimal("1e70"), Decimal("0.001"))
 
@@ -63,24 +71,56 @@ class RandomTrader:
         if draws.random() < 0.02:
             price = draws.choice((*_ODD, price + Decimal("0.05")))
         self.prices[name] = price
-        force = draws.choice((TimeInForce.GTC,) * 6 + (TimeInForce.IOC, TimeInForce.GTD))
+        force = draws.choice((TimeInForce.GTC,) * 8 + (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD))
         expires = None
         if force is TimeInForce.GTD:
             expires = now_ns + (self.plan.place_delay + draws.randint(-1, 25)) * self.plan.unit_ns
+        quantity = self._quantity()
+        terms = self._terms(side, price, quantity, best)
+        if isinstance(terms, MarketByCost) and draws.random() < 0.95:
+            quantity, side = Decimal(0), 0
         return OrderRequest(
-            name, self.plan.instrument.symbol, _SIDES[side], self._quantity(), self._terms(side, price, best), force,
-            expires, leverage=draws.choice((1,) * 100 + (0, 2)), self_trade=draws.choice(tuple(SelfTradePrevention)),
+            name, self.plan.instrument.symbol, _SIDES[side], quantity, terms, force, expires,
+            leverage=draws.choice((1,) * 100 + (0, 2)), self_trade=draws.choice(tuple(SelfTradePrevention)),
         )  # fmt: skip
 
-    def _terms(self, side: int, price: Decimal, best: tuple[int, int]) -> OrderTerms:
-        match self.draws.choice(("limit",) * 6 + ("post", "post", "market", "stop", "stop")):
-            case "market":
+    def _terms(self, side: int, price: Decimal, quantity: Decimal, best: tuple[int, int]) -> OrderTerms:
+        match self.draws.choice(KINDS):
+            case OrderKind.MARKET:
                 return Market()
-            case "stop":
-                away = self.draws.choice((-1, 0, 1, 1, 2, 3))
-                return StopLoss(self.plan.instrument.price(best[1] + away if side == 0 else best[0] - away))
-            case kind:
-                return Limit(price, post_only=kind == "post")
+            case OrderKind.MARKET_BY_COST:
+                return MarketByCost(price * quantity if price.is_finite() and quantity.is_finite() else quantity)
+            case OrderKind.LIMIT:
+                return Limit(self._perhaps_relative(price), post_only=self.draws.random() < 0.25)
+            case OrderKind.ICEBERG:
+                shown = quantity / self.draws.choice((1, 2, 3, 5, 8, 20)) if quantity.is_finite() else quantity
+                return Iceberg(self._perhaps_relative(price), shown, post_only=self.draws.random() < 0.1)
+            case OrderKind.STOP_LOSS:
+                return StopLoss(self._trigger(1 - side, best))
+            case OrderKind.STOP_LOSS_LIMIT:
+                return StopLossLimit(self._trigger(1 - side, best), self._perhaps_relative(price))
+            case OrderKind.TAKE_PROFIT:
+                return TakeProfit(self._trigger(side, best))
+            case OrderKind.TAKE_PROFIT_LIMIT:
+                return TakeProfitLimit(self._trigger(side, best), self._perhaps_relative(price))
+            case OrderKind.TRAILING_STOP:
+                return TrailingStop(self._offset((Sign.PLUS,)))
+            case OrderKind.TRAILING_STOP_LIMIT:
+                return TrailingStopLimit(self._offset((Sign.PLUS,)), self._offset((Sign.PLUS, Sign.MINUS)))
+            case _ as never:
+                assert_never(never)
+
+    def _trigger(self, side: int, best: tuple[int, int]) -> Price:
+        """Mostly where the market must come to from the side of the bids (0) or of the asks."""
+        away = self.draws.choice((-1, 0, 1, 1, 2, 3))
+        return self._perhaps_relative(self.plan.instrument.price(best[1] + away if side == 1 else best[0] - away))
+
+    def _perhaps_relative(self, price: Decimal) -> Price:
+        return price if self.draws.random() < 0.9 else self._offset(tuple(Sign))
+
+    def _offset(self, signs: tuple[Sign, ...]) -> Offset:
+        amount = self.draws.choice(("0.1", "0.2", "0.05", "0.13", "1", "0.7", "0"))
+        return Offset(self.draws.choice(signs), Decimal(amount), self.draws.random() < 0.4)
 
     def _amendment(self, best: tuple[int, int]) -> AmendRequest:
         draws, name = self.draws, self._known()

@@ -16,16 +16,21 @@ from tests.exchange.reference_admission import (
     bad_arguments,
     cancel_cost,
     closed_for,
-    cut,
-    is_amount,
-    is_whole,
 )
-from tests.exchange.reference_order import ReferenceOrder, prices_of
+from tests.exchange.reference_order import ReferenceOrder
+from tests.exchange.reference_terms import TermsReader, cut, hung, is_amount, shows_too_little, trailed
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import MarketEvent
+from triplegain.domain.market import MarketEvent, PublicTrade
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.refusals import Code
+
+#: Where nothing else can be said of an order.
+_UNREADABLE = {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE, Code.INVALID_COST}
+
+
+#: Lots of a purchase by cost, until it is known what it comes to.
+_NO_END = 10**30
 
 
 class Command(NamedTuple):
@@ -85,6 +90,18 @@ class ReferenceExchange(ReferenceAccount):
         """Whether orders can be taken at all."""
         raise NotImplementedError
 
+    def trail(self, trade: PublicTrade) -> None:
+        """A trade of the newest moment moves the triggers that trail; they were tried as they stood before."""
+        for order in self.open.values():
+            trail, peak = order.terms.trail, order.peak
+            if not order.asleep or order.reached is not None or trade.exchange_time_ns < order.stands_ns or not trail:
+                continue
+            if peak is None or (trade.price < peak if order.is_purchase else trade.price > peak):
+                order.peak = trade.price
+                order.trigger = trailed(trail, trade.price, order.is_purchase, self.instrument)
+                if order.terms.after is not None:
+                    order.limit = hung(order.terms.after, order.trigger, order.is_purchase, self.instrument)
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _send(self, order: OrderRequest | AmendRequest | str, delay_ns: int) -> None:
@@ -134,21 +151,26 @@ class ReferenceExchange(ReferenceAccount):
             codes.add(Code.RATE_LIMIT)
         if self.counter.is_full_of_orders(len(self.open)):
             codes.add(Code.ORDERS_LIMIT)
+        reader = TermsReader(request, self.instrument, self.book.last)
+        codes |= reader.codes
         order = None
-        if not codes & {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE}:
-            lots, prices = cut(request.quantity, self.instrument), prices_of(request, self.instrument)
+        if not codes & _UNREADABLE:
+            terms = reader.worked
+            lots = cut(request.quantity, self.instrument) if terms.cost is None else _NO_END
             order = ReferenceOrder(
-                command.number, request, request.side.index, lots, *prices, self.purse.new_bill(), command.sent_ns,
-                self.now_ns, self.now_ns,
+                command.number, request, request.side.index, lots, terms, self.purse.new_bill(), command.sent_ns,
+                self.now_ns, self.now_ns, terms.limit, terms.trigger, peak=self.book.last,
             )  # fmt: skip
             codes |= self._refused(order)
         if codes or order is None:
             self.tell("rejected", request.client_order_id, frozenset(codes))
             return
-        hold = self.worst(order)
+        hold = self.worst(order, order.left)
         self.open[order.name] = order
         self.purse.hold(order.number, self.held_asset(order), hold)
         self.tell("accepted", order.name, self.held_asset(order), hold)
+        if order.terms.is_relative or (order.terms.trail and order.trigger):
+            self.tell("priced", order.name, self.price_of(order))
         self.arrive(order)
 
     def _refused(self, order: ReferenceOrder) -> set[Code]:
@@ -156,12 +178,15 @@ class ReferenceExchange(ReferenceAccount):
         codes = closed_for(self.state, order.is_post_only)
         if not self.is_priced():
             return codes | {Code.UNAVAILABLE}
-        price = order.limit or order.trigger or self.price_now(order.side)
+        price = self.price_of(order) or self.price_now(order.side)
         if price is None:
             return codes | {Code.UNAVAILABLE}
-        if self._is_too_cheap(price, order.lots):
+        cost = order.terms.cost
+        if self._is_too_cheap(price, order.lots) if cost is None else cost < Fraction(self.instrument.cost_min):
             codes.add(Code.COST_MINIMUM)
-        if self.worst(order) > self.purse.free(self.held_asset(order)):
+        if cost is not None and cost < self.purse.cost(price, self.instrument.lots_min):
+            codes.add(Code.ORDER_MINIMUM)
+        if self.worst(order, order.left) > self.purse.free(self.held_asset(order)):
             codes.add(Code.INSUFFICIENT_FUNDS)
         if order.is_post_only and order.limit is not None and self.would_take(order.side, order.limit):
             codes.add(Code.POST_ONLY)
@@ -195,11 +220,12 @@ class ReferenceExchange(ReferenceAccount):
             return
         self.counter.charge(amend_cost(age), self.now_ns)
         stays = price == self.price_of(order) and lots <= order.lots
-        hold = self.hold_amended(order, lots, price)
+        hold = self.worst(order, lots - order.filled, price)
         order.lots, order.touched_ns = lots, self.now_ns
         self.set_price(order, price)
         self.purse.hold(order.number, self.held_asset(order), hold)
         self.tell("amended", order.name, lots, price, stays)
+        order.slice = min(order.slice, order.left)
         if not stays:
             order.rests, order.stands_ns = False, self.now_ns
             self.arrive(order)
@@ -210,13 +236,16 @@ class ReferenceExchange(ReferenceAccount):
             codes.add(Code.RATE_LIMIT)
         if order.reached is not None:
             codes.add(Code.UNAVAILABLE)
+        if order.terms.cost is not None:
+            codes.add(Code.INVALID_AMEND)
         quantity, price = request.quantity, request.price
         if quantity is not None and not is_amount(quantity):
             codes.add(Code.INVALID_VOLUME)
-        if price is not None and (not is_amount(price) or self.price_of(order) is None):
-            codes.add(Code.INVALID_PRICE)
-        elif price is not None and not is_whole(price, self.instrument.tick):
-            codes.add(Code.TICK_SIZE)
+        if price is not None:
+            if not is_amount(price) or self.price_of(order) is None or (order.terms.trail and order.trigger):
+                codes.add(Code.INVALID_PRICE)
+            elif (Fraction(price) / Fraction(self.instrument.tick)).denominator != 1:
+                codes.add(Code.TICK_SIZE)
         if codes & {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE}:
             return codes
         lots, ticks = self._amended_terms(order, request)
@@ -228,9 +257,11 @@ class ReferenceExchange(ReferenceAccount):
             codes.add(Code.COST_MINIMUM)
         asset = self.held_asset(order)
         held = self.purse.hold_of(order.number)
-        if lots > order.filled and self.hold_amended(order, lots, ticks) > self.purse.free(asset) + held:
+        if lots > order.filled and self.worst(order, lots - order.filled, ticks) > self.purse.free(asset) + held:
             codes.add(Code.INSUFFICIENT_FUNDS)
-        moves = ticks != order.limit or lots > order.lots
+        if order.terms.display is not None and shows_too_little(order.terms.display, lots):
+            codes.add(Code.INVALID_DISPLAY)
+        moves = lots > order.filled and (ticks != order.limit or lots > order.lots)
         if order.is_post_only and moves and ticks is not None and self.would_take(order.side, ticks):
             codes.add(Code.POST_ONLY)
         return codes

@@ -84,9 +84,10 @@ class ReferenceAccount:
     def fill(self, order: ReferenceOrder, price: int, lots: int, maker: bool) -> None:
         fee = self.purse.settle(order.bill, order.side, price, lots, maker)
         order.filled += lots
+        order.spent += self.purse.cost(price, lots)
         status = "partially_filled" if order.left else "filled"
         if order.left:
-            self._hold_rest(order, lots)
+            self._hold_rest(order, self.purse.cost(price, lots) + fee)
         else:
             self._forget(order)
         self.tell("filled", order.name, price, lots, maker, fee, order.filled, status)
@@ -100,36 +101,33 @@ class ReferenceAccount:
     def held_asset(self, order: ReferenceOrder) -> str:
         return self.instrument.quote if order.is_purchase else self.instrument.base
 
-    def worst(self, order: ReferenceOrder) -> Fraction:
-        """What an order holds for all that is left of it."""
+    def worst(self, order: ReferenceOrder, lots: int, price: int | None = None) -> Fraction:
+        """What an order holds while `lots` are left of it; `price` in place of the one that it waits for or at."""
         if not order.is_purchase:
-            return order.left * self.purse.lot
-        price = self.price_of(order)
-        cost = self.asked(order.left) if price is None else self.purse.cost(price, order.left)
+            return lots * self.purse.lot
+        prices = [each for each in (price or self.price_of(order), order.limit) if each is not None]
+        if order.terms.cost is not None:
+            cost = order.terms.cost
+        elif not prices:
+            cost = self.asked(lots)
+        else:
+            cost = self.purse.cost(max(prices) if order.trigger is not None else prices[0], lots)
         return self.purse.with_fee(order.bill, cost)
 
-    def _hold_rest(self, order: ReferenceOrder, lots: int) -> None:
-        """After a fill of `lots`."""
+    def _hold_rest(self, order: ReferenceOrder, spent: Fraction) -> None:
+        """After a fill. A purchase without a price keeps what it has not spent."""
         if order.is_purchase and self.price_of(order) is None:
-            held = self.purse.hold_of(order.number) * order.left / (order.left + lots)
-            self.purse.hold(order.number, self.held_asset(order), held)
+            held = max(self.purse.hold_of(order.number) - spent, Fraction(0))
         else:
-            self.purse.hold(order.number, self.held_asset(order), self.worst(order))
-
-    def hold_amended(self, order: ReferenceOrder, lots: int, price: int | None) -> Fraction:
-        left = lots - order.filled
-        if not order.is_purchase:
-            return left * self.purse.lot
-        if price is None:
-            return self.purse.hold_of(order.number) * left / order.left
-        return self.purse.with_fee(order.bill, self.purse.cost(price, left))
+            held = self.worst(order, order.left)
+        self.purse.hold(order.number, self.held_asset(order), held)
 
     def _forget(self, order: ReferenceOrder) -> None:
         self.purse.release(order.number)
         self.open.pop(order.name, None)
 
     def price_of(self, order: ReferenceOrder) -> int | None:
-        """The price that an amendment moves."""
+        """Where it waits for the market: at its trigger, else at its limit."""
         return order.limit if order.trigger is None else order.trigger
 
     def set_price(self, order: ReferenceOrder, price: int | None) -> None:

@@ -6,68 +6,34 @@ The documents name what is refused, not what is looked at first: every code that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
+from tests.exchange.reference_terms import cut, is_amount
+
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState
-from triplegain.domain.orders import Limit, Market, OrderRequest, StopLoss, TimeInForce
+from triplegain.domain.orders import OrderRequest, TimeInForce
 from triplegain.domain.refusals import Code
+from triplegain.domain.terms import MarketByCost
 
 _SECOND_NS = 10**9
 _MONTH_NS = 31 * 86_400 * _SECOND_NS
 #: The counter is read in thousandths, rounded up.
 _PARTS = 1000
-#: Digits that exact arithmetic carries.
-_DIGITS = 60
-
-
-def is_amount(value: Decimal) -> bool:
-    """A finite number above zero of no absurd size or precision."""
-    if not value.is_finite() or value <= 0:
-        return False
-    return len(value.as_tuple().digits) <= _DIGITS // 2 and abs(value.adjusted()) <= _DIGITS // 2
-
-
-def is_whole(value: Decimal, step: Decimal) -> bool:
-    return (Fraction(value) / Fraction(step)).denominator == 1
-
-
-def cut(quantity: Decimal, instrument: Instrument) -> int:
-    """Whole lots, never rounded up."""
-    return Fraction(quantity) // Fraction(instrument.lot)
-
-
-def prices_named(request: OrderRequest) -> list[Decimal]:
-    match request.terms:
-        case Market():
-            return []
-        case Limit(limit=Decimal() as limit):
-            return [limit]
-        case StopLoss(trigger=Decimal() as trigger):
-            return [trigger]
-        case other:
-            raise NotImplementedError(other)
 
 
 def bad_arguments(request: OrderRequest, instrument: Instrument, now_ns: int) -> set[Code]:
-    """What cannot be, whatever the market does."""
+    """What cannot be, whatever its terms are and the market does."""
     codes: set[Code] = set()
-    prices = prices_named(request)
-    if not is_amount(request.quantity):
+    by_cost = isinstance(request.terms, MarketByCost)
+    if not by_cost and not is_amount(request.quantity):
         codes.add(Code.INVALID_VOLUME)
-    elif cut(request.quantity, instrument) < instrument.lots_min:
+    elif not by_cost and cut(request.quantity, instrument) < instrument.lots_min:
         codes.add(Code.ORDER_MINIMUM)
-    if not all(is_amount(price) for price in prices):
-        codes.add(Code.INVALID_PRICE)
-    elif not all(is_whole(price, instrument.tick) for price in prices):
-        codes.add(Code.TICK_SIZE)
     date, is_dated = request.expires_at_ns, request.time_in_force is TimeInForce.GTD
     if is_dated != (date is not None) or (date is not None and not now_ns < date <= now_ns + _MONTH_NS):
         codes.add(Code.INVALID_EXPIRY)
-    if request.time_in_force is TimeInForce.IOC and request.terms.post_only:
-        codes.add(Code.INVALID_TIME_IN_FORCE)
     if request.leverage < 1:
         codes.add(Code.INVALID_LEVERAGE)
     if request.leverage > 1:

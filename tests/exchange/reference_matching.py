@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from fractions import Fraction
 from typing import assert_never
 
-from tests.exchange.reference import ReferenceExchange
 from tests.exchange.reference_book import Change, better
 from tests.exchange.reference_order import ReferenceOrder
+from tests.exchange.reference_taking import ReferenceTaker
 
 from triplegain.domain.market import (
     BestQuote,
@@ -22,20 +20,13 @@ from triplegain.domain.market import (
     PublicTrade,
     TimePassed,
 )
-from triplegain.domain.orders import Market, SelfTradePrevention, StopLoss, TimeInForce
+from triplegain.domain.orders import TimeInForce
 
 #: What a new book puts an end to; anything else ends when the exchange says so.
 _BLIND = (FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.CROSSED, FeedState.STALE)
 
 
-class ReferenceWithBook(ReferenceExchange):
-    #: By side and price, what we have taken of what is displayed.
-    taken: tuple[dict[int, int], dict[int, int]]
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
-        self.taken = (defaultdict(int), defaultdict(int))
-
+class ReferenceWithBook(ReferenceTaker):
     # -- the market moves ------------------------------------------------------------------------------------------
 
     def on_market(self, event: MarketEvent) -> None:
@@ -60,8 +51,8 @@ class ReferenceWithBook(ReferenceExchange):
             for side in (0, 1):
                 for price in list(self.taken[side]):
                     self._remember(side, price, self.book.visible(side, price))
-            for order in self._resting():
-                visible = self.book.visible(order.side, self._limit(order))
+            for order in self.resting():
+                visible = self.book.visible(order.side, self.limit(order))
                 order.on_snapshot(visible, moment, self.book.tape_ns)
             if self.state in _BLIND:
                 self.state = FeedState.SYNCED
@@ -72,16 +63,16 @@ class ReferenceWithBook(ReferenceExchange):
     def _on_changes(self, changes: list[Change], moment: int) -> None:
         for change in changes:
             self._remember(change.side, change.price, change.after)
-            for order in self._resting(change.side):
+            for order in self.resting(change.side):
                 if order.limit == change.price:
                     order.on_level(change.after, change.cancelled, moment, self.book.tape_ns)
         self._seen(moment)
 
     def _seen(self, moment: int) -> None:
         """The book is as the message leaves it."""
-        for order in self._resting():
+        for order in self.resting():
             if order.ahead is None:
-                visible = self.book.visible(order.side, self._limit(order))
+                visible = self.book.visible(order.side, self.limit(order))
                 order.on_snapshot(visible, moment, self.book.tape_ns)
         if self.book.is_crossed and self.state is FeedState.SYNCED:
             self.state = FeedState.CROSSED
@@ -112,25 +103,25 @@ class ReferenceWithBook(ReferenceExchange):
             return
         for order in self._sleeping():
             if order.reached is not None and order.name in self.open:
-                self._wake(order, order.reached)
+                self._wake(order, order.reached, self.now_ns)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def _match_quotes(self, moment: int) -> None:
         """Opposite quotes at or through a resting order fill it at its price. Quotes older than it do not."""
         best = (self.book.best(0), self.book.best(1))
-        for order in self._resting():
-            other, price = 1 - order.side, self._limit(order)
+        for order in self.resting():
+            other, price = 1 - order.side, self.limit(order)
             nearest = best[other]
             if moment < order.stands_ns or nearest is None or better(other, price, nearest):
                 continue
             for level in self.book.levels(other):
                 if better(other, price, level) or not order.left:
                     break
-                lots = min(order.left, self._available(other, level))
+                lots = min(order.left, self.available(other, level))
                 if lots:
                     self.taken[other][level] += lots
-                    self.fill(order, price, lots, maker=True)
+                    self._fill_resting(order, lots, moment)
 
     def _on_trade(self, trade: PublicTrade) -> None:
         if self.book.doubts(trade, is_seen=self.book.is_known):
@@ -139,37 +130,53 @@ class ReferenceWithBook(ReferenceExchange):
         self.book.take(trade)
         rest = trade.quantity
         waiting_at: int | None = None
-        for order in self._resting(side):
-            price = self._limit(order)
+        for order in self.resting(side):
+            price = self.limit(order)
             if better(side, trade.price, price) or moment < order.stands_ns:
                 continue
+            past, moved, most = rest, 0, order.left
             if price != trade.price:
                 order.pass_front()
-                past = rest
             elif self.is_matched:
-                past = order.on_print(rest, moment)
+                past, moved = order.on_print(rest, moment)
+                most = order.slice
             else:
                 continue
-            lots = min(order.left, past) if price != waiting_at else 0
-            if lots < order.left:
+            lots = min(most, past) if price != waiting_at else 0
+            if lots < most:
                 waiting_at = price
+            # What is ours would not have come to those behind.
+            rest = moved + past - lots
             if lots:
-                # What is ours would not have come to those behind.
-                rest -= lots
-                self.fill(order, price, lots, maker=True)
+                self._fill_resting(order, lots, moment)
         for order in self._sleeping():
             if moment >= order.stands_ns and order.name in self.open and order.is_reached(trade.price):
-                self._reach(order, trade.price)
+                self._reach(order, trade.price, moment)
+        if moment == self.book.tape_ns:
+            self.trail(trade)
 
-    def _reach(self, order: ReferenceOrder, price: int) -> None:
+    def _fill_resting(self, order: ReferenceOrder, lots: int, moment: int) -> None:
+        """At its own price; an iceberg shows its next slice behind all that is displayed."""
+        price, order.slice = self.limit(order), order.slice - lots
+        self.fill(order, price, lots, maker=True)
+        if order.left and order.slice <= 0:
+            self._join(order)
+            order.stands_ns = moment
+            self.tell("refilled", order.name, order.slice)
+
+    def _reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
         if self.is_matched:
-            self._wake(order, price)
+            self._wake(order, price, moment)
         elif order.reached is None:
             order.reached = price
 
-    def _wake(self, order: ReferenceOrder, price: int) -> None:
+    def _wake(self, order: ReferenceOrder, price: int, moment: int) -> None:
+        """A limit that it becomes stands from that moment on."""
         order.asleep, order.reached = False, None
         self.tell("triggered", order.name, order.trigger, price)
+        if order.limit is not None:
+            order.trigger, order.stands_ns = None, moment
+            self.tell("priced", order.name, order.limit)
         self._execute(order)
 
     # -- taking ----------------------------------------------------------------------------------------------------
@@ -180,23 +187,28 @@ class ReferenceWithBook(ReferenceExchange):
             return
         order.asleep, order.turn = True, self.next_turn()
         if self.book.last is not None and order.is_reached(self.book.last):
-            self._reach(order, self.book.last)
+            self._reach(order, self.book.last, self.now_ns)
 
     def _execute(self, order: ReferenceOrder) -> None:
         """Takes what it may, and then rests or ends."""
-        if not order.is_post_only and self._take(order):
+        force = order.request.time_in_force
+        if force is TimeInForce.FOK and self.reachable(order) < order.left:
+            self.end(order, "kill")
             return
-        if not order.left:
+        if not order.is_post_only and self.take(order):
             return
-        match order.request.terms:
-            case Market() | StopLoss():
-                self.end(order, "liquidity")
-            case _:
-                if order.request.time_in_force is TimeInForce.IOC:
-                    self.end(order, "immediate")
-                    return
-                order.turn = self.next_turn()
-                order.join(self._in_front(order.side, self._limit(order)))
+        if order.limit is None:
+            self.end(order, "liquidity")
+        elif force is TimeInForce.IOC:
+            self.end(order, "immediate")
+        else:
+            self._join(order)
+
+    def _join(self, order: ReferenceOrder) -> None:
+        """At the back of its level. Every print that is not newer than the book is in what it shows."""
+        order.turn = self.next_turn()
+        order.join(self._in_front(order.side, self.limit(order)))
+        order.stands_ns = max(order.stands_ns, self.book.time_ns + 1)
 
     def _in_front(self, side: int, price: int) -> int | None:
         """Where the other side is displayed, nobody stands on this one, taken or not."""
@@ -205,91 +217,5 @@ class ReferenceWithBook(ReferenceExchange):
             return 0
         return self.book.visible(side, price)
 
-    def _take(self, order: ReferenceOrder) -> bool:
-        """Walks the other side; True where the order has come to its end on the way."""
-        other = 1 - order.side
-        while order.left:
-            price = self._next_price(order)
-            if price is None:
-                return False
-            room = self._available(other, price)
-            own = next((each for each in self._resting(other) if each.limit == price), None)
-            if own is not None:
-                room = min(room, max((own.ahead or 0) - self.taken[other].get(price, 0), 0))
-                if not room:
-                    if self._meet_oneself(order, own):
-                        return True
-                    continue
-            lots = min(order.left, room)
-            payable = lots
-            if order.is_purchase:
-                funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
-                payable = self.purse.affordable(order.bill, price, lots, funds)
-            if payable:
-                self.taken[other][price] += payable
-                self.fill(order, price, payable, maker=False)
-            if payable < lots:
-                self.end(order, "funds")
-                return True
-        return True
-
-    def _next_price(self, order: ReferenceOrder) -> int | None:
-        """The best price within the limit at which somebody, or we ourselves, stand on the other side."""
-        other = 1 - order.side
-        own = [self._limit(each) for each in self._resting(other)[:1]]
-        public = [next((level for level in self.book.levels(other) if self._available(other, level)), None)]
-        prices = [price for price in own + public if price is not None]
-        if order.limit is not None:
-            prices = [price for price in prices if not better(other, order.limit, price)]
-        if not prices:
-            return None
-        return max(prices) if other == 0 else min(prices)
-
-    def _meet_oneself(self, order: ReferenceOrder, own: ReferenceOrder) -> bool:
-        """Self-trade prevention; True where it ends the incoming order."""
-        rule = order.request.self_trade
-        if rule is not SelfTradePrevention.CANCEL_NEWEST:
-            self.end(own, "self-trade")
-        if rule is not SelfTradePrevention.CANCEL_OLDEST:
-            self.end(order, "self-trade")
-            return True
-        return False
-
-    # -- looking ---------------------------------------------------------------------------------------------------
-
-    def _available(self, side: int, price: int) -> int:
-        return max(self.book.left(side, price) - self.taken[side].get(price, 0), 0)
-
-    def _limit(self, order: ReferenceOrder) -> int:
-        assert order.limit is not None
-        return order.limit
-
-    def _resting(self, side: int | None = None) -> list[ReferenceOrder]:
-        """Best price first, then first come."""
-        resting = [o for o in self.open.values() if o.rests and side in (None, o.side)]
-        return sorted(resting, key=lambda o: (o.side, -self._limit(o) if o.side == 0 else self._limit(o), o.turn))
-
     def _sleeping(self) -> list[ReferenceOrder]:
         return sorted((order for order in self.open.values() if order.asleep), key=lambda order: order.turn)
-
-    def would_take(self, side: int, limit: int) -> bool:
-        other = 1 - side
-        levels = [level for level in self.book.levels(other) if self._available(other, level)][:1]
-        own = [self._limit(order) for order in self._resting(other)[:1]]
-        return any(not better(other, limit, price) for price in levels + own)
-
-    def price_now(self, side: int) -> int | None:
-        return self.book.best(1 - side)
-
-    def asked(self, lots: int) -> Fraction:
-        cost = Fraction(0)
-        for price in self.book.levels(1):
-            some = min(lots, self._available(1, price))
-            cost += self.purse.cost(price, some)
-            lots -= some
-            if not lots:
-                break
-        return cost
-
-    def is_priced(self) -> bool:
-        return self.book.is_known

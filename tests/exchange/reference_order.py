@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 
 from tests.exchange.reference_money import Bill
+from tests.exchange.reference_terms import Worked
 
-from triplegain.domain.instrument import Instrument
-from triplegain.domain.orders import Limit, Market, OrderRequest, StopLoss
+from triplegain.domain.orders import OrderRequest
 
 
 @dataclass(eq=False, slots=True)
@@ -19,13 +19,20 @@ class ReferenceOrder:
     request: OrderRequest
     side: int
     lots: int
-    limit: int | None
-    trigger: int | None
+    terms: Worked
     bill: Bill
     sent_ns: int
     stands_ns: int
     touched_ns: int
+    #: In ticks, as they stand now; a limit order that was woken has no trigger any more.
+    limit: int | None = None
+    trigger: int | None = None
+    #: The best trade since it stands, of a trigger that trails.
+    peak: int | None = None
     filled: int = 0
+    spent: Fraction = Fraction(0)
+    #: What the book shows of it.
+    slice: int = 0
     #: Its turn among our own orders of one price, and among those that wait for a trigger.
     turn: int = 0
     rests: bool = False
@@ -52,7 +59,7 @@ class ReferenceOrder:
 
     @property
     def is_post_only(self) -> bool:
-        return isinstance(self.request.terms, Limit) and self.request.terms.post_only
+        return self.terms.post_only
 
     # -- its place in the queue ------------------------------------------------------------------------------------
 
@@ -61,6 +68,7 @@ class ReferenceOrder:
         self.ahead = self.ahead_before = displayed
         self.shrunk_ns = -1
         self.rests = True
+        self.show_slice()
 
     def pass_front(self) -> None:
         """A trade through the level has served everybody in front."""
@@ -83,35 +91,27 @@ class ReferenceOrder:
         if displayed is not None and (self.ahead is None or self.ahead > displayed):
             self.on_level(displayed, 0, moment_ns, tape_ns)
 
-    def on_print(self, lots: int, moment_ns: int) -> int:
-        """A print at its price: what of it comes past those in front."""
+    def on_print(self, lots: int, moment_ns: int) -> tuple[int, int]:
+        """A print at its price: what of it comes past those in front, and by how much their number falls.
+
+        The rest of the print is what an earlier shrink has shown already: it is nothing to whoever came after that.
+        """
+        counted = self.ahead if moment_ns > self.shrunk_ns else self.ahead_before
+        if counted is None:
+            return 0, 0
+        left, before = max(counted - lots, 0), self.ahead
         if moment_ns > self.shrunk_ns:
-            if self.ahead is None:
-                return 0
-            past = max(lots - self.ahead, 0)
-            self.ahead = max(self.ahead - lots, 0)
-            return past
-        if self.ahead_before is None:
-            return 0
-        past = max(lots - self.ahead_before, 0)
-        self.ahead_before = max(self.ahead_before - lots, 0)
-        self.ahead = self.ahead_before if self.ahead is None else min(self.ahead, self.ahead_before)
-        return past
+            self.ahead = left
+        else:
+            self.ahead_before = left
+            self.ahead = left if self.ahead is None else min(self.ahead, left)
+        return max(lots - counted, 0), 0 if before is None else before - self.ahead
 
     def is_reached(self, price: int) -> bool:
         """Whether a trade at `price` wakes it."""
         assert self.trigger is not None
-        return price >= self.trigger if self.is_purchase else price <= self.trigger
+        return price >= self.trigger if self.terms.rises else price <= self.trigger
 
-
-def prices_of(request: OrderRequest, instrument: Instrument) -> tuple[int | None, int | None]:
-    """Limit and trigger in ticks, of terms that are known to be whole."""
-    match request.terms:
-        case Market():
-            return None, None
-        case Limit(limit=Decimal() as limit):
-            return instrument.ticks(limit), None
-        case StopLoss(trigger=Decimal() as trigger):
-            return None, instrument.ticks(trigger)
-        case other:
-            raise NotImplementedError(other)
+    def show_slice(self) -> None:
+        """What the book is to show of it next."""
+        self.slice = self.left if self.terms.display is None else min(self.left, self.terms.display)

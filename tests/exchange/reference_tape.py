@@ -25,6 +25,10 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import TimeInForce
 
+#: Why an order ends that has one trade and no other.
+_ENDS = {TimeInForce.IOC: "immediate", TimeInForce.FOK: "kill"}
+_AT_ONCE = tuple(_ENDS)
+
 
 class ReferenceOnTape(ReferenceExchange):
     #: What is left of the trade that is being shared; None outside of one.
@@ -47,9 +51,9 @@ class ReferenceOnTape(ReferenceExchange):
         if was_closed and not self.is_closed:
             self.expire_at_opening()
         if self.is_matched:
-            for order in list(self.open.values()):
+            for order in self._in_turn():
                 if order.reached is not None and order.name in self.open:
-                    self._wake(order, order.reached)
+                    self._wake(order, order.reached, self.now_ns)
 
     def _on_trade(self, trade: PublicTrade) -> None:
         if self.book.doubts(trade, is_seen=False):
@@ -57,7 +61,7 @@ class ReferenceOnTape(ReferenceExchange):
         moment = trade.exchange_time_ns
         self.book.take(trade)
         self._room = trade.quantity
-        standing = [order for order in self.open.values() if moment >= order.stands_ns]
+        standing = [order for order in self._in_turn() if moment >= order.stands_ns]
         for order in [order for order in standing if not order.asleep]:
             if self.is_matched:
                 self._meet(order, trade.price)
@@ -65,48 +69,70 @@ class ReferenceOnTape(ReferenceExchange):
                 self._fill_waiting(order)
         for order in [order for order in standing if order.asleep]:
             if order.is_reached(trade.price):
-                self._reach(order, trade.price)
+                self._reach(order, trade.price, moment)
+        if moment == self.book.tape_ns:
+            self.trail(trade)
 
     # -- stops -----------------------------------------------------------------------------------------------------
 
-    def _reach(self, order: ReferenceOrder, price: int) -> None:
+    def _reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
         if self.is_matched:
-            self._wake(order, price)
+            self._wake(order, price, moment)
         elif order.reached is None:
             order.reached = price
 
-    def _wake(self, order: ReferenceOrder, price: int) -> None:
-        """Whole, whatever the size of the trade: at the worse of trigger and trade, plus slippage."""
-        assert order.trigger is not None
+    def _wake(self, order: ReferenceOrder, price: int, moment: int) -> None:
+        """Whole, whatever the size of the trade, with slippage: a stop at the worse of trigger and trade, a take-profit
+        at its trigger. What has a limit waits where that is beyond it."""
+        trigger, limit = order.trigger, order.limit
+        assert trigger is not None
         order.asleep, order.reached = False, None
-        self.tell("triggered", order.name, order.trigger, price)
-        worse = max(order.trigger, price) if order.is_purchase else min(order.trigger, price)
-        self._take(order, self.slipped(order.side, worse), order.left)
+        self.tell("triggered", order.name, trigger, price)
+        is_stop = order.terms.rises == order.is_purchase
+        worse = max(trigger, price) if order.is_purchase else min(trigger, price)
+        slipped = self.slipped(order.side, worse if is_stop else trigger)
+        if limit is None:
+            self._take(order, slipped, order.left)
+            return
+        order.trigger, order.stands_ns, order.rests, order.turn = None, moment, True, self.next_turn()
+        self.tell("priced", order.name, limit)
+        if not better(order.side, slipped, limit):
+            self._take(order, slipped, order.left)
+        if order.name in self.open and order.request.time_in_force in _AT_ONCE:
+            self.end(order, _ENDS[order.request.time_in_force])
 
     # -- everything else -------------------------------------------------------------------------------------------
 
     def arrive(self, order: ReferenceOrder) -> None:
         last = self.book.last
+        order.turn = self.next_turn()
         order.asleep = order.trigger is not None
         if order.asleep:
             if last is not None and order.is_reached(last):
-                self._reach(order, last)
+                self._reach(order, last, self.now_ns)
             return
-        #: Whoever could be served at once takes the next trade; the others wait for one through their price.
-        order.rests = order.limit is not None and last is not None and better(order.side, last, order.limit)
+        # Whoever could be served at once takes the next trade; the others wait for one through their price.
+        order.rests = order.limit is not None and (last is None or better(order.side, last, order.limit))
+        if order.rests and order.request.time_in_force in _AT_ONCE:
+            self.end(order, _ENDS[order.request.time_in_force])
+
+    def _in_turn(self) -> list[ReferenceOrder]:
+        return sorted(self.open.values(), key=lambda order: order.turn)
 
     def _meet(self, order: ReferenceOrder, price: int) -> None:
         """The next trade, for an order that stood before it."""
-        is_market = order.limit is None
+        force, limit = order.request.time_in_force, order.limit
         if not order.rests:
             slipped = self.slipped(order.side, price)
-            if order.limit is None or not better(order.side, slipped, order.limit):
-                self._take(order, slipped, self._share(order, whole=is_market))
-            order.rests = not is_market
-        if order.name in self.open and order.limit is not None and better(order.side, order.limit, price):
+            if limit is None or not better(order.side, slipped, limit):
+                lots = self._share(order, whole=limit is None)
+                if force is not TimeInForce.FOK or lots == order.left:
+                    self._take(order, slipped, lots)
+            order.rests = limit is not None
+        if order.name in self.open and force in _AT_ONCE:
+            self.end(order, _ENDS[force])
+        elif order.name in self.open and limit is not None and better(order.side, limit, price):
             self._fill_waiting(order)
-        if order.name in self.open and order.request.time_in_force is TimeInForce.IOC:
-            self.end(order, "immediate")
 
     def _fill_waiting(self, order: ReferenceOrder) -> None:
         assert order.limit is not None
@@ -122,6 +148,10 @@ class ReferenceOnTape(ReferenceExchange):
         return order.left if whole or order.left <= self._room else 0
 
     def _take(self, order: ReferenceOrder, price: int, lots: int) -> None:
+        if order.terms.cost is not None:
+            wanted = (order.terms.cost - order.spent) // self.purse.cost(price, 1)
+            order.lots = order.filled + wanted if wanted <= lots else order.lots
+            lots = min(lots, wanted)
         payable = lots
         if order.is_purchase:
             funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)

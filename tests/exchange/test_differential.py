@@ -26,16 +26,16 @@ def check(seeds: range, depth: MarketDepth) -> None:
             pytest.fail(minimal(plan, stream, depth))
 
 
-@pytest.mark.parametrize("depth", [MarketDepth.BOOK])
+@pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
 def test_neither_is_better_and_neither_is_worse(depth: MarketDepth) -> None:
     check(range(8), depth)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [MarketDepth.BOOK])
+@pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
 @pytest.mark.parametrize("part", range(4))
 def test_neither_is_better_and_neither_is_worse_over_a_hundred_thousand_steps(depth: MarketDepth, part: int) -> None:
-    seeds = 50 if depth is MarketDepth.BOOK else 15
+    seeds = 65 if depth is MarketDepth.BOOK else 30
     check(range(1000 + part * seeds, 1000 + (part + 1) * seeds), depth)
 
 
@@ -48,7 +48,8 @@ def test_whatever_may_be_answered_is_answered_in_the_streams() -> None:
             take(reference, step)
         kinds |= {told.kind for told in reference.drain()}
     assert kinds == {
-        "submitted", "accepted", "rejected", "filled", "cancelled", "triggered", "amended", "refused",
+        "submitted", "accepted", "rejected", "filled", "cancelled", "triggered", "priced", "refilled",
+        "amended", "refused",
     }  # fmt: skip
 
 
@@ -75,6 +76,7 @@ CAPTURES = (
     ("binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", 12, 6_000),
     ("kraken_wsv2_btcusd_book", "BTC/USD", 2, 2_000),
     ("kraken_wsv2_minagbp_book", "MINA/GBP", 2, 2_000),
+    ("kraken_trades_btcusdt_2023-11", "BTC/USDT", 5, 4_000),
 )
 
 
