@@ -99,6 +99,11 @@ class SimpleFills:
                 bought += filter(None, (order.client_order_id, order.request.position_id))
         self.told = replace(told, left=Decimal(left), bought=tuple(bought))
 
+    @property
+    def guarded(self) -> ToldCandle | None:
+        """The last candle, where it has bought something: what else is known of it the feed tells again."""
+        return self.told if self.told is not None and self.told.bought else None
+
     def guard_purchase(self, order: WorkingOrder) -> None:
         """An order has arrived. The stop that is sent, or opened by the exchange, because the last candle has bought
         something meets what followed in that candle, so that no part of it goes unguarded."""

@@ -74,7 +74,7 @@ class MarketStanding(msgspec.Struct, frozen=True):
     rate_at_ns: int = 0
     #: See `VenueMarket.begin_away`.
     is_assumed: bool | UnsetType = UNSET
-    #: Where candles are all there is.
+    #: Where candles are all there is: the last one, as long as something that it bought may still be guarded in it.
     candle: ToldCandle | UnsetType = UNSET
 
 
@@ -460,7 +460,7 @@ class VenueMarket:
             self.rate.value,
             self.rate.at_ns,
             self._is_assumed or UNSET,
-            self.simple.told or UNSET,
+            self.simple.guarded or UNSET,
         )
         return None if now == _UNTOUCHED else now
 
