@@ -49,6 +49,7 @@ _REASONS = (
     ("funds", "funds"),
     ("date", "date"),
     ("amended", "amended"),
+    ("less than a lot", "rest"),
 )
 
 

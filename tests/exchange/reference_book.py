@@ -146,8 +146,9 @@ class ReferenceBook:
         self.time_ns = max(self.time_ns, moment)
         self.prints = [each for each in self.prints if each.moment_ns >= moment]
         for each in self.prints:
-            if each.moment_ns == moment:
-                each.shown |= {change.price for change in changes if change.side == each.side}
+            told = {change.price for change in changes if change.side == each.side}
+            # What an older message says of a level is from before the print.
+            each.shown = each.shown | told if each.moment_ns == moment else each.shown - told
         for side in (0, 1):
             for price in self.levels(side)[self.depth :] if self.depth else []:
                 del self.shown[side][price]

@@ -70,10 +70,6 @@ class ReferenceWithBook(ReferenceTaker):
 
     def _seen(self, moment: int) -> None:
         """The book is as the message leaves it."""
-        for order in self.resting():
-            if order.ahead is None:
-                visible = self.book.visible(order.side, self.limit(order))
-                order.on_snapshot(visible, moment, self.book.tape_ns)
         if self.book.is_crossed and self.state is FeedState.SYNCED:
             self.state = FeedState.CROSSED
         if self.is_matched:

@@ -23,6 +23,8 @@ class ReferenceTaker(ReferenceExchange):
     def take(self, order: ReferenceOrder) -> bool:
         """Walks the other side; True where the order has come to its end on the way."""
         other = 1 - order.side
+        if order.terms.cost is not None:
+            order.lots = self._lots_for(order.terms.cost) or order.lots
         while order.left:
             price = self._next_price(order)
             if price is None:
@@ -36,10 +38,6 @@ class ReferenceTaker(ReferenceExchange):
                         return True
                     continue
             lots = min(order.left, room)
-            if order.terms.cost is not None:
-                lots = (order.terms.cost - order.spent) // self.purse.cost(price, 1)
-                order.lots = order.filled + lots if lots <= room else order.lots
-                lots = min(lots, room)
             payable = lots
             if order.is_purchase:
                 funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
@@ -51,6 +49,17 @@ class ReferenceTaker(ReferenceExchange):
                 self.end(order, "funds")
                 return True
         return True
+
+    def _lots_for(self, cost: Fraction) -> int | None:
+        """What a cost buys along the book; None where the book ends before it is spent to the lot."""
+        lots = 0
+        for price in self.book.levels(1):
+            room = self.available(1, price)
+            some = min(room, cost // self.purse.cost(price, 1))
+            lots, cost = lots + some, cost - self.purse.cost(price, some)
+            if some < room or cost < self.purse.cost(price, 1):
+                return lots
+        return None
 
     def _next_price(self, order: ReferenceOrder) -> int | None:
         """The best price within the limit at which somebody, or we ourselves, stand on the other side."""

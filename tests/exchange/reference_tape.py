@@ -150,6 +150,9 @@ class ReferenceOnTape(ReferenceExchange):
     def _take(self, order: ReferenceOrder, price: int, lots: int) -> None:
         if order.terms.cost is not None:
             wanted = (order.terms.cost - order.spent) // self.purse.cost(price, 1)
+            if not wanted:
+                self.end(order, "rest")
+                return
             order.lots = order.filled + wanted if wanted <= lots else order.lots
             lots = min(lots, wanted)
         payable = lots
