@@ -61,6 +61,7 @@ async def test_the_same_key_sent_many_times_at_once_is_one_order(bench: Bench, o
         {"expires": "1h"},
         {"post_only": True},
         {"self_trade": "cancel_both"},
+        {"fee_preference": "base"},
     ],
 )
 async def test_an_id_used_again_for_another_order_is_a_conflict(
@@ -108,6 +109,15 @@ async def test_a_wrong_amount_is_refused_by_the_name_of_its_field(
     assert (answer.status_code, answer.json()["error_code"]) == (422, "invalid_request")
     assert [each["field"] for each in answer.json()["details"]["errors"]] == ["quantity"]
     assert bench.control.orders == {}
+
+
+async def test_the_fee_is_taken_in_the_currency_that_was_asked_for(bench: Bench, order: dict[str, Any]) -> None:
+    async with bench.client("trader") as trader:
+        coins = await trader.post("/paper/trade", json={**order, "fee_preference": "Base"})
+        usual = await trader.post("/paper/trade", json={**order, "client_order_id": "b"})
+        wrong = await trader.post("/paper/trade", json={**order, "client_order_id": "c", "fee_preference": "kfee"})
+    assert [answer.json()["fee_asset"] for answer in (coins, usual)] == ["BTC", "USDT"]
+    assert [each["field"] for each in wrong.json()["details"]["errors"]] == ["fee_preference"]
 
 
 async def test_entry_price_is_another_word_for_price(bench: Bench, order: dict[str, Any]) -> None:

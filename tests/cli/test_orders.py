@@ -57,6 +57,11 @@ def test_every_type_can_be_asked_for(tg: Tg, system: StoredControl, words: tuple
     ) in placed.out
 
 
+def test_the_fee_is_taken_in_coins_where_that_is_asked_for(tg: Tg, system: StoredControl) -> None:
+    assert tg(*PLACE, "--fee", "BASE", "--json").json["fee_asset"] == "BTC"
+    assert tg("order", "place", "BTC/USDT", "sell", "0.1", "--id", "other", "--json").json["fee_asset"] == "USDT"
+
+
 def test_in_json_the_order_is_the_apis(tg: Tg, system: StoredControl) -> None:
     placed = tg(*PLACE, "--json").json
     assert (placed["mode"], placed["client_order_id"], placed["price"]) == ("paper", "mine", "1234.5")

@@ -88,3 +88,21 @@ def test_the_fee_tier_of_a_volume(volume: int, maker: int, taker: int) -> None:
 def test_tiers_start_at_nothing_and_rise(volumes: tuple[int, ...]) -> None:
     with pytest.raises(InvalidValueError):
         FeeSchedule(tuple(FeeTier(volume, 0, 0) for volume in volumes))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "cost_decimals", "cost_step", "balance_step"),
+    [
+        ("BTC/USDT", 5, "0.00001", "0.00000001"),
+        ("BTC/USD", 5, "0.00001", "0.0001"),
+        ("XRP/BTC", 10, "0.0000000001", "0.0000000001"),
+        ("BTC/ZZZ", 3, "0.001", "0.001"),  # an asset that is not known
+    ],
+)
+def test_costs_and_balances_have_their_own_steps(
+    symbol: str, cost_decimals: int, cost_step: str, balance_step: str
+) -> None:
+    one = Instrument(symbol, Decimal("0.1"), Decimal("1e-8"), Decimal(1), Decimal(0), cost_decimals=cost_decimals)
+    assert (from_atoms(one.cost_unit_atoms), from_atoms(one.balance_unit_atoms)) == (
+        Decimal(cost_step), Decimal(balance_step)
+    )  # fmt: skip

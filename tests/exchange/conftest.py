@@ -35,7 +35,7 @@ INSTRUMENT = Instrument(
     lot=Decimal("1e-8"),
     quantity_min=Decimal("0.00005"),
     cost_min=Decimal("0.5"),
-    fee_decimals=5,
+    cost_decimals=5,
     fees=FeeSchedule((FeeTier(0, 2500, 4000), FeeTier(10_000, 2000, 3500))),
 )
 NO_DELAY = ExchangeSettings(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
@@ -22,7 +22,7 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BestQuote, BookUpdate, FeedState, FeedStatus, MarketEvent, PublicTrade
-from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, Side, StopLoss
+from triplegain.domain.orders import FeePreference, Limit, Market, OrderRequest, OrderStatus, Side, StopLoss
 
 _ZERO = Decimal(0)
 _ENDLESS = Decimal("1e30")
@@ -45,9 +45,7 @@ class Seen:
     quantity: Decimal
     limit: Decimal | None
     filled: Decimal = _ZERO
-    spent: Decimal = _ZERO
-    fee: Decimal = _ZERO
-    fee_exact: Decimal = _ZERO
+    rates: tuple[Decimal, Decimal] | None = None
     ceiling: Decimal = Decimal(1)
     open: bool = False
     triggered: bool = False
@@ -400,18 +398,28 @@ class BookOracle:
         return Decimal(row.maker_ppm) / 1_000_000, Decimal(row.taker_ppm) / 1_000_000
 
     def _judge_fee(self, order: Seen, fill: OrderFilled) -> None:
-        require(fill.notional == fill.price * fill.quantity, "notional is not price times quantity", fill)
-        maker, taker = self._rates()
-        order.fee_exact += fill.notional * min(maker if fill.maker else taker, order.ceiling)
-        order.spent += fill.notional
-        order.fee += fill.fee
-        unit = Decimal(1).scaleb(-self.instrument.fee_decimals)
-        owed = min(order.fee_exact.quantize(unit, ROUND_CEILING), order.spent)
-        spared = owed - order.fee
-        spares = order.request.side is Side.SELL and 0 < spared < unit
-        require(spared == 0 or spares, "another fee is due", fill, owed)
+        buys, worth = order.request.side is Side.BUY, fill.price * fill.quantity
+        unit, lot = Decimal(1).scaleb(-self.instrument.cost_decimals), self.instrument.lot
+        maker, taker = order.rates = order.rates or self._rates()
+        rate = min(maker if fill.maker else taker, order.ceiling)
+        cost = _to(worth, unit, ROUND_CEILING if buys else ROUND_FLOOR)
+        if order.request.options.fee_preference is FeePreference.QUOTE:
+            asset, fee = self.instrument.quote, min(_to(worth * rate, unit, ROUND_CEILING), cost)
+        else:
+            asset, fee = self.instrument.base, min(_to(fill.quantity * rate, lot, ROUND_CEILING), fill.quantity - lot)
+        require(fill.fee_asset == asset, "a fee in another currency", fill)
+        # What rounding adds beyond a hold is not charged where there is nothing left to pay it from.
+        spends_fee = asset == (self.instrument.quote if buys else self.instrument.base)
+        least_cost = cost - unit if buys and order.limit is not None else cost
+        least_fee = fee - (unit if buys else lot) if spends_fee and (order.limit is not None or not buys) else fee
+        require(max(least_cost, _ZERO) <= fill.notional <= cost, "another cost is due", fill, cost)
+        require(max(least_fee, _ZERO) <= fill.fee <= fee, "another fee is due", fill, fee)
         if self.instrument.quote in ("USD", "USDT"):
-            self.volume += fill.notional
+            self.volume += worth
+
+
+def _to(amount: Decimal, step: Decimal, rounding: str) -> Decimal:
+    return (amount / step).to_integral_value(rounding) * step
 
 
 def _with_trigger(request: OrderRequest, trigger: Decimal) -> OrderRequest:

@@ -24,8 +24,10 @@ from triplegain.domain.market import (
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import (
     AmendRequest,
+    FeePreference,
     Limit,
     Market,
+    OrderOptions,
     OrderRequest,
     OrderTerms,
     SelfTradePrevention,
@@ -54,7 +56,7 @@ INSTRUMENT = Instrument(
     lot=Decimal("0.01"),
     quantity_min=Decimal("0.02"),
     cost_min=Decimal("0.5"),
-    fee_decimals=1,
+    cost_decimals=1,
     fees=FeeSchedule((FeeTier(0, 2500, 4000), FeeTier(300, 2000, 3500), FeeTier(900, 0, 1000))),
 )
 MIDDLE = 100
@@ -275,9 +277,10 @@ class Trader:
         terms = _terms(kind, price, beyond, INSTRUMENT.quantity(max(lots // 4, 2)))
         quantity = INSTRUMENT.quantity(0 if kind == "cost" else lots)
         force = "fok" if kind == "kill" else force
+        options = OrderOptions(fee_preference=tuple(FeePreference)[lots % 3 != 0])
         request = OrderRequest(
             f"o{self.sent}", INSTRUMENT.symbol, SIDES[side], quantity, terms, TimeInForce(force),
-            self_trade=tuple(SelfTradePrevention)[stp],
+            self_trade=tuple(SelfTradePrevention)[stp], options=options,
         )  # fmt: skip
         if force == "gtd":
             request = msgspec.structs.replace(request, expires_at_ns=self.exchange.now_ns + lifetime)

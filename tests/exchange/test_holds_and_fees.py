@@ -102,33 +102,7 @@ def test_the_maker_pays_the_maker_fee(usual: Any) -> None:
     assert fees(usual) == ["0.25"]
 
 
-def test_the_fee_is_rounded_up_once_per_order_not_once_per_fill(usual: Any) -> None:
-    usual.order("bid", "buy", "0.02", "100.0")
-    usual.trade("sell", "5.0011", "100.0")  # 0.11 x 0.25 % = 0.000275, up to 0.00028
-    usual.trade("sell", "0.0011", "100.0")  # 0.00055 in all, 0.00028 of it is paid: 0.00027
-    assert fees(usual) == ["0.00028", "0.00027"]
-
-
-def test_a_fee_never_exceeds_what_was_traded(usual: Any) -> None:
-    usual.order("bid", "buy", "0.02", "100.0")
-    usual.trade("sell", "5.00000001", "100.0")  # one lot: 0.000001, less than the fee step of 0.00001
-    assert fees(usual) == ["0.000001"]
-
-
-def test_a_fill_too_small_for_its_rounded_fee_takes_it_from_the_next(bench: Callable[..., Any]) -> None:
-    b = bench({"BTC": "1", "USDT": "0"})
-    b.book(bids="99.9x1", asks="100.1x1", snapshot=True)
-    b.order("ask", "sell", "1", "100.0")
-    b.trade("buy", "0.4", "100.0")  # 40 less 0.1: 39.9
-    b.order("bid", "buy", "0.441567", "90.0")  # holds all of it: 39.74103 + 0.4 % rounded up, 0.15897
-    assert (b.total("USDT"), b.held("USDT")) == ("39.9", "39.9")
-    b.trade("buy", "0.00000001", "100.0")  # 0.000001 comes in; 0.1000000025 is due, 0.10001 rounded
-    b.trade("buy", "0.1", "100.0")  # 10 comes in; 0.1250000025 is due, 0.12501 rounded
-    assert fees(b) == ["0.1", "0.000001", "0.025009"]
-    assert b.ends("bid") == "open"
-
-
-def test_the_tier_moves_as_volume_moves(bench: Callable[..., Any]) -> None:
+def test_the_tier_moves_from_order_to_order(bench: Callable[..., Any]) -> None:
     b = bench(settings=ExchangeSettings(place_delay_ns=0, fee_volume_30d_usd=Decimal(9950)))
     b.book(bids="100.0x5", asks="100.1x5", snapshot=True)
     b.order("one", "buy", "0.5")  # 50.05 x 0.40 %; 9950 + 50.05 = 10000.05 from here on
@@ -166,7 +140,7 @@ def test_the_opening_volume_leaves_with_its_thirty_days_and_does_not_come_back()
 @pytest.mark.parametrize(("crossed", "volume"), [(True, 2500), (False, 0)])
 def test_volume_quoted_in_coins_counts_over_the_cross(crossed: bool, volume: int) -> None:
     eth = Instrument("ETH/BTC", Decimal("0.00001"), Decimal("1e-8"), Decimal("0.002"), Decimal("0.00002"))
-    btc = Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), fee_decimals=5)
+    btc = Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), cost_decimals=5)
     wallet = Wallet()
     wallet.deposit({"BTC": atoms(Decimal(1))}, 0)
     settings = ExchangeSettings(place_delay_ns=0, account_tier=AccountTier.UNLIMITED)
@@ -182,7 +156,7 @@ def test_volume_quoted_in_coins_counts_over_the_cross(crossed: bool, volume: int
 
 
 def test_what_a_purchase_can_pay_is_found_even_where_a_lot_is_tiny(bench: Callable[..., Any]) -> None:
-    small = Instrument("AAA/USDT", Decimal("1e-5"), Decimal("1e-8"), Decimal("1e-8"), Decimal(0), fee_decimals=2)
+    small = Instrument("AAA/USDT", Decimal("1e-5"), Decimal("1e-8"), Decimal("1e-8"), Decimal(0), cost_decimals=2)
     b = bench({"USDT": "1"}, instrument=small)
     b.book(asks="0.00001x100 0.50000x100", bids="0.00001x0", snapshot=True)
     b.trade("buy", "1", "0.00001")

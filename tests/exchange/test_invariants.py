@@ -26,12 +26,24 @@ from tests.exchange.streams import (
 from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
+from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import atoms
 from triplegain.domain.parts import Parts
+from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
+
+
+def _up(atoms_: int) -> int:
+    step = 10**17  # a tenth, as the pair tells its costs
+    return -(-atoms_ // step) * step
+
+
+def _fee(order: WorkingOrder) -> int:
+    worth = order.price * order.left * INSTRUMENT.atoms_per_tick_lot
+    return min(_up(-(-worth * order.fee_ceiling_ppm // RATE_UNIT)), _up(worth))
 
 
 class Auditor:
@@ -80,7 +92,12 @@ class Auditor:
             held[instrument.quote if order.side == 0 else instrument.base] += reserved
             assert not order.status.is_final
             if order.side == 1 and order.status.value != "pending":
-                assert reserved == order.left * instrument.atoms_per_lot
+                fee = -(-order.left * order.fee_ceiling_ppm // RATE_UNIT) if order.request.fee_asset == "BTC" else 0
+                assert reserved == (order.left + min(fee, order.left - 1)) * instrument.atoms_per_lot
+            elif order.request.terms.limit is not None and order.status.value != "pending":
+                assert reserved == _up(order.price * order.left * instrument.atoms_per_tick_lot) + (
+                    0 if order.request.fee_asset == "BTC" else _fee(order)
+                )
         for asset in wallet.assets():
             assert wallet.held(asset) == held[asset]
 

@@ -16,7 +16,16 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerEntry
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
 from triplegain.domain.money import atoms, from_atoms
-from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side, StopLoss
+from triplegain.domain.orders import (
+    AmendRequest,
+    FeePreference,
+    Limit,
+    Market,
+    OrderOptions,
+    OrderRequest,
+    Side,
+    StopLoss,
+)
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
@@ -29,7 +38,7 @@ from triplegain.execution.settings import DeskSettings
 from triplegain.ledger.wallet import Wallet
 from triplegain.session.reconciliation import Reconciliation
 
-BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
+BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), cost_decimals=5)
 OPENING = {"USDT": Decimal(1_000_000), "BTC": Decimal(2)}
 
 
@@ -162,7 +171,8 @@ class Session:
         price = Decimal(self.price + self.random.randint(-6, 6)) / 10
         terms = self.random.choice((Market(), Market(), Limit(price), StopLoss(price)))
         name = f"{family}-{self.random.randint(1, 10**6)}"
-        sent = self.desk.place(OrderRequest(name, "BTC/USDT", side, quantity, terms))
+        options = OrderOptions(fee_preference=self.random.choice(tuple(FeePreference)))
+        sent = self.desk.place(OrderRequest(name, "BTC/USDT", side, quantity, terms, options=options))
         self.reached["between fill and sight"] += any(isinstance(event, OrderFilled) for event in self.pending)
         self.reached["sale above the total"] += side is Side.SELL and quantity > self.total("BTC")
         self.reached["id of our own kind"] += is_reserved(name)

@@ -107,3 +107,24 @@ def test_it_survives_json_without_loss_and_goes_on_alike() -> None:
         fill(one, its, "BTC/USDT", Side.SELL, "0.13", "33333.3", 7, "17.3")
     assert standing(again) == standing(book)
     assert again.pnl_summary() == book.pnl_summary()
+
+
+def test_a_fee_in_coins_is_counted_in_coins_and_its_worth_in_dollars() -> None:
+    book, wallet = portfolio()
+    wallet.book_fill(
+        6,
+        1,
+        1,
+        paid=("USDT", atoms(D(5000))),
+        received=("BTC", atoms(D("0.1"))),
+        fee=("BTC", atoms(D("0.0004"))),
+        draw=0,
+    )
+    terms = (D(50_000), D("0.1"), D(5000), D("0.0004"), "BTC", False, D("0.1"), OrderStatus.FILLED)
+    realised = book.on_fill(OrderFilled(1, 6, 6, 1, "c", "BTC/USDT", 1, "T", Side.BUY, *terms, {}))
+    pool = book.cost_book.pool("BTC/USDT")
+    # 0.0004 x 50 000 = 20; the 0.0996 that came cost 4980
+    assert (realised, pool.quantity, pool.cost, pool.fees) == (D(-20), D("0.0996"), D(4980), D(20))
+    assert (book.state.fees_paid, book.state.fees_usd) == ({"BTC": D("0.0004")}, D(20))
+    assert (book.total("USDT"), book.total("BTC")) == (D(5000), D("0.0996"))
+    assert book.equity_usd() == D(9980)

@@ -42,7 +42,9 @@ class Tape:
         self.positions.apply(event, request)
         return number
 
-    def fill(self, number: int, quantity: Decimal, price: Decimal, fee: Decimal, final: bool = False) -> None:
+    def fill(
+        self, number: int, quantity: Decimal, price: Decimal, fee: Decimal, final: bool = False, fee_asset: str = ""
+    ) -> None:
         request = self.requests[number]
         self.filled[number] += quantity
         self.time_ns += 1
@@ -50,7 +52,7 @@ class Tape:
         stamp = (self.time_ns, self.time_ns, self.time_ns)
         event = OrderFilled(
             *(*stamp, number, request.client_order_id, request.symbol, 1, "T", request.side),
-            *(price, quantity, quantity * price, fee, request.symbol.partition("/")[2], False),
+            *(price, quantity, quantity * price, fee, fee_asset or request.symbol.partition("/")[2], False),
             *(self.filled[number], status, {}),
         )
         self.positions.apply(event, request)
@@ -207,3 +209,24 @@ def test_selling_more_than_the_position_holds_is_a_bug_and_says_so() -> None:
         tape.fill(tape.submit(Side.SELL, "p", "signal"), Decimal(2), Decimal(100), Decimal(0))
     with pytest.raises(PositionError, match="which is over"):
         tape.fill(tape.submit(Side.SELL, "q", "signal"), Decimal(1), Decimal(100), Decimal(0))
+
+
+def test_a_fee_in_coins_leaves_the_position_what_came_and_counts_at_the_price_of_the_fill() -> None:
+    book = positions()
+    tape = Tape(book)
+    entry = tape.submit(Side.BUY, "p-1")
+    tape.fill(entry, Decimal(10), Decimal(100), Decimal("0.4"), final=True, fee_asset="BTC")
+    (record,) = book.records()
+    # 10 for 1000; 0.4 of them, worth 40, are the fee
+    assert (record.quantity, record.entry_quantity, record.average_entry) == (
+        Decimal("9.6"),
+        Decimal("9.6"),
+        Decimal(100),
+    )
+    assert (record.fees, record.realised, book.owned("BTC")) == (Decimal(40), Decimal(-40), Decimal("9.6"))
+    assert book.unrealised("p-1", Decimal(110)) == Decimal(96)  # 9.6 x 10
+    leaving = tape.submit(Side.SELL, "p-1", "manual")
+    tape.fill(leaving, Decimal("9.6"), Decimal(110), Decimal("4.224"), final=True)
+    (closed,) = [each for each in book.drain_changed() if each.closed_at_ns]
+    # 1056 - 4.224 came, 1000 went
+    assert closed.realised == Decimal("51.776")

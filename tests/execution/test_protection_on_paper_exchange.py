@@ -30,7 +30,7 @@ from triplegain.execution.protection.trailing import ProtectionSettings, Trailin
 from triplegain.execution.settings import DeskSettings
 from triplegain.ledger.wallet import Wallet
 
-BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), fee_decimals=5)
+BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), Decimal("0.05"), Decimal(5), cost_decimals=5)
 OPENING = {"USDT": Decimal(10_000)}
 
 

@@ -20,8 +20,8 @@ from triplegain.domain.quote import QuoteSource
 from triplegain.gateway.local_kraken import LocalKraken
 from triplegain.venues.kraken.wire.frames import Params, write_request
 
-BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), fee_decimals=5)
-ETH = Instrument("ETH/USDT", Decimal("0.01"), Decimal("1e-8"), Decimal("0.001"), Decimal("0.5"), fee_decimals=5)
+BTC = Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), cost_decimals=5)
+ETH = Instrument("ETH/USDT", Decimal("0.01"), Decimal("1e-8"), Decimal("0.001"), Decimal("0.5"), cost_decimals=5)
 
 #: 2023-11-14 22:13:00 UTC: the beginning of a minute.
 START = 1_699_999_980 * SECOND_NS

@@ -66,7 +66,7 @@ def crash_feed() -> CrashFeed:
             lot=Decimal("1E-8"),
             quantity_min=Decimal(_LEAST[symbol][0]),
             cost_min=Decimal(_LEAST[symbol][1]),
-            fee_decimals=10 if symbol.endswith("BTC") else 5,
+            cost_decimals=10 if symbol.endswith("BTC") else 5,
             venue="binance",
         )
         for symbol, tick in _TICKS.items()

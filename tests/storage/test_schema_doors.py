@@ -329,7 +329,7 @@ DOORS: dict[str, tuple[Door, ...]] = {
     "market_instruments.tick": (pair("tick_size", lambda one: one.tick),),
     "market_instruments.quantity_min": (pair("ordermin", lambda one: one.quantity_min),),
     "market_instruments.cost_min": (pair("costmin", lambda one: one.cost_min),),
-    "market_instruments.fee_decimals": (pair("cost_decimals", lambda one: one.fee_decimals),),
+    "market_instruments.cost_decimals": (pair("cost_decimals", lambda one: one.cost_decimals),),
     "market_instruments.lot": (pair("lot_decimals", lambda one: one.lot),),
 }
 

@@ -20,7 +20,7 @@ def test_the_recorded_pair_becomes_its_instrument(captures: Path) -> None:
     reply = (captures / "kraken_api_messages" / "http_asset_pairs.json").read_bytes()
     (one,) = instruments_of(reply, ("BTC/USDT",)).values()
     assert (one.symbol, one.tick, one.lot) == ("BTC/USDT", Decimal("0.1"), Decimal("1e-8"))
-    assert (one.quantity_min, one.cost_min, one.fee_decimals) == (Decimal("0.00005"), Decimal("0.5"), 5)
+    assert (one.quantity_min, one.cost_min, one.cost_decimals) == (Decimal("0.00005"), Decimal("0.5"), 5)
     assert one.fees == KRAKEN_SPOT_FEES
 
 

@@ -189,7 +189,7 @@ def test_candles_say_when_they_opened_to_the_nanosecond() -> None:
 
 
 def test_instruments_are_read_as_they_were_written() -> None:
-    pair = Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal(10), Decimal("0.5"), fee_decimals=5)
+    pair = Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal(10), Decimal("0.5"), cost_decimals=5)
     frame = read_frame(instruments("snapshot", [(pair, "online")], ["XRP", "USDT"]))
     (read,) = read_instruments(frame.data).pairs
     assert (read.symbol, read.status, str(read.price_increment)) == ("XRP/USDT", "online", "0.00001")

@@ -133,7 +133,7 @@ def _same_order(
 
     `protection`: the stop and target that were asked for, where that is known.
     """
-    fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage", "self_trade"]
+    fields = ["symbol", "side", "quantity", "terms", "time_in_force", "leverage", "self_trade", "fee_asset"]
     if body.expires is not None and "T" in body.expires:
         fields.append("expires_at_ns")
     differing = [field for field in fields if getattr(known, field) != getattr(asked, field)]

@@ -19,6 +19,7 @@ from pydantic import (
 from triplegain.api.order_options import AskedPrice, CloseTerms, Moment, moment_ns
 from triplegain.api.wire import Money, Name, Symbol
 from triplegain.domain.orders import (
+    FeePreference,
     OrderKind,
     OrderOptions,
     OrderRequest,
@@ -113,6 +114,7 @@ class Trade(Body):
     close: CloseTerms | None = None
     starts: Moment | None = None
     deadline: Moment | None = None
+    fee_preference: Annotated[FeePreference, _Word] = FeePreference.QUOTE
     client_order_id: Name | None = None
 
     @property
@@ -146,6 +148,7 @@ class Trade(Body):
             close=None if self.close is None else self.close.terms,
             deadline_ns=None if self.deadline is None else moment_ns(self.deadline, market_time_ns, "deadline"),
             starts_at_ns=None if self.starts is None else moment_ns(self.starts, market_time_ns, "starts"),
+            fee_preference=self.fee_preference,
         )
 
     def order(self, client_order_id: str, market_time_ns: int) -> OrderRequest:

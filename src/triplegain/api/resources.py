@@ -113,13 +113,14 @@ class Order(Resource):
     """`price` is the limit or the trigger as it stands, null for a market order, and until the exchange has worked out
     a relative or trailing one. `asked` is what was asked for, in words. `code` and `reason` tell why it was rejected.
     `standing`, of an open order, is how it stands at the exchange now. `close`: what each fill opens;
-    `replaces`: the order it was edited from; `closes`: the one whose fill opened it."""
+    `replaces`: the order it was edited from; `closes`: the one whose fill opened it. `fees` are in `fee_asset`."""
 
     order_type: str
     asked: str
     post_only: bool
     cost: Amount | None
     display_quantity: Amount | None
+    fee_asset: str
     average_price: Amount | None
     reduce_only: bool
     close: str | None
@@ -291,6 +292,7 @@ def order(
         cost=terms.cost,
         display_quantity=terms.display,
         standing=standing,
+        fee_asset=record.request.fee_asset,
         price=record.price_now,
         average_price=record.average_price,
         reduce_only=options.reduce_only,

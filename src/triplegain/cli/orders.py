@@ -10,7 +10,7 @@ import typer
 from triplegain.cli.client import JsonOption, SessionOption, part, running_system, tell, tell_rows
 from triplegain.cli.tables import RIGHT, WHOLE, average, blank, price, worded
 from triplegain.domain.ids import request_id
-from triplegain.domain.orders import OrderKind, Side, TimeInForce
+from triplegain.domain.orders import FeePreference, OrderKind, Side, TimeInForce
 
 _ACTIVE = ["pending", "open", "partially_filled"]
 _Name = Annotated[str, typer.Argument(metavar="ID", help="Client order id or order id.", show_default=False)]
@@ -39,6 +39,9 @@ def place(
     check: Annotated[bool, typer.Option("--validate", help="Only ask what would be said to it.")] = False,
     tif: Annotated[TimeInForce | None, typer.Option(case_sensitive=False, help="Time in force.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="1h", help="Length or time; means gtd.")] = None,
+    fee: Annotated[
+        FeePreference, typer.Option(case_sensitive=False, help="Which currency of the pair the fee is taken in.")
+    ] = FeePreference.QUOTE,
     name: Annotated[str | None, typer.Option("--id", help="Client order id: the same id is the same order.")] = None,
     as_json: JsonOption = False,
     session: SessionOption = None,
@@ -64,6 +67,7 @@ def place(
         "close": _closing(close),
         "starts": starts,
         "deadline": deadline,
+        "fee_preference": fee.value,
     }
     with running_system(session) as api:
         if check:
@@ -180,9 +184,8 @@ def order_line(order: dict[str, Any]) -> str:
         f" {order['symbol']} {price}" if order["cost"] is None else f" {order['symbol']} for {order['cost']} at market"
     )
     if order["average_price"] is not None:
-        base, _, quote = order["symbol"].partition("/")
-        average = f"{Decimal(order['average_price']):,.10g}"
-        line += f", filled {order['filled_quantity']} {base} at {average}, fees {order['fees']} {quote}"
+        base, average = order["symbol"].partition("/")[0], f"{Decimal(order['average_price']):,.10g}"
+        line += f", filled {order['filled_quantity']} {base} at {average}, fees {order['fees']} {order['fee_asset']}"
     if order["position_id"]:
         line += f", position {order['position_id']}"
     if order["reason"]:

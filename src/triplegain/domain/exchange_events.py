@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.money import EXACT
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
 
 
@@ -69,7 +70,7 @@ class OrderRejected(_OrderEvent, frozen=True, tag="rejected"):
 
 
 class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
-    """One execution. `notional` and `fee` in the quote currency; `status` is the order's after this fill.
+    """One execution. `notional` in the quote currency, rounded against us; `status` is the order's after this fill.
 
     `explanation` answers "why this price": model, levels or queue, causing event, latency, tier, quotes, shortfall.
     """
@@ -86,6 +87,28 @@ class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
     cumulative_quantity: Decimal
     status: OrderStatus
     explanation: Mapping[str, Any]
+
+    @property
+    def coins(self) -> Decimal:
+        """What came (went, if it sold) of the base: less (and) a fee that was taken in it."""
+        return EXACT.subtract(self.quantity, self._signed(self._coins_of_fee))
+
+    @property
+    def fee_value(self) -> Decimal:
+        """The fee in the quote currency, one in coins at the price of the fill."""
+        return self.fee if not self._coins_of_fee else EXACT.multiply(self._coins_of_fee, self.price)
+
+    @property
+    def coins_value(self) -> Decimal:
+        """What `coins` cost (brought): with `fee_value` it comes to what was paid (received)."""
+        return EXACT.subtract(self.notional, self._signed(EXACT.multiply(self._coins_of_fee, self.price)))
+
+    @property
+    def _coins_of_fee(self) -> Decimal:
+        return self.fee if self.fee_asset == self.symbol.partition("/")[0] else Decimal(0)
+
+    def _signed(self, amount: Decimal) -> Decimal:
+        return amount if self.side is Side.BUY else EXACT.minus(amount)
 
 
 class OrderCancelled(_OrderEvent, frozen=True, tag="cancelled"):

@@ -10,13 +10,18 @@ from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule
 from triplegain.domain.money import ATOM_DECIMALS, EXACT, atoms, plain
 from triplegain.domain.values import is_usable
 
+#: In how many places Kraken keeps balances of an asset (its `Assets`). Of others: as the pair tells its costs.
+BALANCE_DECIMALS = {
+    "USD": 4, "EUR": 4, "GBP": 4, "CHF": 4, "CAD": 4, "AUD": 4, "USDT": 8, "USDC": 8, "BTC": 10, "ETH": 10,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One pair of one venue.
 
     `tick` is the price step (quote per base), `lot` the quantity step (base), `quantity_min` in base, `cost_min` in
-    quote, `fee_decimals` the places of the quote currency to which a fee is rounded up.
+    quote, `cost_decimals` the places of the quote currency in which costs and fees are told.
     """
 
     symbol: str
@@ -24,7 +29,7 @@ class Instrument:
     lot: Decimal
     quantity_min: Decimal
     cost_min: Decimal
-    fee_decimals: int = 10
+    cost_decimals: int = 10
     fees: FeeSchedule = KRAKEN_SPOT_FEES
     venue: str = "kraken"
     base: str = field(init=False)
@@ -36,8 +41,9 @@ class Instrument:
     #: The minimum quantity in lots and the minimum cost in atoms of the quote currency.
     lots_min: int = field(init=False)
     cost_min_atoms: int = field(init=False)
-    #: Atoms of the smallest step of a fee.
-    fee_unit_atoms: int = field(init=False)
+    #: Atoms of the quote currency in the smallest step of a cost or fee, and of its balance.
+    cost_unit_atoms: int = field(init=False)
+    balance_unit_atoms: int = field(init=False)
 
     def __post_init__(self) -> None:
         base, slash, quote = self.symbol.partition("/")
@@ -47,15 +53,17 @@ class Instrument:
             raise InvalidValueError(f"{self.symbol}: its steps and minimums cannot be computed with")
         if self.tick <= 0 or self.lot <= 0:
             raise InvalidValueError(f"{self.symbol}: tick and lot must be above zero")
-        if self.cost_min < 0 or not 0 <= self.fee_decimals <= ATOM_DECIMALS:
-            raise InvalidValueError(f"{self.symbol}: a minimum cost and decimals of a fee are not below zero")
+        if self.cost_min < 0 or not 0 <= self.cost_decimals <= ATOM_DECIMALS:
+            raise InvalidValueError(f"{self.symbol}: a minimum cost and decimals of a cost are not below zero")
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "quote", quote)
         object.__setattr__(self, "atoms_per_tick_lot", atoms(EXACT.multiply(self.tick, self.lot)))
         object.__setattr__(self, "atoms_per_lot", atoms(self.lot))
         object.__setattr__(self, "lots_min", self.lots(self.quantity_min))
         object.__setattr__(self, "cost_min_atoms", atoms(self.cost_min))
-        object.__setattr__(self, "fee_unit_atoms", 10 ** (ATOM_DECIMALS - self.fee_decimals))
+        object.__setattr__(self, "cost_unit_atoms", 10 ** (ATOM_DECIMALS - self.cost_decimals))
+        kept = BALANCE_DECIMALS.get(quote, self.cost_decimals)
+        object.__setattr__(self, "balance_unit_atoms", 10 ** (ATOM_DECIMALS - kept))
 
     def ticks(self, price: Decimal) -> int:
         """`price` as whole ticks. Raises InvalidValueError off the tick or not above zero."""
@@ -95,7 +103,7 @@ def _whole(value: Decimal, step: Decimal) -> int | None:
 
 #: Used when the exchange cannot be asked. XRP minimum and cost minima are the last ones recorded (2021, by analogy).
 KRAKEN_OFFLINE_DEFAULTS: tuple[Instrument, ...] = (
-    Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), fee_decimals=5),
-    Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal("10"), Decimal("0.5"), fee_decimals=5),
-    Instrument("XRP/BTC", Decimal("1e-8"), Decimal("1e-8"), Decimal("10"), Decimal("0.00002"), fee_decimals=10),
+    Instrument("BTC/USDT", Decimal("0.1"), Decimal("1e-8"), Decimal("0.00005"), Decimal("0.5"), cost_decimals=5),
+    Instrument("XRP/USDT", Decimal("0.00001"), Decimal("1e-8"), Decimal("10"), Decimal("0.5"), cost_decimals=5),
+    Instrument("XRP/BTC", Decimal("1e-8"), Decimal("1e-8"), Decimal("10"), Decimal("0.00002"), cost_decimals=10),
 )

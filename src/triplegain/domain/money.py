@@ -1,8 +1,9 @@
 """Exact money.
 
 Inside the ledger and the exchange an amount of any asset is an integer number of *atoms*, 10^-18 of that asset.
-A tick times a lot of every supported instrument is a whole number of atoms, so notionals are exact and only fees
-are rounded. At the edges an amount is a `Decimal`; text never shows an exponent.
+A tick times a lot of every supported instrument is a whole number of atoms, so the worth of a fill is exact before it
+is rounded to the steps in which the exchange tells costs and fees and keeps balances. At the edges an amount is a
+`Decimal`; text never shows an exponent.
 """
 
 from __future__ import annotations

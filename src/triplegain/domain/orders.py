@@ -55,6 +55,13 @@ class SelfTradePrevention(StrEnum):
     CANCEL_BOTH = "cancel_both"
 
 
+class FeePreference(StrEnum):
+    """Which of a pair's currencies the fee is taken in."""
+
+    BASE = "base"
+    QUOTE = "quote"
+
+
 class OrderStatus(StrEnum):
     """Life of an order. REJECTED is a business refusal, ERROR a technical fault; the last five are final."""
 
@@ -81,7 +88,8 @@ class OrderOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `reduce_only`: it must take a margin position off. `close`: the terms of the order that each fill of this one opens
     for what it filled, on the other side. `deadline_ns`: arriving later it is refused. `starts_at_ns`: it waits at the
     exchange until then. `replaces`: the client order id of the order in whose place it comes (an edit). `closes`: the
-    client order id of the order whose fill opened it; only the exchange writes it.
+    client order id of the order whose fill opened it; only the exchange writes it. A fee in base comes off the coins
+    that are bought, and on top of those that are sold.
     """
 
     reduce_only: bool = False
@@ -90,6 +98,7 @@ class OrderOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     starts_at_ns: int | None = None
     replaces: str | None = None
     closes: str | None = None
+    fee_preference: FeePreference = FeePreference.QUOTE
 
 
 class OrderRequest(msgspec.Struct, frozen=True):
@@ -113,6 +122,12 @@ class OrderRequest(msgspec.Struct, frozen=True):
     purpose: str = "manual"
     origin: Origin = Origin.HAND
     options: OrderOptions = OrderOptions()
+
+    @property
+    def fee_asset(self) -> str:
+        """In which its fees are taken."""
+        base, _, quote = self.symbol.partition("/")
+        return quote if self.options.fee_preference is FeePreference.QUOTE else base
 
 
 class AmendRequest(msgspec.Struct, frozen=True):

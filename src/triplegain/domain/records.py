@@ -74,7 +74,7 @@ class SessionRecord(msgspec.Struct, frozen=True):
 
 
 class OrderRecord(msgspec.Struct, frozen=True):
-    """An order as the exchange knows it now."""
+    """An order as the exchange knows it now. `fees` are in the currency that its request says."""
 
     order_number: int
     order_id: str

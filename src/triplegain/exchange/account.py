@@ -21,7 +21,6 @@ from triplegain.domain.exchange_events import (
     OrderScheduled,
     OrderTriggered,
 )
-from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import from_atoms, text
@@ -30,6 +29,7 @@ from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.usd import UsdPrices
 from triplegain.domain.values import is_usable
 from triplegain.exchange.admission import check_market
+from triplegain.exchange.charges import Charge, charge_of, worst, worst_by_cost
 from triplegain.exchange.commands import Latency
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import explained
@@ -136,10 +136,8 @@ class Account:
         self.tell(OrderScheduled(*self._answer_about(order), starts_at_ns))
 
     def tell_accepted(self, order: WorkingOrder) -> None:
-        instrument = order.instrument
-        asset = instrument.quote if order.side == 0 else instrument.base
         held = from_atoms(self._wallet.reserved(order.number))
-        self.tell(OrderAccepted(*self._answer_about(order), asset, held))
+        self.tell(OrderAccepted(*self._answer_about(order), order.funds_asset, held))
         order.place = self.sequence
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
@@ -166,10 +164,10 @@ class Account:
 
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
-        worst = self._worst(order, market)
-        if isinstance(worst, Refusal):
-            return worst
-        asset, amount = worst
+        most = self._worst(order, market)
+        if isinstance(most, Refusal):
+            return most
+        asset, amount = most
         freed = 0 if instead_of is None else self._wallet.reserved(instead_of.number)
         there = self._spendable(order, asset) + freed
         if amount <= there:
@@ -179,9 +177,9 @@ class Account:
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held."""
-        refusal, worst = self.lacks(order, market), self._worst(order, market)
-        if refusal is None and not isinstance(worst, Refusal):
-            self._wallet.reserve(order.number, *worst, account_of(order.request.origin))
+        refusal, most = self.lacks(order, market), self._worst(order, market)
+        if refusal is None and not isinstance(most, Refusal):
+            self._wallet.reserve(order.number, *most, account_of(order.request.origin))
         return refusal
 
     def _worst(self, order: WorkingOrder, market: VenueMarket) -> tuple[str, int] | Refusal:
@@ -190,12 +188,10 @@ class Account:
         if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
-        if order.side == 1:
-            return instrument.base, order.left * instrument.atoms_per_lot
-        worst = self._worst_purchase(order, market)
-        if worst is None:
+        amount = worst(order, order.left, order.price) if order.side == 1 else self._worst_purchase(order, market)
+        if amount is None:
             return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
-        return instrument.quote, worst
+        return order.funds_asset, amount
 
     def margin_position(self, symbol: str) -> MarginPosition | None:
         """What is held of a pair on margin. None is offered: there is nothing."""
@@ -217,61 +213,55 @@ class Account:
         """Atoms of quote currency a buy may cost: what it names, else at its price, else by walking the book, else at
         the slipped price."""
         if order.cost:
-            return order.with_fee(order.cost)
+            return worst_by_cost(order)
         if order.price:
-            return order.worst_cost(order.left, order.worst_price)
+            return worst(order, order.left, order.worst_price)
         if market.book.is_known:
-            left = order.left
-            notional = 0
+            left, cost = order.left, 0
             for price, size in market.book.walk(1, None):
-                notional += price * min(size, left)
+                cost += worst(order, min(size, left), price)
                 left -= min(size, left)
                 if not left:
                     break
-            return order.worst_cost(1, notional)
+            return cost
         if market.last is None:
             return None
-        return order.worst_cost(order.left, market.simple.slipped(0, market.last))
+        return worst(order, order.left, market.simple.slipped(0, market.last))
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        """Lots of a purchase that what is reserved and may be spent can pay, fee included."""
+        """Lots of a purchase that what is reserved and may be spent can pay, fee included.
+
+        One that names its cost spends no more than that.
+        """
+        if order.cost:
+            lots = min(lots, order.budget // (price * order.instrument.atoms_per_tick_lot))
         funds = self._wallet.reserved(order.number) + self._spendable(order, order.instrument.quote)
-        if order.worst_cost(lots, price) <= funds:
+        if worst(order, lots, price) <= funds:
             return lots
-        unit = price * order.instrument.atoms_per_tick_lot
-        lots = min(lots, funds * RATE_UNIT // (unit * (RATE_UNIT + order.fee_ceiling_ppm)))
-        while lots > 0 and (excess := order.worst_cost(lots, price) - funds) > 0:
-            lots -= max(excess * RATE_UNIT // (unit * (RATE_UNIT + order.fee_ceiling_ppm)), 1)
-        return max(lots, 0)
+        fewest, most = 0, min(lots, funds // (price * order.instrument.atoms_per_tick_lot))
+        while fewest < most:
+            middle = (fewest + most + 1) // 2
+            if worst(order, middle, price) <= funds:
+                fewest = middle
+            else:
+                most = middle - 1
+        return fewest
 
     # -- executions ----------------------------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         instrument, now_ns = order.instrument, self._engine.now_ns
-        volume_usd = self.volume.volume_usd(now_ns)
-        tier = instrument.fees.tier(volume_usd)
-        rate_ppm = min(tier.maker_ppm if maker else tier.taker_ppm, order.fee_ceiling_ppm)
-        notional = price * lots * instrument.atoms_per_tick_lot
-        order.fee_exact, charged = order.fee_after(notional, rate_ppm)
-        if order.side == 1:
-            # A sale pays from its proceeds; the rounded-up fee of a tiny fill may exceed them and waits for the next.
-            there = max(self._spendable(order, instrument.quote), 0)
-            charged = min(charged, order.fee_charged + notional + there)
-        fee = charged - order.fee_charged
-        order.fee_charged = charged
-        order.spent_atoms += notional
+        rate_ppm = self._rate_ppm(order, maker)
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
-        if order.request.position_id is not None:
-            self._untold[instrument.base] += (1 - 2 * order.side) * lots * instrument.atoms_per_lot
-        self._post(order, notional, lots, fee)
+        charge = self._pay(order, charge_of(order, price, lots, rate_ppm))
+        order.spent_atoms += charge.paid
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
-            self.volume.add(now_ns, int(notional * usd_price))
+            self.volume.add(now_ns, int(price * lots * instrument.atoms_per_tick_lot * usd_price))
         quotes = self._markets[instrument.symbol].quotes()
-        tier_now = (rate_ppm, volume_usd)
-        explanation = explained(order, price, lots, maker, model, cause, quotes, fee, tier_now)
+        explanation = explained(order, price, lots, maker, model, cause, quotes, charge.fee, rate_ppm)
         self.tell(
             OrderFilled(
                 *self._answer_about(order),
@@ -280,9 +270,9 @@ class Account:
                 side=order.request.side,
                 price=instrument.price(price),
                 quantity=instrument.quantity(lots),
-                notional=from_atoms(notional),
-                fee=from_atoms(fee),
-                fee_asset=instrument.quote,
+                notional=from_atoms(charge.cost),
+                fee=from_atoms(charge.fee),
+                fee_asset=order.request.fee_asset,
                 maker=maker,
                 cumulative_quantity=instrument.quantity(order.lots - order.left),
                 status=order.status,
@@ -290,31 +280,44 @@ class Account:
             )
         )
 
-    def _post(self, order: WorkingOrder, notional: int, lots: int, fee: int) -> None:
-        """Book the legs and draw on the reservation; what a finished order no longer needs goes back."""
+    def _rate_ppm(self, order: WorkingOrder, maker: bool) -> int:
+        """All fills of an order have the rates of one tier: by the volume before the first of them."""
+        tier = order.tier
+        if tier is None:
+            order.tier_volume_usd = self.volume.volume_usd(self._engine.now_ns)
+            order.tier = tier = order.instrument.fees.tier(order.tier_volume_usd)
+        return min(tier.maker_ppm if maker else tier.taker_ppm, order.fee_ceiling_ppm)
+
+    def _pay(self, order: WorkingOrder, charge: Charge) -> Charge:
+        """Book the legs and draw on the reservation; what a finished order no longer needs goes back.
+
+        Returns what was charged: rounding beyond the reservation is paid from what is free, as far as there is any.
+        """
         instrument, wallet, number = order.instrument, self._wallet, order.number
-        base = (instrument.base, lots * instrument.atoms_per_lot)
-        quote = (instrument.quote, notional)
-        if order.side == 1:
-            paid, received, draw = base, quote, base[1]
+        reserved = wallet.reserved(number)
+        if order.side == 1 or order.role is Role.LIMIT:
+            draw = max(reserved - worst(order, order.left, order.price), 0)
         else:
-            paid, received = quote, base
-            reserved = wallet.reserved(number)
-            if order.role is Role.LIMIT:
-                draw = reserved - order.worst_cost(order.left, order.price)
-            else:
-                draw = min(reserved, notional + fee)
+            draw = min(reserved, charge.spent)
+        if charge.spent > draw:
+            charge = charge.within(draw + max(self._spendable(order, order.funds_asset), 0))
+        bought = instrument.quote if order.side == 1 else instrument.base
+        fee = (order.request.fee_asset, charge.fee_paid)
+        if order.request.position_id is not None:
+            coins = charge.received if order.side == 0 else -charge.paid
+            self._untold[instrument.base] += coins - (charge.fee_paid if fee[0] == instrument.base else 0)
         wallet.book_fill(
             self._engine.now_ns,
             number,
             self.fill_count,
-            paid=paid,
-            received=received,
-            fee=(instrument.quote, fee),
+            paid=(order.funds_asset, charge.paid),
+            received=(bought, charge.received),
+            fee=fee,
             draw=draw,
         )
         if not order.left:
             wallet.release(number)
+        return charge
 
     def _last_price(self, symbol: str) -> Decimal | None:
         """Of the last trade: a volume needs no fresh price."""
@@ -355,13 +358,9 @@ class Account:
         return None
 
     def _reserve_again(self, market: VenueMarket, order: WorkingOrder, left: int, price: int) -> Refusal | None:
-        instrument = order.instrument
-        if order.side == 1:
-            amount = left * instrument.atoms_per_lot
-        else:
-            most = price or market.simple.slipped(0, market.last or 0)
-            amount = order.worst_cost(left, max(most, order.limit) if order.role is Role.TRIGGER else most)
-        asset = instrument.base if order.side == 1 else instrument.quote
+        asset = order.funds_asset
+        most = price or market.simple.slipped(0, market.last or 0)
+        amount = worst(order, left, max(most, order.limit) if order.role is Role.TRIGGER else most)
         there = self._spendable(order, asset)
         if amount - self._wallet.reserved(order.number) > there:
             needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
+from triplegain.domain.orders import FeePreference
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 
@@ -44,13 +45,13 @@ def explained(
     cause: dict[str, Any],
     quotes: Quotes,
     fee_atoms: int,
-    tier: tuple[int, int],
+    rate_ppm: int,
 ) -> FillExplanation:
     """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall.
 
-    `tier`: (fee rate in ppm, 30-day volume in USD before this fill).
+    `fee_atoms` are of the currency in which the order pays its fees.
     """
-    instrument, ahead = order.instrument, order.ahead_at_arrival
+    instrument, ahead, volume_usd = order.instrument, order.ahead_at_arrival, order.tier_volume_usd
 
     def words() -> dict[str, Any]:
         at_arrival = {"queue_ahead_at_arrival": _queue(ahead, instrument)}
@@ -59,12 +60,13 @@ def explained(
             "liquidity": "maker" if maker else "taker",
             "cause": _readable(cause, instrument),
             "latency_ns": order.arrived_ns - order.sent_ns,
-            "fee_rate_ppm": tier[0],
-            "volume_30d_usd": tier[1],
+            "fee_rate_ppm": rate_ppm,
+            "fee_asset": order.request.fee_asset,
+            "volume_30d_usd": volume_usd,
             "quote_at_decision": _quote(order.quote_at_decision, instrument),
             "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
             "quote_at_fill": _quote(quotes, instrument),
-            "shortfall": _shortfall(order, price, lots, fee_atoms),
+            "shortfall": _shortfall(order, price, lots, _in_quote(order, price, fee_atoms)),
             **(at_arrival if model in ("queue", "trade_through", "quote_through") else {}),
         }
 
@@ -96,11 +98,24 @@ def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
     return [None if ticks is None else text(instrument.price(ticks)) for ticks in quotes]
 
 
+def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> int:
+    """The fee in the quote currency; one in coins at the price of the fill."""
+    instrument, preference = order.instrument, order.request.options.fee_preference
+    match preference:
+        case FeePreference.QUOTE:
+            return fee_atoms
+        case FeePreference.BASE:
+            return fee_atoms // instrument.atoms_per_lot * price * instrument.atoms_per_tick_lot
+        case _:
+            assert_never(preference)
+
+
 def _shortfall(order: WorkingOrder, price: int, lots: int, fee_atoms: int) -> dict[str, str] | None:
     """Implementation shortfall in quote currency against the middle at the decision; None where there was no quote.
 
     delay: the middle moved while the order was under way; spread: from the middle to the best opposite quote;
-    impact: from there to the price paid (negative for a maker, who earns the spread); fee. They add up to the cost.
+    impact: from there to the price paid (negative for a maker, who earns the spread); fee. They add up to the cost
+    before it is rounded.
     An order that waited for a trigger is compared with that, which was the decision: where the market had gone
     meanwhile is no cost of trading.
     """

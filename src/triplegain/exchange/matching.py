@@ -12,6 +12,7 @@ from typing import Any
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
 from triplegain.exchange.book import OrderBook
+from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
@@ -56,10 +57,10 @@ class Matcher:
         last price that it shows, or where only an order of our own stands, at that."""
         unit, own = order.instrument.atoms_per_tick_lot, self._resting.prices[1 - order.side]
         price = own[0] if own else 0
-        lots, money = 0, order.cost
+        lots, money = 0, order.budget
         for price, size in self._book.walk(1 - order.side, None):
             here = min(size, money // (price * unit))
-            lots, money = lots + here, money - here * price * unit
+            lots, money = lots + here, money - paid_for(order, price, here)
             if here < size:
                 break
         order.lots = order.left = lots + (money // (price * unit) if price else 0)

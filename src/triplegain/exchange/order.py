@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from triplegain.domain.clock import NO_MOMENT, Moment
-from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.fees import FeeTier
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.orders import OrderRequest, OrderStatus
 from triplegain.domain.views import OrderStanding
@@ -56,8 +56,9 @@ class WorkingOrder:
     ahead_before: int = 0
     ahead_at_arrival: int = 0
     fee_ceiling_ppm: int = 0
-    fee_exact: int = 0
-    fee_charged: int = 0
+    #: The rates of all its fills, once it has one, and the 30-day volume in USD by which it has them.
+    tier: FeeTier | None = None
+    tier_volume_usd: int = 0
     spent_atoms: int = 0
     opened_ns: int = 0
     touched_ns: int = 0
@@ -91,12 +92,15 @@ class WorkingOrder:
     side: int = field(init=False)
     #: Whether a trigger is reached from below.
     rising: bool = field(init=False)
+    #: What it spends: in this asset its funds are held.
+    funds_asset: str = field(init=False)
     #: Under which it is stored.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.client_order_id = self.request.client_order_id
         self.side = self.request.side.index
+        self.funds_asset = self.instrument.base if self.side else self.instrument.quote
         self.rising = self.request.terms.heading(self.side) > 0
         self.key = str(self.number)
 
@@ -149,44 +153,33 @@ class WorkingOrder:
         if display is not None:
             self.shown = min(self.instrument.whole_lots(display), self.left)
 
+    @property
+    def budget(self) -> int:
+        """What is left of the cost that it names, in whole steps: what is bought for it is rounded up to these."""
+        left = max(self.cost - self.spent_atoms, 0)
+        return left - left % max(self.instrument.cost_unit_atoms, self.instrument.balance_unit_atoms)
+
     def size_at(self, price: int) -> None:
         """How much is bought of an order that names its cost: what is left of that buys so much at `price`."""
         filled = self.filled
-        self.left = max(self.cost - self.spent_atoms, 0) // (price * self.instrument.atoms_per_tick_lot)
+        self.left = self.budget // (price * self.instrument.atoms_per_tick_lot)
         self.lots = filled + self.left
 
-    def fee_after(self, notional_atoms: int, rate_ppm: int) -> tuple[int, int]:
-        """(exact, charged) fee of the order if it also filled this notional. Exact is in atoms x ppm.
 
-        The charge is rounded up to the fee unit once per order, not once per fill, and never exceeds what was traded.
-        """
-        exact = self.fee_exact + notional_atoms * rate_ppm
-        unit = self.instrument.fee_unit_atoms * RATE_UNIT
-        charged = -(-exact // unit) * self.instrument.fee_unit_atoms
-        return exact, min(charged, self.spent_atoms + notional_atoms)
-
-    def worst_cost(self, lots: int, price: int) -> int:
-        """Atoms of the quote currency that buying `lots` more at up to `price` may cost, fee included."""
-        return self.with_fee(lots * price * self.instrument.atoms_per_tick_lot)
-
-    def with_fee(self, notional: int) -> int:
-        """So many atoms of the quote currency, and the most that may be charged for them."""
-        exact = self.fee_exact + notional * self.fee_ceiling_ppm
-        unit = self.instrument.fee_unit_atoms * RATE_UNIT
-        return notional + -(-exact // unit) * self.instrument.fee_unit_atoms - self.fee_charged
-
-
-_DERIVED = {"instrument", "client_order_id", "side", "rising", "key"}
+_DERIVED = {"instrument", "client_order_id", "side", "rising", "funds_asset", "key"}
 #: Whole numbers that may exceed 64 bits; stored as text.
 _WIDE = {
-    "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "fee_exact", "fee_charged", "spent_atoms",
+    "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",
     "limit", "fired", "peak", "shown", "cost",
 }  # fmt: skip
 #: Those of them that came later. msgspec leaves out what is this very object.
 _NONE = Decimal(0)
 _ADDED_WIDE = dict.fromkeys(("limit", "fired", "peak", "shown", "cost"), _NONE)
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
-_ADDED = {"passed": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, **_ADDED_WIDE}
+_ADDED = {
+    "passed": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0,
+    **_ADDED_WIDE,
+}  # fmt: skip
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(
     "StoredOrder",

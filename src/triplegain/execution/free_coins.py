@@ -160,17 +160,19 @@ class FreeCoins:
 
     def _cost(self, request: OrderRequest, quantity: Decimal, price: Decimal | None) -> tuple[str, Decimal | None]:
         instrument = self._instruments[request.symbol]
-        if request.side is Side.SELL:
-            return instrument.base, quantity
+        asset = instrument.base if request.side is Side.SELL else instrument.quote
         cost = request.terms.cost
-        if cost is None:
+        if request.side is Side.SELL:
+            needed: Decimal | None = quantity
+        elif cost is not None:
+            needed = cost
+        else:
             price = self._at_most(request, price)
-            if price is None:
-                return instrument.quote, None
-            cost = _RECKONING.multiply(quantity, price)
-        rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
-        needed = _RECKONING.multiply(cost, rate)
-        return instrument.quote, _RECKONING.quantize(needed, _ATOM)
+            needed = None if price is None else _RECKONING.multiply(quantity, price)
+        if needed is not None and request.fee_asset == asset:
+            rate = EXACT.add(1, EXACT.divide(instrument.fees.tiers[0].taker_ppm, RATE_UNIT))
+            needed = _RECKONING.multiply(needed, rate)
+        return asset, None if needed is None else _RECKONING.quantize(needed, _ATOM)
 
     def _at_most(self, request: OrderRequest, price: Decimal | None) -> Decimal | None:
         """What a coin may cost at the most: `price` as it stands, and what the terms name beside it."""

@@ -114,10 +114,11 @@ class PaperPortfolio:
         """
         quote = fill.symbol.partition("/")[2]
         quote_usd = self.usd_price(quote)
-        realised = self.cost_book.book(fill.symbol, fill.side, fill.quantity, fill.notional, fill.fee, quote_usd)
+        realised = self.cost_book.book(fill.symbol, fill.side, fill.coins, fill.coins_value, fill.fee_value, quote_usd)
         self.state.trade_count += 1
-        self.state.fees_paid[quote] = EXACT.add(self.state.fees_paid.get(quote, _ZERO), fill.fee)
-        self.state.fees_usd = add_known(self.state.fees_usd, in_usd(fill.fee, quote_usd))
+        asset = fill.fee_asset
+        self.state.fees_paid[asset] = EXACT.add(self.state.fees_paid.get(asset, _ZERO), fill.fee)
+        self.state.fees_usd = add_known(self.state.fees_usd, in_usd(fill.fee_value, quote_usd))
         self.state.updated_at_ns = fill.time_ns
         self.trade_history.append(fill)
         return realised

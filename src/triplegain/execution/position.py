@@ -103,22 +103,22 @@ class Position(Struct, frozen=True):
         if request.side is Side.BUY:
             after = replace(
                 opened,
-                bought=EXACT.add(self.bought, event.quantity),
-                bought_notional=EXACT.add(self.bought_notional, event.notional),
-                entry_fees=EXACT.add(self.entry_fees, event.fee),
+                bought=EXACT.add(self.bought, event.coins),
+                bought_notional=EXACT.add(self.bought_notional, event.coins_value),
+                entry_fees=EXACT.add(self.entry_fees, event.fee_value),
             )
         else:
             fired = isinstance(request.terms, StopLoss)
             after = replace(
                 opened,
-                sold=EXACT.add(self.sold, event.quantity),
-                sold_notional=EXACT.add(self.sold_notional, event.notional),
+                sold=EXACT.add(self.sold, event.coins),
+                sold_notional=EXACT.add(self.sold_notional, event.coins_value),
                 # The purpose of an exit is its close reason; of a stop it is that of its last move.
                 close_reason=self.stop_reason if fired else CloseReason(request.purpose),
             )
         if after.quantity < 0:
             raise PositionError(f"position {self.position_id} has sold {-after.quantity} more than it ever bought")
-        fees = EXACT.add(self.fees, event.fee)
+        fees = EXACT.add(self.fees, event.fee_value)
         sold_cost = cost_share(after.bought_notional, after.sold, after.bought)
         realised = EXACT.subtract(EXACT.subtract(after.sold_notional, sold_cost), fees)
         gain = EXACT.subtract(realised, self.realised)

@@ -50,7 +50,7 @@ def asset_pair(market: ServedMarket) -> AssetPair:
         aclass_quote="currency",
         quote=asset_id(instrument.quote),
         lot="unit",
-        cost_decimals=instrument.fee_decimals,
+        cost_decimals=instrument.cost_decimals,
         pair_decimals=market.price_places,
         lot_decimals=market.quantity_places,
         lot_multiplier=1,

@@ -165,8 +165,11 @@ class Wallet:
             self._touch_reservation(str(order_number))
         self._transaction += 1
         trade, market, numbers = EntryKind.TRADE, (account, LedgerAccount.MARKET), (order_number, fill_number)
-        self._post(time_ns, trade, market, paid_asset, -paid_amount, *numbers)
-        self._post(time_ns, trade, market, received_asset, received_amount, *numbers)
+        # What rounding has made nothing is no entry.
+        if paid_amount:
+            self._post(time_ns, trade, market, paid_asset, -paid_amount, *numbers)
+        if received_amount:
+            self._post(time_ns, trade, market, received_asset, received_amount, *numbers)
         if fee_amount:
             self._post(time_ns, EntryKind.FEE, (account, LedgerAccount.FEES), fee_asset, -fee_amount, *numbers)
 

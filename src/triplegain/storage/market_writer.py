@@ -15,9 +15,9 @@ _INSTRUMENT = """
 INSERT INTO market_instruments AS m VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (venue, symbol) DO UPDATE SET
     tick = least(m.tick, excluded.tick), lot = least(m.lot, excluded.lot),
-    quantity_min = excluded.quantity_min, cost_min = excluded.cost_min, fee_decimals = excluded.fee_decimals
-WHERE (m.quantity_min, m.cost_min, m.fee_decimals) IS DISTINCT FROM
-      (excluded.quantity_min, excluded.cost_min, excluded.fee_decimals)
+    quantity_min = excluded.quantity_min, cost_min = excluded.cost_min, cost_decimals = excluded.cost_decimals
+WHERE (m.quantity_min, m.cost_min, m.cost_decimals) IS DISTINCT FROM
+      (excluded.quantity_min, excluded.cost_min, excluded.cost_decimals)
    OR m.tick > excluded.tick OR m.lot > excluded.lot
 """
 _TRADES = "SELECT * FROM market_store_trades($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
@@ -46,7 +46,7 @@ class MarketWriter:
             "storing an instrument",
             _INSTRUMENT,
             *(instrument.venue, instrument.symbol, instrument.tick, instrument.lot),
-            *(instrument.quantity_min, instrument.cost_min, instrument.fee_decimals),
+            *(instrument.quantity_min, instrument.cost_min, instrument.cost_decimals),
         )
 
     async def store_trades(

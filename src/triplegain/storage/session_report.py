@@ -48,7 +48,8 @@ FROM paper_positions WHERE session_id = $1 GROUP BY symbol
 _TRADING = "order_number NOT IN (SELECT order_number FROM paper_orders WHERE session_id = $1 AND purpose = 'hodl')"
 _FILLS = f"""
 SELECT symbol, count(*) AS fills, count(*) FILTER (WHERE maker) AS maker_fills, sum(notional) AS notional,
-       coalesce(sum(notional) FILTER (WHERE maker), 0) AS maker_notional, sum(fee) AS fees
+       coalesce(sum(notional) FILTER (WHERE maker), 0) AS maker_notional,
+       sum(CASE fee_asset WHEN split_part(symbol, '/', 1) THEN fee * price ELSE fee END) AS fees
 FROM paper_trades WHERE session_id = $1 AND {_TRADING} GROUP BY symbol
 """
 _FEES = f"""
@@ -77,15 +78,15 @@ FROM paper_positions WHERE session_id = $1 AND close_reason IS NOT NULL AND clos
 GROUP BY close_reason ORDER BY count DESC, close_reason
 """
 _SHORTFALL = f"""
-SELECT fee_asset AS asset, count(*) AS fills, count(shortfall) AS known,
+SELECT quote AS asset, count(*) AS fills, count(shortfall) AS known,
        coalesce(sum(notional) FILTER (WHERE shortfall IS NOT NULL), 0) AS notional,
        coalesce(sum((shortfall ->> 'delay')::numeric), 0) AS delay,
        coalesce(sum((shortfall ->> 'spread')::numeric), 0) AS spread,
        coalesce(sum((shortfall ->> 'impact')::numeric), 0) AS impact,
        coalesce(sum((shortfall ->> 'fee')::numeric), 0) AS fee
-FROM (SELECT fee_asset, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
+FROM (SELECT split_part(symbol, '/', 2) AS quote, notional, nullif(explanation -> 'shortfall', 'null') AS shortfall
       FROM paper_trades WHERE session_id = $1 AND {_TRADING}) AS t
-GROUP BY fee_asset ORDER BY fee_asset
+GROUP BY quote ORDER BY quote
 """
 _REASONS = """
 SELECT symbol, outcome, reason, count(*) AS count, max(time_ns)::bigint AS last_time_ns
@@ -162,7 +163,7 @@ class TradeFigures(msgspec.Struct, frozen=True):
 
 
 class Shortfall(msgspec.Struct, frozen=True):
-    """Implementation shortfall of the fills paid in `asset`: what trading cost against the middle at the decision.
+    """Implementation shortfall of the fills quoted in `asset`: what trading cost against the middle at the decision.
 
     Over `known` of the `fills`; the rest had no quotes to compare with. A part below zero is a gain.
     """

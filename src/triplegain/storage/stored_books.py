@@ -54,7 +54,8 @@ _CHECKS = (
             SELECT position_id, quantity AS held, 0 AS filled FROM held
             UNION ALL
             SELECT o.position_id, 0, f.quantity FROM paper_orders o CROSS JOIN LATERAL (
-                SELECT sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END) AS quantity
+                SELECT sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END
+                           - CASE fee_asset WHEN split_part(symbol, '/', 1) THEN fee ELSE 0 END) AS quantity
                 FROM paper_trades WHERE session_id = $1 AND order_number = o.order_number) f
             WHERE o.session_id = $1 AND (o.position_id IN (SELECT position_id FROM held)) IS TRUE) figures
         GROUP BY position_id HAVING sum(held) <> coalesce(sum(filled), 0)""",

@@ -69,9 +69,9 @@ class Purchase(Struct):
         )
 
     def fill(self, event: OrderFilled) -> None:
-        self.filled = EXACT.add(self.filled, event.quantity)
-        self.notional = EXACT.add(self.notional, event.notional)
-        self.fees = EXACT.add(self.fees, event.fee)
+        self.filled = EXACT.add(self.filled, event.coins)
+        self.notional = EXACT.add(self.notional, event.coins_value)
+        self.fees = EXACT.add(self.fees, event.fee_value)
 
     @property
     def price(self) -> Decimal:
@@ -176,7 +176,7 @@ class HodlBuyer:
         match event:
             case OrderFilled():
                 purchase.fill(event)
-                self._allocator.balance(asset).bought(event.quantity, EXACT.add(event.notional, event.fee))
+                self._allocator.balance(asset).bought(event.coins, EXACT.add(event.coins_value, event.fee_value))
                 if event.status.is_final:
                     self._over(asset, purchase, "", now_ns)
             case OrderCancelled(reason=reason):

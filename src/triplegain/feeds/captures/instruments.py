@@ -24,24 +24,26 @@ _QUOTES = ("USDT", "USDC", "BTC", "XBT", "ETH", "USD", "EUR", "GBP", "CHF")
 _KRAKEN_NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 
 
-def _kraken(symbol: str, tick: str, quantity_min: str, cost_min: str, fee_decimals: int) -> Instrument:
-    return Instrument(symbol, Decimal(tick), _LOT, Decimal(quantity_min), Decimal(cost_min), fee_decimals=fee_decimals)
+def _kraken(symbol: str, tick: str, quantity_min: str, cost_min: str, cost_decimals: int) -> Instrument:
+    return Instrument(
+        symbol, Decimal(tick), _LOT, Decimal(quantity_min), Decimal(cost_min), cost_decimals=cost_decimals
+    )
 
 
 def _binance(symbol: str, tick: str) -> Instrument:
     """Binance's tick with Kraken's minimum sizes and fees: it is Kraken we simulate."""
     like = next(instrument for instrument in KRAKEN_OFFLINE_DEFAULTS if instrument.symbol == symbol)
     return Instrument(
-        symbol, Decimal(tick), _LOT, like.quantity_min, like.cost_min, fee_decimals=like.fee_decimals, venue="binance"
+        symbol, Decimal(tick), _LOT, like.quantity_min, like.cost_min, cost_decimals=like.cost_decimals, venue="binance"
     )
 
 
 _KNOWN: tuple[Instrument, ...] = (
     *KRAKEN_OFFLINE_DEFAULTS,
-    _kraken("BTC/USD", "0.1", "0.00005", "0.5", 4),
+    _kraken("BTC/USD", "0.1", "0.00005", "0.5", 5),
     _kraken("ETH/BTC", "0.00001", "0.002", "0.00002", 10),
-    _kraken("XRP/EUR", "0.00001", "2", "0.5", 4),
-    _kraken("MINA/GBP", "0.0001", "10", "0.5", 4),
+    _kraken("XRP/EUR", "0.00001", "2", "0.5", 5),
+    _kraken("MINA/GBP", "0.0001", "10", "0.5", 5),
     _binance("BTC/USDT", "0.01"),
     _binance("XRP/USDT", "0.00001"),
     _binance("XRP/BTC", "1e-8"),

@@ -63,7 +63,7 @@ def instrument_of(row: AssetPair) -> Instrument:
             usable(Decimal(1).scaleb(-row.lot_decimals)),
             usable(Decimal(row.ordermin)),
             usable(Decimal(row.costmin)),
-            fee_decimals=row.cost_decimals,
+            cost_decimals=row.cost_decimals,
             fees=fee_schedule(row.fees, row.fees_maker),
         )
     except (InvalidValueError, InvalidOperation) as error:

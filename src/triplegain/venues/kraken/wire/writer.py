@@ -194,7 +194,7 @@ def _pair_rules(one: Instrument, status: str) -> str:
     return (
         f'{{"symbol":"{one.symbol}","base":"{one.base}","quote":"{one.quote}","status":"{status}",'
         f'"qty_precision":{quantity_places},"qty_increment":{fixed(1, quantity_places)},'
-        f'"price_precision":{price_places},"cost_precision":{one.fee_decimals},"marginable":false,'
+        f'"price_precision":{price_places},"cost_precision":{one.cost_decimals},"marginable":false,'
         f'"has_index":false,"cost_min":{plain(one.cost_min):f},"tick_size":{tick},'
         f'"price_increment":{tick},"qty_min":{fixed(one.lots_min, quantity_places)}}}'
     )
