@@ -36,12 +36,16 @@ def stored(corpus: str) -> list[Path]:
     return sorted((FOLDER / corpus).glob("*.json.gz"))
 
 
-#: What a request has in it that came later, where nobody asked for it.
+#: What a request has in it that came later, where nobody asked for it, and what nobody keeps of an order any more.
 LATER: Mapping[str, Any] = {"options": {}}
+GONE = frozenset({"fee_exact", "fee_charged"})
 
 
 def decoded(parts: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], Any]:
-    """Without what came later and says nothing. A database may put the keys of an object in another order."""
+    """Without what came later and says nothing, and what is gone.
+
+    A database may put the keys of an object in another order.
+    """
     return {name: _as_then(msgspec.json.decode(state)) for name, state in parts.items()}
 
 
@@ -49,7 +53,8 @@ def _as_then(value: Any) -> Any:
     match value:
         case dict():
             is_later = LATER.items() if "client_order_id" in value else ()
-            return {name: _as_then(each) for name, each in value.items() if (name, each) not in is_later}
+            kept = {name: each for name, each in value.items() if name not in GONE and (name, each) not in is_later}
+            return {name: _as_then(each) for name, each in kept.items()}
         case list():
             return [_as_then(each) for each in value]
         case _:
