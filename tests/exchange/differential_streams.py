@@ -30,10 +30,10 @@ SYMBOL = "BTC/USDT"
 MIDDLE = 100
 
 
-def _instrument(fee_decimals: int, *tiers: FeeTier) -> Instrument:
+def _instrument(cost_decimals: int, *tiers: FeeTier) -> Instrument:
     return Instrument(
         SYMBOL, tick=Decimal("0.1"), lot=Decimal("0.01"), quantity_min=Decimal("0.02"), cost_min=Decimal("0.5"),
-        fee_decimals=fee_decimals, fees=FeeSchedule(tiers),
+        cost_decimals=cost_decimals, fees=FeeSchedule(tiers),
     )  # fmt: skip
 
 

@@ -59,8 +59,8 @@ class ReferenceAccount:
         """What a market order of `side` is measured by; None: nobody is there."""
         raise NotImplementedError
 
-    def asked(self, lots: int) -> Fraction:
-        """What a market purchase costs as far as can be seen."""
+    def asked(self, lots: int) -> list[Fraction]:
+        """What a market purchase costs as far as can be seen, price by price, before it is rounded."""
         raise NotImplementedError
 
     @property
@@ -82,12 +82,12 @@ class ReferenceAccount:
     # -- what happens to an order -----------------------------------------------------------------------------------
 
     def fill(self, order: ReferenceOrder, price: int, lots: int, maker: bool) -> None:
-        fee = self.purse.settle(order.bill, order.side, price, lots, maker)
         order.filled += lots
-        order.spent += self.purse.cost(price, lots)
+        order.spent += self.purse.paid(price, lots)
+        fee = self.purse.settle(order.bill, order.side, price, lots, maker, self._funds(order))
         status = "partially_filled" if order.left else "filled"
         if order.left:
-            self._hold_rest(order, self.purse.cost(price, lots) + fee)
+            self._hold_rest(order, self.purse.paid(price, lots) + fee)
         else:
             self._forget(order)
         self.tell("filled", order.name, price, lots, maker, fee, order.filled, status)
@@ -107,12 +107,18 @@ class ReferenceAccount:
             return lots * self.purse.lot
         prices = [each for each in (price or self.price_of(order), order.limit) if each is not None]
         if order.terms.cost is not None:
-            cost = order.terms.cost
+            worths = [order.terms.cost]
         elif not prices:
-            cost = self.asked(lots)
+            worths = self.asked(lots)
         else:
-            cost = self.purse.cost(max(prices) if order.trigger is not None else prices[0], lots)
-        return self.purse.with_fee(order.bill, cost)
+            worths = [self.purse.cost(max(prices) if order.trigger is not None else prices[0], lots)]
+        return sum((self.purse.with_fee(order.bill, worth) for worth in worths), Fraction(0))
+
+    def _funds(self, order: ReferenceOrder) -> Fraction:
+        """What a fill that has just happened can pay: what is free, and what the rest of the order does not hold."""
+        asset = self.held_asset(order)
+        kept = self.worst(order, order.left) if order.is_purchase and order.rests else Fraction(0)
+        return self.purse.free(asset) + max(self.purse.hold_of(order.number) - kept, Fraction(0))
 
     def _hold_rest(self, order: ReferenceOrder, spent: Fraction) -> None:
         """After a fill. A purchase without a price keeps what it has not spent."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
-from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.fees import RATE_UNIT, FeeTier
 from triplegain.domain.instrument import Instrument
 
 #: Quotes whose trades count to the 30-day volume as they are.
@@ -18,14 +18,16 @@ def rounded_up(amount: Fraction, step: Fraction) -> Fraction:
     return ceil(amount / step) * step
 
 
+def rounded_down(amount: Fraction, step: Fraction) -> Fraction:
+    return floor(amount / step) * step
+
+
 @dataclass(slots=True)
 class Bill:
-    """The fee of one order over all its fills; `maker_ppm` and `taker_ppm` are never exceeded."""
+    """The rates of one order: of the tier before its first fill, once it has one, and never above `ceiling_ppm`."""
 
-    maker_ppm: int
-    taker_ppm: int
-    due: Fraction = Fraction(0)
-    paid: Fraction = Fraction(0)
+    ceiling_ppm: int
+    tier: FeeTier | None = None
 
 
 @dataclass
@@ -40,7 +42,8 @@ class Purse:
     def __post_init__(self) -> None:
         self.lot = Fraction(self.instrument.lot)
         self.lot_price = Fraction(self.instrument.tick) * self.lot
-        self.fee_step = Fraction(Decimal(1).scaleb(-self.instrument.fee_decimals))
+        self.cost_step = Fraction(Decimal(1).scaleb(-self.instrument.cost_decimals))
+        self.balance_step = Fraction(self.instrument.balance_unit_atoms, 10**18)
 
     def held(self, asset: str) -> Fraction:
         return sum((amount for held, amount in self.holds.values() if held == asset), Fraction(0))
@@ -59,45 +62,61 @@ class Purse:
 
     # -- prices --------------------------------------------------------------------------------------------------
 
+    def _tier(self) -> FeeTier:
+        return self.instrument.fees.tier(Decimal(self.volume_usd.numerator) / Decimal(self.volume_usd.denominator))
+
     def new_bill(self) -> Bill:
-        """At the rates in force now."""
-        tier = self.instrument.fees.tier(Decimal(self.volume_usd.numerator) / Decimal(self.volume_usd.denominator))
-        return Bill(tier.maker_ppm, tier.taker_ppm)
+        """What is in force now for a taker is the most that an order ever pays."""
+        return Bill(self._tier().taker_ppm)
 
     def cost(self, price: int, lots: int) -> Fraction:
+        """Before it is rounded."""
         return price * lots * self.lot_price
 
-    def with_fee(self, bill: Bill, cost: Fraction) -> Fraction:
-        """What a purchase holds for what is left of it: its cost, and what the fee over all fills comes to at most."""
-        return cost + rounded_up(bill.due + cost * bill.taker_ppm / RATE_UNIT, self.fee_step) - bill.paid
+    def paid(self, price: int, lots: int) -> Fraction:
+        """What a purchase pays, its fee not counted."""
+        return rounded_up(rounded_up(self.cost(price, lots), self.cost_step), self.balance_step)
 
-    def fee(self, bill: Bill, cost: Fraction, maker: bool) -> tuple[Fraction, Fraction]:
-        """What one fill pays, and what is due over all fills then."""
-        now = self.new_bill()
-        rate = min(bill.maker_ppm, now.maker_ppm) if maker else min(bill.taker_ppm, now.taker_ppm)
-        due = bill.due + cost * rate / RATE_UNIT
-        return min(rounded_up(due, self.fee_step) - bill.paid, cost), due
+    def budget(self, amount: Fraction, spent: Fraction) -> Fraction:
+        """What is left of an amount, in whole steps: what is bought for it is rounded up to these."""
+        return rounded_down(max(amount - spent, Fraction(0)), max(self.cost_step, self.balance_step))
+
+    def with_fee(self, bill: Bill, worth: Fraction) -> Fraction:
+        """What a purchase holds for so much of it: its cost and the fee of a taker, as one fill would be charged."""
+        cost = rounded_up(worth, self.cost_step)
+        fee = min(rounded_up(worth * bill.ceiling_ppm / RATE_UNIT, self.cost_step), cost)
+        return rounded_up(cost, self.balance_step) + rounded_up(fee, self.balance_step)
 
     def affordable(self, bill: Bill, price: int, lots: int, funds: Fraction) -> int:
         """How many of `lots` the funds pay at `price` for a taker, fee included."""
         low, high = 0, lots
         while low < high:
             middle = (low + high + 1) // 2
-            cost = self.cost(price, middle)
-            if cost + self.fee(bill, cost, maker=False)[0] <= funds:
+            if self.with_fee(bill, self.cost(price, middle)) <= funds:
                 low = middle
             else:
                 high = middle - 1
         return low
 
-    def settle(self, bill: Bill, side: int, price: int, lots: int, maker: bool) -> Fraction:
-        """Books one fill; returns its fee."""
-        cost = self.cost(price, lots)
-        fee, bill.due = self.fee(bill, cost, maker)
-        bill.paid += fee
-        sign = 1 if side == 0 else -1
-        self.total[self.instrument.base] += sign * lots * self.lot
-        self.total[self.instrument.quote] -= sign * cost + fee
+    def settle(self, bill: Bill, side: int, price: int, lots: int, maker: bool, funds: Fraction) -> Fraction:
+        """Books one fill, of which a purchase can pay `funds`; returns its fee."""
+        worth = self.cost(price, lots)
+        bill.tier = bill.tier or self._tier()
+        rate = min(bill.tier.maker_ppm if maker else bill.tier.taker_ppm, bill.ceiling_ppm)
+        cost = rounded_up(worth, self.cost_step) if side == 0 else rounded_down(worth, self.cost_step)
+        fee = min(rounded_up(worth * rate / RATE_UNIT, self.cost_step), cost)
+        fee_paid = rounded_up(fee, self.balance_step)
+        if side == 0:
+            paid = rounded_up(cost, self.balance_step)
+            # Rounding that nobody can pay is left out, of the fee first.
+            spared = min(max(paid + fee_paid - funds, Fraction(0)), fee_paid)
+            fee_paid -= spared
+            self.total[self.instrument.quote] -= min(paid, funds) + fee_paid
+        else:
+            received = rounded_down(cost, self.balance_step)
+            fee_paid = min(fee_paid, received)
+            self.total[self.instrument.quote] += received - fee_paid
+        self.total[self.instrument.base] += (1 - 2 * side) * lots * self.lot
         if self.instrument.quote in _COUNTED:
-            self.volume_usd += cost
-        return fee
+            self.volume_usd += worth
+        return min(fee, fee_paid) if side == 0 else fee

@@ -52,11 +52,11 @@ class ReferenceTaker(ReferenceExchange):
 
     def _lots_for(self, cost: Fraction) -> int | None:
         """What a cost buys along the book; None where the book ends before it is spent to the lot."""
-        lots = 0
+        lots, cost = 0, self.purse.budget(cost, Fraction(0))
         for price in self.book.levels(1):
             room = self.available(1, price)
             some = min(room, cost // self.purse.cost(price, 1))
-            lots, cost = lots + some, cost - self.purse.cost(price, some)
+            lots, cost = lots + some, cost - self.purse.paid(price, some)
             if some < room or cost < self.purse.cost(price, 1):
                 return lots
         return None
@@ -120,15 +120,15 @@ class ReferenceTaker(ReferenceExchange):
     def price_now(self, side: int) -> int | None:
         return self.book.best(1 - side)
 
-    def asked(self, lots: int) -> Fraction:
-        cost = Fraction(0)
+    def asked(self, lots: int) -> list[Fraction]:
+        worths = []
         for price in self.book.levels(1):
             some = min(lots, self.available(1, price))
-            cost += self.purse.cost(price, some)
+            worths.append(self.purse.cost(price, some))
             lots -= some
             if not lots:
                 break
-        return cost
+        return worths
 
     def is_priced(self) -> bool:
         return self.book.is_known

@@ -149,7 +149,7 @@ class ReferenceOnTape(ReferenceExchange):
 
     def _take(self, order: ReferenceOrder, price: int, lots: int) -> None:
         if order.terms.cost is not None:
-            wanted = (order.terms.cost - order.spent) // self.purse.cost(price, 1)
+            wanted = self.purse.budget(order.terms.cost, order.spent) // self.purse.cost(price, 1)
             if not wanted:
                 self.end(order, "rest")
                 return
@@ -180,9 +180,9 @@ class ReferenceOnTape(ReferenceExchange):
     def price_now(self, side: int) -> int | None:
         return self.book.last
 
-    def asked(self, lots: int) -> Fraction:
+    def asked(self, lots: int) -> list[Fraction]:
         assert self.book.last is not None
-        return self.purse.cost(self.slipped(0, self.book.last), lots)
+        return [self.purse.cost(self.slipped(0, self.book.last), lots)]
 
     def is_priced(self) -> bool:
         return True

@@ -31,7 +31,7 @@ from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.market import MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import atoms
 from triplegain.domain.parts import Parts
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import ExchangeSettings, QueueModel
 
@@ -94,10 +94,11 @@ class Auditor:
             if order.side == 1 and order.status.value != "pending":
                 fee = -(-order.left * order.fee_ceiling_ppm // RATE_UNIT) if order.request.fee_asset == "BTC" else 0
                 assert reserved == (order.left + min(fee, order.left - 1)) * instrument.atoms_per_lot
-            elif order.request.terms.limit is not None and order.status.value != "pending":
-                assert reserved == _up(order.price * order.left * instrument.atoms_per_tick_lot) + (
-                    0 if order.request.fee_asset == "BTC" else _fee(order)
-                )
+            elif order.side == 0 and order.role is Role.LIMIT and order.status.value != "pending":
+                fee = 0 if order.request.fee_asset == "BTC" else _fee(order)
+                needed = _up(order.price * order.left * instrument.atoms_per_tick_lot) + fee
+                # One that waited has held for its trigger, too.
+                assert reserved == needed or (order.triggered and reserved > needed)
         for asset in wallet.assets():
             assert wallet.held(asset) == held[asset]
 

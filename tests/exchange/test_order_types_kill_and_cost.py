@@ -106,10 +106,11 @@ def spend(b: Any, cost: str, side: str = "buy", quantity: str = "0", **more: Any
 @pytest.mark.parametrize(
     ("cost", "fills", "left"),
     [
-        # 50 / 100.1 = 0.4995004995..: cut to the lot; 0.49950049 x 100.1 = 49.999999049, fee 0.2 (rounded up).
-        ("50", ["0.49950049 @ 100.1 taker"], "999949.800000951"),
-        # 1 x 100.1 = 100.1; the other 100 / 100.2 = 0.9980039920: 0.99800399 x 100.2 = 99.999999798, fee 0.8004.
-        ("200.1", ["1 @ 100.1 taker", "0.99800399 @ 100.2 taker"], "999799.099600202"),
+        # 50 / 100.1 = 0.4995004995..: cut to the lot; 0.49950049 x 100.1 = 49.999999049, up to 50, fee 0.2.
+        ("50", ["0.49950049 @ 100.1 taker"], "999949.8"),
+        # 1 x 100.1 = 100.1; the other 100 / 100.2 = 0.9980039920: 0.99800399 x 100.2 = 99.999999798, up to 100;
+        # fees 0.4004 and 0.4.
+        ("200.1", ["1 @ 100.1 taker", "0.99800399 @ 100.2 taker"], "999799.0996"),
         ("100.1", ["1 @ 100.1 taker"], "999899.4996"),
     ],
 )
@@ -134,9 +135,9 @@ def test_amount_and_fee_are_held(bench: Callable[..., Any]) -> None:
     spend(b, "100.01")
     assert b.ends("c") == "rejected: EOrder:Insufficient funds"  # 100.41004 with its fee
     b.order("d", "buy", "0", MarketByCost(D(100)))
-    # 100 / 100.1 = 0.99900099..; 0.999000999 is no lot: 0.99900099 x 100.1 = 99.999999099, fee 0.4 (rounded up).
+    # 100 / 100.1 = 0.99900099..; 0.999000999 is no lot: 0.99900099 x 100.1 = 99.999999099, up to 100, fee 0.4.
     assert b.fills() == ["0.99900099 @ 100.1 taker"]
-    assert (b.total("USDT"), b.held("USDT")) == ("0.000000901", "0")
+    assert (b.total("USDT"), b.held("USDT")) == ("0", "0")
 
 
 @pytest.mark.parametrize(
