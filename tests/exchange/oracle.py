@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+import msgspec
+
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
     OrderAccepted,
@@ -423,7 +425,7 @@ def _to(amount: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 def _with_trigger(request: OrderRequest, trigger: Decimal) -> OrderRequest:
-    return OrderRequest(request.client_order_id, request.symbol, request.side, request.quantity, StopLoss(trigger))
+    return msgspec.structs.replace(request, terms=StopLoss(trigger))
 
 
 class TapeOracle(BookOracle):
