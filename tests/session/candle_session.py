@@ -36,7 +36,7 @@ def instrument(symbol: str) -> Instrument:
         lot=Decimal("1e-8"),
         quantity_min=Decimal("0.00005"),
         cost_min=Decimal("0.5"),
-        fee_decimals=5,
+        cost_decimals=5,
     )
 
 
