@@ -122,6 +122,17 @@ def test_a_market_order_for_at_once_has_the_next_trade_and_no_other(tape: Callab
     assert b.ends("o") == "cancelled: immediate or cancel: the rest could not be filled at once"
 
 
+def test_a_purchase_out_of_funds_ends_there_and_not_at_the_next_trade(tape: Callable[..., Any]) -> None:
+    b = tape(PARTIAL, balances={"USDT": "202"})
+    b.trade("sell", "1", "100.0")
+    b.order("o", "buy", "2")
+    # 202 / (115.2 x 1.004) = 1.746..: all that 202 USDT pay at 115.0 and its slippage, rounded up to the tick.
+    b.trade("buy", "10", "115.0")
+    assert b.ends("o") == "cancelled: the funds do not cover the price at which it would fill"
+    (fill,) = b.fills("o")
+    assert fill.startswith("1.746") and fill.endswith(" @ 115.2 taker")
+
+
 def test_a_post_only_order_that_becomes_smaller_takes_nothing(tape: Callable[..., Any]) -> None:
     b = tape()
     b.trade("sell", "1", "94.0")

@@ -260,21 +260,22 @@ class SimpleFills:
         cause: dict[str, Any],
         budget: int | None = None,
     ) -> None:
-        """`budget` bounds what is there; without partial fills an order larger than that waits."""
+        """`budget` bounds what is there; without partial fills an order larger than that waits. Where its funds are at
+        their end, so is the order."""
         if budget is not None and lots > budget:
             return
+        wanted = lots
         if order.side == 0:
-            affordable = self._engine.affordable(order, price, lots)
-            if affordable < lots and (not affordable or not self._settings.partial_fills):
-                self.remove(order)
-                self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE)
-                return
-            lots = affordable
-        if lots <= 0:
-            return
-        self._engine.fill(order, price, lots, False, model, cause)
+            lots = self._engine.affordable(order, price, lots)
+            if lots < wanted and not self._settings.partial_fills:
+                lots = 0
+        if lots > 0:
+            self._engine.fill(order, price, lots, False, model, cause)
         if not order.left:
             self.remove(order)
+        elif lots < wanted:
+            self.remove(order)
+            self._engine.finish(order, OrderStatus.CANCELLED, UNAFFORDABLE)
 
 
 def unmet(order: WorkingOrder) -> str | None:
