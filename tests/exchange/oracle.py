@@ -88,6 +88,8 @@ class BookOracle:
         self.now_ns = 0
         self.last: Decimal | None = None
         self.orders: dict[str, Seen] = {}
+        #: Those of them that have been accepted and may not be over.
+        self.waiting: dict[str, Seen] = {}
         self.volume = Decimal(opening_volume)
         self.fills = 0
         #: No matching: told so, or the book is crossed, until the next snapshot that is not.
@@ -240,7 +242,9 @@ class BookOracle:
         return limit is not None and (limit > level if side == 0 else limit < level)
 
     def _resting(self) -> list[Seen]:
-        return [order for order in self.orders.values() if order.rests]
+        for name in [name for name, order in self.waiting.items() if not order.open]:
+            del self.waiting[name]
+        return [order for order in self.waiting.values() if order.rests]
 
     # -- what the exchange said ----------------------------------------------------------------------------------
 
@@ -269,6 +273,7 @@ class BookOracle:
 
     def _accepted(self, order: Seen, time_ns: int) -> None:
         order.open, order.stands_ns = True, time_ns
+        self.waiting[order.request.client_order_id] = order
         order.ceiling = self._rates()[1]
         self._queue_up(order)
 

@@ -136,11 +136,11 @@ def test_every_fill_on_a_stretch_of_the_binance_capture_is_fair(captures: Path) 
 
 
 @pytest.mark.slow
-def test_every_fill_on_the_whole_binance_capture_is_fair(captures: Path) -> None:
-    counts = judge(captures / "binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", every=10, seed=1)
-    assert counts["orders"] > 5000
-    assert counts["maker"] > 500
-    assert counts["taker"] > 500
+def test_every_fill_on_half_of_the_binance_capture_is_fair(captures: Path) -> None:
+    counts = judge(captures / "binance_spot_l2_trades_btcusdt_2024-08", "BTC/USDT", every=10, seed=1, limit=50_000)
+    assert counts["orders"] > 2500
+    assert counts["maker"] > 250
+    assert counts["taker"] > 250
 
 
 @pytest.mark.parametrize(
