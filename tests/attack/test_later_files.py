@@ -68,7 +68,6 @@ def test_times_in_microseconds_are_read(shared: PaperHome, tmp_path: Path) -> No
     assert json.loads(listed.stdout)[0]["problem"] == ""
 
 
-@later("how long nothing may have been traded is told by venue and pair before anybody trades on it")
 def test_hours_without_a_candle_are_a_hole_where_somebody_trades_every_minute(
     shared: PaperHome, tmp_path: Path
 ) -> None:
