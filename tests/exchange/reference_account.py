@@ -117,7 +117,7 @@ class ReferenceAccount:
     def _funds(self, order: ReferenceOrder) -> Fraction:
         """What a fill that has just happened can pay: what is free, and what the rest of the order does not hold."""
         asset = self.held_asset(order)
-        kept = self.worst(order, order.left) if order.is_purchase and self.price_of(order) is not None else Fraction(0)
+        kept = self.worst(order, order.left) if order.is_purchase and order.limit is not None else Fraction(0)
         return self.purse.free(asset) + max(self.purse.hold_of(order.number) - kept, Fraction(0))
 
     def _hold_rest(self, order: ReferenceOrder, spent: Fraction) -> None:
