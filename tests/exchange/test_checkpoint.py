@@ -110,6 +110,7 @@ def check(stream: list[Action], settings_: ExchangeSettings, depth: MarketDepth,
 _quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
+@pytest.mark.slow
 @_quick
 @given(streams, delays, queue_models)
 def test_a_restored_exchange_goes_on_identically(
@@ -118,6 +119,7 @@ def test_a_restored_exchange_goes_on_identically(
     check(stream, settings_of(delay, model), MarketDepth.BOOK, every=4)
 
 
+@pytest.mark.slow
 @settings(_quick, max_examples=15)
 @given(streams, delays)
 def test_a_restored_exchange_on_the_tape_goes_on_identically(

@@ -228,6 +228,7 @@ def test_every_timeframe_is_warm_in_the_first_second() -> None:
             assert unknown <= ({"vwap"} if name == "1m" else set()), name
 
 
+@pytest.mark.slow
 def test_seeds_begin_in_all_regimes() -> None:
     found = set()
     for seed in range(8):
