@@ -109,31 +109,27 @@ class MarketByCost(_Hidden, frozen=True, tag=OrderKind.MARKET_BY_COST.value):
     cost: Decimal
 
 
-class Limit(_Terms, frozen=True, tag=OrderKind.LIMIT.value):
+class _Resting(_Terms, frozen=True):
+    limit: Price = msgspec.field(name="price")
+    limited: ClassVar[bool] = True
+    rests: ClassVar[bool] = True
+
+    @property
+    def first(self) -> Price:
+        return self.limit
+
+
+class Limit(_Resting, frozen=True, tag=OrderKind.LIMIT.value):
     """Not worse than `limit`."""
 
-    limit: Price = msgspec.field(name="price")
     post_only: bool = False
-    limited: ClassVar[bool] = True
-    rests: ClassVar[bool] = True
-
-    @property
-    def first(self) -> Price:
-        return self.limit
 
 
-class Iceberg(_Terms, frozen=True, tag=OrderKind.ICEBERG.value):
+class Iceberg(_Resting, frozen=True, tag=OrderKind.ICEBERG.value):
     """A limit order of which the book shows `display` at a time."""
 
-    limit: Price = msgspec.field(name="price")
     display: Decimal
     post_only: bool = False
-    limited: ClassVar[bool] = True
-    rests: ClassVar[bool] = True
-
-    @property
-    def first(self) -> Price:
-        return self.limit
 
 
 class _Triggered(_Hidden, frozen=True):

@@ -157,33 +157,38 @@ class Account:
     def finish(self, order: WorkingOrder, reason: str) -> None:
         """The rest of an order is over: its reservation goes back."""
         self._wallet.release(order.number)
-        filled = order.instrument.quantity(order.lots - order.left)
+        filled = order.instrument.quantity(order.filled)
         self.tell(OrderCancelled(*self._answer_about(order), order.status, reason, filled))
 
     # -- funds ---------------------------------------------------------------------------------------------------
 
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
-        most = self._worst(order, market)
-        if isinstance(most, Refusal):
-            return most
-        asset, amount = most
         freed = 0 if instead_of is None else self._wallet.reserved(instead_of.number)
-        there = self._spendable(order, asset) + freed
-        if amount <= there:
-            return None
-        needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
-        return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
+        most = self._payable(order, market, freed)
+        return most if isinstance(most, Refusal) else None
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held."""
-        refusal, most = self.lacks(order, market), self._worst(order, market)
-        if refusal is None and not isinstance(most, Refusal):
-            self._wallet.reserve(order.number, *most, account_of(order.request.origin))
-        return refusal
+        most = self._payable(order, market)
+        if isinstance(most, Refusal):
+            return most
+        self._wallet.reserve(order.number, order.funds_asset, most, account_of(order.request.origin))
+        return None
 
-    def _worst(self, order: WorkingOrder, market: VenueMarket) -> tuple[str, int] | Refusal:
-        """Asset and atoms that an order may cost. The fee ceiling is the taker rate of the tier at acceptance."""
+    def _payable(self, order: WorkingOrder, market: VenueMarket, freed: int = 0) -> int | Refusal:
+        """Atoms that an order may cost at the most, where they are there, with those that become free for it."""
+        amount, asset = self._worst(order, market), order.funds_asset
+        if isinstance(amount, Refusal):
+            return amount
+        there = self._spendable(order, asset) + freed
+        if amount <= there:
+            return amount
+        needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
+        return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
+
+    def _worst(self, order: WorkingOrder, market: VenueMarket) -> int | Refusal:
+        """Atoms that an order may cost. The fee ceiling is the taker rate of the tier at acceptance."""
         instrument = order.instrument
         if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
@@ -191,7 +196,7 @@ class Account:
         amount = worst(order, order.left, order.price) if order.side == 1 else self._worst_purchase(order, market)
         if amount is None:
             return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
-        return order.funds_asset, amount
+        return amount
 
     def margin_position(self, symbol: str) -> MarginPosition | None:
         """What is held of a pair on margin. None is offered: there is nothing."""
@@ -274,7 +279,7 @@ class Account:
                 fee=from_atoms(charge.fee),
                 fee_asset=order.request.fee_asset,
                 maker=maker,
-                cumulative_quantity=instrument.quantity(order.lots - order.left),
+                cumulative_quantity=instrument.quantity(order.filled),
                 status=order.status,
                 explanation=explanation,
             )
@@ -341,8 +346,7 @@ class Account:
         if isinstance(terms, Refusal):
             return terms
         lots, price = terms
-        filled = order.lots - order.left
-        if lots <= filled:
+        if lots <= order.filled:
             market.charge(cancel_cost(age_ns), now_ns)
             market.withdraw(order)
             self._engine.finish(order, OrderStatus.CANCELLED, "amended to no more than was filled")
@@ -351,7 +355,7 @@ class Account:
         if (order.post_only or not mode.matches) and loses_place and _would_take(order, price, market):
             code = Code.POST_ONLY if order.post_only else mode.code
             return Refusal(code, "at this price the order would take liquidity")
-        if refusal := self._reserve_again(market, order, lots - filled, price):
+        if refusal := self._reserve_again(market, order, lots - order.filled, price):
             return refusal
         market.charge(amend_penalty(age_ns), now_ns)
         self._apply(market, order, lots, price)
@@ -412,14 +416,13 @@ def _new_terms(order: WorkingOrder, request: AmendRequest) -> tuple[int, int] | 
         if not is_usable(request.quantity) or request.quantity <= 0:
             return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {request.quantity}")
         lots = instrument.whole_lots(request.quantity)
-        filled = order.lots - order.left
         # Less than a lot is no quantity; no more than was filled ends the order.
-        if filled < lots < instrument.lots_min or (not lots and not filled):
+        if order.filled < lots < instrument.lots_min or (not lots and not order.filled):
             return Refusal(Code.ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
         if lots > order.lots and (refusal := check_display(order, lots)):
             return refusal
     cost = price * lots * instrument.atoms_per_tick_lot
-    if price and lots > order.lots - order.left and cost < instrument.cost_min_atoms:
+    if price and lots > order.filled and cost < instrument.cost_min_atoms:
         return Refusal(Code.COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
     return lots, price
 

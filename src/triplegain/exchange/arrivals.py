@@ -246,6 +246,6 @@ def _not_editable(original: WorkingOrder, order: WorkingOrder) -> Refusal | None
         return Refusal(Code.INVALID_ARGUMENTS, "a triggered order cannot be edited")
     if was.options.close is not None or was.options.closes is not None:
         return Refusal(Code.INVALID_ARGUMENTS, "an order with a conditional close cannot be edited")
-    if order.lots < original.lots - original.left:
+    if order.lots < original.filled:
         return Refusal(Code.INVALID_VOLUME, "more of the order has been filled than the new quantity")
     return None

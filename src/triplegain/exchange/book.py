@@ -180,9 +180,9 @@ class OrderBook:
         # Of two sweeps the later one that also went further says it all.
         sweeps, worst = self._sweeps[side], self._swept_to[side]
         if sweeps:
-            sweeps[:] = [sweep for sweep in sweeps if sweep[0] > moment or _is_better(side, price, sweep[1])]
+            sweeps[:] = [sweep for sweep in sweeps if sweep[0] > moment or is_better(side, price, sweep[1])]
         sweeps.append((moment, price))
-        if worst is None or _is_better(side, worst, price):
+        if worst is None or is_better(side, worst, price):
             self._swept_to[side] = price
         if moment > self._printed:
             self._printed = moment
@@ -243,13 +243,13 @@ class OrderBook:
             size -= sum(lots for _, lots in self.prints[side][price])
         if self._is_swept(side, price):
             shown = self._shown[side].get(price)
-            if shown is None or any(at > shown for at, to in self._sweeps[side] if _is_better(side, price, to)):
+            if shown is None or any(at > shown for at, to in self._sweeps[side] if is_better(side, price, to)):
                 return 0
         return max(size, 0)
 
     def _is_swept(self, side: int, price: int) -> bool:
         swept_to = self._swept_to[side]
-        return swept_to is not None and _is_better(side, price, swept_to)
+        return swept_to is not None and is_better(side, price, swept_to)
 
     def walk(self, side: int, limit: int | None) -> Iterator[tuple[int, int]]:
         """(price, available lots) of `side` from the best price to `limit` (None: to the last visible level).
@@ -270,6 +270,11 @@ class OrderBook:
         self.touch_taken(side, price)
 
 
-def _is_better(side: int, price: int, other: int) -> bool:
-    """Whether an order at `price` comes before one at `other`."""
+def is_better(side: int, price: int, other: int) -> bool:
+    """Whether an order of `side` at `price` comes before one at `other`."""
     return price > other if side == BID else price < other
+
+
+def reaches(side: int, limit: int, price: int) -> bool:
+    """Whether an order of `side` with this limit may trade at `price`."""
+    return price <= limit if side == BID else price >= limit

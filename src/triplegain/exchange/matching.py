@@ -11,7 +11,7 @@ from typing import Any
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
-from triplegain.exchange.book import OrderBook
+from triplegain.exchange.book import OrderBook, is_better, reaches
 from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
@@ -73,7 +73,7 @@ class Matcher:
         for price, size in self._book.walk(opposite, order.price):
             if price == own:
                 size = min(size, self._in_front(self._resting.levels[opposite][price][0]))
-            if _reaches(order.side, price, own):
+            if reaches(order.side, price, own):
                 return size >= needed if price == own else False
             needed -= size
             if needed <= 0:
@@ -89,7 +89,7 @@ class Matcher:
         prices = merge(public, own) if side else merge(reversed(public), reversed(own), reverse=True)
         before = None
         for price in prices:
-            if limit is not None and not _reaches(1 - side, limit, price):
+            if limit is not None and not reaches(1 - side, limit, price):
                 return
             if price != before:
                 yield price
@@ -125,7 +125,7 @@ class Matcher:
         """Lots displayed at a price, none where the other side is displayed as well; unknown where the book cannot be
         seen."""
         opposite = self._book.best(1 - side)
-        if opposite is not None and _reaches(side, price, opposite):
+        if opposite is not None and reaches(side, price, opposite):
             return 0
         displayed = self._book.displayed(side, price)
         if not displayed and not self._book.in_sight(side, price):
@@ -178,7 +178,7 @@ class Matcher:
         remaining = lots
         better = self._resting.best[side] != price
         for order in self._resting.in_priority(side) if better else ():
-            if not (order.price > price if side == 0 else order.price < price):
+            if not is_better(side, order.price, price):
                 break
             if order.stands_ns > moment:
                 continue
@@ -241,7 +241,7 @@ class Matcher:
         if best is None:
             return
         for order in self._resting.in_priority(side):
-            if not _reaches(side, order.price, best):
+            if not reaches(side, order.price, best):
                 return
             if order.stands_ns > moment:
                 continue
@@ -252,8 +252,3 @@ class Matcher:
                 self._fill_maker(order, lots, moment, "quote_through", order.ahead, cause)
                 if not order.left:
                     break
-
-
-def _reaches(side: int, limit: int, price: int) -> bool:
-    """Whether an order of `side` with this limit may trade at `price`."""
-    return price <= limit if side == 0 else price >= limit

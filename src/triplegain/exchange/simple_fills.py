@@ -16,6 +16,7 @@ from triplegain.domain.clock import Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.exchange.book import is_better, reaches
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
@@ -210,9 +211,8 @@ class SimpleFills:
     ) -> None:
         """Marketable at its first price, slippage included: a taker there. What is for at once only ends here."""
         price, force = self.slipped(order.side, first), order.request.time_in_force
-        within = price <= order.price if order.side == 0 else price >= order.price
         in_parts = self._settings.partial_fills and force is not TimeInForce.FOK
-        if within and (in_parts or lots >= order.left):
+        if reaches(order.side, order.price, price) and (in_parts or lots >= order.left):
             self._fill_taker(order, price, self._bound(order, lots), model, cause, budget)
         self._end_unmet(order)
 
@@ -243,7 +243,7 @@ class SimpleFills:
             remaining = max(remaining - (order.filled - before), 0)
 
     def _meet_through(self, order: WorkingOrder, extreme: int, lots: int, model: str, cause: dict[str, Any]) -> None:
-        through = extreme < order.price if order.side == 0 else extreme > order.price
+        through = is_better(order.side, order.price, extreme)
         size = min(order.left, lots)
         if not through or not size or (size < order.left and not self._settings.partial_fills):
             return

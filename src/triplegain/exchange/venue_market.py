@@ -26,7 +26,7 @@ from triplegain.domain.market import (
     TimePassed,
 )
 from triplegain.domain.orders import OrderStatus, TimeInForce
-from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook
+from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook, reaches
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
@@ -414,11 +414,11 @@ class VenueMarket:
         """Whether the limit reaches something that is there to be taken, public or our own. What this account or the
         tape has taken already is not, though the book still shows it."""
         own = self.resting.best[1 - order.side]
-        if order.price >= own if order.side == BID else order.price <= own:
+        if reaches(order.side, order.price, own):
             return True
         if self.depth is MarketDepth.BOOK:
             return any(self.book.walk(1 - order.side, order.price))
-        return self.last is not None and (order.price >= self.last if order.side == BID else order.price <= self.last)
+        return self.last is not None and reaches(order.side, order.price, self.last)
 
     def withdraw(self, order: WorkingOrder) -> None:
         """Take the order out of whatever it waits in."""

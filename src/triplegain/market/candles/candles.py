@@ -15,6 +15,17 @@ from triplegain.domain.market import Candle, PublicTrade
 LONGEST_SILENCE_NS = DAY_NS
 
 
+#: Open, high, low, close in ticks.
+Prices = tuple[int, int, int, int]
+
+
+def grown(prices: Prices, more: Prices, *, is_newest: bool) -> Prices:
+    """An open candle's prices with those of a trade or finer candle of its interval; the last price is the newest's."""
+    first, highest, lowest, last = prices
+    _, high, low, close = more
+    return first, max(highest, high), min(lowest, low), close if is_newest else last
+
+
 def empty_candles(before: Candle, until_ns: int, most: int | None = None) -> list[Candle]:
     """Flat candles without volume after `before` up to `until_ns`; none where more than `most` are missing, which is a
     hole. None: it is known that nobody traded, and up to a day of it is told.
@@ -39,7 +50,7 @@ class CandleProgress(Struct, frozen=True, omit_defaults=True):
     builder that takes candles also the close of the last one."""
 
     open_time_ns: int
-    prices: tuple[int, int, int, int] | None
+    prices: Prices | None
     volume: Decimal
     trades: int
     last: Candle | None
@@ -61,7 +72,7 @@ class CandleBuilder:
         self.length_ns = length_ns
         self._open_time_ns = 0
         #: Open, high, low and close of the unfinished candle; None before its first trade.
-        self._prices: tuple[int, int, int, int] | None = None
+        self._prices: Prices | None = None
         self._volume = 0
         self._trades = 0
         #: Moment of the newest trade: the last price is its.
@@ -117,15 +128,12 @@ class CandleBuilder:
             self._volume = self._trades = 0
             closed.append(self._last)
 
-    def _add(self, time_ns: int, prices: tuple[int, int, int, int], volume: int, trades: int) -> None:
+    def _add(self, time_ns: int, prices: Prices, volume: int, trades: int) -> None:
         if self._prices is None:
             self._open_time_ns = time_ns - time_ns % self.length_ns
             self._prices = prices
         else:
-            first, highest, lowest, last = self._prices
-            _, high, low, close = prices
-            is_newest = time_ns >= self._newest_ns
-            self._prices = (first, max(highest, high), min(lowest, low), close if is_newest else last)
+            self._prices = grown(self._prices, prices, is_newest=time_ns >= self._newest_ns)
         self._newest_ns = max(self._newest_ns, time_ns)
         self._volume += volume
         self._trades += trades

@@ -9,14 +9,11 @@ from msgspec import Struct
 from triplegain.domain.clock import NEVER
 from triplegain.domain.market import Candle, PastCandles, PublicTrade
 from triplegain.market.candles.candle_series import CandleSeries
-from triplegain.market.candles.candles import LONGEST_SILENCE_NS
+from triplegain.market.candles.candles import LONGEST_SILENCE_NS, Prices, grown
 from triplegain.market.candles.timeframe import Timeframe
 from triplegain.market.indicators.suite import IndicatorSuite
 
 _NOT_BEGUN = -1
-
-#: Open, high, low, close in ticks.
-Prices = tuple[int, int, int, int]
 
 
 class UnfinishedSeen(Struct, frozen=True):
@@ -94,10 +91,7 @@ class UnfinishedCandle:
         if self.prices is None:
             self.prices = prices
         else:
-            first, highest, lowest, last = self.prices
-            _, high, low, close = prices
-            is_newest = time_ns >= self.newest_ns
-            self.prices = (first, max(highest, high), min(lowest, low), close if is_newest else last)
+            self.prices = grown(self.prices, prices, is_newest=time_ns >= self.newest_ns)
         self.newest_ns = max(self.newest_ns, time_ns)
         self.volume += volume
         self.trades += trades
