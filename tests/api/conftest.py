@@ -15,6 +15,7 @@ from tests.storage.scripted_session import START_NS, ScriptedSession, session_re
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.app import Guard, create_app
+from triplegain.api.control import Alone
 from triplegain.api.keys import key_hash
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SecurityEvent
@@ -39,7 +40,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.guard = guard_of(self.security, RequestLimits(), self.clock)
-        self.app = create_app(self.control, self.reader, self.guard, command_timeout_s=5)
+        self.app = create_app(Alone(self.control), self.reader, self.guard, command_timeout_s=5)
 
     async def limit(self, limits: RequestLimits) -> None:
         """An application with these limits."""

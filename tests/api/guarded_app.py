@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from triplegain.api.access import RequestLimits
 from triplegain.api.allowed_hosts import AllowedHosts
 from triplegain.api.app import Guard, create_app
-from triplegain.api.control import SessionControl
+from triplegain.api.control import Alone, SessionControl
 from triplegain.api.known_keys import KnownKeys
 from triplegain.api.strangers import Strangers
 from triplegain.domain.clock import Clock
@@ -22,9 +22,13 @@ def guard_of(security: SecurityLog, limits: RequestLimits, clock: Clock) -> Guar
 
 
 async def guarded_app(
-    control: SessionControl, reader: SessionReader, security: SecurityLog, limits: RequestLimits, clock: Clock
+    control: SessionControl,
+    reader: SessionReader,
+    security: SecurityLog,
+    limits: RequestLimits,
+    clock: Clock,
 ) -> FastAPI:
     """The keys are those that are stored now."""
     guard = guard_of(security, limits, clock)
     await guard.keys.refresh()
-    return create_app(control, reader, guard)
+    return create_app(Alone(control), reader, guard)

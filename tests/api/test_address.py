@@ -23,6 +23,17 @@ from triplegain.api.address import (
 HERE = RunningSession("paper_a", os.getpid(), "127.0.0.1", 8733, "demo", 7)
 
 
+def test_any_session_of_the_only_process_speaks_for_all_of_them(tmp_path: Path) -> None:
+    publish(tmp_path, HERE)
+    publish(tmp_path, replace(HERE, session="paper_b"))
+    assert find_running(tmp_path, all_of_process=True).pid == HERE.pid
+    with pytest.raises(NotRunningError, match=r"several sessions are running.*paper_a, paper_b"):
+        find_running(tmp_path)
+    publish(tmp_path, replace(HERE, session="paper_c", pid=HERE.pid + 1))
+    with pytest.raises(NotRunningError, match="several sessions are running"):
+        find_running(tmp_path, all_of_process=True)
+
+
 def left_behind(home: Path, session: str, pid: int) -> Path:
     """What a process that was killed leaves."""
     path = running_folder(home) / f"{session}.json"

@@ -22,7 +22,7 @@ async def test_the_key_is_made_once_for_its_owner_alone_and_let_in(bench: Bench,
     assert len(keys[0]) == 43
     assert stat.S_IMODE((tmp_path / "admin.key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["admin.key"]
-    assert (await bench.security.api_keys())[key_hash(keys[0])] == "admin"
+    assert (await bench.security.api_keys())[key_hash(keys[0])] == ("admin", None)
 
 
 async def test_a_key_that_others_can_read_is_refused_with_what_mends_it(bench: Bench, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.api.conftest import Bench
 
 from triplegain.api.app import create_app
+from triplegain.api.control import Alone
 from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import (
@@ -199,7 +200,7 @@ async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trad
 
 
 async def test_a_command_that_takes_too_long_goes_on_and_its_id_finds_it(bench: Bench, order: dict[str, Any]) -> None:
-    bench.app = create_app(bench.control, bench.reader, bench.guard, command_timeout_s=0.0)
+    bench.app = create_app(Alone(bench.control), bench.reader, bench.guard, command_timeout_s=0.0)
     bench.control.held_up = asyncio.Event()
     async with bench.client("trader") as trader:
         answer = await trader.post("/paper/trade", json=order)

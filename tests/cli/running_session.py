@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.api.guarded_app import guarded_app
+from tests.api.guarded_app import guard_of
+from tests.api.several import Directory
 from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.address import RunningSession, publish, running_folder
+from triplegain.api.app import create_app
 from triplegain.api.server import ApiServer
 from triplegain.domain.clock import SystemClock
 from triplegain.storage.database import Database
@@ -24,7 +26,7 @@ from triplegain.storage.session_store import SessionStore
 
 
 @asynccontextmanager
-async def _session(url: str, home: Path) -> AsyncIterator[StoredControl]:
+async def _session(url: str, home: Path, others: tuple[str, ...]) -> AsyncIterator[StoredControl]:
     clock = SystemClock()
     database = await Database.connect(url)
     store = SessionStore(database, clock)
@@ -32,26 +34,37 @@ async def _session(url: str, home: Path) -> AsyncIterator[StoredControl]:
     for batch in (script.opening(), script.buy()):
         await store.commit(script.session_id, batch)
     control, security = StoredControl(store, script), SecurityLog(database, clock)
-    app = await guarded_app(control, SessionReader(database), security, RequestLimits(), clock)
+    directory = Directory({control.session_id: control})
+    for name in others:
+        await store.create(session_record(name))
+        directory.controls[name] = StoredControl(store, ScriptedSession(name))
+    guard = guard_of(security, RequestLimits(), clock)
+    await guard.keys.refresh()
+    app = create_app(directory, SessionReader(database), guard)
     server = ApiServer(lambda: app, "127.0.0.1", 0, running_folder(home))
     port = await server.start()
-    published = publish(home, RunningSession(control.session_id, os.getpid(), "127.0.0.1", port, "demo", START_NS))
+    published = [
+        publish(home, RunningSession(name, os.getpid(), "127.0.0.1", port, "demo", START_NS))
+        for name in directory.running()
+    ]
     yield control
-    published.withdraw()
+    for each in published:
+        each.withdraw()
     await server.stop()
     await store.close()
     await database.close()
 
 
 @contextmanager
-def running(url: str, home: Path) -> Iterator[StoredControl]:
+def running(url: str, home: Path, *others: str) -> Iterator[StoredControl]:
+    """The main session of a process that runs `others`, too."""
     started = threading.Event()
     found: list[StoredControl] = []
     stops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
         stop = asyncio.Event()
-        async with _session(url, home) as control:
+        async with _session(url, home, others) as control:
             found.append(control)
             stops.append((asyncio.get_running_loop(), stop))
             started.set()

@@ -33,7 +33,8 @@ def test_a_session_that_does_not_answer_is_exit_code_8(tg: Tg, home: Path) -> No
     said = tg("pause")
     assert said.code == 8 and "paper_a does not answer at its socket" in said.err
     second = publish(home, replace(running, session="paper_b"))
-    assert "--session" in tg("pause").err
+    assert "paper_a does not answer at its socket" in tg("pause").err, "one process has both"
+    assert "--session" in tg("resume").err
     first.withdraw()
     second.withdraw()
 
@@ -42,7 +43,7 @@ def test_a_session_that_does_not_answer_is_exit_code_8(tg: Tg, home: Path) -> No
 def test_an_interrupt_is_130_and_a_bug_is_one_line(
     tg: Tg, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
-    def broken(home: object, session: object) -> None:
+    def broken(home: object, session: object, **_: object) -> None:
         raise error
 
     monkeypatch.setattr("triplegain.cli.client.find_running", broken)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
+from tests.cli.running_session import running
 
 
 def test_positions_are_listed_and_closed(tg: Tg, system: StoredControl) -> None:
@@ -28,3 +31,21 @@ def test_the_session_may_be_named(tg: Tg, system: StoredControl) -> None:
     assert tg("pause", "--session", system.session_id).code == 0
     other = tg("pause", "--session", "paper_x")
     assert other.code == 8 and system.session_id in other.err
+
+
+def test_what_stops_stops_all_sessions_of_the_process_unless_one_is_named(
+    tg: Tg, database_url: str, home: Path
+) -> None:
+    main = "paper_20231114_221320"
+    with running(database_url, home, "b", "c"):
+        assert tg("pause").out.splitlines() == [
+            f"PAPER  {main} paused: nothing new is opened, positions stay protected",
+            "       b paused: nothing new is opened, positions stay protected",
+            "       c paused: nothing new is opened, positions stay protected",
+        ]
+        assert set(tg("flat", "--json").json["others"]) == {"b", "c"}
+        assert tg("emergency").out.splitlines()[1] == "       b paused; closing p-1, p-2"
+        assert tg("emergency", "--session", "b", "--json").json["others"] == {}
+        asks = tg("resume")
+        assert asks.code == 8 and "several sessions are running" in asks.err
+        assert tg("resume", "--session", "b").out == "PAPER  b trading again\n"

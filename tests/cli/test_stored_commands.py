@@ -10,7 +10,9 @@ from tests.cli.conftest import Stored, Tg
 from tests.storage.scripted_session import ScriptedSession, session_record
 from tests.storage.test_stored_books import traded
 
+from triplegain.api.keys import key_hash
 from triplegain.domain.records import SessionStatus
+from triplegain.storage.security_log import SecurityLog, StoredKey
 from triplegain.storage.session_store import SessionStore
 
 
@@ -139,3 +141,31 @@ def test_books_that_differ_are_told_with_both_figures_by_verify_and_doctor(tg: T
     assert tg("db", "verify").code == 1
     books = next(each for each in json.loads(tg("doctor", "--json").out)["checks"] if each["check"] == "books")
     assert (books["verdict"], told["differences"][0] in books["found"]) == ("fix", True)
+
+
+def test_a_key_of_a_session_is_shown_once_and_stored_by_its_hash(tg: Tg, stored: Stored) -> None:
+    keys: dict[str, StoredKey] = {}
+
+    async def look(store: SessionStore) -> None:
+        keys.clear()
+        keys.update(await SecurityLog(store._database, store._clock).api_keys())
+
+    stored(one_session)
+    made = tg("session", "key", "a", "--role", "viewer", "--name", "a dashboard\udcff", "--json").json
+    assert (made["session"], made["role"], len(made["key"])) == ("a", "viewer", 43)
+    shown = tg("session", "key", "a").out.splitlines()
+    assert "reaches a alone" in shown[1]
+    stored(look)
+    assert keys == {key_hash(made["key"]): ("viewer", "a"), key_hash(shown[0]): ("trader", "a")}
+    assert tg("session", "key", "a", "--revoke", "--json").json == {"session": "a", "revoked": 2}
+    stored(look)
+    assert keys == {}
+
+
+def test_no_key_is_made_for_a_session_that_is_not_there_or_is_over(tg: Tg, stored: Stored) -> None:
+    stored(one_session)
+    assert (tg("session", "key", "b").code, tg("session", "key", "a", "--role", "owner").code) == (2, 2)
+    assert tg("session", "end", "a").code == 0
+    ended = tg("session", "key", "a")
+    assert ended.code == 2 and "has ended" in ended.err
+    assert tg("session", "key", "a", "--revoke").out == "Keys of a that are shut out now: 0.\n"

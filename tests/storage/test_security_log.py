@@ -14,7 +14,7 @@ async def test_a_key_has_its_role_until_it_is_revoked(database: Database, clock:
     log = SecurityLog(database, clock)
     await log.add_api_key("hash", "trader", "dashboard")
     await log.add_api_key("hash", "admin", "somebody else")
-    assert await log.api_keys() == {"hash": "trader"}
+    assert await log.api_keys() == {"hash": ("trader", None)}
     await revoke_api_key(log, "hash")
     assert await log.api_keys() == {}
 

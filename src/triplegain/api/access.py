@@ -65,7 +65,8 @@ class Budget(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Requests a minute: of one address that shows no key we know, and of one key by budget."""
+    """Requests a minute: of one address that shows no key we know, and of one key by budget, in each session it
+    reaches."""
 
     address: int = key("address", 600, AT_LEAST_ONE, "requests of one address that show no known key")
     wrong_keys: int = key("wrong_keys", 20, AT_LEAST_ONE, "of these, those that needed a key: guesses")

@@ -19,7 +19,7 @@ from triplegain.domain import ids
 from triplegain.domain.errors import TripleGainError
 
 _FOLDER = "running"
-#: Of HTTP: which session a request is meant for; without it the one that runs.
+#: Of HTTP: which session a request is meant for, where its path names none.
 SESSION_HEADER = "X-Session"
 
 
@@ -110,8 +110,9 @@ def running_sessions(home: Path) -> list[RunningSession]:
     return sorted(_held(running_folder(home)), key=lambda running: running.session)
 
 
-def find_running(home: Path, session: str | None = None) -> RunningSession:
-    """The one that runs, or the one of this name. Raises NotRunningError."""
+def find_running(home: Path, session: str | None = None, *, all_of_process: bool = False) -> RunningSession:
+    """The one that runs, or the one of this name; with `all_of_process` any, if one process runs them all. Raises
+    NotRunningError."""
     found = running_sessions(home)
     names = ", ".join(running.session for running in found)
     if session is not None:
@@ -124,7 +125,7 @@ def find_running(home: Path, session: str | None = None) -> RunningSession:
         )
     if not found:
         raise NotRunningError("no session is running: start one with `./tg paper`")
-    if len(found) > 1:
+    if len(found) > 1 and not (all_of_process and len({running.pid for running in found}) == 1):
         raise NotRunningError(f"several sessions are running: name one with --session ({names})")
     return found[0]
 

@@ -1,25 +1,26 @@
-"""The HTTP application over one running session, behind its two doors."""
+"""The HTTP application over the sessions that run here, behind its two doors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from triplegain import __version__
 from triplegain.api.access import RequestLimits
+from triplegain.api.addressee import PREFIX
 from triplegain.api.allowed_hosts import AllowedHosts
-from triplegain.api.control import SessionControl
+from triplegain.api.control import SessionDirectory
 from triplegain.api.description import describe, responses_of, security_of
 from triplegain.api.doorkeeper import NetworkDoorkeeper, OwnerDoorkeeper
 from triplegain.api.errors import add_error_handlers
 from triplegain.api.gate import Gate
 from triplegain.api.known_keys import KnownKeys
-from triplegain.api.routes import OPENAPI, PREFIX, ROUTES
+from triplegain.api.routes import OPENAPI, ROUTES
 from triplegain.api.strangers import Strangers
-from triplegain.api.visit import Visit
+from triplegain.api.visit import Reception
 from triplegain.domain.clock import Clock
 from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
@@ -58,7 +59,7 @@ def _routes() -> tuple[BaseRoute, ...]:
 
 
 def create_app(
-    control: SessionControl,
+    directory: SessionDirectory,
     reader: SessionReader,
     guard: Guard,
     *,
@@ -75,10 +76,10 @@ def create_app(
         redirect_slashes=False,
     )
     security, limits, clock = guard.security, guard.limits, guard.clock
-    app.state.visit = partial(Visit, control, reader, clock, command_timeout_s)
+    app.state.reception = Reception(directory, reader, clock, command_timeout_s)
     app.router.routes.extend(_routes())
     add_error_handlers(app)
     describe(app)
-    network = NetworkDoorkeeper(security, limits, clock, guard.keys, guard.strangers, guard.hosts)
-    app.add_middleware(Gate, network=network, owner=OwnerDoorkeeper(security, limits, clock), mode=mode)
+    network = NetworkDoorkeeper(security, limits, clock, directory, guard.keys, guard.strangers, guard.hosts)
+    app.add_middleware(Gate, network=network, owner=OwnerDoorkeeper(security, limits, clock, directory), mode=mode)
     return app

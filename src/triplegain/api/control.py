@@ -1,16 +1,20 @@
-"""What the API asks of the running session."""
+"""What the API asks of the sessions that run here."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from triplegain.domain.commands import Door
 from triplegain.domain.proposal import Regime, TradeProposal
+from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
 from triplegain.domain.views import Moment, SessionView, SnapshotText
 
 V = TypeVar("V")
+#: What a session may be called is not longer; what a client calls one may be.
+_NAME_CHARS = 64
 
 
 class SessionControl(Door, Protocol):
@@ -40,3 +44,41 @@ class SessionControl(Door, Protocol):
     def see(self, kind: type[V]) -> V:
         """A view of `domain/views.py`, as of now, by its type."""
         ...
+
+
+class SessionDirectory(Protocol):
+    """The sessions that run in this process, by id. They come and go while it runs."""
+
+    def control(self, session_id: str | None) -> SessionControl:
+        """Of the session with this id; None: of the main one. Raises RefusedError, SESSION_NOT_FOUND with 404, for one
+        that does not run here (`does_not_run` has the words), and where there is no main one any more."""
+        ...
+
+    def running(self) -> tuple[str, ...]:
+        """The ids of all that run here, the main one first."""
+        ...
+
+
+def does_not_run(session_id: str, running: tuple[str, ...]) -> RefusedError:
+    """The refusal of a session that does not run here, whether anything is stored of it or not."""
+    runs = f"{', '.join(running)} {'does' if len(running) == 1 else 'do'}" if running else "none does"
+    return RefusedError(
+        Code.SESSION_NOT_FOUND,
+        f"session {session_id[:_NAME_CHARS]} does not run here, {runs}: `session list` shows all that are stored, "
+        "`paper --session NAME` runs one",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The directory of a process that runs one session, whichever that is by now."""
+
+    _control: SessionControl
+
+    def control(self, session_id: str | None) -> SessionControl:
+        if session_id is not None and session_id not in (running := self.running()):
+            raise does_not_run(session_id, running)
+        return self._control
+
+    def running(self) -> tuple[str, ...]:
+        return (self._control.moment().session_id,)

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 
 from triplegain.api import orders, positions, session
 from triplegain.api.access import Role
+from triplegain.api.addressee import ONE_SESSION, PREFIX, SESSIONS
 from triplegain.api.resources import Order, Refused
-from triplegain.api.routes import PREFIX, ROUTES, Route
+from triplegain.api.routes import ROUTES, Route
 from triplegain.domain.refusals import Code
+from triplegain.domain.values import SESSION
 
 _SCHEME = "key"
 #: Any request may be refused so, by the door or because the session or the database is away.
@@ -58,36 +60,75 @@ _LINKS = (
 )
 
 
-def _link(paths: dict[str, Any]) -> None:
-    for (path, method, status), named, target in _LINKS:
-        told = paths[PREFIX + path][method]["responses"][status]
-        told["links"] = {
-            act: {"operationId": operation["operationId"], "parameters": {"name": named}}
-            for act, operation in paths[PREFIX + target].items()
+#: Of every operation on one session.
+_SESSION = {
+    "name": "session",
+    "in": "path",
+    "required": True,
+    "description": "one that runs here",
+    "schema": {"type": "string", "pattern": SESSION},
+}
+
+
+def _add_those_of_one(paths: dict[str, Any]) -> None:
+    """What there is of the main session there is of each, under its name."""
+    for route in ROUTES:
+        if (path := route.path_of_one) is None:
+            continue
+        operation = paths[route.path][route.method.lower()]
+        paths.setdefault(path, {})[route.method.lower()] = {
+            **operation,
+            "operationId": f"{operation['operationId']}_of_session",
+            "parameters": [_SESSION, *operation.get("parameters", [])],
+            "security": [{_SCHEME: []}],
+            "responses": {status: dict(answer) for status, answer in operation["responses"].items()},
         }
 
 
+def _link(paths: dict[str, Any]) -> None:
+    for base, same in ((PREFIX, {}), (ONE_SESSION, {"session": "$request.path.session"})):
+        for (path, method, status), named, target in _LINKS:
+            told = paths[base + path][method]["responses"][status]
+            told["links"] = {
+                act: {"operationId": operation["operationId"], "parameters": {"name": named, **same}}
+                for act, operation in paths[base + target].items()
+            }
+    paths[SESSIONS]["get"]["responses"]["200"]["links"] = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {"session": "$response.body#/items/0/session"},
+        }
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if path.startswith(ONE_SESSION) and path.count("{") == 1
+    }
+
+
 def describe(app: FastAPI) -> None:
-    """Add to what FastAPI finds: the scheme of keys, the shape of refusals, the second one of what is begun, which
-    answer leads where."""
+    """Add to what FastAPI finds: the scheme of keys, the shape of refusals, the second one of what is begun, all of it
+    once more for a session by its name, which answer leads where."""
     found = app.openapi
 
     def openapi() -> dict[str, Any]:
-        told = found()
-        scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
-        components = told["components"]
-        components["securitySchemes"] = {_SCHEME: scheme}
-        components["schemas"][Refused.__name__] = Refused.model_json_schema(mode="serialization")
-        _link(told["paths"])
-        for route in ROUTES:
-            if route.endpoint in _MAY_STAND and route.status == _STANDS and route.path in told["paths"]:
-                answer = told["paths"][route.path][route.method.lower()]["responses"][str(_STANDS)]
-                content = answer["content"]["application/json"]
-                if "anyOf" not in content["schema"]:
-                    content["schema"] = {"anyOf": [content["schema"], _REFUSED]}
-            if route.is_text and route.path in told["paths"]:
-                answer = told["paths"][route.path][route.method.lower()]["responses"]["200"]
-                answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
-        return told
+        if app.openapi_schema is None:
+            _complete(found())
+        return found()
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(told: dict[str, Any]) -> None:
+    scheme = {"type": "http", "scheme": "bearer", "description": "the admin key is in TRIPLEGAIN_HOME/admin.key"}
+    components, paths = told["components"], told["paths"]
+    components["securitySchemes"] = {_SCHEME: scheme}
+    components["schemas"][Refused.__name__] = Refused.model_json_schema(mode="serialization")
+    for route in ROUTES:
+        if route.endpoint in _MAY_STAND and route.status == _STANDS and route.path in paths:
+            answer = paths[route.path][route.method.lower()]["responses"][str(_STANDS)]
+            content = answer["content"]["application/json"]
+            content["schema"] = {"anyOf": [content["schema"], _REFUSED]}
+        if route.is_text and route.path in paths:
+            answer = paths[route.path][route.method.lower()]["responses"]["200"]
+            answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    _add_those_of_one(paths)
+    _link(paths)

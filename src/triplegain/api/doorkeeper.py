@@ -7,13 +7,16 @@ import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from triplegain.api.access import RequestLimits, Role, is_loopback, sender
+from triplegain.api.addressee import Addressee
 from triplegain.api.allowed_hosts import AllowedHosts
+from triplegain.api.control import SessionDirectory
 from triplegain.api.known_keys import KnownKeys
 from triplegain.api.rate_limit import RateLimit, too_many
 from triplegain.api.routes import find_route
@@ -26,41 +29,59 @@ from triplegain.domain.refusals import Code, RefusedError
 from triplegain.storage.security_log import SecurityLog
 
 _LOG = logging.getLogger(__name__)
-_SEEN_MAX = 64
-#: In the state of a scope: the user at the owner's socket, and the connection of the network that can be held.
-PEER_UID, CONNECTION = "peer_uid", "connection"
+_SEEN_MAX = 1024
+#: In the state of a scope: the user at the owner's socket, the connection of the network that can be held, and the
+#: session the request names.
+PEER_UID, CONNECTION, ADDRESSEE = "peer_uid", "connection", "addressee"
+#: A budget for each kind of request of each key in each session.
+_BUDGETS_MAX = 16_384
 
 
 class Doorkeeper(ABC):
-    """`admit` raises RefusedError 401, 403, 404, 405, 421 or 429."""
+    """`admit` raises RefusedError 401, 403, 404, 405, 421, 422 or 429."""
 
-    def __init__(self, security: SecurityLog, limits: RequestLimits, clock: Clock) -> None:
+    def __init__(self, security: SecurityLog, limits: RequestLimits, clock: Clock, directory: SessionDirectory) -> None:
         self._security = security
         self._limits = limits
         self._clock = clock
-        self._requests = RateLimit(clock)
-        self._told = RateLimit(clock)
+        self._directory = directory
+        self._requests = RateLimit(clock, _BUDGETS_MAX)
+        self._told = RateLimit(clock, _BUDGETS_MAX)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     @abstractmethod
     async def admit(self, scope: Scope, request_id: str) -> Caller: ...
 
     async def _allowed(self, scope: Scope, caller: Caller) -> Caller:
-        """One that we know: his budget, then his role."""
+        """One that we know, whose session so far is the only one he reaches, None for all: his budget, his role, and
+        whether he reaches the session he names."""
         await self._greet(caller)
-        route = find_route(scope["method"], scope["path"])
+        asked: Addressee = scope["state"][ADDRESSEE]
+        route = find_route(scope["method"], asked)
+        named = asked.session
         per_minute: int = getattr(self._limits, route.budget)
-        if wait_ns := self._requests.take((caller.actor, route.budget), per_minute):
+        budget = (caller.actor, self._room(named), route.budget)
+        if wait_ns := self._requests.take(budget, per_minute):
             # Once a minute: who floods us must not flood the record.
-            if not self._told.take((caller.actor, route.budget), 1):
+            if not self._told.take(budget, 1):
                 await self._record("rate_limited", caller, {"per_minute": per_minute, "budget": route.budget.value})
             raise too_many("such requests", caller.actor, route.budget.value, per_minute, wait_ns)
-        if caller.role < route.role:
-            # The route as the table has it, never what the client wrote.
-            told = {"method": route.method, "path": route.path, "needs": route.role.label}
-            await self._record("authorization_denied", caller, told)
-            raise RefusedError(Code.FORBIDDEN, f"this needs role {route.role.label}, your key is {caller.role.label}")
-        return caller
+        needed = route.role_for(asked)
+        # The route as the table has it, never what the client wrote.
+        told = {"method": route.method, "path": route.path}
+        if caller.role < needed:
+            await self._record("authorization_denied", caller, {**told, "needs": needed.label})
+            raise RefusedError(Code.FORBIDDEN, f"this needs role {needed.label}, your key is {caller.role.label}")
+        if named is not None and caller.session not in (None, named):
+            await self._record("authorization_denied", caller, {**told, "needs": "a key of another session"})
+            raise RefusedError(Code.FORBIDDEN, f"your key is for session {caller.session} and no other")
+        return replace(caller, session=named or caller.session, base=asked.base)
+
+    def _room(self, named: str | None) -> str:
+        """Whose budget of a key a request counts against: no session takes from another's, and the main one is the same
+        with its name and without. Names under which nothing runs share one, so that they are no way to more."""
+        running = self._directory.running()
+        return named if named is not None and named in running[1:] else ""
 
     async def _greet(self, caller: Caller) -> None:
         if caller.actor in self._seen:
@@ -73,7 +94,8 @@ class Doorkeeper(ABC):
     async def _record(self, kind: str, caller: Caller, details: Mapping[str, Any]) -> None:
         """Write it down; if that fails the answer stays what it was."""
         now_ns = self._clock.now_ns()
-        event = SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, details)
+        of_session = {} if caller.session is None else {"session": caller.session}
+        event = SecurityEvent(kind, caller.actor, caller.address, caller.request_id, now_ns, {**details, **of_session})
         try:
             await self._security.record_security_events([event])
         except TripleGainError as error:
@@ -96,11 +118,12 @@ class NetworkDoorkeeper(Doorkeeper):
         security: SecurityLog,
         limits: RequestLimits,
         clock: Clock,
+        directory: SessionDirectory,
         keys: KnownKeys,
         strangers: Strangers,
         hosts: AllowedHosts,
     ) -> None:
-        super().__init__(security, limits, clock)
+        super().__init__(security, limits, clock, directory)
         self._keys = keys
         self._strangers = strangers
         self._hosts = hosts
@@ -111,12 +134,13 @@ class NetworkDoorkeeper(Doorkeeper):
         connection = scope["state"].get(CONNECTION)
         scheme, _, key = headers.get("authorization", "").partition(" ")
         key_hash = hashlib.sha256(key.strip().encode()).hexdigest()
-        role = self._keys.role(key_hash) if scheme.lower() == "bearer" else None
-        if role is not None:
+        known = self._keys.known(key_hash) if scheme.lower() == "bearer" else None
+        if known is not None:
             if connection is not None:
                 connection.recognise()
             self._hosts.check(headers)
-            return await self._allowed(scope, Caller(role, f"{role.label}:{key_hash[:12]}", address, request_id))
+            actor = f"{known.role.label}:{key_hash[:12]}"
+            return await self._allowed(scope, Caller(known.role, actor, address, request_id, known.session))
         try:
             return self._stranger(scope, headers, Caller(Role.PUBLIC, "nobody", address, request_id))
         except RefusedError as refused:
@@ -140,7 +164,8 @@ class NetworkDoorkeeper(Doorkeeper):
 
 
 def _is_public(scope: Scope) -> bool:
+    asked: Addressee = scope["state"][ADDRESSEE]
     try:
-        return find_route(scope["method"], scope["path"]).role is Role.PUBLIC
+        return find_route(scope["method"], asked).role_for(asked) is Role.PUBLIC
     except RefusedError:
         return False

@@ -10,7 +10,8 @@ import asyncio
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from triplegain.api.doorkeeper import PEER_UID, Doorkeeper
+from triplegain.api.addressee import addressee
+from triplegain.api.doorkeeper import ADDRESSEE, PEER_UID, Doorkeeper
 from triplegain.api.errors import response, unexpected
 from triplegain.api.routes import find_route
 from triplegain.api.strict import check_body, check_head, check_query
@@ -68,12 +69,14 @@ class Gate:
         try:
             state = scope.setdefault("state", {})
             doorkeeper = self._owner if PEER_UID in state else self._network
+            asked = state[ADDRESSEE] = addressee(scope)
             state["caller"] = await doorkeeper.admit(scope, request_id)
             check_head(scope)
-            check_query(scope, find_route(scope["method"], scope["path"]))
+            check_query(scope, find_route(scope["method"], asked))
             body = await _read_body(receive)
             check_body(scope, body)
-            await self._app(scope, _as_received(body, receive), send_with_headers)
+            # Whichever session is meant, the application has one path for its resource.
+            await self._app({**scope, "path": asked.path}, _as_received(body, receive), send_with_headers)
             return
         except TripleGainError as error:
             refusal = error

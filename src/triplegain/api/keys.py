@@ -1,4 +1,5 @@
-"""The admin key: made at the first start, kept in TRIPLEGAIN_HOME for its owner; the database has its hash."""
+"""Keys: the owner's, made at the first start and kept in TRIPLEGAIN_HOME, and those of one session. The database has
+their hashes."""
 
 from __future__ import annotations
 
@@ -41,6 +42,13 @@ async def ensure_admin_key(home: Path, security: SecurityLog) -> str:
         path.unlink(missing_ok=True)
         key = _read_or_make(path)
         await security.add_api_key(key_hash(key), "admin", FILE)
+    return key
+
+
+async def make_session_key(security: SecurityLog, session: str, role: str, name: str) -> str:
+    """A key that reaches this session and no other. Nobody can look it up again. Raises StorageError."""
+    key = ids.api_key()
+    await security.add_api_key(key_hash(key), role, name, session)
     return key
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from triplegain.api.access import Role
 from triplegain.domain.errors import TripleGainError
@@ -14,21 +15,29 @@ _LOG = logging.getLogger(__name__)
 _EVERY_S = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """What a key may do, and in which session; None: in all, it is the owner's."""
+
+    role: Role
+    session: str | None
+
+
 class KnownKeys:
     """`refresh` before the first question; `run` keeps up with the database until it is cancelled."""
 
     def __init__(self, security: SecurityLog) -> None:
         self._security = security
-        self._roles: dict[str, Role] = {}
+        self._keys: dict[str, KnownKey] = {}
 
-    def role(self, key_hash: str) -> Role | None:
-        """What the key of this hash may do; None for one that is unknown or revoked. Asks nobody."""
-        return self._roles.get(key_hash)
+    def known(self, key_hash: str) -> KnownKey | None:
+        """The key of this hash; None for one that is unknown or revoked. Asks nobody."""
+        return self._keys.get(key_hash)
 
     async def refresh(self) -> None:
         """Raises StorageError when the database fails."""
         found = await self._security.api_keys()
-        self._roles = {key_hash: Role.parse(role) for key_hash, role in found.items()}
+        self._keys = {key_hash: KnownKey(Role.parse(key.role), key.session) for key_hash, key in found.items()}
 
     async def run(self) -> None:
         """While the database is away the keys stay as they were: nobody can revoke one then."""

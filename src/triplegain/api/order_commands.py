@@ -50,7 +50,7 @@ async def edit_order(visit: CurrentVisit, name: OrderName, body: Edit, response:
     command = EditOrder(original, new_id, body.quantity, body.price, body.deadline_ns(now.market_time_ns))
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{new_id}")
     response.status_code = 200 if done.again else 201
-    return as_answered(done.record, now.mode, response)
+    return as_answered(visit, done.record, response)
 
 
 async def cancel_batch(visit: CurrentVisit, body: CancelBatch) -> Cancelled:

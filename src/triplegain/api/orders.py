@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
 
+from triplegain.api.addressee import PREFIX
+from triplegain.api.brakes import brake
 from triplegain.api.requests import Amendment, Nothing, OrderPage, Trade
 from triplegain.api.resources import Cancelled, Order, OrderPages, order
 from triplegain.api.visit import CurrentVisit, Visit
@@ -63,17 +65,17 @@ async def place_order(
     response.status_code = 200 if done.again else 201
     protection = await visit.reader.asked_protection(now.session_id, client_order_id) if done.again else None
     _same_order(record.request, request, body, protection)
-    return as_answered(record, now.mode, response)
+    return as_answered(visit, record, response)
 
 
-def as_answered(record: OrderRecord, mode: str, response: Response) -> Order:
+def as_answered(visit: Visit, record: OrderRecord, response: Response) -> Order:
     """The order with its place. Raises RefusedError where the exchange rejected it."""
-    placed = order(record, mode)
+    placed = order(record, visit.moment().mode)
     if record.status in _REFUSED and not record.filled_quantity:
         details = {"order": placed.model_dump(mode="json", by_alias=True)}
         code = Code.of(record.code or "") or _REFUSED[record.status]
         raise RefusedError(code, record.reason or "the exchange rejected the order", details)
-    response.headers["Location"] = f"/api/v1/paper/orders/{record.request.client_order_id}"
+    response.headers["Location"] = f"{PREFIX}{visit.base}/paper/orders/{record.request.client_order_id}"
     return placed
 
 
@@ -101,7 +103,8 @@ async def cancel_order(visit: CurrentVisit, name: OrderName, body: Nothing | Non
     return order(done.record, mode)
 
 
-async def cancel_all_orders(visit: CurrentVisit, body: Nothing | None = None) -> Cancelled:
+@brake
+async def cancel_all_orders(visit: Visit, body: Nothing | None = None) -> Cancelled:
     """Every order that would open something, those on their way to the exchange included. What protects stays."""
     done = await visit.carry_out(CancelAll(), visit.audit("order_cancel", {"act": "all"}), "GET /paper/orders")
     now = visit.moment()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from triplegain.api.brakes import brake
 from triplegain.api.requests import Nothing, PositionClose, PositionPage
 from triplegain.api.resources import Closing, Position, PositionPages
 from triplegain.api.visit import CurrentVisit, Visit
@@ -36,7 +37,8 @@ async def close_position(visit: CurrentVisit, name: PositionName, body: Position
     return _closing(visit, await visit.carry_out(command, audit, "GET /paper/positions"))
 
 
-async def close_all_positions(visit: CurrentVisit, body: Nothing | None = None) -> Closing:
+@brake
+async def close_all_positions(visit: Visit, body: Nothing | None = None) -> Closing:
     """Flat: everything is closed, entries that have not filled are cancelled."""
     return _closing(visit, await visit.carry_out(Flat(), visit.audit("flat"), "GET /paper/positions"))
 

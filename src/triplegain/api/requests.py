@@ -284,6 +284,13 @@ class Page(BaseModel):
         return rows, getattr(rows[-1], pages.key) if len(found) > self.limit else None
 
 
+class SessionQuery(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    running: bool = Field(False, description="true: only those that run here")
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
 class HistoryPage(Page):
     newest_first: bool = False
 

@@ -62,6 +62,21 @@ class NewSession(Resource):
     previous: str
 
 
+@tells(
+    records.SessionRecord,
+    only=("session_id", "status", "feed", "seed", "created_at_ns", "updated_at_ns", "market_time_ns", "ended_at_ns"),
+)
+class Session(Part):
+    """`running`: in this process; `main`: that one is meant where none is named."""
+
+    running: bool
+    main: bool
+
+
+class Sessions(Resource):
+    items: list[Session]
+
+
 class Refused(BaseModel):
     """Every refusal. `error_code` is one word out of a list, `error_message` says why and what to do."""
 

@@ -10,22 +10,22 @@ from typing import Any, get_args, get_origin, get_type_hints
 from fastapi import params
 from pydantic import BaseModel
 
-from triplegain.api import agents, order_commands, orders, positions, risk, session
+from triplegain.api import agents, order_commands, orders, positions, risk, session, sessions
 from triplegain.api.access import Budget, Role
+from triplegain.api.addressee import ONE_SESSION, PREFIX, SESSIONS, Addressee
 from triplegain.api.visit import CurrentVisit
 from triplegain.api.wire import Part, Resource, part_of
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.views import RiskState
 
-PREFIX = "/api/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
 _PARAMETER = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way in. `endpoint` is None where FastAPI has its own. `is_text`: it answers no JSON. `query`: its parameters,
-    and whether each may be given several times."""
+    """One way in. `endpoint` is None where FastAPI has its own. `is_text`: it answers no JSON. `of_session`: there is
+    one of each session. `query`: its parameters, and whether each may be given several times."""
 
     method: str
     path: str
@@ -34,6 +34,7 @@ class Route:
     budget: Budget = Budget.DEFAULT
     status: int = 200
     is_text: bool = False
+    of_session: bool = True
     pattern: re.Pattern[str] = field(init=False, repr=False)
     query: Mapping[str, bool] = field(init=False, repr=False)
 
@@ -41,6 +42,16 @@ class Route:
         pattern = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(self.path))
         object.__setattr__(self, "pattern", re.compile(pattern))
         object.__setattr__(self, "query", dict(_query_of(self.endpoint)) if self.endpoint else {})
+
+    @property
+    def path_of_one(self) -> str | None:
+        """Where it is for a session that is named; None where there is no such thing, or only without the prefix."""
+        is_there = self.of_session and self.path.startswith(PREFIX)
+        return ONE_SESSION + self.path.removeprefix(PREFIX) if is_there else None
+
+    def role_for(self, asked: Addressee) -> Role:
+        """Whether a session of that name runs here is told to nobody without a key."""
+        return max(self.role, Role.VIEWER) if asked.names else self.role
 
 
 def _query_of(endpoint: Callable[..., Any]) -> Iterator[tuple[str, bool]]:
@@ -111,13 +122,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{PREFIX}/agents/{{task}}/run", agents.run_task, Role.TRADER, Budget.DEFAULT, 202),
     Route("GET", f"{PREFIX}/decisions", agents.list_decisions, Role.VIEWER, Budget.READS),
     Route("GET", f"{PREFIX}/snapshot/{{pair}}", agents.show_snapshot, Role.VIEWER, Budget.READS),
-    Route("GET", OPENAPI, None, Role.VIEWER, Budget.READS),
+    Route("GET", SESSIONS, sessions.list_sessions, Role.VIEWER, Budget.READS, of_session=False),
+    Route("GET", OPENAPI, None, Role.VIEWER, Budget.READS, of_session=False),
 )
 
 
-def find_route(method: str, path: str) -> Route:
+def find_route(method: str, asked: Addressee) -> Route:
     """The route a request means. Raises RefusedError with 404, or 405 where the path takes other methods."""
-    fitting = [route for route in ROUTES if route.pattern.fullmatch(path)]
+    all_here = (route for route in ROUTES if route.of_session or not asked.base)
+    fitting = [route for route in all_here if route.pattern.fullmatch(asked.path)]
     for route in fitting:
         if route.method == method:
             return route

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import PlainTextResponse
 
+from triplegain.api.brakes import brake
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import (
     Acknowledged,
@@ -21,7 +22,7 @@ from triplegain.api.resources import (
     Readiness,
     portfolio,
 )
-from triplegain.api.visit import CurrentVisit
+from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.domain.commands import Emergency, Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.views import AgentsView, CoordinatorView
@@ -43,7 +44,8 @@ async def list_history(visit: CurrentVisit, query: Annotated[HistoryPage, Query(
     return HistoryPages(mode=now.mode, items=[HistoryPoint.of(each) for each in shown], next=following)
 
 
-async def pause(visit: CurrentVisit, body: Nothing | None = None) -> Acknowledged:
+@brake
+async def pause(visit: Visit, body: Nothing | None = None) -> Acknowledged:
     """No new decisions; protection goes on."""
     await visit.carry_out(Pause(), visit.audit("trading_paused"), "GET /paper/mode")
     return Acknowledged.of(visit.moment())
@@ -89,7 +91,8 @@ async def show_status(visit: CurrentVisit) -> Coordinator:
     return Coordinator.of(visit.control.view(), visit.control.see(AgentsView), visit.control.see(CoordinatorView))
 
 
-async def emergency(visit: CurrentVisit, body: Nothing | None = None) -> EmergencyBegun:
+@brake
+async def emergency(visit: Visit, body: Nothing | None = None) -> EmergencyBegun:
     """Pause and begin to close everything, in one step: nothing can be opened in between."""
     audit = visit.audit("admin_override", {"act": "emergency"})
     closing = (await visit.carry_out(Emergency(), audit, "GET /coordinator/status")).record

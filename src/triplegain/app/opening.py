@@ -24,6 +24,7 @@ from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import Clock
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.values import SESSION
 from triplegain.ledger.reconcile import ReconcileError
 from triplegain.ledger.wallet import LedgerError
 from triplegain.llm.roster import NOBODY, only_these
@@ -37,7 +38,7 @@ from triplegain.storage.errors import BooksDifferError, SessionEndedError, Sessi
 from triplegain.storage.session_store import SessionStore, StoredSession
 
 #: A session's name is also the name of a file and a part of URLs.
-_SESSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SESSION_NAME = re.compile(SESSION)
 
 #: The demo market, and feeds whose sessions go on at the next start.
 _DEMO = "demo"

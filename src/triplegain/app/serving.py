@@ -40,9 +40,11 @@ async def serving(
     def make_app() -> ASGIApp:
         from triplegain.api.allowed_hosts import AllowedHosts
         from triplegain.api.app import Guard, create_app
+        from triplegain.api.control import Alone
 
         hosts = AllowedHosts((*settings.allowed_hosts, settings.host))
-        return create_app(system, reader, Guard(security, keys, strangers, hosts, settings.limits_per_minute, clock))
+        guard = Guard(security, keys, strangers, hosts, settings.limits_per_minute, clock)
+        return create_app(Alone(system), reader, guard)
 
     server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home), stays=stays)
     port = await server.start()

@@ -158,13 +158,14 @@ def part(name: str) -> str:
 
 
 @contextmanager
-def running_system(session: str | None) -> Iterator[ApiClient]:
-    """The running session, or the one of this name. Raises NotRunningError and RunningFolderError."""
+def running_system(session: str | None, *, all_of_process: bool = False) -> Iterator[ApiClient]:
+    """The running session, or the one of this name; with `all_of_process` and no name whatever runs in the process.
+    Raises NotRunningError and RunningFolderError."""
     import httpx
 
     home = home_dir(create=False)
-    running = find_running(home, session)
-    headers = {SESSION_HEADER: running.session}
+    running = find_running(home, session, all_of_process=all_of_process)
+    headers = {} if all_of_process and session is None else {SESSION_HEADER: running.session}
     with reachable(socket_of(running_folder(home), running.pid)) as name:
         transport = httpx.HTTPTransport(uds=name)
         with httpx.Client(

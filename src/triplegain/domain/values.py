@@ -34,6 +34,8 @@ AMOUNT_DIGITS, AMOUNT_DECIMALS = 19, 18
 AMOUNT = rf"[0-9]{{1,{AMOUNT_DIGITS}}}(\.[0-9]{{1,{AMOUNT_DECIMALS}}})?"
 #: What may name an order or a position; with a dot first it could mean another place in a path. A pair, a task.
 NAME = r"^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}$"
+#: What may name a session.
+SESSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SYMBOL = r"^[A-Za-z0-9.]{1,16}/[A-Za-z0-9.]{1,16}$"
 PAIR_OR_ASSET = r"^[A-Za-z0-9.]{1,16}(/[A-Za-z0-9.]{1,16})?$"
 WORD = r"^[a-z_]{1,32}$"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from triplegain.domain.clock import Clock, to_datetime
 from triplegain.domain.records import SecurityEvent
@@ -23,6 +24,13 @@ DELETE FROM security_events WHERE event_number IN (
     WHERE kind = $1 AND session_id IS NULL AND recorded_at < $2 ORDER BY recorded_at LIMIT 10000)
 RETURNING 1
 """
+
+
+class StoredKey(NamedTuple):
+    """`role` is viewer, trader or admin; `session` the only one it reaches, None: it is the owner's."""
+
+    role: str
+    session: str | None
 
 
 async def _insert(connection: AnyConnection, event: SecurityEvent) -> None:
@@ -70,18 +78,31 @@ class SecurityLog:
         )
         return [(row["event_number"], read(SecurityEvent, row)) for row in found]
 
-    async def add_api_key(self, key_hash: str, role: str, name: str) -> None:
-        """Let a key in. A key that is already known keeps its role."""
+    async def add_api_key(self, key_hash: str, role: str, name: str, session: str | None = None) -> None:
+        """Let a key in, to one stored session or to all there are. A key that is already known stays as it is."""
         async with self._database.transaction("storing an API key") as connection:
             await connection.execute(
-                "INSERT INTO api_keys VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                "INSERT INTO api_keys (key_hash, name, role, created_at, session_id) VALUES ($1, $2, $3, $4, $5) "
+                "ON CONFLICT DO NOTHING",
                 key_hash,
                 name,
                 role,
                 to_datetime(self._clock.now_ns()),
+                session,
             )
 
-    async def api_keys(self) -> dict[str, str]:
-        """The keys that are let in: role (viewer, trader, admin) by hash."""
-        query = "SELECT key_hash, role FROM api_keys WHERE revoked_at IS NULL"
-        return {row["key_hash"]: row["role"] for row in await self._database.rows("reading the API keys", query)}
+    async def revoke_session_keys(self, session: str) -> int:
+        """Shut out every key of this session; how many there were."""
+        gone = await self._database.rows(
+            "revoking the keys of a session",
+            "UPDATE api_keys SET revoked_at = $2 WHERE session_id = $1 AND revoked_at IS NULL RETURNING key_hash",
+            session,
+            to_datetime(self._clock.now_ns()),
+        )
+        return len(gone)
+
+    async def api_keys(self) -> dict[str, StoredKey]:
+        """The keys that are let in, by hash."""
+        query = "SELECT key_hash, role, session_id FROM api_keys WHERE revoked_at IS NULL"
+        found = await self._database.rows("reading the API keys", query)
+        return {row["key_hash"]: StoredKey(row["role"], row["session_id"]) for row in found}

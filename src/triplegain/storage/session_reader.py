@@ -98,13 +98,17 @@ class SessionReader:
         #: The equity curve.
         self.portfolio_snapshots = Pages(database, PortfolioSnapshot, "paper_portfolio_snapshots", "number")
 
-    async def list_sessions(self, *, include_ended: bool = True, limit: int = 1000) -> list[SessionRecord]:
-        """Latest first."""
+    async def list_sessions(
+        self, *, include_ended: bool = True, limit: int = 1000, only: Collection[str] | None = None
+    ) -> list[SessionRecord]:
+        """Latest first; all there are, or of these ids."""
         found = await self._database.rows(
             "listing the sessions",
-            SESSION_QUERY + "WHERE $1 OR s.status <> 'ended' ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT $2",
+            SESSION_QUERY + "WHERE ($1 OR s.status <> 'ended') AND ($3::text[] IS NULL OR s.session_id = ANY ($3)) "
+            "ORDER BY t.recorded_at DESC, s.created_at DESC LIMIT $2",
             include_ended,
             limit,
+            only if only is None else list(only),
         )
         return [rows.read(SessionRecord, row) for row in found]
 
