@@ -23,12 +23,19 @@ KEYS = {
     "DEEPSEEK_API_KEY": "dk-Nf62qWsv98JkMa73", "XAI_API_KEY": "xai-Bc14eUio30PlTg85",
 }  # fmt: skip
 _DAY_USD = 3
+#: Among those that the calls come to.
+_STATUSES = {"oversized", "server_error", "rejected", "invalid"}
 #: Of a command that lists models; its own start, however busy the machine is, is in it.
 _PEAK_MAX_MB, _START_MAX_S = 300, 25.0
 
 
 def runs(key: str) -> list[str]:
     return [key[at : at + 8] for at in range(len(key) - 7)]
+
+
+def statuses_of(home: PaperHome) -> set[str]:
+    with database_of(home) as url:
+        return {row["status"] for row in ask(url, "SELECT DISTINCT status FROM model_calls")}
 
 
 def test_a_session_goes_on_whatever_its_models_send(home: PaperHome, tmp_path: Path) -> None:
@@ -47,6 +54,8 @@ def test_a_session_goes_on_whatever_its_models_send(home: PaperHome, tmp_path: P
             assert not product.running.is_over, product.running.wait()
             product.begin()
             eventually(lambda: provider.is_through or product.running.is_over, "every way of answering", 120)
+            # Where the machine is busy an answer comes too late, and that way of answering is met again.
+            eventually(lambda: statuses_of(home) >= _STATUSES or product.running.is_over, "every status of a call")
             assert not product.running.is_over, product.running.wait()
             asked = (("decisions", "--json"), ("decisions",), ("agents", "show"), ("agents", "show", "--json"))
             shown = [home.run(*each, environ=environ) for each in asked]
@@ -65,11 +74,9 @@ def test_a_session_goes_on_whatever_its_models_send(home: PaperHome, tmp_path: P
         (cost,) = ask(url, "SELECT sum(cost_usd) AS usd, max(cost_usd - reserved_usd) AS over FROM model_spending")
         lengths = "max(length(model_id)) AS id, max(length(reason)) AS why"
         (calls,) = ask(url, f"SELECT count(*) AS n, {lengths} FROM model_calls")
-        statuses = {row["status"] for row in ask(url, "SELECT DISTINCT status FROM model_calls")}
     assert open_calls["count"] == 0
     assert cost["usd"] <= _DAY_USD and cost["over"] <= 0
     assert calls["n"] >= len(HostileProvider.WAYS) and calls["id"] <= 201 and calls["why"] <= 501
-    assert {"oversized", "server_error", "rejected", "invalid"} <= statuses
     assert growth_mb < 50, growth_mb
     assert worst_ms < 100, product.told
 

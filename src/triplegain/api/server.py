@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import os
 import socket
@@ -104,7 +105,10 @@ class ApiServer:
     def _made(self) -> ASGIApp:
         import triplegain.api.connections  # noqa: F401  # loads what answers HTTP
 
-        return self._make_app()
+        app = self._make_app()
+        # It stays to the end: no collection of garbage has to look through it again.
+        gc.freeze()
+        return app
 
     async def stop(self) -> None:
         """Answer what is under way, for a few seconds at most, and close."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
@@ -84,6 +85,9 @@ async def run_paper(
                     backing_up(_timetable(system, database, config, home, clock), system.backup_failed),
                     beside(home_watch.watch, "the look at the home"),
                 ):
+                    # What was loaded so far stays to the end. A full collection of garbage that looked through it, too,
+                    # would hold the market up: for a third of a second beside the libraries of models.
+                    gc.freeze()
                     try:
                         with stop_on_signals(system.stop):
                             await system.run()
