@@ -29,7 +29,7 @@ class Directory:
     def control(self, session_id: str | None) -> SessionControl:
         found = self.controls.get(self.main if session_id is None else session_id)
         if found is None:
-            raise does_not_run(session_id or self.main, self.running())
+            raise does_not_run(session_id or self.main)
         return found
 
     def running(self) -> tuple[str, ...]:

@@ -137,8 +137,7 @@ async def test_a_session_that_does_not_run_here_is_404_whatever_its_name(
             assert answer.status_code == 404, answer.text
             told = answer.json()
             assert told["error_code"] == "session_not_found"
-            assert f"does not run here, {MAIN}, {SECOND}, {THIRD} do" in told["error_message"]
-            assert len(told["error_message"]) < 400
+            assert "does not run here" in told["error_message"] and len(told["error_message"]) < 250
     assert await bench.events("flat") == []
 
 
@@ -251,6 +250,7 @@ async def test_a_key_of_a_session_that_does_not_run_reaches_nothing(bench: Bench
         for path in ("/paper/mode", "/health", f"{ONE}/{SECOND}/paper/mode"):
             answer = await own.get(path)
             assert (answer.status_code, answer.json()["error_code"]) == (404, "session_not_found")
+            assert MAIN not in answer.text and THIRD not in answer.text
         assert (await own.post("/api/v1/coordinator/emergency")).status_code == 404
     assert not bench.control.paused
 

@@ -93,3 +93,23 @@ async def test_a_reset_waits_for_a_database_that_goes_away_on_the_way(
     assert isinstance(answer, Done) and sessions == {first, answer.record}
     # The same session each time, so that what was done unheard is known again.
     assert len(set(attempts)) == 1 and len(attempts) == 3
+
+
+async def test_what_follows_a_reset_has_its_own_name_and_is_no_longer_reached_by_that_of_the_one_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with opened_system(database_url, tmp_path) as opened:
+        run = asyncio.create_task(opened.system.run())
+        await opened.until(lambda: opened.session.prices.quote("BTC/USDT"))
+        first = opened.system.opened.record.session_id
+        assert (await opened.get(f"/sessions/{first}/paper/mode"))["session"] == first
+        second = (await opened.post(f"/sessions/{first}/paper/reset")).json()["session"]
+        gone = await opened.post(f"/sessions/{first}/coordinator/emergency")
+        assert (gone.status_code, gone.json()["error_code"]) == (404, "session_not_found")
+        assert (await opened.get(f"/sessions/{second}/paper/mode"))["paused"] is False
+        listed = (await opened.get("/sessions"))["items"]
+        assert {each["session"]: (each["running"], each["main"]) for each in listed} == {
+            first: (False, False), second: (True, True),
+        }  # fmt: skip
+        opened.system.stop()
+        await run

@@ -12,6 +12,7 @@ from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SessionStatus
 from triplegain.storage.database import Database
 from triplegain.storage.retention import Retention, Round
+from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
 
@@ -131,3 +132,13 @@ async def test_every_table_has_its_size(database: Database) -> None:
     sizes = await Retention(database).sizes()
     assert {"paper_trades", "paper_ledger_entries", "housekeeping"} <= set(sizes)
     assert list(sizes.values()) == sorted(sizes.values(), reverse=True)
+
+
+async def test_the_keys_of_a_session_go_with_it(store: SessionStore, database: Database, clock: ManualClock) -> None:
+    """Whoever takes its name later is not reached by them."""
+    log = SecurityLog(database, clock)
+    await ended(store, "old")
+    await log.add_api_key("of the session", "trader", "", "old")
+    await log.add_api_key("of the owner", "admin", "")
+    assert await Retention(database).remove_ended(clock.now_ns() + DAY_NS) == 1
+    assert await log.api_keys() == {"of the owner": ("admin", None)}

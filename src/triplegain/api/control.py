@@ -59,12 +59,12 @@ class SessionDirectory(Protocol):
         ...
 
 
-def does_not_run(session_id: str, running: tuple[str, ...]) -> RefusedError:
-    """The refusal of a session that does not run here, whether anything is stored of it or not."""
-    runs = f"{', '.join(running)} {'does' if len(running) == 1 else 'do'}" if running else "none does"
+def does_not_run(session_id: str) -> RefusedError:
+    """The refusal of a session that does not run here, whatever is stored of it. It names no other: a key of one
+    session tells of no other."""
     return RefusedError(
         Code.SESSION_NOT_FOUND,
-        f"session {session_id[:_NAME_CHARS]} does not run here, {runs}: `session list` shows all that are stored, "
+        f"session {session_id[:_NAME_CHARS]} does not run here: `GET /sessions?running=true` tells which do, "
         "`paper --session NAME` runs one",
     )
 
@@ -76,8 +76,8 @@ class Alone:
     _control: SessionControl
 
     def control(self, session_id: str | None) -> SessionControl:
-        if session_id is not None and session_id not in (running := self.running()):
-            raise does_not_run(session_id, running)
+        if session_id is not None and session_id not in self.running():
+            raise does_not_run(session_id)
         return self._control
 
     def running(self) -> tuple[str, ...]:

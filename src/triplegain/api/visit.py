@@ -90,9 +90,9 @@ class Visit:
 
     async def _submit(self, command: Command[R], audit: SecurityEvent) -> Answer[R]:
         """Never to a session that has taken the place of the one that is meant since the request came."""
-        meant, runs = self.caller.session, self.moment().session_id
-        if meant is not None and meant != runs:
-            raise does_not_run(meant, (runs,))
+        meant = self.caller.session
+        if meant is not None and meant != self.moment().session_id:
+            raise does_not_run(meant)
         return await self.control.submit(command, Origin.HAND, audit)
 
 
