@@ -415,6 +415,23 @@ async def test_what_is_not_stopped_everywhere_is_said_with_each_session(
     assert sorted(await acts(bench)) == sorted(done)
 
 
+async def test_where_to_ask_after_a_brake_is_said_for_each_session_it_was_to_stop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.control, "submit", refuses(UNKNOWN))
+    async with bench.client("admin") as owner:
+        alone = (await owner.post("/paper/flat")).json()
+        monkeypatch.undo()
+        here = await several(bench, bench.control._store)
+        monkeypatch.setattr(here.controls[SECOND], "submit", refuses(UNKNOWN))
+    async with bench.client("admin") as owner:
+        together = (await owner.post("/paper/flat")).json()
+    assert alone["error_message"] == "the database went away: ask GET /paper/positions"
+    assert together["error_message"] == (
+        f"carried out in {MAIN}, {THIRD}; {SECOND}: the database went away: ask GET /sessions/{SECOND}/paper/positions"
+    )
+
+
 async def test_a_bug_in_one_session_keeps_no_other_from_stopping(
     bench: Bench, here: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
