@@ -21,6 +21,7 @@ from tests.exchange.reference_tape import ReferenceOnTape
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
+    MarginCalled,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
@@ -31,6 +32,7 @@ from triplegain.domain.exchange_events import (
     OrderScheduled,
     OrderSubmitted,
     OrderTriggered,
+    PositionRolledOver,
 )
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
@@ -109,6 +111,8 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
             said = (instrument.ticks(event.price),)
         case OrderRefilled():
             said = (instrument.lots(event.displayed),)
+        case MarginCalled() | PositionRolledOver():
+            said = ()
         case _ as never:
             assert_never(never)
     return Told(event.kind, event.client_order_id, event.time_ns, event.visible_at_ns, said)

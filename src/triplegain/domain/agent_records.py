@@ -117,6 +117,7 @@ class AlertKind(StrEnum):
     DATABASE_AWAY = "database_away"
     CONFIGURATION_CHANGED = "configuration_changed"
     BACKUP_FAILED = "backup_failed"
+    MARGIN_CALL = "margin_call"
 
 
 class AlertRecord(NumberedRecord, frozen=True):

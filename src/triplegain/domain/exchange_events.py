@@ -157,6 +157,39 @@ class CommandRefused(_Event, frozen=True, tag="refused"):
     amend: AmendRequest | None = None
 
 
+class _AccountEvent(_Event, frozen=True):
+    """Of the account as a whole."""
+
+    @property
+    def client_order_id(self) -> str:
+        """Of no order."""
+        return ""
+
+
+class MarginCalled(_AccountEvent, frozen=True, tag="margin_call"):
+    """The margin level of the account has come to the call level. `level` and `equity` in USD as the exchange reckons
+    them, `level` a fraction of the margin used; `liquidates`: it is so low that positions are being sold."""
+
+    level: Decimal
+    equity: Decimal
+    used: Decimal
+    liquidates: bool
+
+
+class PositionRolledOver(_AccountEvent, frozen=True, tag="rollover"):
+    """What is open of a position has been lent for another period. `position` is the number of the order that opened
+    it; `owed` is what of `fee` the wallet did not have."""
+
+    position: int
+    symbol: str
+    fee: Decimal
+    fee_asset: str
+    owed: Decimal
+
+
+#: Of the account as a whole, and of no order.
+AccountEvent = MarginCalled | PositionRolledOver
+
 ExchangeEvent = (
     OrderSubmitted
     | OrderScheduled
@@ -169,4 +202,5 @@ ExchangeEvent = (
     | OrderRefilled
     | OrderAmended
     | CommandRefused
+    | AccountEvent
 )

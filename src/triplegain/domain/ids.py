@@ -38,6 +38,7 @@ class Family(StrEnum):
     EXIT = "exit"
     CLOSE = "close"
     HODL = "hodl"
+    LIQUIDATION = "liq"
 
 
 def own_id(family: Family, *numbers: int) -> str:

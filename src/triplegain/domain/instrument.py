@@ -32,6 +32,10 @@ class Instrument:
     cost_decimals: int = 10
     fees: FeeSchedule = KRAKEN_SPOT_FEES
     venue: str = "kraken"
+    #: What leverages the exchange offers to purchases and to sales; None where whoever describes the pair does not say.
+    leverages: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    #: The largest position on margin of a purchase and of a sale, in base; None where nobody says.
+    position_limits: tuple[Decimal, Decimal] | None = None
     base: str = field(init=False)
     quote: str = field(init=False)
     #: Atoms of the quote currency in one tick times one lot.

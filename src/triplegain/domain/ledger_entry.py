@@ -10,20 +10,31 @@ from triplegain.domain.ids import Origin
 
 
 class LedgerAccount(StrEnum):
-    """Whose money. WALLET is ours to trade with, HODL ours to keep; the others are their counterparts."""
+    """Whose money. WALLET is ours to trade with, HODL ours to keep, DEBT what we owe the exchange (0 or below); the
+    others are their counterparts."""
 
     WALLET = "wallet"
     MARKET = "market"
     FEES = "fees"
     CAPITAL = "capital"
     HODL = "hodl"
+    DEBT = "debt"
 
 
 class EntryKind(StrEnum):
+    """MARGIN is the gain or loss of what was closed of a position on margin, OPENING_FEE and ROLLOVER what lending for
+    it costs, SETTLED what it was settled with; BORROWED is what the wallet lacked for these, REPAID what came back."""
+
     DEPOSIT = "deposit"
     TRADE = "trade"
     FEE = "fee"
     TRANSFER = "transfer"
+    MARGIN = "margin"
+    OPENING_FEE = "opening_fee"
+    ROLLOVER = "rollover"
+    SETTLED = "settled"
+    BORROWED = "borrowed"
+    REPAID = "repaid"
 
 
 class LedgerEntry(msgspec.Struct, frozen=True):

@@ -124,6 +124,12 @@ class OrderRequest(msgspec.Struct, frozen=True):
     options: OrderOptions = OrderOptions()
 
     @property
+    def funds_asset(self) -> str:
+        """In which its funds are held: what it spends, or with leverage the currency of its fees."""
+        base, _, quote = self.symbol.partition("/")
+        return base if self.side is Side.SELL and self.leverage == 1 else quote
+
+    @property
     def fee_asset(self) -> str:
         """In which its fees are taken."""
         base, _, quote = self.symbol.partition("/")

@@ -53,6 +53,9 @@ class Code(StrEnum):
     COST_MINIMUM = "EOrder:Cost minimum not met", 422
     INSUFFICIENT_FUNDS = "EOrder:Insufficient funds", 422
     MARGIN_ALLOWANCE = "EOrder:Margin allowance exceeded", 422
+    INSUFFICIENT_MARGIN = "EOrder:Insufficient margin", 422
+    MARGIN_LEVEL = "EOrder:Margin level too low", 422
+    POSITION_SIZE = "EOrder:Margin position size exceeded", 422
     POST_ONLY = "EOrder:Post only order", 422
     REDUCE_ONLY = "EOrder:Reduce only:No position exists", 422
     ORDERS_LIMIT = "EOrder:Orders limit exceeded", 422

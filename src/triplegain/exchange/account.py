@@ -33,11 +33,13 @@ from triplegain.exchange.charges import Charge, charge_of, worst, worst_by_cost
 from triplegain.exchange.commands import Latency
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.explanation import explained
+from triplegain.exchange.margin.account import MarginAccount, MarginFill
+from triplegain.exchange.margin.admission import MarginAdmission
 from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import ticks_or_refusal
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
-from triplegain.exchange.reduce_only import MarginPosition
+from triplegain.exchange.reduce_only import CLOSED, larger_than_left
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.size_rules import check_display
 from triplegain.exchange.venue_market import VenueMarket
@@ -81,6 +83,9 @@ class Account:
         self.answered_ns = 0
         self.volume = VolumeTier(settings.fee_volume_30d_usd)
         self._usd_prices = UsdPrices(markets, self._last_price)
+        self.margin = MarginAccount(engine, markets, wallet, settings.margin, self._usd_prices)
+        self.margin.answer, self.margin.tell = self.answer, self.tell
+        self._lending = MarginAdmission(self.margin, markets, orders, wallet)
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -139,6 +144,8 @@ class Account:
         held = from_atoms(self._wallet.reserved(order.number))
         self.tell(OrderAccepted(*self._answer_about(order), order.funds_asset, held))
         order.place = self.sequence
+        if order.request.options.reduce_only and order.lots < order.instrument.whole_lots(order.request.quantity):
+            self._tell_cut(order)
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
         instrument = order.instrument
@@ -162,6 +169,12 @@ class Account:
 
     # -- funds ---------------------------------------------------------------------------------------------------
 
+    def accept_forced(self, order: WorkingOrder) -> None:
+        """An order of the exchange's own: it needs no funds, and pays as others do."""
+        order.fee_ceiling_ppm = self.volume.tier(order.instrument.fees, self._engine.now_ns).taker_ppm
+        self._wallet.reserve(order.number, order.funds_asset, 0)
+        self.tell_accepted(order)
+
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
         freed = 0 if instead_of is None else self._wallet.reserved(instead_of.number)
@@ -173,14 +186,20 @@ class Account:
         most = self._payable(order, market)
         if isinstance(most, Refusal):
             return most
+        if order.request.options.reduce_only:
+            order.left = order.lots = min(order.left, self.margin.closing_lots(order))
         self._wallet.reserve(order.number, order.funds_asset, most, account_of(order.request.origin))
         return None
 
     def _payable(self, order: WorkingOrder, market: VenueMarket, freed: int = 0) -> int | Refusal:
         """Atoms that an order may cost at the most, where they are there, with those that become free for it."""
         amount, asset = self._worst(order, market), order.funds_asset
-        if isinstance(amount, Refusal):
-            return amount
+        if isinstance(amount, Refusal) or order.request.leverage > 1:
+            return (
+                amount
+                if isinstance(amount, Refusal)
+                else self._lending.payable(order, order.left, order.worst_price, freed)
+            )
         there = self._spendable(order, asset) + freed
         if amount <= there:
             return amount
@@ -193,14 +212,12 @@ class Account:
         if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
         order.fee_ceiling_ppm = self.volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
+        if order.request.leverage > 1:
+            return 0
         amount = worst(order, order.left, order.price) if order.side == 1 else self._worst_purchase(order, market)
         if amount is None:
             return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
         return amount
-
-    def margin_position(self, symbol: str) -> MarginPosition | None:
-        """What is held of a pair on margin. None is offered: there is nothing."""
-        return None
 
     def _spendable(self, order: WorkingOrder, asset: str) -> int:
         """What is available of `asset` to an order: coins of positions, less what their exits hold, are not."""
@@ -238,6 +255,8 @@ class Account:
 
         One that names its cost spends no more than that.
         """
+        if order.request.leverage > 1:
+            return lots
         if order.cost:
             lots = min(lots, order.budget // (price * order.instrument.atoms_per_tick_lot))
         funds = self._wallet.reserved(order.number) + self._spendable(order, order.instrument.quote)
@@ -260,13 +279,18 @@ class Account:
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
-        charge = self._pay(order, charge_of(order, price, lots, rate_ppm))
+        charge, lent = charge_of(order, price, lots, rate_ppm), None
+        if order.request.leverage > 1:
+            lent = self._borrow(order, price, lots, charge)
+        else:
+            charge = self._pay(order, charge)
+        self._wallet.repay(now_ns)
         order.spent_atoms += charge.paid
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
             self.volume.add(now_ns, int(price * lots * instrument.atoms_per_tick_lot * usd_price))
         quotes = self._markets[instrument.symbol].quotes()
-        explanation = explained(order, price, lots, maker, model, cause, quotes, charge.fee, rate_ppm)
+        explanation = explained(order, price, lots, maker, model, cause, quotes, charge.fee, rate_ppm, lent)
         self.tell(
             OrderFilled(
                 *self._answer_about(order),
@@ -284,6 +308,27 @@ class Account:
                 explanation=explanation,
             )
         )
+
+    def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
+        """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
+        lent = self.margin.book(order, price, lots, self.fill_count, charge, self._lending.hold(order, price))
+        for other, there in larger_than_left(self._orders.values(), order, self.margin.closing_lots):
+            self._cut(other, there)
+        return lent
+
+    def _cut(self, order: WorkingOrder, lots: int) -> None:
+        """An order that only reduces a position is left with so much."""
+        order.lots, order.left = order.filled + lots, lots
+        self._engine.touch(order.key)
+        if lots:
+            self._tell_cut(order)
+            return
+        self._markets[order.request.symbol].withdraw(order)
+        self._engine.finish(order, OrderStatus.CANCELLED, CLOSED)
+
+    def _tell_cut(self, order: WorkingOrder) -> None:
+        quantity, price = order.instrument.quantity(order.lots), order.instrument.price(order.price)
+        self.tell(OrderAmended(*self._answer_about(order), quantity, price, True))
 
     def _rate_ppm(self, order: WorkingOrder, maker: bool) -> int:
         """All fills of an order have the rates of one tier: by the volume before the first of them."""
@@ -363,6 +408,8 @@ class Account:
 
     def _reserve_again(self, market: VenueMarket, order: WorkingOrder, left: int, price: int) -> Refusal | None:
         asset = order.funds_asset
+        if order.request.leverage > 1:
+            return self._lend_again(order, left, max(price, order.limit) if order.role is Role.TRIGGER else price)
         most = price or market.simple.slipped(0, market.last or 0)
         amount = worst(order, left, max(most, order.limit) if order.role is Role.TRIGGER else most)
         there = self._spendable(order, asset)
@@ -370,6 +417,16 @@ class Account:
             needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
             return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} in all, {shown} more is available")
         self._wallet.resize(order.number, amount)
+        return None
+
+    def _lend_again(self, order: WorkingOrder, left: int, price: int) -> Refusal | None:
+        if order.request.options.reduce_only:
+            over = left > self.margin.closing_lots(order)
+            return Refusal(Code.REDUCE_ONLY, "the position is smaller than that") if over else None
+        most = self._lending.payable(order, left, price, self._wallet.reserved(order.number))
+        if isinstance(most, Refusal):
+            return most
+        self._wallet.resize(order.number, most)
         return None
 
     def _apply(self, market: VenueMarket, order: WorkingOrder, lots: int, price: int) -> None:

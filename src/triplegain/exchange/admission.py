@@ -79,12 +79,8 @@ def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
 
 
 def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusal | None:
-    """Margin, minimum quantity, minimum cost, time in force."""
-    request, instrument = order.request, order.instrument
-    if request.leverage > 1:
-        return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {instrument.symbol}: leverage must be 1")
-    if request.leverage < 1:
-        return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
+    """Minimum quantity, minimum cost, time in force."""
+    request = order.request
     if refusal := check_size(order, market):
         return refusal
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:

@@ -21,6 +21,7 @@ from triplegain.exchange.candle_time import AFTER_NS
 from triplegain.exchange.commands import Command, Expire, Start
 from triplegain.exchange.conditional_close import check_close
 from triplegain.exchange.engine import Engine
+from triplegain.exchange.margin.admission import check_leverage
 from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
@@ -89,6 +90,7 @@ class Arrivals:
         now_ns = self._engine.now_ns
         refusal = (
             read_terms(order, market.last)
+            or check_leverage(order, self._account.margin)
             or check_rules(order, market, now_ns)
             or self._full(order, market, Code.ORDERS_LIMIT)
             or self._account.reserve(order, market)
@@ -112,7 +114,11 @@ class Arrivals:
         self._meet(order)
         order.scheduled = False
         self._orders.discount(order)
-        refusal = check_market(order, market) or check_rules(order, market, self._engine.now_ns)
+        refusal = (
+            check_market(order, market)
+            or check_leverage(order, self._account.margin)
+            or check_rules(order, market, self._engine.now_ns)
+        )
         if refusal is None:
             self._open(order, market, within_rate=True)
         else:
@@ -135,7 +141,8 @@ class Arrivals:
             or read_terms(order, market.last)
             or check_close(order, market.last)
             or check_market(order, market)
-            or check_reduce_only(order, self._account.margin_position(order.request.symbol))
+            or check_reduce_only(order, self._account.margin.position(order.request.symbol))
+            or check_leverage(order, self._account.margin)
             or check_rules(order, market, now_ns)
         )
 

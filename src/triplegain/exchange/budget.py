@@ -21,6 +21,7 @@ from triplegain.exchange.commands import (
     OpenLinked,
     Place,
     PlaceBatch,
+    RollOver,
     Start,
 )
 from triplegain.exchange.order import WorkingOrder
@@ -87,7 +88,7 @@ class CommandBudget:
             case Amend(request):
                 order = self._orders.get(request.client_order_id)
                 cost = AMEND_COST if order is None else AMEND_COST + amend_penalty(now_ns - order.touched_ns)
-            case CancelAfter() | OpenLinked() | Expire() | Start() | GoOff():
+            case CancelAfter() | OpenLinked() | Expire() | Start() | GoOff() | RollOver():
                 return 0
             case _:
                 assert_never(command)

@@ -59,7 +59,13 @@ class GoOff(msgspec.Struct, frozen=True, tag="go_off"):
     """A timer: the dead man's switch, unless it has been set anew."""
 
 
-Timer = Expire | Start | GoOff
+class RollOver(msgspec.Struct, frozen=True, tag="roll_over"):
+    """A timer: a position, by the number of the order that opened it, is lent for another period."""
+
+    number: int
+
+
+Timer = Expire | Start | GoOff | RollOver
 Command = Place | PlaceBatch | Cancel | Amend | CancelAfter | OpenLinked | Timer
 
 

@@ -43,6 +43,7 @@ def closing_order(order: WorkingOrder, terms: OrderTerms, lots: int) -> OrderReq
         side=request.side.opposite,
         quantity=order.instrument.quantity(lots),
         terms=terms,
+        leverage=request.leverage,
         self_trade=request.self_trade,
         purpose=PURPOSE,
         origin=request.origin,

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import FeePreference
+from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 
@@ -46,10 +47,11 @@ def explained(
     quotes: Quotes,
     fee_atoms: int,
     rate_ppm: int,
+    lent: MarginFill | None = None,
 ) -> FillExplanation:
     """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall.
 
-    `fee_atoms` are of the currency in which the order pays its fees.
+    `fee_atoms` are of the currency in which the order pays its fees; `lent`: what the fill did to positions on margin.
     """
     instrument, ahead, volume_usd = order.instrument, order.ahead_at_arrival, order.tier_volume_usd
 
@@ -67,10 +69,24 @@ def explained(
             "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
             "quote_at_fill": _quote(quotes, instrument),
             "shortfall": _shortfall(order, price, lots, _in_quote(order, price, fee_atoms)),
+            **({} if lent is None else {"margin": _margin(order, lent)}),
             **(at_arrival if model in ("queue", "trade_through", "quote_through") else {}),
         }
 
     return FillExplanation(words)
+
+
+def _margin(order: WorkingOrder, lent: MarginFill) -> dict[str, Any]:
+    """What was closed and opened, the gain or loss of what was closed, the fee for lending, what is owed of these."""
+    quantity = order.instrument.quantity
+    return {
+        "leverage": order.request.leverage,
+        "closed": text(quantity(lent.closed)),
+        "opened": text(quantity(lent.opened)),
+        "gain": text(from_atoms(lent.gain)),
+        "opening_fee": text(from_atoms(lent.opening_fee)),
+        "owed": text(from_atoms(lent.owed)),
+    }
 
 
 def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:

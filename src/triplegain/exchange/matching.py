@@ -180,7 +180,7 @@ class Matcher:
         for order in self._resting.in_priority(side) if better else ():
             if not is_better(side, order.price, price):
                 break
-            if order.stands_ns > moment:
+            if order.stands_ns > moment or not order.left:
                 continue
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
             self._engine.touch(order.key)
@@ -195,7 +195,7 @@ class Matcher:
         """
         public_gone, remaining = 0, lots
         for order in level:
-            if order.stands_ns > moment:
+            if order.stands_ns > moment or not order.left:
                 continue
             seen = moment <= order.shrunk_ns
             ahead = order.ahead_before if seen else order.ahead
@@ -243,7 +243,7 @@ class Matcher:
         for order in self._resting.in_priority(side):
             if not reaches(side, order.price, best):
                 return
-            if order.stands_ns > moment:
+            if order.stands_ns > moment or not order.left:
                 continue
             for price, size in self._book.walk(opposite, order.price):
                 lots = min(size, order.left)

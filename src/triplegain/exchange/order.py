@@ -92,7 +92,7 @@ class WorkingOrder:
     side: int = field(init=False)
     #: Whether a trigger is reached from below.
     rising: bool = field(init=False)
-    #: What it spends: in this asset its funds are held.
+    #: In this asset its funds are held.
     funds_asset: str = field(init=False)
     #: Under which it is stored.
     key: str = field(init=False)
@@ -100,7 +100,7 @@ class WorkingOrder:
     def __post_init__(self) -> None:
         self.client_order_id = self.request.client_order_id
         self.side = self.request.side.index
-        self.funds_asset = self.instrument.base if self.side else self.instrument.quote
+        self.funds_asset = self.request.funds_asset
         self.rising = self.request.terms.heading(self.side) > 0
         self.key = str(self.number)
 

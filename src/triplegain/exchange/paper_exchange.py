@@ -37,11 +37,13 @@ from triplegain.exchange.commands import (
     OpenLinked,
     Place,
     PlaceBatch,
+    RollOver,
     Start,
     is_under_way,
 )
 from triplegain.exchange.conditional_close import closing_order
 from triplegain.exchange.endings import Endings
+from triplegain.exchange.margin.liquidation import Liquidation
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.settings import ExchangeSettings
@@ -106,6 +108,9 @@ class PaperExchange:
         self._arrivals = Arrivals(self, self.markets, self._working, self.account, self._schedule)
         self._endings = Endings(self, self.markets, self._working, self.account, self._call_off)
         self._taken = TakenLiquidity(self.markets)
+        margin = self.margin = self.account.margin
+        margin.schedule, margin.call_off = self._schedule, self._call_off
+        self._liquidation = Liquidation(margin, self.markets, self.orders, self, self.account.tell)
 
     # -- what the market does ------------------------------------------------------------------------------------
 
@@ -113,7 +118,10 @@ class PaperExchange:
         """One message of the feed; False for a trade that cannot have been, and that nobody is to believe."""
         market = self.markets.get(event.symbol)
         if market is not None:
-            return market.on_event(event)
+            is_believed = market.on_event(event)
+            if self.margin.is_used:
+                self._liquidation.look(event, market)
+            return is_believed
         self.run_through(event.exchange_time_ns)
         return True
 
@@ -271,6 +279,8 @@ class PaperExchange:
             case Expire(number=number):
                 if (order := by_key.get(str(number))) is not None:
                     self._endings.expire(order)
+            case RollOver(number=number):
+                self.margin.roll_over(number)
             case _:
                 assert_never(command)
 
@@ -282,6 +292,23 @@ class PaperExchange:
         order.quote_at_decision = market.seen_quotes()
         self._working.keep(order)
         self._arrivals.open_linked(order)
+
+    def force(self, request: OrderRequest) -> WorkingOrder:
+        """An order of the exchange's own is open: nobody has sent it, and nothing has been checked or met."""
+        market = self.markets[request.symbol]
+        self._tell_submitted(request, self.account.answer(request.symbol), self.now_ns)
+        order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
+        order.quote_at_decision = order.quote_at_arrival = market.seen_quotes()
+        order.lots = order.left = market.instrument.lots(request.quantity)
+        order.status, order.opened_ns, order.touched_ns = OrderStatus.OPEN, self.now_ns, self.now_ns
+        self._working.keep(order)
+        self._working.count(order)
+        self.account.accept_forced(order)
+        self.touch(order.key)
+        return order
+
+    def end(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
+        self._endings.take_back(order, status, reason)
 
     def hold(self, words: str) -> None:
         """Nothing is matched anywhere because of `words`; empty: markets are as their feed says."""
@@ -370,6 +397,7 @@ class PaperExchange:
         self.agenda.touch = parts.table("exchange.command", Due, self.agenda.waiting, restore=self._restore_commands)
         self._endings.switch.register(parts)
         self.account.volume.register(parts)
+        self.margin.register(parts)
         self._taken.register(parts)
 
     def _counted(self) -> ExchangeNumbers:
@@ -408,7 +436,7 @@ class PaperExchange:
                 order = self._working.by_name.get(name)
             case Amend(request=request):
                 order = self._working.by_name.get(request.client_order_id)
-            case CancelAfter() | OpenLinked() | GoOff():
+            case CancelAfter() | OpenLinked() | GoOff() | RollOver():
                 return True
             case _:
                 assert_never(due.command)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from triplegain.domain.configured import key
+from triplegain.domain.configured import Key, key, part
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.written import AMOUNT, BOOLEAN, DELAY_MS, choice, exact
+from triplegain.exchange.margin.settings import MarginSettings
 
 
 class QueueModel(StrEnum):
@@ -60,6 +61,12 @@ class ExchangeSettings:
     )
     fee_volume_30d_usd: Decimal = key(
         "fee_volume_30d_usd", 0, AMOUNT, "30-day volume in USD with which the fee tier starts"
+    )
+    #: None: nothing is lent.
+    margin: MarginSettings | None = part(
+        MarginSettings,
+        "/execution.margin",
+        switch=Key("enabled", False, BOOLEAN, "true: orders may have leverage, and open positions on margin"),
     )
     #: Share of a candle's volume one order may take, in per cent (fills from candles only).
     candle_volume_pct: int = 10

@@ -63,6 +63,8 @@ class SimpleFills:
         cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots}
         remaining = lots
         for order in [each for each in self._orders.values() if each.stands_ns <= moment]:
+            if not order.left and not order.cost:
+                continue
             before, role = order.filled, order.role
             match role:
                 case Role.LIMIT:
@@ -93,6 +95,8 @@ class SimpleFills:
         cause, bought = told.cause, list[str]()
         waiting = self._orders.values() if is_matched else ()
         for order in sorted(waiting, key=lambda each: (not each.request.terms.waits, each.number)):
+            if not order.left and not order.cost:
+                continue
             before = order.filled
             self._meet_candle(order, told, left, cause)
             left -= order.filled - before
@@ -117,6 +121,17 @@ class SimpleFills:
             before = order.filled
             self._meet_trigger(order, told, int(told.left), told.cause, False)
             self.told = replace(told, left=told.left - (order.filled - before))
+
+    def liquidate(self, order: WorkingOrder, price: int) -> None:
+        """The exchange sells a position in the candle that was told last, at the price at which its level fell too low:
+        slippage, and what is left of the volume, as for a stop. What that does not take waits for the next open."""
+        told = self.told
+        if told is not None:
+            before = order.filled
+            self._meet_market(order, price, int(told.left), "candle_liquidation", told.cause, int(told.left))
+            self.told = replace(told, left=told.left - (order.filled - before))
+        if not order.status.is_final:
+            self.add(order)
 
     def arrives_ns(self, now_ns: int, delay_ns: int, changed: WorkingOrder | None) -> int:
         """When a command that is sent now is carried out; `changed` is the order that it would cancel or amend."""
@@ -238,6 +253,8 @@ class SimpleFills:
         """A trade of the tape while the market is not matched: limits that it went through, at their own price."""
         remaining: int = cause["quantity"]
         for order in [each for each in self._orders.values() if each.stands_ns <= moment and each.role is Role.LIMIT]:
+            if not order.left:
+                continue
             before = order.filled
             self._meet_through(order, cause["price"], remaining, "trade_through", cause)
             remaining = max(remaining - (order.filled - before), 0)
@@ -330,6 +347,8 @@ def meet_missed_triggers(
     rests does so behind nobody knows how many."""
     price = cause["price"]
     for order in list(dict.fromkeys([*triggers.passed(), *triggers.reached(price, moment)])):
+        if not order.left:
+            continue
         triggers.remove(order)
         engine.trigger(order, price)
         if simple.execute_now(order, {**cause, "trigger": order.fired}):

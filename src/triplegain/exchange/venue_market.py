@@ -286,7 +286,8 @@ class VenueMarket:
         else:
             self.simple.on_trade(moment, price, lots)
         for order in self.triggers.reached(price, moment):
-            self._fire(order, price, moment)
+            if order.left:
+                self._fire(order, price, moment)
         return True
 
     def _apply_unseen_trade(self, moment: Moment, side: int, price: int, lots: int) -> None:
@@ -316,7 +317,8 @@ class VenueMarket:
         """There is a book again: stops that the tape went through without one meet it, oldest first."""
         if self.state is FeedState.SYNCED:
             for order in self.triggers.passed():
-                self._fire(order, order.passed, moment)
+                if order.left:
+                    self._fire(order, order.passed, moment)
 
     def _fire(self, order: WorkingOrder, last: int, moment: Moment) -> None:
         """The tape has reached its trigger. Bids and asks do not count."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent
+from triplegain.domain.exchange_events import AccountEvent, CommandRefused, ExchangeEvent
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.execution.order_register import OrderEvent, OrderRegister, after
@@ -191,7 +191,7 @@ class Blotter:
 
         Raises OrderTransitionError and PositionError for what cannot be.
         """
-        if isinstance(event, CommandRefused):
+        if isinstance(event, CommandRefused | AccountEvent):
             return None
         self.known_orders.happened(event)
         record = self.orders.apply(event)
@@ -202,7 +202,7 @@ class Blotter:
 
     def told(self, event: ExchangeEvent) -> OrderRecord | None:
         """The order as we know it after `event`; None where no order changed."""
-        if isinstance(event, CommandRefused):
+        if isinstance(event, CommandRefused | AccountEvent):
             return None
         record = self.known_orders.told(event)
         if (position_id := record.request.position_id) is not None:

@@ -90,6 +90,8 @@ class FreeCoins:
         paid even then is let through: the venue refuses it with its own code. What `instead_of` is about to spend is
         there for the order that takes its place.
         """
+        if request.leverage > 1:
+            return None
         asset, needed = self.cost(request)
         if needed is None:
             if not self._positions.owned(asset):
@@ -117,6 +119,8 @@ class FreeCoins:
         named = ((each.request, self._rest(each, most=True)) for each in self._orders.open_orders())
         for request, rest in (*named, *((each, each.quantity) for each in self._sent.values())):
             instrument = self._instruments[request.symbol]
+            if request.leverage > 1:
+                continue
             if request.side is Side.BUY and instrument.base == asset and account_of(request.origin) is not _HODL:
                 is_bounded = is_bounded and request.terms.cost is None
                 coming, for_positions = EXACT.add(coming, rest), for_positions or request.position_id is not None
@@ -240,6 +244,7 @@ class FreeCoins:
 
 
 def _spends(request: OrderRequest) -> bool:
-    """Whether it spends free coins: the exit of a position spends its own, and the hodl account has its own money."""
+    """Whether it spends free coins: the exit of a position spends its own, the hodl account has its own money, and with
+    leverage the exchange lends what is traded."""
     is_exit = request.side is Side.SELL and request.position_id is not None
-    return not is_exit and account_of(request.origin) is not _HODL
+    return not is_exit and request.leverage == 1 and account_of(request.origin) is not _HODL

@@ -410,6 +410,8 @@ class OrderManager:
         if request.position_id is not None:
             return "an order cannot be tied to a position by hand; close the position instead"
         instrument = self._instruments[request.symbol]
+        if request.leverage > 1 and (stop is not None or target is not None):
+            return "what is opened on margin takes no stop or target: place them as reduce-only orders with leverage"
         if request.side is Side.SELL and (stop is not None or target is not None):
             return "a sell takes no stop or target: it opens nothing"
         if request.options.close is not None and (stop is not None or target is not None):
@@ -424,8 +426,8 @@ class OrderManager:
     def _begin(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool = True
     ) -> OrderRequest:
-        """What is sent: a buy opens a position, unless the exchange itself closes what it buys."""
-        if request.side is Side.SELL or request.options.close is not None:
+        """What is sent: a buy opens a position, unless the exchange itself closes what it buys, or lends it."""
+        if request.side is Side.SELL or request.options.close is not None or request.leverage > 1:
             return request
         _check_ticks(self._instruments[request.symbol], stop, target)
         request = msgspec.structs.replace(request, position_id=f"pos-{self._next('pos')}")

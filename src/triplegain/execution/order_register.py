@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.exchange_events import (
+    AccountEvent,
     CommandRefused,
     ExchangeEvent,
     OrderAccepted,
@@ -170,7 +171,7 @@ class OrderRegister:
 
     def apply(self, event: ExchangeEvent) -> OrderRecord | None:
         """The order as it is after `event`; None where no order changed. Raises OrderTransitionError."""
-        if isinstance(event, CommandRefused):
+        if isinstance(event, CommandRefused | AccountEvent):
             return None
         known = self.get(event.order_number)
         if isinstance(event, OrderSubmitted):

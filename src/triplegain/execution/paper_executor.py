@@ -62,7 +62,9 @@ class PaperOrderExecutor:
             if isinstance(event, OrderFilled):
                 self._fills.append(event)
                 self.last_fills.append(event)
-                if record is not None and record.request.origin is not Origin.HODL:
+                if record is not None and record.request.leverage > 1:
+                    self.portfolio.on_margin_fill(event)
+                elif record is not None and record.request.origin is not Origin.HODL:
                     self.portfolio.on_fill(event)
         return events
 

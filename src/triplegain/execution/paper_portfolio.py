@@ -20,6 +20,7 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.records import BalanceRecord
 from triplegain.domain.statement import AccountSummary, EquitySoFar
 from triplegain.domain.usd import DOLLARS, UsdPrices
+from triplegain.exchange.margin.account import MarginAccount, MarginState
 from triplegain.execution.positions import Positions, Results
 from triplegain.ledger.realised import CostBook, add_known, in_usd
 from triplegain.ledger.valuation import Opening, equity_usd
@@ -73,6 +74,8 @@ class PaperPortfolio:
         #: Oldest first; older ones are in the database.
         self.trade_history: deque[OrderFilled] = deque(maxlen=max_trade_history)
         self._wallet = wallet
+        #: What is held on margin beside the balances; None for an account that has none.
+        self.margin: MarginAccount | None = None
 
     # Balances
 
@@ -123,6 +126,13 @@ class PaperPortfolio:
         self.trade_history.append(fill)
         return realised
 
+    def on_margin_fill(self, fill: OrderFilled) -> None:
+        """Follow a fill of an order with leverage: no coins came or went, and its fees and gains are those of its
+        positions."""
+        self.state.trade_count += 1
+        self.state.updated_at_ns = fill.time_ns
+        self.trade_history.append(fill)
+
     # Results
 
     @property
@@ -134,12 +144,18 @@ class PaperPortfolio:
         return self.state.direct.losses + (self._positions.results.losses if self._positions else 0)
 
     def equity_usd(self) -> Decimal | None:
-        """All balances in USD now, without hodl; None if anything held has no fresh price."""
-        return equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, self.usd_price)
+        """All balances in USD now, without hodl, with the results of positions on margin and less what is owed; None if
+        anything held has no fresh price."""
+        equity = equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, self.usd_price)
+        if self.margin is None:
+            return equity
+        owed = self.margin.owed_usd
+        equity = add_known(equity, self.margin.unrealised_usd)
+        return add_known(equity, None if owed is None else EXACT.minus(owed))
 
     def unrealised_usd(self) -> Decimal | None:
-        """Value less average cost of everything the cost book keeps, in USD."""
-        total: Decimal | None = _ZERO
+        """Value less average cost of everything the cost book keeps, and of positions on margin, in USD."""
+        total: Decimal | None = _ZERO if self.margin is None else self.margin.unrealised_usd
         for symbol in self.cost_book.symbols():
             gain = self.cost_book.unrealised(symbol, self._mark(symbol))
             total = add_known(total, None if gain is None else in_usd(gain, self.usd_price(symbol.partition("/")[2])))
@@ -148,16 +164,20 @@ class PaperPortfolio:
     def pnl_summary(self) -> AccountSummary:
         """The statement of the account now."""
         hodl = self.hodl()
+        lent = MarginState() if self.margin is None else self.margin.state
+        fees = dict(self.state.fees_paid)
+        for asset, amount in lent.fees.items():
+            fees[asset] = EXACT.add(fees.get(asset, _ZERO), amount)
         return AccountSummary(
             opening=self.opening.equity,
             equity=self.equity_usd(),
             buy_and_hold=self.opening.buy_and_hold(self.usd_price),
-            realised_usd=self.cost_book.realised_usd(),
+            realised_usd=add_known(self.cost_book.realised_usd(), lent.result_usd),
             unrealised_usd=self.unrealised_usd(),
-            fees_usd=self.state.fees_usd,
+            fees_usd=add_known(self.state.fees_usd, lent.fees_usd),
             drawdown=self.state.equity_so_far.drawdown,
             realised={symbol: self.cost_book.pool(symbol).realised for symbol in self.cost_book.symbols()},
-            fees=dict(self.state.fees_paid),
+            fees=fees,
             trade_count=self.state.trade_count,
             wins=self.wins,
             losses=self.losses,

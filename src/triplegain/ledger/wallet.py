@@ -5,11 +5,14 @@ one order number and one asset and can be taken, drawn on by fills, and released
 
 Beside the wallet proper lies the hodl account. Money goes there by `set_aside` and never comes back; an order that
 reserves there pays from there and is paid there, so no other order can touch it.
+
+What a position on margin costs and the wallet does not have is owed: the debt account holds it, at or below zero, and
+is paid back from what the wallet has available.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -19,7 +22,7 @@ from triplegain.domain.ledger_entry import EntryKind, LedgerAccount, LedgerEntry
 from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.parts import Parts, Touch, nobody
 
-_WALLET, _HODL = LedgerAccount.WALLET, LedgerAccount.HODL
+_WALLET, _HODL, _DEBT = LedgerAccount.WALLET, LedgerAccount.HODL, LedgerAccount.DEBT
 
 _Accounts = tuple[LedgerAccount, LedgerAccount]
 #: The reservation of an order that has none.
@@ -52,7 +55,7 @@ class Wallet:
     """
 
     def __init__(self) -> None:
-        self._totals: dict[LedgerAccount, dict[str, int]] = {_WALLET: {}, _HODL: {}}
+        self._totals: dict[LedgerAccount, dict[str, int]] = {_WALLET: {}, _HODL: {}, _DEBT: {}}
         self._helds: dict[LedgerAccount, dict[str, int]] = {_WALLET: {}, _HODL: {}}
         self._reservations: dict[int, tuple[str, int, LedgerAccount]] = {}
         self._entries: list[LedgerEntry] = []
@@ -172,6 +175,57 @@ class Wallet:
             self._post(time_ns, trade, market, received_asset, received_amount, *numbers)
         if fee_amount:
             self._post(time_ns, EntryKind.FEE, (account, LedgerAccount.FEES), fee_asset, -fee_amount, *numbers)
+
+    def book_margin(
+        self,
+        time_ns: int,
+        asset: str,
+        items: Sequence[tuple[EntryKind, LedgerAccount, int]],
+        order_number: int = 0,
+        fill_number: int = 0,
+        draw: int = 0,
+    ) -> int:
+        """Gains, losses and fees of positions, as one transaction: kind, counterpart, and what the wallet gets (below
+        zero: pays). What it lacks for them beside its holds is owed, and returned.
+
+        `draw` atoms of the order's reservation become available for it first.
+        """
+        if draw:
+            self.resize(order_number, self.reserved(order_number) - draw)
+        self._transaction += 1
+        for kind, counterpart, amount in items:
+            if amount:
+                self._post(time_ns, kind, (_WALLET, counterpart), asset, amount, order_number, fill_number)
+        lacking = max(-self.available(asset), 0)
+        if lacking:
+            numbers = (order_number, fill_number)
+            self._post(time_ns, EntryKind.BORROWED, (_WALLET, _DEBT), asset, lacking, *numbers)
+        return lacking
+
+    def owed(self, asset: str) -> int:
+        """Atoms that the exchange has lent because the wallet lacked them."""
+        return -self.total(asset, _DEBT)
+
+    def repay(self, time_ns: int) -> None:
+        """Pay back what is owed, as far as it is available."""
+        for asset in self.assets(_DEBT):
+            back = min(self.owed(asset), self.available(asset))
+            if back > 0:
+                self._transaction += 1
+                self._post(time_ns, EntryKind.REPAID, (_WALLET, _DEBT), asset, -back)
+
+    def settle(
+        self, time_ns: int, order_number: int, fill_number: int, paid: tuple[str, int], received: tuple[str, int]
+    ) -> bool:
+        """A position is settled with what is available. False, and nothing moved, if it is not there."""
+        (paid_asset, paid_amount), (received_asset, received_amount) = paid, received
+        if self.available(paid_asset) < paid_amount:
+            return False
+        self._transaction += 1
+        for asset, amount in ((paid_asset, -paid_amount), (received_asset, received_amount)):
+            between, numbers = (_WALLET, LedgerAccount.MARKET), (order_number, fill_number)
+            self._post(time_ns, EntryKind.SETTLED, between, asset, amount, *numbers)
+        return True
 
     def _post(self, time_ns: int, kind: EntryKind, between: _Accounts, asset: str, amount: int, *numbers: int) -> None:
         """`amount` comes to the first account, from the second: a balance is what its entries come to.

@@ -51,6 +51,7 @@ class SessionComponents:
             positions=positions,
             max_trade_history=settings.max_trade_history,
         )
+        self.portfolio.margin = self.exchange.margin
         self.conditions = VenueConditions(self.exchange)
         self.executor = executor = PaperOrderExecutor(self.exchange, self.portfolio, positions)
         self.desk = OrderManager(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord, HodlStep
 from triplegain.domain.clock import NEVER
-from triplegain.domain.exchange_events import ExchangeEvent
+from triplegain.domain.exchange_events import ExchangeEvent, MarginCalled
 from triplegain.domain.market import FeedStatus
 from triplegain.domain.records import OrderRecord
 from triplegain.execution.hodl.bag import HodlBag
@@ -33,6 +33,10 @@ class PostTradeHandler:
         return NEVER if due_ns is None else due_ns
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
+        if isinstance(event, MarginCalled):
+            sold = "positions are being sold, oldest first" if event.liquidates else "close something, or bring funds"
+            words = f"the margin level is {event.level:.2%}: {event.equity:.2f} USD stand for {event.used:.2f}; {sold}"
+            self._record.put(AlertRecord(0, now_ns, AlertKind.MARGIN_CALL, "", "", words))
         if self.hodl is not None:
             self.hodl.on_event(event, now_ns)
 

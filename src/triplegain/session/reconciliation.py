@@ -11,13 +11,13 @@ from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
 from triplegain.domain.money import EXACT, atoms, from_atoms
-from triplegain.domain.orders import OrderStatus, Side
+from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import OpenRows, OrderRecord
 from triplegain.execution.blotter import Blotter
 from triplegain.ledger import reconcile
 from triplegain.ledger.wallet import Wallet
 
-_OURS = (LedgerAccount.WALLET, LedgerAccount.HODL)
+_OURS = (LedgerAccount.WALLET, LedgerAccount.HODL, LedgerAccount.DEBT)
 _ZERO = Decimal(0)
 
 #: An account of ours and an asset in it.
@@ -131,8 +131,7 @@ class Reconciliation:
 
     def _reserve(self, order: OrderRecord) -> Pot:
         """What an order holds from now on, and where."""
-        base, _, quote = order.request.symbol.partition("/")
-        pot = account_of(order.request.origin), quote if order.request.side is Side.BUY else base
+        pot = account_of(order.request.origin), order.request.funds_asset
         number = order.order_number
         reserved = self._wallet.reserved(number)
         self._reserved[pot] += reserved - self._by_order.pop(number, 0)
@@ -149,6 +148,8 @@ class Reconciliation:
     def _pot(self, account: LedgerAccount, asset: str) -> Iterator[str]:
         pot, total = (account, asset), self._wallet.total(asset, account)
         yield from reconcile.balance(asset, account, total, self._entries[pot])
+        if account is LedgerAccount.DEBT:
+            return
         yield from reconcile.holds(asset, account, self._wallet.held(asset, account), self._reserved[pot], total)
         if account is LedgerAccount.WALLET:
             owned, lacking = self._blotter.positions.owned(asset), self._lacking.get(asset, _ZERO)

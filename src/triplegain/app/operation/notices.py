@@ -13,6 +13,7 @@ from triplegain.domain.clock import iso
 from triplegain.domain.exchange_events import (
     CommandRefused,
     ExchangeEvent,
+    MarginCalled,
     OrderAccepted,
     OrderAmended,
     OrderCancelled,
@@ -23,6 +24,7 @@ from triplegain.domain.exchange_events import (
     OrderScheduled,
     OrderSubmitted,
     OrderTriggered,
+    PositionRolledOver,
 )
 from triplegain.domain.money import text
 from triplegain.domain.records import CloseReason, CommitBatch, DecisionRecord, Outcome, PositionRecord
@@ -101,6 +103,15 @@ def _of_event(event: ExchangeEvent) -> Notice:
         case CommandRefused():
             words = f"{event.client_order_id} {event.command} refused: {event.code}: {event.reason}"
             return Notice(_WARNING, "order", words, None, event.time_ns, "", {"order_id": event.client_order_id})
+        case MarginCalled():
+            words = f"margin level {event.level:.2%}, equity {event.equity:.2f} USD"
+            return Notice(_DEBUG, "margin", words, None, event.time_ns, "", {})
+        case PositionRolledOver():
+            owed = f", of which {text(event.owed)} is owed" if event.owed else ""
+            words = (
+                f"position {event.position} {event.symbol} rolled over for {text(event.fee)} {event.fee_asset}{owed}"
+            )
+            return Notice(_INFO, "margin", words, None, event.time_ns, event.symbol, {})
         case _:
             assert_never(event)
 

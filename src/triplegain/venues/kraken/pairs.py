@@ -65,6 +65,8 @@ def instrument_of(row: AssetPair) -> Instrument:
             usable(Decimal(row.costmin)),
             cost_decimals=row.cost_decimals,
             fees=fee_schedule(row.fees, row.fees_maker),
+            leverages=(tuple(row.leverage_buy), tuple(row.leverage_sell)),
+            position_limits=(usable(row.long_position_limit), usable(row.short_position_limit)),
         )
     except (InvalidValueError, InvalidOperation) as error:
         raise FeedError(f"Kraken's rules for {symbol} cannot be used: {error}") from error

@@ -1,0 +1,283 @@
+"""What an account holds on margin: positions, what stands for them, and what fills, rollovers and settlements do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from triplegain.domain.exchange_events import ExchangeEvent, PositionRolledOver
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
+from triplegain.domain.money import EXACT, atoms, from_atoms
+from triplegain.domain.parts import WHOLE, Parts, Touch, nobody
+from triplegain.exchange.charges import Charge
+from triplegain.exchange.commands import Command, RollOver
+from triplegain.exchange.engine import Engine
+from triplegain.exchange.margin.level import Exposure, MarginFigures, collateral_usd, margin_figures
+from triplegain.exchange.margin.position import OpenPosition, lending_fee
+from triplegain.exchange.margin.settings import MarginSettings
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.reduce_only import MarginPosition
+from triplegain.exchange.venue_market import VenueMarket
+from triplegain.ledger.realised import add_known, in_usd
+from triplegain.ledger.wallet import Wallet
+
+_ZERO = Decimal(0)
+#: Prices in ticks by symbol, where others than those of now are meant.
+Marks = Mapping[str, int]
+_NOW: Marks = {}
+
+
+class MarginState(msgspec.Struct, frozen=True):
+    """`called`: the call has been told and the level is still below it; `liquidating`: positions are being sold.
+    `gains` and `fees` by currency since the beginning, the others in USD at the prices of their time (None: one was not
+    known): `fees_usd`, and what is left of the gains, `result_usd`."""
+
+    called: bool = False
+    liquidating: bool = False
+    gains: dict[str, Decimal] = {}
+    fees: dict[str, Decimal] = {}
+    fees_usd: Decimal | None = _ZERO
+    result_usd: Decimal | None = _ZERO
+
+
+_UNTOUCHED = MarginState()
+
+
+class MarginFill(NamedTuple):
+    """What one fill did to positions: lots, and atoms of the quote currency. `owed` is what the wallet lacked."""
+
+    closed: int
+    opened: int
+    gain: int
+    opening_fee: int
+    owed: int
+
+
+class MarginAccount:
+    """Positions by the number of the order that opened them, in the order of their first fills.
+
+    `settings` None: nothing is lent any more; what was opened before stays, at the rates it was opened with.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        markets: Mapping[str, VenueMarket],
+        wallet: Wallet,
+        settings: MarginSettings | None,
+        usd_price: Callable[[str], Decimal | None],
+    ) -> None:
+        self._engine = engine
+        self._markets = markets
+        self._wallet = wallet
+        self.settings = settings
+        self.terms = settings or MarginSettings()
+        self._usd_price = usd_price
+        self.positions: dict[str, OpenPosition] = {}
+        self.state = _UNTOUCHED
+        self._touch: Touch = nobody
+        self._touch_state: Touch = nobody
+        #: To be set by whoever keeps time and tells events.
+        self.schedule: Callable[[int, Command], None] = lambda due_ns, command: None
+        self.call_off: Callable[[Command], None] = lambda command: None
+        self.answer: Callable[[str], tuple[int, int, int]] = lambda symbol: (0, 0, 0)
+        self.tell: Callable[[ExchangeEvent], None] = lambda event: None
+
+    @property
+    def is_used(self) -> bool:
+        """There is something to watch."""
+        return bool(self.positions) or self.state.called or self.state.liquidating
+
+    # -- what there is -------------------------------------------------------------------------------------------
+
+    def of(self, symbol: str) -> Iterator[OpenPosition]:
+        """The positions of a pair, oldest first; all have one side."""
+        return (each for each in list(self.positions.values()) if each.symbol == symbol)
+
+    def position(self, symbol: str) -> MarginPosition | None:
+        """All positions of a pair together."""
+        side, lots, instrument = None, 0, self._markets[symbol].instrument
+        for each in self.of(symbol):
+            side, lots = each.side, lots + each.lots(instrument)
+        return None if side is None else MarginPosition(side, lots)
+
+    def closing_lots(self, order: WorkingOrder) -> int:
+        """How much of what is open an order of this pair and side would close."""
+        held = self.position(order.request.symbol)
+        return 0 if held is None or held.side is order.request.side else held.lots
+
+    def price(self, symbol: str, marks: Marks = _NOW) -> Decimal | None:
+        """Of the last trade, as triggers go by it; where there was none, the middle of the book."""
+        market = self._markets[symbol]
+        ticks = marks.get(symbol, market.last)
+        if ticks is not None:
+            return market.instrument.price(ticks)
+        bid, ask = market.quotes()
+        if bid is None or ask is None:
+            return None
+        return EXACT.divide(market.instrument.price(bid + ask), 2)
+
+    def usd(self, asset: str) -> Decimal | None:
+        return self._usd_price(asset)
+
+    def figures(self, marks: Marks = _NOW) -> MarginFigures | None:
+        """Collateral, results and margin now, or at other prices of positions; None where a price is not known."""
+        wallet, terms, usd = self._wallet, self.terms, dict[str, Decimal]()
+        balances = {asset: from_atoms(wallet.total(asset)) for asset in wallet.assets()}
+        balances = {asset: amount for asset, amount in balances.items() if amount and terms.collateral.get(asset)}
+        owed = {asset: from_atoms(wallet.owed(asset)) for asset in wallet.assets(LedgerAccount.DEBT)}
+        quotes = (self._markets[each.symbol].instrument.quote for each in self.positions.values())
+        for asset in dict.fromkeys((*balances, *(name for name, amount in owed.items() if amount), *quotes)):
+            if (worth := self._worth(asset, marks)) is None:
+                return None
+            usd[asset] = worth
+        exposures = []
+        for each in self.positions.values():
+            if (price := self.price(each.symbol, marks)) is None:
+                return None
+            exposures.append(Exposure(each, price, usd[self._markets[each.symbol].instrument.quote]))
+        return margin_figures(collateral_usd(balances, owed, terms.collateral, usd), exposures)
+
+    def _worth(self, asset: str, marks: Marks) -> Decimal | None:
+        """USD for one of it, by the marks where one prices it against dollars."""
+        for symbol, ticks in marks.items():
+            instrument = self._markets[symbol].instrument
+            if instrument.base == asset and (quote := self._usd_price(instrument.quote)) is not None:
+                return instrument.price(ticks) * quote
+        return self._usd_price(asset)
+
+    @property
+    def unrealised_usd(self) -> Decimal | None:
+        """What all positions have gained or lost until now, without fees; None where a price is not known."""
+        total: Decimal | None = _ZERO
+        for each in self.positions.values():
+            price, quote_usd = self.price(each.symbol), self._usd_price(self._markets[each.symbol].instrument.quote)
+            total = add_known(total, None if price is None else in_usd(each.unrealised(price), quote_usd))
+        return total
+
+    @property
+    def owed_usd(self) -> Decimal | None:
+        """All debts together; None where a price is not known."""
+        total: Decimal | None = _ZERO
+        for asset in self._wallet.assets(LedgerAccount.DEBT):
+            total = add_known(total, in_usd(from_atoms(self._wallet.owed(asset)), self._usd_price(asset)))
+        return total
+
+    # -- fills ---------------------------------------------------------------------------------------------------
+
+    def book(
+        self, order: WorkingOrder, price: int, lots: int, fill_number: int, charge: Charge, hold: int
+    ) -> MarginFill:
+        """One execution: what is open on the other side is closed, oldest first; the rest opens a position, or more of
+        it. `hold`: atoms that the rest of the order keeps reserved. Only gains, losses and fees reach the wallet."""
+        instrument, unit = order.instrument, order.instrument.atoms_per_tick_lot
+        left, gain = lots, 0
+        for position in self.of(order.request.symbol):
+            if position.side is order.request.side or not left:
+                break
+            part = min(left, position.lots(instrument))
+            left -= part
+            record, profit = position.closed(instrument, part, price * part * unit)
+            gain += profit
+            self._put(record.charged(charge.fee_paid * part // lots))
+        fee = charge.fee_paid - charge.fee_paid * (lots - left) // lots
+        opening_fee = self._open(order, fill_number, left, price * left * unit, fee) if left else 0
+        number, quote = order.number, instrument.quote
+        fees = ((EntryKind.FEE, charge.fee_paid), (EntryKind.OPENING_FEE, opening_fee))
+        owed = self._wallet.book_margin(
+            self._engine.now_ns,
+            quote,
+            [(EntryKind.MARGIN, LedgerAccount.MARKET, gain), *((kind, LedgerAccount.FEES, -fee) for kind, fee in fees)],
+            number,
+            fill_number,
+            max(self._wallet.reserved(number) - hold, 0),
+        )
+        if not order.left:
+            self._wallet.release(number)
+        self._count(quote, gain, charge.fee_paid + opening_fee)
+        return MarginFill(lots - left, left, gain, opening_fee, owed)
+
+    def _open(self, order: WorkingOrder, fill_number: int, lots: int, worth: int, fee: int) -> int:
+        """`lots` more are lent; the fee for that."""
+        request, now_ns = order.request, self._engine.now_ns
+        position = self.positions.get(order.key)
+        if position is None:
+            position = OpenPosition(
+                order.number, fill_number, order.order_id, request.symbol, request.side, request.leverage,
+                _ZERO, _ZERO, _ZERO, self.terms.rate(order.instrument, request.side),
+                now_ns, now_ns + self.terms.rollover_ns,
+            )  # fmt: skip
+            self.schedule(position.rollover_at_ns, RollOver(order.number))
+        opening_fee = lending_fee(worth, position.rate, order.instrument)
+        self._put(position.grown(order.instrument, lots, worth, fee + opening_fee))
+        return opening_fee
+
+    def _put(self, position: OpenPosition) -> None:
+        key = str(position.number)
+        if position.quantity:
+            self.positions[key] = position
+        else:
+            self.positions.pop(key, None)
+            self.call_off(RollOver(position.number))
+        self._touch(key)
+
+    def _count(self, quote: str, gain: int, fees: int) -> None:
+        state, price = self.state, self._usd_price(quote)
+        fees_usd, result_usd = (in_usd(from_atoms(each), price) for each in (fees, gain - fees))
+        self.put_state(
+            replace(
+                state,
+                gains={**state.gains, quote: EXACT.add(state.gains.get(quote, _ZERO), from_atoms(gain))},
+                fees={**state.fees, quote: EXACT.add(state.fees.get(quote, _ZERO), from_atoms(fees))},
+                fees_usd=add_known(state.fees_usd, fees_usd),
+                result_usd=add_known(state.result_usd, result_usd),
+            )
+        )
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def roll_over(self, number: int) -> None:
+        """A period is over: what is open is lent for another one."""
+        position = self.positions.get(str(number))
+        if position is None:
+            return
+        instrument = self._markets[position.symbol].instrument
+        price = self.price(position.symbol)
+        # Of coins whose price nobody knows what they brought.
+        lent = position.cost if price is None else position.lent(price)
+        fee = lending_fee(atoms(lent), position.rate, instrument)
+        item = (EntryKind.ROLLOVER, LedgerAccount.FEES, -fee)
+        owed = self._wallet.book_margin(self._engine.now_ns, instrument.quote, [item], number)
+        rolled = position.rolled_over(fee, self.terms.rollover_ns)
+        self._put(rolled)
+        self._count(instrument.quote, 0, fee)
+        self.schedule(rolled.rollover_at_ns, RollOver(number))
+        stamp = self.answer(position.symbol)
+        paid, lacked = from_atoms(fee), from_atoms(owed)
+        self.tell(PositionRolledOver(*stamp, number, position.symbol, paid, instrument.quote, lacked))
+
+    # -- what a session keeps ------------------------------------------------------------------------------------
+
+    def put_state(self, state: MarginState) -> None:
+        self.state = state
+        self._touch_state(WHOLE)
+
+    def register(self, parts: Parts) -> None:
+        """No row while there is nothing to keep."""
+        self._touch = parts.table("exchange.position", OpenPosition, self.positions, restore=self._restore)
+        self._touch_state = parts.keyed(
+            "exchange.margin", MarginState, self._stored, self._restore_state, lambda: (WHOLE,)
+        )
+
+    def _stored(self, key: str) -> MarginState | None:
+        return None if self.state == _UNTOUCHED else self.state
+
+    def _restore(self, stored: Mapping[str, OpenPosition]) -> None:
+        self.positions.update(sorted(stored.items(), key=lambda each: each[1].fill_number))
+
+    def _restore_state(self, stored: Mapping[str, MarginState]) -> None:
+        self.state = stored.get(WHOLE, _UNTOUCHED)

@@ -1,0 +1,146 @@
+"""Whether an order with leverage is taken: what is offered, how large a position may be, whether margin is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.ledger_entry import LedgerAccount, account_of
+from triplegain.domain.money import EXACT, divide, from_atoms, text
+from triplegain.domain.orders import FeePreference, OrderStatus
+from triplegain.domain.refusals import Code, Refusal
+from triplegain.exchange.margin.account import MarginAccount
+from triplegain.exchange.margin.position import lending_fee
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.venue_market import VenueMarket
+from triplegain.ledger.wallet import Wallet
+
+
+def check_leverage(order: WorkingOrder, margin: MarginAccount) -> Refusal | None:
+    """Whether this pair lends so much to this side. What only closes needs nothing to be offered any more."""
+    request, settings, symbol = order.request, margin.settings, order.instrument.symbol
+    if request.leverage < 1:
+        return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
+    if request.leverage == 1:
+        return None
+    only_closes = 0 < order.left <= margin.closing_lots(order)
+    offered = () if settings is None else settings.leverages(order.instrument, request.side)
+    if not offered and not only_closes:
+        return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {symbol}: leverage must be 1")
+    if request.leverage not in offered and not only_closes:
+        most = f"{offered[0]} to {offered[-1]}"
+        return Refusal(Code.MARGIN_ALLOWANCE, f"{symbol} lends {most} times to this side, not {request.leverage} times")
+    if order.cost:
+        return Refusal(Code.INVALID_COST, "a purchase with leverage names its quantity, not its cost")
+    if request.options.fee_preference is not FeePreference.QUOTE:
+        return Refusal(Code.INVALID_ARGUMENTS, "the fees of an order with leverage are taken in the quote currency")
+    if account_of(request.origin) is LedgerAccount.HODL:
+        return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag borrows nothing")
+    return None
+
+
+class MarginAdmission:
+    """What an order with leverage needs beside what is there: margin for what it opens, and funds for the fees."""
+
+    def __init__(
+        self,
+        margin: MarginAccount,
+        markets: Mapping[str, VenueMarket],
+        orders: Mapping[str, WorkingOrder],
+        wallet: Wallet,
+    ) -> None:
+        self._margin = margin
+        self._markets = markets
+        self._orders = orders
+        self._wallet = wallet
+
+    def payable(self, order: WorkingOrder, left: int, price: int, freed: int = 0) -> int | Refusal:
+        """Atoms of the quote currency to be held for the fees of what `left` lots at `price` (0: at market) open.
+
+        `freed`: what becomes free for it. An order that only closes holds nothing and needs nothing: it is never in the
+        way of getting out.
+        """
+        if order.request.options.reduce_only or not (opens := max(left - self._margin.closing_lots(order), 0)):
+            return 0
+        market = self._markets[order.request.symbol]
+        most = self._most(order, market, price)
+        if most is None:
+            return Refusal(Code.UNAVAILABLE, f"no price of {market.instrument.symbol} yet")
+        return self._objection(order, opens, most) or self._fees(order, opens, most, freed)
+
+    def hold(self, order: WorkingOrder, price: int) -> int:
+        """What the rest of an open order keeps held, after a fill at `price`."""
+        if order.request.options.reduce_only:
+            return 0
+        opens = max(order.left - self._margin.closing_lots(order), 0)
+        return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
+
+    def _most(self, order: WorkingOrder, market: VenueMarket, price: int) -> int | None:
+        """The highest price at which it may come to be filled, as far as can be said."""
+        near = market.quotes()[1 - order.side]
+        if near is not None and not market.book.is_known:
+            near = market.simple.slipped(order.side, near)
+        named = [each for each in (price or None, near if not price or order.side == 1 else None) if each is not None]
+        return max(named, default=None)
+
+    def _objection(self, order: WorkingOrder, opens: int, price: int) -> Refusal | None:
+        margin, instrument, side = self._margin, order.instrument, order.request.side
+        held = margin.position(instrument.symbol)
+        lots = opens + (held.lots if held is not None and held.side is side else 0)
+        limit = margin.terms.limit(instrument, side)
+        if limit is not None and instrument.quantity(lots) > limit:
+            words = (
+                f"a position of {text(instrument.quantity(lots))} {instrument.base} is above the limit {text(limit)}"
+            )
+            return Refusal(Code.POSITION_SIZE, words)
+        figures, needed = margin.figures(), self._needed(order, opens, price)
+        pending = [self._pending(each) for each in self._orders.values() if each is not order]
+        if figures is None or needed is None or any(each is None for each in pending):
+            return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
+        if figures.is_below(margin.terms.call):
+            level = divide(figures.level or Decimal(0), Decimal("0.01"))
+            return Refusal(Code.MARGIN_LEVEL, f"the margin level is {level:.2f} %: positions come off first")
+        free = figures.free - sum((each for each in pending if each is not None), Decimal(0))
+        if needed <= free:
+            return None
+        return Refusal(Code.INSUFFICIENT_MARGIN, f"it needs {needed:.4f} USD of margin with fees, {free:.4f} are free")
+
+    def _needed(self, order: WorkingOrder, opens: int, price: int) -> Decimal | None:
+        """Margin and fees in USD."""
+        instrument = order.instrument
+        quote_usd = self._margin.usd(instrument.quote)
+        if quote_usd is None:
+            return None
+        worth = EXACT.multiply(instrument.price(price), instrument.quantity(opens))
+        fees = from_atoms(self._fee(order, opens, price))
+        return (divide(worth, Decimal(order.request.leverage)) + fees) * quote_usd
+
+    def _pending(self, order: WorkingOrder) -> Decimal | None:
+        """What another open order may come to need."""
+        request = order.request
+        is_open = order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+        if request.leverage == 1 or request.options.reduce_only or not is_open:
+            return Decimal(0)
+        opens = max(order.left - self._margin.closing_lots(order), 0)
+        price = self._most(order, self._markets[request.symbol], order.worst_price)
+        if not opens:
+            return Decimal(0)
+        return None if price is None else self._needed(order, opens, price)
+
+    def _fees(self, order: WorkingOrder, opens: int, price: int, freed: int) -> int | Refusal:
+        fee, quote = self._fee(order, opens, price), order.instrument.quote
+        available = self._wallet.available(quote) + freed
+        if fee <= available:
+            return fee
+        needed, shown = text(from_atoms(fee)), text(from_atoms(max(available, 0)))
+        return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {quote} for its fees, {shown} is available")
+
+    def _fee(self, order: WorkingOrder, lots: int, price: int) -> int:
+        """The trading fee as a taker and the fee for lending, rounded up."""
+        instrument = order.instrument
+        worth, step = price * lots * instrument.atoms_per_tick_lot, instrument.balance_unit_atoms
+        step = max(step, instrument.cost_unit_atoms)
+        trading = -(-worth * order.fee_ceiling_ppm // (step * RATE_UNIT)) * step
+        rate = self._margin.terms.rate(instrument, order.request.side)
+        return trading + lending_fee(worth, rate, instrument)
