@@ -53,6 +53,7 @@ from triplegain.domain.views import (
     AgentsView,
     CoordinatorView,
     DecisionCounts,
+    Margin,
     Moment,
     OrderStanding,
     OrderStandings,
@@ -204,6 +205,7 @@ class StoredControl:
         counts = DecisionCounts(sent=1, refused=2, held=3, abstained=4)
         seen: dict[type, Any] = {
             RiskState: told.risk_state(self.session_id, "halted" if self.halted else "running"),
+            Margin: told.margin(self.session_id),
             AgentsView: told.mind(),
             CoordinatorView: CoordinatorView("paused" if self.paused else "running", "", counts),
             OrderStandings: OrderStandings(self.standings),

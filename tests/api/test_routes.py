@@ -46,6 +46,7 @@ EXPECTED = {
     "GET /api/v1/coordinator/status": "viewer",
     "GET /api/v1/snapshot/{pair}": "viewer",
     "GET /api/v1/risk/state": "viewer",
+    "GET /api/v1/margin": "viewer",
     "POST /api/v1/risk/validate": "viewer",
     "POST /api/v1/risk/reset": "admin",
     "GET /api/v1/agents": "viewer",

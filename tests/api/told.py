@@ -17,7 +17,9 @@ from triplegain.domain.views import (
     Breaker,
     CoolDown,
     Halt,
+    LentPosition,
     Limits,
+    Margin,
     MarketLimits,
     Model,
     RiskState,
@@ -44,6 +46,21 @@ def account(equity: Decimal, fees: dict[str, Decimal]) -> AccountSummary:
         wins=0,
         losses=0,
     )
+
+
+def margin(session: str) -> Margin:
+    """One purchase of 1.5 at 30,000 with leverage 5 that has lost 2,800.05."""
+    position = LentPosition(
+        order_id="OAAAAA-AAAAA-AAAAAA", symbol="BTC/USDT", side=Side.BUY, leverage=5, quantity=Decimal("1.5"),
+        cost=Decimal(45_000), price=Decimal("28133.3"), unrealised=Decimal("-2800.05"), realised=Decimal(0),
+        fees=Decimal("191.25"), rollovers=0, opened_at_ns=START_NS, rollover_at_ns=START_NS + 14_400 * SECOND_NS,
+    )  # fmt: skip
+    return Margin(
+        session_id=session, market_time_ns=START_NS, enabled=True, dated="2026-02-10", state="called",
+        collateral=Decimal(10_000), unrealised=Decimal("-2800.05"), equity=Decimal("7199.95"), used=Decimal(9000),
+        free=Decimal("-1800.05"), level_percent=Decimal("79.9994"), owed={}, gains={}, fees={"USDT": Decimal("191.25")},
+        positions=(position,),
+    )  # fmt: skip
 
 
 def risk_state(session: str, state: str) -> RiskState:

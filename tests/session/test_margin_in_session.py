@@ -58,7 +58,7 @@ def test_a_position_on_margin_is_in_the_statement_and_no_coins_are_in_the_wallet
     assert not isinstance(told.order("long", Side.BUY, "100", 5), Refusal)
     told.candle("100 102 100 102")
     session = told.session
-    assert (session.portfolio.total("BTC"), session.portfolio.total("USDT")) == (0, Decimal("9957.4575"))
+    assert (int(session.portfolio.total("BTC")), session.portfolio.total("USDT")) == (0, Decimal("9957.4575"))
     assert session.portfolio.equity_usd() == Decimal("10147.4575")
     assert session.portfolio.pnl_summary().fees == {"USDT": Decimal("42.5425")}
     assert session.desk.open_positions() == ()

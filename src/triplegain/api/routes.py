@@ -16,7 +16,7 @@ from triplegain.api.addressee import ONE_SESSION, PREFIX, SESSIONS, Addressee
 from triplegain.api.visit import CurrentVisit
 from triplegain.api.wire import Part, Resource, part_of
 from triplegain.domain.refusals import Code, RefusedError
-from triplegain.domain.views import RiskState
+from triplegain.domain.views import Margin, RiskState
 
 OPENAPI = f"{PREFIX}/openapi.json"
 _PARAMETER = re.compile(r"\{\w+\}")
@@ -115,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{PREFIX}/coordinator/emergency", session.emergency, Role.TRADER, Budget.STOP, 202),
     Route("POST", f"{PREFIX}/coordinator/tasks/{{task}}/run", agents.run_task, Role.TRADER, Budget.DEFAULT, 202),
     Route("GET", f"{PREFIX}/risk/state", _live(RiskState, "show_risk"), Role.VIEWER, Budget.READS),
+    Route("GET", f"{PREFIX}/margin", _live(Margin, "show_margin"), Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/risk/validate", risk.validate, Role.VIEWER, Budget.READS),
     Route("POST", f"{PREFIX}/risk/reset", risk.reset_risk, Role.ADMIN, Budget.RESET),
     Route("GET", f"{PREFIX}/agents", agents.show_agents, Role.VIEWER, Budget.READS),

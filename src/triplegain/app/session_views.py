@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from triplegain.agents.decision import DECISION
+from triplegain.app.margin_view import margin
 from triplegain.app.models import RESOLVERS
 from triplegain.decision.cycle import CycleContext
 from triplegain.decision.degradation import Level
@@ -31,6 +32,7 @@ from triplegain.domain.views import (
     DecisionSummary,
     Halt,
     Limits,
+    Margin,
     MarketLimits,
     Model,
     OrderStandings,
@@ -308,6 +310,7 @@ def _percent(base: Decimal | None, now: Decimal | None) -> Decimal | None:
 #: What a running session shows of itself, by the type of the view.
 VIEWS: Mapping[type, Callable[[TradingSession], Any]] = {
     RiskState: risk_state,
+    Margin: margin,
     OrderStandings: order_standings,
     AgentsView: agents,
     CoordinatorView: coordinator,

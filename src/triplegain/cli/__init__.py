@@ -50,7 +50,7 @@ COMMANDS = {
     "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
     "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "orders",
     "order edit": "order_commands", "order batch": "order_commands", "order cancel-after": "order_commands",
-    "position list": "positions", "position close": "positions",
+    "position list": "positions", "position close": "positions", "position margin": "positions",
     "risk show": "risk", "risk check": "risk", "risk reset": "risk",
     "agents show": "agents", "agents run": "agents",
     "session list": "session", "session show": "session", "session end": "session", "session reset": "session",

@@ -31,6 +31,7 @@ def place(
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit of the position.")] = None,
     post_only: Annotated[bool, typer.Option("--post-only", help="Rejected rather than taking.")] = False,
     reduce_only: Annotated[bool, typer.Option("--reduce-only", help="Must take a margin position off.")] = False,
+    leverage: Annotated[int | None, typer.Option(min=1, help="Lent so many times: a position on margin.")] = None,
     close: Annotated[
         str | None, typer.Option(metavar="'TYPE PRICE'", help="Each fill opens this to close what it filled.")
     ] = None,
@@ -64,6 +65,7 @@ def place(
         "expires": expires,
         "post_only": post_only,
         "reduce_only": reduce_only,
+        "leverage": leverage,
         "close": _closing(close),
         "starts": starts,
         "deadline": deadline,

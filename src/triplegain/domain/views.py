@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
 from triplegain.domain.records import BalanceRecord, OrderRecord, PositionRecord
 from triplegain.domain.statement import AccountSummary, Traded
@@ -171,6 +172,52 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True):
     breakers: tuple[Breaker, ...]
     limits: Limits
     markets: tuple[MarketLimits, ...]
+
+
+class LentPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position on margin: what is open of it, what that cost and would gain now, in its quote currency.
+
+    `order_id` is that of the order that opened it. `price` and `unrealised` are null while no price is known; `fees`
+    are all that it has cost so far, `realised` what was gained by what has been closed of it, without fees.
+    """
+
+    order_id: str
+    symbol: str
+    side: Side
+    leverage: int
+    quantity: Decimal
+    cost: Decimal
+    price: Decimal | None
+    unrealised: Decimal | None
+    realised: Decimal
+    fees: Decimal
+    rollovers: int
+    opened_at_ns: int
+    rollover_at_ns: int
+
+
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """The account as its margin level is reckoned, in USD; null where a price is not known.
+
+    `enabled`: orders may have leverage; `dated`: of when the rates, shares and limits are. `state` is `quiet`, `called`
+    or `liquidating`. `level_percent` is null where nothing is used. `owed`, `gains` and `fees` are by currency.
+    """
+
+    session_id: str
+    market_time_ns: int
+    enabled: bool
+    dated: str
+    state: str
+    collateral: Decimal | None
+    unrealised: Decimal | None
+    equity: Decimal | None
+    used: Decimal | None
+    free: Decimal | None
+    level_percent: Decimal | None
+    owed: Mapping[str, Decimal]
+    gains: Mapping[str, Decimal]
+    fees: Mapping[str, Decimal]
+    positions: tuple[LentPosition, ...]
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
