@@ -18,6 +18,7 @@ from triplegain.domain.terms import (
     MarketByCost,
     OrderKind,
     OrderTerms,
+    SettlePosition,
     StopLossLimit,
     TakeProfit,
     TakeProfitLimit,
@@ -58,6 +59,7 @@ EVERY: list[tuple[OrderTerms, str, str]] = [
         '"limit_offset":{"sign":"-","amount":"10","percent":false}}',
         "trailing-stop-limit +2%, -10",
     ),
+    (SettlePosition(), '{"kind":"settle-position"}', "settle-position"),
 ]
 
 

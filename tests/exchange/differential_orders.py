@@ -29,7 +29,8 @@ from triplegain.domain.terms import (
 
 _SIDES = (Side.BUY, Side.SELL)
 #: Limit orders are what most rules are about.
-KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.STOP_LOSS, OrderKind.ICEBERG) * 2 + tuple(OrderKind)
+_ALONE = tuple(kind for kind in OrderKind if kind is not OrderKind.SETTLE_POSITION)
+KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.STOP_LOSS, OrderKind.ICEBERG) * 2 + _ALONE
 #: What may stand where a quantity or a price is asked for.
 _ODD = (Decimal("NaN"), Decimal("Infinity"), Decimal(-1), Decimal(0), Decimal("1e70"), Decimal("0.001"))
 
@@ -107,6 +108,8 @@ class RandomTrader:
                 return TrailingStop(self._offset((Sign.PLUS,)))
             case OrderKind.TRAILING_STOP_LIMIT:
                 return TrailingStopLimit(self._offset((Sign.PLUS,)), self._offset((Sign.PLUS, Sign.MINUS)))
+            case OrderKind.SETTLE_POSITION:
+                raise AssertionError("nothing is lent here")
             case _ as never:
                 assert_never(never)
 

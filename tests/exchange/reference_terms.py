@@ -18,6 +18,7 @@ from triplegain.domain.terms import (
     Market,
     MarketByCost,
     OrderTerms,
+    SettlePosition,
     StopLoss,
     StopLossLimit,
     TakeProfit,
@@ -97,6 +98,8 @@ class TermsReader:
                 return self._trailing(offset, None)
             case TrailingStopLimit(offset=offset, limit_offset=after):
                 return self._trailing(offset, after)
+            case SettlePosition():
+                raise AssertionError("nothing is lent here")
             case _ as never:
                 assert_never(never)
 

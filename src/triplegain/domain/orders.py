@@ -124,6 +124,11 @@ class OrderRequest(msgspec.Struct, frozen=True):
     options: OrderOptions = OrderOptions()
 
     @property
+    def only_reduces(self) -> bool:
+        """It takes a position on margin off and never opens one."""
+        return self.options.reduce_only or self.terms.settles
+
+    @property
     def funds_asset(self) -> str:
         """In which its funds are held: what it spends, or with leverage the currency of its fees."""
         base, _, quote = self.symbol.partition("/")

@@ -55,6 +55,7 @@ class Code(StrEnum):
     MARGIN_ALLOWANCE = "EOrder:Margin allowance exceeded", 422
     INSUFFICIENT_MARGIN = "EOrder:Insufficient margin", 422
     MARGIN_LEVEL = "EOrder:Margin level too low", 422
+    NOTHING_TO_SETTLE = "EOrder:Unknown position", 422
     POSITION_SIZE = "EOrder:Margin position size exceeded", 422
     POST_ONLY = "EOrder:Post only order", 422
     REDUCE_ONLY = "EOrder:Reduce only:No position exists", 422

@@ -30,6 +30,7 @@ class OrderKind(StrEnum):
     TAKE_PROFIT_LIMIT = "take-profit-limit"
     TRAILING_STOP = "trailing-stop"
     TRAILING_STOP_LIMIT = "trailing-stop-limit"
+    SETTLE_POSITION = "settle-position"
 
 
 class _Terms(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -41,6 +42,8 @@ class _Terms(msgspec.Struct, frozen=True, tag_field="kind"):
     limited: ClassVar[bool] = False
     #: What does not fill at once waits in the book.
     rests: ClassVar[bool] = False
+    #: It gives back what was lent for a position, and trades nothing.
+    settles: ClassVar[bool] = False
 
     @property
     def kind(self) -> OrderKind:
@@ -198,6 +201,16 @@ class TrailingStopLimit(_Trailing, frozen=True, tag=OrderKind.TRAILING_STOP_LIMI
         return self.limit_offset
 
 
+class SettlePosition(_Hidden, frozen=True, tag=OrderKind.SETTLE_POSITION.value):
+    """Pay with what the account has for what is open of positions on the other side, and keep what they hold."""
+
+    settles: ClassVar[bool] = True
+
+    @property
+    def words(self) -> str:
+        return str(self.kind)
+
+
 OrderTerms = (
     Market
     | MarketByCost
@@ -209,6 +222,7 @@ OrderTerms = (
     | TakeProfitLimit
     | TrailingStop
     | TrailingStopLimit
+    | SettlePosition
 )
 
 
@@ -293,5 +307,7 @@ def _terms(kind: OrderKind, asked: _Asked, post_only: bool) -> OrderTerms:
             trail = asked.offset("price", "+", "how far it trails, like +100 or +2%")
             words = "its distance from the trigger, like +10, -10 or -0.1%"
             return TrailingStopLimit(trail, asked.offset("limit_price", "+-", words))
+        case OrderKind.SETTLE_POSITION:
+            return SettlePosition()
         case _:
             assert_never(kind)

@@ -32,7 +32,7 @@ from triplegain.exchange.admission import check_market
 from triplegain.exchange.charges import Charge, charge_of, worst, worst_by_cost
 from triplegain.exchange.commands import Latency
 from triplegain.exchange.engine import Engine
-from triplegain.exchange.explanation import explained
+from triplegain.exchange.explanation import explained, settled
 from triplegain.exchange.margin.account import MarginAccount, MarginFill
 from triplegain.exchange.margin.admission import MarginAdmission
 from triplegain.exchange.market_modes import MODES
@@ -144,7 +144,7 @@ class Account:
         held = from_atoms(self._wallet.reserved(order.number))
         self.tell(OrderAccepted(*self._answer_about(order), order.funds_asset, held))
         order.place = self.sequence
-        if order.request.options.reduce_only and order.lots < order.instrument.whole_lots(order.request.quantity):
+        if order.request.only_reduces and order.lots < order.instrument.whole_lots(order.request.quantity):
             self._tell_cut(order)
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:
@@ -186,7 +186,7 @@ class Account:
         most = self._payable(order, market)
         if isinstance(most, Refusal):
             return most
-        if order.request.options.reduce_only:
+        if order.request.only_reduces:
             order.left = order.lots = min(order.left, self.margin.closing_lots(order))
         self._wallet.reserve(order.number, order.funds_asset, most, account_of(order.request.origin))
         return None
@@ -309,12 +309,44 @@ class Account:
             )
         )
 
+    def unsettled(self, order: WorkingOrder) -> Refusal | None:
+        """Why positions cannot be settled: what was lent for them is not there."""
+        if not order.request.terms.settles or (lacks := self.margin.unsettled(order)) is None:
+            return None
+        asset, needed = lacks
+        shown = text(from_atoms(self._wallet.available(asset)))
+        words = f"needs {text(from_atoms(needed))} {asset} to settle, {shown} is available"
+        return Refusal(Code.INSUFFICIENT_FUNDS, words)
+
+    def settle(self, order: WorkingOrder) -> None:
+        """Positions are paid for with what the account has, oldest first, and what they hold is its own from then on.
+        That it is there has been looked at."""
+        instrument, quotes = order.instrument, self._markets[order.instrument.symbol].quotes()
+        while order.left:
+            self.fill_count += 1
+            part = self.margin.settle(order, self.fill_count)
+            order.left -= part.lots
+            order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
+            explanation = settled(order, part.position, quotes)
+            filled = OrderFilled(
+                *self._answer_about(order), self.fill_count, ids.fill_id(self._session, self.fill_count),
+                order.request.side, part.price, instrument.quantity(part.lots), from_atoms(part.cost), Decimal(0),
+                order.request.fee_asset, False, instrument.quantity(order.filled), order.status, explanation,
+            )  # fmt: skip
+            self.tell(filled)
+        self._wallet.release(order.number)
+        self._wallet.repay(self._engine.now_ns)
+        self._follow_positions(order)
+
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
         """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
         lent = self.margin.book(order, price, lots, self.fill_count, charge, self._lending.hold(order, price))
-        for other, there in larger_than_left(self._orders.values(), order, self.margin.closing_lots):
-            self._cut(other, there)
+        self._follow_positions(order)
         return lent
+
+    def _follow_positions(self, filled: WorkingOrder) -> None:
+        for other, there in larger_than_left(self._orders.values(), filled, self.margin.closing_lots):
+            self._cut(other, there)
 
     def _cut(self, order: WorkingOrder, lots: int) -> None:
         """An order that only reduces a position is left with so much."""

@@ -184,7 +184,11 @@ class Arrivals:
         self._account.tell_scheduled(order, starts_ns)
 
     def _open(self, order: WorkingOrder, market: VenueMarket, within_rate: bool) -> None:
-        refusal = self._in_the_way(order, market, within_rate) or self._account.reserve(order, market)
+        refusal = (
+            self._in_the_way(order, market, within_rate)
+            or self._account.reserve(order, market)
+            or self._account.unsettled(order)
+        )
         if refusal is None:
             self._accept(order, market)
         else:
@@ -195,6 +199,9 @@ class Arrivals:
         self._admit(order, market)
 
     def _admit(self, order: WorkingOrder, market: VenueMarket) -> None:
+        if order.request.terms.settles:
+            self._engine.settle(order)
+            return
         market.admit(order)
         if market.depth is MarketDepth.CANDLES:
             market.simple.guard_purchase(order)

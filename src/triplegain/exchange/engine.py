@@ -27,6 +27,10 @@ class Engine(Protocol):
         """Book one execution and tell of it. A filled order is final; taking it off the market is the caller's."""
         ...
 
+    def settle(self, order: WorkingOrder) -> None:
+        """An order that settles positions does so, whole; it is final then."""
+        ...
+
     def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
         """End an order that is not filled: release its reservation and tell of it."""
         ...

@@ -76,6 +76,17 @@ def explained(
     return FillExplanation(words)
 
 
+def settled(order: WorkingOrder, position: int, quotes: Quotes) -> Mapping[str, Any]:
+    """Of a settlement: which position, by the number of its order; it has no market price."""
+    return {
+        "model": "settlement",
+        "cause": {"event": "arrival", "time_ns": order.arrived_ns},
+        "position": position,
+        "latency_ns": order.arrived_ns - order.sent_ns,
+        "quote_at_fill": _quote(quotes, order.instrument),
+    }
+
+
 def _margin(order: WorkingOrder, lent: MarginFill) -> dict[str, Any]:
     """What was closed and opened, the gain or loss of what was closed, the fee for lending, what is owed of these."""
     quantity = order.instrument.quantity

@@ -346,6 +346,10 @@ class PaperExchange:
         if order.status is OrderStatus.FILLED:
             self._closed(order)
 
+    def settle(self, order: WorkingOrder) -> None:
+        self.account.settle(order)
+        self._closed(order)
+
     def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
         order.status = status
         self.account.finish(order, reason)

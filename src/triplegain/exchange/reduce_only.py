@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from triplegain.domain.orders import Side
+from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.order import WorkingOrder
 
@@ -21,12 +21,23 @@ class MarginPosition(msgspec.Struct, frozen=True):
 def check_reduce_only(order: WorkingOrder, position: MarginPosition | None) -> Refusal | None:
     """`position` is the one of the order's pair; None: there is none, and nothing to reduce."""
     request = order.request
+    if request.terms.settles:
+        return _check_settlement(request, position)
     if not request.options.reduce_only:
         return None
     if position is not None and position.side is not request.side:
         words = "a position on margin is reduced by an order with leverage, whatever the position has"
         return Refusal(Code.REDUCE_ONLY, words) if request.leverage == 1 else None
     return Refusal(Code.REDUCE_ONLY, f"there is no margin position on {request.symbol} that this order would reduce")
+
+
+def _check_settlement(request: OrderRequest, position: MarginPosition | None) -> Refusal | None:
+    if request.leverage == 1:
+        return Refusal(Code.INVALID_LEVERAGE, "an order that settles a position names a leverage, whatever it has")
+    if position is None or position.side is request.side:
+        words = f"there is no position on {request.symbol} that a {request.side} order would settle"
+        return Refusal(Code.NOTHING_TO_SETTLE, words)
+    return None
 
 
 #: Why such an order ends when something else has taken the position off.
@@ -43,5 +54,5 @@ def larger_than_left(
     for order in list(orders):
         of_pair = order.request.symbol == filling.request.symbol and order is not filling
         is_there = order.is_at_exchange and not order.scheduled
-        if of_pair and is_there and order.request.options.reduce_only and order.left > (there := closing_lots(order)):
+        if of_pair and is_there and order.request.only_reduces and order.left > (there := closing_lots(order)):
             yield order, there

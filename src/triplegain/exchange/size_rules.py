@@ -20,6 +20,8 @@ _PARTS_MAX = 15
 def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     """Minimum quantity and minimum cost, of what is asked for; the part that an iceberg shows."""
     instrument = order.instrument
+    if order.request.terms.settles:
+        return None if order.lots else _too_small(order, order.lots)
     price: int | None = order.price or market.quotes()[1 - order.side]
     least = max(instrument.lots_min, 1)
     if order.lots < least and not order.cost:

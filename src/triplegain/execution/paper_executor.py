@@ -63,7 +63,7 @@ class PaperOrderExecutor:
                 self._fills.append(event)
                 self.last_fills.append(event)
                 if record is not None and record.request.leverage > 1:
-                    self.portfolio.on_margin_fill(event)
+                    self.portfolio.on_margin_fill(event, record.request.terms.settles)
                 elif record is not None and record.request.origin is not Origin.HODL:
                     self.portfolio.on_fill(event)
         return events

@@ -126,9 +126,12 @@ class PaperPortfolio:
         self.trade_history.append(fill)
         return realised
 
-    def on_margin_fill(self, fill: OrderFilled) -> None:
+    def on_margin_fill(self, fill: OrderFilled, is_settled: bool) -> None:
         """Follow a fill of an order with leverage: no coins came or went, and its fees and gains are those of its
-        positions."""
+        positions. `is_settled`: coins of a position have come at what they cost, or have gone for what they brought."""
+        if is_settled:
+            quote_usd = self.usd_price(fill.symbol.partition("/")[2])
+            self.cost_book.book(fill.symbol, fill.side.opposite, fill.quantity, fill.notional, _ZERO, quote_usd)
         self.state.trade_count += 1
         self.state.updated_at_ns = fill.time_ns
         self.trade_history.append(fill)

@@ -33,7 +33,7 @@ def refusal(
     if (request.options.starts_at_ns or 0) > now_ns + EXPIRY_NS_MAX:
         return Refusal(Code.INVALID_START, "an order starts within a month")
     opens = request.side is Side.BUY or request.leverage > 1
-    if must_be_flat and opens and not request.options.reduce_only:
+    if must_be_flat and opens and not request.only_reduces:
         words = "the drawdown breaker keeps the account flat and would close it at once: `tg risk reset` comes first"
         return Refusal(Code.REFUSED, words)
     return Refusal(Code.REFUSED, unfillable) if unfillable else None

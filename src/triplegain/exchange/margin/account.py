@@ -10,8 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from triplegain.domain.exchange_events import ExchangeEvent, PositionRolledOver
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
-from triplegain.domain.money import EXACT, atoms, from_atoms
+from triplegain.domain.money import EXACT, atoms, divide, floor_to, from_atoms
+from triplegain.domain.orders import Side
 from triplegain.domain.parts import WHOLE, Parts, Touch, nobody
 from triplegain.exchange.charges import Charge
 from triplegain.exchange.commands import Command, RollOver
@@ -26,6 +28,7 @@ from triplegain.ledger.realised import add_known, in_usd
 from triplegain.ledger.wallet import Wallet
 
 _ZERO = Decimal(0)
+_PRICE_STEP = Decimal("1e-18")
 #: Prices in ticks by symbol, where others than those of now are meant.
 Marks = Mapping[str, int]
 _NOW: Marks = {}
@@ -55,6 +58,15 @@ class MarginFill(NamedTuple):
     gain: int
     opening_fee: int
     owed: int
+
+
+class Settlement(NamedTuple):
+    """A part of a position that is settled: its number, lots, atoms of the quote currency, and what a coin comes to."""
+
+    position: int
+    lots: int
+    cost: int
+    price: Decimal
 
 
 class MarginAccount:
@@ -238,6 +250,36 @@ class MarginAccount:
             )
         )
 
+    # -- settlements ---------------------------------------------------------------------------------------------
+
+    def unsettled(self, order: WorkingOrder) -> tuple[str, int] | None:
+        """What a settlement lacks: the asset, and how many atoms of it must be there in all; None where it is there."""
+        instrument, left, needed = order.instrument, order.left, 0
+        is_long = order.request.side is Side.SELL
+        for position in self.of(order.request.symbol):
+            lots = min(left, position.lots(instrument))
+            left -= lots
+            needed += _given_back(position, lots, instrument) if is_long else lots * instrument.atoms_per_lot
+        asset = instrument.quote if is_long else instrument.base
+        return None if needed <= self._wallet.available(asset) else (asset, needed)
+
+    def settle(self, order: WorkingOrder, fill_number: int) -> Settlement:
+        """Of the oldest position as much as is left of the order: a purchase is paid for at its opening cost and brings
+        its coins, a sale takes coins and brings what they were sold for."""
+        instrument, quote = order.instrument, order.instrument.quote
+        position = next(self.of(order.request.symbol))
+        lots = min(order.left, position.lots(instrument))
+        coins, cost = (instrument.base, lots * instrument.atoms_per_lot), _given_back(position, lots, instrument)
+        money = (quote, cost)
+        paid, received = (money, coins) if position.side is Side.BUY else (coins, money)
+        is_there = self._wallet.settle(self._engine.now_ns, order.number, fill_number, paid, received)
+        assert is_there
+        share = from_atoms(cost)
+        record, _ = position.closed(instrument, lots, cost)
+        self._put(replace(record, realised=position.realised))
+        price = floor_to(divide(share, instrument.quantity(lots)), _PRICE_STEP)
+        return Settlement(position.number, lots, cost, price)
+
     # -- time ----------------------------------------------------------------------------------------------------
 
     def roll_over(self, number: int) -> None:
@@ -281,3 +323,11 @@ class MarginAccount:
 
     def _restore_state(self, stored: Mapping[str, MarginState]) -> None:
         self.state = stored.get(WHOLE, _UNTOUCHED)
+
+
+def _given_back(position: OpenPosition, lots: int, instrument: Instrument) -> int:
+    """Atoms of the quote currency for a part: what a purchase cost, rounded up, what a sale brought, rounded down."""
+    step, cost, there = instrument.balance_unit_atoms, atoms(position.cost), position.lots(instrument)
+    if position.side is Side.BUY:
+        return -(-cost * lots // (there * step)) * step
+    return cost * lots // (there * step) * step

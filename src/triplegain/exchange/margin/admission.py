@@ -61,7 +61,7 @@ class MarginAdmission:
         `freed`: what becomes free for it. An order that only closes holds nothing and needs nothing: it is never in the
         way of getting out.
         """
-        if order.request.options.reduce_only or not (opens := max(left - self._margin.closing_lots(order), 0)):
+        if order.request.only_reduces or not (opens := max(left - self._margin.closing_lots(order), 0)):
             return 0
         market = self._markets[order.request.symbol]
         most = self._most(order, market, price)
@@ -71,7 +71,7 @@ class MarginAdmission:
 
     def hold(self, order: WorkingOrder, price: int) -> int:
         """What the rest of an open order keeps held, after a fill at `price`."""
-        if order.request.options.reduce_only:
+        if order.request.only_reduces:
             return 0
         opens = max(order.left - self._margin.closing_lots(order), 0)
         return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
@@ -120,7 +120,7 @@ class MarginAdmission:
         """What another open order may come to need."""
         request = order.request
         is_open = order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-        if request.leverage == 1 or request.options.reduce_only or not is_open:
+        if request.leverage == 1 or request.only_reduces or not is_open:
             return Decimal(0)
         opens = max(order.left - self._margin.closing_lots(order), 0)
         price = self._most(order, self._markets[request.symbol], order.worst_price)

@@ -105,7 +105,7 @@ class Liquidation:
     def _cancel_openings(self) -> None:
         """Nothing new is opened while positions are sold."""
         for order in list(self._orders.values()):
-            is_there = order.is_at_exchange and order.request.leverage > 1 and not order.request.options.reduce_only
+            is_there = order.is_at_exchange and order.request.leverage > 1 and not order.request.only_reduces
             if is_there and not order.passed:
                 self._seller.end(order, OrderStatus.CANCELLED, CANCELLED)
 
