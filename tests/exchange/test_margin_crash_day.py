@@ -34,7 +34,7 @@ def minutes(captures: Path) -> list[Row]:
     """From 11:00 to 14:00."""
     path = captures / "binance_ohlcv_1m_three_pairs_2021-05" / "XRP_USDT-1m.json"
     rows = json.loads(path.read_text(encoding="utf-8"), parse_float=str)
-    return _around_noon([(int(row[0]) * MILLISECOND_NS, *map(str, row[1:6])) for row in rows])
+    return _around_noon([_row(int(row[0]) * MILLISECOND_NS, row[1:6]) for row in rows])
 
 
 @cache
@@ -43,7 +43,12 @@ def hours(captures: Path) -> list[Row]:
         rows = [row for row in csv.DictReader(file) if row["date"].startswith("2021-05-19 1")]
     columns = ("open", "high", "low", "close", "volume")
     first = NOON_NS - 2 * HOUR_NS
-    return _around_noon([(first + n * HOUR_NS, *(row[c] for c in columns)) for n, row in enumerate(rows)])  # type: ignore[misc]
+    return _around_noon([_row(first + n * HOUR_NS, [row[c] for c in columns]) for n, row in enumerate(rows)])
+
+
+def _row(opens_ns: int, words: Sequence[str]) -> Row:
+    opened, high, low, close, volume = words
+    return opens_ns, opened, high, low, close, volume
 
 
 def _around_noon(rows: Sequence[Row]) -> list[Row]:

@@ -14,7 +14,7 @@ from tests.session.stored_parts import stored
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.money import EXACT
-from triplegain.domain.orders import Market, OrderOptions, OrderRequest, Side
+from triplegain.domain.orders import Limit, Market, OrderOptions, OrderRequest, Side
 from triplegain.domain.refusals import Refusal
 from triplegain.exchange.margin.settings import MarginSettings
 from triplegain.exchange.settings import ExchangeSettings
@@ -162,6 +162,36 @@ def test_margin_that_is_turned_off_again_lends_nothing_and_lets_out() -> None:
     assert not isinstance(more, Refusal)
     assert not told.session.exchange.margin.positions
     assert told.session.executor.order("more").code == "EOrder:Margin allowance exceeded"  # type: ignore[union-attr]
+
+
+def test_flat_takes_off_what_is_held_on_margin_and_takes_back_what_could_open_more() -> None:
+    told = Lent()
+    told.order("long", Side.BUY, "100", 5)
+    told.candle("100 100 100 100")
+    request = OrderRequest("more", "BTC/USDT", Side.BUY, Decimal(10), Limit(Decimal(90)), leverage=5)
+    told.session.place(request)
+    told.take()
+    for _ in range(2):
+        told.session.flat()
+    told.candle("100 100 100 100")
+    assert not told.session.exchange.margin.positions
+    assert not told.session.exchange.orders
+    told.candle("100 100 80 80")
+    assert not told.session.exchange.margin.positions
+
+
+def test_the_drawdown_breaker_takes_off_what_is_held_on_margin() -> None:
+    """200 at 100.1; at 88 a loss of 24 % of 10,000."""
+    told = Lent()
+    told.order("long", Side.BUY, "200", 5)
+    told.candle("100 100 100 100")
+    told.candle("100 100 88 88")
+    told.candle("88 88 88 88")
+    told.candle("88 88 88 88")
+    assert not told.session.exchange.margin.positions
+    assert AlertKind.BREAKER in told.alerts
+    more = OrderRequest("short", "BTC/USDT", Side.SELL, Decimal(1), Market(), leverage=2)
+    assert isinstance(told.session.place(more), Refusal)
 
 
 def test_settings_without_margin_lend_nothing() -> None:

@@ -39,6 +39,7 @@ class Family(StrEnum):
     CLOSE = "close"
     HODL = "hodl"
     LIQUIDATION = "liq"
+    COVER = "cover"
 
 
 def own_id(family: Family, *numbers: int) -> str:

@@ -107,6 +107,8 @@ class OrderManager:
         #: A market takes commands again.
         self.opened = self._protections.opened
         self.close, self.set_atr, self.free = self._protections.close, self._protections.set_atr, self._free.free
+        #: Takes off what is held on margin, which is no position of the desk.
+        self.off_margin: Callable[[], None] = lambda: None
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
         self._now_ns = 0
@@ -225,7 +227,9 @@ class OrderManager:
         return None if is_there else Decimal(0)
 
     def close_all(self, reason: CloseReason, now_ns: int) -> tuple[str, ...]:
-        """Flat: start taking everything off, entries that have not filled included. Returns the positions begun."""
+        """Flat: start taking everything off, entries that have not filled and positions on margin included. Returns the
+        positions of the desk that were begun."""
+        self.off_margin()
         places = {protection.position_id: place for place, protection in enumerate(self._protections.all())}
         # Those with coins first: what the venue's limit leaves is for them.
         coins_first = sorted(self._protections.all(), key=lambda each: not each.is_held)

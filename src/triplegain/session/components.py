@@ -15,6 +15,7 @@ from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.hodl.allocation import HodlAccount
 from triplegain.execution.hodl.bag import HodlBag
 from triplegain.execution.hodl.settings import HodlSettings
+from triplegain.execution.margin_exits import MarginExits
 from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -57,6 +58,7 @@ class SessionComponents:
         self.desk = OrderManager(
             self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk, self.conditions
         )
+        self.desk.off_margin = MarginExits(self.exchange).send
         synthetic = settings.source is QuoteSource.DEMO
         self.market_view = MarketView(instruments, settings.snapshot, settings.indicators, synthetic)
         self.situation = ContextBuilder(self.exchange, self.desk, self.portfolio, prices, settings.unfillable)

@@ -1,0 +1,48 @@
+"""The way out of what is held on margin: everything is closed, for whoever orders that."""
+
+from __future__ import annotations
+
+from triplegain.domain.ids import Family, own_id
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest
+from triplegain.exchange.commands import Cancel
+from triplegain.exchange.paper_exchange import PaperExchange
+
+#: What the record says these orders are for.
+PURPOSE = "margin_exit"
+
+
+class MarginExits:
+    """Of an account on the paper exchange. Asked again, it sends only what is not under way."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        self._exchange = exchange
+
+    def send(self) -> None:
+        """Take back orders that could open something, and close every position by an order on the market."""
+        exchange = self._exchange
+        leaving = {each.command for each in exchange.agenda.commands.values() if isinstance(each.command, Cancel)}
+        for order in list(exchange.orders.values()):
+            request = order.request
+            opens = request.leverage > 1 and not request.only_reduces
+            if opens and Cancel(request.client_order_id) not in leaving:
+                exchange.cancel(request.client_order_id)
+        closing = {each.request.symbol for each in exchange.orders.values() if each.request.purpose == PURPOSE}
+        for position in list(exchange.margin.positions.values()):
+            if position.symbol in closing:
+                continue
+            closing.add(position.symbol)
+            held = exchange.margin.position(position.symbol)
+            assert held is not None
+            instrument = exchange.markets[position.symbol].instrument
+            exchange.place(
+                OrderRequest(
+                    own_id(Family.COVER, exchange.order_count + 1),
+                    position.symbol,
+                    held.side.opposite,
+                    instrument.quantity(held.lots),
+                    Market(),
+                    leverage=position.leverage,
+                    purpose=PURPOSE,
+                    options=OrderOptions(reduce_only=True),
+                )
+            )
