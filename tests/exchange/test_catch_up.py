@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.session.stored_parts import all_said
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus
 from triplegain.domain.orders import TimeInForce
+from triplegain.domain.terms import StopLossLimit
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 
 
@@ -103,3 +105,17 @@ def test_a_book_of_the_time_before_is_not_an_opposite_quote(waiting: Any) -> Non
     update = BookUpdate(symbol, waiting.now + 1, waiting.now + 1, (), ((995, tick.lots(tick.quantity_min)),))
     waiting.exchange.on_event(update)
     assert waiting.fills() == []
+
+
+def test_a_stop_with_a_limit_that_a_missed_trade_reaches_and_does_not_meet_waits_at_its_limit(usual: Any) -> None:
+    """98.5 less 0.1 % is 98.4: under its limit. It waits as a limit, behind nobody knows who until a book shows 2."""
+    usual.order("stop", "sell", "1", StopLossLimit(Decimal("99.0"), Decimal("98.8")))
+    away(usual)
+    usual.trade("sell", "0.1", "98.5")
+    assert (usual.fills(), usual.ends("stop")) == ([], "open")
+    away(usual, FeedState.GAP, "waiting for the order book")
+    usual.book(bids="98.0x2", asks="98.8x2", snapshot=True)
+    usual.trade("buy", "2", "98.8")
+    assert usual.fills() == []
+    usual.trade("buy", "0.5", "98.8")
+    assert usual.fills() == ["0.5 @ 98.8 maker"]
