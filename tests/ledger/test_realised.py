@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.session.stored_parts import kept, taken_up
+from tests.session.stored_parts import all_said, kept, taken_up
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.orders import Side
+from triplegain.domain.parts import Parts
 from triplegain.ledger.realised import CostBook, cost_share, in_usd
 
 D = Decimal
@@ -107,3 +109,19 @@ def test_realised_plus_unrealised_is_every_cash_flow_plus_the_coins_to_the_last_
     assert Fraction(realised) + Fraction(unrealised) == cash + Fraction(coins, 10**8) * 777
     again = taken_up(parts, CostBook())
     assert (again.pool("BTC/USDT").realised, again.unrealised("BTC/USDT", D(777))) == (realised, unrealised)
+
+
+def test_fees_add_up_and_symbols_are_told_in_order() -> None:
+    book = CostBook()
+    book.book("XRP/BTC", BUY, D(100), D("0.01"), D("0.00001"), ONE)
+    book.book("BTC/USDT", BUY, D(1), D(100), D("0.4"), ONE)
+    book.book("BTC/USDT", SELL, D(1), D(100), D("0.25"), ONE)
+    assert book.pool("BTC/USDT").fees == D("0.65")
+    assert book.symbols() == ("BTC/USDT", "XRP/BTC")
+
+
+def test_coins_that_were_there_are_stored() -> None:
+    parts, book = Parts(), CostBook()
+    book.register(parts)
+    book.open_with("BTC/USDT", D(2), D(100))
+    assert json.loads(all_said(parts)["ledger.cost", "BTC/USDT"])["cost"] == "200"

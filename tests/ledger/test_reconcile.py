@@ -46,3 +46,17 @@ def test_what_agrees_says_nothing() -> None:
         reconcile.stored("order", "7", D(1), D("1.00")),
     ):
         reconcile.check(agrees)
+
+
+@pytest.mark.parametrize(
+    ("held", "total", "agrees"),
+    [(0, 0, True), (0, 5, True), (5, 5, True), (1, 5, True), (6, 5, False), (-1, 5, False)],
+)
+def test_what_is_held_is_between_nothing_and_all(held: int, total: int, agrees: bool) -> None:
+    assert (list(reconcile.holds("BTC", WALLET, held, held, total)) == []) is agrees
+
+
+@pytest.mark.parametrize(("state", "row", "words"), [(D(1), None, "1, its record says nothing"),
+                                                    (None, D(2), "nothing, its record says 2")])  # fmt: skip
+def test_of_what_is_not_there_nothing_is_said(state: Decimal | None, row: Decimal | None, words: str) -> None:
+    assert list(reconcile.stored("order", "7", state, row)) == [f"order 7: the session's state says {words}"]

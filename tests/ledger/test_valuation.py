@@ -65,3 +65,9 @@ def test_an_opening_in_dollars_only_is_measured_against_buying_the_first_instrum
 def test_the_opening_survives_json() -> None:
     opening = Opening.of({"USDT": D(10_000)}, "BTC").observed(UsdPrices(SYMBOLS, MARKS.get), 1)
     assert msgspec.json.decode(encode(opening), type=Opening) == opening
+
+
+def test_dollars_measured_against_dollars_stay_what_they_are() -> None:
+    opening = Opening.of({"USDT": D(10_000)}, "USDT").observed(prices(), 1)
+    assert opening.held == {"USDT": D(10_000)}
+    assert opening.buy_and_hold(prices()) == D(10_000)
