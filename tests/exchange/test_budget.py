@@ -7,6 +7,7 @@ A starter's counter goes to 60 and decays by 1 a second; figures are thousandths
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from tests.exchange.conftest import SYMBOL
 
 from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import AmendRequest, OrderOptions
+from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 MILLI_NS = SECOND_NS // 1000
 #: When the order `old` was placed; the counter stands at 0 again since long.
-PLACED_NS, NOW_NS = SECOND_NS, 400 * SECOND_NS
+PLACED_NS, NOW_NS = 1000 * SECOND_NS, 1400 * SECOND_NS
 
 
 @pytest.fixture
@@ -79,13 +82,13 @@ def test_what_is_not_open_and_what_is_not_counted_waits_for_nothing(starter: Any
     assert usual.exchange.budget.may_place(SYMBOL, 1000, usual.now)
 
 
-def under_way(b: Any) -> int:
-    """What is reckoned for commands that have not arrived: by how much less the counter may stand."""
-    for value in range(50_500, -500, -500):
-        stand_at(b, value)
-        if b.exchange.budget.may_place(SYMBOL, 0, b.exchange.now_ns):
-            return 50_500 - value
-    raise AssertionError("nothing may be placed at all")
+def is_reckoned(b: Any, symbol: str, cost: int) -> bool:
+    """Whether commands that have not arrived count for this much, to the thousandth: so much less of the 51 is left."""
+    rate, may_place = b.exchange.markets[symbol].rate, b.exchange.budget.may_place
+    rate.value, rate.at_ns = 50_999 - cost, b.exchange.now_ns
+    fits = may_place(symbol, 0, b.exchange.now_ns)
+    rate.value += 1
+    return fits and not may_place(symbol, 0, b.exchange.now_ns)
 
 
 def edit(b: Any, old: str) -> None:
@@ -112,7 +115,8 @@ Send = Callable[[Any], object]
         (20, lambda b: edit(b, "ghost"), 1000),
         # Three together: half of 3.
         (2, lambda b: b.exchange.place_batch([b.request(f"new{n}", "buy", "1", "91.0") for n in range(3)]), 1500),
-        # The switch is of no pair.
+        # Nobody knows of which pair what is not there would be. The switch is of no pair.
+        (2, lambda b: b.exchange.cancel("ghost"), 0),
         (2, lambda b: b.exchange.cancel_all_after(60), 0),
     ],
 )
@@ -126,4 +130,13 @@ def test_what_is_under_way_counts_already(bench: Callable[..., Any], age_s: int,
     b.book(bids="100.0x6", at=PLACED_NS + SECOND_NS // 4)
     b.book(bids="100.0x7", at=b.exchange.orders["old"].touched_ns + age_s * SECOND_NS)
     send(b)
-    assert under_way(b) == cost
+    assert is_reckoned(b, SYMBOL, cost)
+
+
+def test_another_pair_has_a_counter_of_its_own(bench: Callable[..., Any]) -> None:
+    b = bench(settings=ExchangeSettings(place_delay_ns=SECOND_NS, account_tier=AccountTier.STARTER))
+    other = replace(b.instrument, symbol="XRP/USDT")
+    b.exchange = PaperExchange("two", dict.fromkeys((b.instrument, other), MarketDepth.BOOK), b.wallet, b.settings)
+    b.book(bids="100.0x5", asks="100.1x5", snapshot=True, at=PLACED_NS)
+    b.exchange.place(b.request("new", "buy", "1", "91.0"))
+    assert (is_reckoned(b, SYMBOL, 1000), is_reckoned(b, "XRP/USDT", 0)) == (True, True)

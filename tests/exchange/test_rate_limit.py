@@ -49,6 +49,46 @@ def test_decay_in_small_steps_is_the_decay_in_one() -> None:
     assert one.value == many.value == 97_660  # 100 - 2.34
 
 
+def test_a_counter_begins_at_nothing() -> None:
+    counter = RateCounter(AccountTier.STARTER)
+    assert (counter.value, counter.at_ns, counter.at(0)) == (0, 0, 0)
+
+
+def test_without_limits_nothing_is_counted() -> None:
+    counter = RateCounter(AccountTier.UNLIMITED)
+    assert all(counter.charge(10_000, 1) for _ in range(50))
+    assert (counter.at(1), counter.allows_another(10**6)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("tier", "most"), [(AccountTier.STARTER, 60), (AccountTier.INTERMEDIATE, 80), (AccountTier.PRO, 225)]
+)
+def test_how_many_orders_of_a_pair_may_be_open(tier: AccountTier, most: int) -> None:
+    counter = RateCounter(tier)
+    assert (counter.allows_another(most - 1), counter.allows_another(most)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("later_ns", "value", "at_ns"),
+    [
+        (999_999, 1000, 0),  # not yet a thousandth
+        (1_000_000, 999, 1_000_000),
+        (1_999_999, 999, 1_000_000),  # the rest of the time still counts
+        (999_500_000, 1, 999_000_000),
+        (1_000_000_000, 0, 1_000_000_000),
+        (1_000_500_000, 0, 1_000_500_000),  # at nothing there is no rest
+        (9_000_000_000, 0, 9_000_000_000),
+    ],
+)
+def test_only_whole_thousandths_decay(later_ns: int, value: int, at_ns: int) -> None:
+    """1000 at the beginning, 1000 a second."""
+    counter = RateCounter(AccountTier.STARTER)
+    counter.charge(1000, 0)
+    assert counter.at(later_ns) == value
+    assert counter.charge(0, later_ns)
+    assert (counter.value, counter.at_ns, counter.at(later_ns)) == (value, at_ns, value)
+
+
 def rig(bench: Callable[..., Any]) -> Any:
     b = bench(settings=ExchangeSettings(place_delay_ns=0, cancel_delay_ns=0, account_tier=AccountTier.STARTER))
     b.book(bids="100.0x5", asks="100.1x1", snapshot=True, at=SECOND_NS)

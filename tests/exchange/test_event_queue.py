@@ -1,0 +1,115 @@
+"""What is due comes in the order in which it is due; at one moment what a fill opens, then commands, then timers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from triplegain.domain.clock import NEVER
+from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side
+from triplegain.exchange.commands import (
+    Amend,
+    Cancel,
+    CancelAfter,
+    Command,
+    Due,
+    EventQueue,
+    Expire,
+    GoOff,
+    Latency,
+    OpenLinked,
+    Place,
+    PlaceBatch,
+    Start,
+    is_under_way,
+)
+from triplegain.exchange.seeded import draw
+from triplegain.exchange.settings import ExchangeSettings
+
+LINKED = OpenLinked(OrderRequest("closes", "BTC/USDT", Side.SELL, Decimal(1), Market()))
+SENT: list[Command] = [
+    Place(1),
+    PlaceBatch((1, 2)),
+    Cancel("a"),
+    Amend(AmendRequest("a", Decimal(1), None)),
+    CancelAfter(60),
+]
+TIMERS: list[Command] = [Expire(1), Start(1), GoOff()]
+
+
+def drained(queue: EventQueue) -> list[tuple[int, Command]]:
+    found = []
+    while queue.waiting:
+        assert queue.next_due_ns == min(due.due_ns for due in queue.waiting.values())
+        number, due = queue.pop()
+        found.append((number, due.command))
+    assert queue.next_due_ns == NEVER
+    return found
+
+
+@pytest.mark.parametrize("command", [*SENT, LINKED, *TIMERS])
+def test_only_what_we_have_sent_is_under_way(command: Command) -> None:
+    queue = EventQueue()
+    queue.add(5, command)
+    assert is_under_way(command) == (command in SENT) == (list(queue.commands) == ["1"])
+    assert drained(queue) == [(1, command)]
+    assert queue.commands == {}
+
+
+def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> None:
+    queue, expiry, switch = EventQueue(), Expire(7), GoOff()
+    assert (queue.added, queue.next_due_ns) == (0, NEVER)
+    for due_ns, command in [
+        (9, Place(3)),
+        (5, expiry),
+        (5, Place(2)),
+        (5, switch),
+        (5, Cancel("a")),
+        (5, LINKED),
+    ]:
+        queue.add(due_ns, command)
+    assert queue.added == 6
+    assert drained(queue) == [
+        (6, LINKED), (3, Place(2)), (5, Cancel("a")), (2, expiry), (4, switch), (1, Place(3)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("gone", range(8))
+def test_what_is_called_off_is_gone_and_the_rest_keeps_its_order(gone: int) -> None:
+    queue, touched = EventQueue(), list[str]()
+    queue.touch = touched.append
+    times = [40, 20, 60, 10, 80, 30, 50, 70]
+    for number, due_ns in enumerate(times):
+        queue.add(due_ns, Place(number))
+    touched.clear()
+    queue.remove(Place(gone))
+    assert touched == [str(gone + 1)] and str(gone + 1) not in queue.commands
+    rest = sorted(due_ns for number, due_ns in enumerate(times) if number != gone)
+    assert [times[command.number] for _, command in drained(queue) if isinstance(command, Place)] == rest
+
+
+def test_the_last_one_called_off_leaves_nothing_due() -> None:
+    queue = EventQueue()
+    queue.add(5, Place(1))
+    queue.remove(Place(1))
+    assert (queue.next_due_ns, queue.waiting, queue.commands) == (NEVER, {}, {})
+
+
+def test_what_was_under_way_is_put_back_under_its_number_and_told_to_nobody() -> None:
+    queue, touched = EventQueue(), list[str]()
+    queue.touch = touched.append
+    queue.restore({"12": Due(5, Place(2)), "7": Due(5, Place(1)), "9": Due(5, Expire(1))})
+    assert (touched, sorted(queue.commands), queue.added) == ([], ["12", "7"], 0)
+    assert drained(queue) == [(7, Place(1)), (12, Place(2)), (9, Expire(1))]
+    assert touched == ["7", "12", "9"]
+
+
+def test_each_message_has_the_next_draw_of_jitter_and_without_jitter_none_is_drawn() -> None:
+    settings = ExchangeSettings(seed=3, place_delay_ns=100, cancel_delay_ns=200, response_delay_ns=300, jitter_ns=9)
+    latency = Latency(settings)
+    waited = [latency.place(), latency.cancel(), latency.response()]
+    assert waited == [100 + draw(3, 1) % 10, 200 + draw(3, 2) % 10, 300 + draw(3, 3) % 10]
+    assert latency.draws == 3
+    steady = Latency(ExchangeSettings(seed=3, place_delay_ns=100, cancel_delay_ns=200, response_delay_ns=300))
+    assert [steady.place(), steady.cancel(), steady.response(), steady.draws] == [100, 200, 300, 0]
