@@ -58,7 +58,8 @@ def test_only_what_we_have_sent_is_under_way(command: Command) -> None:
 
 
 def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> None:
-    queue, expiry, switch = EventQueue(), Expire(7), GoOff()
+    queue, expiry, switch, touched = EventQueue(), Expire(7), GoOff(), list[str]()
+    queue.touch = touched.append
     assert (queue.added, queue.next_due_ns) == (0, NEVER)
     for due_ns, command in [
         (9, Place(3)),
@@ -69,7 +70,7 @@ def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> No
         (5, LINKED),
     ]:
         queue.add(due_ns, command)
-    assert queue.added == 6
+    assert (queue.added, touched) == (6, ["1", "2", "3", "4", "5", "6"])
     assert drained(queue) == [
         (6, LINKED), (3, Place(2)), (5, Cancel("a")), (2, expiry), (4, switch), (1, Place(3)),
     ]  # fmt: skip
@@ -79,7 +80,7 @@ def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> No
 def test_what_is_called_off_is_gone_and_the_rest_keeps_its_order(gone: int) -> None:
     queue, touched = EventQueue(), list[str]()
     queue.touch = touched.append
-    times = [40, 20, 60, 10, 80, 30, 50, 70]
+    times = [70, 30, 20, 50, 80, 40, 10, 60]
     for number, due_ns in enumerate(times):
         queue.add(due_ns, Place(number))
     touched.clear()

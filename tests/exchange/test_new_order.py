@@ -10,7 +10,10 @@ import pytest
 from tests.exchange.conftest import INSTRUMENT
 
 from triplegain.domain.clock import NO_MOMENT
-from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, OrderTerms, Side, StopLoss
+from triplegain.domain.money import atoms
+from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side, StopLoss
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import StopLossLimit, TrailingStop
 from triplegain.exchange.order import WorkingOrder
 
 GIVEN = {"number", "order_id", "request", "instrument", "sent_ns", "arrived_ns", "client_order_id", "side", "rising",
@@ -45,3 +48,60 @@ def test_what_follows_from_its_request(side: Side, terms: OrderTerms, expected: 
     order = made(side, terms)
     assert (order.side, order.funds_asset, order.rising) == expected
     assert (order.client_order_id, order.key) == ("mine", "7")
+
+
+def ready(terms: OrderTerms, **state: int) -> WorkingOrder:
+    order = made(Side.SELL, terms)
+    for name, value in {"price": 1000, "lots": 50, "left": 50, **state}.items():
+        setattr(order, name, value)
+    return order
+
+
+STOP, STOP_LIMIT = StopLoss(Decimal(100)), StopLossLimit(Decimal(100), Decimal(99))
+TRAILING = TrailingStop(Offset(Sign.PLUS, Decimal(1)))
+
+
+@pytest.mark.parametrize(
+    ("order", "trigger", "limit", "peak", "displayed"),
+    [
+        (ready(Limit(Decimal(100))), None, "100", None, "5E-7"),
+        (ready(Market(), price=0), None, None, None, None),
+        (ready(STOP), "100", None, None, None),
+        (ready(STOP_LIMIT, limit=990), "100", "99", None, None),
+        (ready(TRAILING, peak=1010), "100", None, "101", None),
+        (ready(Limit(Decimal(100)), shown=20), None, "100", None, "2E-7"),
+        (ready(Limit(Decimal(100)), shown=70), None, "100", None, "5E-7"),  # never more than is left
+    ],
+)
+def test_where_an_order_stands(
+    order: WorkingOrder, trigger: str | None, limit: str | None, peak: str | None, displayed: str | None
+) -> None:
+    expected = [None if each is None else Decimal(each) for each in (trigger, limit, peak, displayed)]
+    standing = order.standing()
+    assert [standing.trigger, standing.limit, standing.peak, standing.displayed] == expected
+
+
+@pytest.mark.parametrize(("terms", "price"), [(STOP, 1000), (STOP_LIMIT, 990)])
+def test_a_trigger_that_is_reached(terms: OrderTerms, price: int) -> None:
+    order = ready(terms, limit=990, passed=995)
+    order.fire()
+    assert (order.triggered, order.fired, order.passed, order.price) == (True, 1000, 0, price)
+    assert order.standing().trigger is None and order.standing().peak is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "spent", "cost_decimals", "left"),
+    [
+        ("10", "4", 5, "6"),
+        ("10", "10", 5, "0"),
+        ("10", "11", 5, "0"),  # rounding may have taken more than it named
+        ("10", "3.999995", 5, "6"),  # of 6.000005 whole steps of the pair
+        ("10", "3.99999", 5, "6.00001"),
+        ("10", "3.9999999999", 10, "6"),  # of 6.0000000001 whole steps of the currency, 1e-8
+        ("10", "3.99999999", 10, "6.00000001"),
+    ],
+)
+def test_what_is_left_of_a_cost_is_in_whole_steps(cost: str, spent: str, cost_decimals: int, left: str) -> None:
+    order = ready(Market(), cost=atoms(Decimal(cost)), spent_atoms=atoms(Decimal(spent)))
+    order.instrument = dataclasses.replace(INSTRUMENT, cost_decimals=cost_decimals)
+    assert order.budget == atoms(Decimal(left))

@@ -44,7 +44,7 @@ class PrintCheck:
 
     def _is_too_large(self, lots: int) -> bool:
         bids, asks = self._book.levels
-        (bid_prices, ask_prices), most = self._book.prices, lots // _QUANTITY_FACTOR
+        (bid_prices, ask_prices), most = self._book.prices, -(-lots // _QUANTITY_FACTOR)
         # The best alone decides nearly always.
         if (bid_prices and bids[bid_prices[-1]] >= most) or (ask_prices and asks[ask_prices[0]] >= most):
             return False
