@@ -27,7 +27,10 @@ from bench.mutation.processes import Ended, forked, in_parallel
 from bench.mutation.reaching import Parts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TESTS = ("tests/exchange", "tests/ledger")
+TESTS = (
+    "tests/exchange", "tests/ledger",
+    "tests/execution/test_protection_on_paper_exchange.py", "tests/config/test_reference.py",
+)  # fmt: skip
 #: Ten seconds each, for little that the others do not find.
 LEFT_OUT = ("test_oracle.py", "test_checkpoint.py", "test_invariants.py")
 #: Of a random test the first seeds do: more of them cost a second each.

@@ -61,15 +61,11 @@ def test_what_is_due_at_one_moment_comes_by_kind_and_then_as_it_was_sent() -> No
     queue, expiry, switch, touched = EventQueue(), Expire(7), GoOff(), list[str]()
     queue.touch = touched.append
     assert (queue.added, queue.next_due_ns) == (0, NEVER)
-    for due_ns, command in [
-        (9, Place(3)),
-        (5, expiry),
-        (5, Place(2)),
-        (5, switch),
-        (5, Cancel("a")),
-        (5, LINKED),
-    ]:
-        queue.add(due_ns, command)
+    queue.add(9, Place(3))
+    assert queue.next_due_ns == 9
+    at_five: list[Command] = [expiry, Place(2), switch, Cancel("a"), LINKED]
+    for command in at_five:
+        queue.add(5, command)
     assert (queue.added, touched) == (6, ["1", "2", "3", "4", "5", "6"])
     assert drained(queue) == [
         (6, LINKED), (3, Place(2)), (5, Cancel("a")), (2, expiry), (4, switch), (1, Place(3)),
