@@ -20,7 +20,10 @@ from triplegain.session import runner
 
 # Tests share code as `tests.<module>`, however pytest was started.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-pytest_plugins = ["tests.database_fixtures"]
+# Else every process that a test starts, and every run, would compile all of it anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+pytest_plugins = ["tests.database_fixtures", "tests.examples"]
 
 _DEFAULT_CAPTURES = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -121,7 +121,13 @@ def test_what_a_candle_throws_does_not_depend_on_the_candles_before_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("entries", "shortest_h", "longest_h"), [("1", 4, 24), ("0.5", 1, 3), ("3", 1, 8), ("0.25", 24, 48)]
+    ("entries", "shortest_h", "longest_h"),
+    [
+        ("1", 4, 24),
+        pytest.param("0.5", 1, 3, marks=pytest.mark.slow),
+        pytest.param("3", 1, 8, marks=pytest.mark.slow),
+        pytest.param("0.25", 24, 48, marks=pytest.mark.slow),
+    ],
 )
 def test_it_enters_as_often_as_is_set_with_the_time_it_holds_counted_in(
     entries: str, shortest_h: int, longest_h: int

@@ -25,13 +25,22 @@ def test_the_votes_of_this_test_open_refuse_close_and_leave_alone(decisions: Dec
         assert decisions.decide(FLAT, votes).opens is None, votes
 
 
-@pytest.mark.parametrize("sureness", [100, pytest.param(0, marks=pytest.mark.slow)])
-def test_no_answer_of_a_reader_opens_flips_or_enlarges_anything(decisions: Decisions, sureness: int) -> None:
+@pytest.mark.parametrize(
+    ("sureness", "scores"),
+    [
+        (100, (None, -100, 100)),
+        pytest.param(100, _SCORES, marks=pytest.mark.slow),
+        pytest.param(0, _SCORES, marks=pytest.mark.slow),
+    ],
+)
+def test_no_answer_of_a_reader_opens_flips_or_enlarges_anything(
+    decisions: Decisions, sureness: int, scores: tuple[int | None, ...]
+) -> None:
     """Every extreme that a text can ask for, from both readers together and from each alone."""
     seen: Counter[str] = Counter()
     for symbol, votes, technical in product((HELD, FLAT), VOTES, TECHNICAL):
         plain = decisions.decide(symbol, votes, technical=technical)
-        for people, papers in product(_SCORES, _SCORES):
+        for people, papers in product(scores, scores):
             found = decisions.decide(symbol, votes, social(people, sureness), news(papers, sureness), technical)
             check_only_smaller(plain, found)
             seen["closed"] += bool(found.closes)

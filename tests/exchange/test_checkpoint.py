@@ -128,20 +128,20 @@ def test_a_restored_exchange_on_the_tape_goes_on_identically(
     check(stream, settings_of(delay), MarketDepth.TAPE, every=4)
 
 
-@_quick
+@settings(_quick, max_examples=40)
 @given(typed_streams, delays, queue_models)
 def test_a_restored_exchange_with_orders_of_every_type_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int], model: QueueModel
 ) -> None:
-    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=5)
+    check(stream, settings_of(delay, model), MarketDepth.BOOK, every=9)
 
 
-@settings(_quick, max_examples=15)
+@settings(_quick, max_examples=30)
 @given(typed_streams, delays)
 def test_a_restored_exchange_on_the_tape_with_orders_of_every_type_goes_on_identically(
     stream: list[Action], delay: tuple[int, int, int, int]
 ) -> None:
-    check(stream, settings_of(delay), MarketDepth.TAPE, every=5)
+    check(stream, settings_of(delay), MarketDepth.TAPE, every=9)
 
 
 def test_a_print_that_comes_after_the_restart_is_still_counted_once(usual: Any, bench: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from triplegain.agents.registry import AGENTS
 from triplegain.decision.settings import DecisionSettings, ModelAssignment
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch
+from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.limits import RiskLimits
 from triplegain.session.settings import SessionSettings
 from triplegain.session.trading_session import TradingSession
@@ -42,10 +44,20 @@ def crash_settings(**changes: Any) -> SessionSettings:
     return settings_for(crash_feed(), **(usual | changes))
 
 
-def warm(session: TradingSession, before: Iterable[MarketEvent]) -> TradingSession:
+#: Markets that know what was before, by the events and all that a view is made of.
+_WARMED: dict[tuple[Any, ...], MarketView] = {}
+
+
+def warm(session: TradingSession, before: tuple[MarketEvent, ...]) -> TradingSession:
     """Agents know the market of before; nobody traded then."""
-    for event in before:
-        session.market_view.on_event(event)
+    of = session.settings
+    key = (id(before), tuple(of.instruments), of.snapshot, of.indicators, of.source)
+    if key not in _WARMED:
+        view = deepcopy(session.market_view)
+        for event in before:
+            view.on_event(event)
+        _WARMED[key] = view
+    session.market_view.take_over(deepcopy(_WARMED[key]))
     return session
 
 

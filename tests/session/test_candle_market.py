@@ -210,7 +210,7 @@ def test_time_that_passes_in_slices_changes_nothing() -> None:
         session = TradingSession(settings_for(crash_feed(), candle_ns=MINUTE_NS))
         fills: list[OrderFilled] = []
         before = 0
-        for event in crash_events()[1][: 12 * 180]:
+        for event in crash_events()[1][: 5 * 180]:
             for part in range(1, slices) if before else ():
                 session.advance_to(before + (event.exchange_time_ns - before) * part // slices - 1)
             before = event.exchange_time_ns

@@ -58,16 +58,19 @@ def test_money_becomes_coins_in_batches_four_hours_apart_and_no_position(market:
 
 
 def test_a_session_taken_up_between_two_batches_sends_the_rest_once(market: Any) -> None:
-    whole = play(opened(market), market[1], ScriptedModels())
+    # The second batch is due after four hours.
+    day = market[1][: 5 * 180]
+    whole = play(opened(market), day, ScriptedModels())
     stop = 2 * 180
     first = opened(market)
-    before = play(first, market[1][:stop], ScriptedModels())
+    before = play(first, day[:stop], ScriptedModels())
     parts = stored(first)
     second = opened(market)
-    for event in market[1][:stop]:
+    for event in day[:stop]:
         second.observe(event)
     second.restore(parts)
-    after = play(second, market[1][stop:], ScriptedModels())
+    after = play(second, day[stop:], ScriptedModels())
+    assert before.all("fills") and after.all("fills")
     assert before.all("fills") + after.all("fills") == whole.all("fills")
     names = [order.request.client_order_id for order in [*before.all("orders"), *after.all("orders")]]
     assert len({fill.client_order_id for fill in whole.all("fills")}) == len(set(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -85,21 +86,27 @@ def opened(market: Any, observed: Sequence[MarketEvent] = ()) -> TradingSession:
     return session
 
 
-async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(market: Any) -> None:
-    hurried, paced = Store(), Store()
-    await run(opened(market), market[1], hurried, Port())
+@pytest.fixture(scope="module")
+def whole(market: Any) -> Store:
+    """What a hurried run leaves that nobody stops."""
+    store = Store()
+    asyncio.run(run(opened(market), market[1], store, Port()))
+    return store
+
+
+async def test_a_paced_market_leaves_the_same_record_as_a_hurried_one(market: Any, whole: Store) -> None:
+    hurried, paced = whole, Store()
     await run(opened(market), market[1], paced, Port(), speed=1e6)
     assert hurried.all("votes")
     for name in RECORDS:
         assert paced.all(name) == hurried.all(name), name
 
 
-@pytest.mark.parametrize("stops_at", [1, pytest.param(12, marks=pytest.mark.slow), 20])
+@pytest.mark.parametrize("stops_at", [1, *(pytest.param(each, marks=pytest.mark.slow) for each in (12, 20))])
 async def test_a_run_that_is_stopped_while_models_think_goes_on_as_if_it_had_not_been(
-    market: Any, stops_at: int
+    market: Any, whole: Store, stops_at: int
 ) -> None:
-    whole, first, second = Store(), Store(), Store()
-    await run(opened(market), market[1], whole, Port())
+    first, second = Store(), Store()
     ending, runner = await run(opened(market), market[1], first, Port(stops_at))
     assert ending is Ending.STOPPED
     parts = stored_by(first.batches)

@@ -104,15 +104,21 @@ def expected(rows: list[list[Any]], name: str, end: datetime) -> dict[datetime, 
 
 
 @pytest.mark.parametrize(
-    "pair",
-    [pytest.param("BTC_USDT", marks=pytest.mark.slow), pytest.param("XRP_USDT", marks=pytest.mark.slow), "XRP_BTC"],
+    ("pair", "minutes"),
+    [
+        pytest.param("BTC_USDT", None, marks=pytest.mark.slow),
+        pytest.param("XRP_USDT", None, marks=pytest.mark.slow),
+        pytest.param("XRP_BTC", None, marks=pytest.mark.slow),
+        # Two weeks, each of them whole.
+        ("XRP_BTC", 16 * 1440),
+    ],
 )
 async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
-    either: Database, captures: Path, pair: str
+    either: Database, captures: Path, pair: str, minutes: int | None
 ) -> None:
     path = captures / "binance_ohlcv_1m_three_pairs_2021-05" / f"{pair}-1m.json"
     capture = CandlesCapture(path, "candles-json", pair.replace("_", "/"))
-    candles = list(capture.recorded())
+    candles = list(capture.recorded())[:minutes]
     writer = MarketWriter(either)
     # Nine blocks, the late ones first: what was aggregated before must be found again.
     size = len(candles) // 9 + 1
@@ -122,7 +128,7 @@ async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
         end = block[-1].close_time_ns if number == 8 else after.open_time_ns
         span = Span(block[0].open_time_ns, end)
         await writer.store_candles(capture.instrument, MINUTE_NS, block, [span], "recorded")
-    rows = json.loads(path.read_text(), parse_float=Decimal)
+    rows = json.loads(path.read_text(), parse_float=Decimal)[:minutes]
     # Quiet minutes are no part of a candle. Volumes are cut to whole lots: less than one is lost a minute.
     rows = [row for row in rows if row[5] or row[2] != row[3]]
     lot = Decimal("1e-8")
@@ -138,7 +144,7 @@ async def test_every_view_is_what_a_slow_calculation_makes_of_the_minutes(
             for row in found
         }
         wanted = expected(rows, name, end_of_all)
-        assert len(wanted) >= 3
+        assert len(wanted) >= 2
         assert [(start, *told[start][:4], told[start][5]) for start in told] == [
             (start, *wanted[start][:4], wanted[start][5]) for start in sorted(wanted)
         ], name
