@@ -80,7 +80,13 @@ CAPTURES = (
 )
 
 
-@pytest.mark.parametrize(("folder", "symbol", "every", "limit"), CAPTURES)
+@pytest.mark.parametrize(
+    ("folder", "symbol", "every", "limit"),
+    [
+        *((*each, limit // 3) for *each, limit in CAPTURES),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in CAPTURES),
+    ],
+)
 def test_on_recorded_markets_with_depth_and_tape_told_against_each_other(
     captures: Path, folder: str, symbol: str, every: int, limit: int
 ) -> None:

@@ -100,11 +100,12 @@ def percentile(values: list[int], per_cent: int) -> int:
     return sorted(values)[(len(values) - 1) * per_cent // 100]
 
 
-def test_an_hour_of_market_is_possible_at_every_event() -> None:
+@pytest.mark.parametrize("minutes", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_market_is_possible_at_every_event(minutes: int) -> None:
     """Books full, positive, never locked or crossed; prints at displayed prices for no more than is displayed."""
     last_exchange = last_received = START
     shown: dict[tuple[str, Side, int], int] = {}
-    for event, books in played(7, 3600):
+    for event, books in played(7, 60 * minutes):
         assert last_exchange <= event.exchange_time_ns
         assert last_received <= event.received_at_ns
         assert 2_000_000 <= event.received_at_ns - event.exchange_time_ns <= 10_000_000

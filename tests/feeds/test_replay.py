@@ -172,7 +172,7 @@ def test_a_book_starts_a_common_period_with_a_snapshot(captures: Path, tmp_path:
     [
         ("kraken_trades_xrp_2022-05", 226_241),
         ("kraken_ohlcv_btcusdt", 35_071),
-        ("binance_ohlcv_1m_three_pairs_2021-05", 128_743),
+        pytest.param("binance_ohlcv_1m_three_pairs_2021-05", 128_743, marks=pytest.mark.slow),
         ("xrpbtc_ohlcv_1h_2017_2019", 15_305),
     ],
 )

@@ -65,7 +65,7 @@ def resting(session: TradingSession) -> list[str]:
     return [order.request.client_order_id for order in orders if order.request.purpose == "rebalance"]
 
 
-@pytest.mark.parametrize("why", ["emergency", "daily", "drawdown"])
+@pytest.mark.parametrize("why", ["emergency", "daily", pytest.param("drawdown", marks=pytest.mark.slow)])
 async def test_orders_of_a_rebalance_that_rest_are_taken_back_and_no_more_are_sent(market: Any, why: str) -> None:
     settings = crash_settings(decision=RULES, rebalance=RebalanceSettings(mode=RebalanceMode.LIMIT_ORDERS))
     session = warm(TradingSession(settings), market[0])

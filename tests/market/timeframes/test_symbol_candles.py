@@ -50,7 +50,7 @@ def _resampled(minutes: Sequence[Candle], name: str) -> list[Candle]:
     return made
 
 
-@pytest.mark.parametrize("file", [BTC_USDT, XRP_BTC])
+@pytest.mark.parametrize("file", [pytest.param(BTC_USDT, marks=pytest.mark.slow), XRP_BTC])
 def test_every_timeframe_is_what_its_minutes_add_up_to(captures: Path, file: str) -> None:
     minutes = candles_of(captures / file)
     candles = _candles(minutes[0].symbol)
