@@ -170,7 +170,7 @@ def test_a_book_starts_a_common_period_with_a_snapshot(captures: Path, tmp_path:
 @pytest.mark.parametrize(
     ("folder", "events"),
     [
-        ("kraken_trades_xrp_2022-05", 226_241),
+        pytest.param("kraken_trades_xrp_2022-05", 226_241, marks=pytest.mark.slow),
         ("kraken_ohlcv_btcusdt", 35_071),
         pytest.param("binance_ohlcv_1m_three_pairs_2021-05", 128_743, marks=pytest.mark.slow),
         ("xrpbtc_ohlcv_1h_2017_2019", 15_305),
