@@ -408,3 +408,28 @@ def test_stop_and_target_rest_together_and_the_one_ends_the_other() -> None:
     assert (b.fills("stop"), b.positions) == (["1.5 @ 95 taker"], [])
     assert b.ends("target") == "cancelled: reduce only: the position is closed"
     assert b.total("USDT") == "997.5"  # 5 won, 7.5 lost
+
+
+@pytest.mark.parametrize(("quantity", "ends"), [("6", "filled"), ("6.1", "rejected: EOrder:Insufficient funds")])
+def test_what_a_position_uses_buys_no_coins(quantity: str, ends: str) -> None:
+    """1,000 USDT, 20 at 100 with leverage 5 use 400: 600 are free, of which a bid holds nothing yet."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.1", "100.0")
+    b.open("long", "buy", "20", 5)
+    b.order("coins", "buy", quantity)
+    assert b.ends("coins") == ends
+
+
+def test_what_other_orders_hold_is_tied_as_well() -> None:
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.1", "100.0")
+    b.open("long", "buy", "20", 5)
+    b.order("bid", "buy", "4", "90.0")  # 360 of 600
+    b.order("more", "buy", "2.5", "100.0")
+    b.order("less", "buy", "2.4", "100.0")
+    assert (b.ends("more"), b.ends("less")) == ("rejected: EOrder:Insufficient funds", "filled")
+    b.open("out", "sell", "20", 2)
+    b.order("free", "buy", "3", "80.0")
+    assert b.ends("free") == "open"

@@ -194,5 +194,16 @@ def test_the_drawdown_breaker_takes_off_what_is_held_on_margin() -> None:
     assert isinstance(told.session.place(more), Refusal)
 
 
+def test_risk_knows_what_is_held_on_margin() -> None:
+    """40 at 100: of 10,000 that is exposure, and leverage 5 uses a fifth of what they cost."""
+    told = Lent()
+    told.order("short", Side.SELL, "40", 5)
+    told.candle("100 100 100 100")
+    seen = told.session.look("BTC/USDT", "test").portfolio
+    assert (seen.exposure, seen.exposure_by_symbol) == (Decimal(4000), {"BTC/USDT": Decimal(4000)})
+    assert seen.margin_used == 800
+    assert seen.free_quote < 9200
+
+
 def test_settings_without_margin_lend_nothing() -> None:
     assert replace(MARGIN, margin=None) == ExchangeSettings()

@@ -12,7 +12,7 @@ from triplegain.decision.signals import LatestSignals
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import MarketDepth
-from triplegain.domain.money import EXACT, divide
+from triplegain.domain.money import EXACT, divide, from_atoms
 from triplegain.domain.proposal import Regime
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import PositionRecord
@@ -113,27 +113,34 @@ class ContextBuilder:
 
     def _portfolio_view(self, symbol: str, everything: Sequence[OpenPosition], halted: str) -> PortfolioView:
         by_symbol = self._exposure_by_symbol(everything)
+        margin = self._exchange.margin
+        figures = margin.figures() if margin.is_used else None
         quote = symbol.partition("/")[2]
+        untied = [from_atoms(each) for each in (margin.untied(quote),) if each is not None]
         return PortfolioView(
             equity=self._portfolio.equity_usd(),
             exposure=None if by_symbol is None else sum(by_symbol.values(), Decimal(0)),
             open_positions=len(everything),
             open_in_symbol=sum(position.symbol == symbol for position in everything),
-            free_quote=max(min(self._desk.free(quote), self._portfolio.available(quote)), Decimal(0)),
+            free_quote=max(min(self._desk.free(quote), self._portfolio.available(quote), *untied), Decimal(0)),
             position_quantity=sum((p.quantity for p in everything if p.symbol == symbol and not p.leaving), Decimal(0)),
             halted=halted,
             exposure_by_symbol=by_symbol or {},
+            margin_used=Decimal(0) if figures is None else figures.used,
         )
 
     def _exposure_by_symbol(self, positions: Sequence[OpenPosition]) -> dict[str, Decimal] | None:
+        """Of the desk's positions, and of what a person holds on margin, long or short."""
         by_symbol: dict[str, Decimal] = {}
-        for symbol in dict.fromkeys(position.symbol for position in positions):
+        lent = self._exchange.margin.positions.values()
+        for symbol in dict.fromkeys((*(each.symbol for each in positions), *(each.symbol for each in lent))):
             mark = self._prices.mark(symbol)
             usd = self._portfolio.usd_price(symbol.partition("/")[2])
             if mark is None or usd is None:
                 return None
             notionals = (position.at_risk * mark * usd for position in positions if position.symbol == symbol)
-            by_symbol[symbol] = sum(notionals, Decimal(0))
+            borrowed = (each.quantity * mark * usd for each in lent if each.symbol == symbol)
+            by_symbol[symbol] = sum((*notionals, *borrowed), Decimal(0))
         return by_symbol
 
     def _market_view(self, symbol: str, now_ns: int) -> MarketFigures:

@@ -52,9 +52,14 @@ SELECT symbol, count(*) AS fills, count(*) FILTER (WHERE maker) AS maker_fills, 
        sum(CASE fee_asset WHEN split_part(symbol, '/', 1) THEN fee * price ELSE fee END) AS fees
 FROM paper_trades WHERE session_id = $1 AND {_TRADING} GROUP BY symbol
 """
+#: Of trades, and for what was lent.
 _FEES = f"""
-SELECT fee_asset AS asset, sum(fee) AS fee FROM paper_trades
-WHERE session_id = $1 AND {_TRADING} GROUP BY fee_asset ORDER BY fee_asset
+SELECT asset, sum(fee) AS fee FROM (
+    SELECT fee_asset AS asset, fee FROM paper_trades WHERE session_id = $1 AND {_TRADING}
+    UNION ALL
+    SELECT asset, amount FROM paper_ledger_entries
+    WHERE session_id = $1 AND account = 'fees' AND kind IN ('opening_fee', 'rollover')) paid
+GROUP BY asset ORDER BY asset
 """
 #: A sum is NULL, and so unknown, as soon as one of its trades has no USD value.
 _CLOSED = """
