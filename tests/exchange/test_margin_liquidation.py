@@ -107,15 +107,20 @@ def test_a_short_is_bought_back() -> None:
 
 
 def test_a_thin_book_is_sold_into_as_far_as_it_goes_and_again_with_the_next_event() -> None:
-    """What was taken stays taken: 20, then the 30 that come."""
+    """What was taken stays taken: 19.9, the 0.1 that a newer book shows again, then the 30 that come."""
     b = loaded("1000", "50")
     b.book(bids="87.9x20", asks="100.0x9", snapshot=True)
     b.trade("sell", "0.1", "87.9")
     assert b.positions[0].startswith("buy 30.1 for")
     assert b.exchange.margin.state.liquidating
+    for ask in ("101.0", "101.1", "101.2"):
+        b.book(asks=f"{ask}x9")
+    assert len(liquidations(b)) == 2  # nobody comes: nothing is sent
     b.book(bids="87.8x100", asks="100.0x9", snapshot=True)
     assert b.positions == []
-    assert sold(b)[-1].endswith("30.1 @ 87.8 taker")
+    assert [each.partition(": ")[2] for each in sold(b)] == [
+        "19.9 @ 87.9 taker", "0.1 @ 87.9 taker", "30 @ 87.8 taker",
+    ]  # fmt: skip
 
 
 def test_what_has_begun_goes_on_though_the_price_comes_back_a_little() -> None:

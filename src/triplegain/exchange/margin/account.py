@@ -91,6 +91,8 @@ class MarginAccount:
         self._usd_price = usd_price
         self.positions: dict[str, OpenPosition] = {}
         self.state = _UNTOUCHED
+        #: There is something to watch; asked at every event.
+        self.is_used = False
         self._touch: Touch = nobody
         self._touch_state: Touch = nobody
         #: To be set by whoever keeps time and tells events.
@@ -98,11 +100,6 @@ class MarginAccount:
         self.call_off: Callable[[Command], None] = lambda command: None
         self.answer: Callable[[str], tuple[int, int, int]] = lambda symbol: (0, 0, 0)
         self.tell: Callable[[ExchangeEvent], None] = lambda event: None
-
-    @property
-    def is_used(self) -> bool:
-        """There is something to watch."""
-        return bool(self.positions) or self.state.called or self.state.liquidating
 
     # -- what there is -------------------------------------------------------------------------------------------
 
@@ -248,6 +245,10 @@ class MarginAccount:
             self.positions.pop(key, None)
             self.call_off(RollOver(position.number))
         self._touch(key)
+        self._look()
+
+    def _look(self) -> None:
+        self.is_used = bool(self.positions) or self.state.called or self.state.liquidating
 
     def _count(self, quote: str, gain: int, fees: int) -> None:
         state, price = self.state, self._usd_price(quote)
@@ -319,6 +320,7 @@ class MarginAccount:
     def put_state(self, state: MarginState) -> None:
         self.state = state
         self._touch_state(WHOLE)
+        self._look()
 
     def register(self, parts: Parts) -> None:
         """No row while there is nothing to keep."""
@@ -332,9 +334,11 @@ class MarginAccount:
 
     def _restore(self, stored: Mapping[str, OpenPosition]) -> None:
         self.positions.update(sorted(stored.items(), key=lambda each: each[1].fill_number))
+        self._look()
 
     def _restore_state(self, stored: Mapping[str, MarginState]) -> None:
         self.state = stored.get(WHOLE, _UNTOUCHED)
+        self._look()
 
 
 def _given_back(position: OpenPosition, lots: int, instrument: Instrument) -> int:

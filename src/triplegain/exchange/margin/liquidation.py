@@ -132,9 +132,14 @@ class Liquidation:
         return True
 
     def _oldest(self) -> OpenPosition | None:
-        """Of those whose market is matched."""
-        found = (each for each in self._margin.positions.values())
-        return next((each for each in found if MODES[self._markets[each.symbol].state].matches), None)
+        """Of those whose market is matched, and shows somebody to trade with where there is a book."""
+        return next((each for each in self._margin.positions.values() if self._has_market(each)), None)
+
+    def _has_market(self, position: OpenPosition) -> bool:
+        market = self._markets[position.symbol]
+        if not MODES[market.state].matches:
+            return False
+        return market.depth is not MarketDepth.BOOK or any(market.book.walk(position.side.index, None))
 
     def _is_being_sold(self) -> bool:
         return any(order.request.purpose == PURPOSE for order in self._orders.values())
