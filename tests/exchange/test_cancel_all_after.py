@@ -16,7 +16,7 @@ import pytest
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.orders import OrderOptions
-from triplegain.exchange.cancel_after import REASON, check_timeout
+from triplegain.exchange.cancel_after import REASON, CancelAllAfter, check_timeout
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 GONE = f"cancelled: {REASON}"
@@ -117,3 +117,29 @@ def test_it_is_shorter_than_a_day(seconds: int, fits: bool) -> None:
     refusal = check_timeout(seconds)
     assert (refusal is None) is fits
     assert refusal is None or refusal.code == "EGeneral:Invalid arguments:timeout"
+
+
+def test_the_switch_goes_off_once_and_not_before_its_time() -> None:
+    switch = CancelAllAfter()
+    assert not switch.goes_off(10**18)  # it was never set
+    assert switch.set(60, 5) == 5 + 60 * SECOND_NS
+    assert [switch.goes_off(5 + 60 * SECOND_NS - 1), switch.goes_off(5 + 60 * SECOND_NS)] == [False, True]
+    assert not switch.goes_off(10**18)
+    switch.set(60, 5)
+    assert (switch.set(0, 6), switch.goes_off(10**18)) == (None, False)
+
+
+def test_a_market_that_was_closed_is_cancelled_once_when_it_opens() -> None:
+    switch = CancelAllAfter()
+    for symbol in ("A/USD", "B/USD", "A/USD"):
+        switch.wait_for(symbol)
+    switch.set(60, 5)
+    assert [switch.opened(symbol) for symbol in ("C/USD", "A/USD", "A/USD", "B/USD", "B/USD")] == [
+        False, True, False, True, False,
+    ]  # fmt: skip
+    assert switch.goes_off(5 + 60 * SECOND_NS)
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(-1, False), (0, True), (1, True), (86_399, True), (86_400, False)])
+def test_the_time_is_shorter_than_a_day(seconds: int, taken: bool) -> None:
+    assert (check_timeout(seconds) is None) is taken

@@ -66,3 +66,9 @@ def test_what_a_fill_has_cost_beside_the_middle_at_the_decision(
     order.quote_at_decision, order.quote_at_arrival = (1000, 1002), (1002, 1006)
     told = explained(order, price, order.lots, False, "book", {}, (1002, 1006), 5 * 10**17, 4000)
     assert told["shortfall"] == expected
+
+
+def test_of_a_market_of_which_nothing_was_heard_nothing_is_known(bench: Callable[..., Any]) -> None:
+    market = bench().market
+    assert (market.last, market.last_at_ns, market.dated_ns, market.received_at_ns) == (None, 0, 0, 0)
+    assert (market.standing(), market.quotes(), market.is_held) == (None, (None, None), False)
