@@ -44,7 +44,8 @@ NO_DELAY = ExchangeSettings(
 
 
 class Bench:
-    """Times are plain integers (nanoseconds); each event without a time comes one later than the last."""
+    """Times are plain integers (nanoseconds); each event without a time comes one later than the last. After each step
+    all that would be stored of it is there."""
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Bench:
         self.exchange.on_event(
             BookUpdate(self.instrument.symbol, time_ns, time_ns, self._levels(bids), self._levels(asks), snapshot)
         )
+        all_said(self.parts)
 
     def _levels(self, words: str) -> tuple[tuple[int, int], ...]:
         pairs = (word.split("x") for word in words.split())
@@ -89,6 +91,7 @@ class Bench:
         time_ns = self._tick(at)
         ticks, lots = self.instrument.ticks(Decimal(price)), self.instrument.lots(Decimal(quantity))
         self.exchange.on_event(PublicTrade(self.instrument.symbol, time_ns, time_ns, ticks, lots, Side.parse(side)))
+        all_said(self.parts)
 
     def request(
         self, name: str, side: str, quantity: str, terms: OrderTerms | str | None = None, **more: Any
@@ -105,6 +108,7 @@ class Bench:
         """Sends the order and lets the engine catch up to now."""
         self.exchange.place(self.request(name, side, quantity, terms, **more))
         self.exchange.run_through(self.exchange.now_ns)
+        all_said(self.parts)
 
     def stop(self, name: str, side: str, quantity: str, trigger: str) -> None:
         self.order(name, side, quantity, StopLoss(Decimal(trigger)))
@@ -112,12 +116,14 @@ class Bench:
     def cancel(self, name: str) -> None:
         self.exchange.cancel(name)
         self.exchange.run_through(self.exchange.now_ns)
+        all_said(self.parts)
 
     def amend(self, name: str, quantity: str | None = None, price: str | None = None) -> None:
         self.exchange.amend(
             AmendRequest(name, Decimal(quantity) if quantity else None, Decimal(price) if price else None)
         )
         self.exchange.run_through(self.exchange.now_ns)
+        all_said(self.parts)
 
     def drain(self) -> list[ExchangeEvent]:
         """Everything so far; what would be stored of it is all there."""

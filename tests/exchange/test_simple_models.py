@@ -3,16 +3,20 @@ a sale gets 100.3995, rounded down to 100.3."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.orders import Limit, TimeInForce
+from triplegain.domain.price import Offset, Sign
+from triplegain.domain.terms import TrailingStop
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 WHOLE = ExchangeSettings(place_delay_ns=0, cancel_delay_ns=0, response_delay_ns=0, account_tier=AccountTier.UNLIMITED)
@@ -48,6 +52,7 @@ def candle(b: Any, prices: str, volume: str, opens: int) -> None:
     closes = opens + LENGTH
     bar = Candle(b.instrument.symbol, opens, LENGTH, opened, high, low, close, b.instrument.lots(Decimal(volume)))
     b.exchange.on_event(CandleClosed(b.instrument.symbol, closes, closes, bar))
+    all_said(b.parts)
 
 
 def models(b: Any) -> list[str]:
@@ -382,3 +387,24 @@ def test_a_candle_without_volume_fills_nothing(candles: Callable[..., Any]) -> N
     b.order("m", "buy", "1")
     candle(b, "100 100 100 100", "0", 100)
     assert b.fills() == []
+
+
+def test_a_trigger_that_a_candle_has_moved_is_stored(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("t", "sell", "1", TrailingStop(Offset(Sign.PLUS, Decimal(2))))
+    candle(b, "100 100 99 100", "100", 100)
+    assert json.loads(all_said(b.parts)["exchange.order", "1"])["peak"] == "1000"
+    candle(b, "100 105 100 104", "100", 200)
+    assert json.loads(all_said(b.parts)["exchange.order", "1"])["peak"] == "1050"
+
+
+def test_a_missed_trade_of_before_an_order_stood_does_nothing_to_it(tape: Callable[..., Any]) -> None:
+    b = tape(PARTIAL)
+    b.trade("buy", "1", "100.5", at=10)
+    b.order("bid", "buy", "1", "100.0")
+    b.exchange.on_event(FeedStatus(b.instrument.symbol, 11, 11, FeedState.CATCH_UP, "catching up"))
+    b.trade("sell", "5", "99.0", at=9)
+    assert b.fills() == []
+    b.trade("sell", "0.4", "99.0", at=12)
+    b.trade("sell", "5", "99.0", at=13)
+    assert b.fills() == ["0.4 @ 100 maker", "0.6 @ 100 maker"]
