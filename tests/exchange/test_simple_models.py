@@ -16,7 +16,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
 from triplegain.domain.orders import Limit, TimeInForce
 from triplegain.domain.price import Offset, Sign
-from triplegain.domain.terms import TrailingStop
+from triplegain.domain.terms import MarketByCost, TrailingStop
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 WHOLE = ExchangeSettings(place_delay_ns=0, cancel_delay_ns=0, response_delay_ns=0, account_tier=AccountTier.UNLIMITED)
@@ -408,3 +408,15 @@ def test_a_missed_trade_of_before_an_order_stood_does_nothing_to_it(tape: Callab
     b.trade("sell", "0.4", "99.0", at=12)
     b.trade("sell", "5", "99.0", at=13)
     assert b.fills() == ["0.4 @ 100 maker", "0.6 @ 100 maker"]
+
+
+def test_how_much_is_bought_by_cost_is_stored_while_a_candle_has_too_little_of_it(candles: Callable[..., Any]) -> None:
+    """1001 at 100.1 are 10 coins; at 101.2 for the second candle 9.89130434. A tenth of a candle's volume is there."""
+    b = candles()
+    b.order("cost", "buy", "0", MarketByCost(Decimal(1001)))
+    candle(b, "100 100 100 100", "99", 100)
+    assert b.ends("cost") == "open"
+    candle(b, "101 101 101 101", "98.9", 200)
+    assert b.ends("cost") == "open"
+    candle(b, "101 101 101 101", "99", 300)
+    assert b.fills() == ["9.89130434 @ 101.2 taker"]
