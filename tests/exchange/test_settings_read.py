@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from triplegain.config.tree import KEYS
@@ -18,7 +20,7 @@ def test_what_counts_where_nothing_is_written() -> None:
         100_000_000, 100_000_000, 100_000_000, 0,
     )  # fmt: skip
     assert (usual.queue_model, usual.account_tier) == (QueueModel.BACK_OF_QUEUE, AccountTier.INTERMEDIATE)
-    assert (usual.slippage_ppm, usual.partial_fills, usual.fee_volume_30d_usd) == (1000, False, 0)
+    assert (usual.slippage_ppm, usual.partial_fills, usual.fee_volume_30d_usd) == (1000, False, Decimal(0))
     assert (usual.seed, usual.candle_volume_pct) == (0, 10)
 
 
