@@ -68,7 +68,8 @@ def of_expression(node: ast.expr, text: Text) -> Iterator[Replacement]:
         case ast.BinOp() if not (_is_words(node.left) or _is_words(node.right) or _is_types(node)):
             yield text.between(node.left, node.right, ARITHMETIC[type(node.op)])
         case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            yield text.instead(node, text.of(node.operand))
+            # With the brackets that may stand around what is negated.
+            yield text.instead(node, text.of(node).removeprefix(b"not").removeprefix(b"-").lstrip())
         case ast.Constant(value=bool()):
             yield text.instead(node, b"False" if node.value else b"True")
         case ast.Constant(value=int() | float() as value):

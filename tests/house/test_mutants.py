@@ -22,6 +22,7 @@ def changes(program: str) -> list[str]:
         ("x = a + b * c", ["x = a - b * c", "x = a + b // c"]),
         ("x = a and not b", ["x = a or not b", "x = a and b"]),
         ("x = -a", ["x = a"]),
+        ("x = not (y := a)", ["x = (y := a)"]),
         ("x = True", ["x = False"]),
         ("x = 5", ["x = 4", "x = 6"]),
         ("x = min(a, b)", ["x = max(a, b)"]),
