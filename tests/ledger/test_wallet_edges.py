@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.ledger.wallet import LedgerError, Wallet
 
 
@@ -88,3 +89,20 @@ def test_a_fill_takes_what_is_there_and_not_an_atom_more(
     with pytest.raises(LedgerError):
         wallet.book_fill(2, 1, 1, paid=paid, received=received, fee=fee, draw=draw)
     assert (wallet.total("USDT"), wallet.total("BTC"), wallet.held("USDT")) == (100, 10, reserved)
+
+
+def test_what_positions_earn_cost_and_settle_is_numbered_like_the_rest(wallet: Wallet) -> None:
+    """80 of a loss and 40 of a fee leave 100 dollars 20 short, which are lent; 15 that come in pay back their part."""
+    fees, market = LedgerAccount.FEES, LedgerAccount.MARKET
+    assert wallet.book_margin(2, "USDT", [(EntryKind.FEE, fees, -40), (EntryKind.TRADE, market, -80)]) == 20
+    assert (wallet.total("USDT"), wallet.owed("USDT")) == (0, 20)
+    wallet.repay(3)  # there is nothing to pay with
+    wallet.deposit({"USDT": 15}, 4)
+    wallet.repay(5)
+    assert (wallet.total("USDT"), wallet.owed("USDT")) == (0, 5)
+    assert not wallet.settle(6, 1, 1, paid=("BTC", 11), received=("USDT", 7))
+    assert wallet.settle(7, 1, 1, paid=("BTC", 10), received=("USDT", 7))
+    assert (wallet.total("BTC"), wallet.total("USDT")) == (0, 7)
+    numbers = [(entry.sequence, entry.transaction) for entry in wallet.drain_entries()]
+    transactions = [1] * 4 + [2] * 6 + [3] * 2 + [4] * 2 + [5] * 4
+    assert numbers == list(enumerate(transactions, start=1))
