@@ -20,6 +20,7 @@ from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent, Publi
 from triplegain.domain.money import ATOMS_PER_UNIT
 from triplegain.domain.orders import Limit, OrderRequest, Side
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.ledger.wallet import Wallet
 
@@ -40,7 +41,7 @@ class Trader:
             account_tier=AccountTier.UNLIMITED,
         )
         instruments = {self._instrument: MarketDepth.BOOK}
-        self.exchange = PaperExchange("bench", instruments, self._wallet, settings)
+        self.exchange = PaperExchange("bench", public_markets(instruments), self._wallet, settings)
         self.symbol = self._instrument.symbol
         self.market = self.exchange.markets[self.symbol]
         self._live: list[str] = []

@@ -205,7 +205,7 @@ def replay(
 
 def book_levels(session: TradingSession, symbol: str, depth: int) -> BookLevels:
     """The session's bids and asks by price, at most `depth` of each."""
-    book = session.exchange.markets[symbol].book
+    book = session.floor.markets[symbol].book
     bids, asks = book.prices
     return (
         {price: book.displayed(0, price) for price in bids[-depth:]},

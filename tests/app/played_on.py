@@ -115,7 +115,7 @@ class Life:
 
 def market_of(session: TradingSession) -> list[Any]:
     """All that a session knows of its market, with what agents are shown of it."""
-    markets = session.exchange.markets
+    markets = session.floor.markets
     return [
         {symbol: market.seen() for symbol, market in markets.items()},
         session.prices.chain.health.seen(),

@@ -24,6 +24,7 @@ from triplegain.domain.money import atoms, from_atoms, text
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
 from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.ledger.wallet import Wallet
@@ -57,7 +58,7 @@ class Bench:
         self.wallet = Wallet()
         self.instrument = instrument
         self.settings = settings
-        self.exchange = PaperExchange("bench", {instrument: depth}, self.wallet, settings)
+        self.exchange = PaperExchange("bench", public_markets({instrument: depth}), self.wallet, settings)
         self.parts = Parts()
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)

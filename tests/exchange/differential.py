@@ -39,6 +39,7 @@ from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import ATOMS_PER_UNIT, atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.ledger.wallet import Wallet
 
@@ -142,7 +143,7 @@ class Pair:
             partial_fills=plan.partial_fills,
         )
         self.wallet = Wallet()
-        self.exchange = PaperExchange("pair", {plan.instrument: depth}, self.wallet, settings)
+        self.exchange = PaperExchange("pair", public_markets({plan.instrument: depth}), self.wallet, settings)
         opening = {plan.instrument.base: plan.base, plan.instrument.quote: plan.quote}
         self.wallet.deposit({asset: atoms(amount) for asset, amount in opening.items()}, 0)
         self.reference = reference_for(depth)(

@@ -47,6 +47,7 @@ from triplegain.domain.terms import (
     TrailingStopLimit,
 )
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 from triplegain.ledger.wallet import Wallet
 
@@ -145,7 +146,7 @@ def new_exchange(
     opening: tuple[str, str], settings: ExchangeSettings, depth: MarketDepth, parts: Parts
 ) -> PaperExchange:
     wallet = Wallet()
-    exchange = PaperExchange("stream", {INSTRUMENT: depth}, wallet, settings)
+    exchange = PaperExchange("stream", public_markets({INSTRUMENT: depth}), wallet, settings)
     wallet.register(parts)
     exchange.register(parts)
     base, quote = opening

@@ -59,7 +59,7 @@ def test_a_date_still_ahead_at_the_opening_is_kept(usual: Any) -> None:
 def test_a_market_that_was_closed_counts_as_closed_when_a_run_begins_until_the_feed_says_otherwise(usual: Any) -> None:
     usual.order("bid", "buy", "1", "99.0", time_in_force=TimeInForce.GTD, expires_at_ns=15)
     told(usual, FeedState.MAINTENANCE, 10)
-    usual.market.begin_away(20, "waiting for the order book")
+    usual.market.public.begin_away(20, "waiting for the order book")
     usual.cancel("bid")
     assert usual.ends("bid") == "open"
     usual.book(bids="98.0x1", asks="100.1x1", snapshot=True, at=30)
@@ -68,12 +68,12 @@ def test_a_market_that_was_closed_counts_as_closed_when_a_run_begins_until_the_f
 
 def test_a_maintenance_the_feed_has_told_of_is_not_ended_by_a_book(usual: Any) -> None:
     told(usual, FeedState.MAINTENANCE, 10)
-    usual.market.begin_away(20, "waiting for the order book")
+    usual.market.public.begin_away(20, "waiting for the order book")
     told(usual, FeedState.MAINTENANCE, 21)
     usual.book(bids="98.0x1", asks="100.1x1", snapshot=True, at=30)
     assert usual.market.is_closed
 
 
 def test_a_market_that_was_open_counts_as_unseen_when_a_run_begins(usual: Any) -> None:
-    usual.market.begin_away(20, "waiting for the order book")
+    usual.market.public.begin_away(20, "waiting for the order book")
     assert (usual.market.is_closed, usual.market.state) == (False, FeedState.GAP)

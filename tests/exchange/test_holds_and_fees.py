@@ -20,6 +20,7 @@ from triplegain.domain.money import atoms, text
 from triplegain.domain.orders import Market, OrderRequest, Side, TimeInForce
 from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.exchange.volume_tier import VolumeTier
 from triplegain.ledger.wallet import Wallet
@@ -144,7 +145,7 @@ def test_volume_quoted_in_coins_counts_over_the_cross(crossed: bool, volume: int
     wallet = Wallet()
     wallet.deposit({"BTC": atoms(Decimal(1))}, 0)
     settings = ExchangeSettings(place_delay_ns=0, account_tier=AccountTier.UNLIMITED)
-    exchange = PaperExchange("x", {eth: MarketDepth.BOOK, btc: MarketDepth.BOOK}, wallet, settings)
+    exchange = PaperExchange("x", public_markets({eth: MarketDepth.BOOK, btc: MarketDepth.BOOK}), wallet, settings)
     if crossed:
         exchange.on_event(PublicTrade("BTC/USDT", 1, 1, btc.ticks(Decimal(50_000)), 1, Side.BUY))
     book = BookUpdate("ETH/BTC", 2, 2, (), ((5000, eth.lots(Decimal(1))),), snapshot=True)

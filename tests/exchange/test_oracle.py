@@ -31,6 +31,7 @@ from triplegain.domain.orders import (
     TimeInForce,
 )
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.feeds.captures.replay import open_replay
 from triplegain.ledger.wallet import Wallet
@@ -102,7 +103,7 @@ def judge(path: Path, symbol: str, every: int, seed: int, limit: int = 10**9) ->
     depth = feed.depth[symbol]
     wallet = Wallet()
     wallet.deposit({instrument.base: atoms(Decimal("1e6")), instrument.quote: atoms(Decimal("1e9"))}, 0)
-    exchange = PaperExchange("oracle", {instrument: depth}, wallet, SETTINGS)
+    exchange = PaperExchange("oracle", public_markets({instrument: depth}), wallet, SETTINGS)
     oracle = BookOracle(instrument) if depth is MarketDepth.BOOK else TapeOracle(instrument, SETTINGS.slippage_ppm)
     quoter = RandomQuoter(exchange, instrument, every, random.Random(seed))
     counts: Counter[str] = Counter()

@@ -30,6 +30,7 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -51,7 +52,7 @@ class Session:
         wallet.deposit({asset: atoms(amount) for asset, amount in OPENING.items()}, 0)
         settings = ExchangeSettings(seed=seed, jitter_ns=50 * MILLISECOND_NS, account_tier=AccountTier.UNLIMITED)
         self.wallet = wallet
-        self.exchange = PaperExchange("s", {BTC: MarketDepth.BOOK}, wallet, settings)
+        self.exchange = PaperExchange("s", public_markets({BTC: MarketDepth.BOOK}), wallet, settings)
         self.price = 1000
         self.now_ns = SECOND_NS
         self.pending: list[ExchangeEvent] = []

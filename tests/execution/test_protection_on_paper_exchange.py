@@ -21,6 +21,7 @@ from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.domain.verdict import RiskApproved
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.order_manager import OrderManager
 from triplegain.execution.paper_executor import PaperOrderExecutor
@@ -42,7 +43,7 @@ class Session:
         wallet.deposit({asset: atoms(amount) for asset, amount in OPENING.items()}, 0)
         self.now_ns = SECOND_NS
         self.price = 1000
-        self.exchange = PaperExchange("s", {BTC: MarketDepth.BOOK}, wallet, ExchangeSettings(seed=1))
+        self.exchange = PaperExchange("s", public_markets({BTC: MarketDepth.BOOK}), wallet, ExchangeSettings(seed=1))
         usd = {"USDT": Decimal(1)}.get
         recorded = Positions((BTC,), usd)
         mark = {"BTC/USDT": Decimal(100)}.get

@@ -38,6 +38,7 @@ from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.parts import Parts
 from triplegain.domain.terms import IfTouched
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.ledger.wallet import Wallet
 
@@ -45,7 +46,7 @@ BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 
 def opened():
     parts, wallet = Parts(), Wallet()
-    exchange = PaperExchange("s", {BTC: MarketDepth.BOOK}, wallet, ExchangeSettings())
+    exchange = PaperExchange("s", public_markets({BTC: MarketDepth.BOOK}), wallet, ExchangeSettings())
     wallet.register(parts)
     exchange.register(parts)
     lots = BTC.lots(Decimal(5))

@@ -11,10 +11,9 @@ from triplegain.domain.market import Heartbeat, MarketDepth
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.ledger.wallet import Wallet
 from triplegain.market.feed import Feed, FeedError
-from triplegain.market.prices.price_source import PaperPriceSource
-from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.snapshot import NoSnapshot, Snapshot
 from triplegain.market.timestamps import csv_time_ns
+from triplegain.session.market_floor import MarketFloor
 
 
 class NoSnapshotError(FeedError):
@@ -55,21 +54,17 @@ def moment_ns(at: str | None, feed: Feed) -> int | None:
 def _observed(config: Config, feed: Feed, instrument: Instrument, until_ns: int | None) -> Snapshot | NoSnapshot:
     """The market as a session would see it that trades nothing on it, after the feed's events up to that time, it
     included; all of them if None."""
-    view = MarketView(feed.instruments, config.snapshot, config.indicators, feed.synthetic)
-    depth = {one: feed.depth[one.symbol] for one in feed.instruments}
-    exchange = PaperExchange("observed", depth, Wallet(), config.exchange)
-    chain = PaperPriceSource(feed.source, feed.depth, feed.candle_length_ns, lone_price_ns=config.paper.quote_stale_ns)
+    floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
+    view, chain = floor.view(config.snapshot, config.indicators), floor.prices(config.paper.quote_stale_ns)
+    exchange = PaperExchange("observed", floor.markets, Wallet(), config.exchange)
     prices = SessionPrices(exchange, feed.source, feed.depth, chain)
     for event in feed.events():
         if until_ns is not None and event.exchange_time_ns > until_ns:
             # The recording goes on, so nothing more happened until then.
             view.on_event(Heartbeat(until_ns, until_ns))
             break
-        view.on_event(event)
-        prices.observe(event)
-        exchange.on_event(event)
-    if until_ns is not None:
-        exchange.run_through(until_ns)
-    market = exchange.markets[instrument.symbol]
+        floor.observe(event)
+    exchange.now_ns = max(floor.now_ns, until_ns or 0)
+    market = floor.markets[instrument.symbol]
     levels = market.book.best_first() if market.depth is MarketDepth.BOOK else None
     return view.snapshot(instrument.symbol, exchange.now_ns, prices.quote(instrument.symbol), levels)

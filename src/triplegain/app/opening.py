@@ -331,7 +331,7 @@ class SessionOpening:
         if stored.parts:
             session.restore(stored.parts, stored.rows)
             session.begin_away()
-            since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.exchange.markets.items()}
+            since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.floor.markets.items()}
         events = self._events(record, opened, since_ns)
         return OpenedSession(session, events, stored.feed_position, record, opened)
 

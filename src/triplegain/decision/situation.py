@@ -33,9 +33,6 @@ class SessionPrices:
     _depth: Mapping[str, MarketDepth]
     chain: PaperPriceSource
 
-    def __post_init__(self) -> None:
-        self.observe = self.chain.observe
-
     def quote(self, symbol: str) -> Quote | None:
         """The quote of now (market time), None if there is no fresh one."""
         self._take_from_exchange(symbol)
@@ -52,11 +49,12 @@ class SessionPrices:
         market = self._exchange.markets.get(symbol)
         if market is None:
             return
-        instrument, book = market.instrument, market.book
+        instrument, public = market.instrument, market.public
+        book = public.book
         bid, ask = market.quotes()
         has_book = self._depth[symbol] is MarketDepth.BOOK
         # The price's own time where it is known: an old price told now is old.
-        at_ns = market.dated_ns or max(book.moment, market.last_at_ns)
+        at_ns = public.dated_ns or max(book.moment, public.last_at_ns)
         if at_ns <= 0 or (bid is None and ask is None and market.last is None):
             return
         self.chain.update_price(
@@ -68,7 +66,7 @@ class SessionPrices:
                 None if bid is None or not has_book else instrument.quantity(book.displayed(0, bid)),
                 None if ask is None or not has_book else instrument.quantity(book.displayed(1, ask)),
                 at_ns,
-                max(at_ns, market.received_at_ns),
+                max(at_ns, public.received_at_ns),
                 self._source,
             )
         )

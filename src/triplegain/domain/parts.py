@@ -127,7 +127,7 @@ class Parts:
     def changes(self) -> Iterator[PartChange]:
         """What has changed since the last call, as rows."""
         for name, part in self._parts.items():
-            keys = (WHOLE,) if part.watched else tuple(part.changed)
+            keys = tuple(part.all_keys() if part.watched else part.changed)
             part.changed.clear()
             for key in keys:
                 value = part.read(key)

@@ -240,7 +240,7 @@ class Account:
             return worst_by_cost(order)
         if order.price:
             return worst(order, order.left, order.worst_price)
-        if market.book.is_known:
+        if market.public.book.is_known:
             left, cost = order.left, 0
             for price, size in market.book.walk(1, None):
                 cost += worst(order, min(size, left), price)

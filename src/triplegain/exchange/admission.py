@@ -62,7 +62,7 @@ def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     if not mode.takes(order):
         only = f"{symbol} only takes {mode.only} at the moment"
         return Refusal(mode.code, only if mode.only else f"matching of {symbol} is paused: {market.condition}")
-    if market.depth is MarketDepth.BOOK and not market.book.is_known:
+    if market.depth is MarketDepth.BOOK and not market.public.book.is_known:
         return Refusal(Code.UNAVAILABLE, f"no order book of {symbol} yet")
     return None
 

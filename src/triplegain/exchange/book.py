@@ -1,9 +1,8 @@
-"""The public order book of one instrument, with what is known to be no longer there.
+"""The public order book of one instrument, with what the tape says is no longer there.
 
-Sides are 0 (bids) and 1 (asks); prices are ticks, sizes lots. Three overlays keep fills honest:
+Sides are 0 (bids) and 1 (asks); prices are ticks, sizes lots. Two overlays keep fills honest; what an account has taken
+itself is a third, and its own (`AccountBook`):
 
-- `taken`: liquidity this account has used up stays used up. It falls with the displayed size, is forgotten when the
-  level vanishes, and growth beyond it is new liquidity.
 - `prints`: public trades that the depth channel has not shown yet. What a trade took is not there to be taken again.
 - `sweeps`: a trade at a price says that every better level of that side has been eaten, until the book is newer.
 
@@ -14,7 +13,7 @@ speak of, never by the order in which they came.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -22,6 +21,9 @@ from triplegain.domain.clock import NO_MOMENT, Moment
 from triplegain.domain.market import Level
 
 BID, ASK = 0, 1
+
+#: The best price of a side where there is none: nothing reaches it.
+NO_PRICES = (-1, 1 << 62)
 
 _Levels = dict[int, int]
 #: (moment, lots)
@@ -49,9 +51,6 @@ class OrderBook:
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         #: Rising prices of both sides: the best bid is last, the best ask first.
         self.prices: tuple[list[int], list[int]] = ([], [])
-        self.taken: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        #: Takes side and price of a level of which another quantity is taken.
-        self.touch_taken: Callable[[int, int], None] = lambda side, price: None
         #: By price, trades not yet seen in the depth channel.
         self.prints: tuple[dict[int, list[_Print]], dict[int, list[_Print]]] = ({}, {})
         #: Those of them that no later one outdoes, with the worst price of each side.
@@ -67,7 +66,7 @@ class OrderBook:
         self.unsettled = False
 
     def seen(self) -> BookSeen:
-        """The public book as it is; what was taken of it is kept elsewhere."""
+        """As it is now."""
         (bids, asks), (swept_bids, swept_asks), (bids_from, asks_to) = self.levels, self._sweeps, self._known
         printed_bids, printed_asks = (
             {price: tuple(waiting) for price, waiting in side.items()} for side in self.prints
@@ -129,18 +128,10 @@ class OrderBook:
             del levels[price]
             prices = self.prices[side]
             del prices[bisect_left(prices, price)]
-        taken = self.taken[side]
-        if taken and price in taken and size < taken[price]:
-            if size:
-                taken[price] = size
-            else:
-                del taken[price]
-            self.touch_taken(side, price)
         return before
 
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], depth: int, moment: Moment) -> None:
-        """A snapshot: the whole book anew. What was taken stays taken as far as the level still shows it, or out of
-        sight; trades that are newer than the snapshot are not in it."""
+        """A snapshot: the whole book anew. Trades that are newer than it are not in it."""
         for side, fresh in ((BID, dict(bids)), (ASK, dict(asks))):
             levels = self.levels[side]
             levels.clear()
@@ -149,14 +140,6 @@ class OrderBook:
         bid_prices, ask_prices = self.prices
         self._known = [bid_prices[0] if bid_prices else 0, ask_prices[-1] if ask_prices else 1 << 62]
         self.truncate(depth)
-        for side in (BID, ASK):
-            levels, taken = self.levels[side], self.taken[side]
-            for price in [price for price in taken if levels.get(price, 0) < taken[price]]:
-                if price in levels:
-                    taken[price] = levels[price]
-                elif self.in_sight(side, price):
-                    del taken[price]
-                self.touch_taken(side, price)
         self._settle_before(Moment(moment + 1))
 
     def truncate(self, depth: int) -> None:
@@ -237,37 +220,19 @@ class OrderBook:
         self.unsettled = self._printed != NO_MOMENT
 
     def available(self, side: int, price: int) -> int:
-        """Lots at a level that nobody is known to have taken."""
-        size = self.levels[side].get(price, 0) - self.taken[side].get(price, 0)
+        """Lots at a level that the tape is not known to have taken; below zero where it took more than is shown."""
+        size = self.levels[side].get(price, 0)
         if price in self.prints[side]:
             size -= sum(lots for _, lots in self.prints[side][price])
         if self._is_swept(side, price):
             shown = self._shown[side].get(price)
             if shown is None or any(at > shown for at, to in self._sweeps[side] if is_better(side, price, to)):
                 return 0
-        return max(size, 0)
+        return size
 
     def _is_swept(self, side: int, price: int) -> bool:
         swept_to = self._swept_to[side]
         return swept_to is not None and is_better(side, price, swept_to)
-
-    def walk(self, side: int, limit: int | None) -> Iterator[tuple[int, int]]:
-        """(price, available lots) of `side` from the best price to `limit` (None: to the last visible level).
-
-        Liquidity may be taken on the way; levels must stay as they are.
-        """
-        prices = reversed(self.prices[BID]) if side == BID else iter(self.prices[ASK])
-        for price in prices:
-            if limit is not None and (price < limit if side == BID else price > limit):
-                return
-            size = self.available(side, price)
-            if size:
-                yield price, size
-
-    def take(self, side: int, price: int, lots: int) -> None:
-        """This account used up `lots` of a level."""
-        self.taken[side][price] = self.taken[side].get(price, 0) + lots
-        self.touch_taken(side, price)
 
 
 def is_better(side: int, price: int, other: int) -> bool:

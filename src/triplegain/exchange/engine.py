@@ -10,17 +10,14 @@ from triplegain.exchange.order import WorkingOrder
 
 
 class Engine(Protocol):
-    """`next_due_ns` is when the next command or timer is due; a market lets the engine catch up before each event."""
+    """What one account's orders on a market call."""
 
-    next_due_ns: int
     now_ns: int
     #: Takes the key of an order that may have changed, its place in a queue included.
     touch: Touch
-    #: Takes the symbol of a market whose last trade, condition or rate counter may have changed.
-    touch_market: Touch
 
-    def run_through(self, time_ns: int) -> None:
-        """Commands and timers due up to and including `time_ns`."""
+    def wake(self, time_ns: int) -> None:
+        """The market does something to this account at that time."""
         ...
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
-from triplegain.exchange.book import OrderBook, is_better, reaches
+from triplegain.exchange.account_book import AccountBook
+from triplegain.exchange.book import is_better, reaches
 from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
@@ -24,8 +25,9 @@ SELF_TRADE = "self-trade prevention"
 class Matcher:
     """The rules of one instrument's matching, over its book and our resting orders."""
 
-    def __init__(self, book: OrderBook, resting: RestingOrders, engine: Engine, queue: QueueEstimator) -> None:
+    def __init__(self, book: AccountBook, resting: RestingOrders, engine: Engine, queue: QueueEstimator) -> None:
         self._book = book
+        self._public = book.public
         self._resting = resting
         self._engine = engine
         self._queue = queue
@@ -85,7 +87,7 @@ class Matcher:
 
         Our own may be cancelled on the way.
         """
-        public, own = self._book.prices[side], list(self._resting.prices[side])
+        public, own = self._public.prices[side], list(self._resting.prices[side])
         prices = merge(public, own) if side else merge(reversed(public), reversed(own), reverse=True)
         before = None
         for price in prices:
@@ -103,7 +105,7 @@ class Matcher:
         if lots > 0 and order.side == 0:
             lots = self._engine.affordable(order, price, lots)
         if lots > 0:
-            level = {"displayed": self._book.displayed(opposite, price), "available": available}
+            level = {"displayed": self._public.displayed(opposite, price), "available": available}
             self._book.take(opposite, price, lots)
             self._engine.fill(order, price, lots, False, "book", {**cause, "level": level})
         return order.left > 0 and lots == wanted
@@ -124,20 +126,21 @@ class Matcher:
     def queue_ahead(self, side: int, price: int) -> int:
         """Lots displayed at a price, none where the other side is displayed as well; unknown where the book cannot be
         seen."""
-        opposite = self._book.best(1 - side)
+        opposite = self._public.best(1 - side)
         if opposite is not None and reaches(side, price, opposite):
             return 0
-        displayed = self._book.displayed(side, price)
-        if not displayed and not self._book.in_sight(side, price):
+        displayed = self._public.displayed(side, price)
+        if not displayed and not self._public.in_sight(side, price):
             return UNKNOWN_AHEAD
         return displayed
 
-    def level_changed(self, side: int, price: int, before: int, after: int, moment: Moment, tape: Moment) -> None:
-        """A level we queue at has a new size: what trades explain is settled, the rest of a shrink is cancels.
+    def level_changed(
+        self, side: int, price: int, before: int, after: int, explained: int, moment: Moment, tape: Moment
+    ) -> None:
+        """A level we queue at has a new size: `explained` lots of a shrink are trades, the rest of it is cancels.
 
         Until the tape (known up to `tape`) is past a shrink, the print of the trade that caused it may still come.
         """
-        explained = self._book.explain(side, price, moment) if self._book.unsettled else 0
         cancelled = before - explained - after
         ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
@@ -154,8 +157,8 @@ class Matcher:
         """A snapshot: no more stands in front than it shows, which is a shrink like any other; out of sight all stays
         as it was."""
         for order in self._resting.all():
-            if self._book.in_sight(order.side, order.price):
-                ahead = min(order.ahead, self._book.displayed(order.side, order.price))
+            if self._public.in_sight(order.side, order.price):
+                ahead = min(order.ahead, self._public.displayed(order.side, order.price))
                 if ahead < order.ahead:
                     if tape > order.shrunk_ns:
                         order.ahead_before = order.ahead
@@ -237,7 +240,7 @@ class Matcher:
         stood says nothing about it.
         """
         opposite = 1 - side
-        best = self._book.best(opposite)
+        best = self._public.best(opposite)
         if best is None:
             return
         for order in self._resting.in_priority(side):

@@ -6,7 +6,7 @@ a live feed or as fast as a capture can be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -14,13 +14,13 @@ import msgspec
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
-from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth, MarketEvent
 from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, OrderStatus, TimeInForce
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
+from triplegain.exchange.account_book import TakenLiquidity
 from triplegain.exchange.admission import tradable
 from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
@@ -45,9 +45,9 @@ from triplegain.exchange.conditional_close import closing_order
 from triplegain.exchange.endings import Endings
 from triplegain.exchange.margin.liquidation import Liquidation
 from triplegain.exchange.order import Role, WorkingOrder
+from triplegain.exchange.public_market import PublicMarket
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.settings import ExchangeSettings
-from triplegain.exchange.taken import TakenLiquidity
 from triplegain.exchange.venue_market import MarketStanding, VenueMarket
 from triplegain.exchange.working_orders import WorkingOrders
 from triplegain.ledger.wallet import Wallet
@@ -81,8 +81,9 @@ class PaperExchange:
     """
 
     def __init__(
-        self, session: str, instruments: Mapping[Instrument, MarketDepth], wallet: Wallet, settings: ExchangeSettings
+        self, session: str, public: Mapping[str, PublicMarket], wallet: Wallet, settings: ExchangeSettings
     ) -> None:
+        """`public` are the markets by symbol, which other accounts may follow as well."""
         self.session = session
         self.wallet = wallet
         self.settings = settings
@@ -90,7 +91,6 @@ class PaperExchange:
         self._working = WorkingOrders()
         self.orders = self._working.by_name
         self.touch: Touch = nobody
-        self.touch_market: Touch = nobody
         self.agenda = EventQueue()
         self.latency = Latency(settings)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
@@ -99,15 +99,17 @@ class PaperExchange:
         self.unstorable: dict[OrderRequest, str] = {}
         self._arriving_ns = 0
         self.next_due_ns = self.agenda.next_due_ns
+        self.public = public
+        #: Told when a market begins to do something to this account.
+        self.stir: Callable[[], None] = lambda: None
+        self._taken = TakenLiquidity()
         self.markets: dict[str, VenueMarket] = {
-            instrument.symbol: VenueMarket(instrument, depth, self, self.queue, settings)
-            for instrument, depth in instruments.items()
+            symbol: VenueMarket(each, self, self.queue, settings, self._taken) for symbol, each in public.items()
         }
         self.budget = CommandBudget(self.markets, self.orders, self._working.by_key, self.agenda)
         self.account = Account(session, self, self.markets, self.orders, wallet, self.latency, settings)
         self._arrivals = Arrivals(self, self.markets, self._working, self.account, self._schedule)
         self._endings = Endings(self, self.markets, self._working, self.account, self._call_off)
-        self._taken = TakenLiquidity(self.markets)
         margin = self.margin = self.account.margin
         margin.schedule, margin.call_off = self._schedule, self._call_off
         self._liquidation = Liquidation(margin, self.markets, self.orders, self, self.account.tell)
@@ -116,14 +118,33 @@ class PaperExchange:
 
     def on_event(self, event: MarketEvent) -> bool:
         """One message of the feed; False for a trade that cannot have been, and that nobody is to believe."""
-        market = self.markets.get(event.symbol)
-        if market is not None:
-            is_believed = market.on_event(event)
-            if self.margin.is_used:
-                self._liquidation.look(event, market)
-            return is_believed
-        self.run_through(event.exchange_time_ns)
-        return True
+        time_ns = max(event.exchange_time_ns, self.now_ns)
+        self.run_before(time_ns)
+        market = self.public.get(event.symbol)
+        is_believed = True if market is None else market.on_event(event, time_ns)
+        self.follow(event, time_ns)
+        return is_believed
+
+    def follow(self, event: MarketEvent, time_ns: int) -> None:
+        """What is due with a message that the public market has taken."""
+        self.run_through(time_ns)
+        if self.margin.is_used and (market := self.markets.get(event.symbol)) is not None:
+            self._liquidation.look(event, market)
+
+    def run_before(self, time_ns: int) -> None:
+        """Everything due before a message that is worked on at that time."""
+        if self.agenda.next_due_ns < time_ns:
+            self.run_through(time_ns - 1)
+        self.now_ns = max(self.now_ns, time_ns)
+
+    def leave(self) -> None:
+        """Nothing that happens in the markets concerns this account any more."""
+        for market in self.markets.values():
+            market.public.leave(market)
+
+    def wake(self, time_ns: int) -> None:
+        self.now_ns = max(self.now_ns, time_ns)
+        self.stir()
 
     def run_through(self, time_ns: int) -> None:
         """Let time pass up to and including `time_ns`."""
@@ -393,9 +414,9 @@ class PaperExchange:
         """Everything but the public books, which the feed rebuilds: to be restored when it has been played, without
         orders, up to where they were stored. The wallet is its owner's."""
         parts.single("exchange.numbers", ExchangeNumbers, self._counted, self._restore_numbers)
-        self.touch_market = parts.keyed(
+        parts.keyed(
             "exchange.market", MarketStanding, lambda symbol: self.markets[symbol].standing(), self._restore_markets,
-            self.markets.keys,
+            self.markets.keys, watched=True,
         )  # fmt: skip
         self.touch = self._working.register(parts, self.markets)
         self.agenda.touch = parts.table("exchange.command", Due, self.agenda.waiting, restore=self._restore_commands)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from triplegain.domain.clock import Moment
+from triplegain.exchange.book import NO_PRICES
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.prices import follow
-
-_NONE = (-1, 1 << 62)
 
 
 class RestingOrders:
     """`best[side]` is our best price (-1 bids, 2^62 asks when there is none), for one cheap comparison per event.
 
-    `prices[side]` are all our prices, rising.
+    `prices[side]` are all our prices, rising. `opened` and `closed` are told side and price of a level with a first
+    order, and of one without any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[int, int], None], closed: Callable[[int, int], None]) -> None:
+        self._opened, self._closed = opened, closed
         self.levels: tuple[dict[int, list[WorkingOrder]], dict[int, list[WorkingOrder]]] = ({}, {})
         self.prices: tuple[list[int], list[int]] = ([], [])
-        self.best: list[int] = list(_NONE)
+        self.best: list[int] = list(NO_PRICES)
 
     def add(self, order: WorkingOrder) -> None:
         side, price = order.side, order.price
@@ -30,6 +31,7 @@ class RestingOrders:
             self.levels[side][price] = [order]
             insort(self.prices[side], price)
             self.best[side] = self.prices[side][0 if side else -1]
+            self._opened(side, price)
         else:
             level.append(order)
 
@@ -44,7 +46,8 @@ class RestingOrders:
             del self.levels[side][price]
             prices = self.prices[side]
             del prices[bisect_left(prices, price)]
-            self.best[side] = prices[0 if side else -1] if prices else _NONE[side]
+            self.best[side] = prices[0 if side else -1] if prices else NO_PRICES[side]
+            self._closed(side, price)
         return True
 
     def in_priority(self, side: int) -> Iterator[WorkingOrder]:
@@ -59,9 +62,15 @@ class RestingOrders:
 
 
 class TriggerOrders:
-    """Orders of one instrument that sleep until the tape reaches their trigger: from above, or from below."""
+    """Orders of one instrument that sleep until the tape reaches their trigger: from above, or from below.
 
-    def __init__(self) -> None:
+    `nearest` are the highest trigger that the market must fall to and the lowest that it must rise to. `opened` and
+    `closed` are told direction (whether it must rise) and price of a trigger that comes, and of one that goes.
+    """
+
+    def __init__(self, opened: Callable[[int, int], None], closed: Callable[[int, int], None]) -> None:
+        self._opened, self._closed = opened, closed
+        self.nearest: list[int] = list(NO_PRICES)
         self._orders: dict[int, WorkingOrder] = {}
         #: Those the tape has gone through while there was no book.
         self._passed: dict[int, WorkingOrder] = {}
@@ -72,9 +81,9 @@ class TriggerOrders:
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
-        insort(self._triggers[order.rising], order.price)
         if order.peak:
             self._trailing[order.number] = order
+        self._open(order)
         if order.passed:
             self._passed[order.number] = order
 
@@ -83,14 +92,33 @@ class TriggerOrders:
             return False
         self._passed.pop(order.number, None)
         self._trailing.pop(order.number, None)
-        triggers = self._triggers[order.rising]
-        del triggers[bisect_left(triggers, order.price)]
+        self._close(order, order.price)
         return True
+
+    @property
+    def is_trailing(self) -> bool:
+        """A trigger may move with any trade."""
+        return bool(self._trailing)
+
+    def _open(self, order: WorkingOrder) -> None:
+        insort(self._triggers[order.rising], order.price)
+        self._look(order.rising)
+        self._opened(order.rising, order.price)
+
+    def _close(self, order: WorkingOrder, price: int) -> None:
+        triggers = self._triggers[order.rising]
+        del triggers[bisect_left(triggers, price)]
+        self._look(order.rising)
+        self._closed(order.rising, price)
+
+    def _look(self, rising: bool) -> None:
+        triggers = self._triggers[rising]
+        self.nearest[rising] = triggers[0 if rising else -1] if triggers else NO_PRICES[rising]
 
     def reached(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """Triggered by this trade, in the order in which they came; those that did not stand yet then are not."""
-        falling, rising = self._triggers
-        if not (rising and rising[0] <= price) and not (falling and falling[-1] >= price):
+        falling, rising = self.nearest
+        if falling < price < rising:
             return []
         return [each for each in self._orders.values() if each.stands_ns <= moment and is_reached(each, price)]
 
@@ -102,9 +130,8 @@ class TriggerOrders:
         for order in self._trailing.values():
             before = order.price
             if order.stands_ns <= moment and not order.passed and follow(order, price):
-                triggers = self._triggers[order.rising]
-                del triggers[bisect_left(triggers, before)]
-                insort(triggers, order.price)
+                self._close(order, before)
+                self._open(order)
                 # What was traded before its trigger came to stand there does not reach it.
                 order.stands_ns = moment
                 moved.append(order)

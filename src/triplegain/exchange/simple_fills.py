@@ -22,6 +22,7 @@ from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import follow
+from triplegain.exchange.public_market import PublicMarket
 from triplegain.exchange.queue import UNKNOWN_AHEAD
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
 from triplegain.exchange.settings import ExchangeSettings
@@ -35,18 +36,37 @@ TOO_LITTLE_LEFT = "what is left of its cost buys less than a lot"
 class SimpleFills:
     """Orders of one instrument that wait for the next trade or candle. Deterministic, in order of order numbers."""
 
-    def __init__(self, engine: Engine, settings: ExchangeSettings) -> None:
+    def __init__(
+        self, engine: Engine, settings: ExchangeSettings, public: PublicMarket, changed: Callable[[], None]
+    ) -> None:
+        """`changed` is told when an order has come or gone."""
         self._engine = engine
         self._settings = settings
+        self._public = public
+        self._changed = changed
         self._orders: dict[int, WorkingOrder] = {}
-        #: None before the first candle, and where there are none.
-        self.told: ToldCandle | None = None
+        #: The last candle with what this account has had of it; None as long as that is nothing.
+        self.own: ToldCandle | None = None
 
     def add(self, order: WorkingOrder) -> None:
         self._orders[order.number] = order
+        self._changed()
 
     def remove(self, order: WorkingOrder) -> None:
-        self._orders.pop(order.number, None)
+        if self._orders.pop(order.number, None) is not None:
+            self._changed()
+
+    def __bool__(self) -> bool:
+        """Whether any order waits here."""
+        return bool(self._orders)
+
+    @property
+    def told(self) -> ToldCandle | None:
+        """The last candle; None before the first, and where there are none."""
+        public, own = self._public.candle, self.own
+        if public is None or (own is not None and own.open_time_ns == public.open_time_ns):
+            return own
+        return replace(public, left=public.volume * self._settings.candle_volume_pct // 100)
 
     def slipped(self, side: int, price: int) -> int:
         """`price` moved against the trader by the slippage, rounded to the tick against the trader."""
@@ -91,7 +111,7 @@ class SimpleFills:
     def on_candle(self, candle: Candle, is_matched: bool = True) -> None:
         """A finished candle: stops before everything else, then by order number, all sharing its volume."""
         left = candle.volume * self._settings.candle_volume_pct // 100
-        self.told = told = ToldCandle.of(candle, left)
+        told = ToldCandle.of(candle, left)
         cause, bought = told.cause, list[str]()
         waiting = self._orders.values() if is_matched else ()
         for order in sorted(waiting, key=lambda each: (not each.request.terms.waits, each.number)):
@@ -102,12 +122,13 @@ class SimpleFills:
             left -= order.filled - before
             if order.filled > before and order.side == 0:
                 bought += filter(None, (order.client_order_id, order.request.position_id))
-        self.told = replace(told, left=Decimal(left), bought=tuple(bought))
+        self.own = replace(told, left=Decimal(left), bought=tuple(bought))
 
     @property
     def guarded(self) -> ToldCandle | None:
         """The last candle, where it has bought something: what else is known of it the feed tells again."""
-        return self.told if self.told is not None and self.told.bought else None
+        told = self.told
+        return told if told is not None and told.bought else None
 
     def guard_purchase(self, order: WorkingOrder) -> None:
         """An order has arrived. The stop that is sent, or opened by the exchange, because the last candle has bought
@@ -120,7 +141,7 @@ class SimpleFills:
         if told.answers(order.sent_ns) and not order.peak:
             before = order.filled
             self._meet_trigger(order, told, int(told.left), told.cause, False)
-            self.told = replace(told, left=told.left - (order.filled - before))
+            self.own = replace(told, left=told.left - (order.filled - before))
 
     def liquidate(self, order: WorkingOrder, price: int) -> None:
         """The exchange sells a position in the candle that was told last, at the price at which its level fell too low:

@@ -1,37 +1,26 @@
-"""One instrument on the paper exchange: its book, our orders in it, its last trade and its condition."""
+"""One account's orders on one instrument of the paper exchange: where they wait, and how they meet the market.
+
+What the feed tells of the instrument is its `PublicMarket`'s, which other accounts may follow as well. Accounts never
+see, queue behind, match or consume one another.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import Any, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from triplegain.domain.clock import Moment
-from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import (
-    CLOSED_STATES,
-    PRICED_STATES,
-    BestQuote,
-    BookUpdate,
-    CandleClosed,
-    FeedState,
-    FeedStatus,
-    Heartbeat,
-    MarketDepth,
-    MarketEvent,
-    PastCandles,
-    PublicTrade,
-    TimePassed,
-)
+from triplegain.domain.market import CLOSED_STATES, PRICED_STATES, Candle, FeedState, MarketDepth, PublicTrade
 from triplegain.domain.orders import OrderStatus, TimeInForce
-from triplegain.exchange.book import ASK, BID, BookSeen, OrderBook, reaches
+from triplegain.exchange.account_book import TakenLiquidity
+from triplegain.exchange.book import ASK, BID, reaches
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.matching import Matcher
 from triplegain.exchange.order import Quotes, Role, WorkingOrder
-from triplegain.exchange.plausible import DoubtsSeen, PrintCheck
+from triplegain.exchange.public_market import PublicMarket, PublicStanding
 from triplegain.exchange.queue import QueueEstimator
 from triplegain.exchange.rate_limit import RateCounter
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
@@ -52,16 +41,6 @@ BEYOND_BOOK = "no more visible liquidity"
 #: Conditions that count before a hold: they say what becomes of trades, or that the exchange is closed.
 _OF_OTHER_TIMES = (FeedState.CATCH_UP, FeedState.MISSED, *CLOSED_STATES)
 
-#: Conditions that a new snapshot of the book ends.
-_UNTIL_SNAPSHOT = (
-    FeedState.CROSSED,
-    FeedState.GAP,
-    FeedState.CHECKSUM_MISMATCH,
-    FeedState.STALE,
-    FeedState.CATCH_UP,
-    FeedState.MISSED,
-)
-
 
 class MarketStanding(msgspec.Struct, frozen=True):
     """What is stored of a market: its feed rebuilds the book, and in a replay the last trade and the condition too."""
@@ -72,53 +51,43 @@ class MarketStanding(msgspec.Struct, frozen=True):
     state_reason: str = ""
     rate: int = 0
     rate_at_ns: int = 0
-    #: See `VenueMarket.begin_away`.
+    #: See `PublicMarket.begin_away`.
     is_assumed: bool | UnsetType = UNSET
     #: Where candles are all there is: the last one, as long as something that it bought may still be guarded in it.
     candle: ToldCandle | UnsetType = UNSET
 
 
 _UNTOUCHED = MarketStanding()
-#: The book, what was told beside it, and when we learnt of it.
-MarketSeen = tuple[BookSeen, MarketStanding, DoubtsSeen, int, int]
 
 
 class VenueMarket:
-    """Takes market events one at a time, in order of receipt."""
+    """Follows its public market, which calls it in order of receipt."""
 
     def __init__(
         self,
-        instrument: Instrument,
-        depth: MarketDepth,
+        public: PublicMarket,
         engine: Engine,
         queue: QueueEstimator,
         settings: ExchangeSettings,
+        taken: TakenLiquidity,
     ) -> None:
-        self.instrument = instrument
-        self.depth = depth
-        self.book = OrderBook()
-        self.resting = RestingOrders()
-        self._bids, self._asks = self.book.prices
-        self.triggers = TriggerOrders()
-        self.simple = SimpleFills(engine, settings)
+        self.public = public
+        self.instrument = public.instrument
+        self.depth = public.depth
+        self.resting = RestingOrders(self._rests, self._rests_no_more)
+        self.best = self.resting.best
+        self.triggers = TriggerOrders(self._triggers, self._triggers_no_more)
+        self.triggers_at = self.triggers.nearest
+        self.simple = SimpleFills(engine, settings, public, self._listen)
         self.rate = RateCounter(settings.account_tier)
-        #: Price of the trade of the newest moment.
-        self.last: int | None = None
-        self.last_at_ns = Moment(0)
-        #: The exchange's own time of the newest price, whatever time it is for us.
-        self.dated_ns = 0
-        #: When we learnt of the last message about this market.
-        self.received_at_ns = 0
         #: What counts: what the feed told, or why the market is held.
-        self.state = FeedState.SYNCED
-        self.state_reason = ""
-        self._told = (FeedState.SYNCED, "")
+        self.state = public.state
+        self.state_reason = public.state_reason
         self._held = ""
-        #: The state is that of an earlier run: the feed has said nothing yet.
-        self._is_assumed = False
         self._engine = engine
+        self.book = taken.open(self.instrument.symbol, public.book, self._watch_taken)
         self._matcher = Matcher(self.book, self.resting, engine, queue)
-        self._tape = PrintCheck(self.book)
+        public.follow(self)
 
     @property
     def condition(self) -> str:
@@ -133,168 +102,111 @@ class VenueMarket:
         closed: it goes on there, and cancels are taken."""
         return self.state in CLOSED_STATES
 
-    # -- market events -------------------------------------------------------------------------------------------
+    @property
+    def last(self) -> int | None:
+        """Price of the last trade in ticks."""
+        return self.public.last
 
-    def on_event(self, event: MarketEvent) -> bool:
-        """One message of the feed: what is due before it, the event itself with its matching, what is due with it.
+    # -- what the public market tells ----------------------------------------------------------------------------
 
-        False for a trade that cannot have been.
-        """
-        engine, is_believed = self._engine, True
-        moment = Moment(event.exchange_time_ns)
-        time_ns: int = moment
-        if time_ns < engine.now_ns:
-            time_ns = engine.now_ns
-        if engine.next_due_ns < time_ns:
-            engine.run_through(time_ns - 1)
-        engine.now_ns = time_ns
-        self.received_at_ns = event.received_at_ns
-        match event:
-            case BookUpdate():
-                self._apply_book(event, moment)
-            case PublicTrade():
-                is_believed = self._apply_trade(event, moment)
-            case BestQuote():
-                self._apply_best_quote(event, moment)
-            case CandleClosed():
-                self._apply_candle(event, moment)
-            case FeedStatus():
-                self._set_state(event.state, event.reason)
-                self._fire_passed(Moment(time_ns))
-            case Heartbeat() | TimePassed() | PastCandles():
-                pass
-        if engine.next_due_ns <= time_ns:
-            engine.run_through(time_ns)
-        return is_believed
+    def wake(self, time_ns: int) -> None:
+        self._engine.wake(time_ns)
 
-    def _set_level(self, moment: Moment, side: int, price: int, size: int) -> None:
-        book = self.book
-        before = book.set_level(side, price, size)
+    def _rests(self, side: int, price: int) -> None:
+        self.public.watch(self, side, price)
+        self.public.rests(side, price)
+
+    def _rests_no_more(self, side: int, price: int) -> None:
+        if price not in self.book.taken[side]:
+            self.public.unwatch(self, side, price)
+        self.public.rests_no_more(side, price)
+
+    def _triggers(self, rising: int, price: int) -> None:
+        self.public.triggers(rising, price)
+        self._listen()
+
+    def _triggers_no_more(self, rising: int, price: int) -> None:
+        self.public.triggers_no_more(rising, price)
+        self._listen()
+
+    def _listen(self) -> None:
+        self.public.listen(self, to_all=bool(self.simple) or self.triggers.is_trailing)
+
+    def _watch_taken(self, side: int, price: int) -> None:
+        if price in self.book.taken[side]:
+            self.public.watch(self, side, price)
+        elif price not in self.resting.levels[side]:
+            self.public.unwatch(self, side, price)
+
+    def concerns(self, side: int, price: int) -> bool:
+        falling, rising = self.triggers_at
+        return (
+            reaches(side, self.best[side], price)
+            or falling >= price
+            or rising <= price
+            or bool(self.simple)
+            or self.triggers.is_trailing
+        )
+
+    def level_changed(self, side: int, price: int, before: int, size: int, explained: int, moment: Moment) -> None:
+        self.book.level_changed(side, price, size)
         if price in self.resting.levels[side]:
-            self._matcher.level_changed(side, price, before, size, moment, self.last_at_ns)
-        elif book.unsettled:
-            book.explain(side, price, moment)
+            self._matcher.level_changed(side, price, before, size, explained, moment, self.public.last_at_ns)
 
-    def _after_book(self, moment: Moment) -> None:
-        book = self.book
-        if moment > book.moment:
-            book.reach(moment)
-        if moment > self.dated_ns:
-            self.dated_ns = moment
-        bids, asks = book.prices
-        if not bids or not asks:
-            if any(self.resting.prices):
-                self._match_quotes(moment)
-            return
-        bid, ask = bids[-1], asks[0]
-        if bid >= ask:
-            self._check_crossed()
-            return
-        best_own_bid, best_own_ask = self.resting.best
-        if best_own_bid >= ask or best_own_ask <= bid:
-            self._match_quotes(moment)
+    def shown_anew(self, moment: Moment) -> None:
+        self.book.shown_anew()
+        self._matcher.shown_anew(moment, self.public.last_at_ns)
 
-    def _set_state(self, state: FeedState, reason: str) -> None:
-        self._told, self._is_assumed = (state, reason), False
-        self._take_effect()
+    def match_quotes(self, moment: Moment) -> None:
+        if self.state is FeedState.SYNCED:
+            self._matcher.opposite_quotes(BID, moment)
+            self._matcher.opposite_quotes(ASK, moment)
 
     def hold(self, words: str, time_ns: int) -> None:
         """Match nothing whatever the feed says, because of `words`; empty: what the feed says counts again."""
         self._held = words
-        self._take_effect()
-        self._fire_passed(Moment(time_ns))
+        self.take_effect()
+        self.fire_passed(Moment(time_ns))
 
     @property
     def is_held(self) -> bool:
         """Something else than the feed's word keeps it from being matched: its prices are of no use."""
         return bool(self._held)
 
-    def _take_effect(self) -> None:
-        state, reason = self._told
+    def stand(self) -> None:
+        state, reason = self.public.state, self.public.state_reason
         if self._held and state not in _OF_OTHER_TIMES:
             state, reason = FeedState.STALE, self._held
-        was_closed = self.is_closed
         self.state, self.state_reason = state, reason
-        self._engine.touch_market(self.instrument.symbol)
+
+    def take_effect(self) -> None:
+        was_closed = self.is_closed
+        self.stand()
         if was_closed and not self.is_closed:
             self._engine.reopened(self.instrument.symbol)
-        if state in (FeedState.CATCH_UP, FeedState.MISSED):
+        if self.state in (FeedState.CATCH_UP, FeedState.MISSED):
             lose_places(self.resting, self._engine)
-        self._check_crossed()
 
-    def _check_crossed(self) -> None:
-        """A crossed book stops matching; a market that is closed anyway stays closed for its own reason."""
-        if self.state is FeedState.SYNCED and self.book.is_crossed():
-            self._set_state(FeedState.CROSSED, f"the public book of {self.instrument.symbol} is crossed")
-
-    def _match_quotes(self, moment: Moment) -> None:
-        if self.state is FeedState.SYNCED:
-            self._matcher.opposite_quotes(BID, moment)
-            self._matcher.opposite_quotes(ASK, moment)
-
-    def _apply_book(self, update: BookUpdate, moment: Moment) -> None:
-        if update.snapshot:
-            self._resynchronise(update, moment)
-        else:
-            for price, size in update.bids:
-                self._set_level(moment, BID, price, size)
-            for price, size in update.asks:
-                self._set_level(moment, ASK, price, size)
-            if update.depth:
-                self.book.truncate(update.depth)
-        self._after_book(moment)
-        if update.snapshot:
-            self._fire_passed(moment)
-
-    def _resynchronise(self, update: BookUpdate, moment: Moment) -> None:
-        """A new snapshot keeps queue estimates, capped at the new size."""
-        self.book.replace(update.bids, update.asks, update.depth, moment)
-        self._matcher.shown_anew(moment, self.last_at_ns)
-        if self._told[0] in _UNTIL_SNAPSHOT or self._is_assumed:
-            self._set_state(FeedState.SYNCED, "")
-
-    def _apply_best_quote(self, quote: BestQuote, moment: Moment) -> None:
-        """Newer than the depth: levels better than it are gone, its own have these sizes."""
-        for side, (best, size) in ((BID, quote.bid), (ASK, quote.ask)):
-            prices = self.book.prices[side]
-            gone = prices[bisect_right(prices, best) :] if side == BID else prices[: bisect_left(prices, best)]
-            for price in gone:
-                self._set_level(moment, side, price, 0)
-            self._set_level(moment, side, best, size)
-        self._after_book(moment)
-
-    def _apply_trade(self, trade: PublicTrade, moment: Moment) -> bool:
-        """False where nobody believes it."""
-        price, lots, is_of_book = trade.price, trade.quantity, self.depth is MarketDepth.BOOK
-        if not self._tape.believes(price, lots, self.last, is_of_book and self.state in PRICED_STATES):
-            return False
-        if moment >= self.last_at_ns:
-            self.last, self.last_at_ns = price, moment
-            self.dated_ns = max(self.dated_ns, moment)
+    def on_trade(self, trade: PublicTrade, moment: Moment, is_newest: bool) -> None:
+        price, lots, side = trade.price, trade.quantity, trade.side.opposite.index
+        if is_newest:
             for order in self.triggers.follow(price, moment):
                 self._engine.touch(order.key)
-        self._engine.touch_market(self.instrument.symbol)
-        side = trade.side.opposite.index
         if self.state is not FeedState.SYNCED:
-            self._apply_unseen_trade(moment, side, price, lots)
-            return True
-        if is_of_book:
-            self.book.record_print(side, price, lots, moment)
-            best = self.resting.best[side]
-            if best >= price if side == BID else best <= price:
+            self._meet_unseen_trade(moment, side, price, lots)
+            return
+        if self.depth is MarketDepth.BOOK:
+            if reaches(side, self.best[side], price):
                 self._matcher.trade(side, price, lots, moment)
         else:
             self.simple.on_trade(moment, price, lots)
         for order in self.triggers.reached(price, moment):
             if order.left:
                 self._fire(order, price, moment)
-        return True
 
-    def _apply_unseen_trade(self, moment: Moment, side: int, price: int, lots: int) -> None:
+    def _meet_unseen_trade(self, moment: Moment, side: int, price: int, lots: int) -> None:
         """A trade that no book goes with. Limits are met by the rules for what was missed; so are stops of a time that
         is over. Else the trade is kept for the stop: it fires at the book that comes, however the price is then."""
-        if self.depth is MarketDepth.BOOK and self.state is not FeedState.CATCH_UP:
-            self.book.record_print(side, price, lots, moment)
         cause = {"event": MISSED_TRADE, "time_ns": moment, "price": price, "quantity": lots}
         if self.state is not FeedState.MISSED:
             meet_missed_trade(self._matcher, self.simple, side, moment, cause)
@@ -304,16 +216,12 @@ class VenueMarket:
         for order in self.triggers.go_through(price, moment):
             self._engine.touch(order.key)
 
-    def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
-        candle = event.candle
+    def on_candle(self, candle: Candle) -> None:
         self.simple.on_candle(candle, self.state is FeedState.SYNCED)
-        self.last, self.last_at_ns = candle.close, moment
-        self.dated_ns = max(self.dated_ns, moment)
-        self._engine.touch_market(self.instrument.symbol)
 
     # -- triggers ------------------------------------------------------------------------------------------------
 
-    def _fire_passed(self, moment: Moment) -> None:
+    def fire_passed(self, moment: Moment) -> None:
         """There is a book again: stops that the tape went through without one meet it, oldest first."""
         if self.state is FeedState.SYNCED:
             for order in self.triggers.passed():
@@ -396,7 +304,7 @@ class VenueMarket:
         order.ahead = 0 if crossed else self._matcher.queue_ahead(order.side, order.price)
         order.ahead_before = order.ahead_at_arrival = order.ahead
         # What was traded up to the moment of this book is in the queue that it shows.
-        order.stands_ns = max(order.stands_ns, Moment(self.book.moment + 1))
+        order.stands_ns = max(order.stands_ns, Moment(self.public.book.moment + 1))
         self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:
@@ -431,7 +339,7 @@ class VenueMarket:
         """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
         if self.depth is not MarketDepth.BOOK:
             return self.last, self.last
-        bids, asks = self._bids, self._asks
+        bids, asks = self.public.book.prices
         return bids[-1] if bids else None, asks[0] if asks else None
 
     def seen_quotes(self) -> Quotes:
@@ -441,58 +349,29 @@ class VenueMarket:
 
     def charge(self, cost: int, now_ns: int) -> bool:
         """Count a command against the rate limit; False where it had been reached."""
-        self._engine.touch_market(self.instrument.symbol)
         return self.rate.charge(cost, now_ns)
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 
-    def begin_away(self, time_ns: int, reason: str) -> None:
-        """A run begins and the feed has said nothing yet. A market that the exchange had closed counts as closed until
-        it says otherwise, be it by a book."""
-        state = self.state if self.is_closed else FeedState.GAP
-        self.on_event(FeedStatus(self.instrument.symbol, time_ns, time_ns, state, reason))
-        self._is_assumed = True
-
     def standing(self) -> MarketStanding | None:
         """None for a market of which nothing has been heard and nothing been asked."""
+        public = self.public
         now = MarketStanding(
-            self.last,
-            self.last_at_ns,
-            *self._told,
+            public.last,
+            public.last_at_ns,
+            public.state,
+            public.state_reason,
             self.rate.value,
             self.rate.at_ns,
-            self._is_assumed or UNSET,
+            public.is_assumed or UNSET,
             self.simple.guarded or UNSET,
         )
         return None if now == _UNTOUCHED else now
 
-    def seen(self) -> MarketSeen:
-        """What the feed has told of this market."""
-        standing = MarketStanding(
-            self.last,
-            self.last_at_ns,
-            *self._told,
-            is_assumed=self._is_assumed or UNSET,
-            candle=self.simple.told or UNSET,
-        )
-        return self.book.seen(), standing, self._tape.doubts, self.received_at_ns, self.dated_ns
-
-    def see(self, seen: MarketSeen) -> None:
-        """Put a new market where the feed had left another."""
-        book, standing, self._tape.doubts, self.received_at_ns, self.dated_ns = seen
-        self.book.see(book)
-        self.last, self.last_at_ns = standing.last, standing.last_at_ns
-        self._told = self.state, self.state_reason = standing.state, standing.state_reason
-        self._is_assumed = standing.is_assumed is True
-        self.simple.told = None if standing.candle is UNSET else standing.candle
-
     def restore(self, stored: MarketStanding) -> None:
         """What the feed has told already stays as the feed left it."""
-        if self.last is None:
-            self.last, self.last_at_ns = stored.last, stored.last_at_ns
-        if not self.book.is_known:
-            self._told = self.state, self.state_reason = stored.state, stored.state_reason
-            self._is_assumed = stored.is_assumed is True
+        told = stored.last, stored.last_at_ns, stored.state, stored.state_reason, stored.is_assumed is True
+        self.public.restore(PublicStanding(*told, stored.candle))
         if stored.candle is not UNSET:
-            self.simple.told = stored.candle
+            self.simple.own = stored.candle
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

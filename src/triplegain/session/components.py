@@ -8,8 +8,8 @@ from decimal import Decimal
 from triplegain.decision.cycle import DecisionExecutor
 from triplegain.decision.rebalance.run import RebalanceRun
 from triplegain.decision.situation import ContextBuilder, SessionPrices
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.money import atoms
-from triplegain.domain.quote import QuoteSource
 from triplegain.domain.usd import UsdPrices
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.hodl.allocation import HodlAccount
@@ -21,9 +21,8 @@ from triplegain.execution.paper_executor import PaperOrderExecutor
 from triplegain.execution.paper_portfolio import PaperPortfolio
 from triplegain.execution.positions import Positions
 from triplegain.ledger.wallet import Wallet
-from triplegain.market.prices.price_source import PaperPriceSource
-from triplegain.market.snapshot.market_view import MarketView
 from triplegain.risk.engine import RiskEngine
+from triplegain.session.market_floor import MarketFloor
 from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import StepRecord
 from triplegain.session.venue_conditions import VenueConditions
@@ -33,12 +32,18 @@ class SessionComponents:
     """Who works in a session, as it is before the first message. `executor` knows what the exchange knows, `desk` what
     has travelled back to us."""
 
-    def __init__(self, settings: SessionSettings) -> None:
+    def __init__(self, settings: SessionSettings, floor: MarketFloor) -> None:
         self.settings = settings
+        self.floor = floor
         self.wallet = wallet = Wallet()
-        self.exchange = PaperExchange(settings.session_id, settings.instruments, wallet, settings.exchange)
         instruments = tuple(settings.instruments)
-        chain = PaperPriceSource(settings.source, settings.depth, lone_price_ns=settings.quote_stale_ns)
+        if unknown := [each.symbol for each in instruments if each.symbol not in floor.markets]:
+            raise InvalidValueError(
+                f"{settings.session_id} trades {', '.join(unknown)}, which this market does not have"
+            )
+        markets = {each.symbol: floor.markets[each.symbol] for each in instruments}
+        self.exchange = PaperExchange(settings.session_id, markets, wallet, settings.exchange)
+        chain = floor.prices(settings.quote_stale_ns)
         self.prices = prices = SessionPrices(self.exchange, settings.source, settings.depth, chain)
         usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
         positions = Positions(instruments, usd)
@@ -59,8 +64,7 @@ class SessionComponents:
             self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk, self.conditions
         )
         self.desk.off_margin = MarginExits(self.exchange).send
-        synthetic = settings.source is QuoteSource.DEMO
-        self.market_view = MarketView(instruments, settings.snapshot, settings.indicators, synthetic)
+        self.market_view = floor.view(settings.snapshot, settings.indicators)
         self.situation = ContextBuilder(self.exchange, self.desk, self.portfolio, prices, settings.unfillable)
         self.record = StepRecord(wallet, executor, prices, settings.snapshot_interval_ns)
 

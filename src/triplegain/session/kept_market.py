@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triplegain.domain.market import Candle, MarketEvent
-from triplegain.exchange.venue_market import MarketSeen
+from triplegain.exchange.public_market import MarketSeen
 from triplegain.market.prices.price_source import PricesSeen
 from triplegain.session.trading_session import TradingSession
 
@@ -35,7 +35,7 @@ class KeptMarket:
 
     def begin_step(self, session: TradingSession) -> None:
         """Of the markets that have moved since the step before, how they stand now."""
-        markets = session.exchange.markets
+        markets = session.floor.markets
         moved = {event.symbol for event, _ in self._told if event.symbol in markets}
         seen = {symbol: markets[symbol].seen() for symbol in moved}
         self._step = len(self._told), seen, session.prices.chain.seen()
@@ -59,7 +59,7 @@ class KeptMarket:
         if self._stood is None or self._prices is None:
             return False
         for symbol, seen in self._stood.items():
-            session.exchange.markets[symbol].see(seen)
+            session.floor.markets[symbol].see(seen)
         session.prices.chain.see(self._prices)
         session.market_view.take_over(before.market_view)
         if before.decision_engine.is_asleep:

@@ -19,7 +19,7 @@ from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.mark_change import MarkChange
 from triplegain.domain.parts import FORM
 from triplegain.domain.records import CommitBatch
-from triplegain.exchange.venue_market import MarketSeen
+from triplegain.exchange.public_market import MarketSeen
 from triplegain.market.candles.candle_pages import CandlePage
 from triplegain.market.feed_marks import FeedMark, FeedMarks
 from triplegain.market.prices.price_source import HealthSeen
@@ -73,11 +73,11 @@ class MarketMark:
 
     def put_into(self, session: TradingSession) -> None:
         """Let a new session know the market as it stood. Raises InvalidValueError where it has another one."""
-        if session.exchange.markets.keys() != self._head.markets.keys():
+        if session.floor.markets.keys() != self._head.markets.keys():
             raise InvalidValueError("is of other markets")
         see_view(session.market_view, self._head.view, self._pages)
         for symbol, seen in self._head.markets.items():
-            session.exchange.markets[symbol].see(seen)
+            session.floor.markets[symbol].see(seen)
         session.prices.chain.health.see(self._head.health)
 
 
@@ -113,7 +113,7 @@ class MarketMarks:
             self._feed,
             step.feed_position,
             mark,
-            {symbol: market.seen() for symbol, market in session.exchange.markets.items()},
+            {symbol: market.seen() for symbol, market in session.floor.markets.items()},
             session.prices.chain.health.seen(),
             view_seen(session.market_view),
         )

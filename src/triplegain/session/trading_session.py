@@ -10,7 +10,7 @@ models) that are due at the time of an event come after the last event of that t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -47,6 +47,7 @@ from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskMemory
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import SessionComponents
+from triplegain.session.market_floor import MarketFloor
 from triplegain.session.order_by_hand import refusal
 from triplegain.session.order_commands import OrderCommands
 from triplegain.session.post_trade import PostTradeHandler
@@ -71,10 +72,12 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class TradingSession(SessionComponents):
-    """Feed it `on_event`; between events `advance_to` lets time pass. `must_commit` says when a batch is due."""
+    """Feed it, or the floor that it shares with others, `on_event`; between events `advance_to` lets time pass.
+    `must_commit` says when a batch is due."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: SessionSettings, floor: MarketFloor | None = None) -> None:
+        """`floor` None: its markets are its own. Raises InvalidValueError for markets that the floor does not have."""
+        super().__init__(settings, floor or MarketFloor(settings.instruments, settings.source))
         self.now_ns = 0
         self.paused = False
         self.halted = ""
@@ -107,6 +110,8 @@ class TradingSession(SessionComponents):
         self._due_ns = NEVER
         self.parts = Parts()
         self._register()
+        self.exchange.stir = lambda: self.floor.stir(self)
+        self.floor.join(self)
 
     def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:
         return BaselineTrader(baselines(chosen, list(self.settings.depth)), self.settings.candle_ns, self._decide)
@@ -126,31 +131,27 @@ class TradingSession(SessionComponents):
 
     def observe(self, event: MarketEvent) -> None:
         """Fast-forward: the public market only, before a stored state is restored."""
-        if self.exchange.on_event(event):
-            self.prices.observe(event)
-            self.market_view.on_event(event)
+        self.floor.observe(event)
+        self.exchange.now_ns = self.floor.now_ns
 
     def on_event(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> Sequence[Candle]:
-        """One message of the feed and everything that follows from it; the candles it closed.
+        """See `MarketFloor.on_event`."""
+        return self.floor.on_event(event, told)
 
-        `told`: of a message that is taken again, whose candles are known.
-        """
-        # It may speak of an earlier moment than the message before; our own time does not run back.
-        time_ns = max(event.exchange_time_ns, self.now_ns)
+    def before(self, event: MarketEvent, time_ns: int) -> None:
         if not self._opened:
             self._open(time_ns)
         if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
             self._pass(time_ns - 1)
         if event.exchange_time_ns < self.now_ns or self.conditions.clock.behind_ns:
             self._judge_clock(event)
-        is_believed = self.exchange.on_event(event)
-        closed: Sequence[Candle] = ()
-        if is_believed:
-            self.prices.observe(event)
-            closed = self.market_view.on_event(event) if told is None else told
-        elif words := self.conditions.doubts.tell(event.symbol, time_ns):
+        self.exchange.run_before(time_ns)
+
+    def follow(self, event: MarketEvent, time_ns: int, is_believed: bool) -> None:
+        self.exchange.run_through(time_ns)
+        if not is_believed and (words := self.conditions.doubts.tell(event.symbol, time_ns)):
             self.alert(AlertKind.TRADE_DOUBTED, words, event.symbol)
-        if closed:
+        if closed := self.floor.closed(self.market_view):
             self.watch.on_candles(closed, time_ns)
         if isinstance(event, FeedStatus):
             if event.state is FeedState.MISSED:
@@ -182,14 +183,32 @@ class TradingSession(SessionComponents):
             self.watch.moved(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
-        return closed
+
+    @property
+    def wakes_ns(self) -> int:
+        return min(self._due_ns, self.thinks_at_ns, self.record.snapshot_due_ns)
+
+    @property
+    def hears_all(self) -> bool:
+        is_opening = not self._opened or not self.portfolio.opening.is_frozen
+        return is_opening or self.trader is not None or self.conditions.clock.behind_ns > 0
+
+    @property
+    def aims_at(self) -> Collection[str]:
+        return self._targets
+
+    def be_at(self, time_ns: int) -> None:
+        self.now_ns = max(self.now_ns, time_ns)
+        self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
+
+    def leave_markets(self) -> None:
+        self.exchange.leave()
 
     def begin_away(self) -> None:
         """A live session goes on after a pause: no market is in sync before its feed says so."""
-        waiting = "waiting for the order book"
-        for symbol, market in self.exchange.markets.items():
-            market.begin_away(self.now_ns, waiting)
-            self.prices.observe(FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, waiting))
+        self.exchange.run_through(self.now_ns)
+        self.floor.begin_away("waiting for the order book")
+        self.exchange.run_through(self.now_ns)
         self.decision_engine.sleep()
 
     def _judge_clock(self, event: MarketEvent) -> None:
@@ -223,10 +242,12 @@ class TradingSession(SessionComponents):
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
+        self.floor.advance_to(time_ns)
+
+    def pass_to(self, time_ns: int) -> None:
         if self._opened:
             self._pass(time_ns)
-        self.now_ns = max(self.now_ns, time_ns)
-        self.exchange.now_ns = max(self.exchange.now_ns, self.now_ns)
+        self.be_at(time_ns)
 
     def close_run(self) -> None:
         """The run ends here: one more snapshot, so that the record's last equity is the last one seen, and one more
@@ -364,7 +385,7 @@ class TradingSession(SessionComponents):
     def snapshot(self, symbol: str) -> Snapshot | NoSnapshot:
         """What agents see of one market now. Raises InvalidValueError for one this session does not watch."""
         market = self.exchange.markets.get(symbol)
-        levels = market.book.best_first() if market and market.depth is MarketDepth.BOOK else None
+        levels = market.public.book.best_first() if market and market.depth is MarketDepth.BOOK else None
         return self.market_view.snapshot(symbol, self.now_ns, self.prices.quote(symbol), levels)
 
     def glance(self, symbol: str) -> Glance | NoSnapshot:
@@ -528,6 +549,7 @@ class TradingSession(SessionComponents):
 
     def _take_up(self, stored: Standing) -> None:
         self.now_ns, self._opened, self.paused, self.halted = stored.now_ns, stored.opened, stored.paused, stored.halted
+        self.floor.now_ns = max(self.floor.now_ns, self.now_ns)
 
     def restore(self, parts: Mapping[tuple[str, str], bytes], rows: OpenRows | None = None) -> None:
         """Go on where `parts` were stored, on a fresh session that has observed the feed up to there.

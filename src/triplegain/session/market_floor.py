@@ -1,0 +1,249 @@
+"""What all sessions on one feed have in common, and who of them must hear of a message.
+
+The public side (markets, prices, candles with their indicators) exists once and takes each message once. A session
+hears of those that can concern it: something of its own is due, its orders are touched, or everybody is told (a candle
+has closed, a market has another condition). To all others a message is one that changes nothing, so that they end in
+the same record as if they had heard everything; their clocks are put right when they are next looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+from typing import Protocol
+
+from triplegain.domain.clock import NEVER
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import BookUpdate, Candle, FeedState, FeedStatus, MarketDepth, MarketEvent
+from triplegain.domain.quote import QuoteSource
+from triplegain.exchange.public_market import PublicMarket, public_markets
+from triplegain.market.indicators.settings import IndicatorSettings
+from triplegain.market.prices.price_source import PaperPriceSource
+from triplegain.market.snapshot.market_view import MarketView
+from triplegain.market.snapshot.settings import SnapshotSettings
+
+
+class OnFloor(Protocol):
+    """A session, as the floor knows it."""
+
+    @property
+    def wakes_ns(self) -> int:
+        """When something of its own is due next."""
+        ...
+
+    @property
+    def hears_all(self) -> bool:
+        """Any message may concern it as it is now."""
+        ...
+
+    @property
+    def aims_at(self) -> Collection[str]:
+        """Symbols whose prices it watches."""
+        ...
+
+    def before(self, event: MarketEvent, time_ns: int) -> None:
+        """What is due before a message that is worked on at that time."""
+        ...
+
+    def follow(self, event: MarketEvent, time_ns: int, is_believed: bool) -> None:
+        """What follows from a message; False for a trade that cannot have been."""
+        ...
+
+    def pass_to(self, time_ns: int) -> None:
+        """Market time passes without a message."""
+        ...
+
+    def be_at(self, time_ns: int) -> None:
+        """Nothing has happened to it until then."""
+        ...
+
+    def leave_markets(self) -> None:
+        """Nothing that happens in the markets concerns it any more."""
+        ...
+
+
+class MarketFloor:
+    """`now_ns` is market time. `heard` are the sessions that heard of the last message, in order of arrival."""
+
+    def __init__(self, instruments: Mapping[Instrument, MarketDepth], source: QuoteSource) -> None:
+        self.markets: dict[str, PublicMarket] = public_markets(instruments)
+        self.now_ns = 0
+        self.heard: list[OnFloor] = []
+        self._source = source
+        self._depth = {instrument.symbol: depth for instrument, depth in instruments.items()}
+        self._views: list[tuple[SnapshotSettings, IndicatorSettings, MarketView]] = []
+        #: Candles that the last message has closed, by view.
+        self._closed: dict[int, Sequence[Candle]] = {}
+        self._chains: dict[int, PaperPriceSource] = {}
+        #: In order of arrival, with the time for which each is entered among those that wake.
+        self._sessions: dict[OnFloor, int] = {}
+        self._ranks: dict[OnFloor, int] = {}
+        self._waking: list[tuple[int, int, OnFloor]] = []
+        self._entries = 0
+        #: Who must hear of the next message, whatever it is.
+        self._heeding: dict[OnFloor, None] = {}
+        self._stirred: dict[OnFloor, None] = {}
+        self._aiming: dict[str, dict[OnFloor, None]] = {symbol: {} for symbol in self.markets}
+
+    def view(self, snapshot: SnapshotSettings, indicators: IndicatorSettings) -> MarketView:
+        """What agents see of the markets, made as these settings say: the same one for the same settings.
+
+        Raises InvalidValueError for settings at odds.
+        """
+        for its_snapshot, its_indicators, view in self._views:
+            if (its_snapshot, its_indicators) == (snapshot, indicators):
+                return view
+        instruments = tuple(market.instrument for market in self.markets.values())
+        made = MarketView(instruments, snapshot, indicators, self._source is QuoteSource.DEMO)
+        self._views.append((snapshot, indicators, made))
+        return made
+
+    def prices(self, stale_ns: int) -> PaperPriceSource:
+        """The latest quotes, those without a feed behind them fresh for so long: the same one for the same time."""
+        if stale_ns not in self._chains:
+            self._chains[stale_ns] = PaperPriceSource(self._source, self._depth, lone_price_ns=stale_ns)
+        return self._chains[stale_ns]
+
+    def closed(self, view: MarketView) -> Sequence[Candle]:
+        """The candles of a view that the last message has closed."""
+        return self._closed.get(id(view), ())
+
+    # -- who is there --------------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> tuple[OnFloor, ...]:
+        return tuple(self._sessions)
+
+    def join(self, session: OnFloor) -> None:
+        self._sessions[session] = NEVER
+        self._ranks[session] = max(self._ranks.values(), default=0) + 1
+        session.be_at(self.now_ns)
+        # A session that was alone has heard of everything and is entered nowhere.
+        self._heeding.update(dict.fromkeys(self._sessions))
+
+    def leave(self, session: OnFloor) -> None:
+        session.leave_markets()
+        del self._sessions[session], self._ranks[session]
+        for there in (self._heeding, self._stirred, *self._aiming.values()):
+            there.pop(session, None)
+
+    def heed(self, session: OnFloor) -> None:
+        """Somebody looks at the session, or does something in it: it is as of now, and hears of the next message."""
+        if session in self._sessions:
+            session.be_at(self.now_ns)
+            self._heeding[session] = None
+
+    def stir(self, session: OnFloor) -> None:
+        """A market does something to its orders."""
+        self._stirred[session] = None
+
+    def _enter(self, session: OnFloor) -> None:
+        """Among those that hear of everything, that watch a price, or that wake at their time."""
+        if session.hears_all:
+            self._heeding[session] = None
+        else:
+            self._heeding.pop(session, None)
+        for symbol, aiming in self._aiming.items():
+            if symbol in session.aims_at:
+                aiming[session] = None
+            else:
+                aiming.pop(session, None)
+        wakes_ns = session.wakes_ns
+        if wakes_ns != self._sessions[session]:
+            self._sessions[session] = wakes_ns
+            self._entries += 1
+            heappush(self._waking, (wakes_ns, self._entries, session))
+
+    def _awake(self, time_ns: int) -> dict[OnFloor, None]:
+        """Those of which something is due at that time or before."""
+        found: dict[OnFloor, None] = {}
+        while self._waking and self._waking[0][0] <= time_ns:
+            wakes_ns, _, session = heappop(self._waking)
+            if self._sessions.get(session) == wakes_ns:
+                self._sessions[session] = NEVER
+                found[session] = None
+        return found
+
+    def _in_order(self, some: Iterable[OnFloor]) -> list[OnFloor]:
+        return sorted(some, key=self._ranks.__getitem__)
+
+    # -- the market ----------------------------------------------------------------------------------------------
+
+    def observe(self, event: MarketEvent) -> None:
+        """Fast-forward: the public market only, before stored sessions are put back."""
+        self._take(event, max(event.exchange_time_ns, self.now_ns), None)
+
+    def on_event(self, event: MarketEvent, told: Sequence[Candle] | None = None) -> Sequence[Candle]:
+        """One message of the feed and everything that follows from it; the candles it closed.
+
+        `told`: of a message that is taken again, whose candles are known.
+        """
+        # It may speak of an earlier moment than the message before; our own time does not run back.
+        is_late, time_ns = event.exchange_time_ns < self.now_ns, max(event.exchange_time_ns, self.now_ns)
+        if is_late or len(self._sessions) == 1:
+            hearing = self.sessions
+        else:
+            aiming = self._aiming.get(event.symbol, ())
+            hearing = tuple(self._in_order({**self._heeding, **self._awake(time_ns), **dict.fromkeys(aiming)}))
+        for session in hearing:
+            session.before(event, time_ns)
+        is_believed = self._take(event, time_ns, told)
+        self.heard = self._hearers(hearing, any(self._closed.values()) or not is_believed or _is_for_all(event))
+        self._stirred.clear()
+        for session in self.heard:
+            session.follow(event, time_ns, is_believed)
+        if len(self._sessions) > 1:
+            for session in self.heard:
+                self._enter(session)
+        return next(iter(self._closed.values()), ())
+
+    def _hearers(self, hearing: tuple[OnFloor, ...], is_for_all: bool) -> list[OnFloor]:
+        if is_for_all or len(hearing) == len(self._sessions):
+            return list(self._sessions)
+        if not self._stirred:
+            return list(hearing)
+        return self._in_order({**dict.fromkeys(hearing), **self._stirred})
+
+    def _take(self, event: MarketEvent, time_ns: int, told: Sequence[Candle] | None) -> bool:
+        """The public side takes a message; False for a trade that cannot have been."""
+        market = self.markets.get(event.symbol)
+        self.now_ns = time_ns
+        self._closed.clear()
+        if market is not None and not market.on_event(event, time_ns):
+            return False
+        for chain in self._chains.values():
+            chain.observe(event)
+        for _, _, view in self._views:
+            if closed := view.on_event(event) if told is None else told:
+                self._closed[id(view)] = closed
+        return True
+
+    @property
+    def wakes_ns(self) -> int:
+        """When something is due next in a session, or earlier."""
+        if len(self._sessions) == 1:
+            return next(iter(self._sessions)).wakes_ns
+        return self.now_ns if self._heeding else self._waking[0][0] if self._waking else NEVER
+
+    def advance_to(self, time_ns: int) -> None:
+        """Market time passes without a message."""
+        among = {**self._heeding, **self._awake(time_ns)}
+        for session in self.sessions if len(self._sessions) == 1 else self._in_order(among):
+            session.pass_to(time_ns)
+            if len(self._sessions) > 1:
+                self._enter(session)
+                # What it hears next is the first of a new time.
+                self._heeding[session] = None
+        self.now_ns = max(self.now_ns, time_ns)
+
+    def begin_away(self, reason: str) -> None:
+        """A live market goes on after a pause: none is in sync before its feed says so."""
+        for symbol, market in self.markets.items():
+            market.begin_away(self.now_ns, reason)
+            gap = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, reason)
+            for chain in self._chains.values():
+                chain.observe(gap)
+
+
+def _is_for_all(event: MarketEvent) -> bool:
+    return isinstance(event, FeedStatus) or (isinstance(event, BookUpdate) and event.snapshot)
