@@ -156,6 +156,11 @@ class PaperPortfolio:
         equity = add_known(equity, self.margin.unrealised_usd)
         return add_known(equity, None if owed is None else EXACT.minus(owed))
 
+    @property
+    def is_cash(self) -> bool:
+        """Nothing but dollars is there: no price changes what the account is worth."""
+        return all(asset in DOLLARS or not self._wallet.total(asset) for asset in self._wallet.assets())
+
     def unrealised_usd(self) -> Decimal | None:
         """Value less average cost of everything the cost book keeps, and of positions on margin, in USD."""
         total: Decimal | None = _ZERO if self.margin is None else self.margin.unrealised_usd

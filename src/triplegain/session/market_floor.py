@@ -21,6 +21,7 @@ from triplegain.market.indicators.settings import IndicatorSettings
 from triplegain.market.prices.price_source import PaperPriceSource
 from triplegain.market.snapshot.market_view import MarketView
 from triplegain.market.snapshot.settings import SnapshotSettings
+from triplegain.session.venue_conditions import says_now
 
 
 class OnFloor(Protocol):
@@ -179,8 +180,8 @@ class MarketFloor:
         `told`: of a message that is taken again, whose candles are known.
         """
         # It may speak of an earlier moment than the message before; our own time does not run back.
-        is_late, time_ns = event.exchange_time_ns < self.now_ns, max(event.exchange_time_ns, self.now_ns)
-        if is_late or len(self._sessions) == 1:
+        is_behind, time_ns = event.exchange_time_ns < self.now_ns, max(event.exchange_time_ns, self.now_ns)
+        if len(self._sessions) == 1 or (is_behind and says_now(event)):
             hearing = self.sessions
         else:
             aiming = self._aiming.get(event.symbol, ())

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from triplegain.decision.record import RecordLog
 from triplegain.domain.agent_records import AlertKind, AlertRecord
-from triplegain.domain.clock import MINUTE_NS, NEVER, SECOND_NS
+from triplegain.domain.candle_time import candle_open_ns
+from triplegain.domain.clock import DAY_NS, MINUTE_NS, NEVER, SECOND_NS
 from triplegain.domain.market import Candle
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
@@ -51,9 +52,17 @@ class RiskWatch:
     _looked_ns: int = field(default=0, init=False)
 
     def moved(self, time_ns: int) -> None:
-        """A price may have changed. All messages of one moment are looked at together, after the last of them."""
-        if self.due_ns == NEVER:
-            self.due_ns = max(time_ns, self._looked_ns + _INTERVAL_NS)
+        """Equity may have changed. All messages of one moment are looked at together, after the last of them."""
+        self.due_ns = min(self.due_ns, max(time_ns, self._looked_ns + _INTERVAL_NS))
+
+    def rest(self, time_ns: int) -> None:
+        """No price can change equity as things are: only a new day does anything to it."""
+        self.due_ns = candle_open_ns(time_ns, DAY_NS) + DAY_NS
+
+    @property
+    def has_looked(self) -> bool:
+        """What equity was at the beginning is known."""
+        return self._looked_ns > 0
 
     def run(self, now_ns: int) -> None:
         """Measure equity, and do what the breakers order."""

@@ -25,7 +25,7 @@ from triplegain.decision.situation import decision_context
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
 from triplegain.domain.commands import Cancelling
-from triplegain.domain.exchange_events import OrderCancelled
+from triplegain.domain.exchange_events import OrderCancelled, OrderFilled
 from triplegain.domain.market import (
     BookUpdate,
     Candle,
@@ -108,6 +108,10 @@ class TradingSession(SessionComponents):
         self._targets: dict[str, int] = {}
         self._opened = False
         self._due_ns = NEVER
+        #: Something has happened that may be a reason to look at equity, though no price has moved it before.
+        self._has_changed = False
+        #: Nobody has looked at prices since then.
+        self._is_quiet = False
         self.parts = Parts()
         self._register()
         self.exchange.stir = lambda: self.floor.stir(self)
@@ -179,10 +183,22 @@ class TradingSession(SessionComponents):
                 trader.on_event(event)
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
-        if self.watch.due_ns == NEVER:
-            self.watch.moved(time_ns)
+        if self.watch.due_ns == NEVER or self._has_changed:
+            self._plan_look(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
+
+    def _plan_look(self, time_ns: int) -> None:
+        self._has_changed, self._is_quiet = False, self._may_rest()
+        if self._is_quiet:
+            self.watch.rest(time_ns)
+        else:
+            self.watch.moved(time_ns)
+
+    def _may_rest(self) -> bool:
+        """No price does anything to this session: a look at each second would find what the one before has found."""
+        is_known = self.portfolio.is_cash and self.watch.has_looked
+        return is_known and not self.decision_engine.is_asleep and not self.risk.halted(self.now_ns)
 
     @property
     def wakes_ns(self) -> int:
@@ -210,6 +226,7 @@ class TradingSession(SessionComponents):
         self.floor.begin_away("waiting for the order book")
         self.exchange.run_through(self.now_ns)
         self.decision_engine.sleep()
+        self._has_changed = True
 
     def _judge_clock(self, event: MarketEvent) -> None:
         clock, was_behind = self.conditions.clock, self.conditions.clock.words
@@ -302,6 +319,7 @@ class TradingSession(SessionComponents):
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
         while True:
             for event in self.executor.settle():
+                self._has_changed = True
                 self._visible.add(event)
                 if isinstance(event, OrderCancelled) and event.status is OrderStatus.ERROR:
                     order = self.executor.orders.by_client_id(event.client_order_id)
@@ -312,6 +330,8 @@ class TradingSession(SessionComponents):
                 break
             while self._visible.next_ns <= self.now_ns:
                 event = self._visible.pop()
+                if self._is_quiet and isinstance(event, OrderFilled):
+                    self._tell_quote(event.symbol)
                 self.desk.on_event(event, self.now_ns)
                 self.post_trade.on_event(event, self.now_ns)
             self.post_trade.settle(self.now_ns)
@@ -567,5 +587,6 @@ class TradingSession(SessionComponents):
                 told = f"{self.halted}. Closing sells what is there and writes off the rest"
                 self.alert(AlertKind.BOOKS_DIFFER, told)
         self.conditions.look()
+        self._has_changed, self._is_quiet = True, self._may_rest()
         self._aim()
         self._settle()

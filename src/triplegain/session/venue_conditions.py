@@ -13,6 +13,13 @@ from triplegain.exchange.paper_exchange import PaperExchange
 BEHIND_MAX_NS = 5 * SECOND_NS
 
 
+def says_now(event: MarketEvent) -> bool:
+    """Whether it is told of the feed's own now. Books and trades may speak of what was long ago."""
+    return isinstance(event, Heartbeat | TimePassed) or (
+        isinstance(event, FeedStatus) and event.state not in (FeedState.CATCH_UP, FeedState.MISSED)
+    )
+
+
 @dataclass(eq=False)
 class FeedClock:
     """How far the feed's own time is behind the session's, which never runs backwards.
@@ -30,13 +37,10 @@ class FeedClock:
         )
 
     def judge(self, event: MarketEvent, now_ns: int) -> bool:
-        """Whether the words have changed with `event`. Books and trades may speak of what was long ago: only what the
-        feed tells of itself can say that it is behind, and anything that it is no more."""
+        """Whether the words have changed with `event`. Only what the feed tells of itself can say that it is behind, and
+        anything that it is no more."""
         before, lag_ns = self.words, now_ns - event.exchange_time_ns
-        says_now = isinstance(event, Heartbeat | TimePassed) or (
-            isinstance(event, FeedStatus) and event.state not in (FeedState.CATCH_UP, FeedState.MISSED)
-        )
-        if lag_ns > 0 and not says_now:
+        if lag_ns > 0 and not says_now(event):
             return False
         self.behind_ns = lag_ns if lag_ns > (0 if self.behind_ns else BEHIND_MAX_NS) else 0
         return self.words != before
