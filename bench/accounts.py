@@ -91,8 +91,8 @@ def main() -> None:
             took_us, resting = min(played(feed, events, count, acting) for _ in range(3))
             first = first or took_us
             print(
-                f"{count:>4} accounts, {acting} at the touch: {took_us:6.2f} us a message, {took_us / first:.2f} x one's"
-                f" ({resting} orders rest at the end)"
+                f"{count:>4} accounts, {acting} at the touch: {took_us:6.2f} us a message, "
+                f"{took_us / first:.2f} x one's ({resting} orders rest at the end)"
             )
     few, many = asked.accounts[0], asked.accounts[-1]
     short = events[: _WARM + 2_000]

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.api.alone import Alone
 from tests.api.guarded_app import guard_of, guarded_app
 from tests.api.stored_control import StoredControl
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.app import Guard, create_app
-from triplegain.api.control import Alone
 from triplegain.api.keys import key_hash
 from triplegain.domain.clock import ManualClock
 from triplegain.domain.records import SecurityEvent

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from tests.api.alone import Alone
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.allowed_hosts import AllowedHosts
 from triplegain.api.app import Guard, create_app
-from triplegain.api.control import Alone, SessionControl
+from triplegain.api.control import SessionControl
 from triplegain.api.known_keys import KnownKeys
 from triplegain.api.strangers import Strangers
 from triplegain.domain.clock import Clock

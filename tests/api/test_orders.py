@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.api.alone import Alone
 from tests.api.conftest import Bench
 
 from triplegain.api.app import create_app
-from triplegain.api.control import Alone
 from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.api.alone import Alone
 from tests.api.conftest import Bench
 
 from triplegain.api.addressee import Addressee
 from triplegain.api.app import create_app
-from triplegain.api.control import Alone
 from triplegain.api.routes import ROUTES, find_route
 from triplegain.domain.refusals import RefusedError
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 from tests.session.sessions import settings_for
@@ -85,8 +86,8 @@ def five_orders(name: str, seed: int, messages: int, symbol: str = "BTC/USDT") -
 
         script.setdefault(at, []).append(place)
         if number == 4:
-            later = random.randrange(at, messages)
-            script.setdefault(later, []).append(lambda session, which=which: session.cancel(which))
+            cancel = partial(TradingSession.cancel, client_order_id=which)
+            script.setdefault(random.randrange(at, messages), []).append(cancel)
     return script
 
 
@@ -127,10 +128,3 @@ def together(
     for account in accounts:
         account.end(len(events))
     return floor, accounts
-
-
-def hearing(floor: MarketFloor, events: Sequence[MarketEvent]) -> Iterator[int]:
-    """How many hear of each message."""
-    for event in events:
-        floor.on_event(event)
-        yield len(floor.heard)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
@@ -67,18 +66,3 @@ def does_not_run(session_id: str) -> RefusedError:
         f"session {session_id[:_NAME_CHARS]} does not run here: `GET /sessions?running=true` tells which do, "
         "`paper --session NAME` runs one",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """The directory of a process that runs one session, whichever that is by now."""
-
-    _control: SessionControl
-
-    def control(self, session_id: str | None) -> SessionControl:
-        if session_id is not None and session_id not in self.running():
-            raise does_not_run(session_id)
-        return self._control
-
-    def running(self) -> tuple[str, ...]:
-        return (self._control.moment().session_id,)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from triplegain.llm.roster import NOBODY, only_these
 from triplegain.market.candles.timeframe import parse_candle_length
 from triplegain.market.feed import FeedError, MarketSource
 from triplegain.session.baseline_trader import TRADER_PARTS
+from triplegain.session.market_floor import MarketFloor
 from triplegain.session.runner import Built, MarketEvents
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
@@ -60,6 +62,8 @@ class PaperOptions:
     llm: str | None = None
     llm_tape: str | None = None
     apply_config: bool = False
+    #: Other sessions on the same market, each new or gone on with.
+    others: tuple[str, ...] = ()
 
     @property
     def is_hurried(self) -> bool:
@@ -80,6 +84,10 @@ def check_words(options: PaperOptions) -> None:
         raise InvalidValueError("--record records a live market; this one is recorded already or made up")
     if options.feed == LIVE and options.speed is not None:
         raise InvalidValueError("a live market runs at its own speed: leave --speed out")
+    if options.others and options.reset:
+        raise InvalidValueError("--reset starts one session anew: name that one alone")
+    if len({options.session, *options.others}) <= len(options.others):
+        raise InvalidValueError("each --session is another one: a name stands there twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,82 @@ class SessionOpening:
             if self._options.reset:
                 return await self._reset(stored.session)
             return await self._resumed(stored)
+
+    async def open_together(self) -> tuple[OpenedSession, tuple[OpenedSession, ...]]:
+        """The main session and the others that were named, on one market. Raises as `open` does, and InvalidValueError
+        where they belong to different markets."""
+        async with self._closing_on_failure():
+            found = [await self._stored(), *[await self._stored_as(name) for name in self._options.others]]
+            names = [self._options.session, *self._options.others]
+            there = [each for each in found if each is not None]
+            if feeds := {each.session.feed for each in there} - {self._options.feed or there[0].session.feed}:
+                words = f"some of these sessions run on another market ({', '.join(sorted(feeds))})"
+                raise InvalidValueError(f"{words}: each session keeps its own")
+            at = max((each.feed_position for each in there), default=0)
+            self._spec = self._spec or (there[0].session.feed if there else None)
+            seed = there[0].session.seed if there else self.seed
+            opened = await self._open_feed(await self._feed_spec(), seed, there[0].session if there else None)
+            sessions = [await self._ready(*each, opened, at) for each in zip(found, names, strict=True)]
+            return await self._on_one_floor(sessions, opened)
+
+    async def join(
+        self, main: OpenedSession, position: Callable[[], int], name: str, balances: Mapping[str, Decimal] | None
+    ) -> OpenedSession:
+        """A new session beside one that runs, on its market as it is now. `position`: how far that is."""
+        self._check_name(name)
+        wanted = self._record(main.feed, name)
+        if balances is not None:
+            wanted = structs.replace(wanted, initial_balances=dict(balances))
+        record = await self._store.create(wanted)
+        session = self._build(record, main.feed, main.session.floor)
+        return replace(main, session=session, position=position(), record=record, marks=None)
+
+    async def _ready(
+        self, stored: StoredSession | None, name: str | None, opened: OpenedFeed, at: int
+    ) -> StoredSession:
+        """A session as it is stored at that place of the market, a new one where there was none."""
+        if stored is None:
+            self._check_name(name)
+            record = await self._store.create(self._record(opened.source, name))
+            stored = await self._store.stored(record.session_id)
+            return replace(stored, feed_position=at)
+        stored = await self._configured(stored)
+        if stored.session.feed == LIVE or stored.feed_position == at:
+            return stored
+        return await self._played_alone(stored, at)
+
+    async def _played_alone(self, stored: StoredSession, at: int) -> StoredSession:
+        """What others have seen already it sees by itself, as it would have been alone."""
+        record, store = stored.session, self._store
+        feed = await open_session_feed(
+            self._config, self._home, self._database, record.feed, record.seed, _symbols(record)
+        )
+        opened = await self._taken_up(stored, feed)
+        session, position = opened.session, opened.position
+        assert isinstance(opened.events, Iterator)
+        while position < at:
+            session.on_event(next(opened.events))
+            position += 1
+            if session.must_commit or position == at:
+                await store.commit(record.session_id, session.take_batch(position, self._clock.now_ns()))
+        await feed.aclose()
+        return await store.stored(record.session_id)
+
+    async def _on_one_floor(
+        self, stored: Sequence[StoredSession], opened: OpenedFeed
+    ) -> tuple[OpenedSession, tuple[OpenedSession, ...]]:
+        first, *others = stored
+        joined: list[OpenedSession] = []
+
+        def join(main: TradingSession) -> None:
+            for each in others:
+                session = self._build(each.session, opened.source, main.floor)
+                if each.parts:
+                    session.restore(each.parts, each.rows)
+                joined.append(OpenedSession(session, iter(()), each.feed_position, each.session, opened))
+
+        main = await self._taken_up(first, opened, join)
+        return main, tuple(joined)
 
     @asynccontextmanager
     async def _closing_on_failure(self) -> AsyncIterator[None]:
@@ -204,14 +288,7 @@ class SessionOpening:
         """The session to go on with: the one that was named, else the latest of the demo or the live market."""
         options = self._options
         if options.session is not None:
-            try:
-                return await self._store.resume(options.session, to_end=options.reset)
-            except SessionNotFoundError:
-                return None
-            except SessionEndedError:
-                if options.reset:
-                    return None
-                raise
+            return await self._stored_as(options.session)
         spec = await self._feed_spec()
         if spec not in _GOES_ON or not (self._config.paper.persist_state or options.reset):
             return None
@@ -225,11 +302,24 @@ class SessionOpening:
         await self._store.set_status(latest.session_id, SessionStatus.PAUSED)
         return None
 
-    async def _new(self, session_id: str | None) -> OpenedSession:
-        if session_id is not None and not _SESSION_NAME.fullmatch(session_id):
+    async def _stored_as(self, name: str) -> StoredSession | None:
+        try:
+            return await self._store.resume(name, to_end=self._options.reset)
+        except SessionNotFoundError:
+            return None
+        except SessionEndedError:
+            if self._options.reset:
+                return None
+            raise
+
+    def _check_name(self, name: str | None) -> None:
+        if name is not None and not _SESSION_NAME.fullmatch(name):
             raise InvalidValueError(
-                f"{session_id!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
+                f"{name!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
             )
+
+    async def _new(self, session_id: str | None) -> OpenedSession:
+        self._check_name(session_id)
         opened = await self._open_feed(await self._feed_spec(), self.seed)
         return await self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
 
@@ -266,13 +356,13 @@ class SessionOpening:
         lengths = dict.fromkeys((int(record.settings["candle_ns"]), *warm_up_lengths_ns(self._kept(record))))
         return opened.events(since_ns=since_ns, candle_lengths_ns=tuple(lengths))
 
-    def _build(self, record: SessionRecord, feed: MarketSource) -> TradingSession:
+    def _build(self, record: SessionRecord, feed: MarketSource, floor: MarketFloor | None = None) -> TradingSession:
         """A session keeps the configuration it was opened with, or has taken since."""
         config, candle_ns = self._kept(record), int(record.settings["candle_ns"])
         settings = session_settings(
             config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.assigned
         )
-        return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)))
+        return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)), floor)
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:
         stored = await self._configured(stored)
@@ -312,26 +402,34 @@ class SessionOpening:
             feed = await self._open_feed(record.feed, record.seed, record)
             return await self._taken_up(stored, feed)
 
-    async def _taken_up(self, stored: StoredSession, opened: OpenedFeed) -> OpenedSession:
+    async def _taken_up(
+        self, stored: StoredSession, opened: OpenedFeed, join: Callable[[TradingSession], None] = lambda session: None
+    ) -> OpenedSession:
+        """`join` is called with the session once it stands where it stood."""
         record = stored.session
         if not isinstance(opened, OpenedRecord):
-            return self._taken_up_live(stored, self._build(record, opened.source), opened)
+            return self._taken_up_live(stored, self._build(record, opened.source), opened, join)
         feed = opened.source
         playing = PlayedOn(lambda: self._build(record, feed), feed, self._clock, self._tell)
         session, events, marks = await playing.up_to(stored)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
+        join(session)
         return OpenedSession(session, events, stored.feed_position, record, opened, marks=marks)
 
-    def _taken_up_live(self, stored: StoredSession, session: TradingSession, opened: OpenedFeed) -> OpenedSession:
+    def _taken_up_live(
+        self, stored: StoredSession, session: TradingSession, opened: OpenedFeed, join: Callable[[TradingSession], None]
+    ) -> OpenedSession:
         """The market went on without us: its trades since our last look come first, then a new book."""
-        record = stored.session
+        record, floor = stored.session, session.floor
         _check_steps(record, opened.source)
-        since_ns: dict[str, int] | None = None
         if stored.parts:
             session.restore(stored.parts, stored.rows)
+        join(session)
+        since_ns: dict[str, int] | None = None
+        if stored.parts or floor.now_ns:
             session.begin_away()
-            since_ns = {name: market.last_at_ns or session.now_ns for name, market in session.floor.markets.items()}
+            since_ns = {symbol: floor.since_ns(symbol) for symbol in floor.markets}
         events = self._events(record, opened, since_ns)
         return OpenedSession(session, events, stored.feed_position, record, opened)
 

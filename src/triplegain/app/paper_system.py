@@ -6,38 +6,31 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 from msgspec import structs
 
-from triplegain.api.control import V
-from triplegain.app import session_views
+from triplegain.api.control import SessionControl, does_not_run
 from triplegain.app.beside import beside
 from triplegain.app.feeds import parse_duration_ns, parse_speed
+from triplegain.app.guest_session import SHARES_MARKET, GuestSession
 from triplegain.app.machine_clock import MachineClock
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
-from triplegain.app.operation.metrics import Stats, exposition
+from triplegain.app.operation.metrics import Stats
+from triplegain.app.session_face import RunFigures, SessionFace
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.app.standstill import Standstill
 from triplegain.config import Config
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS, Clock, SteadyClock
-from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, PlaceOrder, R, ResetSession, Unknown
+from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, R, ResetSession, Unknown
 from triplegain.domain.ids import Origin
-from triplegain.domain.money import text
-from triplegain.domain.proposal import Regime, TradeProposal
 from triplegain.domain.quote import Quote, QuoteSource
-from triplegain.domain.records import CommitBatch, OrderRecord, SecurityEvent, SessionRecord, SessionStatus
+from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
-from triplegain.domain.statement import traded_of
-from triplegain.domain.verdict import RiskVerdict
-from triplegain.domain.views import Moment, SessionView, SnapshotText
-from triplegain.market.snapshot.compact import compact as compact_form
-from triplegain.market.snapshot.snapshot import NoSnapshot
-from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
@@ -100,8 +93,11 @@ _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no m
 
 
 @dataclass(eq=False, repr=False)
-class PaperSystem:
-    """Implements the API's `SessionControl`. `reset` ends one session and goes on with its successor."""
+class PaperSystem(SessionFace):
+    """The main session of a process, and the directory of those that run beside it.
+
+    `reset` ends the main session and goes on with its successor; it is refused while others share its market.
+    """
 
     _options: PaperOptions
     _config: Config
@@ -119,6 +115,9 @@ class PaperSystem:
     _successor: asyncio.Future[AnyAnswer] | None = field(default=None, init=False)
     _reset_audit: SecurityEvent | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
+    #: By id; and what is still done about those that were lost.
+    _beside: dict[str, GuestSession] = field(default_factory=dict, init=False)
+    _lost: dict[str, asyncio.Future[None]] = field(default_factory=dict, init=False)
     _events_before: int = field(default=0, init=False)
     #: Called when another session has taken over.
     on_session_change: list[Callable[[], None]] = field(default_factory=list, init=False)
@@ -159,7 +158,68 @@ class PaperSystem:
 
     async def open(self) -> None:
         """Take or make the session; what can go wrong with feed, session and lock goes wrong here."""
-        self._take(await self._opening.open())
+        if not self._options.others:
+            self._take(await self._opening.open())
+            return
+        main, others = await self._opening.open_together()
+        self._take(main)
+        for other in others:
+            self._seat(other)
+
+    # -- sessions beside the main one ----------------------------------------------------------------------------
+
+    def control(self, session_id: str | None) -> SessionControl:
+        """See the API's `SessionDirectory`."""
+        if session_id is None or (self._opened is not None and session_id == self._opened.record.session_id):
+            return self
+        if session_id not in self._beside:
+            raise does_not_run(session_id)
+        return self._beside[session_id]
+
+    def running(self) -> tuple[str, ...]:
+        main = () if self._opened is None else (self._opened.record.session_id,)
+        return (*main, *self._beside)
+
+    async def join(self, name: str, balances: Mapping[str, Decimal] | None = None) -> SessionControl:
+        """A new session of that name on the running market, from its next message on; `balances`: instead of the
+        configured ones.
+
+        Raises InvalidValueError for a name that cannot be, RefusedError while the system is not running.
+        """
+        opened = await self._opening.join(self.opened, lambda: self.runner.position, name, balances)
+        beside = self._seat(opened)
+        self._changed()
+        return beside
+
+    async def part(self, session_id: str) -> None:
+        """The session is left paused, and can be gone on with. Raises RefusedError for one that does not run beside the
+        main one."""
+        beside = self._beside.get(session_id)
+        if beside is None:
+            raise does_not_run(session_id)
+        await self.runner.guests.leave(beside.guest)
+        await self._put_down(session_id, SessionStatus.PAUSED)
+
+    def _seat(self, opened: OpenedSession) -> GuestSession:
+        session_id = opened.record.session_id
+
+        def lost(error: BaseException) -> None:
+            self.tell(f"The session {session_id} runs no more: {error}. The others go on.")
+            self._lost[session_id] = asyncio.ensure_future(self._put_down(session_id, SessionStatus.PAUSED))
+
+        guest = self.runner.guests.join(opened.session, self.models.port, lost)
+        beside = GuestSession(opened, guest, self.figures, self._watch, self._reader)
+        self._beside[session_id] = beside
+        return beside
+
+    async def _put_down(self, session_id: str, status: SessionStatus) -> None:
+        if self._beside.pop(session_id, None) is not None:
+            await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
+            self._changed()
+
+    def _changed(self) -> None:
+        for told in self.on_session_change:
+            told()
 
     def _take(self, opened: OpenedSession) -> None:
         self._events_before += self._runner.events_seen if self._runner else 0
@@ -175,7 +235,7 @@ class PaperSystem:
             position=opened.position,
             on_progress=self.on_progress,
             models=self.models.port,
-            rebuild=self._built_again,
+            rebuild=None if self._options.others else self._built_again,
             watch=self._watch,
             marks=opened.marks,
         )
@@ -201,8 +261,7 @@ class PaperSystem:
                     self._end_reset(Unknown("the system stopped while it was reset"))
                     raise
                 self._take(following)
-                for told in self.on_session_change:
-                    told()
+                self._changed()
                 self._end_reset(Done(following.record.session_id))
                 if self._stopping:
                     self.runner.stop()
@@ -211,7 +270,11 @@ class PaperSystem:
             status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
             record = self.opened.record
             await self._watch.ask(lambda: self._store.set_status(record.session_id, status), is_quick=True)
+            for session_id in list(self._beside):
+                await self._put_down(session_id, status)
         finally:
+            for under_way in self._lost.values():
+                await asyncio.wait((under_way,))
             self._stopping = True
             self._end_reset(_STOPPING)
             await self.opened.opened_feed.aclose()
@@ -237,25 +300,26 @@ class PaperSystem:
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
-        if refused := self._watch.refusal:
-            answer = NotDone(refused)
-        elif isinstance(command, ResetSession):
+        if isinstance(command, ResetSession) and not self._watch.refusal:
             answer = await self._reset(structs.replace(audit, details={**audit.details, "origin": origin.value}))
-        elif isinstance(command, PlaceOrder) and (stored := await self._stored_order(command.request.client_order_id)):
-            answer = Done(stored, again=True)
         else:
-            answer = await SessionCommands(self.runner).submit(command, origin, audit)
+            answer = await self._carried_out(self.runner, self._watch, self._reader, command, origin, audit)
         return answer
 
-    def _is_store_lost(self) -> bool:
-        return self._opened is not None and self._store.is_lost(self._opened.record.session_id)
+    def figures(self) -> RunFigures:
+        events = self._events_before + self.runner.events_seen
+        elapsed_s = max(self._steady.now_ns() - self._started_ns, 1) / SECOND_NS
+        words = self._watch.away, self._standstill.look()
+        return RunFigures(*words, events, elapsed_s, self.models.warning, self.stats, self._clock.now_ns())
 
-    async def _stored_order(self, client_order_id: str) -> OrderRecord | None:
-        return await self._reader.order(self.opened.record.session_id, client_order_id=client_order_id)
+    def _is_store_lost(self) -> bool:
+        return self._opened is not None and any(map(self._store.is_lost, self.running()))
 
     async def _reset(self, audit: SecurityEvent) -> AnyAnswer:
         if self._stopping:
             return _STOPPING
+        if self._beside:
+            return NotDone(Refusal(Code.REFUSED, SHARES_MARKET))
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit
@@ -267,85 +331,8 @@ class PaperSystem:
             self._successor.set_result(answer)
             self._successor = None
 
-    def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
-        return session_views.judge(self.opened.session, asked, notional, regime)
-
-    def see(self, kind: type[V]) -> V:
-        seen: V = session_views.VIEWS[kind](self.opened.session)
-        return seen
-
-    def metrics(self) -> bytes:
-        return exposition(self.view(), self.stats, self._clock.now_ns())
-
     def backup_failed(self, words: str) -> None:
         self.opened.session.alert(AlertKind.BACKUP_FAILED, words)
 
     def _on_set_back(self, words: str) -> None:
         self.opened.session.alert(AlertKind.CLOCK_SET_BACK, words)
-
-    def moment(self) -> Moment:
-        opened, session = self.opened, self.opened.session
-        feed = opened.feed
-        return Moment(
-            session_id=opened.record.session_id,
-            mode="paper",
-            feed=feed.name,
-            source=feed.source.value,
-            synthetic=feed.synthetic,
-            started_at_ns=opened.record.created_at_ns,
-            market_time_ns=session.now_ns,
-            paused=session.paused,
-            halted=session.halted,
-            away=self._watch.away,
-            unready=session.conditions.why_unready if session.is_open else "",
-            waits_for=self._standstill.look(),
-        )
-
-    def view(self) -> SessionView:
-        opened, session = self.opened, self.opened.session
-        span = opened.feed.span_ns
-        events = self._events_before + self.runner.events_seen
-        elapsed_s = max(self._steady.now_ns() - self._started_ns, 1) / SECOND_NS
-        positions = session.executor.positions.records()
-        return SessionView(
-            **asdict(self.moment()),
-            events=events,
-            events_per_s=events / elapsed_s,
-            progress=None if not span else min(max((session.now_ns - span[0]) / max(span[1] - span[0], 1), 0.0), 1.0),
-            quotes={symbol: session.prices.quote(symbol) for symbol in session.exchange.markets},
-            balances=session.portfolio.balances(),
-            positions=positions,
-            open_orders=tuple(session.executor.orders.open_orders()),
-            summary=session.portfolio.pnl_summary(),
-            last_decisions=tuple(
-                f"{d.symbol} {d.action} {d.outcome}: {'; '.join(d.reasons)}" for d in session.decisions.last
-            ),
-            alerts=tuple(
-                ": ".join(filter(None, (f"{alert.symbol} {alert.position_id}".strip(), alert.message)))
-                for alert in session.record.log.last_alerts
-            ),
-            conditions={symbol: market.condition for symbol, market in session.exchange.markets.items()},
-            feed_notes=opened.opened_feed.notes(),
-            decisions=(summary := session_views.decision_summary(session, self.models.warning)),
-            traded=traded_of(opened.record, [summary.trader] if summary.trader else [], summary.voters),
-            unrealised={
-                p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
-                for p in positions
-            },
-        )
-
-    def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
-        session = self.opened.session
-        found = session.snapshot(symbol)
-        if isinstance(found, NoSnapshot):
-            raise RefusedError(Code.NO_SNAPSHOT, f"no snapshot of {symbol}: {found.reason}")
-        shown = compact_form(found, session.settings.snapshot.token_budget) if compact else found.json
-        return SnapshotText(shown, found.hash)
-
-    def last_fills(self) -> list[str]:
-        """The last fills of this run in words, oldest first."""
-        return [
-            f"{f.side} {text(f.quantity)} {f.symbol} @ {text(f.price)} "
-            f"({'maker' if f.maker else 'taker'}, fee {text(f.fee)} {f.fee_asset}, {f.explanation['model']})"
-            for f in self.opened.session.executor.last_fills
-        ]

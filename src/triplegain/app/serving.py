@@ -40,24 +40,23 @@ async def serving(
     def make_app() -> ASGIApp:
         from triplegain.api.allowed_hosts import AllowedHosts
         from triplegain.api.app import Guard, create_app
-        from triplegain.api.control import Alone
 
         hosts = AllowedHosts((*settings.allowed_hosts, settings.host))
         guard = Guard(security, keys, strangers, hosts, settings.limits_per_minute, clock)
-        return create_app(Alone(system), reader, guard)
+        return create_app(system, reader, guard)
 
     server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home), stays=stays)
     port = await server.start()
     published: list[address.Published] = []
 
     def publish() -> None:
-        session = system.opened.record
         for earlier in published:
             earlier.withdraw()
-        running = address.RunningSession(
-            session.session_id, os.getpid(), settings.host, port, session.feed, clock.now_ns()
-        )
-        published[:] = [address.publish(home, running)]
+        feed, pid = system.opened.record.feed, os.getpid()
+        published[:] = [
+            address.publish(home, address.RunningSession(name, pid, settings.host, port, feed, clock.now_ns()))
+            for name in system.running()
+        ]
 
     async with beside(keys.run, "the look at known keys"), beside(strangers.run, "the record of strangers"):
         try:

@@ -84,7 +84,8 @@ def replay(
     as_json: OneLineOption = False,
 ) -> None:
     """Trade on it on paper, as fast as possible: short for `paper --feed replay:PATH --speed max`."""
-    paper.paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=session, as_json=as_json)
+    named = None if session is None else [session]
+    paper.paper(feed=f"replay:{_named(path)}", speed="max", candle=candle, session=named, as_json=as_json)
 
 
 def _own_recordings() -> list[Path]:

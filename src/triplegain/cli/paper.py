@@ -25,7 +25,10 @@ def paper(
     candle: Annotated[
         str | None, typer.Option(help="candle of the baseline: 1s, 5s, 15s, 1m, 5m, 15m, 1h, 4h, 1d")
     ] = None,
-    session: Annotated[str | None, typer.Option(help="go on with this session, or give a new one this name")] = None,
+    session: Annotated[
+        list[str] | None,
+        typer.Option(help="go on with this session, or give a new one this name; several share one market"),
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="archive the session and start a new one")] = False,
     seed: Annotated[int | None, typer.Option(help="seed of demo market and chance", min=0, max=INTEGER_MAX)] = None,
     record: Annotated[bool, typer.Option("--record", help="record what a live session sees")] = False,
@@ -52,7 +55,9 @@ def paper(
     config, home, warnings = start_paper_process()
     for warning in warnings:
         console.print(f"[yellow]{warning}[/yellow]")
-    options = PaperOptions(feed, speed, duration, candle, session, reset, seed, record, llm, llm_tape, apply_config)
+    main, others = (session[0], tuple(session[1:])) if session else (None, ())
+    words = feed, speed, duration, candle, main, reset, seed, record, llm, llm_tape, apply_config
+    options = PaperOptions(*words, others)
     with LiveView(console) as view:
         # Whoever collects the output of a run without a terminal has a line for each thing that happens.
         output = None if console.is_terminal or not config.log.terminal else sys.stderr if as_json else sys.stdout

@@ -83,6 +83,8 @@ class VenueMarket:
         #: What counts: what the feed told, or why the market is held.
         self.state = public.state
         self.state_reason = public.state_reason
+        #: Trades up to then this account has seen in an earlier run.
+        self.since_ns = Moment(0)
         self._held = ""
         self._engine = engine
         self.book = taken.open(self.instrument.symbol, public.book, self._watch_taken)
@@ -193,7 +195,9 @@ class VenueMarket:
             for order in self.triggers.follow(price, moment):
                 self._engine.touch(order.key)
         if self.state is not FeedState.SYNCED:
-            self._meet_unseen_trade(moment, side, price, lots)
+            # On a market that others follow as well, what they have missed is told again.
+            if self.state is not FeedState.CATCH_UP or moment > self.since_ns:
+                self._meet_unseen_trade(moment, side, price, lots)
             return
         if self.depth is MarketDepth.BOOK:
             if reaches(side, self.best[side], price):
@@ -372,6 +376,7 @@ class VenueMarket:
         """What the feed has told already stays as the feed left it."""
         told = stored.last, stored.last_at_ns, stored.state, stored.state_reason, stored.is_assumed is True
         self.public.restore(PublicStanding(*told, stored.candle))
+        self.since_ns = stored.last_at_ns
         if stored.candle is not UNSET:
             self.simple.own = stored.candle
         self.rate.value, self.rate.at_ns = stored.rate, stored.rate_at_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -47,7 +47,7 @@ from triplegain.domain.records import OrderRecord, SecurityEvent
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.session.answers import Change, outcome_of
 from triplegain.session.order_by_hand import check_batch
-from triplegain.session.runner import SessionRunner
+from triplegain.session.steps import Steps
 from triplegain.session.trading_session import TradingSession
 
 _UNDER_WAY = "the session stopped before the exchange answered; what was sent is stored and goes on with the session"
@@ -65,11 +65,18 @@ class _Begun(msgspec.Struct, frozen=True):
     details: Mapping[str, Any] = {}
 
 
+class Run(Protocol):
+    """Of a session, be it the main one of its market or another."""
+
+    @property
+    def steps(self) -> Steps: ...
+
+
 class SessionCommands:
     """A `Door` to one run. Every command stores its security event in the transaction of its effect."""
 
-    def __init__(self, runner: SessionRunner) -> None:
-        self._steps = runner.steps
+    def __init__(self, run: Run) -> None:
+        self._steps = run.steps
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer

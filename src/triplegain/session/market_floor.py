@@ -33,6 +33,11 @@ class OnFloor(Protocol):
         ...
 
     @property
+    def thinks_at_ns(self) -> int:
+        """When risk, an agent or a task has something to do next."""
+        ...
+
+    @property
     def hears_all(self) -> bool:
         """Any message may concern it as it is now."""
         ...
@@ -56,6 +61,14 @@ class OnFloor(Protocol):
 
     def be_at(self, time_ns: int) -> None:
         """Nothing has happened to it until then."""
+        ...
+
+    def since_ns(self, symbol: str) -> int:
+        """Up to when it has seen a market in an earlier run; 0 where it is new."""
+        ...
+
+    def wait_for_market(self) -> None:
+        """Its markets are about to be out of sync, for nobody has looked at them lately."""
         ...
 
     def leave_markets(self) -> None:
@@ -220,25 +233,34 @@ class MarketFloor:
         return True
 
     @property
-    def wakes_ns(self) -> int:
-        """When something is due next in a session, or earlier."""
+    def thinks_at_ns(self) -> int:
+        """When a session has something to do next by itself, or somewhat earlier. Whoever can hold the market advances
+        to it before the next message, so that questions are asked when they arise."""
         if len(self._sessions) == 1:
-            return next(iter(self._sessions)).wakes_ns
-        return self.now_ns if self._heeding else self._waking[0][0] if self._waking else NEVER
+            return next(iter(self._sessions)).thinks_at_ns
+        return self._waking[0][0] if self._waking else NEVER
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
-        among = {**self._heeding, **self._awake(time_ns)}
-        for session in self.sessions if len(self._sessions) == 1 else self._in_order(among):
+        if len(self._sessions) == 1:
+            self.heard = list(self._sessions)
+        else:
+            self.heard = self._in_order({**self._heeding, **self._awake(time_ns)})
+        for session in self.heard:
             session.pass_to(time_ns)
-            if len(self._sessions) > 1:
+        if len(self._sessions) > 1:
+            for session in self.heard:
                 self._enter(session)
-                # What it hears next is the first of a new time.
-                self._heeding[session] = None
         self.now_ns = max(self.now_ns, time_ns)
+
+    def since_ns(self, symbol: str) -> int:
+        """From when on the sessions have to be told of a market."""
+        return min(filter(None, (each.since_ns(symbol) for each in self._sessions)), default=self.now_ns)
 
     def begin_away(self, reason: str) -> None:
         """A live market goes on after a pause: none is in sync before its feed says so."""
+        for session in self._sessions:
+            session.wait_for_market()
         for symbol, market in self.markets.items():
             market.begin_away(self.now_ns, reason)
             gap = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, reason)

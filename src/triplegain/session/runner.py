@@ -22,6 +22,7 @@ from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.refusals import Refusal
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.market.feed import FeedError
+from triplegain.session.guests import Guests
 from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.market_mark import MarketMarks
 from triplegain.session.pace import SessionClock
@@ -108,6 +109,8 @@ class SessionRunner:
         self._coming: deque[Told] = deque()
         self.steps = Steps(session, position, store, clock, self._watch, can_undo=rebuild is not None, kept=self._kept)
         self.steps.marks = marks
+        #: Other sessions on the same market.
+        self.guests = Guests(store, clock, self._watch, lambda: self.position)
         self.events_seen = 0
         self._until_ns: int | None = None
 
@@ -163,6 +166,7 @@ class SessionRunner:
             raise
         finally:
             steps.abandon()
+            await self.guests.give_up()
             if self._asking is not None:
                 await self._asking.aclose()
         return ending
@@ -170,8 +174,10 @@ class SessionRunner:
     async def _play(self) -> Ending:
         ending = await self._follow_feed()
         self.steps.is_closed = True
+        self.session.floor.heed(self.session)
         self.session.close_run()
         await self.commit()
+        await self.guests.end()
         return ending
 
     async def _follow_feed(self) -> Ending:
@@ -219,6 +225,9 @@ class SessionRunner:
                 await self.commit()
             if self._asking is not None and self.session.rounds.has_undispatched:
                 self._asking.ask(self.session.rounds.take_undispatched())
+            if self.guests:
+                await self.guests.store_waiting()
+                self.guests.ask()
             await self._breathe(0)
         return Ending.FEED_OVER
 
@@ -226,12 +235,13 @@ class SessionRunner:
         """The duration counts in market time, from the first message that is asked about."""
         time_ns = event.exchange_time_ns
         if self._until_ns is None and self._duration_ns is not None:
-            self._until_ns = max(time_ns, self.session.now_ns) + self._duration_ns
+            self._until_ns = max(time_ns, self.session.floor.now_ns) + self._duration_ns
         return self._until_ns is not None and time_ns >= self._until_ns
 
     def _check_hole(self, event: MarketEvent) -> None:
-        hole_ns = event.exchange_time_ns - self.session.now_ns
-        if self.session.now_ns and hole_ns > _HOLE_MAX_NS:
+        now_ns = self.session.floor.now_ns
+        hole_ns = event.exchange_time_ns - now_ns
+        if now_ns and hole_ns > _HOLE_MAX_NS:
             raise FeedError(
                 f"the market goes on {hole_ns // DAY_NS:,} days after its message before, at "
                 f"{to_datetime(event.exchange_time_ns):%Y-%m-%d %H:%M}: is a time there in another unit? "
@@ -257,24 +267,30 @@ class SessionRunner:
         self.events_seen += 1
         if self.session.must_commit:
             await self.commit()
+        if self.guests:
+            await self.guests.store_heard(self.session.floor.heard)
 
     async def _think(self, time_ns: int) -> None:
         """Everything that is thought before `time_ns`: what is asked on the way is answered on the way.
 
         Questions come before time moves on, those of an earlier run among them. With a stop it breaks off.
         """
-        session = self.session
+        session, floor = self.session, self.session.floor
         for number in count(1):
             if self._must_stop():
                 break
             if self._asking is not None and session.rounds.has_undispatched:
                 await self._consult(self._asking)
-            elif session.thinks_at_ns < time_ns:
-                session.advance_to(session.thinks_at_ns)
+            elif self.guests and self.guests.ask():
+                await self._wait_for_guests()
+            elif floor.thinks_at_ns < time_ns:
+                floor.advance_to(floor.thinks_at_ns)
             else:
                 break
             if session.must_commit:
                 await self.commit()
+            if self.guests:
+                await self.guests.store_heard(floor.heard)
             if number % _THOUGHTS == 0:
                 # Many follow one another where the market was silent for long.
                 await self._breathe(0)
@@ -293,8 +309,15 @@ class SessionRunner:
             await self._breathe(0)
         self.waits_for = ""
 
+    async def _wait_for_guests(self) -> None:
+        self.waits_for = "the answers of the models that were asked"
+        while self.guests.ask() and not self._must_stop():
+            await self._breathe(_TICK_S)
+        self.waits_for = ""
+
     def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         if self.steps.failure is None:
+            self.session.floor.heed(self.session)
             self.session.deliver(round_id, model, reply)
 
     async def _wait_for(self, time_ns: int) -> None:
@@ -310,9 +333,12 @@ class SessionRunner:
             await self._think(until_ns + 1)
             if self._must_stop():
                 break
-            self.session.advance_to(until_ns)
+            floor = self.session.floor
+            floor.advance_to(until_ns)
             if self.session.must_commit or self.session.record.has_waiting or self._watch.is_lost():
                 await self.commit()
+            if self.guests:
+                await self.guests.store_heard(floor.heard, waiting=True)
         if self.events_seen % _BREATH == 0:
             await self._breathe(0)
 

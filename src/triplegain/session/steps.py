@@ -247,6 +247,7 @@ class Steps:
         if self.is_behind or self.again:
             self.again.append(waiting)
             return await waiting.answer
+        self.session.floor.heed(self.session)
         if isinstance(done := act(), Refusal):
             return done
         self._acts.append(waiting)

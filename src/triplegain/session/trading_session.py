@@ -152,7 +152,7 @@ class TradingSession(SessionComponents):
         self.exchange.run_before(time_ns)
 
     def follow(self, event: MarketEvent, time_ns: int, is_believed: bool) -> None:
-        self.exchange.run_through(time_ns)
+        self.exchange.follow(event, time_ns)
         if not is_believed and (words := self.conditions.doubts.tell(event.symbol, time_ns)):
             self.alert(AlertKind.TRADE_DOUBTED, words, event.symbol)
         if closed := self.floor.closed(self.market_view):
@@ -202,12 +202,19 @@ class TradingSession(SessionComponents):
 
     @property
     def wakes_ns(self) -> int:
-        return min(self._due_ns, self.thinks_at_ns, self.record.snapshot_due_ns)
+        snapshot_ns = self.record.snapshot_due_ns
+        return min(self._due_ns, self.thinks_at_ns, NEVER if self._awaits_snapshot else snapshot_ns)
+
+    @property
+    def _awaits_snapshot(self) -> bool:
+        """It is taken with the next message."""
+        return self.record.snapshot_due_ns <= self.now_ns
 
     @property
     def hears_all(self) -> bool:
         is_opening = not self._opened or not self.portfolio.opening.is_frozen
-        return is_opening or self.trader is not None or self.conditions.clock.behind_ns > 0
+        must_plan = self._has_changed or self.watch.due_ns == NEVER or self._awaits_snapshot
+        return is_opening or must_plan or self.trader is not None or self.exchange.margin.is_used or self.conditions.clock.behind_ns > 0
 
     @property
     def aims_at(self) -> Collection[str]:
@@ -222,11 +229,17 @@ class TradingSession(SessionComponents):
 
     def begin_away(self) -> None:
         """A live session goes on after a pause: no market is in sync before its feed says so."""
-        self.exchange.run_through(self.now_ns)
         self.floor.begin_away("waiting for the order book")
+        self.exchange.run_through(self.now_ns)
+
+    def wait_for_market(self) -> None:
         self.exchange.run_through(self.now_ns)
         self.decision_engine.sleep()
         self._has_changed = True
+
+    def since_ns(self, symbol: str) -> int:
+        market = self.exchange.markets.get(symbol)
+        return 0 if market is None or not self._opened else market.since_ns or self.now_ns
 
     def _judge_clock(self, event: MarketEvent) -> None:
         clock, was_behind = self.conditions.clock, self.conditions.clock.words

@@ -37,8 +37,8 @@ class FeedClock:
         )
 
     def judge(self, event: MarketEvent, now_ns: int) -> bool:
-        """Whether the words have changed with `event`. Only what the feed tells of itself can say that it is behind, and
-        anything that it is no more."""
+        """Whether the words have changed with `event`. Only what the feed tells of its own now can say that it is
+        behind, and anything that it is no more."""
         before, lag_ns = self.words, now_ns - event.exchange_time_ns
         if lag_ns > 0 and not says_now(event):
             return False
