@@ -44,7 +44,7 @@ class Bench:
 
     async def limit(self, limits: RequestLimits) -> None:
         """An application with these limits."""
-        self.app = await guarded_app(self.control, self.reader, self.security, limits, self.clock)
+        self.app = await guarded_app(Alone(self.control), self.reader, self.security, limits, self.clock)
 
     def client(self, role: str | None, address: str = "127.0.0.1", **headers: str) -> httpx.AsyncClient:
         """A client with a key of this role; None: without a key."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from tests.api.alone import Alone
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.allowed_hosts import AllowedHosts
 from triplegain.api.app import Guard, create_app
-from triplegain.api.control import SessionControl
+from triplegain.api.control import SessionDirectory
 from triplegain.api.known_keys import KnownKeys
 from triplegain.api.strangers import Strangers
 from triplegain.domain.clock import Clock
@@ -23,7 +22,7 @@ def guard_of(security: SecurityLog, limits: RequestLimits, clock: Clock) -> Guar
 
 
 async def guarded_app(
-    control: SessionControl,
+    directory: SessionDirectory,
     reader: SessionReader,
     security: SecurityLog,
     limits: RequestLimits,
@@ -32,4 +31,4 @@ async def guarded_app(
     """The keys are those that are stored now."""
     guard = guard_of(security, limits, clock)
     await guard.keys.refresh()
-    return create_app(Alone(control), reader, guard)
+    return create_app(directory, reader, guard)

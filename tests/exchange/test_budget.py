@@ -18,6 +18,7 @@ from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import AmendRequest, OrderOptions
 from triplegain.exchange.paper_exchange import PaperExchange
+from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 MILLI_NS = SECOND_NS // 1000
@@ -136,7 +137,9 @@ def test_what_is_under_way_counts_already(bench: Callable[..., Any], age_s: int,
 def test_another_pair_has_a_counter_of_its_own(bench: Callable[..., Any]) -> None:
     b = bench(settings=ExchangeSettings(place_delay_ns=SECOND_NS, account_tier=AccountTier.STARTER))
     other = replace(b.instrument, symbol="XRP/USDT")
-    b.exchange = PaperExchange("two", dict.fromkeys((b.instrument, other), MarketDepth.BOOK), b.wallet, b.settings)
+    b.exchange = PaperExchange(
+        "two", public_markets(dict.fromkeys((b.instrument, other), MarketDepth.BOOK)), b.wallet, b.settings
+    )
     b.book(bids="100.0x5", asks="100.1x5", snapshot=True, at=PLACED_NS)
     b.exchange.place(b.request("new", "buy", "1", "91.0"))
     assert (is_reckoned(b, SYMBOL, 1000), is_reckoned(b, "XRP/USDT", 0)) == (True, True)

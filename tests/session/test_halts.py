@@ -34,9 +34,10 @@ def market() -> Any:
 
 
 def halt(session: TradingSession, kind: HaltKind) -> None:
-    """As after a breaker: the halt is part of the state of risk."""
+    """As after a breaker: the halt is part of the state of risk, and its look at equity is followed by others."""
     until_ns = None if kind is HaltKind.DRAWDOWN else session.now_ns + 3600 * 10**9
     session.risk._state = replace(session.risk.memory, halts=(RiskHalt(kind, until_ns, "a test's halt"),))
+    session.watch.moved(session.now_ns)
 
 
 @pytest.mark.parametrize("why", ["paused", "daily", "drawdown"])

@@ -150,7 +150,7 @@ class SimpleFills:
         if told is not None:
             before = order.filled
             self._meet_market(order, price, int(told.left), "candle_liquidation", told.cause, int(told.left))
-            self.told = replace(told, left=told.left - (order.filled - before))
+            self.own = replace(told, left=told.left - (order.filled - before))
         if not order.status.is_final:
             self.add(order)
 

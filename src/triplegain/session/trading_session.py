@@ -45,6 +45,7 @@ from triplegain.market.candles.timeframe import timeframe
 from triplegain.market.snapshot.snapshot import Glance, NoSnapshot, Snapshot
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskMemory
+from triplegain.session.attention import Attention
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
 from triplegain.session.components import SessionComponents
 from triplegain.session.market_floor import MarketFloor
@@ -108,10 +109,9 @@ class TradingSession(SessionComponents):
         self._targets: dict[str, int] = {}
         self._opened = False
         self._due_ns = NEVER
-        #: Something has happened that may be a reason to look at equity, though no price has moved it before.
-        self._has_changed = False
-        #: Nobody has looked at prices since then.
-        self._is_quiet = False
+        self.attention = Attention(
+            self.portfolio, self.exchange.margin, self.watch, self.decision_engine, self.risk, self.record
+        )
         self.parts = Parts()
         self._register()
         self.exchange.stir = lambda: self.floor.stir(self)
@@ -183,38 +183,20 @@ class TradingSession(SessionComponents):
                 trader.on_event(event)
         if self._due_ns <= time_ns:
             self._run_until(time_ns)
-        if self.watch.due_ns == NEVER or self._has_changed:
-            self._plan_look(time_ns)
+        if self.attention.must_plan:
+            self.attention.plan(time_ns)
         if time_ns >= self.record.snapshot_due_ns:
             self.record.snapshot(time_ns)
 
-    def _plan_look(self, time_ns: int) -> None:
-        self._has_changed, self._is_quiet = False, self._may_rest()
-        if self._is_quiet:
-            self.watch.rest(time_ns)
-        else:
-            self.watch.moved(time_ns)
-
-    def _may_rest(self) -> bool:
-        """No price does anything to this session: a look at each second would find what the one before has found."""
-        is_known = self.portfolio.is_cash and self.watch.has_looked
-        return is_known and not self.decision_engine.is_asleep and not self.risk.halted(self.now_ns)
-
     @property
     def wakes_ns(self) -> int:
-        snapshot_ns = self.record.snapshot_due_ns
-        return min(self._due_ns, self.thinks_at_ns, NEVER if self._awaits_snapshot else snapshot_ns)
-
-    @property
-    def _awaits_snapshot(self) -> bool:
-        """It is taken with the next message."""
-        return self.record.snapshot_due_ns <= self.now_ns
+        return min(self._due_ns, self.attention.wakes_ns(self.now_ns))
 
     @property
     def hears_all(self) -> bool:
         is_opening = not self._opened or not self.portfolio.opening.is_frozen
-        must_plan = self._has_changed or self.watch.due_ns == NEVER or self._awaits_snapshot
-        return is_opening or must_plan or self.trader is not None or self.exchange.margin.is_used or self.conditions.clock.behind_ns > 0
+        is_tense = self.trader is not None or self.exchange.margin.is_used or self.conditions.clock.behind_ns > 0
+        return is_opening or is_tense or self.attention.must_plan or self.attention.awaits_snapshot(self.now_ns)
 
     @property
     def aims_at(self) -> Collection[str]:
@@ -235,7 +217,7 @@ class TradingSession(SessionComponents):
     def wait_for_market(self) -> None:
         self.exchange.run_through(self.now_ns)
         self.decision_engine.sleep()
-        self._has_changed = True
+        self.attention.has_changed = True
 
     def since_ns(self, symbol: str) -> int:
         market = self.exchange.markets.get(symbol)
@@ -332,7 +314,7 @@ class TradingSession(SessionComponents):
         """Record what the exchange did, hand the desk what is visible by now, until nothing is pending."""
         while True:
             for event in self.executor.settle():
-                self._has_changed = True
+                self.attention.has_changed = True
                 self._visible.add(event)
                 if isinstance(event, OrderCancelled) and event.status is OrderStatus.ERROR:
                     order = self.executor.orders.by_client_id(event.client_order_id)
@@ -343,7 +325,7 @@ class TradingSession(SessionComponents):
                 break
             while self._visible.next_ns <= self.now_ns:
                 event = self._visible.pop()
-                if self._is_quiet and isinstance(event, OrderFilled):
+                if self.attention.is_quiet and isinstance(event, OrderFilled):
                     self._tell_quote(event.symbol)
                 self.desk.on_event(event, self.now_ns)
                 self.post_trade.on_event(event, self.now_ns)
@@ -600,6 +582,6 @@ class TradingSession(SessionComponents):
                 told = f"{self.halted}. Closing sells what is there and writes off the rest"
                 self.alert(AlertKind.BOOKS_DIFFER, told)
         self.conditions.look()
-        self._has_changed, self._is_quiet = True, self._may_rest()
+        self.attention.begin(self.now_ns)
         self._aim()
         self._settle()

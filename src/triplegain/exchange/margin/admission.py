@@ -79,7 +79,7 @@ class MarginAdmission:
     def _most(self, order: WorkingOrder, market: VenueMarket, price: int) -> int | None:
         """The highest price at which it may come to be filled, as far as can be said."""
         near = market.quotes()[1 - order.side]
-        if near is not None and not market.book.is_known:
+        if near is not None and not market.public.book.is_known:
             near = market.simple.slipped(order.side, near)
         named = [each for each in (price or None, near if not price or order.side == 1 else None) if each is not None]
         return max(named, default=None)
