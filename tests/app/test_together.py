@@ -89,7 +89,7 @@ async def test_a_session_comes_and_goes_while_another_runs(database_url: str, tm
         assert not system.view().open_orders
         assert isinstance(await guest.submit(ResetSession(), Origin.HAND, AUDIT), NotDone)
         assert isinstance(await system.submit(ResetSession(), Origin.HAND, AUDIT), NotDone)
-        with pytest.raises(StorageError):
+        with pytest.raises(InvalidValueError, match="already"):
             await system.join("guest")
         await system.part("guest")
         assert system.running() == (system.opened.record.session_id,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -27,6 +27,7 @@ from triplegain.config import Config
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS, Clock, SteadyClock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, R, ResetSession, Unknown
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.ids import Origin
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
@@ -35,7 +36,7 @@ from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
-from triplegain.storage.errors import StorageError
+from triplegain.storage.errors import SessionNotFoundError, StorageError
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -184,8 +185,11 @@ class PaperSystem(SessionFace):
         """A new session of that name on the running market, from its next message on; `balances`: instead of the
         configured ones.
 
-        Raises InvalidValueError for a name that cannot be, RefusedError while the system is not running.
+        Raises InvalidValueError for a name that cannot be or is taken, RefusedError while the system is not running.
         """
+        with suppress(SessionNotFoundError):
+            await self._reader.session(name)
+            raise InvalidValueError(f"there is a session {name} already")
         opened = await self._opening.join(self.opened, lambda: self.runner.position, name, balances)
         beside = self._seat(opened)
         self._changed()
