@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from triplegain.domain.clock import Moment
+from triplegain.exchange.account_book import AccountBook
 from triplegain.exchange.book import ASK, BID, OrderBook
 
 
@@ -66,9 +67,10 @@ def test_a_level_removed_and_set_again_is_where_it_was() -> None:
 
 @pytest.mark.parametrize(("size", "taken", "available"), [(10, 4, 6), (5, 4, 1), (4, 4, 0), (3, 3, 0), (0, 0, 0)])
 def test_what_was_taken_falls_with_what_is_shown(size: int, taken: int, available: int) -> None:
-    made, touched = book({100: 9}, {101: 9}), list[tuple[int, int]]()
-    made.touch_taken = lambda side, price: touched.append((side, price))
+    public, touched = book({100: 9}, {101: 9}), list[tuple[int, int]]()
+    made = AccountBook(public, lambda side, price: touched.append((side, price)))
     made.take(BID, 100, 4)
-    made.set_level(BID, 100, size)
+    public.set_level(BID, 100, size)
+    made.level_changed(BID, 100, size)
     assert (made.taken[BID].get(100, 0), made.available(BID, 100)) == (taken, available)
     assert touched == [(BID, 100)] * (1 if taken == 4 else 2)

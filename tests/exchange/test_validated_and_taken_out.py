@@ -70,5 +70,10 @@ def test_what_a_fill_has_cost_beside_the_middle_at_the_decision(
 
 def test_of_a_market_of_which_nothing_was_heard_nothing_is_known(bench: Callable[..., Any]) -> None:
     market = bench().market
-    assert (market.last, market.last_at_ns, market.dated_ns, market.received_at_ns) == (None, 0, 0, 0)
+    assert (market.last, market.public.last_at_ns, market.public.dated_ns, market.public.received_at_ns) == (
+        None,
+        0,
+        0,
+        0,
+    )
     assert (market.standing(), market.quotes(), market.is_held) == (None, (None, None), False)
