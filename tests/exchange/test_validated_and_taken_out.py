@@ -4,10 +4,13 @@ with."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from triplegain.domain.ids import Origin
+from triplegain.domain.money import atoms
 from triplegain.domain.refusals import Code
 from triplegain.exchange.explanation import explained
 
@@ -77,3 +80,19 @@ def test_of_a_market_of_which_nothing_was_heard_nothing_is_known(bench: Callable
         0,
     )
     assert (market.standing(), market.quotes(), market.is_held) == (None, (None, None), False)
+
+
+@pytest.mark.parametrize(("side", "end"), [("buy", "open"), ("sell", "rejected: EGeneral:Invalid arguments")])
+def test_the_hodl_bag_buys_and_never_sells(usual: Any, side: str, end: str) -> None:
+    usual.wallet.set_aside("USDT", atoms(Decimal(200)), 2)
+    usual.wallet.set_aside("BTC", atoms(Decimal(2)), 2)
+    usual.order("hodl", side, "1", "99.0" if side == "buy" else "101.0", origin=Origin.HODL)
+    assert usual.ends("hodl") == end
+
+
+@pytest.mark.parametrize(("quantity", "refused"), [("0.005", []), ("0.00499999", ["EOrder:Cost minimum not met"])])
+def test_an_amendment_to_the_very_minimum_of_cost(usual: Any, quantity: str, refused: list[str]) -> None:
+    """0.005 at 100.0 are 0.5."""
+    usual.order("bid", "buy", "1", "100.0")
+    usual.amend("bid", quantity=quantity)
+    assert (usual.refused("bid"), usual.ends("bid")) == (refused, "open")
