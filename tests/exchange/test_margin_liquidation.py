@@ -247,7 +247,9 @@ def test_what_the_volume_does_not_take_waits_for_the_next_open() -> None:
     candle(b, "100 101 99 100", 100)
     candle(b, "100 100 85 90", 200, volume="100")
     assert b.positions == ["buy 50 for 5005"]
-    candle(b, "91 92 90 91", 300)  # 90.909
+    candle(b, "90 90 85 90", 300, volume="100")
+    assert len(liquidations(b)) == 1
+    candle(b, "91 92 90 91", 400)  # 90.909
     assert (b.positions, b.fills("tg-liq-2")) == ([], ["50 @ 90.9 taker"])
 
 

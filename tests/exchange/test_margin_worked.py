@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import pytest
 from tests.exchange.margin_bench import USUAL, USUAL_FEES, MarginBench, btc
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.clock import HOUR_NS
-from triplegain.domain.orders import FeePreference, OrderOptions, StopLoss
+from triplegain.domain.orders import FeePreference, Limit, OrderOptions, StopLoss
 from triplegain.domain.terms import MarketByCost
 
 
@@ -433,3 +434,53 @@ def test_what_other_orders_hold_is_tied_as_well() -> None:
     b.open("out", "sell", "20", 2)
     b.order("free", "buy", "3", "80.0")
     assert b.ends("free") == "open"
+
+
+def test_a_part_that_fills_draws_on_what_is_held_and_the_rest_keeps_its_own() -> None:
+    """10 x 90 hold 3.825; 4 of them fill, as a maker's: 0.9 and 0.09; for 6 stay 2.295."""
+    b = MarginBench({"USDT": "1000"}, USUAL, instrument=btc(USUAL_FEES))
+    b.market_at("99.9", "100.0")
+    b.open("rests", "buy", "10", 2, "90.0")
+    b.trade("sell", "4", "89.0")
+    assert (b.held("USDT"), b.total("USDT")) == ("2.295", "999.01")
+
+
+def test_nothing_is_due_any_more_of_a_position_that_is_closed() -> None:
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "1", 2)
+    assert len(b.exchange.agenda.waiting) == 1
+    b.open("out", "sell", "1", 2)
+    assert not b.exchange.agenda.waiting
+
+
+def test_positions_that_are_taken_up_again_keep_their_age() -> None:
+    """The second order filled first."""
+    first, again = (MarginBench({"USDT": "1000"}) for _ in range(2))
+    for b in (first, again):
+        b.market_at("99.9", "100.0")
+    first.open("rests", "buy", "1", 2, "90.0")
+    first.open("takes", "buy", "1", 2)
+    first.trade("sell", "2000", "89.0")
+    again.parts.restore(all_said(first.parts))
+    assert again.positions == first.positions == ["buy 1 for 100", "buy 1 for 90"]
+
+
+def test_a_conditional_close_closes_what_was_lent() -> None:
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "2", 3, options=OrderOptions(close=Limit(Decimal("110.0"))))
+    b.trade("buy", "5", "110.1")
+    assert (b.positions, b.total("USDT")) == ([], "1020")
+
+
+def test_what_other_orders_hold_is_not_taken_for_a_loss() -> None:
+    """1,000, of which a bid holds 450: a loss of 600 takes 550, and 50 are owed until the bid is taken back."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.1", "100.0")
+    b.open("long", "buy", "20", 5)
+    b.order("bid", "buy", "9", "50.0")
+    b.book(bids="70.0x99", asks="100.0x9", snapshot=True)
+    b.open("out", "sell", "20", 2)
+    assert (b.total("USDT"), b.held("USDT"), b.owed) == ("450", "450", "50")
