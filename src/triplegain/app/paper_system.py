@@ -166,6 +166,8 @@ class PaperSystem(SessionFace):
         self._take(main)
         for other in others:
             self._seat(other)
+        beside = ", ".join(other.record.session_id for other in others)
+        self.tell(f"{main.record.session_id} shares its market with {beside}: `tg report NAME` shows each.")
 
     # -- sessions beside the main one ----------------------------------------------------------------------------
 
