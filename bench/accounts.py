@@ -1,10 +1,11 @@
 """What another account on the same market costs.
 
-    python bench/accounts.py CAPTURE [--messages 20000] [--accounts 1 10 100]
+    python bench/accounts.py CAPTURE [--messages 20000] [--accounts 1 10 100] [--coins]
 
 Sessions of five orders each that rest one per cent away share one market; in a second round one of them has its orders
-at the touch. Printed for each count: time on the processor a message, its ratio to one account's in the same run, and
-memory an account. There is no database: steps are made and thrown away.
+at the touch. With `--coins` each owns a coin, whose price risk looks at once a second; without, dollars alone. Printed
+for each count: time on the processor a message, its ratio to one account's in the same run, and memory an account.
+There is no database: steps are made and thrown away.
 """
 
 from __future__ import annotations
@@ -44,13 +45,17 @@ def place(session: TradingSession, symbol: str, share: Decimal) -> None:
         session.place(OrderRequest(name, symbol, Side.BUY, Decimal("0.01"), Limit(first - number * tick)))
 
 
-def played(feed: MarketSource, events: Sequence[MarketEvent], count: int, acting: int) -> tuple[float, int]:
-    """Microseconds a message once the orders rest, and the bytes that the accounts hold at the end."""
+def played(
+    feed: MarketSource, events: Sequence[MarketEvent], count: int, acting: int, coins: int = 0
+) -> tuple[float, int]:
+    """Microseconds a message once the orders rest, and how many of them rest at the end."""
     floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
     usual = session_settings(load_config({}), feed, "one", 0, 1, MINUTE_NS)
-    usual = replace(usual, baseline=None, initial_balances={feed.instruments[0].quote: Decimal(100_000)})
+    instrument = feed.instruments[0]
+    balances = {instrument.quote: Decimal(100_000), instrument.base: Decimal(coins)}
+    usual = replace(usual, baseline=None, initial_balances=balances)
     sessions = [TradingSession(replace(usual, session_id=f"a{number}"), floor) for number in range(count)]
-    symbol = feed.instruments[0].symbol
+    symbol = instrument.symbol
     for event in events[:_WARM]:
         floor.on_event(event)
     for number, session in enumerate(sessions):
@@ -80,6 +85,7 @@ def main() -> None:
     parser.add_argument("capture")
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--accounts", type=int, nargs="*", default=[1, 10, 100])
+    parser.add_argument("--coins", action="store_true", help="each account owns a coin")
     asked = parser.parse_args()
     feed = open_feed(f"replay:{asked.capture}", 0)
     events = list(islice(feed.events(), asked.messages))
@@ -88,7 +94,7 @@ def main() -> None:
     for acting in (0, 1):
         first = 0.0
         for count in asked.accounts:
-            took_us, resting = min(played(feed, events, count, acting) for _ in range(3))
+            took_us, resting = min(played(feed, events, count, acting, asked.coins) for _ in range(3))
             first = first or took_us
             print(
                 f"{count:>4} accounts, {acting} at the touch: {took_us:6.2f} us a message, "
