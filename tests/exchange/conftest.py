@@ -54,11 +54,14 @@ class Bench:
         settings: ExchangeSettings = NO_DELAY,
         depth: MarketDepth = MarketDepth.BOOK,
         instrument: Instrument = INSTRUMENT,
+        shares: Bench | None = None,
     ) -> None:
+        """`shares`: another account whose market it follows. What that one is told this one follows, too."""
         self.wallet = Wallet()
         self.instrument = instrument
         self.settings = settings
-        self.exchange = PaperExchange("bench", public_markets({instrument: depth}), self.wallet, settings)
+        public = public_markets({instrument: depth}) if shares is None else shares.exchange.public
+        self.exchange = PaperExchange("bench", public, self.wallet, settings)
         self.parts = Parts()
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)
