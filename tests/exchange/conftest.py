@@ -61,7 +61,7 @@ class Bench:
         self.instrument = instrument
         self.settings = settings
         public = public_markets({instrument: depth}) if shares is None else shares.exchange.public
-        self.exchange = PaperExchange("bench", public, self.wallet, settings)
+        self.exchange: PaperExchange = PaperExchange("bench", public, self.wallet, settings)
         self.parts = Parts()
         self.wallet.register(self.parts)
         self.exchange.register(self.parts)

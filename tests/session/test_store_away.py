@@ -346,7 +346,7 @@ async def test_what_whoever_watches_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert any("has been away for" in words for words in told[1:-1])
     assert told[-1] == "The database is back after 8.0 s, and the session goes on."
     assert set(looks) == {"the server is gone"}
-    assert watch.untold == ["from 2023-11-14T22:13:20.000000Z to 2023-11-14T22:13:28.000000Z, 8.0 s"]
+    assert watch.spans == ["from 2023-11-14T22:13:20.000000Z to 2023-11-14T22:13:28.000000Z, 8.0 s"]
     assert watch.away == "" and watch.away_ns == 8 * SECOND_NS
 
 

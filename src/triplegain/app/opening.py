@@ -145,15 +145,16 @@ class SessionOpening:
         async with self._closing_on_failure():
             found = [await self._stored(), *[await self._stored_as(name) for name in self._options.others]]
             names = [self._options.session, *self._options.others]
+            for name, each in zip(names, found, strict=True):
+                if each is None:
+                    self._check_name(name)
             there = [each for each in found if each is not None]
-            if feeds := {each.session.feed for each in there} - {self._options.feed or there[0].session.feed}:
-                words = f"some of these sessions run on another market ({', '.join(sorted(feeds))})"
-                raise InvalidValueError(f"{words}: each session keeps its own")
+            _check_one_market([each.session for each in there], self._options)
             at = max((each.feed_position for each in there), default=0)
             self._spec = self._spec or (there[0].session.feed if there else None)
             seed = there[0].session.seed if there else self.seed
             opened = await self._open_feed(await self._feed_spec(), seed, there[0].session if there else None)
-            sessions = [await self._ready(*each, opened, at) for each in zip(found, names, strict=True)]
+            sessions = [await self._ready(*each, opened, at, seed) for each in zip(found, names, strict=True)]
             return await self._on_one_floor(sessions, opened)
 
     async def join(
@@ -161,7 +162,7 @@ class SessionOpening:
     ) -> OpenedSession:
         """A new session beside one that runs, on its market as it is now. `position`: how far that is."""
         self._check_name(name)
-        wanted = self._record(main.feed, name)
+        wanted = self._record(main.feed, name, main.record.seed)
         if balances is not None:
             wanted = structs.replace(wanted, initial_balances=dict(balances))
         record = await self._store.create(wanted)
@@ -169,12 +170,11 @@ class SessionOpening:
         return replace(main, session=session, position=position(), record=record, marks=None)
 
     async def _ready(
-        self, stored: StoredSession | None, name: str | None, opened: OpenedFeed, at: int
+        self, stored: StoredSession | None, name: str | None, opened: OpenedFeed, at: int, seed: int
     ) -> StoredSession:
         """A session as it is stored at that place of the market, a new one where there was none."""
         if stored is None:
-            self._check_name(name)
-            record = await self._store.create(self._record(opened.source, name))
+            record = await self._store.create(self._record(opened.source, name, seed))
             stored = await self._store.stored(record.session_id)
             return replace(stored, feed_position=at)
         stored = await self._configured(stored)
@@ -203,17 +203,12 @@ class SessionOpening:
         self, stored: Sequence[StoredSession], opened: OpenedFeed
     ) -> tuple[OpenedSession, tuple[OpenedSession, ...]]:
         first, *others = stored
-        joined: list[OpenedSession] = []
-
-        def join(main: TradingSession) -> None:
-            for each in others:
-                session = self._build(each.session, opened.source, main.floor)
-                if each.parts:
-                    session.restore(each.parts, each.rows)
-                joined.append(OpenedSession(session, iter(()), each.feed_position, each.session, opened))
-
-        main = await self._taken_up(first, opened, join)
-        return main, tuple(joined)
+        together = _Together(others, lambda each, floor: self._build(each.session, opened.source, floor))
+        main = await self._taken_up(first, opened, together)
+        joined = zip(together.sessions, others, strict=True)
+        return main, tuple(
+            OpenedSession(session, iter(()), each.feed_position, each.session, opened) for session, each in joined
+        )
 
     @asynccontextmanager
     async def _closing_on_failure(self) -> AsyncIterator[None]:
@@ -323,7 +318,7 @@ class SessionOpening:
         opened = await self._open_feed(await self._feed_spec(), self.seed)
         return await self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
 
-    def _record(self, feed: MarketSource, session_id: str | None) -> SessionRecord:
+    def _record(self, feed: MarketSource, session_id: str | None, seed: int | None = None) -> SessionRecord:
         now_ns = self._clock.now_ns()
         balances = dict(self._config.paper.initial_balance)
         candle_ns = candle_length_ns(self._config, feed, self._options.candle)
@@ -333,7 +328,7 @@ class SessionOpening:
             session_id=session_id or ids.session_id(now_ns),
             status=SessionStatus.ACTIVE,
             feed=feed.name,
-            seed=self.seed,
+            seed=self.seed if seed is None else seed,
             created_at_ns=now_ns,
             updated_at_ns=now_ns,
             initial_balances=balances,
@@ -348,12 +343,20 @@ class SessionOpening:
         return OpenedSession(session, self._events(record, opened), 0, record, opened)
 
     def _events(
-        self, record: SessionRecord, opened: OpenedFeed, since_ns: dict[str, int] | None = None
+        self,
+        record: SessionRecord,
+        opened: OpenedFeed,
+        since_ns: dict[str, int] | None = None,
+        others: Sequence[SessionRecord] = (),
     ) -> MarketEvents:
         """The feed's messages; a live session that should be recorded is recorded from its first line."""
         wanted = self._options.record or self._config.record_sessions
         opened.record(self._config, self._home, record.session_id, self._clock, wanted)
-        lengths = dict.fromkeys((int(record.settings["candle_ns"]), *warm_up_lengths_ns(self._kept(record))))
+        lengths = dict.fromkeys(
+            length
+            for each in (record, *others)
+            for length in (int(each.settings["candle_ns"]), *warm_up_lengths_ns(self._kept(each)))
+        )
         return opened.events(since_ns=since_ns, candle_lengths_ns=tuple(lengths))
 
     def _build(self, record: SessionRecord, feed: MarketSource, floor: MarketFloor | None = None) -> TradingSession:
@@ -403,34 +406,37 @@ class SessionOpening:
             return await self._taken_up(stored, feed)
 
     async def _taken_up(
-        self, stored: StoredSession, opened: OpenedFeed, join: Callable[[TradingSession], None] = lambda session: None
+        self, stored: StoredSession, opened: OpenedFeed, together: _Together | None = None
     ) -> OpenedSession:
-        """`join` is called with the session once it stands where it stood."""
-        record = stored.session
+        """`together`: with others, on the same market and at the same place of it."""
+        record, together = stored.session, together or _Together()
         if not isinstance(opened, OpenedRecord):
-            return self._taken_up_live(stored, self._build(record, opened.source), opened, join)
+            session = together.built(self._build(record, opened.source))
+            return self._taken_up_live(stored, session, opened, together)
         feed = opened.source
-        playing = PlayedOn(lambda: self._build(record, feed), feed, self._clock, self._tell)
+        playing = PlayedOn(lambda: together.built(self._build(record, feed)), feed, self._clock, self._tell)
         session, events, marks = await playing.up_to(stored)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
-        join(session)
+        together.restore()
         return OpenedSession(session, events, stored.feed_position, record, opened, marks=marks)
 
     def _taken_up_live(
-        self, stored: StoredSession, session: TradingSession, opened: OpenedFeed, join: Callable[[TradingSession], None]
+        self, stored: StoredSession, session: TradingSession, opened: OpenedFeed, together: _Together
     ) -> OpenedSession:
         """The market went on without us: its trades since our last look come first, then a new book."""
         record, floor = stored.session, session.floor
-        _check_steps(record, opened.source)
+        others = [each.session for each in together.stored]
+        for each in (record, *others):
+            _check_steps(each, opened.source)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
-        join(session)
+        together.restore()
         since_ns: dict[str, int] | None = None
         if stored.parts or floor.now_ns:
             session.begin_away()
             since_ns = {symbol: floor.since_ns(symbol) for symbol in floor.markets}
-        events = self._events(record, opened, since_ns)
+        events = self._events(record, opened, since_ns, others)
         return OpenedSession(session, events, stored.feed_position, record, opened)
 
     async def _reset(self, record: SessionRecord) -> OpenedSession:
@@ -458,6 +464,38 @@ class SessionOpening:
         async with self._closing_on_failure():
             opened = await self._open_feed(record.feed, record.seed, record)
             return await self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
+
+
+@dataclass(eq=False)
+class _Together:
+    """Sessions that are taken up with a main one: built with it, so that they see the market as it is played up to
+    where all of them stood, and put back then."""
+
+    stored: Sequence[StoredSession] = ()
+    _build: Callable[[StoredSession, MarketFloor], TradingSession] | None = None
+    sessions: list[TradingSession] = field(default_factory=list)
+
+    def built(self, main: TradingSession) -> TradingSession:
+        """The main session, built anew with the others beside it."""
+        self.sessions = [] if self._build is None else [self._build(each, main.floor) for each in self.stored]
+        return main
+
+    def restore(self) -> None:
+        for session, each in zip(self.sessions, self.stored, strict=True):
+            if each.parts:
+                session.restore(each.parts, each.rows)
+
+
+def _check_one_market(records: Sequence[SessionRecord], options: PaperOptions) -> None:
+    """Raises InvalidValueError for sessions that belong to different markets, or to another than is wanted."""
+    if not records:
+        return
+    feeds = {options.feed or records[0].feed, *(each.feed for each in records)}
+    pairs = {_symbols(each) for each in records}
+    seeds = {each.seed for each in records} | ({options.seed} if options.seed is not None else set())
+    if len(feeds) > 1 or len(pairs) > 1 or (records[0].feed == _DEMO and len(seeds) > 1):
+        told = "; ".join(f"{each.session_id}: {each.feed}, seed {each.seed}" for each in records)
+        raise InvalidValueError(f"these sessions run on another market each, or trade other pairs of it ({told})")
 
 
 def _check_steps(record: SessionRecord, feed: MarketSource) -> None:

@@ -78,7 +78,7 @@ class _ToldSteps:
     """A store whose steps are told to others as well: later, so that no answer waits for them."""
 
     _store: SessionStore
-    _others: list[Callable[[CommitBatch], None]]
+    _others: list[Callable[[str, CommitBatch], None]]
     _stats: Stats
 
     async def commit(self, session_id: str, batch: CommitBatch) -> None:
@@ -87,7 +87,7 @@ class _ToldSteps:
         self._stats.commits += 1
         self._stats.commit_s += time.perf_counter() - began_s
         for each in self._others:
-            asyncio.get_running_loop().call_soon(each, batch)
+            asyncio.get_running_loop().call_soon(each, session_id, batch)
 
 
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
@@ -123,8 +123,8 @@ class PaperSystem(SessionFace):
     #: Called when another session has taken over.
     on_session_change: list[Callable[[], None]] = field(default_factory=list, init=False)
     stats: Stats = field(default_factory=Stats, init=False)
-    #: Called with each step once it is stored, after those who waited have their answer.
-    on_stored: list[Callable[[CommitBatch], None]] = field(default_factory=list, init=False)
+    #: Called with a session's name and its step once that is stored, after those who waited have their answer.
+    on_stored: list[Callable[[str, CommitBatch], None]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         options, place = self._options, (self._config, self._home, self._database)
@@ -192,10 +192,22 @@ class PaperSystem(SessionFace):
         with suppress(SessionNotFoundError):
             await self._reader.session(name)
             raise InvalidValueError(f"there is a session {name} already")
+        self._check_going_on()
         opened = await self._opening.join(self.opened, lambda: self.runner.position, name, balances)
+        try:
+            self._check_going_on()
+        except RefusedError:
+            opened.session.floor.leave(opened.session)
+            await self._store.release(name)
+            raise
         beside = self._seat(opened)
         self._changed()
         return beside
+
+    def _check_going_on(self) -> None:
+        """Raises RefusedError where the run is about to end, or to begin anew."""
+        if self._stopping or self._successor is not None or self.runner.steps.is_closed:
+            raise RefusedError(Code.STOPPED, "the system is stopping and takes no more sessions")
 
     async def part(self, session_id: str) -> None:
         """The session is left paused, and can be gone on with. Raises RefusedError for one that does not run beside the
@@ -221,6 +233,7 @@ class PaperSystem(SessionFace):
     async def _put_down(self, session_id: str, status: SessionStatus) -> None:
         if self._beside.pop(session_id, None) is not None:
             await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
+            await self._store.release(session_id)
             self._changed()
 
     def _changed(self) -> None:

@@ -29,7 +29,10 @@ class Attention:
 
     def may_rest(self, now_ns: int) -> bool:
         """No price does anything to this session: equity is known, and dollars alone."""
-        is_known = self._watch.has_looked and self._portfolio.is_cash and not self._margin.is_used
+        if not self._watch.has_looked or not self._portfolio.is_cash or self._margin.is_used:
+            return False
+        # What has come of the last coins is looked at once.
+        is_known = self._risk.memory.equity == self._portfolio.equity_usd()
         return is_known and not self._engine.is_asleep and not self._risk.halted(now_ns)
 
     @property

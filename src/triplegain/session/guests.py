@@ -15,7 +15,7 @@ from triplegain.decision.rounds import RequestDispatcher
 from triplegain.domain.clock import Clock
 from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.session.market_floor import OnFloor
-from triplegain.session.steps import BatchStore, Steps
+from triplegain.session.steps import BatchStore, Host, Steps
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Guest:
-    """`lost` is told why it is not there any more."""
+    """`lost` is told why it can go on no more."""
 
     steps: Steps
     lost: Callable[[BaseException], None]
@@ -49,6 +49,7 @@ class Guests:
         self._watch = watch
         self._position = position
         self._guests: dict[OnFloor, Guest] = {}
+        self._closing: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         return len(self._guests)
@@ -58,8 +59,10 @@ class Guests:
         return iter(list(self._guests.values()))
 
     def join(self, session: TradingSession, models: ModelPort | None, lost: Callable[[BaseException], None]) -> Guest:
-        """A session that is on the floor already."""
-        steps = Steps(session, self._position(), self._store, self._clock, self._watch, can_undo=False, kept=None)
+        """A session that is on the floor already. `lost` is told, once, why it can go on no more."""
+        place = self._store, self._clock, self._watch
+        host = Host(self._position, lambda error: self.fail(session, error))
+        steps = Steps(session, self._position(), *place, can_undo=False, kept=None, host=host)
         guest = self._guests[session] = Guest(steps, lost)
         if models is not None:
             asked = session.settings.decision.agents, session.settings.session_id
@@ -75,6 +78,19 @@ class Guests:
         await self._store_steps(guest)
         await self._part(guest)
 
+    def fail(self, session: OnFloor, error: BaseException) -> None:
+        """One of them can go on no more: it leaves at once, and nothing of its last step is stored."""
+        guest = self._guests.pop(session, None)
+        if guest is None:
+            return
+        guest.session.floor.leave(session)
+        _log.error("%s is not run any more: %s", guest.session.settings.session_id, error)
+        guest.steps.fail(error)
+        guest.steps.abandon()
+        if guest.asking is not None:
+            self._closing.append(asyncio.ensure_future(guest.asking.aclose()))
+        guest.lost(error)
+
     async def _part(self, guest: Guest) -> None:
         if self._guests.pop(guest.session, None) is not None:
             guest.session.floor.leave(guest.session)
@@ -83,16 +99,12 @@ class Guests:
             await guest.asking.aclose()
 
     async def _store_steps(self, guest: Guest) -> None:
-        guest.steps.position = self._position()
         try:
             await guest.steps.commit()
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            _log.error("%s is not run any more: %s", guest.session.settings.session_id, error)
-            guest.steps.fail(error)
-            await self._part(guest)
-            guest.lost(error)
+            self.fail(guest.session, error)
 
     async def store_heard(self, heard: Sequence[OnFloor], *, waiting: bool = False) -> None:
         """What the last message has done to them; with `waiting` also what could wait until now."""
@@ -122,3 +134,5 @@ class Guests:
         """The same without storing anything more."""
         for guest in self:
             await self._part(guest)
+        if self._closing:
+            await asyncio.wait(self._closing)

@@ -8,9 +8,9 @@ the same record as if they had heard everything; their clocks are put right when
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import Any, Protocol
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.instrument import Instrument
@@ -83,6 +83,8 @@ class MarketFloor:
         self.markets: dict[str, PublicMarket] = public_markets(instruments)
         self.now_ns = 0
         self.heard: list[OnFloor] = []
+        #: What becomes of a session, among several, in which something went wrong.
+        self.failed: Callable[[OnFloor, Exception], None] = _raise
         self._source = source
         self._depth = {instrument.symbol: depth for instrument, depth in instruments.items()}
         self._views: list[tuple[SnapshotSettings, IndicatorSettings, MarketView]] = []
@@ -200,16 +202,30 @@ class MarketFloor:
             aiming = self._aiming.get(event.symbol, ())
             hearing = tuple(self._in_order({**self._heeding, **self._awake(time_ns), **dict.fromkeys(aiming)}))
         for session in hearing:
-            session.before(event, time_ns)
+            self._do(session, session.before, event, time_ns)
         is_believed = self._take(event, time_ns, told)
         self.heard = self._hearers(hearing, any(self._closed.values()) or not is_believed or _is_for_all(event))
         self._stirred.clear()
         for session in self.heard:
-            session.follow(event, time_ns, is_believed)
+            self._do(session, session.follow, event, time_ns, is_believed)
+        self._enter_heard()
+        return next(iter(self._closed.values()), ())
+
+    def _do(self, session: OnFloor, act: Callable[..., None], *arguments: Any) -> None:
+        """What goes wrong in one of several sessions is that one's alone."""
+        if len(self._sessions) == 1:
+            act(*arguments)
+        elif session in self._sessions:
+            try:
+                act(*arguments)
+            except Exception as error:
+                self.failed(session, error)
+
+    def _enter_heard(self) -> None:
         if len(self._sessions) > 1:
+            self.heard = [each for each in self.heard if each in self._sessions]
             for session in self.heard:
                 self._enter(session)
-        return next(iter(self._closed.values()), ())
 
     def _hearers(self, hearing: tuple[OnFloor, ...], is_for_all: bool) -> list[OnFloor]:
         if is_for_all or len(hearing) == len(self._sessions):
@@ -238,7 +254,9 @@ class MarketFloor:
         to it before the next message, so that questions are asked when they arise."""
         if len(self._sessions) == 1:
             return next(iter(self._sessions)).thinks_at_ns
-        return self._waking[0][0] if self._waking else NEVER
+        # A command or a reply may have made something due since.
+        heeding = min((each.wakes_ns for each in self._heeding), default=NEVER)
+        return min(heeding, self._waking[0][0] if self._waking else NEVER)
 
     def advance_to(self, time_ns: int) -> None:
         """Market time passes without a message."""
@@ -247,15 +265,24 @@ class MarketFloor:
         else:
             self.heard = self._in_order({**self._heeding, **self._awake(time_ns)})
         for session in self.heard:
-            session.pass_to(time_ns)
-        if len(self._sessions) > 1:
-            for session in self.heard:
-                self._enter(session)
+            self._do(session, session.pass_to, time_ns)
+        self._enter_heard()
         self.now_ns = max(self.now_ns, time_ns)
 
     def since_ns(self, symbol: str) -> int:
         """From when on the sessions have to be told of a market."""
         return min(filter(None, (each.since_ns(symbol) for each in self._sessions)), default=self.now_ns)
+
+    def begin_at(self, time_ns: int) -> None:
+        """A stored session goes on from there. Among several that were stored at different times what the earliest has
+        not seen comes first; the others are where they are until then."""
+        later = max(self.now_ns, time_ns)
+        self.now_ns = later if len(self._sessions) == 1 or not self.now_ns else min(self.now_ns, time_ns)
+
+    @property
+    def has_one_view(self) -> bool:
+        """All sessions see the market in the same way."""
+        return len(self._views) == 1 and len(self._chains) == 1
 
     def begin_away(self, reason: str) -> None:
         """A live market goes on after a pause: none is in sync before its feed says so."""
@@ -266,6 +293,10 @@ class MarketFloor:
             gap = FeedStatus(symbol, self.now_ns, self.now_ns, FeedState.GAP, reason)
             for chain in self._chains.values():
                 chain.observe(gap)
+
+
+def _raise(session: OnFloor, error: Exception) -> None:
+    raise error
 
 
 def _is_for_all(event: MarketEvent) -> bool:

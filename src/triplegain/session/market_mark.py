@@ -75,6 +75,8 @@ class MarketMark:
         """Let a new session know the market as it stood. Raises InvalidValueError where it has another one."""
         if session.floor.markets.keys() != self._head.markets.keys():
             raise InvalidValueError("is of other markets")
+        if not session.floor.has_one_view:
+            raise InvalidValueError("says how one session sees the market, and these see it in different ways")
         see_view(session.market_view, self._head.view, self._pages)
         for symbol, seen in self._head.markets.items():
             session.floor.markets[symbol].see(seen)

@@ -57,7 +57,8 @@ class RiskWatch:
 
     def rest(self, time_ns: int) -> None:
         """No price can change equity as things are: only a new day does anything to it."""
-        self.due_ns = candle_open_ns(time_ns, DAY_NS) + DAY_NS
+        if self.due_ns > time_ns:
+            self.due_ns = candle_open_ns(time_ns, DAY_NS) + DAY_NS
 
     @property
     def has_looked(self) -> bool:

@@ -24,6 +24,7 @@ from triplegain.llm.reply import ModelPort, ModelReply
 from triplegain.market.feed import FeedError
 from triplegain.session.guests import Guests
 from triplegain.session.kept_market import KeptMarket, Told
+from triplegain.session.market_floor import OnFloor
 from triplegain.session.market_mark import MarketMarks
 from triplegain.session.pace import SessionClock
 from triplegain.session.steps import BatchStore, Steps
@@ -111,6 +112,7 @@ class SessionRunner:
         self.steps.marks = marks
         #: Other sessions on the same market.
         self.guests = Guests(store, clock, self._watch, lambda: self.position)
+        session.floor.failed = self._on_failure
         self.events_seen = 0
         self._until_ns: int | None = None
 
@@ -309,6 +311,11 @@ class SessionRunner:
             await self._breathe(0)
         self.waits_for = ""
 
+    def _on_failure(self, session: OnFloor, error: Exception) -> None:
+        if session is self.session:
+            raise error
+        self.guests.fail(session, error)
+
     async def _wait_for_guests(self) -> None:
         self.waits_for = "the answers of the models that were asked"
         while self.guests.ask() and not self._must_stop():
@@ -360,6 +367,9 @@ class SessionRunner:
         """Raises what the store has refused where there is nothing to leave out, or something was already."""
         steps, undone = self.steps, self.steps.undone
         assert self._rebuild is not None and undone is not None
+        if self.guests:
+            # Others are in the middle of the same market.
+            raise why
         doing, steps.doing = steps.doing, None
         leaves_out = False
         if doing is not None:

@@ -67,10 +67,20 @@ class Undone:
     request: OrderRequest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The run that a session is a guest of: how many of the feed's messages have been taken, and who is told that the
+    guest can go on no more. That run goes on, and so does its waiting for the store."""
+
+    position: Callable[[], int]
+    lost: Callable[[BaseException], None]
+
+
 class Steps:
     """Of one session, which may be built again. `position` counts the feed's messages it has processed.
 
-    `can_undo` False: a step that is refused ends the run, and so does a command that goes wrong.
+    `can_undo` False: a step that is refused ends the run, and so does a command that goes wrong. `host` None: it is the
+    main session of its run.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class Steps:
         *,
         can_undo: bool,
         kept: KeptMarket | None,
+        host: Host | None = None,
     ) -> None:
         self.session = session
         self.position = position
@@ -105,6 +116,7 @@ class Steps:
         self._clock = clock
         self._can_undo = can_undo
         self._kept = kept
+        self._host = host
         #: What the store raised at the last step.
         self._lost: BaseException | None = None
         #: Commands that are carried out in memory and not stored.
@@ -112,8 +124,8 @@ class Steps:
         #: How often something was undone; calls of `commit`: how many, how many stored, how many the last was for.
         self._undoings = 0
         self._asked = self._stored = self._tried = 0
-        #: How many of the times that the store was away an alert in memory tells of.
-        self._telling = 0
+        #: How many of the times that the store was away an alert in memory tells of, and how many are told.
+        self._telling, self._told_away = 0, len(watch.spans)
 
     # -- who may come --------------------------------------------------------------------------------------------
 
@@ -126,7 +138,10 @@ class Steps:
             self.failure = error
             self.session.halted = str(error) or type(error).__name__
         self.stop.set()
-        self.watch.give_up()
+        if self._host is None:
+            self.watch.give_up()
+        else:
+            self._host.lost(error)
         return self._halted()
 
     def check_open(self) -> None:
@@ -174,6 +189,8 @@ class Steps:
                 raise (self._lost if number <= self._tried else None) or self._halted() from self.failure
             self._tried = self._asked
             acts, self._acts = self._acts, []
+            if self._host is not None:
+                self.position = self._host.position()
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 if self.marks is not None:
@@ -186,7 +203,7 @@ class Steps:
             if self._kept is not None:
                 self._kept.stored()
             if any(alert.kind is AlertKind.DATABASE_AWAY for alert in batch.alerts):
-                del self.watch.untold[: self._telling]
+                self._told_away += self._telling
                 self._telling = 0
             self._tell_away()
             if not self.is_behind:
@@ -214,9 +231,10 @@ class Steps:
 
     def _tell_away(self) -> None:
         """An alert of the session says how long nobody looked; it is stored with the next step."""
-        if self.watch.untold and not self._telling:
-            self._telling = len(self.watch.untold)
-            spans = "; ".join(self.watch.untold)
+        untold = self.watch.spans[self._told_away :]
+        if untold and not self._telling:
+            self._telling = len(untold)
+            spans = "; ".join(untold)
             words = f"the database was away {spans}: meanwhile nobody looked at the market, and orders were refused"
             self.session.alert(AlertKind.DATABASE_AWAY, words)
 

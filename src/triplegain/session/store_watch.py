@@ -52,8 +52,8 @@ class StoreWatch:
         self._tell_at_s = self._line_s = 0.0
         #: Why it is away, in words; empty while it is there.
         self.away = ""
-        #: When it was away, in words, until that is stored; and how long in all, wall time.
-        self.untold: list[str] = []
+        #: When it was away in this run, in words; and how long in all, wall time.
+        self.spans: list[str] = []
         self.away_ns = 0
 
     @property
@@ -173,7 +173,7 @@ class StoreWatch:
         now_ns = self._clock.now_ns()
         self.away_ns += now_ns - self._began_ns
         span = f"from {iso(self._began_ns)} to {iso(now_ns)}, {self._seconds} s"
-        self.untold.append(span)
+        self.spans.append(span)
         self._tell(f"The database is back after {self._seconds} s, and the session goes on.")
         self.away = ""
         self._is_there.set()

@@ -143,6 +143,7 @@ class TradingSession(SessionComponents):
         return self.floor.on_event(event, told)
 
     def before(self, event: MarketEvent, time_ns: int) -> None:
+        time_ns = max(time_ns, self.now_ns)
         if not self._opened:
             self._open(time_ns)
         if self._due_ns < time_ns or self.thinks_at_ns < time_ns:
@@ -152,6 +153,7 @@ class TradingSession(SessionComponents):
         self.exchange.run_before(time_ns)
 
     def follow(self, event: MarketEvent, time_ns: int, is_believed: bool) -> None:
+        time_ns = max(time_ns, self.now_ns)
         self.exchange.follow(event, time_ns)
         if not is_believed and (words := self.conditions.doubts.tell(event.symbol, time_ns)):
             self.alert(AlertKind.TRADE_DOUBTED, words, event.symbol)
@@ -564,7 +566,7 @@ class TradingSession(SessionComponents):
 
     def _take_up(self, stored: Standing) -> None:
         self.now_ns, self._opened, self.paused, self.halted = stored.now_ns, stored.opened, stored.paused, stored.halted
-        self.floor.now_ns = max(self.floor.now_ns, self.now_ns)
+        self.floor.begin_at(self.now_ns)
 
     def restore(self, parts: Mapping[tuple[str, str], bytes], rows: OpenRows | None = None) -> None:
         """Go on where `parts` were stored, on a fresh session that has observed the feed up to there.

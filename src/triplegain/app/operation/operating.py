@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -39,20 +40,30 @@ async def operated(
         redactor = Redactor(secrets_of(read_environment()))
         watch = SessionWatch(config.notifications.feed_lost_after_ns)
 
-        def tell(notice: Notice) -> None:
-            log.tell(system.opened.record.session_id, notice)
+        begun = ""
+
+        def tell(notice: Notice, session_id: str | None = None) -> None:
+            """Of the main session, or of one that shares its market: a person is told which."""
+            main = system.opened.record.session_id
+            log.tell(session_id or main, notice)
+            if session_id not in (None, main):
+                notice = replace(notice, words=f"{session_id}: {notice.words}")
             system.stats.notices[notice.kind, logging.getLevelName(notice.level).lower()] += 1
             if notify is not None:
                 notify(notice)
 
-        def stored(step: CommitBatch) -> None:
+        def stored(session_id: str, step: CommitBatch) -> None:
             for notice in notices_of(step):
-                tell(notice)
+                tell(notice, session_id)
 
         def begin() -> None:
-            """The log of the session that runs now."""
-            logs.close()
+            """The log of the main session that runs now."""
+            nonlocal begun
             session = system.opened.record
+            if session.session_id == begun:
+                return
+            begun = session.session_id
+            logs.close()
             logs.enter_context(log.logging_to(config.log, home, session.session_id, output, redactor))
             tell(Notice(logging.INFO, "session", f"{session.session_id} runs on {session.feed}", Subject.SESSION))
 
