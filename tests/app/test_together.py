@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.app.steered import opened_system, running
 
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import load_config
 from triplegain.domain.clock import SystemClock
-from triplegain.domain.commands import Done, NotDone, PlaceOrder, ResetSession
+from triplegain.domain.commands import Done, NotDone, Pause, PlaceOrder, ResetSession
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Limit, OrderRequest, Side
@@ -91,6 +92,12 @@ async def test_a_session_comes_and_goes_while_another_runs(database_url: str, tm
         assert isinstance(await system.submit(ResetSession(), Origin.HAND, AUDIT), NotDone)
         with pytest.raises(InvalidValueError, match="already"):
             await system.join("guest")
+        # Nothing of its own is stored for a while: a command is, at the place of the market where it came.
+        before = system.runner.position
+        await opened.until(lambda: system.runner.position > before + 500)
+        before = system.runner.position
+        assert isinstance(await guest.submit(Pause(), Origin.HAND, AUDIT), Done)
+        assert (await system._store.stored("guest")).feed_position >= before
         await system.part("guest")
         assert system.running() == (system.opened.record.session_id,)
         with pytest.raises(RefusedError):
@@ -138,14 +145,15 @@ async def test_names_that_cannot_be(database_url: str, tmp_path: Path, names: tu
         await played(database_url, tmp_path, *names)
 
 
-async def test_sessions_of_different_markets_do_not_run_together(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("differs", [{"feed": "replay:/elsewhere"}, {"seed": 4}, {"settings": {"instruments": []}}])
+async def test_sessions_of_different_markets_do_not_run_together(
+    database_url: str, tmp_path: Path, differs: dict[str, Any]
+) -> None:
     await played(database_url, tmp_path, "demo", duration="5s")
     clock, database = SystemClock(), await Database.connect(database_url)
     store = SessionStore(database, clock)
     record = await SessionReader(database).session("demo")
-    import msgspec
-
-    await store.create(msgspec.structs.replace(record, session_id="other", feed="replay:/elsewhere"))
+    await store.create(structs.replace(record, session_id="other", **differs))
     await store.close()
     await database.close()
     with pytest.raises(InvalidValueError, match="another market"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -95,9 +95,18 @@ def scripts(count: int, messages: int) -> list[tuple[str, Script]]:
     return [(f"account{number}", five_orders(f"account{number}", number, messages)) for number in range(count)]
 
 
-def opened(feed: DemoMarket, name: str, script: Script, floor: MarketFloor | None = None) -> Account:
-    """Coins and money enough for what the scripts do."""
-    balances = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
+#: Coins and money enough for what the scripts do.
+RICH = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
+
+
+def opened(
+    feed: DemoMarket,
+    name: str,
+    script: Script,
+    floor: MarketFloor | None = None,
+    balances: Mapping[str, Decimal] = RICH,
+) -> Account:
+    """Without a trader of its own."""
     settings = settings_for(feed, session_id=name, baseline=None, initial_balances=balances)
     return Account(TradingSession(settings, floor), script)
 
