@@ -18,7 +18,7 @@ from triplegain.session.trading_session import TradingSession
 
 @pytest.mark.parametrize("count", [8, pytest.param(50, marks=pytest.mark.slow)])
 def test_accounts_that_share_a_market_are_what_they_would_be_alone(count: int) -> None:
-    feed = demo(seconds=240)
+    feed = demo(seconds=120)
     events = list(feed.events())
     scripted = scripts(count, len(events))
     _, accounts = together(feed, scripted, events)
