@@ -76,16 +76,27 @@ BREACHES = {
                    coalesce(sum(amount) FILTER (WHERE asset = split_part(t.symbol, '/', 2)), 0) AS quote
             FROM paper_ledger_entries e
             WHERE e.session_id = $1 AND e.fill_number = t.fill_number AND account IN ('wallet', 'hodl')) m ON true
-        WHERE t.session_id = $1
+        WHERE t.session_id = $1 AND NOT t.explanation ? 'margin'
           AND (m.base <> CASE t.side WHEN 'buy' THEN t.quantity ELSE -t.quantity END
                OR m.quote <> CASE t.side WHEN 'buy' THEN -t.notional ELSE t.notional END - t.fee)""",
+    "a fill on margin moved no coins, and of money its fees, what was gained, and what was lacking": """
+        SELECT t.fill_number, m.* FROM paper_trades t
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(amount) FILTER (WHERE asset = split_part(t.symbol, '/', 1)), 0) AS base,
+                   coalesce(sum(amount) FILTER (WHERE asset = split_part(t.symbol, '/', 2)), 0) AS quote
+            FROM paper_ledger_entries e
+            WHERE e.session_id = $1 AND e.fill_number = t.fill_number AND account = 'wallet') m ON true
+        WHERE t.session_id = $1 AND t.explanation ? 'margin' AND t.explanation ->> 'model' <> 'settlement'
+          AND (m.base <> 0 OR m.quote <> (t.explanation -> 'margin' ->> 'gain')::numeric - t.fee
+               - (t.explanation -> 'margin' ->> 'opening_fee')::numeric
+               + (t.explanation -> 'margin' ->> 'owed')::numeric)""",
     "nothing is below zero, and no more held than there is": """
         SELECT asset, total, held FROM paper_balances
         WHERE session_id = $1 AND (total < 0 OR held < 0 OR held > total)""",
 }
 
 _OPEN = """
-SELECT symbol, side::text, order_type, status::text, price, quantity - filled_quantity AS rest
+SELECT symbol, side::text, order_type, status::text, price, quantity - filled_quantity AS rest, leverage
 FROM paper_orders WHERE session_id = $1 AND NOT is_final(status)
 """
 
@@ -146,6 +157,10 @@ def check_held(held: dict[str, Decimal], open_orders: list[asyncpg.Record]) -> N
     unbounded: set[str] = set()
     for order in open_orders:
         base, quote = order["symbol"].split("/")
+        if order["leverage"] > 1:
+            # What is lent need not be there, its fees need.
+            unbounded.add(quote)
+            continue
         asset, need = (base, order["rest"]) if order["side"] == "sell" else (quote, None)
         if order["side"] == "buy" and order["price"] is not None:
             need = order["rest"] * order["price"]

@@ -43,6 +43,7 @@ from triplegain.storage.migrations import migrate
 
 NOBODY_TRADES = "baseline_ema: {enabled: false}\n"
 TRAILING = "positions: {trailing_stop: {enabled: true, activate_pct: 0.02, trail_pct: 0.05, step_pct: 0.01}}\n"
+MARGIN = "margin: {enabled: true}\n"
 REBALANCE = "rebalance: {enabled: true, mode: limit_orders}\n"
 
 
@@ -187,6 +188,34 @@ def every_option(session: TradingSession) -> Iterator[None]:
         yield
 
 
+def on_margin(session: TradingSession) -> Iterator[None]:
+    """A purchase and a sale on margin are open, what only reduces the one rests, and what may open more of it does."""
+    sent = [
+        OrderRequest("long", "BTC/USDT", Side.BUY, Decimal("0.02"), Market(), leverage=2),
+        OrderRequest("short", "XRP/USDT", Side.SELL, Decimal(500), Market(), leverage=2),
+    ]
+    margin = session.exchange.margin
+    for request in sent:
+        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+    while len(margin.positions) < 2:
+        yield
+    reduces = OrderOptions(reduce_only=True)
+    more = [
+        OrderRequest(
+            "stop", "BTC/USDT", Side.SELL, Decimal("0.02"), StopLoss(near(session, "0.95")), leverage=2, options=reduces
+        ),
+        OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(near(session, "0.95")), leverage=3),
+    ]
+    for request in more:
+        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+    orders = session.exchange.orders
+    while not (orders.keys() == {"stop", "more"} and all(each.status == "open" for each in orders.values())):
+        yield
+    until_ns = session.now_ns + SECOND_NS
+    while session.now_ns < until_ns:
+        yield
+
+
 CASES = (
     Case("trailing", trailing, files={"execution": TRAILING}),
     Case("partly-filled", partly_filled),
@@ -197,6 +226,7 @@ CASES = (
     Case("every-type", partial(every_type, away="5")),
     Case("every-type-near", partial(every_type, away="0.05")),
     Case("every-option", every_option),
+    Case("on-margin", on_margin, files={"execution": MARGIN}),
 )
 
 

@@ -26,7 +26,10 @@ from triplegain.storage.session_store import SessionStore
 
 FOLDER = Path(__file__).resolve().parent
 #: Folder of sessions -> their form, and the last migration of their time.
-CORPORA = {"form2": (2, "010"), "form3": (3, "013"), "form3_orders": (3, "023"), "form3_options": (3, "024")}
+CORPORA = {
+    "form2": (2, "010"), "form3": (3, "013"), "form3_orders": (3, "023"), "form3_options": (3, "024"),
+    "form3_margin": (3, "027"),
+}  # fmt: skip
 #: Some time after all of them were stored.
 _WALL_NS = 1_800_000_000 * SECOND_NS
 
