@@ -15,7 +15,7 @@ from triplegain.domain.orders import OrderRequest, OrderTerms, Side
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import CommitBatch
 from triplegain.domain.terms import Limit, Market, StopLoss, TrailingStop
-from triplegain.feeds.demo.demo import DemoMarket
+from triplegain.market.feed import MarketSource
 from triplegain.session.market_floor import MarketFloor
 from triplegain.session.trading_session import TradingSession
 
@@ -75,13 +75,14 @@ def five_orders(name: str, seed: int, messages: int, symbol: str = "BTC/USDT") -
 
         def place(session: TradingSession, draw: float = draw, which: str = which) -> object:
             quote = session.prices.quote(symbol)
-            if quote is None or quote.bid is None or quote.ask is None:
+            if quote is None or quote.mark is None:
                 return None
+            bid, ask = quote.bid or quote.mark, quote.ask or quote.mark
             own = Random(draw)
             side = own.choice((Side.BUY, Side.SELL))
             tick = session.exchange.markets[symbol].instrument.tick
             quantity = Decimal(own.randrange(1, 40)) / 100
-            terms = _terms(own, quote.bid, quote.ask, tick, side)
+            terms = _terms(own, bid, ask, tick, side)
             return session.place(OrderRequest(which, symbol, side, quantity, terms))
 
         script.setdefault(at, []).append(place)
@@ -100,7 +101,7 @@ RICH = {"USDT": Decimal(1_000_000), "BTC": Decimal(100)}
 
 
 def opened(
-    feed: DemoMarket,
+    feed: MarketSource,
     name: str,
     script: Script,
     floor: MarketFloor | None = None,
@@ -111,7 +112,7 @@ def opened(
     return Account(TradingSession(settings, floor), script)
 
 
-def alone(feed: DemoMarket, name: str, script: Script, events: Sequence[MarketEvent]) -> Account:
+def alone(feed: MarketSource, name: str, script: Script, events: Sequence[MarketEvent]) -> Account:
     account = opened(feed, name, script)
     for number, event in enumerate(events):
         account.session.on_event(event)
@@ -122,7 +123,7 @@ def alone(feed: DemoMarket, name: str, script: Script, events: Sequence[MarketEv
 
 
 def together(
-    feed: DemoMarket, scripted: Sequence[tuple[str, Script]], events: Sequence[MarketEvent]
+    feed: MarketSource, scripted: Sequence[tuple[str, Script]], events: Sequence[MarketEvent]
 ) -> tuple[MarketFloor, list[Account]]:
     """All on one floor."""
     floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)

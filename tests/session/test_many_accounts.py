@@ -3,23 +3,72 @@ nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from random import Random
+from typing import Any
 
 import pytest
+from tests.session.candle_session import START_NS, instrument
 from tests.session.many_accounts import Script, alone, opened, scripts, together
 from tests.session.sessions import demo
 
 from triplegain.domain.candle_time import candle_open_ns
-from triplegain.domain.clock import DAY_NS
+from triplegain.domain.clock import DAY_NS, MINUTE_NS
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, MarketDepth, MarketEvent
 from triplegain.domain.orders import Market, OrderRequest, Side
+from triplegain.domain.quote import QuoteSource
 from triplegain.session.trading_session import TradingSession
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(50, marks=pytest.mark.slow)])
-def test_accounts_that_share_a_market_are_what_they_would_be_alone(count: int) -> None:
+def _by_the_book(count: int) -> tuple[Any, list[MarketEvent]]:
     feed = demo(seconds=120)
-    events = list(feed.events())
+    return feed, list(feed.events())
+
+
+def _by_the_tape(count: int) -> tuple[Any, list[MarketEvent]]:
+    """The trades alone."""
+    feed = demo(seconds=240)
+    trades: list[MarketEvent] = [each for each in feed.events() if not isinstance(each, BookUpdate | BestQuote)]
+    return Only(feed.instruments, MarketDepth.TAPE), trades
+
+
+def _by_candles(count: int) -> tuple[Any, list[MarketEvent]]:
+    """Minutes that go a per cent up or down, of two pairs."""
+    random, price, told = Random(count), 600_000, list[MarketEvent]()
+    pairs = tuple(map(instrument, ("BTC/USDT", "XRP/USDT")))
+    for closes_ns in range(START_NS + MINUTE_NS, START_NS + 300 * MINUTE_NS, MINUTE_NS):
+        close = price * random.randrange(990, 1011) // 1000
+        low, high = min(price, close) * 997 // 1000, max(price, close) * 1003 // 1000
+        for one in pairs:
+            bar = Candle(one.symbol, closes_ns - MINUTE_NS, MINUTE_NS, price, high, low, close, 10**11)
+            told.append(CandleClosed(one.symbol, closes_ns, closes_ns, bar))
+        price = close
+    return Only(pairs, MarketDepth.CANDLES), told
+
+
+@dataclass(frozen=True)
+class Only:
+    """Markets of which no more is told than that."""
+
+    instruments: tuple[Instrument, ...]
+    told: MarketDepth
+    source: QuoteSource = QuoteSource.REPLAY
+
+    @property
+    def depth(self) -> dict[str, MarketDepth]:
+        return {each.symbol: self.told for each in self.instruments}
+
+
+@pytest.mark.parametrize("count", [8, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("market", [_by_the_book, _by_the_tape, _by_candles])
+def test_accounts_that_share_a_market_are_what_they_would_be_alone(
+    market: Callable[[int], tuple[Any, list[MarketEvent]]], count: int
+) -> None:
+    feed, events = market(count)
     scripted = scripts(count, len(events))
     _, accounts = together(feed, scripted, events)
     fills = 0
