@@ -63,8 +63,10 @@ class Only:
         return {each.symbol: self.told for each in self.instruments}
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(50, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("market", [_by_the_book, _by_the_tape, _by_candles])
+@pytest.mark.parametrize(
+    ("market", "count"),
+    [(_by_the_book, 8), pytest.param(_by_the_book, 50, marks=pytest.mark.slow), (_by_the_tape, 8), (_by_candles, 4)],
+)
 def test_accounts_that_share_a_market_are_what_they_would_be_alone(
     market: Callable[[int], tuple[Any, list[MarketEvent]]], count: int
 ) -> None:
