@@ -85,7 +85,7 @@ class Account:
         self._usd_prices = UsdPrices(markets, self._last_price)
         self.margin = MarginAccount(engine, markets, wallet, settings.margin, self._usd_prices)
         self.margin.answer, self.margin.tell = self.answer, self.tell
-        self._lending = MarginAdmission(self.margin, markets, orders, wallet)
+        self.lending = MarginAdmission(self.margin, markets, orders, wallet)
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Account:
             return (
                 amount
                 if isinstance(amount, Refusal)
-                else self._lending.payable(order, order.left, order.worst_price, freed)
+                else self.lending.payable(order, order.left, order.worst_price, freed)
             )
         there = self._spendable(order, asset) + freed
         if order.side == 0 and (untied := self.margin.untied(asset)) is not None:
@@ -342,12 +342,13 @@ class Account:
 
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
         """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
-        lent = self.margin.book(order, price, lots, self.fill_count, charge, self._lending.hold(order, price))
+        lent = self.margin.book(order, price, lots, self.fill_count, charge, self.lending.hold(order, price))
         self._follow_positions(order)
         return lent
 
     def _follow_positions(self, filled: WorkingOrder) -> None:
-        for other, there in larger_than_left(self._orders.values(), filled, self.margin.closing_lots):
+        margin = self.margin
+        for other, there in larger_than_left(self._orders.values(), filled, margin.only_reduces, margin.closing_lots):
             self._cut(other, there)
 
     def _cut(self, order: WorkingOrder, lots: int) -> None:
@@ -457,7 +458,11 @@ class Account:
         if order.request.options.reduce_only:
             over = left > self.margin.closing_lots(order)
             return Refusal(Code.REDUCE_ONLY, "the position is smaller than that") if over else None
-        most = self._lending.payable(order, left, price, self._wallet.reserved(order.number))
+        before, order.left = order.left, left
+        refusal, order.left = self.lending.check(order), before
+        if refusal is not None:
+            return refusal
+        most = self.lending.payable(order, left, price, self._wallet.reserved(order.number))
         if isinstance(most, Refusal):
             return most
         self._wallet.resize(order.number, most)

@@ -21,7 +21,6 @@ from triplegain.exchange.candle_time import AFTER_NS
 from triplegain.exchange.commands import Command, Expire, Start
 from triplegain.exchange.conditional_close import check_close
 from triplegain.exchange.engine import Engine
-from triplegain.exchange.margin.admission import check_leverage
 from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
@@ -90,7 +89,7 @@ class Arrivals:
         now_ns = self._engine.now_ns
         refusal = (
             read_terms(order, market.last)
-            or check_leverage(order, self._account.margin)
+            or self._account.lending.check(order)
             or check_rules(order, market, now_ns)
             or self._full(order, market, Code.ORDERS_LIMIT)
             or self._account.reserve(order, market)
@@ -116,7 +115,7 @@ class Arrivals:
         self._orders.discount(order)
         refusal = (
             check_market(order, market)
-            or check_leverage(order, self._account.margin)
+            or self._account.lending.check(order)
             or check_rules(order, market, self._engine.now_ns)
         )
         if refusal is None:
@@ -142,7 +141,7 @@ class Arrivals:
             or check_close(order, market.last)
             or check_market(order, market)
             or check_reduce_only(order, self._account.margin.position(order.request.symbol))
-            or check_leverage(order, self._account.margin)
+            or self._account.lending.check(order)
             or check_rules(order, market, now_ns)
         )
 

@@ -45,7 +45,10 @@ CLOSED = "reduce only: the position is closed"
 
 
 def larger_than_left(
-    orders: Iterable[WorkingOrder], filling: WorkingOrder, closing_lots: Callable[[WorkingOrder], int]
+    orders: Iterable[WorkingOrder],
+    filling: WorkingOrder,
+    only_reduces: Callable[[WorkingOrder], bool],
+    closing_lots: Callable[[WorkingOrder], int],
 ) -> Iterator[tuple[WorkingOrder, int]]:
     """Other orders of the pair that would take off more than there is after a fill of `filling`, and how much there is.
 
@@ -54,5 +57,5 @@ def larger_than_left(
     for order in list(orders):
         of_pair = order.request.symbol == filling.request.symbol and order is not filling
         is_there = order.is_at_exchange and not order.scheduled
-        if of_pair and is_there and order.request.only_reduces and order.left > (there := closing_lots(order)):
+        if of_pair and is_there and only_reduces(order) and order.left > (there := closing_lots(order)):
             yield order, there

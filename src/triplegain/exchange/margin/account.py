@@ -119,6 +119,15 @@ class MarginAccount:
         held = self.position(order.request.symbol)
         return 0 if held is None or held.side is order.request.side else held.lots
 
+    def offered(self, order: WorkingOrder) -> tuple[int, ...]:
+        """The leverages that are lent to orders of this pair and side; empty where none are."""
+        return () if self.settings is None else self.settings.leverages(order.instrument, order.request.side)
+
+    def only_reduces(self, order: WorkingOrder) -> bool:
+        """By its own word, or because nothing would be lent to it: it is never larger than what there is to close."""
+        request = order.request
+        return request.only_reduces or (request.leverage > 1 and request.leverage not in self.offered(order))
+
     def price(self, symbol: str, marks: Marks = _NOW) -> Decimal | None:
         """Of the last trade, as triggers go by it; where there was none, the middle of the book."""
         market = self._markets[symbol]

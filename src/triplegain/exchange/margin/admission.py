@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from triplegain.domain.fees import RATE_UNIT
@@ -12,23 +12,24 @@ from triplegain.domain.orders import FeePreference, OrderStatus
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.margin.account import MarginAccount
 from triplegain.exchange.margin.position import lending_fee
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.ledger.wallet import Wallet
 
+_OPEN = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
-def check_leverage(order: WorkingOrder, margin: MarginAccount) -> Refusal | None:
-    """Whether this pair lends so much to this side. What only closes needs nothing to be offered any more."""
-    request, settings, symbol = order.request, margin.settings, order.instrument.symbol
+
+def check_leverage(order: WorkingOrder, closes: int, margin: MarginAccount) -> Refusal | None:
+    """Whether this pair lends so much to this side. What only closes needs nothing to be offered any more: `closes` are
+    the lots that the order would close."""
+    request, offered, symbol = order.request, margin.offered(order), order.instrument.symbol
     if request.leverage < 1:
         return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
     if request.leverage == 1:
         return None
-    only_closes = 0 < order.left <= margin.closing_lots(order)
-    offered = () if settings is None else settings.leverages(order.instrument, request.side)
-    if not offered and not only_closes:
-        return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {symbol}: leverage must be 1")
-    if request.leverage not in offered and not only_closes:
+    if request.leverage not in offered and not 0 < order.left <= closes:
+        if not offered:
+            return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {symbol}: leverage must be 1")
         most = f"{offered[0]} to {offered[-1]}"
         return Refusal(Code.MARGIN_ALLOWANCE, f"{symbol} lends {most} times to this side, not {request.leverage} times")
     if order.cost:
@@ -61,7 +62,7 @@ class MarginAdmission:
         `freed`: what becomes free for it. An order that only closes holds nothing and needs nothing: it is never in the
         way of getting out.
         """
-        if order.request.only_reduces or not (opens := max(left - self._margin.closing_lots(order), 0)):
+        if not (opens := self._opens(order, left)):
             return 0
         market = self._markets[order.request.symbol]
         most = self._most(order, market, price)
@@ -71,10 +72,37 @@ class MarginAdmission:
 
     def hold(self, order: WorkingOrder, price: int) -> int:
         """What the rest of an open order keeps held, after a fill at `price`."""
-        if order.request.only_reduces:
-            return 0
-        opens = max(order.left - self._margin.closing_lots(order), 0)
+        opens = self._opens(order, order.left)
         return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
+
+    def check(self, order: WorkingOrder) -> Refusal | None:
+        """Whether it is lent what it asks for."""
+        if order.request.only_reduces:
+            return check_leverage(order, self._margin.closing_lots(order), self._margin)
+        return check_leverage(order, self._closes(order), self._margin)
+
+    def _closes(self, order: WorkingOrder) -> int:
+        """What is open on the other side, less what orders before it may close."""
+        there = self._margin.closing_lots(order)
+        return max(there - sum(each.left for each in self._before(order)), 0) if there else 0
+
+    def _opens(self, order: WorkingOrder, left: int) -> int:
+        """How much of `left` lots opens something."""
+        return 0 if self._margin.only_reduces(order) else max(left - self._closes(order), 0)
+
+    def _before(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
+        """Open orders of its pair and side that came first. One on the market is not behind those that only reduce: it
+        meets the book at once, and they are cut to what it leaves."""
+        meets_at_once = order.role is Role.MARKET and self._markets[order.request.symbol].public.book.is_known
+        for each in self._orders.values():
+            request = each.request
+            if each is order or request.leverage == 1 or each.status not in _OPEN:
+                continue
+            if (request.symbol, request.side) != (order.request.symbol, order.request.side):
+                continue
+            is_before = order.status not in _OPEN or (each.opened_ns, each.number) < (order.opened_ns, order.number)
+            if is_before and not (meets_at_once and self._margin.only_reduces(each)):
+                yield each
 
     def _most(self, order: WorkingOrder, market: VenueMarket, price: int) -> int | None:
         """The highest price at which it may come to be filled, as far as can be said."""
@@ -119,10 +147,9 @@ class MarginAdmission:
     def _pending(self, order: WorkingOrder) -> Decimal | None:
         """What another open order may come to need."""
         request = order.request
-        is_open = order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
-        if request.leverage == 1 or request.only_reduces or not is_open:
+        if request.leverage == 1 or order.status not in _OPEN:
             return Decimal(0)
-        opens = max(order.left - self._margin.closing_lots(order), 0)
+        opens = self._opens(order, order.left)
         price = self._most(order, self._markets[request.symbol], order.worst_price)
         if not opens:
             return Decimal(0)

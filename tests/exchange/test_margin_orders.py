@@ -1,0 +1,88 @@
+"""Several orders with leverage beside each other: what each of them closes, needs and holds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from tests.exchange.margin_bench import MarginBench
+
+from triplegain.domain.orders import OrderOptions, StopLoss
+
+REDUCES = OrderOptions(reduce_only=True)
+
+
+def long_of_40(balance: str = "1000") -> MarginBench:
+    """40 at 100 with leverage 5: 800 are used."""
+    b = MarginBench({"USDT": balance})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.0001", "100.0")
+    b.open("long", "buy", "40", 5)
+    return b
+
+
+# -- several orders that close --------------------------------------------------------------------------------------
+
+
+def test_one_position_is_closed_by_one_order_and_the_others_need_margin() -> None:
+    """Each of the others would open 40 at 101: 808 of margin, and 200 are free."""
+    b = long_of_40()
+    for number in range(5):
+        b.open(f"o{number}", "sell", "40", 5, "101.0")
+    assert [b.ends(f"o{number}") for number in range(5)] == ["open"] + ["rejected: EOrder:Insufficient margin"] * 4
+    b.trade("buy", "1000", "101.1")
+    assert (b.positions, b.total("USDT")) == ([], "1040")
+
+
+def test_what_the_others_open_is_counted_with_those_before_them() -> None:
+    """3,000: 2,200 are free, and of the others each needs 808."""
+    b = long_of_40("3000")
+    for number in range(5):
+        b.open(f"o{number}", "sell", "40", 5, "101.0")
+    ends = [b.ends(f"o{number}") for number in range(5)]
+    assert ends == ["open"] * 3 + ["rejected: EOrder:Insufficient margin"] * 2
+
+
+def test_the_first_one_closes_what_orders_before_it_leave() -> None:
+    """25 close, 15 of the next 20 close, and 5 open: 101 of margin; 99 of 200 are left, which carry 4.9 at 101."""
+    b = long_of_40()
+    b.open("first", "sell", "25", 5, "101.0")
+    b.open("second", "sell", "20", 5, "101.0")
+    b.open("more", "sell", "5", 5, "101.0")
+    b.open("less", "sell", "4.9", 5, "101.0")
+    assert [b.ends(name) for name in ("first", "second", "more", "less")] == [
+        "open", "open", "rejected: EOrder:Insufficient margin", "open",
+    ]  # fmt: skip
+
+
+def test_one_that_waits_is_behind_those_that_only_reduce_and_one_on_the_market_is_not() -> None:
+    b = long_of_40()
+    b.open("stop", "sell", "40", 5, StopLoss(Decimal("95.0")), options=REDUCES)
+    b.open("waits", "sell", "40", 5, "101.0")
+    b.open("out", "sell", "40", 5)
+    assert b.ends("waits") == "rejected: EOrder:Insufficient margin"
+    assert (b.ends("out"), b.positions) == ("filled", [])
+    assert b.ends("stop") == "cancelled: reduce only: the position is closed"
+
+
+def test_a_leverage_that_is_not_offered_only_closes() -> None:
+    """10 is the most: 50 is for what takes the position off, never more of it, and over with it."""
+    b = long_of_40("100000")
+    b.open("closes", "sell", "40", 50, "101.0")
+    b.open("again", "sell", "40", 50, "101.0")
+    assert (b.ends("closes"), b.ends("again")) == ("open", "rejected: EOrder:Margin allowance exceeded")
+    b.amend("closes", quantity="41")
+    assert b.refused("closes") == ["EOrder:Margin allowance exceeded"]
+    b.open("out", "sell", "40", 5)
+    assert (b.positions, b.ends("closes")) == ([], "cancelled: reduce only: the position is closed")
+
+
+@pytest.mark.parametrize(("quantity", "refused"), [("41.9", []), ("42", ["EOrder:Insufficient margin"])])
+def test_an_amendment_counts_what_orders_before_it_close(quantity: str, refused: list[str]) -> None:
+    """20 are closed by the first one, 20 by the second, which opens what is above: 200 carry 9.9 at 101.0."""
+    b = long_of_40()
+    b.open("first", "sell", "20", 5, "101.0")
+    b.open("second", "sell", "20", 5, "101.0")
+    b.open("third", "sell", "8", 5, "101.0")
+    b.amend("second", quantity=str(Decimal(quantity) - 20))
+    assert b.refused("second") == refused
