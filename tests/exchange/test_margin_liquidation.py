@@ -14,6 +14,7 @@ from tests.exchange.margin_bench import FREE, MarginBench
 
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, MarketDepth
 from triplegain.domain.orders import OrderOptions, StopLoss
+from triplegain.execution.margin_exits import MarginExits
 
 
 def loaded(balance: str = "1000", *sizes: str, side: str = "buy") -> MarginBench:
@@ -267,3 +268,21 @@ def test_a_call_inside_a_candle_is_told() -> None:
     candle(b, "100 101 99 100", 100)
     candle(b, "100 101 96 100", 200)
     assert b.calls() == [("0.7952048", False)]
+
+
+def test_a_bid_of_our_own_is_not_in_its_way() -> None:
+    """1,000 - 40 x 17.1 = 316 of 800. The bid at 83.0 is next, and ends: 40 go to the public one behind it."""
+    b = loaded("1000", "40")
+    b.order("bid", "buy", "1", "83.0")
+    b.market_at("82.9", "100.0")
+    assert (b.positions, [each.partition(": ")[2] for each in sold(b)]) == ([], ["40 @ 82.9 taker"])
+    assert b.ends("bid").startswith("cancelled: ")
+
+
+def test_nor_is_it_in_the_way_of_whoever_closes_everything() -> None:
+    b = loaded("1000", "20")
+    b.order("bid", "buy", "1", "99.5")
+    b.book(bids="99.0x1000", asks="100.0x1000", snapshot=True)
+    MarginExits(b.exchange).send()
+    b.exchange.run_through(b.exchange.now_ns)
+    assert (b.positions, b.ends("bid").partition(":")[0], b.total("USDT")) == ([], "cancelled", "980")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triplegain.domain.ids import Family, own_id
-from triplegain.domain.orders import Market, OrderOptions, OrderRequest
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest, SelfTradePrevention
 from triplegain.exchange.commands import Cancel
 from triplegain.exchange.paper_exchange import PaperExchange
 
@@ -42,6 +42,8 @@ class MarginExits:
                     instrument.quantity(held.lots),
                     Market(),
                     leverage=position.leverage,
+                    # What we have resting is never in the way out.
+                    self_trade=SelfTradePrevention.CANCEL_OLDEST,
                     purpose=PURPOSE,
                     options=OrderOptions(reduce_only=True),
                 )

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from triplegain.domain.exchange_events import MarginCalled
 from triplegain.domain.ids import Family, own_id
 from triplegain.domain.market import CandleClosed, MarketDepth, MarketEvent, PublicTrade
-from triplegain.domain.orders import Market, OrderOptions, OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest, OrderStatus, SelfTradePrevention, Side
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.margin.account import MarginAccount, Marks
 from triplegain.exchange.margin.level import MarginFigures
@@ -153,6 +153,8 @@ class Liquidation:
             position.quantity,
             Market(),
             leverage=position.leverage,
+            # What we have resting is never in the way out.
+            self_trade=SelfTradePrevention.CANCEL_OLDEST,
             purpose=PURPOSE,
             options=OrderOptions(reduce_only=True),
         )
