@@ -10,6 +10,7 @@ from tests.session.stored_parts import kept, rows_of, taken_up
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
+from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderStatus, Side
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -128,3 +129,13 @@ def test_a_fee_in_coins_is_counted_in_coins_and_its_worth_in_dollars() -> None:
     assert (book.state.fees_paid, book.state.fees_usd) == ({"BTC": D("0.0004")}, D(20))
     assert (book.total("USDT"), book.total("BTC")) == (D(5000), D("0.0996"))
     assert book.equity_usd() == D(9980)
+
+
+def test_coins_that_are_owed_are_no_cash() -> None:
+    """A loss beside dollars alone; dollars that are owed are cash."""
+    for asset, is_cash in (("BTC", False), ("USDT", True)):
+        book, wallet = portfolio()
+        assert book.is_cash
+        wallet.book_margin(6, asset, [(EntryKind.MARGIN, LedgerAccount.MARKET, atoms(D(-20_000)))])
+        assert wallet.owed(asset) > 0
+        assert book.is_cash is is_cash

@@ -84,7 +84,7 @@ class Account:
         self.volume = VolumeTier(settings.fee_volume_30d_usd)
         self._usd_prices = UsdPrices(markets, self._last_price)
         self.margin = MarginAccount(engine, markets, wallet, settings.margin, self._usd_prices)
-        self.margin.answer, self.margin.tell = self.answer, self.tell
+        self.margin.answer, self.margin.tell, self.margin.kept = self.answer, self.tell, self._kept
         self.lending = MarginAdmission(self.margin, markets, orders, wallet)
 
     # -- events --------------------------------------------------------------------------------------------------
@@ -225,13 +225,17 @@ class Account:
         """What is available of `asset` to an order: coins of positions, less what their exits hold, are not."""
         account, request = account_of(order.request.origin), order.request
         available = self._wallet.available(asset, account)
-        owned = self.owned(asset) + self._untold[asset]
         is_exit = asset == order.instrument.base and request.position_id is not None
-        if owned <= 0 or is_exit or account is LedgerAccount.HODL:
-            return available
+        return available if is_exit or account is LedgerAccount.HODL else available - self._kept(asset)
+
+    def _kept(self, asset: str) -> int:
+        """Coins of positions that no exit of theirs holds."""
+        owned = self.owned(asset) + self._untold[asset]
+        if owned <= 0:
+            return 0
         exits = (each for each in self._orders.values() if each.side == 1 and each.request.position_id is not None)
         held = sum(self._wallet.reserved(each.number) for each in exits if each.instrument.base == asset)
-        return available - max(owned - held, 0)
+        return max(owned - held, 0)
 
     def _worst_purchase(self, order: WorkingOrder, market: VenueMarket) -> int | None:
         """Atoms of quote currency a buy may cost: what it names, else at its price, else by walking the book, else at
@@ -286,7 +290,7 @@ class Account:
             lent = self._borrow(order, price, lots, charge)
         else:
             charge = self._pay(order, charge)
-        self._wallet.repay(now_ns)
+        self.margin.repay()
         order.spent_atoms += charge.paid
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
@@ -316,7 +320,7 @@ class Account:
         if not order.request.terms.settles or (lacks := self.margin.unsettled(order)) is None:
             return None
         asset, needed = lacks
-        shown = text(from_atoms(self._wallet.available(asset)))
+        shown = text(from_atoms(max(self.margin.spendable(asset), 0)))
         words = f"needs {text(from_atoms(needed))} {asset} to settle, {shown} is available"
         return Refusal(Code.INSUFFICIENT_FUNDS, words)
 
@@ -337,7 +341,7 @@ class Account:
             )  # fmt: skip
             self.tell(filled)
         self._wallet.release(order.number)
-        self._wallet.repay(self._engine.now_ns)
+        self.margin.repay()
         self._follow_positions(order)
 
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:

@@ -158,8 +158,10 @@ class PaperPortfolio:
 
     @property
     def is_cash(self) -> bool:
-        """Nothing but dollars is there: no price changes what the account is worth."""
-        return all(asset in DOLLARS or not self._wallet.total(asset) for asset in self._wallet.assets())
+        """Nothing but dollars is there or owed: no price changes what the account is worth."""
+        accounts = (LedgerAccount.WALLET, LedgerAccount.DEBT)
+        there = ((asset, self._wallet.total(asset, each)) for each in accounts for asset in self._wallet.assets(each))
+        return all(asset in DOLLARS or not total for asset, total in there)
 
     def unrealised_usd(self) -> Decimal | None:
         """Value less average cost of everything the cost book keeps, and of positions on margin, in USD."""

@@ -12,7 +12,7 @@ is paid back from what the wallet has available.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -184,19 +184,22 @@ class Wallet:
         order_number: int = 0,
         fill_number: int = 0,
         draw: int = 0,
+        kept: int = 0,
     ) -> int:
         """Gains, losses and fees of positions, as one transaction: kind, counterpart, and what the wallet gets (below
         zero: pays). What it lacks for them beside its holds is owed, and returned.
 
-        `draw` atoms of the order's reservation become available for it first.
+        `draw` atoms of the order's reservation become available for it first; `kept` atoms of what is available are not
+        there for it.
         """
         if draw:
             self.resize(order_number, self.reserved(order_number) - draw)
+        stays = min(kept, self.available(asset))
         self._transaction += 1
         for kind, counterpart, amount in items:
             if amount:
                 self._post(time_ns, kind, (_WALLET, counterpart), asset, amount, order_number, fill_number)
-        lacking = max(-self.available(asset), 0)
+        lacking = max(stays - self.available(asset), 0)
         if lacking:
             numbers = (order_number, fill_number)
             self._post(time_ns, EntryKind.BORROWED, (_WALLET, _DEBT), asset, lacking, *numbers)
@@ -206,10 +209,12 @@ class Wallet:
         """Atoms that the exchange has lent because the wallet lacked them."""
         return -self.total(asset, _DEBT)
 
-    def repay(self, time_ns: int) -> None:
-        """Pay back what is owed, as far as it is available."""
+    def repay(self, time_ns: int, kept: Callable[[str], int] = lambda asset: 0) -> None:
+        """Pay back what is owed, as far as it is available. `kept`: how many atoms of an asset are not there for it."""
         for asset in self.assets(_DEBT):
-            back = min(self.owed(asset), self.available(asset))
+            if not (owed := self.owed(asset)):
+                continue
+            back = min(owed, self.available(asset) - kept(asset))
             if back > 0:
                 self._transaction += 1
                 self._post(time_ns, EntryKind.REPAID, (_WALLET, _DEBT), asset, -back)

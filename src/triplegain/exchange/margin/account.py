@@ -100,6 +100,8 @@ class MarginAccount:
         self.call_off: Callable[[Command], None] = lambda command: None
         self.answer: Callable[[str], tuple[int, int, int]] = lambda symbol: (0, 0, 0)
         self.tell: Callable[[ExchangeEvent], None] = lambda event: None
+        #: How many atoms of what is available are coins that the desk's positions own.
+        self.kept: Callable[[str], int] = lambda asset: 0
 
     # -- what there is -------------------------------------------------------------------------------------------
 
@@ -127,6 +129,13 @@ class MarginAccount:
         """By its own word, or because nothing would be lent to it: it is never larger than what there is to close."""
         request = order.request
         return request.only_reduces or (request.leverage > 1 and request.leverage not in self.offered(order))
+
+    def spendable(self, asset: str) -> int:
+        """Atoms that losses, fees and settlements may take: below zero where not even what is kept is there."""
+        return self._wallet.available(asset) - self.kept(asset)
+
+    def repay(self) -> None:
+        self._wallet.repay(self._engine.now_ns, self.kept)
 
     def price(self, symbol: str, marks: Marks = _NOW) -> Decimal | None:
         """Of the last trade, as triggers go by it; where there was none, the middle of the book."""
@@ -225,6 +234,7 @@ class MarginAccount:
             number,
             fill_number,
             max(self._wallet.reserved(number) - hold, 0),
+            self.kept(quote),
         )
         if not order.left:
             self._wallet.release(number)
@@ -283,7 +293,7 @@ class MarginAccount:
             left -= lots
             needed += _given_back(position, lots, instrument) if is_long else lots * instrument.atoms_per_lot
         asset = instrument.quote if is_long else instrument.base
-        return None if needed <= self._wallet.available(asset) else (asset, needed)
+        return None if needed <= self.spendable(asset) else (asset, needed)
 
     def settle(self, order: WorkingOrder, fill_number: int) -> Settlement:
         """Of the oldest position as much as is left of the order: a purchase is paid for at its opening cost and brings
@@ -315,7 +325,8 @@ class MarginAccount:
         lent = position.cost if price is None else position.lent(price)
         fee = lending_fee(atoms(lent), position.rate, instrument)
         item = (EntryKind.ROLLOVER, LedgerAccount.FEES, -fee)
-        owed = self._wallet.book_margin(self._engine.now_ns, instrument.quote, [item], number)
+        quote = instrument.quote
+        owed = self._wallet.book_margin(self._engine.now_ns, quote, [item], number, kept=self.kept(quote))
         rolled = position.rolled_over(fee, self.terms.rollover_ns)
         self._put(rolled)
         self._count(instrument.quote, 0, fee)

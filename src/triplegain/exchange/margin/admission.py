@@ -157,7 +157,7 @@ class MarginAdmission:
 
     def _fees(self, order: WorkingOrder, opens: int, price: int, freed: int) -> int | Refusal:
         fee, quote = self._fee(order, opens, price), order.instrument.quote
-        available = self._wallet.available(quote) + freed
+        available = self._margin.spendable(quote) + freed
         if fee <= available:
             return fee
         needed, shown = text(from_atoms(fee)), text(from_atoms(max(available, 0)))
