@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.exchange.margin_bench import MarginBench
 
+from triplegain.domain.money import atoms
 from triplegain.domain.orders import OrderOptions, StopLoss
 
 REDUCES = OrderOptions(reduce_only=True)
@@ -86,3 +88,31 @@ def test_an_amendment_counts_what_orders_before_it_close(quantity: str, refused:
     b.open("third", "sell", "8", 5, "101.0")
     b.amend("second", quantity=str(Decimal(quantity) - 20))
     assert b.refused("second") == refused
+
+
+# -- coins beside positions -----------------------------------------------------------------------------------------
+
+
+def edit(b: MarginBench, name: str, replaced: str, quantity: str, price: str, **more: Any) -> None:
+    b.order(name, "buy", quantity, price, options=OrderOptions(replaces=replaced), **more)
+
+
+@pytest.mark.parametrize(("quantity", "ends"), [("4", "rejected: EOrder:Insufficient funds"), ("3", "open")])
+def test_the_edit_of_a_bid_has_what_that_one_held_and_no_more(quantity: str, ends: str) -> None:
+    """1,000, of which 800 are used and a bid holds 180. At 99.2 the position has lost 32: 168 are free, so that nothing
+    is left beside the bid: an edit may come to 168, not to 180: 4 x 45 is too much, 3 x 45 is not."""
+    b = long_of_40()
+    b.order("bid", "buy", "2", "90.0")
+    b.market_at("99.2", "100.0")
+    edit(b, "other", "bid", quantity, "45.0")
+    assert b.ends("other") == ends
+    assert b.ends("bid").partition(":")[0] == ("open" if ends != "open" else "cancelled")
+
+
+def test_nothing_is_gained_by_an_edit_where_prices_are_not_known() -> None:
+    """Half a coin of ether is collateral, and nobody knows its price."""
+    b = long_of_40()
+    b.order("bid", "buy", "2", "90.0")
+    b.wallet.deposit({"ETH": atoms(Decimal("0.5"))}, 5)
+    edit(b, "other", "bid", "1", "90.0")
+    assert (b.ends("other"), b.ends("bid")) == ("rejected: EOrder:Insufficient funds", "open")

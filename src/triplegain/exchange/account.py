@@ -201,8 +201,8 @@ class Account:
                 else self.lending.payable(order, order.left, order.worst_price, freed)
             )
         there = self._spendable(order, asset) + freed
-        if order.side == 0 and (untied := self.margin.untied(asset)) is not None:
-            there = min(there, untied + freed)
+        if order.side == 0 and (untied := self.margin.untied(asset, freed)) is not None:
+            there = min(there, untied)
         if amount <= there:
             return amount
         needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))

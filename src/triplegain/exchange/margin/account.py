@@ -177,17 +177,18 @@ class MarginAccount:
                 return instrument.price(ticks) * quote
         return self._usd_price(asset)
 
-    def untied(self, asset: str) -> int | None:
+    def untied(self, asset: str, freed: int = 0) -> int | None:
         """Atoms of an asset that purchases of coins may spend: what positions use is tied to them, and so is what other
-        orders hold. None where there are no positions, or where it is no collateral."""
+        orders hold, but for `freed` of it. Below zero where that is more than there is. None where there are no
+        positions, or where it is no collateral."""
         share = self.terms.collateral.get(asset)
         if not self.positions or not share:
             return None
         figures, price = self.figures(), self._usd_price(asset)
         if figures is None or not price:
             return 0
-        free = max(divide(figures.free, EXACT.multiply(share, price)), _ZERO)
-        return max(whole_atoms(free) - self._wallet.held(asset), 0)
+        free = divide(figures.free, EXACT.multiply(share, price))
+        return whole_atoms(free) - self._wallet.held(asset) + freed
 
     @property
     def unrealised_usd(self) -> Decimal | None:
