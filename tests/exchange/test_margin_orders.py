@@ -9,7 +9,8 @@ import pytest
 from tests.exchange.margin_bench import MarginBench
 
 from triplegain.domain.money import atoms
-from triplegain.domain.orders import OrderOptions, StopLoss
+from triplegain.domain.orders import Market, OrderOptions, OrderTerms, StopLoss
+from triplegain.domain.terms import SettlePosition
 
 REDUCES = OrderOptions(reduce_only=True)
 
@@ -88,6 +89,34 @@ def test_an_amendment_counts_what_orders_before_it_close(quantity: str, refused:
     b.open("third", "sell", "8", 5, "101.0")
     b.amend("second", quantity=str(Decimal(quantity) - 20))
     assert b.refused("second") == refused
+
+
+# -- orders that only reduce ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terms", "ends"),
+    [
+        (Market(), "rejected: EOrder:Reduce only:No position exists"),
+        (SettlePosition(), "rejected: EOrder:Unknown position"),
+    ],
+)
+def test_of_a_batch_the_second_finds_nothing_left(terms: OrderTerms, ends: str) -> None:
+    """Each was valid when they arrived; the first one closes everything."""
+    b = long_of_40("9000")
+    more = {"leverage": 5, "options": OrderOptions() if terms.settles else REDUCES}
+    b.exchange.place_batch([b.request(name, "sell", "40", terms, **more) for name in ("first", "second")])
+    b.exchange.run_through(b.exchange.now_ns)
+    assert (b.ends("first"), b.ends("second"), b.positions) == ("filled", ends, [])
+
+
+def test_one_that_waits_for_its_time_finds_nothing_left() -> None:
+    b = long_of_40()
+    at = b.exchange.now_ns + 100
+    b.open("later", "sell", "40", 5, "110.0", options=OrderOptions(reduce_only=True, starts_at_ns=at))
+    b.open("out", "sell", "40", 5)
+    b.trade("buy", "0.1", "100.0", at=at)
+    assert b.ends("later") == "rejected: EOrder:Reduce only:No position exists"
 
 
 # -- coins beside positions -----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import ticks_or_refusal
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
-from triplegain.exchange.reduce_only import CLOSED, larger_than_left
+from triplegain.exchange.reduce_only import CLOSED, check_reduce_only, larger_than_left
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.size_rules import check_display
 from triplegain.exchange.venue_market import VenueMarket
@@ -182,7 +182,10 @@ class Account:
         return most if isinstance(most, Refusal) else None
 
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
-        """Move the worst case from available to held."""
+        """Move the worst case from available to held. What only reduces a position is cut to it, or refused
+        where others have closed it meanwhile."""
+        if refusal := check_reduce_only(order, self.margin.position(order.request.symbol)):
+            return refusal
         most = self._payable(order, market)
         if isinstance(most, Refusal):
             return most

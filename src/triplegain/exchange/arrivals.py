@@ -115,6 +115,7 @@ class Arrivals:
         self._orders.discount(order)
         refusal = (
             check_market(order, market)
+            or check_reduce_only(order, self._account.margin.position(order.request.symbol))
             or self._account.lending.check(order)
             or check_rules(order, market, self._engine.now_ns)
         )
