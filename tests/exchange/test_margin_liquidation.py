@@ -148,7 +148,7 @@ def test_what_is_lost_beyond_everything_is_owed_and_never_clipped() -> None:
 def test_orders_that_could_open_something_end_and_those_that_reduce_stay_until_the_position_is_gone() -> None:
     b = loaded("1000", "49")
     b.open("opens", "buy", "1", 5, "80.0")
-    b.order("spot", "buy", "0.1", "80.0")
+    b.order("spot", "buy", "0.05", "80.0")  # 4 of 20 - 16
     b.open("reduces", "sell", "49", 5, "150.0", options=OrderOptions(reduce_only=True))
     b.market_at("87.0", "100.0")  # 1,000 - 49 x 13 = 363 of 980
     assert b.ends("opens") == "cancelled: liquidation: the margin level is too low"

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.exchange.margin_bench import MarginBench
+from tests.exchange.margin_bench import USUAL, USUAL_FEES, MarginBench, btc
 
+from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import Market, OrderOptions, OrderTerms, StopLoss
 from triplegain.domain.terms import SettlePosition
@@ -145,3 +146,52 @@ def test_nothing_is_gained_by_an_edit_where_prices_are_not_known() -> None:
     b.wallet.deposit({"ETH": atoms(Decimal("0.5"))}, 5)
     edit(b, "other", "bid", "1", "90.0")
     assert (b.ends("other"), b.ends("bid")) == ("rejected: EOrder:Insufficient funds", "open")
+
+
+def test_an_amendment_spends_no_margin_either() -> None:
+    """200 are free: 2.2 at 90 are 198, 2.3 are 207. Of less there is always enough."""
+    b = long_of_40()
+    b.order("bid", "buy", "1", "90.0")
+    b.amend("bid", quantity="2.3")
+    assert (b.refused("bid"), b.held("USDT")) == (["EOrder:Insufficient funds"], "90")
+    b.amend("bid", quantity="2.2")
+    assert b.held("USDT") == "198"
+    b.market_at("99.0", "100.0")  # 160 are free
+    b.amend("bid", quantity="2.1")
+    assert (len(b.refused("bid")), b.held("USDT")) == (1, "189")
+
+
+@pytest.mark.parametrize(("quantity", "ends"), [("2.8", "filled"), ("2.81", "rejected: EOrder:Insufficient funds")])
+def test_what_an_order_with_leverage_may_need_buys_no_coins(quantity: str, ends: str) -> None:
+    """40 at 90 with leverage 5 may need 720 of 1,000, and nothing is open yet."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.0001", "100.0")
+    b.open("waits", "buy", "40", 5, "90.0")
+    b.order("coins", "buy", quantity)
+    assert b.ends("coins") == ends
+
+
+def test_the_fees_that_it_holds_are_tied_once() -> None:
+    """40 at 90 need 720, and 0.4 % and 0.025 % of 3,600: 15.3. 264.7 are left, of which 2.63 at 100.4 are 264.052."""
+    for quantity, ends in (("2.63", "filled"), ("2.64", "rejected: EOrder:Insufficient funds")):
+        b = MarginBench({"USDT": "1000"}, USUAL, instrument=btc(USUAL_FEES))
+        b.market_at("99.9", "100.0")
+        b.trade("buy", "0.0001", "100.0")
+        b.open("waits", "buy", "40", 5, "90.0")
+        b.order("coins", "buy", quantity)
+        assert (b.held("USDT"), b.ends("coins")) == ("15.3", ends)
+
+
+def test_a_purchase_that_slips_spends_no_margin_either() -> None:
+    """On a tape 40 are sold at 99.9: 1,000 - 4 - 800 = 196 are free, and 1.9 at 100.1 hold 190.19 of them. The next
+    trade is at 100.5, which leaves less than that free, and is paid with 100.7: 191.33, and without parts nothing."""
+    b = MarginBench({"USDT": "1000"}, depth=MarketDepth.TAPE)
+    b.trade("sell", "1000", "100.0")
+    b.open("short", "sell", "40", 5)
+    b.trade("sell", "1000", "100.0")
+    assert b.positions == ["sell 40 for 3996"]
+    b.order("coins", "buy", "1.9")
+    assert b.held("USDT") == "190.19"
+    b.trade("sell", "1000", "100.5")
+    assert (b.fills("coins"), b.ends("coins").partition(":")[0]) == ([], "cancelled")

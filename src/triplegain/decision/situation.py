@@ -114,7 +114,7 @@ class ContextBuilder:
         margin = self._exchange.margin
         figures = margin.figures() if margin.is_used else None
         quote = symbol.partition("/")[2]
-        untied = [from_atoms(each) for each in (margin.untied(quote),) if each is not None]
+        untied = [from_atoms(each) for each in (self._exchange.account.lending.untied(quote),) if each is not None]
         return PortfolioView(
             equity=self._portfolio.equity_usd(),
             exposure=None if by_symbol is None else sum(by_symbol.values(), Decimal(0)),

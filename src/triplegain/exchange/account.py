@@ -203,9 +203,7 @@ class Account:
                 if isinstance(amount, Refusal)
                 else self.lending.payable(order, order.left, order.worst_price, freed)
             )
-        there = self._spendable(order, asset) + freed
-        if order.side == 0 and (untied := self.margin.untied(asset, freed)) is not None:
-            there = min(there, untied)
+        there = self._free(order, freed)
         if amount <= there:
             return amount
         needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
@@ -223,6 +221,14 @@ class Account:
         if amount is None:
             return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
         return amount
+
+    def _free(self, order: WorkingOrder, freed: int = 0) -> int:
+        """What an order may spend beside what is held, with what becomes free for it: a purchase spends nothing that
+        stands for positions."""
+        asset = order.funds_asset
+        there = self._spendable(order, asset) + freed
+        untied = self.lending.untied(asset, freed) if order.side == 0 else None
+        return there if untied is None else min(there, untied)
 
     def _spendable(self, order: WorkingOrder, asset: str) -> int:
         """What is available of `asset` to an order: coins of positions, less what their exits hold, are not."""
@@ -268,7 +274,8 @@ class Account:
             return lots
         if order.cost:
             lots = min(lots, order.budget // (price * order.instrument.atoms_per_tick_lot))
-        funds = self._wallet.reserved(order.number) + self._spendable(order, order.instrument.quote)
+        more = max(self._free(order), min(self._spendable(order, order.funds_asset), 0))
+        funds = self._wallet.reserved(order.number) + more
         if worst(order, lots, price) <= funds:
             return lots
         fewest, most = 0, min(lots, funds // (price * order.instrument.atoms_per_tick_lot))
@@ -454,8 +461,9 @@ class Account:
             return self._lend_again(order, left, max(price, order.limit) if order.role is Role.TRIGGER else price)
         most = price or market.simple.slipped(0, market.last or 0)
         amount = worst(order, left, max(most, order.limit) if order.role is Role.TRIGGER else most)
-        there = self._spendable(order, asset)
-        if amount - self._wallet.reserved(order.number) > there:
+        more = amount - self._wallet.reserved(order.number)
+        there = self._free(order) if more > 0 else self._spendable(order, asset)
+        if more > there:
             needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
             return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} in all, {shown} more is available")
         self._wallet.resize(order.number, amount)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from triplegain.domain.exchange_events import ExchangeEvent, PositionRolledOver
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import EntryKind, LedgerAccount
-from triplegain.domain.money import EXACT, atoms, divide, floor_to, from_atoms, whole_atoms
+from triplegain.domain.money import EXACT, atoms, divide, floor_to, from_atoms
 from triplegain.domain.orders import Side
 from triplegain.domain.parts import WHOLE, Parts, Touch, nobody
 from triplegain.exchange.charges import Charge
@@ -176,19 +176,6 @@ class MarginAccount:
             if instrument.base == asset and (quote := self._usd_price(instrument.quote)) is not None:
                 return instrument.price(ticks) * quote
         return self._usd_price(asset)
-
-    def untied(self, asset: str, freed: int = 0) -> int | None:
-        """Atoms of an asset that purchases of coins may spend: what positions use is tied to them, and so is what other
-        orders hold, but for `freed` of it. Below zero where that is more than there is. None where there are no
-        positions, or where it is no collateral."""
-        share = self.terms.collateral.get(asset)
-        if not self.positions or not share:
-            return None
-        figures, price = self.figures(), self._usd_price(asset)
-        if figures is None or not price:
-            return 0
-        free = divide(figures.free, EXACT.multiply(share, price))
-        return whole_atoms(free) - self._wallet.held(asset) + freed
 
     @property
     def unrealised_usd(self) -> Decimal | None:

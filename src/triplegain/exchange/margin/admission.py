@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
-from triplegain.domain.money import EXACT, divide, from_atoms, text
+from triplegain.domain.money import EXACT, divide, from_atoms, text, whole_atoms
 from triplegain.domain.orders import FeePreference, OrderStatus
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.margin.account import MarginAccount
 from triplegain.exchange.margin.position import lending_fee
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
+from triplegain.ledger.realised import add_known
 from triplegain.ledger.wallet import Wallet
 
 _OPEN = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
@@ -75,6 +76,22 @@ class MarginAdmission:
         opens = self._opens(order, order.left)
         return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
 
+    def untied(self, asset: str, freed: int = 0) -> int | None:
+        """Atoms of an asset that purchases of coins may spend: what positions use and open orders with leverage may
+        need is tied to them, and so is what others hold, but for `freed` of it. Below zero where that is more than
+        there is. None where nothing is on margin, or where it is no collateral."""
+        margin, share = self._margin, self._margin.terms.collateral.get(asset)
+        lent = [each for each in self._orders.values() if each.request.leverage > 1]
+        if not share or not (margin.positions or lent):
+            return None
+        figures, price, pending = margin.figures(), margin.usd(asset), self._pending(lent)
+        if figures is None or not price or pending is None:
+            return 0
+        free = divide(figures.free - pending, EXACT.multiply(share, price))
+        # What these hold is for fees, which are counted among what they need.
+        fees = sum(self._wallet.reserved(each.number) for each in lent if each.funds_asset == asset)
+        return whole_atoms(free) - self._wallet.held(asset) + fees + freed
+
     def check(self, order: WorkingOrder) -> Refusal | None:
         """Whether it is lent what it asks for."""
         if order.request.only_reduces:
@@ -123,13 +140,13 @@ class MarginAdmission:
             )
             return Refusal(Code.POSITION_SIZE, words)
         figures, needed = margin.figures(), self._needed(order, opens, price)
-        pending = [self._pending(each) for each in self._orders.values() if each is not order]
-        if figures is None or needed is None or any(each is None for each in pending):
+        pending = self._pending(each for each in self._orders.values() if each is not order)
+        if figures is None or needed is None or pending is None:
             return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
         if figures.is_below(margin.terms.call):
             level = divide(figures.level or Decimal(0), Decimal("0.01"))
             return Refusal(Code.MARGIN_LEVEL, f"the margin level is {level:.2f} %: positions come off first")
-        free = figures.free - sum((each for each in pending if each is not None), Decimal(0))
+        free = figures.free - pending
         if needed <= free:
             return None
         return Refusal(Code.INSUFFICIENT_MARGIN, f"it needs {needed:.4f} USD of margin with fees, {free:.4f} are free")
@@ -144,8 +161,14 @@ class MarginAdmission:
         fees = from_atoms(self._fee(order, opens, price))
         return (divide(worth, Decimal(order.request.leverage)) + fees) * quote_usd
 
-    def _pending(self, order: WorkingOrder) -> Decimal | None:
-        """What another open order may come to need."""
+    def _pending(self, orders: Iterable[WorkingOrder]) -> Decimal | None:
+        """What open orders may come to need together."""
+        total: Decimal | None = Decimal(0)
+        for each in orders:
+            total = add_known(total, self._pending_of(each))
+        return total
+
+    def _pending_of(self, order: WorkingOrder) -> Decimal | None:
         request = order.request
         if request.leverage == 1 or order.status not in _OPEN:
             return Decimal(0)
