@@ -25,6 +25,10 @@ def long_of_40(balance: str = "1000") -> MarginBench:
     return b
 
 
+def edit(b: MarginBench, name: str, replaced: str, quantity: str, price: str, **more: Any) -> None:
+    b.order(name, "buy", quantity, price, options=OrderOptions(replaces=replaced), **more)
+
+
 # -- several orders that close --------------------------------------------------------------------------------------
 
 
@@ -92,6 +96,25 @@ def test_an_amendment_counts_what_orders_before_it_close(quantity: str, refused:
     assert b.refused("second") == refused
 
 
+@pytest.mark.parametrize(("quantity", "ends"), [("50", "open"), ("50.1", "rejected: EOrder:Insufficient margin")])
+def test_an_edit_needs_what_the_new_order_needs(quantity: str, ends: str) -> None:
+    """40 at 100 with leverage 5 may need 800 of 1,000; 50 need all of it."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("100.1", "100.2")
+    b.open("waits", "buy", "40", 5, "100.0")
+    edit(b, "other", "waits", quantity, "100.0", leverage=5)
+    assert b.ends("other") == ends
+
+
+def test_the_edit_of_what_closes_closes() -> None:
+    """At 5 times as well as at a leverage that is not offered."""
+    for leverage in (5, 50):
+        b = long_of_40()
+        b.open("closes", "sell", "40", leverage, "101.0")
+        b.order("other", "sell", "40", "102.0", leverage=leverage, options=OrderOptions(replaces="closes"))
+        assert (b.ends("other"), b.ends("closes").partition(":")[0]) == ("open", "cancelled")
+
+
 # -- orders that only reduce ----------------------------------------------------------------------------------------
 
 
@@ -121,10 +144,6 @@ def test_one_that_waits_for_its_time_finds_nothing_left() -> None:
 
 
 # -- coins beside positions -----------------------------------------------------------------------------------------
-
-
-def edit(b: MarginBench, name: str, replaced: str, quantity: str, price: str, **more: Any) -> None:
-    b.order(name, "buy", quantity, price, options=OrderOptions(replaces=replaced), **more)
 
 
 @pytest.mark.parametrize(("quantity", "ends"), [("4", "rejected: EOrder:Insufficient funds"), ("3", "open")])

@@ -107,13 +107,18 @@ class MarginAdmission:
         """How much of `left` lots opens something."""
         return 0 if self._margin.only_reduces(order) else max(left - self._closes(order), 0)
 
+    def _others(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
+        """All but the one in whose place it comes."""
+        replaced = order.request.options.replaces
+        return (each for each in self._orders.values() if each is not order and each.client_order_id != replaced)
+
     def _before(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
         """Open orders of its pair and side that came first. One on the market is not behind those that only reduce: it
         meets the book at once, and they are cut to what it leaves."""
         meets_at_once = order.role is Role.MARKET and self._markets[order.request.symbol].public.book.is_known
-        for each in self._orders.values():
+        for each in self._others(order):
             request = each.request
-            if each is order or request.leverage == 1 or each.status not in _OPEN:
+            if request.leverage == 1 or each.status not in _OPEN:
                 continue
             if (request.symbol, request.side) != (order.request.symbol, order.request.side):
                 continue
@@ -140,7 +145,7 @@ class MarginAdmission:
             )
             return Refusal(Code.POSITION_SIZE, words)
         figures, needed = margin.figures(), self._needed(order, opens, price)
-        pending = self._pending(each for each in self._orders.values() if each is not order)
+        pending = self._pending(self._others(order))
         if figures is None or needed is None or pending is None:
             return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
         if figures.is_below(margin.terms.call):
