@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tests.exchange.margin_bench import USUAL, USUAL_FEES, MarginBench, btc
 
+from triplegain.domain.ids import Origin
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import Market, OrderOptions, OrderTerms, StopLoss
 from triplegain.domain.terms import SettlePosition
+from triplegain.execution.hodl.allocation import HodlAccount
+from triplegain.execution.order_manager import OrderManager
 
 REDUCES = OrderOptions(reduce_only=True)
 
@@ -214,3 +219,24 @@ def test_a_purchase_that_slips_spends_no_margin_either() -> None:
     assert b.held("USDT") == "190.19"
     b.trade("sell", "1000", "100.5")
     assert (b.fills("coins"), b.ends("coins").partition(":")[0]) == ([], "cancelled")
+
+
+def test_money_set_aside_buys_coins_beside_positions() -> None:
+    """Of 1,000 150 are set aside: 50 are free beside the 800 that are used, and the bag buys for all of its 150."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.0001", "100.0")
+    assert b.wallet.set_aside("USDT", atoms(Decimal(150)), 5)
+    b.open("long", "buy", "40", 5)
+    b.order("bag", "buy", "1.5", origin=Origin.HODL)
+    assert (b.ends("bag"), b.wallet.total("BTC", LedgerAccount.HODL)) == ("filled", atoms(Decimal("1.5")))
+
+
+def test_no_more_is_set_aside_than_is_free() -> None:
+    b = long_of_40()
+    desk = cast(OrderManager, SimpleNamespace(free=lambda asset: Decimal(1000)))
+    account = HodlAccount(b.wallet, desk, b.exchange.account.lending)
+    assert account.free("USDT") == 200
+    assert not account.set_aside("USDT", Decimal("200.01"), 5)
+    b.market_at("90.0", "90.1")
+    assert account.free("USDT") == 0

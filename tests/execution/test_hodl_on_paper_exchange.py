@@ -49,7 +49,7 @@ class HodlSession(Session):
     def _new_bag(self) -> HodlBag:
         return HodlBag(
             self.exchange,
-            HodlAccount(self.wallet, self.desk),
+            HodlAccount(self.wallet, self.desk, self.exchange.account.lending),
             (BTC,),
             self.desk.orders,
             SETTINGS,

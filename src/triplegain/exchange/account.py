@@ -227,7 +227,9 @@ class Account:
         stands for positions."""
         asset = order.funds_asset
         there = self._spendable(order, asset) + freed
-        untied = self.lending.untied(asset, freed) if order.side == 0 else None
+        # Money that was set aside stands for nothing.
+        is_tied = order.side == 0 and account_of(order.request.origin) is LedgerAccount.WALLET
+        untied = self.lending.untied(asset, freed) if is_tied else None
         return there if untied is None else min(there, untied)
 
     def _spendable(self, order: WorkingOrder, asset: str) -> int:

@@ -77,7 +77,7 @@ class SessionComponents:
 
         return HodlBag(
             self.exchange,
-            HodlAccount(self.wallet, self.desk),
+            HodlAccount(self.wallet, self.desk, self.exchange.account.lending),
             tuple(self.settings.instruments),
             self.desk.orders,
             settings,

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from triplegain.domain.agent_records import HodlStep
 from triplegain.domain.clock import DAY_NS
 from triplegain.domain.money import EXACT, atoms, floor_to, from_atoms, text
+from triplegain.exchange.margin.admission import MarginAdmission
 from triplegain.execution.hodl.journal import HodlJournal
 from triplegain.execution.hodl.settings import HodlSettings
 from triplegain.execution.order_manager import OrderManager
@@ -27,14 +28,18 @@ _MONEY = "setting money aside"
 class HodlAccount:
     """The wallet's hodl account: there money is out of trading's reach."""
 
-    def __init__(self, wallet: Wallet, desk: OrderManager) -> None:
+    def __init__(self, wallet: Wallet, desk: OrderManager, lending: MarginAdmission) -> None:
         self._wallet = wallet
         self._desk = desk
+        self._lending = lending
 
     def free(self, asset: str) -> Decimal:
         """What may be set aside: no more than the wallet has, nor than the desk, which knows of orders on their way,
-        counts as free."""
-        return min(from_atoms(self._wallet.available(asset)), self._desk.free(asset))
+        counts as free, nor of what stands for positions on margin."""
+        available, untied = self._wallet.available(asset), self._lending.untied(asset)
+        if untied is not None:
+            available = max(min(available, untied), 0)
+        return min(from_atoms(available), self._desk.free(asset))
 
     def set_aside(self, asset: str, amount: Decimal, now_ns: int) -> bool:
         """Move money from the trading account, for good. False, and nothing moved, if short."""
