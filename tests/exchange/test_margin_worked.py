@@ -475,7 +475,17 @@ def test_a_conditional_close_closes_what_was_lent() -> None:
 
 
 def test_what_other_orders_hold_is_not_taken_for_a_loss() -> None:
-    """1,000, of which a bid holds 450: a loss of 600 takes 550, and 50 are owed until the bid is taken back."""
+    """1,000, of which a bid holds 450: a loss of 600 takes 550, and 50 are owed until the bid is taken back, or made
+    smaller by as much."""
+    b = lost_beside_a_bid()
+    assert (b.total("USDT"), b.held("USDT"), b.owed) == ("450", "450", "50")
+    b.amend("bid", quantity="8.5")
+    assert (b.total("USDT"), b.held("USDT"), b.owed) == ("425", "425", "25")
+    b.cancel("bid")
+    assert (b.total("USDT"), b.held("USDT"), b.owed) == ("400", "0", "0")
+
+
+def lost_beside_a_bid() -> MarginBench:
     b = MarginBench({"USDT": "1000"})
     b.market_at("99.9", "100.0")
     b.trade("buy", "0.1", "100.0")
@@ -483,4 +493,29 @@ def test_what_other_orders_hold_is_not_taken_for_a_loss() -> None:
     b.order("bid", "buy", "9", "50.0")
     b.book(bids="70.0x99", asks="100.0x9", snapshot=True)
     b.open("out", "sell", "20", 2)
-    assert (b.total("USDT"), b.held("USDT"), b.owed) == ("450", "450", "50")
+    return b
+
+
+@pytest.mark.parametrize(
+    ("price", "ends", "left"),
+    [("50.0", "rejected: EOrder:Insufficient funds", ("450", "50")), ("44.4", "open", ("400", "0"))],
+)
+def test_an_edit_pays_what_is_owed_first(price: str, ends: str, left: tuple[str, str]) -> None:
+    """450 become free, of which 50 are owed: 9 at 50 are too much for the rest, 9 at 44.4 are 399.6."""
+    b = lost_beside_a_bid()
+    b.order("other", "buy", "9", price, options=OrderOptions(replaces="bid"))
+    assert (b.ends("other"), (b.total("USDT"), b.owed)) == (ends, left)
+
+
+def test_what_opens_something_keeps_its_fees_held_while_the_rest_closes() -> None:
+    """30 sold at 101, of which 10 close: 20 open for 2,020, and hold 8.08 and 0.202. The first 10 leave that as it is,
+    5 more leave it three quarters."""
+    b = MarginBench({"USDT": "5000"}, USUAL, instrument=btc(USUAL_FEES))
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "10", 5)
+    b.open("turns", "sell", "30", 5, "101.0")
+    assert b.held("USDT") == "8.282"
+    b.trade("buy", "10", "101.1")
+    assert (b.positions, b.held("USDT")) == ([], "8.282")
+    b.trade("buy", "5", "101.1")
+    assert (b.positions, b.held("USDT")) == (["sell 5 for 505"], "6.2115")

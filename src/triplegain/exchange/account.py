@@ -162,8 +162,9 @@ class Account:
         order.place = self.sequence
 
     def finish(self, order: WorkingOrder, reason: str) -> None:
-        """The rest of an order is over: its reservation goes back."""
+        """The rest of an order is over: its reservation goes back, and pays what is owed."""
         self._wallet.release(order.number)
+        self.margin.repay()
         filled = order.instrument.quantity(order.filled)
         self.tell(OrderCancelled(*self._answer_about(order), order.status, reason, filled))
 
@@ -177,7 +178,12 @@ class Account:
 
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
-        freed = 0 if instead_of is None else self._wallet.reserved(instead_of.number)
+        freed = 0
+        if instead_of is not None:
+            freed = self._wallet.reserved(instead_of.number)
+            # What becomes free pays what is owed before anything else.
+            there = max(self.margin.spendable(order.funds_asset) + freed, 0)
+            freed -= min(self._wallet.owed(order.funds_asset), there)
         most = self._payable(order, market, freed)
         return most if isinstance(most, Refusal) else None
 
@@ -358,7 +364,8 @@ class Account:
 
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
         """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
-        lent = self.margin.book(order, price, lots, self.fill_count, charge, self.lending.hold(order, price))
+        hold = self.lending.hold(order, price, lots)
+        lent = self.margin.book(order, price, lots, self.fill_count, charge, hold)
         self._follow_positions(order)
         return lent
 
@@ -453,6 +460,7 @@ class Account:
             return Refusal(code, "at this price the order would take liquidity")
         if refusal := self._reserve_again(market, order, lots - order.filled, price):
             return refusal
+        self.margin.repay()
         market.charge(amend_penalty(age_ns), now_ns)
         self._apply(market, order, lots, price)
         return None

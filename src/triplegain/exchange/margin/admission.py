@@ -71,9 +71,9 @@ class MarginAdmission:
             return Refusal(Code.UNAVAILABLE, f"no price of {market.instrument.symbol} yet")
         return self._objection(order, opens, most) or self._fees(order, opens, most, freed)
 
-    def hold(self, order: WorkingOrder, price: int) -> int:
-        """What the rest of an open order keeps held, after a fill at `price`."""
-        opens = self._opens(order, order.left)
+    def hold(self, order: WorkingOrder, price: int, filled: int) -> int:
+        """What the rest of an open order keeps held, after a fill at `price` that positions have not followed yet."""
+        opens = self._opens(order, order.left, filled)
         return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
 
     def untied(self, asset: str, freed: int = 0) -> int | None:
@@ -98,14 +98,14 @@ class MarginAdmission:
             return check_leverage(order, self._margin.closing_lots(order), self._margin)
         return check_leverage(order, self._closes(order), self._margin)
 
-    def _closes(self, order: WorkingOrder) -> int:
-        """What is open on the other side, less what orders before it may close."""
-        there = self._margin.closing_lots(order)
+    def _closes(self, order: WorkingOrder, filled: int = 0) -> int:
+        """What is open on the other side after a fill of so much, less what orders before it may close."""
+        there = max(self._margin.closing_lots(order) - filled, 0)
         return max(there - sum(each.left for each in self._before(order)), 0) if there else 0
 
-    def _opens(self, order: WorkingOrder, left: int) -> int:
+    def _opens(self, order: WorkingOrder, left: int, filled: int = 0) -> int:
         """How much of `left` lots opens something."""
-        return 0 if self._margin.only_reduces(order) else max(left - self._closes(order), 0)
+        return 0 if self._margin.only_reduces(order) else max(left - self._closes(order, filled), 0)
 
     def _others(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
         """All but the one in whose place it comes."""
