@@ -240,3 +240,39 @@ def test_no_more_is_set_aside_than_is_free() -> None:
     assert not account.set_aside("USDT", Decimal("200.01"), 5)
     b.market_at("90.0", "90.1")
     assert account.free("USDT") == 0
+
+
+# -- on the market --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "ends"),
+    [
+        ("buy", "28.18", "filled"),
+        ("buy", "28.19", "rejected: EOrder:Insufficient margin"),
+        ("sell", "30", "filled"),
+        ("sell", "30.01", "rejected: EOrder:Insufficient margin"),
+    ],
+)
+def test_an_order_on_the_market_is_judged_by_the_book(side: str, quantity: str, ends: str) -> None:
+    """With leverage 5. Bought 10 at 100 and n at 120: 200 + 24 n of margin, and 20 n lost: 18.18 need 999.92. Sold 10
+    at 100 and n at 80: 200 + 20 n, and 20 n lost: 20 need all of 1,000."""
+    b = MarginBench({"USDT": "1000"})
+    if side == "buy":
+        b.book(bids="99.9x10", asks="100.0x10 120.0x1000", snapshot=True)
+    else:
+        b.book(bids="100.0x10 80.0x1000", asks="100.1x10", snapshot=True)
+    b.open("o", side, quantity, 5)
+    assert b.ends("o") == ends
+
+
+@pytest.mark.parametrize(("quantity", "ends"), [("30", "filled"), ("30.1", "rejected: EOrder:Insufficient margin")])
+def test_what_closes_takes_the_best_of_it(quantity: str, ends: str) -> None:
+    """800 are free beside 10 at 100; 10 are closed at 100, and 20 opened at 80: 400 of margin, and 400 lost."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "10", 5)
+    b.trade("buy", "0.0001", "100.0")
+    b.book(bids="100.0x10 80.0x1000", asks="100.1x10", snapshot=True)
+    b.open("turn", "sell", quantity, 5)
+    assert b.ends("turn") == ends

@@ -69,12 +69,16 @@ class MarginAdmission:
         most = self._most(order, market, price)
         if most is None:
             return Refusal(Code.UNAVAILABLE, f"no price of {market.instrument.symbol} yet")
-        return self._objection(order, opens, most) or self._fees(order, opens, most, freed)
+        worth, lost = order.instrument.atoms_per_tick_lot * most * opens, 0
+        if order.role is Role.MARKET and market.public.book.is_known:
+            worth, lost = _walked(order, market, left, opens) or (worth, lost)
+        return self._objection(order, opens, worth, lost) or self._fees(order, worth, freed)
 
     def hold(self, order: WorkingOrder, price: int, filled: int) -> int:
         """What the rest of an open order keeps held, after a fill at `price` that positions have not followed yet."""
         opens = self._opens(order, order.left, filled)
-        return min(self._fee(order, opens, max(price, order.worst_price)), self._wallet.reserved(order.number))
+        worth = max(price, order.worst_price) * opens * order.instrument.atoms_per_tick_lot
+        return min(self._fee(order, worth), self._wallet.reserved(order.number))
 
     def untied(self, asset: str, freed: int = 0) -> int | None:
         """Atoms of an asset that purchases of coins may spend: what positions use and open orders with leverage may
@@ -134,7 +138,7 @@ class MarginAdmission:
         named = [each for each in (price or None, near if not price or order.side == 1 else None) if each is not None]
         return max(named, default=None)
 
-    def _objection(self, order: WorkingOrder, opens: int, price: int) -> Refusal | None:
+    def _objection(self, order: WorkingOrder, opens: int, worth: int, lost: int) -> Refusal | None:
         margin, instrument, side = self._margin, order.instrument, order.request.side
         held = margin.position(instrument.symbol)
         lots = opens + (held.lots if held is not None and held.side is side else 0)
@@ -144,7 +148,7 @@ class MarginAdmission:
                 f"a position of {text(instrument.quantity(lots))} {instrument.base} is above the limit {text(limit)}"
             )
             return Refusal(Code.POSITION_SIZE, words)
-        figures, needed = margin.figures(), self._needed(order, opens, price)
+        figures, needed = margin.figures(), self._needed(order, worth, lost)
         pending = self._pending(self._others(order))
         if figures is None or needed is None or pending is None:
             return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
@@ -156,15 +160,13 @@ class MarginAdmission:
             return None
         return Refusal(Code.INSUFFICIENT_MARGIN, f"it needs {needed:.4f} USD of margin with fees, {free:.4f} are free")
 
-    def _needed(self, order: WorkingOrder, opens: int, price: int) -> Decimal | None:
-        """Margin and fees in USD."""
-        instrument = order.instrument
-        quote_usd = self._margin.usd(instrument.quote)
+    def _needed(self, order: WorkingOrder, worth: int, lost: int = 0) -> Decimal | None:
+        """Margin for what is worth so many atoms of the quote currency, fees, and what is `lost` at once; in USD."""
+        quote_usd = self._margin.usd(order.instrument.quote)
         if quote_usd is None:
             return None
-        worth = EXACT.multiply(instrument.price(price), instrument.quantity(opens))
-        fees = from_atoms(self._fee(order, opens, price))
-        return (divide(worth, Decimal(order.request.leverage)) + fees) * quote_usd
+        beside = from_atoms(self._fee(order, worth) + lost)
+        return (divide(from_atoms(worth), Decimal(order.request.leverage)) + beside) * quote_usd
 
     def _pending(self, orders: Iterable[WorkingOrder]) -> Decimal | None:
         """What open orders may come to need together."""
@@ -181,21 +183,41 @@ class MarginAdmission:
         price = self._most(order, self._markets[request.symbol], order.worst_price)
         if not opens:
             return Decimal(0)
-        return None if price is None else self._needed(order, opens, price)
+        return None if price is None else self._needed(order, price * opens * order.instrument.atoms_per_tick_lot)
 
-    def _fees(self, order: WorkingOrder, opens: int, price: int, freed: int) -> int | Refusal:
-        fee, quote = self._fee(order, opens, price), order.instrument.quote
+    def _fees(self, order: WorkingOrder, worth: int, freed: int) -> int | Refusal:
+        fee, quote = self._fee(order, worth), order.instrument.quote
         available = self._margin.spendable(quote) + freed
         if fee <= available:
             return fee
         needed, shown = text(from_atoms(fee)), text(from_atoms(max(available, 0)))
         return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {quote} for its fees, {shown} is available")
 
-    def _fee(self, order: WorkingOrder, lots: int, price: int) -> int:
+    def _fee(self, order: WorkingOrder, worth: int) -> int:
         """The trading fee as a taker and the fee for lending, rounded up."""
         instrument = order.instrument
-        worth, step = price * lots * instrument.atoms_per_tick_lot, instrument.balance_unit_atoms
-        step = max(step, instrument.cost_unit_atoms)
+        step = max(instrument.balance_unit_atoms, instrument.cost_unit_atoms)
         trading = -(-worth * order.fee_ceiling_ppm // (step * RATE_UNIT)) * step
         rate = self._margin.terms.rate(instrument, order.request.side)
         return trading + lending_fee(worth, rate, instrument)
+
+
+def _walked(order: WorkingOrder, market: VenueMarket, left: int, opens: int) -> tuple[int, int] | None:
+    """What the last `opens` of `left` lots are worth that meet the book now, and what is lost for lying behind the best
+    price, both in atoms of the quote currency; what it does not show counts as the rest. None where it shows none.
+
+    A sale uses margin by the price of now, and not by what it brings.
+    """
+    closes, worth, shown, best = left - opens, 0, 0, 0
+    for price, size in market.book.walk(1 - order.side, None):
+        best, here = best or price, min(size, left)
+        opened = max(here - closes, 0)
+        closes, left = max(closes - here, 0), left - here
+        worth, shown = worth + opened * price, shown + opened
+        if not left:
+            break
+    if not shown:
+        return None
+    unit, near = order.instrument.atoms_per_tick_lot, best * opens
+    whole = -(-worth * opens // shown)
+    return max(whole, near) * unit, abs(whole - near) * unit
