@@ -21,6 +21,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, MarketDepth, MarketEvent
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.domain.quote import QuoteSource
+from triplegain.session.market_floor import MarketFloor
 from triplegain.session.trading_session import TradingSession
 
 
@@ -103,3 +104,35 @@ def test_what_has_come_of_the_last_coins_is_looked_at() -> None:
     # It looks at each second while it owns a coin, and before and after that with the next day.
     day_ns = candle_open_ns(session.now_ns, DAY_NS) + DAY_NS
     assert looks[150] == looks[-1] == day_ns > max(looks[300:650])
+
+
+@pytest.mark.parametrize("act", ["before", "follow", "pass_to"])
+def test_what_goes_wrong_in_one_session_ends_that_one_alone(act: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, events = _by_the_book(3)
+    scripted = scripts(3, len(events))
+    floor = MarketFloor({one: feed.depth[one.symbol] for one in feed.instruments}, feed.source)
+    accounts = [opened(feed, name, script, floor) for name, script in scripted]
+    ended: list[object] = []
+
+    def fails(*_: Any) -> None:
+        raise RuntimeError("a fault within")
+
+    def end(session: Any, error: Exception) -> None:
+        ended.append(session)
+        floor.leave(session)
+
+    floor.failed = end
+    for number, event in enumerate(events):
+        if number == 700:
+            monkeypatch.setattr(accounts[1].session, act, fails)
+            floor.heed(accounts[1].session)
+            floor.advance_to(floor.now_ns)
+        floor.on_event(event)
+        for account in accounts:
+            if account.session in floor.sessions:
+                account.store(number)
+                account.act(number)
+    assert ended == [accounts[1].session] and len(floor.sessions) == 2
+    for account, (name, script) in zip(accounts[::2], scripted[::2], strict=True):
+        account.end(len(events))
+        assert account.batches[-1] == alone(feed, name, script, events).batches[-1]

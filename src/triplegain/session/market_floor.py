@@ -181,7 +181,8 @@ class MarketFloor:
         return found
 
     def _in_order(self, some: Iterable[OnFloor]) -> list[OnFloor]:
-        return sorted(some, key=self._ranks.__getitem__)
+        """Of arrival; who has left meanwhile is not among them."""
+        return sorted((each for each in some if each in self._ranks), key=self._ranks.__getitem__)
 
     # -- the market ----------------------------------------------------------------------------------------------
 
