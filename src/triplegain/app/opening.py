@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from msgspec import structs
 
 from triplegain.app.feeds import parse_duration_ns, parse_speed
 from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, OpenedRecord, open_session_feed
-from triplegain.app.play_on import PlayedOn, begun
+from triplegain.app.play_on import BREATH, PlayedOn, begun
 from triplegain.app.session_models import SessionModels, TapeChoice
 from triplegain.app.settings import candle_length_ns, session_settings, warm_up_lengths_ns
 from triplegain.config import Config, ConfigurationError, config_as_dict
@@ -191,11 +193,14 @@ class SessionOpening:
         opened = await self._taken_up(stored, feed)
         session, position = opened.session, opened.position
         assert isinstance(opened.events, Iterator)
-        while position < at:
-            session.on_event(next(opened.events))
+        # A recording that is shorter than that is told of where the market is played for all of them.
+        for event in islice(opened.events, at - position):
+            session.on_event(event)
             position += 1
             if session.must_commit or position == at:
                 await store.commit(record.session_id, session.take_batch(position, self._clock.now_ns()))
+            if position % BREATH == 0:
+                await asyncio.sleep(0)
         await feed.aclose()
         return await store.stored(record.session_id)
 

@@ -116,9 +116,9 @@ class PaperSystem(SessionFace):
     _successor: asyncio.Future[AnyAnswer] | None = field(default=None, init=False)
     _reset_audit: SecurityEvent | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
-    #: By id; and what is still done about those that were lost.
+    #: By id; and what is still done about those that can go on no more.
     _beside: dict[str, GuestSession] = field(default_factory=dict, init=False)
-    _lost: dict[str, asyncio.Future[None]] = field(default_factory=dict, init=False)
+    _lost: list[asyncio.Future[None]] = field(default_factory=list, init=False)
     _events_before: int = field(default=0, init=False)
     #: Called when another session has taken over.
     on_session_change: list[Callable[[], None]] = field(default_factory=list, init=False)
@@ -223,7 +223,7 @@ class PaperSystem(SessionFace):
 
         def lost(error: BaseException) -> None:
             self.tell(f"The session {session_id} runs no more: {error}. The others go on.")
-            self._lost[session_id] = asyncio.ensure_future(self._put_down(session_id, SessionStatus.PAUSED))
+            self._lost.append(asyncio.ensure_future(self._put_down(session_id, SessionStatus.PAUSED)))
 
         guest = self.runner.guests.join(opened.session, self.models.port, lost)
         beside = GuestSession(opened, guest, self.figures, self._watch, self._reader)
@@ -292,8 +292,8 @@ class PaperSystem(SessionFace):
             for session_id in list(self._beside):
                 await self._put_down(session_id, status)
         finally:
-            for under_way in self._lost.values():
-                await asyncio.wait((under_way,))
+            if self._lost:
+                await asyncio.wait(self._lost)
             self._stopping = True
             self._end_reset(_STOPPING)
             await self.opened.opened_feed.aclose()

@@ -17,7 +17,7 @@ from triplegain.session.trading_session import TradingSession
 from triplegain.storage.session_store import StoredSession
 
 #: Messages between two breaths of the event loop.
-_BREATH = 256
+BREATH = 256
 #: So many messages take about a second: more are told of at once, and how far it is every few seconds.
 _MANY = 50_000
 _WORDS_NS = 5 * SECOND_NS
@@ -71,7 +71,7 @@ class PlayedOn:
                 )
             session.observe(event)
             position += 1
-            if position % _BREATH == 0:
+            if position % BREATH == 0:
                 await asyncio.sleep(0)
                 if self._clock.now_ns() - said_ns >= _WORDS_NS:
                     said_ns = self._clock.now_ns()

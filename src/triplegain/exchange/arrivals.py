@@ -113,12 +113,7 @@ class Arrivals:
         self._meet(order)
         order.scheduled = False
         self._orders.discount(order)
-        refusal = (
-            check_market(order, market)
-            or check_reduce_only(order, self._account.margin.position(order.request.symbol))
-            or self._account.lending.check(order)
-            or check_rules(order, market, self._engine.now_ns)
-        )
+        refusal = check_market(order, market) or self._unlent(order) or check_rules(order, market, self._engine.now_ns)
         if refusal is None:
             self._open(order, market, within_rate=True)
         else:
@@ -141,10 +136,14 @@ class Arrivals:
             or read_terms(order, market.last)
             or check_close(order, market.last)
             or check_market(order, market)
-            or check_reduce_only(order, self._account.margin.position(order.request.symbol))
-            or self._account.lending.check(order)
+            or self._unlent(order)
             or check_rules(order, market, now_ns)
         )
+
+    def _unlent(self, order: WorkingOrder) -> Refusal | None:
+        """Why it reduces nothing, or is not lent what it asks for."""
+        reduces = check_reduce_only(order, self._account.margin.position(order.request.symbol))
+        return reduces or self._account.lending.check(order)
 
     def _in_the_way(self, order: WorkingOrder, market: VenueMarket, within_rate: bool) -> Refusal | None:
         """What is in the way of a valid order, but for its funds."""
