@@ -21,7 +21,7 @@ LACKING = "rejected: EOrder:Insufficient funds"
 def owning(bench: Callable[..., Any]) -> Any:
     b = bench({"USDT": "1000", "BTC": "1.5"})
     b.book(bids="100.0x5", asks="100.1x5", snapshot=True)
-    b.exchange.account.owned = lambda asset: atoms(Decimal(1)) if asset == "BTC" else 0
+    b.exchange.account.funds.owned = lambda asset: atoms(Decimal(1)) if asset == "BTC" else 0
     return b
 
 
@@ -58,14 +58,14 @@ def test_what_an_exit_holds_is_not_taken_off_twice(owning: Any, quantity: str, e
     ],
 )
 def test_beside_the_coins_that_exits_hold_the_rest_is_free(owning: Any, owned: str, quantity: str, end: str) -> None:
-    owning.exchange.account.owned = lambda asset: atoms(Decimal(owned)) if asset == "BTC" else 0
+    owning.exchange.account.funds.owned = lambda asset: atoms(Decimal(owned)) if asset == "BTC" else 0
     owning.order("stop", "sell", "0.4", StopLoss(Decimal("90.0")), position_id="pos-1")
     owning.order("sale", "sell", quantity, "110.0")
     assert owning.ends("sale") == end
 
 
 def test_a_single_atom_is_owned(owning: Any) -> None:
-    owning.exchange.account.owned = lambda asset: 1 if asset == "BTC" else 0
+    owning.exchange.account.funds.owned = lambda asset: 1 if asset == "BTC" else 0
     owning.order("sale", "sell", "1.5", "110.0")
     assert owning.ends("sale") == LACKING
 

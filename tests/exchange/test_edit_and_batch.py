@@ -164,7 +164,7 @@ def test_a_batch_costs_half_and_cancels_cost_each(bench: Callable[..., Any]) -> 
     b.exchange.run_through(b.exchange.now_ns)
     assert b.market.rate.value == 17_500  # + 2 x 8
     assert [b.ends(name) for name in "abc"] == ["cancelled: User requested", "cancelled: User requested", "open"]
-    assert sorted(b.exchange.account.drain_answered().values()) == sorted(numbers)
+    assert sorted(b.exchange.account.answers.drain_answered().values()) == sorted(numbers)
 
 
 def test_a_batch_that_is_refused_is_charged(bench: Callable[..., Any]) -> None:

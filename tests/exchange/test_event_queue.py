@@ -8,22 +8,21 @@ import pytest
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side
+from triplegain.exchange.agenda import Due, EventQueue
 from triplegain.exchange.commands import (
     Amend,
     Cancel,
     CancelAfter,
     Command,
-    Due,
-    EventQueue,
     Expire,
     GoOff,
-    Latency,
     OpenLinked,
     Place,
     PlaceBatch,
     Start,
     is_under_way,
 )
+from triplegain.exchange.latency import Latency
 from triplegain.exchange.seeded import draw
 from triplegain.exchange.settings import ExchangeSettings
 

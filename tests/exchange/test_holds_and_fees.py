@@ -57,7 +57,7 @@ def test_a_sale_holds_its_coins_and_pays_its_fee_from_the_proceeds(usual: Any) -
 
 def test_where_positions_own_more_than_there_is_a_sale_pays_its_fee_all_the_same(usual: Any) -> None:
     """Books of an earlier program may lack coins: nobody is paid for that."""
-    usual.exchange.account.owned = lambda asset: atoms(Decimal(2_000_000)) if asset == "USDT" else 0
+    usual.exchange.account.funds.owned = lambda asset: atoms(Decimal(2_000_000)) if asset == "USDT" else 0
     usual.order("sell", "sell", "2")
     assert fees(usual) == ["0.8"]
 

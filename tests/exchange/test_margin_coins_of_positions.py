@@ -16,7 +16,7 @@ from triplegain.domain.terms import SettlePosition
 
 
 def own(b: MarginBench, amount: int) -> None:
-    b.exchange.account.owned = lambda asset: atoms(Decimal(amount)) if asset == "USDT" else 0
+    b.exchange.account.funds.owned = lambda asset: atoms(Decimal(amount)) if asset == "USDT" else 0
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Session:
 
     def _new_desk(self) -> OrderManager:
         self.blotter = blotter = blotter_of(BTC)
-        self.exchange.account.owned = lambda asset: atoms(blotter.positions.owned(asset))
+        self.exchange.account.funds.owned = lambda asset: atoms(blotter.positions.owned(asset))
         protection = ProtectionSettings(
             max_holding_ns=60 * SECOND_NS,
             trailing=TrailingStop(activate=Decimal("0.002"), trail=Decimal("0.005")),

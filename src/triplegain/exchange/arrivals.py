@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from triplegain.domain.clock import Moment
-from triplegain.domain.market import MarketDepth
 from triplegain.domain.orders import OrderStatus, TimeInForce
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.account import Account
@@ -17,7 +16,7 @@ from triplegain.exchange.admission import (
     check_taking,
     read_terms,
 )
-from triplegain.exchange.candle_time import AFTER_NS
+from triplegain.exchange.channels import date_ns
 from triplegain.exchange.commands import Command, Expire, Start
 from triplegain.exchange.conditional_close import check_close
 from triplegain.exchange.engine import Engine
@@ -81,7 +80,7 @@ class Arrivals:
         market = self._markets[order.request.symbol]
         within_rate = market.charge(PLACE_COST, self._engine.now_ns)
         refusal = self._invalid(order, market) or self._in_the_way(order, market, within_rate)
-        return refusal or self._account.lacks(order, market)
+        return refusal or self._account.funds.lacks(order, market)
 
     def open_linked(self, order: WorkingOrder) -> None:
         """An order that a fill has opened at the exchange itself: no latency, no cost, and no matter what we see."""
@@ -92,7 +91,7 @@ class Arrivals:
             or self._account.lending.check(order)
             or check_rules(order, market, now_ns)
             or self._full(order, market, Code.ORDERS_LIMIT)
-            or self._account.reserve(order, market)
+            or self._account.funds.reserve(order, market)
         )
         if refusal is not None:
             self._reject(order, refusal)
@@ -180,13 +179,13 @@ class Arrivals:
         order.scheduled = True
         self._orders.count(order)
         self._schedule(starts_ns, Start(order.number))
-        self._account.tell_scheduled(order, starts_ns)
+        self._account.answers.tell_scheduled(order, starts_ns)
 
     def _open(self, order: WorkingOrder, market: VenueMarket, within_rate: bool) -> None:
         refusal = (
             self._in_the_way(order, market, within_rate)
-            or self._account.reserve(order, market)
-            or self._account.unsettled(order)
+            or self._account.funds.reserve(order, market)
+            or self._account.payments.unsettled(order)
         )
         if refusal is None:
             self._accept(order, market)
@@ -202,20 +201,19 @@ class Arrivals:
             self._engine.settle(order)
             return
         market.admit(order)
-        if market.depth is MarketDepth.CANDLES:
-            market.simple.guard_purchase(order)
+        market.simple.guard_purchase(order)
 
     def _count_in(self, order: WorkingOrder, now_ns: int) -> None:
         """It is open, told, and ends at its date."""
         order.status = OrderStatus.OPEN
         order.opened_ns = now_ns
         self._orders.count(order)
-        self._account.tell_accepted(order)
+        self._account.answers.tell_accepted(order)
         if order.price and order.request.terms.price is None:
-            self._account.tell_priced(order)
+            self._account.answers.tell_priced(order)
         if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
-            is_of_candles = self._markets[order.request.symbol].depth is MarketDepth.CANDLES
-            self._schedule(order.request.expires_at_ns + (AFTER_NS if is_of_candles else 0), Expire(order.number))
+            market = self._markets[order.request.symbol]
+            self._schedule(date_ns(order.request.expires_at_ns, market), Expire(order.number))
 
     def _edit(self, order: WorkingOrder, market: VenueMarket, replaced: str) -> None:
         """The order takes the place of another one, which is over then; refused, that one stays as it is."""
@@ -231,7 +229,7 @@ class Arrivals:
             or check_cancel(original, market)
             or check_taking(order, market)
             or self._too_fast(market, within_rate)
-            or self._account.lacks(order, market, instead_of=original)
+            or self._account.funds.lacks(order, market, instead_of=original)
         )
         if refusal is not None:
             self._reject(order, refusal)
@@ -239,14 +237,14 @@ class Arrivals:
         market.charge(edit_penalty(now_ns - original.touched_ns), now_ns)
         market.withdraw(original)
         self._engine.finish(original, OrderStatus.CANCELLED, EDITED)
-        refusal = self._account.reserve(order, market)
+        refusal = self._account.funds.reserve(order, market)
         assert refusal is None
         self._accept(order, market)
 
     def _reject(self, order: WorkingOrder, refusal: Refusal) -> None:
         self._orders.forget(order)
-        self._account.tell_rejected(order.number, order.request, refusal)
-        self._orders.remember(order.client_order_id, self._account.sequence)
+        self._account.answers.tell_rejected(order.number, order.request, refusal)
+        self._orders.remember(order.client_order_id, self._account.answers.sequence)
 
 
 def _not_editable(original: WorkingOrder, order: WorkingOrder) -> Refusal | None:

@@ -1,16 +1,27 @@
-"""Commands under way to the engine, and timers, each with the moment it is due."""
+"""What the engine carries out when it is due: commands that we have sent, timers, and what a fill opens.
+
+What is to be known of one of them beside what it does is here.
+"""
 
 from __future__ import annotations
 
-import heapq
+from enum import IntEnum, auto
+from typing import assert_never
 
 import msgspec
 
-from triplegain.domain.clock import NEVER
 from triplegain.domain.orders import AmendRequest, OrderRequest
-from triplegain.domain.parts import Touch, nobody
-from triplegain.exchange.seeded import draw
-from triplegain.exchange.settings import ExchangeSettings
+from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.rate_limit import (
+    AMEND_COST,
+    EDIT_COST,
+    PLACE_COST,
+    amend_penalty,
+    batch_cost,
+    cancel_cost,
+    edit_penalty,
+)
+from triplegain.exchange.working_orders import WorkingOrders
 
 
 class Place(msgspec.Struct, frozen=True, tag="place"):
@@ -69,103 +80,65 @@ Timer = Expire | Start | GoOff | RollOver
 Command = Place | PlaceBatch | Cancel | Amend | CancelAfter | OpenLinked | Timer
 
 
-class Due(msgspec.Struct, frozen=True):
-    """A command and when it is due."""
-
-    due_ns: int
-    command: Command
-
-
-_LINKED, _COMMAND, _TIMER = 0, 1, 2
-
-
-def _kind(command: Command) -> int:
+class Turn(IntEnum):
     """What comes first of what is due at one moment."""
+
+    LINKED = auto()
+    SENT = auto()
+    TIMER = auto()
+
+
+def turn(command: Command) -> Turn:
     if isinstance(command, Timer):
-        return _TIMER
-    return _LINKED if isinstance(command, OpenLinked) else _COMMAND
+        return Turn.TIMER
+    return Turn.LINKED if isinstance(command, OpenLinked) else Turn.SENT
 
 
 def is_under_way(command: Command) -> bool:
     """Whether we have sent it: nothing that is sent later overtakes it."""
-    return _kind(command) == _COMMAND
+    return turn(command) is Turn.SENT
 
 
-class EventQueue:
-    """What is due, in the order in which it is; at equal times what a fill opens, then commands, then timers, each in
-    the order in which they came."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int, str]] = []
-        self.waiting: dict[str, Due] = {}
-        #: Those of them that we have sent.
-        self.commands: dict[str, Due] = {}
-        #: Takes the key of what has come or gone.
-        self.touch: Touch = nobody
-        #: How many there have been; each is kept under its number.
-        self.added = 0
-        self.next_due_ns = NEVER
-
-    def add(self, due_ns: int, command: Command) -> None:
-        self.added += 1
-        key = str(self.added)
-        self._put(self.added, key, Due(due_ns, command))
-        self.touch(key)
-
-    def restore(self, stored: dict[str, Due]) -> None:
-        """Put back what was under way. `added` goes on as its owner says."""
-        for key, due in stored.items():
-            self._put(int(key), key, due)
-
-    def _put(self, number: int, key: str, due: Due) -> None:
-        self.waiting[key] = due
-        kind = _kind(due.command)
-        if kind == _COMMAND:
-            self.commands[key] = due
-        heapq.heappush(self._heap, (due.due_ns, kind, number, key))
-        self.next_due_ns = self._heap[0][0]
-
-    def pop(self) -> tuple[int, Due]:
-        """The next one, with its number."""
-        _, _, number, key = heapq.heappop(self._heap)
-        self.next_due_ns = self._heap[0][0] if self._heap else NEVER
-        self.touch(key)
-        self.commands.pop(key, None)
-        return number, self.waiting.pop(key)
-
-    def remove(self, command: Command) -> None:
-        """A command that is not carried out after all."""
-        for key in [key for key, due in self.waiting.items() if due.command == command]:
-            del self.waiting[key]
-            self.commands.pop(key, None)
-            self._heap = [item for item in self._heap if item[3] != key]
-            self.touch(key)
-        heapq.heapify(self._heap)
-        self.next_due_ns = self._heap[0][0] if self._heap else NEVER
+def order_of(command: Command, orders: WorkingOrders) -> WorkingOrder | None:
+    """The order that a command is about, of a batch the first one; None where it is about none that is known."""
+    match command:
+        case Place(number) | Expire(number) | Start(number):
+            return orders.by_key.get(str(number))
+        case PlaceBatch(numbers):
+            return orders.by_key.get(str(numbers[0]))
+        case Cancel(name):
+            return orders.by_name.get(name)
+        case Amend(request):
+            return orders.by_name.get(request.client_order_id)
+        case CancelAfter() | OpenLinked() | GoOff() | RollOver():
+            return None
+        case _:
+            assert_never(command)
 
 
-class Latency:
-    """Fixed delays plus an optional seeded jitter, drawn in the order of the messages."""
-
-    def __init__(self, settings: ExchangeSettings) -> None:
-        self.place_ns = settings.place_delay_ns
-        self.cancel_ns = settings.cancel_delay_ns
-        self._response_ns = settings.response_delay_ns
-        self._jitter_ns = settings.jitter_ns
-        self._seed = settings.seed
-        self.draws = 0
-
-    def _jitter(self) -> int:
-        if not self._jitter_ns:
+def cost_of(command: Command, orders: WorkingOrders, now_ns: int) -> int:
+    """What a command about an order costs of the rate limit, in thousandths of a count; a cancel with the order that
+    takes the place of what it cancels."""
+    order = order_of(command, orders)
+    age_ns = 0 if order is None else now_ns - order.touched_ns
+    match command:
+        case Place():
+            return PLACE_COST if order is None else _placing(order, orders, now_ns)
+        case PlaceBatch(numbers):
+            return batch_cost(len(numbers))
+        case Cancel():
+            return PLACE_COST + cancel_cost(age_ns)
+        case Amend():
+            return AMEND_COST + amend_penalty(age_ns)
+        case CancelAfter() | OpenLinked() | Expire() | Start() | GoOff() | RollOver():
             return 0
-        self.draws += 1
-        return draw(self._seed, self.draws) % (self._jitter_ns + 1)
+        case _:
+            assert_never(command)
 
-    def place(self) -> int:
-        return self.place_ns + self._jitter()
 
-    def cancel(self) -> int:
-        return self.cancel_ns + self._jitter()
-
-    def response(self) -> int:
-        return self._response_ns + self._jitter() if self._jitter_ns else self._response_ns
+def _placing(order: WorkingOrder, orders: WorkingOrders, now_ns: int) -> int:
+    replaces = order.request.options.replaces
+    if replaces is None:
+        return PLACE_COST
+    original = orders.by_name.get(replaces)
+    return EDIT_COST if original is None else EDIT_COST + edit_penalty(now_ns - original.touched_ns)

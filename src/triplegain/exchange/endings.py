@@ -44,7 +44,7 @@ class Endings:
         else:
             refusal = self._cancel(order, self._markets[order.request.symbol])
         if refusal is not None:
-            self._account.tell_refused(client_order_id, "cancel", refusal)
+            self._account.answers.tell_refused(client_order_id, "cancel", refusal)
 
     def _cancel(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         now_ns = self._engine.now_ns

@@ -14,7 +14,7 @@ import msgspec
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
-from triplegain.domain.market import MarketDepth, MarketEvent
+from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, OrderStatus, TimeInForce
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.domain.refusals import Code, Refusal
@@ -22,27 +22,28 @@ from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
 from triplegain.exchange.account_book import TakenLiquidity
 from triplegain.exchange.admission import tradable
+from triplegain.exchange.agenda import Due, EventQueue
 from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
+from triplegain.exchange.channels import Channels
 from triplegain.exchange.commands import (
     Amend,
     Cancel,
     CancelAfter,
     Command,
-    Due,
-    EventQueue,
     Expire,
     GoOff,
-    Latency,
     OpenLinked,
     Place,
     PlaceBatch,
     RollOver,
     Start,
     is_under_way,
+    order_of,
 )
 from triplegain.exchange.conditional_close import closing_order
 from triplegain.exchange.endings import Endings
+from triplegain.exchange.latency import Latency
 from triplegain.exchange.margin.liquidation import Liquidation
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.public_market import PublicMarket
@@ -93,11 +94,11 @@ class PaperExchange:
         self.touch: Touch = nobody
         self.agenda = EventQueue()
         self.latency = Latency(settings)
+        self._channels = Channels(self.latency)
         self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
         self.order_count = 0
         #: Requests that no row can hold, with the words for it: sent again, they are over at once.
         self.unstorable: dict[OrderRequest, str] = {}
-        self._arriving_ns = 0
         self.next_due_ns = self.agenda.next_due_ns
         self.public = public
         #: Told when a market begins to do something to this account.
@@ -106,13 +107,13 @@ class PaperExchange:
         self.markets: dict[str, VenueMarket] = {
             symbol: VenueMarket(each, self, self.queue, settings, self._taken) for symbol, each in public.items()
         }
-        self.budget = CommandBudget(self.markets, self.orders, self._working.by_key, self.agenda)
-        self.account = Account(session, self, self.markets, self.orders, wallet, self.latency, settings)
+        self.budget = CommandBudget(self.markets, self._working, self.agenda)
+        self.account = Account(session, self, self.markets, self.orders, wallet, self._channels, settings)
         self._arrivals = Arrivals(self, self.markets, self._working, self.account, self._schedule)
         self._endings = Endings(self, self.markets, self._working, self.account, self._call_off)
         margin = self.margin = self.account.margin
         margin.schedule, margin.call_off = self._schedule, self._call_off
-        self._liquidation = Liquidation(margin, self.markets, self.orders, self, self.account.tell)
+        self._liquidation = Liquidation(margin, self.markets, self.orders, self, self.account.answers.tell)
 
     # -- what the market does ------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ class PaperExchange:
         number, due = self.agenda.pop()
         self.now_ns = max(self.now_ns, due.due_ns)
         if isinstance(due.command, Cancel | Amend):
-            self.account.asked = number
+            self.account.answers.asked = number
         self._execute(due.command)
 
     def drain_events(self) -> list[ExchangeEvent]:
@@ -167,14 +168,16 @@ class PaperExchange:
 
     @property
     def last_command(self) -> int:
-        """The number of what was sent last; `Account.drain_answered` names it when it is answered."""
+        """The number of what was sent last; `Answers.drain_answered` names it when it is answered."""
         return self.agenda.added
 
     def place(self, request: OrderRequest) -> None:
         """Send an order. A client order id that is known already sends nothing: it is the same order."""
         if not self._working.is_known(request.client_order_id):
             replaced = self._working.by_name.get(request.options.replaces or "")
-            arrives_ns = self._arrival_ns(self.latency.place(), self.markets.get(request.symbol), replaced)
+            arrives_ns = self._channels.arrival_ns(
+                self.now_ns, self.latency.place(), self.markets.get(request.symbol), replaced
+            )
             order, taken_out = self._submit(request, arrives_ns)
             if order is not None:
                 self._schedule(arrives_ns, Place(order.number))
@@ -227,11 +230,11 @@ class PaperExchange:
         if taken_out:
             request = msgspec.structs.replace(request, **_BARE)
         number, market = self.order_count + 1, self.markets.get(request.symbol)
-        self._tell_submitted(request, self.account.stamp(visible_at_ns=self.now_ns), arrives_ns)
+        self._tell_submitted(request, self.account.answers.stamp(visible_at_ns=self.now_ns), arrives_ns)
         if market is None:
             refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
-            self.account.tell_rejected(number, request, refusal)
-            self._working.remember(request.client_order_id, self.account.sequence)
+            self.account.answers.tell_rejected(number, request, refusal)
+            self._working.remember(request.client_order_id, self.account.answers.sequence)
             return None, ""
         order = WorkingOrder(number, self._order_id, request, market.instrument, self.now_ns, arrives_ns)
         order.quote_at_decision = market.seen_quotes()
@@ -246,7 +249,7 @@ class PaperExchange:
         cut = None if market is None else tradable(market.instrument, request.quantity)
         quantity = None if cut == request.quantity else cut
         submitted = OrderSubmitted(*stamp, self.order_count, self._order_id, request, arrives_ns, quantity)
-        self.account.tell(submitted)
+        self.account.answers.tell(submitted)
 
     @property
     def _order_id(self) -> str:
@@ -254,15 +257,13 @@ class PaperExchange:
         return ids.order_id(self.session, self.order_count)
 
     def _arrival_ns(self, delay_ns: int, market: VenueMarket | None, changed: WorkingOrder | None = None) -> int:
-        """Commands travel one channel: a later one never overtakes an earlier one. Candles have a time of their own."""
-        if market is not None and market.depth is MarketDepth.CANDLES:
-            return market.simple.arrives_ns(self.now_ns, delay_ns, changed)
-        self._arriving_ns = max(self._arriving_ns, self.now_ns + delay_ns)
-        return self._arriving_ns
+        return self._channels.arrival_ns(self.now_ns, delay_ns, market, changed)
 
     def _change_ns(self, delay_ns: int, client_order_id: str) -> int:
         order = self._working.by_name.get(client_order_id)
-        return self._arrival_ns(delay_ns, None if order is None else self.markets[order.request.symbol], order)
+        return self._channels.arrival_ns(
+            self.now_ns, delay_ns, None if order is None else self.markets[order.request.symbol], order
+        )
 
     def _schedule(self, due_ns: int, command: Command) -> None:
         self.agenda.add(due_ns, command)
@@ -308,7 +309,7 @@ class PaperExchange:
     def _open_linked(self, request: OrderRequest) -> None:
         """A fill has opened this order; we learn of it as of any answer."""
         market = self.markets[request.symbol]
-        self._tell_submitted(request, self.account.answer(request.symbol), self.now_ns)
+        self._tell_submitted(request, self.account.answers.answer(request.symbol), self.now_ns)
         order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
         order.quote_at_decision = market.seen_quotes()
         self._working.keep(order)
@@ -317,7 +318,7 @@ class PaperExchange:
     def force(self, request: OrderRequest) -> WorkingOrder:
         """An order of the exchange's own is open: nobody has sent it, and nothing has been checked or met."""
         market = self.markets[request.symbol]
-        self._tell_submitted(request, self.account.answer(request.symbol), self.now_ns)
+        self._tell_submitted(request, self.account.answers.answer(request.symbol), self.now_ns)
         order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
         order.quote_at_decision = order.quote_at_arrival = market.seen_quotes()
         order.lots = order.left = market.instrument.lots(request.quantity)
@@ -351,14 +352,14 @@ class PaperExchange:
         elif order.scheduled:
             refusal = Refusal(Code.INVALID_AMEND, "the order has not started: cancel it, and place another")
         else:
-            refusal = self.account.amend(self.markets[order.request.symbol], order, request)
+            refusal = self.account.amendments.amend(self.markets[order.request.symbol], order, request)
         if refusal is not None:
-            self.account.tell_refused(request.client_order_id, "amend", refusal, request)
+            self.account.answers.tell_refused(request.client_order_id, "amend", refusal, request)
 
     # -- what a market asks of its engine ------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        self.account.fill(order, price, lots, maker, model, cause)
+        self.account.payments.fill(order, price, lots, maker, model, cause)
         order.fills += 1
         self.touch(order.key)
         if (close := order.request.options.close) is not None:
@@ -368,7 +369,7 @@ class PaperExchange:
             self._closed(order)
 
     def settle(self, order: WorkingOrder) -> None:
-        self.account.settle(order)
+        self.account.payments.settle(order)
         self._closed(order)
 
     def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
@@ -391,22 +392,22 @@ class PaperExchange:
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
         order.fire()
-        self.account.tell_triggered(order, last)
+        self.account.answers.tell_triggered(order, last)
         if order.role is Role.LIMIT:
-            self.account.tell_priced(order)
+            self.account.answers.tell_priced(order)
         self.touch(order.key)
 
     def refilled(self, order: WorkingOrder) -> None:
-        self.account.tell_refilled(order)
+        self.account.answers.tell_refilled(order)
         self.touch(order.key)
 
     def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        return self.account.affordable(order, price, lots)
+        return self.account.funds.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
         self._working.discount(order)
         self._working.forget(order)
-        self._working.remember(order.client_order_id, self.account.sequence)
+        self._working.remember(order.client_order_id, self.account.answers.sequence)
 
     # -- what a session keeps ------------------------------------------------------------------------------------
 
@@ -428,15 +429,15 @@ class PaperExchange:
     def _counted(self) -> ExchangeNumbers:
         account = self.account
         return ExchangeNumbers(
-            self.now_ns, self.order_count, self.agenda.added, account.sequence, account.fill_count,
-            account.answered_ns, self.latency.draws, self.queue.draws,
+            self.now_ns, self.order_count, self.agenda.added, account.answers.sequence,
+            account.payments.fill_count, self._channels.answered_ns, self.latency.draws, self.queue.draws,
         )  # fmt: skip
 
     def _restore_numbers(self, stored: ExchangeNumbers) -> None:
         self.now_ns = max(self.now_ns, stored.now_ns)
         self.order_count, self.agenda.added = stored.orders, stored.commands
-        self.account.sequence, self.account.fill_count = stored.events, stored.fills
-        self.account.answered_ns = stored.answered_ns
+        self.account.answers.sequence, self.account.payments.fill_count = stored.events, stored.fills
+        self._channels.answered_ns = stored.answered_ns
         self.latency.draws, self.queue.draws = stored.latency_draws, stored.queue_draws
 
     def _restore_markets(self, stored: Mapping[str, MarketStanding]) -> None:
@@ -448,21 +449,9 @@ class PaperExchange:
         self.next_due_ns = self.agenda.next_due_ns
         # Nothing overtakes what is still under way; whatever has arrived is behind us.
         under_way = (due.due_ns for due in stored.values() if is_under_way(due.command) and self._is_on_channel(due))
-        self._arriving_ns = max(under_way, default=0)
+        self._channels.arriving_ns = max(under_way, default=0)
 
     def _is_on_channel(self, due: Due) -> bool:
-        """Not where candles are all there is: what waits there for an open holds nothing up."""
-        match due.command:
-            case Place(number=number) | Expire(number=number) | Start(number=number):
-                order = self._working.by_key.get(str(number))
-            case PlaceBatch(numbers=numbers):
-                order = self._working.by_key.get(str(numbers[0]))
-            case Cancel(client_order_id=name):
-                order = self._working.by_name.get(name)
-            case Amend(request=request):
-                order = self._working.by_name.get(request.client_order_id)
-            case CancelAfter() | OpenLinked() | GoOff() | RollOver():
-                return True
-            case _:
-                assert_never(due.command)
-        return order is None or self.markets[order.request.symbol].depth is not MarketDepth.CANDLES
+        """Not where time is the market's own: what waits there for an open holds nothing up."""
+        order = order_of(due.command, self._working)
+        return self._channels.are_of(None if order is None else self.markets[order.request.symbol])

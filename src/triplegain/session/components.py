@@ -47,7 +47,7 @@ class SessionComponents:
         self.prices = prices = SessionPrices(self.exchange, settings.source, settings.depth, chain)
         usd = UsdPrices([instrument.symbol for instrument in instruments], prices.mark)
         positions = Positions(instruments, usd)
-        self.exchange.account.owned = lambda asset: atoms(positions.owned(asset))
+        self.exchange.account.funds.owned = lambda asset: atoms(positions.owned(asset))
         self.portfolio = PaperPortfolio(
             settings.initial_balances,
             instruments,

@@ -195,7 +195,7 @@ class Steps:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 if self.marks is not None:
                     batch = self.marks.joined(batch)
-                answered = self.session.exchange.account.drain_answered()
+                answered = self.session.exchange.account.answers.drain_answered()
             except BaseException as error:
                 raise self.fail(error) from error
             await self._put(batch, acts)
