@@ -292,7 +292,8 @@ class BookOracle:
         return max(self.levels[0], default=None) if side == 0 else min(self.levels[1], default=None)
 
     def _amended(self, order: Seen, answer: OrderAmended) -> None:
-        kept = answer.price == (order.limit or answer.price) and answer.quantity <= order.quantity
+        asleep = isinstance(order.request.terms, StopLoss) and answer.price == order.request.terms.trigger
+        kept = answer.price == (order.limit or answer.price) and (answer.quantity <= order.quantity or asleep)
         require(answer.queue_kept <= kept, "an amendment kept a place it should have lost", answer)
         order.quantity = answer.quantity
         if isinstance(order.request.terms, StopLoss):

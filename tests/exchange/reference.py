@@ -219,7 +219,8 @@ class ReferenceExchange(ReferenceAccount):
             self.end(order, "amended")
             return
         self.counter.charge(amend_cost(age), self.now_ns)
-        stays = price == self.price_of(order) and lots <= order.lots
+        # A trigger does not queue.
+        stays = price == self.price_of(order) and (lots <= order.lots or order.asleep)
         hold = self.worst(order, lots - order.filled, price)
         order.lots, order.touched_ns = lots, self.now_ns
         self.set_price(order, price)

@@ -24,13 +24,15 @@ def better(side: int, price: int, other: int) -> bool:
 
 @dataclass(slots=True)
 class Change:
-    """A level that a message has set. `cancelled`: what left it without a print that explains it."""
+    """A level that a message has set. `cancelled`: what left it without a print that explains it; `came`: what is
+    new."""
 
     side: int
     price: int
     before: int
     after: int
     cancelled: int
+    came: int
 
 
 @dataclass(slots=True)
@@ -137,7 +139,8 @@ class ReferenceBook:
         else:
             self.shown[side].pop(price, None)
         explained = sum(each.lots for each in self._unshown(side, price) if each.moment_ns <= moment)
-        return Change(side, price, before, lots, max(before - lots - explained, 0))
+        gone = before - lots - explained
+        return Change(side, price, before, lots, max(gone, 0), max(-gone, 0))
 
     def _unshown(self, side: int, price: int) -> list[Print]:
         return [each for each in self.prints if each.side == side and each.price == price and price not in each.shown]

@@ -65,6 +65,8 @@ class ReferenceWithBook(ReferenceTaker):
             self._remember(change.side, change.price, change.after)
             for order in self.resting(change.side):
                 if order.limit == change.price:
+                    if moment < order.stands_ns:
+                        order.find_in_front(change.came)
                     order.on_level(change.after, change.cancelled, moment, self.book.tape_ns)
         self._seen(moment)
 

@@ -24,7 +24,7 @@ def rounded_down(amount: Fraction, step: Fraction) -> Fraction:
 
 @dataclass(slots=True)
 class Bill:
-    """The rates of one order: of the tier before its first fill, once it has one, and never above `ceiling_ppm`."""
+    """The rates of one order: of the tier before its first fill, once it has one; it holds the fee at `ceiling_ppm`."""
 
     ceiling_ppm: int
     tier: FeeTier | None = None
@@ -102,7 +102,7 @@ class Purse:
         """Books one fill, of which a purchase can pay `funds`; returns its fee."""
         worth = self.cost(price, lots)
         bill.tier = bill.tier or self._tier()
-        rate = min(bill.tier.maker_ppm if maker else bill.tier.taker_ppm, bill.ceiling_ppm)
+        rate = bill.tier.maker_ppm if maker else bill.tier.taker_ppm
         cost = rounded_up(worth, self.cost_step) if side == 0 else rounded_down(worth, self.cost_step)
         fee = min(rounded_up(worth * rate / RATE_UNIT, self.cost_step), cost)
         fee_paid = rounded_up(fee, self.balance_step)

@@ -70,6 +70,11 @@ class ReferenceOrder:
         self.rests = True
         self.show_slice()
 
+    def find_in_front(self, lots: int) -> None:
+        """They came to its level before it did, and are told of now."""
+        self.ahead = None if self.ahead is None else self.ahead + lots
+        self.ahead_before = None if self.ahead_before is None else self.ahead_before + lots
+
     def pass_front(self) -> None:
         """A trade through the level has served everybody in front."""
         self.ahead = self.ahead_before = 0

@@ -22,6 +22,7 @@ from triplegain.domain.parts import Parts
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
+from triplegain.exchange.simple_fills import UNAFFORDABLE
 from triplegain.exchange.volume_tier import VolumeTier
 from triplegain.ledger.wallet import Wallet
 
@@ -111,16 +112,27 @@ def test_the_tier_moves_from_order_to_order(bench: Callable[..., Any]) -> None:
     assert fees(b) == ["0.2002", "0.17518"]
 
 
-def test_the_rate_at_acceptance_is_a_ceiling(bench: Callable[..., Any]) -> None:
+def test_the_tier_is_that_of_the_first_fill_whatever_it_was_at_acceptance(bench: Callable[..., Any]) -> None:
     b = bench(settings=ExchangeSettings(place_delay_ns=0, fee_volume_30d_usd=Decimal(20_000)))
     b.book(bids="100.0x5", asks="100.1x5 101.0x5", snapshot=True)
     b.order("small", "buy", "0.01")  # starts the 30 days: 1.001 x 0.35 % = 0.0035035
     b.stop("stop", "buy", "1", "101.0")
     b.drain()
-    b.trade("buy", "1", "101.0", at=31 * DAY_NS)  # the volume is gone, the rate would be 0.40 %
-    assert fees(b) == ["0.00351", "0.3535"]  # 101 x 0.35 %
+    b.trade("buy", "1", "101.0", at=31 * DAY_NS)  # the volume is gone, the rate is 0.40 %
+    assert fees(b) == ["0.00351", "0.404"]
     b.order("new", "sell", "1")
     assert fees(b)[2] == "0.4"
+
+
+def test_a_tier_that_was_lost_meanwhile_buys_what_the_funds_pay_for(bench: Callable[..., Any]) -> None:
+    b = bench(settings=ExchangeSettings(place_delay_ns=0, fee_volume_30d_usd=Decimal(20_000)), balances={"USDT": "103"})
+    b.book(bids="100.0x5", asks="100.1x5 101.0x5", snapshot=True)
+    b.order("small", "buy", "0.01")  # 1.001 + 0.00351: 101.99549 are left
+    b.stop("stop", "buy", "1.006", "101.0")  # holds 101.606 + 0.35 %, 0.35563: 101.96163
+    b.trade("buy", "1", "101.0", at=31 * DAY_NS)
+    # At 0.40 % it would need 101.606 + 0.40643 = 102.01243. 1.00583297 cost 101.58913 and 0.40636 of fee: all there is.
+    assert b.fills("stop") == ["1.00583297 @ 101 taker"]
+    assert (b.ends("stop"), b.total("USDT")) == ("cancelled: " + UNAFFORDABLE, "0")
 
 
 def test_the_opening_volume_leaves_with_its_thirty_days_and_does_not_come_back() -> None:

@@ -14,6 +14,7 @@ from tests.exchange.margin_bench import FREE, MarginBench
 
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, MarketDepth
 from triplegain.domain.orders import OrderOptions, StopLoss
+from triplegain.domain.terms import TakeProfit
 from triplegain.execution.margin_exits import MarginExits
 
 
@@ -286,3 +287,26 @@ def test_nor_is_it_in_the_way_of_whoever_closes_everything() -> None:
     MarginExits(b.exchange).send()
     b.exchange.run_through(b.exchange.now_ns)
     assert (b.positions, b.ends("bid").partition(":")[0], b.total("USDT")) == ([], "cancelled", "980")
+
+
+@pytest.mark.parametrize("target", ["105.0", TakeProfit(Decimal(105))])
+def test_a_candle_with_target_and_liquidation_is_the_liquidations(target: Any) -> None:
+    """40 at 100.1 are 4,004 and use 800.8: 320.32 are the 40 % of it, so that 679.68 may be lost, 16.992 each."""
+    b = MarginBench({"USDT": "1000"}, depth=MarketDepth.CANDLES)
+    candle(b, "100 100 100 100", 0)
+    b.open("long", "buy", "40", 5)
+    candle(b, "100 100 100 100", 100)
+    b.open("tp", "sell", "40", 5, target, options=OrderOptions(reduce_only=True))
+    candle(b, "100 106 80 100", 200)
+    # at 83.1 it is too low: 83.1 - 0.1 % = 83.0169, down to the tick
+    assert sold(b) == ["tg-liq-3: 40 @ 83 taker"]
+    assert (b.fills("tp"), b.total("USDT")) == ([], "316")  # 1,000 - 40 x 17.1
+
+
+def test_the_stop_of_a_short_meets_the_candle_that_opened_it() -> None:
+    b = MarginBench({"USDT": "1000"}, depth=MarketDepth.CANDLES)
+    candle(b, "100 100 100 100", 0)
+    b.open("e", "sell", "10", 2, position_id="p")
+    candle(b, "100 102 100 100", 100)
+    b.open("stop", "buy", "10", 2, StopLoss(Decimal(101)), options=OrderOptions(reduce_only=True), position_id="p")
+    assert b.fills() == ["10 @ 99.9 taker", "10 @ 101.2 taker"]

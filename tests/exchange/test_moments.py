@@ -12,7 +12,7 @@ import pytest
 from tests.exchange.conftest import NO_DELAY, Bench
 
 from triplegain.domain.exchange_events import OrderFilled
-from triplegain.domain.market import MarketDepth
+from triplegain.domain.market import Heartbeat, MarketDepth
 from triplegain.domain.orders import Limit
 from triplegain.exchange.settings import ExchangeSettings
 
@@ -209,6 +209,31 @@ def test_an_explanation_names_the_moment_of_the_trade(usual: Bench) -> None:
 # -- the queue --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("before", "late", "after", "fills"),
+    [
+        ("", "100.0x5", "", []),  # five came before the order: the five that are sold next are theirs
+        ("100.0x1", "100.0x6", "", []),  # one of before and five
+        ("", "100.0x5", "100.0x0", ["1 @ 100 maker"]),  # all five have left again since
+        ("", "", "100.0x5", ["1 @ 100 maker"]),  # they came after it
+    ],
+)
+def test_who_came_before_an_order_stands_in_front_of_it_though_we_are_told_late(
+    before: str, late: str, after: str, fills: list[str]
+) -> None:
+    b = Bench(settings=_delayed(20))
+    b.book(bids=f"{before} 99.9x5", asks="100.2x5", snapshot=True, at=70)
+    b.exchange.run_through(80)
+    b.order("o", "buy", "1", "100.0")
+    b.exchange.on_event(Heartbeat(101, 101))  # it has arrived at 100; the depth is late
+    if late:
+        b.book(bids=late, at=95)
+    if after:
+        b.book(bids=after, at=105)
+    b.trade("sell", "5", "100.0", at=110)
+    assert b.fills() == fills
+
+
 def _ahead(bench: Bench) -> list[float]:
     return [order.ahead / 10**8 for order in bench.market.resting.all()]
 
@@ -366,3 +391,16 @@ def test_without_a_book_ten_in_a_row_that_agree_are_believed() -> None:
     assert bench.market.last == 1000
     bench.trade("sell", "1", "40.1", at=21)
     assert bench.market.last == 401
+
+
+@pytest.mark.parametrize("quantity", ["2", "0.5"])
+def test_a_stop_of_another_size_still_hears_of_trades_from_before(quantity: str) -> None:
+    b = Bench()
+    b.book(bids="99.9x50", asks="100.1x50", snapshot=True, at=10)
+    b.trade("buy", "1", "100.0", at=11)
+    b.stop("s", "sell", "1", "99.0")
+    b.book(bids="99.8x5", at=100)
+    b.amend("s", quantity=quantity)
+    # The tape is late: at 95 the trigger was 99 as it is now, and a trade went through it.
+    b.trade("sell", "1", "98.5", at=95)
+    assert b.fills() == [f"{quantity} @ 99.9 taker"]

@@ -14,9 +14,9 @@ from tests.session.stored_parts import all_said
 
 from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
-from triplegain.domain.orders import Limit, TimeInForce
+from triplegain.domain.orders import Limit, OrderOptions, StopLoss, TimeInForce
 from triplegain.domain.price import Offset, Sign
-from triplegain.domain.terms import MarketByCost, TrailingStop
+from triplegain.domain.terms import MarketByCost, TakeProfit, TrailingStop
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 WHOLE = ExchangeSettings(place_delay_ns=0, cancel_delay_ns=0, response_delay_ns=0, account_tier=AccountTier.UNLIMITED)
@@ -420,3 +420,42 @@ def test_how_much_is_bought_by_cost_is_stored_while_a_candle_has_too_little_of_i
     assert b.ends("cost") == "open"
     candle(b, "101 101 101 101", "99", 300)
     assert b.fills() == ["9.89130434 @ 101.2 taker"]
+
+
+@pytest.mark.parametrize("first", ["stop", "target"])
+@pytest.mark.parametrize("target", [TakeProfit(Decimal(105)), "105.0"])
+def test_a_candle_with_stop_and_target_is_the_stops_whichever_came_first(
+    candles: Callable[..., Any], first: str, target: Any
+) -> None:
+    b = candles()
+    sends = {"stop": StopLoss(Decimal(99)), "target": target}
+    for name in sorted(sends, key=lambda name: name != first):
+        b.order(name, "sell", "1", sends[name])
+    candle(b, "100 106 98 100", "10", 100)  # there is volume for one
+    # 99 - 0.1 % = 98.901
+    assert (b.fills("stop"), b.fills("target")) == (["1 @ 98.9 taker"], [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "fills"),
+    [
+        (WHOLE, ["2 @ 98.9 taker"]),  # the first candle has 1 for 2
+        (PARTIAL, ["1 @ 98.9 taker", "1 @ 98.9 taker"]),
+    ],
+)
+def test_what_a_stops_candle_has_no_volume_for_is_not_sold_better_later(
+    candles: Callable[..., Any], settings: ExchangeSettings, fills: list[str]
+) -> None:
+    b = candles(settings)
+    b.stop("s", "sell", "2", "99.0")
+    candle(b, "100 100 90 91", "10", 100)
+    candle(b, "105 106 104 105", "1000", 200)
+    assert b.fills() == fills
+
+
+def test_the_stop_of_a_sale_by_conditional_close_meets_its_candle(candles: Callable[..., Any]) -> None:
+    b = candles()
+    b.order("e", "sell", "1", options=OrderOptions(close=StopLoss(Decimal(101))))
+    candle(b, "100 102 100 100", "100", 100)
+    # sold at 100 - 0.1 % = 99.9; bought back at 101 + 0.1 % = 101.101, up to the tick
+    assert b.fills() == ["1 @ 99.9 taker", "1 @ 101.2 taker"]

@@ -85,6 +85,11 @@ class _Terms(msgspec.Struct, frozen=True, tag_field="kind"):
         prices = [price_text(each) for each in (self.first, self.trail, self.second) if each is not None]
         return f"{self.kind} {', '.join(prices)}" if prices else "at market"
 
+    @property
+    def guards(self) -> bool:
+        """A stop: it waits for a price that is worse for whoever sends it."""
+        return self.waits and not self.favourable
+
     def heading(self, side: int) -> int:
         """1 where the market must rise to reach the order, -1 where it must fall. `side` is 0 for purchases."""
         rises = (side == 0) is not self.favourable if self.waits else side == 1

@@ -100,7 +100,8 @@ class Amendments:
         return None
 
     def _apply(self, market: VenueMarket, order: WorkingOrder, lots: int, price: int) -> None:
-        queue_kept = price == order.price and lots <= order.lots
+        # Triggers do not queue.
+        queue_kept = price == order.price and (lots <= order.lots or order.role is Role.TRIGGER)
         if not queue_kept:
             market.withdraw(order)
         order.left -= order.lots - lots

@@ -201,7 +201,7 @@ class Arrivals:
             self._engine.settle(order)
             return
         market.admit(order)
-        market.simple.guard_purchase(order)
+        market.simple.guard_fill(order)
 
     def _count_in(self, order: WorkingOrder, now_ns: int) -> None:
         """It is open, told, and ends at its date."""

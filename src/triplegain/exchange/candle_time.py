@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from triplegain.domain.market import Candle
 from triplegain.exchange.order import WorkingOrder
@@ -23,7 +24,7 @@ AFTER_NS = 1
 class ToldCandle(Struct, frozen=True):
     """The candle that was told last: prices in ticks, quantities in lots. `left` is what of it can still be had.
 
-    `bought` names the purchases that it filled and their positions: the stops that follow meet it, too.
+    `bought` and `sold` name the orders that it filled and their positions: the stops that follow meet it, too.
     """
 
     open_time_ns: int
@@ -35,12 +36,23 @@ class ToldCandle(Struct, frozen=True):
     volume: Decimal
     left: Decimal
     bought: tuple[str, ...] = ()
+    sold: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, candle: Candle, left: int) -> ToldCandle:
         """`left`: how many lots of it orders may take."""
         prices = candle.open, candle.high, candle.low, candle.close
         return cls(candle.open_time_ns, candle.length_ns, *prices, Decimal(candle.volume), Decimal(left))
+
+    def dealt(self, order: WorkingOrder, lots: int) -> ToldCandle:
+        """The same when it has filled so many lots of the order."""
+        request, left = order.request, self.left - lots
+        names = tuple(name for name in (request.client_order_id, request.position_id) if name is not None)
+        if order.side == 0:
+            return replace(self, left=left, bought=self.bought + names)
+        # Nothing guards a sale of coins.
+        opens = request.leverage > 1 or request.options.close is not None
+        return replace(self, left=left, sold=self.sold + names if opens else self.sold)
 
     @property
     def close_time_ns(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.parts import Touch
+from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.order import WorkingOrder
 
 
@@ -38,6 +39,10 @@ class Engine(Protocol):
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
         """A trade at `last` reaches the order's trigger: it becomes what it waited to be, and that is told."""
+        ...
+
+    def stops_met(self, symbol: str, candle: ToldCandle) -> None:
+        """A candle has reached the stops that it reaches, and nothing else yet: what cannot be held is sold first."""
         ...
 
     def refilled(self, order: WorkingOrder) -> None:

@@ -82,7 +82,7 @@ class Funds:
         return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
 
     def _worst(self, order: WorkingOrder, market: VenueMarket) -> int | Refusal:
-        """Atoms that an order may cost. The fee ceiling is the taker rate of the tier at acceptance."""
+        """Atoms that an order may cost, its fee by the taker's rate of the tier at acceptance."""
         instrument = order.instrument
         if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
@@ -150,6 +150,9 @@ class Funds:
             lots = min(lots, order.budget // (price * order.instrument.atoms_per_tick_lot))
         more = max(self.free(order), min(self.spendable(order, order.funds_asset), 0))
         funds = self._wallet.reserved(order.number) + more
+        if order.tier is None:
+            now = self._volume.tier(order.instrument.fees, self._engine.now_ns)
+            order.fee_ceiling_ppm = max(order.fee_ceiling_ppm, now.taker_ppm)
         if worst(order, lots, price) <= funds:
             return lots
         fewest, most = 0, min(lots, funds // (price * order.instrument.atoms_per_tick_lot))

@@ -145,6 +145,11 @@ class Matcher:
         ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
             touch(order.key)
+            if cancelled < 0 and moment < order.stands_ns:
+                # Told late: who came before its order did stands in front of it.
+                order.ahead_at_arrival -= cancelled
+                order.ahead_before -= cancelled
+                order.ahead -= cancelled
             if tape > order.shrunk_ns:
                 order.ahead_before = order.ahead
             # A level that comes into sight is one whose queue shrinks to it.

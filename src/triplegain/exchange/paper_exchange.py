@@ -25,6 +25,7 @@ from triplegain.exchange.admission import tradable
 from triplegain.exchange.agenda import Due, EventQueue
 from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
+from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.channels import Channels
 from triplegain.exchange.commands import (
     Amend,
@@ -396,6 +397,10 @@ class PaperExchange:
         if order.role is Role.LIMIT:
             self.account.answers.tell_priced(order)
         self.touch(order.key)
+
+    def stops_met(self, symbol: str, candle: ToldCandle) -> None:
+        if self.margin.is_used:
+            self._liquidation.look_at_candle(symbol, candle)
 
     def refilled(self, order: WorkingOrder) -> None:
         self.account.answers.tell_refilled(order)

@@ -148,7 +148,9 @@ class Payments:
         if tier is None:
             order.tier_volume_usd = self.volume.volume_usd(self._engine.now_ns)
             order.tier = tier = order.instrument.fees.tier(order.tier_volume_usd)
-        return min(tier.maker_ppm if maker else tier.taker_ppm, order.fee_ceiling_ppm)
+            # Its hold was reckoned with the tier of its acceptance, whose volume may be thirty days old by now.
+            order.fee_ceiling_ppm = max(order.fee_ceiling_ppm, tier.taker_ppm)
+        return tier.maker_ppm if maker else tier.taker_ppm
 
     def _pay(self, order: WorkingOrder, charge: Charge) -> Charge:
         """Book the legs and draw on the reservation; what a finished order no longer needs goes back.

@@ -7,7 +7,6 @@ Always against the trader: market orders pay the slippage, rounded to the tick a
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, assert_never
 
 from msgspec.structs import replace
@@ -109,34 +108,42 @@ class SimpleFills:
     # -- candles -------------------------------------------------------------------------------------------------
 
     def on_candle(self, candle: Candle, is_matched: bool = True) -> None:
-        """A finished candle: stops before everything else, then by order number, all sharing its volume."""
-        left = candle.volume * self._settings.candle_volume_pct // 100
-        told = ToldCandle.of(candle, left)
-        cause, bought = told.cause, list[str]()
-        waiting = self._orders.values() if is_matched else ()
-        for order in sorted(waiting, key=lambda each: (not each.request.terms.waits, each.number)):
-            if not order.left and not order.cost:
+        """A finished candle: stops before everything else, then what the exchange itself has to sell, then by order
+        number, all sharing its volume."""
+        told = ToldCandle.of(candle, candle.volume * self._settings.candle_volume_pct // 100)
+        self.own = told
+        if not is_matched:
+            return
+        waiting = sorted(self._orders.values(), key=lambda each: each.number)
+        stops = [each for each in waiting if _is_stop(each)]
+        others = [each for each in waiting if not _is_stop(each)]
+        self._meet_told(stops)
+        self._engine.stops_met(candle.symbol, self.own)
+        self._meet_told(others)
+
+    def _meet_told(self, orders: list[WorkingOrder]) -> None:
+        for order in orders:
+            told = self.own
+            if told is None or order.number not in self._orders or not (order.left or order.cost):
                 continue
             before = order.filled
-            self._meet_candle(order, told, left, cause)
-            left -= order.filled - before
-            if order.filled > before and order.side == 0:
-                bought += filter(None, (order.client_order_id, order.request.position_id))
-        self.own = replace(told, left=Decimal(left), bought=tuple(bought))
+            self._meet_candle(order, told, int(told.left), told.cause)
+            if lots := order.filled - before:
+                self.own = told.dealt(order, lots)
 
     @property
     def guarded(self) -> ToldCandle | None:
-        """The last candle, where it has bought something: what else is known of it the feed tells again."""
+        """The last candle, where it has filled something: what else is known of it the feed tells again."""
         told = self.told
-        return told if told is not None and told.bought else None
+        return told if told is not None and (told.bought or told.sold) else None
 
-    def guard_purchase(self, order: WorkingOrder) -> None:
+    def guard_fill(self, order: WorkingOrder) -> None:
         """An order has arrived. The stop that is sent, or opened by the exchange, because the last candle has bought
-        something meets what followed in that candle, so that no part of it goes unguarded."""
+        or sold something meets what followed in that candle, so that no part of it goes unguarded."""
         told, follows = self.told, (order.request.position_id, order.request.options.closes)
-        if told is None or order.side == 0 or order.role is not Role.TRIGGER:
+        if told is None or order.role is not Role.TRIGGER:
             return
-        if not any(name in told.bought for name in follows):
+        if not any(name in (told.sold if order.side == 0 else told.bought) for name in follows):
             return
         if told.answers(order.sent_ns) and not order.peak:
             before = order.filled
@@ -177,7 +184,9 @@ class SimpleFills:
                     self._meet_limit(order, candle.open, extreme, budget, "candle", cause)
             case Role.MARKET:
                 if begun:
-                    self._meet_market(order, candle.open, budget, "candle", cause, budget)
+                    # What a candle had no volume for is never dealt better than where its trigger was reached.
+                    price = _worse(order.side, candle.open, order.fired) if order.triggered else candle.open
+                    self._meet_market(order, price, budget, "candle", cause, budget)
             case _:
                 assert_never(role)
 
@@ -328,6 +337,11 @@ def unmet(order: WorkingOrder) -> str | None:
             return None
         case _:
             assert_never(force)
+
+
+def _is_stop(order: WorkingOrder) -> bool:
+    """It waits for what is worse, or has been reached and goes at any price."""
+    return order.request.terms.guards and order.role is not Role.LIMIT
 
 
 def _worse(side: int, price: int, other: int) -> int:

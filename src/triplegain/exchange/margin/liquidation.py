@@ -46,7 +46,8 @@ class Seller(Protocol):
 
 
 class Liquidation:
-    """`look` after each event, when the market's own orders have been matched."""
+    """`look` after each event, when the market's own orders have been matched; `look_at_candle` also before it meets
+    anything but stops."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Liquidation:
                 margin.put_state(replace(margin.state, called=False, liquidating=False))
             return
         if isinstance(event, CandleClosed) and market.simple.told is not None:
-            self._look_at_candle(event.symbol, market.simple.told)
+            self.look_at_candle(event.symbol, market.simple.told)
         elif not isinstance(event, PublicTrade) and market.last is not None and not margin.state.liquidating:
             return
         self._judge({})
@@ -167,7 +168,7 @@ class Liquidation:
 
     # -- candles -------------------------------------------------------------------------------------------------
 
-    def _look_at_candle(self, symbol: str, candle: ToldCandle) -> None:
+    def look_at_candle(self, symbol: str, candle: ToldCandle) -> None:
         """Like a stop: what is held meets the extreme that is worse for it, at the price where the level fell too low,
         or at the open beyond it."""
         margin = self._margin
