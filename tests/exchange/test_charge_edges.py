@@ -57,6 +57,7 @@ def test_what_is_lacking_is_not_charged(charge: Charge, funds: int, expected: Ch
         (Side.BUY, FeePreference.BASE, 1000, 2, 999_999, ("0.00001", "0.00000001", "0.00001")),
         (Side.BUY, FeePreference.BASE, 1000, 1, 999_999, ("0.00001", "0", "0.00001")),
         (Side.SELL, FeePreference.BASE, 1000, 10**8, 4000, ("100", "0.004", "1.004")),
+        (Side.SELL, FeePreference.BASE, 1000, 1, 4000, ("0", "0.00000001", "0.00000002")),  # a share of a lot is a lot
     ],
 )
 def test_cost_fee_and_all_that_is_spent(

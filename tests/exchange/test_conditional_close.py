@@ -176,3 +176,13 @@ def test_opened_orders_cost_nothing_of_the_rate_and_count_as_open(bench: Callabl
     assert b.market.rate.value == 1000
     b.order("second", "buy", "1", "99.0")
     assert b.market.rate.value == 2000
+
+
+def test_a_closing_stop_that_the_last_trade_has_reached_when_nobody_saw_it_fires_with_the_book(usual: Any) -> None:
+    """The trade at 99.0 fills the bid and is at the trigger already; the book that comes shows 98.0."""
+    usual.order("first", "buy", "1", "100.0", options=closing(StopLoss(Decimal("99.0"))))
+    usual.exchange.on_event(FeedStatus("BTC/USDT", 10, 10, FeedState.GAP, "a gap"))
+    usual.trade("sell", "1", "99.0", at=11)
+    assert usual.fills() == ["1 @ 100 maker"]
+    usual.book(bids="98.0x5", asks="98.1x5", snapshot=True, at=12)
+    assert usual.fills("tg-close-1-1") == ["1 @ 98 taker"]

@@ -155,6 +155,19 @@ def test_a_known_id_is_not_sent_again(usual: Any) -> None:
     assert usual.held("USDT") == "198.792"  # 2 x 99.0 x 1.004
 
 
+def test_a_batch_of_known_ids_holds_nothing_up(bench: Callable[..., Any]) -> None:
+    """It would arrive 100 later; a cancel takes 10."""
+    settings = ExchangeSettings(place_delay_ns=100, cancel_delay_ns=10, account_tier=AccountTier.UNLIMITED)
+    b = bench(settings=settings)
+    b.book(bids="100.0x5", asks="100.1x1", snapshot=True, at=10)
+    batch(b, ("a", "1", "99.0"), ("b", "1", "98.0"))
+    b.book(bids="100.0x4", at=200)
+    batch(b, ("a", "1", "99.0"), ("b", "1", "98.0"))
+    b.cancel("a")
+    b.book(bids="100.0x3", at=210)
+    assert b.ends("a") == "cancelled: User requested"
+
+
 def test_a_batch_costs_half_and_cancels_cost_each(bench: Callable[..., Any]) -> None:
     assert [batch_cost(number) for number in (2, 3, 15)] == [1000, 1500, 7500]
     b = counted(bench)

@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
-from triplegain.domain.exchange_events import OrderScheduled
+from triplegain.domain.exchange_events import OrderPriced, OrderScheduled
 from triplegain.domain.market import FeedState, FeedStatus
+from triplegain.domain.money import text
 from triplegain.domain.orders import Limit, OrderOptions, OrderRequest, Side, TimeInForce
+from triplegain.domain.price import Offset, Sign
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
 START_NS = 1000 * SECOND_NS
@@ -145,6 +147,25 @@ def test_in_a_maintenance_it_starts_with_the_opening(bench: Callable[..., Any]) 
     assert b.held("USDT") == "100.4"
 
 
+def test_it_starts_once_where_its_moment_is_that_of_the_opening(bench: Callable[..., Any]) -> None:
+    b = rig(bench)
+    scheduled(b)
+    for second, state in ((1, FeedState.MAINTENANCE), (60, FeedState.SYNCED)):
+        moment_ns = START_NS + second * SECOND_NS
+        b.exchange.on_event(FeedStatus("BTC/USDT", moment_ns, moment_ns, state))
+    assert (b.ends("x"), b.held("USDT")) == ("open", "100.4")
+
+
+def test_a_price_by_its_distance_goes_by_the_trade_before_the_start(bench: Callable[..., Any]) -> None:
+    """100.0 when it is sent, 98.0 when it starts: 1 below."""
+    b = rig(bench)
+    b.trade("sell", "0.1", "100.0", at=START_NS + 1)
+    scheduled(b, terms=Limit(Offset(Sign.MINUS, Decimal(1))))
+    b.trade("sell", "0.1", "98.0", at=START_NS + 59 * SECOND_NS)
+    b.book(bids="100.0x5", at=START_NS + 60 * SECOND_NS)
+    assert [text(event.price) for event in b.drain() if isinstance(event, OrderPriced)] == ["97"]
+
+
 def test_scheduled_orders_count_among_the_open_ones(bench: Callable[..., Any]) -> None:
     b = rig(bench, tier=AccountTier.STARTER)
     for number in range(61):
@@ -190,6 +211,35 @@ def test_a_question_has_the_answer_of_the_order_and_leaves_nothing(
     assert b.market.rate.value == 1000  # "this is always applied on receipt of the transaction" (Spot Trading Limits)
 
 
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (OrderOptions(starts_at_ns=START_NS + SECOND_NS), None),  # its funds are looked at when it starts
+        (OrderOptions(replaces="ghost"), "EOrder:Unknown order"),
+        (OrderOptions(replaces="other"), None),  # what that one holds is free for it
+    ],
+)
+def test_a_question_about_an_order_that_starts_later_or_takes_anothers_place(
+    bench: Callable[..., Any], options: OrderOptions, code: str | None
+) -> None:
+    """9,960 at 100.0 and the fee are 999,984 of the 1,000,000, which another order holds."""
+    b = rig(bench)
+    b.order("other", "buy", "9960", "100.0")
+    request = OrderRequest("x", "BTC/USDT", Side.BUY, Decimal(9960), Limit(Decimal("100.0")), options=options)
+    refusal = b.exchange.validate(request)
+    assert (None if refusal is None else refusal.code) == code
+
+
 def test_a_question_about_a_pair_that_is_not_there(bench: Callable[..., Any]) -> None:
     refusal = rig(bench).exchange.validate(OrderRequest("x", "DOGE/USDT", Side.BUY, Decimal(1), Limit(Decimal(1))))
     assert refusal is not None and refusal.code == "EQuery:Unknown asset pair"
+
+
+def test_an_order_with_leverage_under_way_ties_no_money(bench: Callable[..., Any]) -> None:
+    """Nothing is lent here: it is refused when it arrives, and until then it is nothing. No trade has been told yet."""
+    b = rig(bench, delay_ms=100)
+    b.order("bid", "buy", "1", "100.0")
+    later(b, 50)
+    b.order("lent", "buy", "1", "100.0", leverage=2)
+    later(b, 100)
+    assert (b.ends("bid"), b.ends("lent")) == ("open", "rejected: EOrder:Margin allowance exceeded")

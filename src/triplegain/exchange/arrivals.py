@@ -79,8 +79,13 @@ class Arrivals:
         """Why an order that arrived now would be refused. Nothing is held; the fixed part of its cost is charged."""
         market = self._markets[order.request.symbol]
         within_rate = market.charge(PLACE_COST, self._engine.now_ns)
-        refusal = self._invalid(order, market) or self._in_the_way(order, market, within_rate)
-        return refusal or self._account.funds.lacks(order, market)
+        if order.request.options.replaces is not None:
+            original = self._orders.by_name.get(order.request.options.replaces)
+            return self._uneditable(original, order, market, within_rate)
+        refusal = self._invalid(order, market)
+        if refusal is None and self._is_early(order):
+            return self._too_fast(market, within_rate) or self._full(order, market, Code.SCHEDULED_LIMIT)
+        return refusal or self._in_the_way(order, market, within_rate) or self._account.funds.lacks(order, market)
 
     def open_linked(self, order: WorkingOrder) -> None:
         """An order that a fill has opened at the exchange itself: no latency, no cost, and no matter what we see."""
@@ -102,17 +107,22 @@ class Arrivals:
             return
         order.stands_ns = Moment(now_ns)
         order.ahead = order.ahead_before = order.ahead_at_arrival = UNKNOWN_AHEAD
-        market.wait(order)
+        market.wait_unseen(order)
 
     def start(self, order: WorkingOrder) -> None:
-        """The time of a scheduled order has come; in a market that the exchange has closed, with its opening."""
+        """The time of a scheduled order has come; in a market that the exchange has closed, with its opening, once."""
         market = self._markets[order.request.symbol]
-        if market.is_closed:
+        if market.is_closed or not order.scheduled:
             return
         self._meet(order)
         order.scheduled = False
         self._orders.discount(order)
-        refusal = check_market(order, market) or self._unlent(order) or check_rules(order, market, self._engine.now_ns)
+        refusal = (
+            read_terms(order, market.last)
+            or check_market(order, market)
+            or self._unlent(order)
+            or check_rules(order, market, self._engine.now_ns)
+        )
         if refusal is None:
             self._open(order, market, within_rate=True)
         else:
@@ -164,12 +174,17 @@ class Arrivals:
             return None
         return Refusal(code, f"too many open orders on {symbol}")
 
+    def _is_early(self, order: WorkingOrder) -> bool:
+        """It is to wait for its time."""
+        starts_ns = order.request.options.starts_at_ns
+        return starts_ns is not None and starts_ns > self._engine.now_ns
+
     # -- what comes of it ----------------------------------------------------------------------------------------
 
     def _go_on(self, order: WorkingOrder, market: VenueMarket, within_rate: bool) -> None:
         """A valid order waits for its time, or is opened."""
         starts_ns = order.request.options.starts_at_ns
-        if starts_ns is None or starts_ns <= self._engine.now_ns:
+        if starts_ns is None or not self._is_early(order):
             self._open(order, market, within_rate)
             return
         refusal = self._too_fast(market, within_rate) or self._full(order, market, Code.SCHEDULED_LIMIT)
@@ -220,19 +235,9 @@ class Arrivals:
         now_ns = self._engine.now_ns
         within_rate = market.charge(EDIT_COST, now_ns)
         original = self._orders.by_name.get(replaced)
-        if original is None or original.status is OrderStatus.PENDING:
-            self._reject(order, Refusal(Code.UNKNOWN_OPEN_ORDER, f"no open order is called {replaced}"))
-            return
-        refusal = (
-            self._invalid(order, market)
-            or _not_editable(original, order)
-            or check_cancel(original, market)
-            or check_taking(order, market)
-            or self._too_fast(market, within_rate)
-            or self._account.funds.lacks(order, market, instead_of=original)
-        )
-        if refusal is not None:
-            self._reject(order, refusal)
+        refusal = self._uneditable(original, order, market, within_rate)
+        if refusal is not None or original is None:
+            self._reject(order, refusal or _unknown(order))
             return
         market.charge(edit_penalty(now_ns - original.touched_ns), now_ns)
         market.withdraw(original)
@@ -241,10 +246,28 @@ class Arrivals:
         assert refusal is None
         self._accept(order, market)
 
+    def _uneditable(
+        self, original: WorkingOrder | None, order: WorkingOrder, market: VenueMarket, within_rate: bool
+    ) -> Refusal | None:
+        if original is None or original.status is OrderStatus.PENDING:
+            return _unknown(order)
+        return (
+            self._invalid(order, market)
+            or _not_editable(original, order)
+            or check_cancel(original, market)
+            or check_taking(order, market)
+            or self._too_fast(market, within_rate)
+            or self._account.funds.lacks(order, market, instead_of=original)
+        )
+
     def _reject(self, order: WorkingOrder, refusal: Refusal) -> None:
         self._orders.forget(order)
         self._account.answers.tell_rejected(order.number, order.request, refusal)
         self._orders.remember(order.client_order_id, self._account.answers.sequence)
+
+
+def _unknown(order: WorkingOrder) -> Refusal:
+    return Refusal(Code.UNKNOWN_OPEN_ORDER, f"no open order is called {order.request.options.replaces}")
 
 
 def _not_editable(original: WorkingOrder, order: WorkingOrder) -> Refusal | None:

@@ -59,7 +59,8 @@ def charge_of(order: WorkingOrder, price: int, lots: int, rate_ppm: int) -> Char
             spent = paid + fee_paid if buys else paid
         case FeePreference.BASE:
             # In whole lots: less than a lot could never be sold.
-            fee = min(_share(coins, rate_ppm, instrument.atoms_per_lot), max(coins - instrument.atoms_per_lot, 0))
+            most = max(coins - instrument.atoms_per_lot, 0) if buys else coins
+            fee = min(_share(coins, rate_ppm, instrument.atoms_per_lot), most)
             fee_paid = fee
             spent = paid if buys else paid + fee_paid
         case _:

@@ -187,9 +187,10 @@ class PaperExchange:
 
     def place_batch(self, requests: Sequence[OrderRequest]) -> None:
         """Send orders of one pair together; those whose client order id is known already are not sent again."""
-        market = self.markets.get(requests[0].symbol) if requests else None
-        arrives_ns = self._arrival_ns(self.latency.place(), market)
         new = [request for request in requests if not self._working.is_known(request.client_order_id)]
+        if not new:
+            return
+        arrives_ns = self._arrival_ns(self.latency.place(), self.markets.get(new[0].symbol))
         sent = [self._submit(request, arrives_ns) for request in new]
         numbers = tuple(order.number for order, _ in sent if order is not None)
         if numbers:

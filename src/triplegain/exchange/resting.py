@@ -141,9 +141,12 @@ class TriggerOrders:
         """This trade reaches their triggers and there is no book to meet: remembered, once each; who is new to it."""
         gone_through = [order for order in self.reached(price, moment) if not order.passed]
         for order in gone_through:
-            order.passed = price
-            self._passed[order.number] = order
+            self.pass_through(order, price)
         return gone_through
+
+    def pass_through(self, order: WorkingOrder, price: int) -> None:
+        order.passed = price
+        self._passed[order.number] = order
 
     def passed(self) -> list[WorkingOrder]:
         """Those the tape has gone through, in the order in which they came."""

@@ -269,6 +269,13 @@ class VenueMarket:
             case _:
                 assert_never(role)
 
+    def wait_unseen(self, order: WorkingOrder) -> None:
+        """An order that the exchange opens while we see no book: it waits, and a stop whose trigger the last trade has
+        reached already fires when there is one."""
+        self.wait(order)
+        if order.role is Role.TRIGGER and self.last is not None and is_reached(order, self.last):
+            self.triggers.pass_through(order, self.last)
+
     def _meet_book(self, order: WorkingOrder, cause: dict[str, Any]) -> None:
         """What the book shows is taken; what it does not show rests, or is cancelled, never invented."""
         role = order.role

@@ -85,7 +85,7 @@ class MarginAdmission:
         need is tied to them, and so is what others hold, but for `freed` of it. Below zero where that is more than
         there is. None where nothing is on margin, or where it is no collateral."""
         margin, share = self._margin, self._margin.terms.collateral.get(asset)
-        lent = [each for each in self._orders.values() if each.request.leverage > 1]
+        lent = [each for each in self._orders.values() if each.request.leverage > 1 and each.status in _OPEN]
         if not share or not (margin.positions or lent):
             return None
         figures, price, pending = margin.figures(), margin.usd(asset), self._pending(lent)
