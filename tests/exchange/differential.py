@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import assert_never
 
-from tests.exchange.differential_streams import SYMBOL, Cancel, Plan, Step
+from tests.exchange.differential_streams import (
+    SYMBOL,
+    Cancel,
+    CancelAllAfter,
+    CancelBatch,
+    PlaceBatch,
+    Plan,
+    Question,
+    Step,
+)
 from tests.exchange.reference import ReferenceExchange
 from tests.exchange.reference_account import ReferenceSettings, Told
 from tests.exchange.reference_candles import ReferenceOnCandles
@@ -38,6 +47,7 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import ATOMS_PER_UNIT, atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
+from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
@@ -53,6 +63,8 @@ _REASONS = (
     ("date", "date"),
     ("amended", "amended"),
     ("less than a lot", "rest"),
+    ("edited", "edited"),
+    ("cancel all", "switch"),
 )
 
 
@@ -94,7 +106,7 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
         case OrderFilled():
             said = (
                 instrument.ticks(event.price), instrument.lots(event.quantity), event.maker, Fraction(event.fee),
-                instrument.lots(event.cumulative_quantity), event.status.value,
+                event.fee_asset, instrument.lots(event.cumulative_quantity), event.status.value,
             )  # fmt: skip
         case OrderCancelled():
             why = next((word for part, word in _REASONS if part in event.reason), "asked")
@@ -157,10 +169,10 @@ class Pair:
 
     def step(self, number: int, step: Step, for_exchange: Step | None = None) -> Difference | None:
         """Both take a step, and are compared. `for_exchange`: what the exchange takes instead."""
-        take(self.exchange, for_exchange or step)
-        take(self.reference, step)
-        ours = [told_by(event, self.instrument) for event in self.exchange.drain_events()]
-        theirs = self.reference.drain()
+        ours = take(self.exchange, for_exchange or step)
+        theirs = take(self.reference, step)
+        ours += [told_by(event, self.instrument) for event in self.exchange.drain_events()]
+        theirs += self.reference.drain()
         self.wallet.drain_entries()
         if len(ours) != len(theirs) or not all(map(agree, ours, theirs)):
             return Difference(number, tuple(ours), tuple(theirs))
@@ -176,18 +188,41 @@ class Pair:
         return None
 
 
-def take(side: PaperExchange | ReferenceExchange, step: Step) -> None:
-    """A command is carried out before anything else happens, where it needs no time to arrive."""
-    if isinstance(step, OrderRequest):
-        side.place(step)
-    elif isinstance(step, AmendRequest):
-        side.amend(step)
-    elif isinstance(step, Cancel):
-        side.cancel(step.name)
-    else:
-        side.on_event(step)
-        return
+def take(side: PaperExchange | ReferenceExchange, step: Step) -> list[Told]:
+    """Where it needs no time to arrive, a command is carried out before anything else. What is answered at once."""
+    now_ns, answer = side.now_ns, None
+    match step:
+        case OrderRequest():
+            side.place(step)
+        case AmendRequest():
+            side.amend(step)
+        case Cancel(name=name):
+            side.cancel(name)
+        case PlaceBatch(requests=requests):
+            side.place_batch(requests)
+        case CancelBatch(names=names):
+            side.cancel_batch(names)
+        case CancelAllAfter(seconds=seconds):
+            answer = Told("switched", "", now_ns, 0, (side.cancel_all_after(seconds),))
+        case Question(request=request):
+            answer = Told("asked", request.client_order_id, now_ns, 0, (_said(side.validate(request)),))
+        case _:
+            side.on_event(step)
+            return []
     side.run_through(side.now_ns)
+    return [] if answer is None else [answer]
+
+
+def _said(answer: Refusal | frozenset[Code] | None) -> object:
+    match answer:
+        case Refusal(code=code):
+            return code
+        case frozenset():
+            return answer or frozenset({None})
+        case None:
+            return None
+        case _ as never:
+            assert_never(never)
 
 
 def _units(amounts: Iterable[int | Fraction]) -> list[float]:
@@ -247,10 +282,18 @@ def minimal(plan: Plan, stream: Sequence[Step], depth: MarketDepth = MarketDepth
     return "\n".join([str(plan), *(f"{number:>3} {_short(step)}" for number, step in enumerate(steps)), str(found)])
 
 
+#: What nearly every step has.
+_USUAL = (
+    ", leverage=1", ", position_id=None, purpose='manual', origin=<Origin.HAND: 'hand'>", ", expires_at_ns=None",
+    ", deadline_ns=None", ", starts_at_ns=None", ", replaces=None", ", closes=None", "reduce_only=False, ",
+    "close=None", ", fee_preference=<FeePreference.QUOTE: 'quote'>", ", options=OrderOptions()",
+)  # fmt: skip
+
+
 def _short(step: Step) -> str:
     """Without what every step of its kind has."""
     words = str(step)
-    usual = (f"symbol='{SYMBOL}', ", ", leverage=1", ", position_id=None, purpose='manual'", ", expires_at_ns=None")
+    usual = (f"symbol='{SYMBOL}', ", *_USUAL)
     for word in usual:
         words = words.replace(word, "")
-    return words.partition(", origin=")[0]
+    return words

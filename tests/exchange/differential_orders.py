@@ -7,7 +7,21 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
-from tests.exchange.differential_streams import MIDDLE, SYMBOL, Cancel, Plan, Step, TrueMarket
+import msgspec
+from tests.exchange.differential_options import RandomOptions
+from tests.exchange.differential_streams import (
+    MIDDLE,
+    SYMBOL,
+    Cancel,
+    CancelAllAfter,
+    CancelBatch,
+    Command,
+    PlaceBatch,
+    Plan,
+    Question,
+    Step,
+    TrueMarket,
+)
 
 from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Heartbeat, MarketDepth
 from triplegain.domain.orders import AmendRequest, OrderRequest, SelfTradePrevention, Side, TimeInForce
@@ -19,6 +33,7 @@ from triplegain.domain.terms import (
     MarketByCost,
     OrderKind,
     OrderTerms,
+    SettlePosition,
     StopLoss,
     StopLossLimit,
     TakeProfit,
@@ -29,8 +44,7 @@ from triplegain.domain.terms import (
 
 _SIDES = (Side.BUY, Side.SELL)
 #: Limit orders are what most rules are about.
-_ALONE = tuple(kind for kind in OrderKind if kind is not OrderKind.SETTLE_POSITION)
-KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.STOP_LOSS, OrderKind.ICEBERG) * 2 + _ALONE
+KINDS = (OrderKind.LIMIT,) * 20 + (OrderKind.STOP_LOSS, OrderKind.ICEBERG) * 2 + tuple(OrderKind)
 #: What may stand where a quantity or a price is asked for.
 _ODD = (Decimal("NaN"), Decimal("Infinity"), Decimal(-1), Decimal(0), Decimal("1e70"), Decimal("0.001"))
 
@@ -41,31 +55,58 @@ class RandomTrader:
     draws: random.Random
     sent: int = 0
     prices: dict[str, Decimal] = field(default_factory=dict)
+    #: Orders that may still be open: with a price away from the market.
+    away: list[str] = field(default_factory=list)
 
-    def command(self, best: tuple[int, int], now_ns: int) -> Step:
+    def __post_init__(self) -> None:
+        self._options = RandomOptions(self.plan, self.draws)
+
+    def command(self, best: tuple[int, int], now_ns: int) -> Command:
         roll = self.draws.random()
-        if roll < 0.15:
+        if self.plan.crowded and self.draws.random() < 0.75:
+            return self._order(best, now_ns)
+        if roll < 0.13:
             return Cancel(self._known())
-        if roll < 0.32:
+        if roll < 0.3:
             return self._amendment(best)
+        if roll < 0.32:
+            return CancelBatch(tuple(self._known() for _ in range(self.draws.randint(2, 4))))
+        if roll < 0.34:
+            return self._batch(best, now_ns)
+        if roll < 0.345:
+            return CancelAllAfter(self.draws.choice((0, 1, 2, 5, 20)))
+        if roll < 0.36:
+            return Question(self._order(best, now_ns))
         return self._order(best, now_ns)
 
+    def _batch(self, best: tuple[int, int], now_ns: int) -> PlaceBatch:
+        """Of one pair; none of them takes the place of another."""
+        orders = [self._order(best, now_ns, alone=False) for _ in range(self.draws.choice((2, 2, 3, 5)))]
+        named = {order.client_order_id: order for order in orders}
+        return PlaceBatch(tuple(named.values()))
+
     def _known(self) -> str:
-        return f"o{max(self.sent - self.draws.choice((0, 0, 1, 1, 2, 3, 5, 8)), 0)}"
+        if self.away and self.draws.random() < 0.6:
+            return self.draws.choice(self.away[-8:])
+        number = max(self.sent - self.draws.choice((0, 0, 1, 1, 2, 3, 5, 8)), 0)
+        return f"o{number}" if self.draws.random() < 0.95 else f"tg-close-{number}-{self.draws.choice((1, 1, 2))}"
 
     def _near(self, side: int, best: tuple[int, int]) -> Decimal:
         """Mostly at the best quote of its side, now and then across the spread."""
-        offset = self.draws.choice((-3, -2, -1, -1, 0, 0, 0, 0, 1, 1, 2, 5))
+        offset = self.draws.choice((10, 12, 15, 20) if self.plan.crowded else (-3, -2, -1, -1, 0, 0, 0, 0, 1, 1, 2, 5))
         return self.plan.instrument.price(max(best[side] - offset if side == 0 else best[side] + offset, 1))
 
     def _quantity(self, odd: float = 0.02) -> Decimal:
         if self.draws.random() < odd:
             return self.draws.choice(_ODD)
-        lots = self.draws.choice((3, 6, 10, 25, self.draws.randint(1, 90)))
+        lots = self.draws.choice((3, 6, 6, 10, 10, 25, 25, self.draws.randint(1, 90)))
+        if self.plan.crowded:
+            lots = self.draws.choice((7, 7, 7, 8, 20))
         return self.plan.instrument.quantity(lots * self.plan.size)
 
-    def _order(self, best: tuple[int, int], now_ns: int) -> OrderRequest:
+    def _order(self, best: tuple[int, int], now_ns: int, alone: bool = True) -> OrderRequest:
         draws = self.draws
+        known = self._known()
         self.sent += draws.random() > 0.01
         name, side = f"o{self.sent}", draws.randint(0, 1)
         price = self._near(side, best)
@@ -80,13 +121,26 @@ class RandomTrader:
         terms = self._terms(side, price, quantity, best)
         if isinstance(terms, MarketByCost) and draws.random() < 0.95:
             quantity, side = Decimal(0), 0
+        if terms.waits or (terms.limited and price.is_finite() and self._is_away(side, price, best)):
+            self.away.append(name)
+        symbol = self.plan.instrument.symbol if not alone or draws.random() > 0.003 else "DOGE/USDT"
+        options = self._options.options(side, best, now_ns, known)
+        if not alone:
+            options = msgspec.structs.replace(options, replaces=None)
         return OrderRequest(
-            name, self.plan.instrument.symbol, _SIDES[side], quantity, terms, force, expires,
+            name, symbol, _SIDES[side], quantity, terms, force, expires,
             leverage=draws.choice((1,) * 100 + (0, 2)), self_trade=draws.choice(tuple(SelfTradePrevention)),
+            options=options,
         )  # fmt: skip
+
+    def _is_away(self, side: int, price: Decimal, best: tuple[int, int]) -> bool:
+        quote = self.plan.instrument.price(best[side])
+        return price < quote if side == 0 else price > quote
 
     def _terms(self, side: int, price: Decimal, quantity: Decimal, best: tuple[int, int]) -> OrderTerms:
         match self.draws.choice(KINDS):
+            case OrderKind.SETTLE_POSITION:
+                return SettlePosition()
             case OrderKind.MARKET:
                 return Market()
             case OrderKind.MARKET_BY_COST:
@@ -108,8 +162,6 @@ class RandomTrader:
                 return TrailingStop(self._offset((Sign.PLUS,)))
             case OrderKind.TRAILING_STOP_LIMIT:
                 return TrailingStopLimit(self._offset((Sign.PLUS,)), self._offset((Sign.PLUS, Sign.MINUS)))
-            case OrderKind.SETTLE_POSITION:
-                raise AssertionError("nothing is lent here")
             case _ as never:
                 assert_never(never)
 

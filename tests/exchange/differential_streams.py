@@ -45,12 +45,37 @@ INSTRUMENTS = (
 )
 
 
+#: What an exchange may say of a market.
+_MODES = (FeedState.MAINTENANCE, FeedState.CANCEL_ONLY, FeedState.POST_ONLY, FeedState.LIMIT_ONLY) * 3 + (
+    FeedState.REDUCE_ONLY, FeedState.WORK_IN_PROGRESS, FeedState.DELISTED,
+)  # fmt: skip
+
+
 class Cancel(NamedTuple):
     name: str
 
 
+class PlaceBatch(NamedTuple):
+    requests: tuple[OrderRequest, ...]
+
+
+class CancelBatch(NamedTuple):
+    names: tuple[str, ...]
+
+
+class CancelAllAfter(NamedTuple):
+    seconds: int
+
+
+class Question(NamedTuple):
+    """Whether an order would be taken if it arrived now."""
+
+    request: OrderRequest
+
+
+Command = OrderRequest | AmendRequest | Cancel | PlaceBatch | CancelBatch | CancelAllAfter | Question
 #: A market event, or a command as it is sent.
-Step = MarketEvent | OrderRequest | AmendRequest | Cancel
+Step = MarketEvent | Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +99,8 @@ class Plan:
     rough: bool = True
     #: Lots of a small order.
     size: int = 1
+    #: Many small orders far from the market, until there is room for no more.
+    crowded: bool = False
 
     @property
     def start_ns(self) -> int:
@@ -84,9 +111,14 @@ def drawn_plan(seed: int, steps: int = 400) -> Plan:
     draws = random.Random(seed)
     delays = draws.choice(((0, 0, 0), (0, 0, 0), (2, 1, 1), (1, 4, 2), (5, 5, 0)))
     lag = draws.choice((0, 0, 2, 6))
+    if seed % 16 == 5:
+        return Plan(
+            seed, steps, 10**9, *delays, depth=draws.choice((0, 6)), instrument=draws.choice(INSTRUMENTS),
+            base=Decimal(100), quote=Decimal(1000), tier="starter", rough=draws.random() < 0.5, crowded=True,
+        )  # fmt: skip
     base, quote = draws.choice((("10", "1000"), ("10", "1000"), ("1", "0"), ("0", "100"), ("0.3", "30")))
     return Plan(
-        seed, steps, draws.choice((1, 1, 10**6, 10**9)), *delays, draws.choice((0, lag)), draws.choice((0, lag)),
+        seed, steps, draws.choice((1, 10**6, 10**9, 10**9)), *delays, draws.choice((0, lag)), draws.choice((0, lag)),
         draws.choice((0, 0, 4, 6)), draws.choice(INSTRUMENTS), Decimal(base), Decimal(quote),
         draws.choice(("unlimited", "unlimited", "starter", "pro")), draws.random() < 0.7, draws.random() < 0.6,
     )  # fmt: skip
@@ -251,7 +283,7 @@ class TrueMarket:
         """A while in which the exchange takes less; what comes after it is told at once."""
         if self._unseen:
             return
-        state = self.draws.choice((FeedState.MAINTENANCE, FeedState.CANCEL_ONLY, FeedState.POST_ONLY))
+        state = self.draws.choice(_MODES)
         self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
         later = self.now_ns + self.draws.randint(1, 8) * self.plan.unit_ns
         self._tell(self._book, FeedStatus(SYMBOL, later, later, FeedState.SYNCED))

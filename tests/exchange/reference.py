@@ -6,88 +6,91 @@ and plain on purpose: every rule is looked up anew at every event, and nothing i
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import assert_never
 
-from tests.exchange.reference_account import ReferenceAccount, ReferenceSettings
-from tests.exchange.reference_admission import (
-    amend_cost,
-    bad_arguments,
-    cancel_cost,
-    closed_for,
-)
+from tests.exchange.reference_admission import amend_cost, cancel_cost, closed_for
+from tests.exchange.reference_agenda import Asked, Batch, Cancelled, Placed, Switch
 from tests.exchange.reference_order import ReferenceOrder
-from tests.exchange.reference_terms import TermsReader, cut, hung, is_amount, shows_too_little, trailed
+from tests.exchange.reference_placing import ReferencePlacing
+from tests.exchange.reference_terms import cut, hung, is_amount, shows_too_little, trailed
 
-from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import MarketEvent, PublicTrade
+from triplegain.domain.clock import SECOND_NS
+from triplegain.domain.market import FeedState, MarketEvent, PublicTrade
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.refusals import Code
 
-#: Where nothing else can be said of an order.
-_UNREADABLE = {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE, Code.INVALID_COST}
 
-
-#: Lots of a purchase by cost, until it is known what it comes to.
-_NO_END = 10**30
-
-
-class Command(NamedTuple):
-    due_ns: int
-    order: OrderRequest | AmendRequest | str
-    number: int
-    sent_ns: int
-
-
-class ReferenceExchange(ReferenceAccount):
-    def __init__(self, instrument: Instrument, balances: dict[str, Fraction], settings: ReferenceSettings) -> None:
-        super().__init__(instrument, balances, settings)
+class ReferenceExchange(ReferencePlacing):
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
         self._names: set[str] = set()
-        self._commands: deque[Command] = deque()
-        self._arrived_ns = 0
+        self._numbers = 0
 
     # -- from outside ------------------------------------------------------------------------------------------
 
     def on_event(self, event: MarketEvent) -> None:
         """The market moves first: what is due at that very moment comes after it."""
         now = max(self.now_ns, event.exchange_time_ns)
-        self._run(now - 1)
+        self.run(now - 1)
         self.now_ns = now
         self.on_market(event)
-        self._run(now)
+        self.run(now)
 
     def run_through(self, time_ns: int) -> None:
-        self._run(time_ns)
+        self.run(time_ns)
         self.now_ns = max(self.now_ns, time_ns)
 
     def place(self, request: OrderRequest) -> None:
-        if request.client_order_id in self._names:
-            return
-        self._names.add(request.client_order_id)
-        self._send(request, self.settings.place_delay_ns)
-        self.tell("submitted", request.client_order_id, self._arrived_ns)
+        for placed in self._submitted([request]):
+            if request.symbol == self.instrument.symbol:
+                self.send(placed, self.settings.place_delay_ns)
+            else:
+                self.tell("rejected", request.client_order_id, frozenset({Code.UNKNOWN_PAIR}))
+
+    def place_batch(self, requests: Sequence[OrderRequest]) -> None:
+        placed = self._submitted(requests)
+        if placed:
+            self.send(Batch(tuple(placed)), self.settings.place_delay_ns)
+
+    def _submitted(self, requests: Sequence[OrderRequest]) -> list[Placed]:
+        """Those that were not sent before."""
+        placed = []
+        for request in requests:
+            if request.client_order_id not in self._names:
+                self._names.add(request.client_order_id)
+                placed.append(Placed(request, self.next_number(), self.now_ns))
+                arrives_ns = self.arrival(self.settings.place_delay_ns)
+                self.tell("submitted", request.client_order_id, arrives_ns)
+        return placed
+
+    def next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def validate(self, request: OrderRequest) -> frozenset[Code]:
+        """What would be said to it if it arrived now."""
+        return self.look_at(Placed(request, 0, self.now_ns)).codes
 
     def cancel(self, name: str) -> None:
-        self._send(name, self.settings.cancel_delay_ns)
+        self.send(Cancelled(name), self.settings.cancel_delay_ns)
+
+    def cancel_batch(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.cancel(name)
+
+    def cancel_all_after(self, seconds: int) -> int | None:
+        """When it will go off."""
+        arrives_ns = self.send(Switch(seconds), self.settings.cancel_delay_ns)
+        return arrives_ns + seconds * SECOND_NS if seconds else None
 
     def amend(self, request: AmendRequest) -> None:
-        self._send(request, self.settings.place_delay_ns)
+        self.send(request, self.settings.place_delay_ns)
 
     # -- for whoever matches -------------------------------------------------------------------------------------
 
     def on_market(self, event: MarketEvent) -> None:
-        raise NotImplementedError
-
-    def arrive(self, order: ReferenceOrder) -> None:
-        """An accepted order, or one that an amendment has put at the back."""
-        raise NotImplementedError
-
-    def would_take(self, side: int, limit: int) -> bool:
-        raise NotImplementedError
-
-    def is_priced(self) -> bool:
-        """Whether orders can be taken at all."""
         raise NotImplementedError
 
     def trail(self, trade: PublicTrade) -> None:
@@ -102,105 +105,45 @@ class ReferenceExchange(ReferenceAccount):
                 if order.terms.after is not None:
                     order.limit = hung(order.terms.after, order.trigger, order.is_purchase, self.instrument)
 
-    # -- time ----------------------------------------------------------------------------------------------------
-
-    def _send(self, order: OrderRequest | AmendRequest | str, delay_ns: int) -> None:
-        """On one connection: nothing overtakes what was sent before."""
-        self._arrived_ns = max(self._arrived_ns, self.now_ns + delay_ns)
-        self._commands.append(Command(self._arrived_ns, order, len(self._names), self.now_ns))
-
-    def _run(self, through_ns: int) -> None:
-        """Commands and dates up to a moment; at equal times the commands first."""
-        while True:
-            dated = self._next_dated()
-            command = self._commands[0].due_ns if self._commands else None
-            date = dated.request.expires_at_ns if dated else None
-            if command is not None and command <= through_ns and (date is None or command <= date):
-                self.now_ns = max(self.now_ns, command)
-                self._carry_out(self._commands.popleft())
-            elif dated is not None and date is not None and date <= through_ns:
-                self.now_ns = max(self.now_ns, date)
-                self.end(dated, "date", "expired")
-            else:
-                return
-
-    def _next_dated(self) -> ReferenceOrder | None:
-        """A stop that the tape went through is sold already, and a closed market lets no date pass."""
-        if self.is_closed:
-            return None
-        dated = [o for o in self.open.values() if o.request.expires_at_ns is not None and o.reached is None]
-        return min(dated, key=lambda o: (o.request.expires_at_ns or 0, o.number), default=None)
-
-    def expire_at_opening(self) -> None:
-        while (order := self._next_dated()) and (order.request.expires_at_ns or 0) <= self.now_ns:
-            self.end(order, "date", "expired")
-
     # -- commands --------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, command: Command) -> None:
-        if isinstance(command.order, OrderRequest):
-            self._place(command.order, command)
-        elif isinstance(command.order, AmendRequest):
-            self._amend(command.order)
-        else:
-            self._cancel(command.order)
+    def carry_out(self, asked: Asked) -> None:
+        match asked:
+            case Placed():
+                self.place_now(asked)
+            case Batch():
+                self.place_batch_now(asked)
+            case AmendRequest():
+                self._amend(asked)
+            case Cancelled(name=name):
+                self._cancel(name)
+            case Switch(seconds=seconds):
+                self.set_switch(seconds)
+            case _ as never:
+                assert_never(never)
 
-    def _place(self, request: OrderRequest, command: Command) -> None:
-        codes = bad_arguments(request, self.instrument, self.now_ns)
-        if not self.counter.charge(1, self.now_ns):
-            codes.add(Code.RATE_LIMIT)
-        if self.counter.is_full_of_orders(len(self.open)):
-            codes.add(Code.ORDERS_LIMIT)
-        reader = TermsReader(request, self.instrument, self.book.last)
-        codes |= reader.codes
-        order = None
-        if not codes & _UNREADABLE:
-            terms = reader.worked
-            lots = cut(request.quantity, self.instrument) if terms.cost is None else _NO_END
-            order = ReferenceOrder(
-                command.number, request, request.side.index, lots, terms, self.purse.new_bill(), command.sent_ns,
-                self.now_ns, self.now_ns, terms.limit, terms.trigger, peak=self.book.last,
-            )  # fmt: skip
-            codes |= self._refused(order)
-        if codes or order is None:
-            self.tell("rejected", request.client_order_id, frozenset(codes))
-            return
-        hold = self.worst(order, order.left)
-        self.open[order.name] = order
-        self.purse.hold(order.number, self.held_asset(order), hold)
-        self.tell("accepted", order.name, self.held_asset(order), hold)
-        if order.terms.is_relative or (order.terms.trail and order.trigger):
-            self.tell("priced", order.name, self.price_of(order))
-        self.arrive(order)
+    def end_all(self) -> None:
+        numbers = {name: placed.number for name, placed in self.waiting.items()}
+        numbers |= {order.name: order.number for order in self.open.values() if order.reached is None}
+        for name in sorted(numbers, key=numbers.__getitem__):
+            if name in self.waiting:
+                self._end_waiting(name, "switch")
+            else:
+                self.end(self.open[name], "switch")
 
-    def _refused(self, order: ReferenceOrder) -> set[Code]:
-        """What the market and the account say against a well-formed order."""
-        codes = closed_for(self.state, order.is_post_only)
-        if not self.is_priced():
-            return codes | {Code.UNAVAILABLE}
-        price = self.price_of(order) or self.price_now(order.side)
-        if price is None:
-            return codes | {Code.UNAVAILABLE}
-        cost = order.terms.cost
-        if self._is_too_cheap(price, order.lots) if cost is None else cost < Fraction(self.instrument.cost_min):
-            codes.add(Code.COST_MINIMUM)
-        if cost is not None and cost < self.purse.cost(price, self.instrument.lots_min):
-            codes.add(Code.ORDER_MINIMUM)
-        if self.worst(order, order.left) > self.purse.free(self.held_asset(order)):
-            codes.add(Code.INSUFFICIENT_FUNDS)
-        if order.is_post_only and order.limit is not None and self.would_take(order.side, order.limit):
-            codes.add(Code.POST_ONLY)
-        return codes
-
-    def _is_too_cheap(self, price: int, lots: int) -> bool:
-        return self.purse.cost(price, lots) < Fraction(self.instrument.cost_min)
+    def _end_waiting(self, name: str, why: str) -> None:
+        del self.waiting[name]
+        self.tell("cancelled", name, "cancelled", why, 0)
 
     def _cancel(self, name: str) -> None:
         order = self.open.get(name)
-        if order is None:
+        if name in self.waiting and not self.is_closed:
+            self.counter.charge(cancel_cost(self.now_ns - self.waiting[name].waits_ns), self.now_ns)
+            self._end_waiting(name, "asked")
+        elif order is None and name not in self.waiting:
             codes = {Code.UNKNOWN_OPEN_ORDER, Code.UNAVAILABLE} if self.is_closed else {Code.UNKNOWN_OPEN_ORDER}
             self.tell("refused", name, "cancel", frozenset(codes))
-        elif self.is_closed or order.reached is not None:
+        elif self.is_closed or order is None or order.reached is not None:
             self.tell("refused", name, "cancel", frozenset({Code.UNAVAILABLE}))
         else:
             self.counter.charge(cancel_cost(self.now_ns - order.touched_ns), self.now_ns)
@@ -209,6 +152,8 @@ class ReferenceExchange(ReferenceAccount):
     def _amend(self, request: AmendRequest) -> None:
         order = self.open.get(request.client_order_id)
         codes = {Code.UNKNOWN_OPEN_ORDER} if order is None else self._amend_refused(order, request)
+        if request.client_order_id in self.waiting:
+            codes = {Code.INVALID_AMEND}
         if order is None or codes:
             self.tell("refused", request.client_order_id, "amend", frozenset(codes))
             return
@@ -232,12 +177,13 @@ class ReferenceExchange(ReferenceAccount):
             self.arrive(order)
 
     def _amend_refused(self, order: ReferenceOrder, request: AmendRequest) -> set[Code]:
-        codes = closed_for(self.state, order.is_post_only)
+        codes: set[Code] = set()
         if not self.counter.charge(1, self.now_ns):
             codes.add(Code.RATE_LIMIT)
         if order.reached is not None:
             codes.add(Code.UNAVAILABLE)
-        if order.terms.cost is not None:
+        options = order.request.options
+        if order.terms.cost is not None or options.close is not None or options.closes is not None:
             codes.add(Code.INVALID_AMEND)
         quantity, price = request.quantity, request.price
         if quantity is not None and not is_amount(quantity):
@@ -248,13 +194,17 @@ class ReferenceExchange(ReferenceAccount):
             elif (Fraction(price) / Fraction(self.instrument.tick)).denominator != 1:
                 codes.add(Code.TICK_SIZE)
         if codes & {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE}:
-            return codes
+            return codes | closed_for(self.state, order)
         lots, ticks = self._amended_terms(order, request)
+        takes = order.trigger is None and ticks is not None and self.would_take(order.side, ticks)
+        codes |= closed_for(self.state, order)
+        if takes and self.state is FeedState.LIMIT_ONLY:
+            codes.add(Code.LIMIT_ONLY_MODE)
         if quantity is None and price is None:
             return codes | {Code.INVALID_AMEND}
         if lots < self.instrument.lots_min and (lots > order.filled or not lots):
             codes.add(Code.ORDER_MINIMUM)
-        if lots > order.filled and ticks is not None and self._is_too_cheap(ticks, lots):
+        if lots > order.filled and ticks is not None and self.is_too_cheap(ticks, lots):
             codes.add(Code.COST_MINIMUM)
         asset = self.held_asset(order)
         held = self.purse.hold_of(order.number)

@@ -26,6 +26,10 @@ class ReferenceSettings:
     volume_usd: int = 0
 
 
+#: Closed by the exchange: it takes no cancels either.
+CLOSED = (FeedState.MAINTENANCE, FeedState.WORK_IN_PROGRESS, FeedState.DELISTED)
+
+
 class Told(NamedTuple):
     """One answer. `said` depends on its kind; where any of several things may be said it is a frozenset."""
 
@@ -69,7 +73,7 @@ class ReferenceAccount:
 
     @property
     def is_closed(self) -> bool:
-        return self.state is FeedState.MAINTENANCE
+        return self.state in CLOSED
 
     def next_turn(self) -> int:
         self._turns += 1
@@ -79,18 +83,25 @@ class ReferenceAccount:
         self._answered_ns = max(self._answered_ns, self.now_ns + self.settings.response_delay_ns)
         self._told.append(Told(kind, name, self.now_ns, self._answered_ns, said))
 
+    def filled(self, order: ReferenceOrder, lots: int) -> None:
+        """What its fill may open."""
+        raise NotImplementedError
+
     # -- what happens to an order -----------------------------------------------------------------------------------
 
     def fill(self, order: ReferenceOrder, price: int, lots: int, maker: bool) -> None:
         order.filled += lots
         order.spent += self.purse.paid(price, lots)
+        order.fills += 1
         fee = self.purse.settle(order.bill, order.side, price, lots, maker, self._funds(order))
         status = "partially_filled" if order.left else "filled"
         if order.left:
-            self._hold_rest(order, self.purse.paid(price, lots) + fee)
+            self._hold_rest(order, self.purse.paid(price, lots) + (0 if order.bill.in_base else fee))
         else:
             self._forget(order)
-        self.tell("filled", order.name, price, lots, maker, fee, order.filled, status)
+        asset = self.instrument.base if order.bill.in_base else self.instrument.quote
+        self.tell("filled", order.name, price, lots, maker, fee, asset, order.filled, status)
+        self.filled(order, lots)
 
     def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
         self._forget(order)
@@ -104,7 +115,7 @@ class ReferenceAccount:
     def worst(self, order: ReferenceOrder, lots: int, price: int | None = None) -> Fraction:
         """What an order holds while `lots` are left of it; `price` in place of the one that it waits for or at."""
         if not order.is_purchase:
-            return lots * self.purse.lot
+            return self.purse.coins_with_fee(order.bill, lots)
         prices = [each for each in (price or self.price_of(order), order.limit) if each is not None]
         if order.terms.cost is not None:
             worths = [order.terms.cost]
@@ -117,7 +128,8 @@ class ReferenceAccount:
     def _funds(self, order: ReferenceOrder) -> Fraction:
         """What a fill that has just happened can pay: what is free, and what the rest of the order does not hold."""
         asset = self.held_asset(order)
-        kept = self.worst(order, order.left) if order.is_purchase and order.limit is not None else Fraction(0)
+        keeps = order.limit is not None or not order.is_purchase
+        kept = self.worst(order, order.left) if keeps else Fraction(0)
         return self.purse.free(asset) + max(self.purse.hold_of(order.number) - kept, Fraction(0))
 
     def _hold_rest(self, order: ReferenceOrder, spent: Fraction) -> None:

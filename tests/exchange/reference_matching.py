@@ -92,7 +92,7 @@ class ReferenceWithBook(ReferenceTaker):
         if state is FeedState.SYNCED and self.book.is_crossed:
             self.state = FeedState.CROSSED
         if was_closed and not self.is_closed:
-            self.expire_at_opening()
+            self.on_opening()
         self._fire_reached()
 
     def _fire_reached(self) -> None:
@@ -170,7 +170,7 @@ class ReferenceWithBook(ReferenceTaker):
 
     def _wake(self, order: ReferenceOrder, price: int, moment: int) -> None:
         """A limit that it becomes stands from that moment on."""
-        order.asleep, order.reached = False, None
+        order.asleep, order.reached, order.was_triggered = False, None, True
         self.tell("triggered", order.name, order.trigger, price)
         if order.limit is not None:
             order.trigger, order.stands_ns = None, moment

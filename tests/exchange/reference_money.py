@@ -9,6 +9,7 @@ from math import ceil, floor
 
 from triplegain.domain.fees import RATE_UNIT, FeeTier
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import FeePreference, OrderRequest
 
 #: Quotes whose trades count to the 30-day volume as they are.
 _COUNTED = ("USD", "USDT")
@@ -27,6 +28,7 @@ class Bill:
     """The rates of one order: of the tier before its first fill, once it has one; it holds the fee at `ceiling_ppm`."""
 
     ceiling_ppm: int
+    in_base: bool = False
     tier: FeeTier | None = None
 
 
@@ -65,9 +67,13 @@ class Purse:
     def _tier(self) -> FeeTier:
         return self.instrument.fees.tier(Decimal(self.volume_usd.numerator) / Decimal(self.volume_usd.denominator))
 
-    def new_bill(self) -> Bill:
+    def new_bill(self, request: OrderRequest) -> Bill:
         """What is in force now for a taker is the most that an order ever pays."""
-        return Bill(self._tier().taker_ppm)
+        return Bill(self._tier().taker_ppm, request.options.fee_preference is FeePreference.BASE)
+
+    def coins_with_fee(self, bill: Bill, lots: int) -> Fraction:
+        """What a sale holds for so many lots: a fee in base goes on top, in whole lots."""
+        return (lots + (ceil(Fraction(lots * bill.ceiling_ppm, RATE_UNIT)) if bill.in_base else 0)) * self.lot
 
     def cost(self, price: int, lots: int) -> Fraction:
         """Before it is rounded."""
@@ -85,6 +91,8 @@ class Purse:
         """What a purchase holds for so much of it: its cost and the fee of a taker, as one fill would be charged."""
         cost = rounded_up(worth, self.cost_step)
         fee = min(rounded_up(worth * bill.ceiling_ppm / RATE_UNIT, self.cost_step), cost)
+        if bill.in_base:
+            fee = Fraction(0)
         return rounded_up(cost, self.balance_step) + rounded_up(fee, self.balance_step)
 
     def affordable(self, bill: Bill, price: int, lots: int, funds: Fraction) -> int:
@@ -103,6 +111,10 @@ class Purse:
         worth = self.cost(price, lots)
         bill.tier = bill.tier or self._tier()
         rate = bill.tier.maker_ppm if maker else bill.tier.taker_ppm
+        if self.instrument.quote in _COUNTED:
+            self.volume_usd += worth
+        if bill.in_base:
+            return self._settle_in_base(rate, side, worth, lots, funds)
         cost = rounded_up(worth, self.cost_step) if side == 0 else rounded_down(worth, self.cost_step)
         fee = min(rounded_up(worth * rate / RATE_UNIT, self.cost_step), cost)
         fee_paid = rounded_up(fee, self.balance_step)
@@ -117,6 +129,19 @@ class Purse:
             fee_paid = min(fee_paid, received)
             self.total[self.instrument.quote] += received - fee_paid
         self.total[self.instrument.base] += (1 - 2 * side) * lots * self.lot
-        if self.instrument.quote in _COUNTED:
-            self.volume_usd += worth
         return min(fee, fee_paid) if side == 0 else fee
+
+    def _settle_in_base(self, rate: int, side: int, worth: Fraction, lots: int, funds: Fraction) -> Fraction:
+        """Whole lots, rounded up: off what is bought, of which a lot is left, or on top of what is sold."""
+        base, quote = self.instrument.base, self.instrument.quote
+        fee = ceil(Fraction(lots * rate, RATE_UNIT))
+        if side == 0:
+            fee = min(fee, lots - 1)
+            paid = rounded_up(rounded_up(worth, self.cost_step), self.balance_step)
+            self.total[quote] -= min(paid, funds)
+            self.total[base] += (lots - fee) * self.lot
+        else:
+            fee = max(min(fee, lots, floor(funds / self.lot) - lots), 0)
+            self.total[quote] += rounded_down(rounded_down(worth, self.cost_step), self.balance_step)
+            self.total[base] -= (lots + fee) * self.lot
+        return fee * self.lot

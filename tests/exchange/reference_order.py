@@ -30,6 +30,7 @@ class ReferenceOrder:
     #: The best trade since it stands, of a trigger that trails.
     peak: int | None = None
     filled: int = 0
+    fills: int = 0
     spent: Fraction = Fraction(0)
     #: What the book shows of it.
     slice: int = 0
@@ -37,6 +38,8 @@ class ReferenceOrder:
     turn: int = 0
     rests: bool = False
     asleep: bool = False
+    #: Its trigger has been reached and it was woken.
+    was_triggered: bool = False
     #: The print that went through a sleeping order's trigger while nothing could be matched.
     reached: int | None = None
     #: Public lots in front; None while its level has not been seen.

@@ -49,7 +49,7 @@ class ReferenceOnTape(ReferenceExchange):
         was_closed = self.is_closed
         self.state = state
         if was_closed and not self.is_closed:
-            self.expire_at_opening()
+            self.on_opening()
         if self.is_matched:
             for order in self._in_turn():
                 if order.reached is not None and order.name in self.open:
@@ -86,7 +86,7 @@ class ReferenceOnTape(ReferenceExchange):
         at its trigger. What has a limit waits where that is beyond it."""
         trigger, limit = order.trigger, order.limit
         assert trigger is not None
-        order.asleep, order.reached = False, None
+        order.asleep, order.reached, order.was_triggered = False, None, True
         self.tell("triggered", order.name, trigger, price)
         is_stop = order.terms.rises == order.is_purchase
         worse = max(trigger, price) if order.is_purchase else min(trigger, price)

@@ -99,7 +99,7 @@ class TermsReader:
             case TrailingStopLimit(offset=offset, limit_offset=after):
                 return self._trailing(offset, after)
             case SettlePosition():
-                raise AssertionError("nothing is lent here")
+                return Worked()
             case _ as never:
                 assert_never(never)
 
@@ -148,11 +148,9 @@ class TermsReader:
         """`ahead`: the side of the last trade that `#` means; `rises`: whoever waits there waits for a rise."""
         if isinstance(price, Offset):
             return self._relative(price, ahead, rises)
-        if not is_amount(price):
-            self.codes.add(Code.INVALID_PRICE)
-            return None
-        if (Fraction(price) / Fraction(self._instrument.tick)).denominator != 1:
-            self.codes.add(Code.TICK_SIZE)
+        faults = _price_faults(price, self._instrument)
+        self.codes |= faults
+        if faults:
             return None
         return self._instrument.ticks(price)
 
@@ -168,6 +166,29 @@ class TermsReader:
             self.codes.add(Code.INVALID_PRICE)
             return None
         return ticks
+
+
+def closing_faults(terms: OrderTerms, instrument: Instrument) -> set[Code]:
+    """Why an order cannot be closed by these: limits and triggers at named prices, or at trailing ones."""
+    match terms:
+        case Limit(post_only=False) | StopLoss() | StopLossLimit() | TakeProfit() | TakeProfitLimit():
+            prices = [each for each in (terms.first, terms.second) if each is not None]
+            if any(isinstance(each, Offset) for each in prices):
+                return {Code.INVALID_CLOSE}
+            return {code for each in prices for code in _price_faults(Decimal(str(each)), instrument)}
+        case TrailingStop() | TrailingStopLimit():
+            after = terms.second
+            is_sound = after is None or (isinstance(after, Offset) and (after.amount == 0 or is_amount(after.amount)))
+            return set() if is_amount(terms.trail.amount) and is_sound else {Code.INVALID_PRICE}
+        case _:
+            return {Code.INVALID_CLOSE}
+
+
+def _price_faults(price: Decimal, instrument: Instrument) -> set[Code]:
+    if not is_amount(price):
+        return {Code.INVALID_PRICE}
+    is_off = (Fraction(price) / Fraction(instrument.tick)).denominator != 1
+    return {Code.TICK_SIZE} if is_off else set()
 
 
 def shows_too_little(display: int, lots: int) -> bool:

@@ -49,7 +49,7 @@ def test_whatever_may_be_answered_is_answered_in_the_streams() -> None:
         kinds |= {told.kind for told in reference.drain()}
     assert kinds == {
         "submitted", "accepted", "rejected", "filled", "cancelled", "triggered", "priced", "refilled",
-        "amended", "refused",
+        "amended", "refused", "scheduled",
     }  # fmt: skip
 
 

@@ -17,8 +17,10 @@ from tests.exchange.reference_tape import ReferenceOnTape
 from triplegain.domain.market import BookUpdate, FeedState, FeedStatus, Level, PublicTrade
 from triplegain.domain.orders import (
     AmendRequest,
+    FeePreference,
     Limit,
     Market,
+    OrderOptions,
     OrderRequest,
     SelfTradePrevention,
     Side,
@@ -112,6 +114,26 @@ def status(state: FeedState) -> Act:
         desk.exchange.on_event(FeedStatus(_SYMBOL, time_ns, time_ns, state))
 
     return act
+
+
+def cancel_all_after(seconds: int) -> Act:
+    def act(desk: Desk) -> None:
+        desk.exchange.cancel_all_after(seconds)
+        desk.exchange.run_through(desk.exchange.now_ns)
+
+    return act
+
+
+def batch(*requests: OrderRequest) -> Act:
+    def act(desk: Desk) -> None:
+        desk.exchange.place_batch(requests)
+        desk.exchange.run_through(desk.exchange.now_ns)
+
+    return act
+
+
+def bid(name: str, quantity: str, price: str) -> OrderRequest:
+    return OrderRequest(name, _SYMBOL, Side.BUY, Decimal(quantity), Limit(Decimal(price)))
 
 
 USUAL = book("100.0x5", "100.1x1 100.2x10", snapshot=True)
@@ -225,6 +247,50 @@ CASES: dict[str, tuple[list[Act], list[str]]] = {
          trade("sell", "0.3", "99.9")],
         ["a 0.3 @ 100 maker"],
     ),
+    "each fill opens an order on the other side": (
+        # 1.0 in front, 0.8 ours; the trade at 99.0 is at the trigger, the book shows 5.0 at 98.0
+        [book("100.0x1"), order("a", "buy", "0.8", "100.0", options=OrderOptions(close=StopLoss(Decimal("99.0")))),
+         trade("sell", "1.8", "100.0"), book("100.0x0 98.0x5"), trade("sell", "0.1", "99.0")],
+        ["a 0.8 @ 100 maker", "tg-close-1-1 0.8 @ 98 taker"],
+    ),
+    "an edit goes to the back": (
+        [order("a", "buy", "1", "100.0"), trade("sell", "5", "100.0"), book("100.0x4"),
+         order("b", "buy", "2", "100.0", options=OrderOptions(replaces="a")), trade("sell", "4.5", "100.0")],
+        ["a edited", "b 0.5 @ 100 maker"],
+    ),
+    "an edit of nothing": (
+        [order("b", "buy", "2", "100.0", options=OrderOptions(replaces="a"))], ["b EOrder:Unknown order"],
+    ),
+    "one that is not valid refuses the whole batch": (
+        [batch(bid("a", "1", "99.0"), bid("b", "1", "99.05"))],
+        ["a EOrder:Tick size check failed", "b EOrder:Tick size check failed"],
+    ),
+    "one that lacks funds is refused alone": (
+        [batch(bid("a", "1", "100.1"), bid("b", "99999", "99.0"))],
+        ["a 1 @ 100.1 taker", "b EOrder:Insufficient funds"],
+    ),
+    "an order that starts later is not there yet": (
+        # at 50 it starts behind 2.0
+        [order("a", "buy", "1", "100.0", options=OrderOptions(starts_at_ns=50)), trade("sell", "9", "99.0", 40),
+         book("100.0x2", at=50), trade("sell", "2.5", "100.0", 60)],
+        ["a 0.5 @ 100 maker"],
+    ),
+    "after its deadline": (
+        [order("a", "buy", "1", "99.0", options=OrderOptions(deadline_ns=499_999_999))],
+        ["a EGeneral:Invalid arguments:deadline"],
+    ),
+    "the dead man's switch": (
+        [order("a", "buy", "1", "99.0"), cancel_all_after(1), book("100.0x5", at=2 * 10**9)], ["a switch"],
+    ),
+    "nothing to reduce, nothing to settle, nothing lent": (
+        [order("a", "buy", "1", options=OrderOptions(reduce_only=True)), order("b", "buy", "1", "99.0", leverage=2)],
+        ["a EOrder:Reduce only:No position exists", "b EOrder:Margin allowance exceeded"],
+    ),
+    "a limit that would take where nothing is matched": (
+        [status(FeedState.LIMIT_ONLY), order("a", "buy", "1", "100.1"), order("b", "buy", "1", "100.0"),
+         status(FeedState.REDUCE_ONLY), order("c", "buy", "1", "99.0")],
+        ["a EService:Market in limit_only mode", "c EService:Market in reduce_only mode"],
+    ),
     "a print that nobody can have made": (
         [order("s", "sell", "1", stop="99.0"), trade("sell", "3", "49.9"), trade("sell", "16000001", "100.0")],
         [],  # the book shows 16
@@ -269,3 +335,19 @@ def test_worked_cases_on_a_tape(acts: list[Act], expected: list[str]) -> None:
     for act in [trade("buy", "1", "100.5"), *acts]:
         act(desk)
     assert desk.told() == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "held", "coins", "dollars"),
+    [
+        # 0.4 % of 1 in coins: off what is bought, on top of what is sold; the dollars are the price alone
+        ("buy", "0", "1000.996", "999899.9"),
+        ("sell", "0", "998.996", "1000100"),
+    ],
+)
+def test_a_fee_in_base(side: str, held: str, coins: str, dollars: str) -> None:
+    desk = Desk()
+    USUAL(desk)
+    order("a", side, "1", options=OrderOptions(fee_preference=FeePreference.BASE))(desk)
+    purse = desk.exchange.purse
+    assert (purse.held("BTC"), purse.total["BTC"], purse.total["USDT"]) == tuple(map(Fraction, (held, coins, dollars)))
