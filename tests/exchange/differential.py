@@ -50,7 +50,7 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import public_markets
-from triplegain.exchange.settings import AccountTier, ExchangeSettings
+from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 from triplegain.ledger.wallet import Wallet
 
 #: A word of each reason, and the class it stands for.
@@ -98,7 +98,8 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
     said: tuple[object, ...] = ()
     match event:
         case OrderSubmitted():
-            return Told("submitted", event.request.client_order_id, event.time_ns, 0, (event.arrives_at_ns,))
+            name, said = event.request.client_order_id, (event.arrives_at_ns,)
+            return Told("submitted", name, event.time_ns, event.visible_at_ns, said)
         case OrderAccepted():
             said = (event.held_asset, Fraction(event.held))
         case OrderRejected():
@@ -132,9 +133,7 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
 
 
 def agree(exchange: Told, reference: Told) -> bool:
-    if exchange[:3] != reference[:3] or len(exchange.said) != len(reference.said):
-        return False
-    if exchange.kind != "submitted" and exchange.visible_ns != reference.visible_ns:
+    if exchange[:4] != reference[:4] or len(exchange.said) != len(reference.said):
         return False
     return all(
         one in other if isinstance(other, frozenset) else one == other
@@ -153,6 +152,9 @@ class Pair:
             response_delay_ns=plan.response_delay * plan.unit_ns,
             account_tier=AccountTier(plan.tier),
             partial_fills=plan.partial_fills,
+            seed=plan.seed,
+            jitter_ns=plan.jitter * plan.unit_ns,
+            queue_model=QueueModel(plan.queue_model),
         )
         self.wallet = Wallet()
         self.exchange = PaperExchange("pair", public_markets({plan.instrument: depth}), self.wallet, settings)
@@ -163,7 +165,7 @@ class Pair:
             {asset: Fraction(amount) for asset, amount in opening.items()},
             ReferenceSettings(
                 settings.place_delay_ns, settings.cancel_delay_ns, settings.response_delay_ns, plan.tier,
-                settings.slippage_ppm, plan.partial_fills,
+                settings.slippage_ppm, plan.partial_fills, 0, plan.seed, settings.jitter_ns, plan.queue_model,
             ),
         )  # fmt: skip
 

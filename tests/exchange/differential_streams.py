@@ -101,6 +101,9 @@ class Plan:
     size: int = 1
     #: Many small orders far from the market, until there is room for no more.
     crowded: bool = False
+    #: Added to each delay, up to so many units.
+    jitter: int = 0
+    queue_model: str = "back_of_queue"
 
     @property
     def start_ns(self) -> int:
@@ -121,6 +124,8 @@ def drawn_plan(seed: int, steps: int = 400) -> Plan:
         seed, steps, draws.choice((1, 10**6, 10**9, 10**9)), *delays, draws.choice((0, lag)), draws.choice((0, lag)),
         draws.choice((0, 0, 4, 6)), draws.choice(INSTRUMENTS), Decimal(base), Decimal(quote),
         draws.choice(("unlimited", "unlimited", "starter", "pro")), draws.random() < 0.7, draws.random() < 0.6,
+        jitter=draws.choice((0, 0, 0, 3)),
+        queue_model=draws.choice(("back_of_queue", "back_of_queue", "proportional", "probabilistic")),
     )  # fmt: skip
 
 

@@ -43,27 +43,26 @@ class ReferenceExchange(ReferencePlacing):
         self.now_ns = max(self.now_ns, time_ns)
 
     def place(self, request: OrderRequest) -> None:
-        for placed in self._submitted([request]):
-            if request.symbol == self.instrument.symbol:
-                self.send(placed, self.settings.place_delay_ns)
-            else:
-                self.tell("rejected", request.client_order_id, frozenset({Code.UNKNOWN_PAIR}))
+        self._place_together([request], alone=True)
 
     def place_batch(self, requests: Sequence[OrderRequest]) -> None:
-        placed = self._submitted(requests)
-        if placed:
-            self.send(Batch(tuple(placed)), self.settings.place_delay_ns)
+        self._place_together(requests, alone=False)
 
-    def _submitted(self, requests: Sequence[OrderRequest]) -> list[Placed]:
-        """Those that were not sent before."""
-        placed = []
-        for request in requests:
-            if request.client_order_id not in self._names:
-                self._names.add(request.client_order_id)
-                placed.append(Placed(request, self.next_number(), self.now_ns))
-                arrives_ns = self.arrival(self.settings.place_delay_ns)
-                self.tell("submitted", request.client_order_id, arrives_ns)
-        return placed
+    def _place_together(self, requests: Sequence[OrderRequest], alone: bool) -> None:
+        """In one message; what was sent before is not sent again."""
+        new = [request for request in requests if request.client_order_id not in self._names]
+        if not new:
+            return
+        arrives_ns = self.arrival(self.settings.place_delay_ns)
+        sent = [Placed(request, self.next_number(), self.now_ns) for request in new]
+        for request in new:
+            self._names.add(request.client_order_id)
+            self.tell_sent(request.client_order_id, arrives_ns)
+            if request.symbol != self.instrument.symbol:
+                self.tell("rejected", request.client_order_id, frozenset({Code.UNKNOWN_PAIR}))
+        there = tuple(each for each in sent if each.request.symbol == self.instrument.symbol)
+        if there:
+            self.put(arrives_ns, there[0] if alone else Batch(there))
 
     def next_number(self) -> int:
         self._numbers += 1
@@ -77,8 +76,9 @@ class ReferenceExchange(ReferencePlacing):
         self.send(Cancelled(name), self.settings.cancel_delay_ns)
 
     def cancel_batch(self, names: Sequence[str]) -> None:
+        arrives_ns = self.arrival(self.settings.cancel_delay_ns)
         for name in names:
-            self.cancel(name)
+            self.put(arrives_ns, Cancelled(name))
 
     def cancel_all_after(self, seconds: int) -> int | None:
         """When it will go off."""

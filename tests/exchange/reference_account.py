@@ -13,6 +13,7 @@ from tests.exchange.reference_order import ReferenceOrder
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import FeedState
+from triplegain.exchange.seeded import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class ReferenceSettings:
     slippage_ppm: int = 1000
     partial_fills: bool = True
     volume_usd: int = 0
+    seed: int = 0
+    jitter_ns: int = 0
+    queue_model: str = "back_of_queue"
 
 
 #: Closed by the exchange: it takes no cancels either.
@@ -52,6 +56,8 @@ class ReferenceAccount:
         self.open: dict[str, ReferenceOrder] = {}
         self.counter = Counter(settings.tier)
         self._turns = 0
+        self._delays = 0
+        self.queue_draws = 0
         self._answered_ns = 0
         self._told: list[Told] = []
 
@@ -79,13 +85,25 @@ class ReferenceAccount:
         self._turns += 1
         return self._turns
 
+    def delayed(self, delay_ns: int) -> int:
+        """Each message is late by a number of its own, drawn in their order."""
+        if not self.settings.jitter_ns:
+            return delay_ns
+        self._delays += 1
+        return delay_ns + draw(self.settings.seed, self._delays) % (self.settings.jitter_ns + 1)
+
     def tell(self, kind: str, name: str, *said: object) -> None:
-        self._answered_ns = max(self._answered_ns, self.now_ns + self.settings.response_delay_ns)
+        """An answer, on its way to us behind those before it."""
+        self._answered_ns = max(self._answered_ns, self.now_ns + self.delayed(self.settings.response_delay_ns))
         self._told.append(Told(kind, name, self.now_ns, self._answered_ns, said))
 
     def filled(self, order: ReferenceOrder, lots: int) -> None:
         """What its fill may open."""
         raise NotImplementedError
+
+    def tell_sent(self, name: str, arrives_ns: int) -> None:
+        """What we do ourselves we know at once."""
+        self._told.append(Told("submitted", name, self.now_ns, self.now_ns, (arrives_ns,)))
 
     # -- what happens to an order -----------------------------------------------------------------------------------
 

@@ -82,13 +82,17 @@ class ReferenceAgenda(ReferenceAccount):
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def arrival(self, delay_ns: int) -> int:
-        """On one connection: nothing overtakes what was sent before."""
-        self._arrived_ns = max(self._arrived_ns, self.now_ns + delay_ns)
+        """Of a message sent now. On one connection: nothing overtakes what was sent before."""
+        self._arrived_ns = max(self._arrived_ns, self.now_ns + self.delayed(delay_ns))
         return self._arrived_ns
 
     def send(self, asked: Asked, delay_ns: int) -> int:
-        self._commands.append(Command(self.arrival(delay_ns), asked))
-        return self._arrived_ns
+        arrives_ns = self.arrival(delay_ns)
+        self.put(arrives_ns, asked)
+        return arrives_ns
+
+    def put(self, arrives_ns: int, asked: Asked) -> None:
+        self._commands.append(Command(arrives_ns, asked))
 
     def set_switch(self, seconds: int) -> None:
         self._switch_ns = self.now_ns + seconds * SECOND_NS if seconds else None

@@ -21,6 +21,7 @@ from triplegain.domain.market import (
     TimePassed,
 )
 from triplegain.domain.orders import TimeInForce
+from triplegain.exchange.seeded import draw
 
 #: What a new book puts an end to; anything else ends when the exchange says so.
 _BLIND = (FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.CROSSED, FeedState.STALE)
@@ -67,8 +68,25 @@ class ReferenceWithBook(ReferenceTaker):
                 if order.limit == change.price:
                     if moment < order.stands_ns:
                         order.find_in_front(change.came)
-                    order.on_level(change.after, change.cancelled, moment, self.book.tape_ns)
+                    left = self._left_from_front(order.ahead, change)
+                    order.on_level(change.after, change.cancelled, moment, self.book.tape_ns, left)
         self._seen(moment)
+
+    def _left_from_front(self, ahead: int | None, change: Change) -> int:
+        """How many of those who cancelled stood in front, as the queue model has it."""
+        there = change.after + change.cancelled
+        if not change.cancelled or not ahead:
+            return 0
+        match self.settings.queue_model:
+            case "proportional":
+                return change.cancelled * min(ahead, there) // there
+            case "probabilistic":
+                behind = max(there - ahead, 0)
+                self.queue_draws += 1
+                leaves = draw(self.settings.seed + 1, self.queue_draws) % (ahead**2 + behind**2) < ahead**2
+                return min(ahead, change.cancelled) if leaves else 0
+            case _:
+                return 0
 
     def _seen(self, moment: int) -> None:
         """The book is as the message leaves it."""

@@ -82,8 +82,8 @@ class ReferenceOrder:
         """A trade through the level has served everybody in front."""
         self.ahead = self.ahead_before = 0
 
-    def on_level(self, displayed: int, cancelled: int, moment_ns: int, tape_ns: int) -> None:
-        """Its level was set anew. Cancels come from behind; no more stands in front than the level shows.
+    def on_level(self, displayed: int, cancelled: int, moment_ns: int, tape_ns: int, from_front: int = 0) -> None:
+        """Its level was set anew, and so many cancelled in front of it. No more stand there than it shows.
 
         A print explains a change. One that is older than the order explains it too, but has not moved its queue.
         """
@@ -92,7 +92,7 @@ class ReferenceOrder:
             self.ahead_before = self.ahead
         if cancelled or self.ahead is None or self.ahead > displayed:
             self.shrunk_ns = moment_ns if tape_has_passed else max(self.shrunk_ns, moment_ns)
-        self.ahead = displayed if self.ahead is None else min(self.ahead, displayed)
+        self.ahead = displayed if self.ahead is None else min(self.ahead - from_front, displayed)
 
     def on_snapshot(self, displayed: int | None, moment_ns: int, tape_ns: int) -> None:
         """A snapshot keeps the place, capped at what it shows."""

@@ -17,7 +17,7 @@ class ReferenceTaker(ReferenceExchange):
     taken: tuple[dict[int, int], dict[int, int]]
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
+        super().__init__(*args)
         self.taken = (defaultdict(int), defaultdict(int))
 
     def take(self, order: ReferenceOrder) -> bool:

@@ -35,9 +35,13 @@ Act = Callable[["Desk"], None]
 class Desk:
     """Prices and quantities as text. An act without a time comes one later than the last."""
 
-    def __init__(self, exchange: type[ReferenceExchange] = ReferenceWithBook, place_delay_ns: int = 0) -> None:
+    def __init__(
+        self,
+        exchange: type[ReferenceExchange] = ReferenceWithBook,
+        settings: ReferenceSettings = ReferenceSettings(),  # noqa: B008  # frozen
+    ) -> None:
         balances = {"BTC": Fraction(1000), "USDT": Fraction(10**6)}
-        self.exchange = exchange(INSTRUMENT, balances, ReferenceSettings(place_delay_ns))
+        self.exchange = exchange(INSTRUMENT, balances, settings)
         self.now_ns = 1
 
     def tick(self, at: int | None) -> int:
@@ -310,7 +314,7 @@ def test_worked_cases_with_a_book(case: str) -> None:
 @pytest.mark.parametrize(("limit", "size"), [("100.5", "0.7"), ("100.0", "1.5")])
 def test_a_print_older_than_an_orders_arrival_does_nothing_to_it(limit: str, size: str) -> None:
     """Sent at 105 it arrives at 125; the trade of 102 is told after the book of 130."""
-    desk = Desk(place_delay_ns=20)
+    desk = Desk(settings=ReferenceSettings(place_delay_ns=20))
     for act in (
         book("100.0x1", "101.0x5", 100, snapshot=True), book("99.0x1", at=105), order("a", "buy", "1", limit),
         book("98.0x1", at=130), trade("sell", size, "100.0", 102),
@@ -351,3 +355,23 @@ def test_a_fee_in_base(side: str, held: str, coins: str, dollars: str) -> None:
     order("a", side, "1", options=OrderOptions(fee_preference=FeePreference.BASE))(desk)
     purse = desk.exchange.purse
     assert (purse.held("BTC"), purse.total["BTC"], purse.total["USDT"]) == tuple(map(Fraction, (held, coins, dollars)))
+
+
+@pytest.mark.parametrize(
+    ("model", "sold", "fills"),
+    [
+        # 10 in front and 10 behind, 4 cancel: 10 or 10 - 4 x 10/20 = 8 are in front
+        ("back_of_queue", "10.5", ["a 0.5 @ 100 maker"]),
+        ("proportional", "8.5", ["a 0.5 @ 100 maker"]),
+        ("proportional", "8", []),
+        ("back_of_queue", "8.5", []),
+    ],
+)
+def test_who_left_when_a_level_shrinks(model: str, sold: str, fills: list[str]) -> None:
+    desk = Desk(settings=ReferenceSettings(queue_model=model))
+    for act in (
+        book("100.0x10", "100.1x5", snapshot=True), order("a", "buy", "1", "100.0"), book("100.0x20"),
+        book("100.0x16"), trade("sell", sold, "100.0"),
+    ):  # fmt: skip
+        act(desk)
+    assert desk.told() == fills
