@@ -23,7 +23,16 @@ from tests.exchange.differential_streams import (
     TrueMarket,
 )
 
-from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed, Heartbeat, MarketDepth
+from triplegain.domain.market import (
+    BestQuote,
+    BookUpdate,
+    Candle,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    MarketDepth,
+)
 from triplegain.domain.orders import AmendRequest, OrderRequest, SelfTradePrevention, Side, TimeInForce
 from triplegain.domain.price import Offset, Price, Sign
 from triplegain.domain.terms import (
@@ -194,8 +203,19 @@ def drawn_stream(plan: Plan, depth: MarketDepth = MarketDepth.BOOK) -> list[Step
             market.send(trader.command((market.best(0), market.best(1)), market.now_ns))
         else:
             market.move()
-    hidden = () if depth is MarketDepth.BOOK else (BookUpdate, BestQuote)
-    return [step for step in market.steps() if not isinstance(step, hidden)]
+    steps = market.steps()
+    return list(steps) if depth is MarketDepth.BOOK else [each for each in map(_on_tape, steps) if each is not None]
+
+
+def _on_tape(step: Step) -> Step | None:
+    """What is told where there is no book: a new one is the end of a gap."""
+    match step:
+        case BookUpdate(snapshot=True):
+            return FeedStatus(step.symbol, step.exchange_time_ns, step.received_at_ns, FeedState.SYNCED)
+        case BookUpdate() | BestQuote():
+            return None
+        case _:
+            return step
 
 
 def drawn_candles(plan: Plan) -> list[Step]:

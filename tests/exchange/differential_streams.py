@@ -180,12 +180,19 @@ class TrueMarket:
         if self._unseen:
             self._unseen -= 1
             if not self._unseen:
-                self._resync()
+                self._back()
         happenings: list[tuple[int, Callable[[], None]]] = [
             (40, self._set_level), (32, self._trade), (5, self._best_quote), (3, self._resync), (1, self._beat),
         ]  # fmt: skip
         if self.plan.rough:
-            happenings += [(1, self._gap), (1, self._mode), (1, self._slip), (3, self._old_level), (1, self._cross)]
+            happenings += [
+                (1, self._gap),
+                (1, self._away),
+                (1, self._mode),
+                (1, self._slip),
+                (3, self._old_level),
+                (1, self._cross),
+            ]
         self.draws.choices([each for _, each in happenings], [weight for weight, _ in happenings])[0]()
 
     # -- what happens ------------------------------------------------------------------------------------------
@@ -283,6 +290,18 @@ class TrueMarket:
         state = self.draws.choice((FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.STALE))
         self._unseen = self.draws.randint(1, 6)
         self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
+
+    def _away(self) -> None:
+        """Nobody listened for a while: its trades are told afterwards, or cannot be had."""
+        self._unseen = self.draws.randint(3, 12)
+        state = self.draws.choice((FeedState.CATCH_UP, FeedState.CATCH_UP, FeedState.MISSED))
+        self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
+
+    def _back(self) -> None:
+        """The book comes anew; now and then its feed says first that it is waiting for it."""
+        if self.draws.random() < 0.3:
+            self._tell(self._book, FeedStatus(SYMBOL, *self._times, FeedState.GAP))
+        self._resync()
 
     def _mode(self) -> None:
         """A while in which the exchange takes less; what comes after it is told at once."""

@@ -78,6 +78,11 @@ class ReferenceAccount:
         return self.state is FeedState.SYNCED
 
     @property
+    def is_away(self) -> bool:
+        """Trades of the time away are told, of which no book will ever be known."""
+        return self.state is FeedState.CATCH_UP
+
+    @property
     def is_closed(self) -> bool:
         return self.state in CLOSED
 

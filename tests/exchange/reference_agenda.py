@@ -13,12 +13,14 @@ from triplegain.domain.orders import AmendRequest, OrderRequest
 
 
 class Placed(NamedTuple):
-    """An order under way: its number in the session, when it was sent, and since when it waits for its time."""
+    """An order under way: its number in the session, when it was sent, and since when it waits for its time, with the
+    number of that among all that wait for one."""
 
     request: OrderRequest
     number: int
     sent_ns: int
     waits_ns: int = 0
+    timer: int = 0
 
 
 class Batch(NamedTuple):
@@ -60,6 +62,8 @@ class ReferenceAgenda(ReferenceAccount):
         #: Orders that wait for their time, by name.
         self.waiting: dict[str, Placed] = {}
         self._switch_ns: int | None = None
+        self._switch_timer = 0
+        self._timers = 0
         #: The switch went off while the market was closed.
         self._switched = False
 
@@ -96,30 +100,35 @@ class ReferenceAgenda(ReferenceAccount):
 
     def set_switch(self, seconds: int) -> None:
         self._switch_ns = self.now_ns + seconds * SECOND_NS if seconds else None
+        self._switch_timer = self.next_timer()
+
+    def next_timer(self) -> int:
+        self._timers += 1
+        return self._timers
 
     def filled(self, order: ReferenceOrder, lots: int) -> None:
         if order.request.options.close is not None:
             self._opened.append(Opened(order, lots, order.fills))
 
     def run(self, through_ns: int) -> None:
-        """What fills have opened first; then by time, at equal times commands, then starts, dates and the switch."""
+        """What fills have opened first; then by time, at equal times commands, then timers as they were set."""
         while True:
             while self._opened:
                 self.open_closing(self._opened.popleft())
             waiting, dated = self._next_waiting(), self._next_dated()
-            due: list[tuple[int, int]] = []
+            due: list[tuple[int, int, int]] = []
             if self._commands:
-                due.append((self._commands[0].due_ns, 0))
+                due.append((self._commands[0].due_ns, 0, 0))
             if waiting is not None:
-                due.append((waiting.request.options.starts_at_ns or 0, 1))
+                due.append((waiting.request.options.starts_at_ns or 0, waiting.timer, 1))
             if dated is not None:
-                due.append((dated.request.expires_at_ns or 0, 2))
+                due.append((dated.request.expires_at_ns or 0, dated.timer, 2))
             if self._switch_ns is not None:
-                due.append((self._switch_ns, 3))
+                due.append((self._switch_ns, self._switch_timer, 3))
             if not due or min(due)[0] > through_ns:
                 return
             self.now_ns = max(self.now_ns, min(due)[0])
-            match min(due)[1]:
+            match min(due)[2]:
                 case 0:
                     self.carry_out(self._commands.popleft().asked)
                 case 1 if waiting is not None:
@@ -144,14 +153,14 @@ class ReferenceAgenda(ReferenceAccount):
         if self.is_closed:
             return None
         placed = self.waiting.values()
-        return min(placed, key=lambda each: (each.request.options.starts_at_ns or 0, each.number), default=None)
+        return min(placed, key=lambda each: (each.request.options.starts_at_ns or 0, each.timer), default=None)
 
     def _next_dated(self) -> ReferenceOrder | None:
         """A stop that the tape went through is sold already, and a closed market lets no date pass."""
         if self.is_closed:
             return None
         dated = [o for o in self.open.values() if o.request.expires_at_ns is not None and o.reached is None]
-        return min(dated, key=lambda o: (o.request.expires_at_ns or 0, o.number), default=None)
+        return min(dated, key=lambda o: (o.request.expires_at_ns or 0, o.timer), default=None)
 
     def on_opening(self) -> None:
         """What passed while the market was closed, before anything is matched."""

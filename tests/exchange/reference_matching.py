@@ -24,7 +24,10 @@ from triplegain.domain.orders import TimeInForce
 from triplegain.exchange.seeded import draw
 
 #: What a new book puts an end to; anything else ends when the exchange says so.
-_BLIND = (FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.CROSSED, FeedState.STALE)
+_BLIND = (
+    FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.CROSSED, FeedState.STALE, FeedState.CATCH_UP,
+    FeedState.MISSED,
+)  # fmt: skip
 
 
 class ReferenceWithBook(ReferenceTaker):
@@ -109,6 +112,9 @@ class ReferenceWithBook(ReferenceTaker):
         self.state = state
         if state is FeedState.SYNCED and self.book.is_crossed:
             self.state = FeedState.CROSSED
+        if state in (FeedState.CATCH_UP, FeedState.MISSED):
+            for order in self.resting():
+                order.lose_place()
         if was_closed and not self.is_closed:
             self.on_opening()
         self._fire_reached()
@@ -146,7 +152,7 @@ class ReferenceWithBook(ReferenceTaker):
         self.book.take(trade)
         rest = trade.quantity
         waiting_at: int | None = None
-        for order in self.resting(side):
+        for order in self.resting(side) if self.state is not FeedState.MISSED else ():
             price = self.limit(order)
             if better(side, trade.price, price) or moment < order.stands_ns:
                 continue
@@ -166,8 +172,11 @@ class ReferenceWithBook(ReferenceTaker):
             if lots:
                 self._fill_resting(order, lots, moment)
         for order in self._sleeping():
-            if moment >= order.stands_ns and order.name in self.open and order.is_reached(trade.price):
-                self._reach(order, trade.price, moment)
+            is_reached = moment >= order.stands_ns and order.is_reached(trade.price)
+            if order.name in self.open and (is_reached or (self.is_away and order.reached is not None)):
+                self.reach(order, trade.price, moment)
+        for order in self.resting() if self.is_away else ():
+            order.lose_place()
         if moment == self.book.tape_ns:
             self.trail(trade)
 
@@ -180,9 +189,11 @@ class ReferenceWithBook(ReferenceTaker):
             order.stands_ns = moment
             self.tell("refilled", order.name, order.slice)
 
-    def _reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
+    def reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
         if self.is_matched:
             self._wake(order, price, moment)
+        elif self.is_away:
+            self.wake_by_tape(order, price if order.reached is None else order.reached, moment)
         elif order.reached is None:
             order.reached = price
 
@@ -198,12 +209,15 @@ class ReferenceWithBook(ReferenceTaker):
     # -- taking ----------------------------------------------------------------------------------------------------
 
     def arrive(self, order: ReferenceOrder) -> None:
-        if order.trigger is None:
+        if order.trigger is not None:
+            order.asleep, order.turn = True, self.next_turn()
+            if self.book.last is not None and order.is_reached(self.book.last):
+                self.reach_on_arrival(order, self.book.last)
+        elif self.is_unseen(order):
+            self._join(order)
+            order.lose_place()
+        else:
             self._execute(order)
-            return
-        order.asleep, order.turn = True, self.next_turn()
-        if self.book.last is not None and order.is_reached(self.book.last):
-            self._reach(order, self.book.last, self.now_ns)
 
     def _execute(self, order: ReferenceOrder) -> None:
         """Takes what it may, and then rests or ends."""

@@ -29,6 +29,8 @@ class ReferenceOrder:
     trigger: int | None = None
     #: The best trade since it stands, of a trigger that trails.
     peak: int | None = None
+    #: The place of its date among all that wait for their time.
+    timer: int = 0
     filled: int = 0
     fills: int = 0
     spent: Fraction = Fraction(0)
@@ -77,6 +79,10 @@ class ReferenceOrder:
         """They came to its level before it did, and are told of now."""
         self.ahead = None if self.ahead is None else self.ahead + lots
         self.ahead_before = None if self.ahead_before is None else self.ahead_before + lots
+
+    def lose_place(self) -> None:
+        """Nobody knows who is in front any more."""
+        self.ahead = self.ahead_before = None
 
     def pass_front(self) -> None:
         """A trade through the level has served everybody in front."""

@@ -146,11 +146,11 @@ class ReferencePlacing(ReferenceAgenda):
             self.counter.charge(Fraction(edit_cost(self.now_ns - old.touched_ns)), self.now_ns)
             self.end(old, "edited")
         if starts is not None and starts > self.now_ns:
-            self.waiting[order.name] = placed._replace(waits_ns=self.now_ns)
+            self.waiting[order.name] = placed._replace(waits_ns=self.now_ns, timer=self.next_timer())
             self.tell("scheduled", order.name, starts)
             return
         hold = self.worst(order, order.left)
-        self.open[order.name] = order
+        self.open[order.name], order.timer = order, self.next_timer()
         self.purse.hold(order.number, self.held_asset(order), hold)
         self.tell("accepted", order.name, self.held_asset(order), hold)
         if order.terms.is_relative or (order.terms.trail and order.trigger):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 
-from tests.exchange.reference import ReferenceExchange
 from tests.exchange.reference_book import better
 from tests.exchange.reference_order import ReferenceOrder
+from tests.exchange.reference_simple import ReferenceSimple
 
 from triplegain.domain.orders import SelfTradePrevention
 
 
-class ReferenceTaker(ReferenceExchange):
+class ReferenceTaker(ReferenceSimple):
     #: By side and price, what we have taken of what is displayed.
     taken: tuple[dict[int, int], dict[int, int]]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, floor
 from typing import assert_never
 
-from tests.exchange.reference import ReferenceExchange
 from tests.exchange.reference_book import better
 from tests.exchange.reference_order import ReferenceOrder
+from tests.exchange.reference_simple import ENDS, ReferenceSimple
 
-from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import (
     BestQuote,
     BookUpdate,
@@ -25,15 +23,10 @@ from triplegain.domain.market import (
 )
 from triplegain.domain.orders import TimeInForce
 
-#: Why an order ends that has one trade and no other.
-_ENDS = {TimeInForce.IOC: "immediate", TimeInForce.FOK: "kill"}
-_AT_ONCE = tuple(_ENDS)
+_AT_ONCE = tuple(ENDS)
 
 
-class ReferenceOnTape(ReferenceExchange):
-    #: What is left of the trade that is being shared; None outside of one.
-    _room = 0
-
+class ReferenceOnTape(ReferenceSimple):
     def on_market(self, event: MarketEvent) -> None:
         match event:
             case PublicTrade():
@@ -53,7 +46,7 @@ class ReferenceOnTape(ReferenceExchange):
         if self.is_matched:
             for order in self._in_turn():
                 if order.reached is not None and order.name in self.open:
-                    self._wake(order, order.reached, self.now_ns)
+                    self.wake_by_tape(order, order.reached, self.now_ns)
 
     def _on_trade(self, trade: PublicTrade) -> None:
         if self.book.doubts(trade, is_seen=False):
@@ -62,44 +55,26 @@ class ReferenceOnTape(ReferenceExchange):
         self.book.take(trade)
         self._room = trade.quantity
         standing = [order for order in self._in_turn() if moment >= order.stands_ns]
-        for order in [order for order in standing if not order.asleep]:
+        # Nothing is filled for a time whose trades cannot be had; stops that it reaches are kept.
+        is_missed = self.state is FeedState.MISSED
+        for order in [order for order in standing if not order.asleep and not is_missed]:
             if self.is_matched:
                 self._meet(order, trade.price)
             elif order.limit is not None and better(order.side, order.limit, trade.price):
                 self._fill_waiting(order)
         for order in [order for order in standing if order.asleep]:
-            if order.is_reached(trade.price):
-                self._reach(order, trade.price, moment)
+            if order.is_reached(trade.price) or (self.is_away and order.reached is not None):
+                self.reach(order, trade.price, moment)
         if moment == self.book.tape_ns:
             self.trail(trade)
 
     # -- stops -----------------------------------------------------------------------------------------------------
 
-    def _reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
-        if self.is_matched:
-            self._wake(order, price, moment)
+    def reach(self, order: ReferenceOrder, price: int, moment: int) -> None:
+        if self.is_matched or self.is_away:
+            self.wake_by_tape(order, price if order.reached is None else order.reached, moment)
         elif order.reached is None:
             order.reached = price
-
-    def _wake(self, order: ReferenceOrder, price: int, moment: int) -> None:
-        """Whole, whatever the size of the trade, with slippage: a stop at the worse of trigger and trade, a take-profit
-        at its trigger. What has a limit waits where that is beyond it."""
-        trigger, limit = order.trigger, order.limit
-        assert trigger is not None
-        order.asleep, order.reached, order.was_triggered = False, None, True
-        self.tell("triggered", order.name, trigger, price)
-        is_stop = order.terms.rises == order.is_purchase
-        worse = max(trigger, price) if order.is_purchase else min(trigger, price)
-        slipped = self.slipped(order.side, worse if is_stop else trigger)
-        if limit is None:
-            self._take(order, slipped, order.left)
-            return
-        order.trigger, order.stands_ns, order.rests, order.turn = None, moment, True, self.next_turn()
-        self.tell("priced", order.name, limit)
-        if not better(order.side, slipped, limit):
-            self._take(order, slipped, order.left)
-        if order.name in self.open and order.request.time_in_force in _AT_ONCE:
-            self.end(order, _ENDS[order.request.time_in_force])
 
     # -- everything else -------------------------------------------------------------------------------------------
 
@@ -109,12 +84,15 @@ class ReferenceOnTape(ReferenceExchange):
         order.asleep = order.trigger is not None
         if order.asleep:
             if last is not None and order.is_reached(last):
-                self._reach(order, last, self.now_ns)
+                self.reach_on_arrival(order, last)
             return
         # Whoever could be served at once takes the next trade; the others wait for one through their price.
         order.rests = order.limit is not None and (last is None or better(order.side, last, order.limit))
+        if self.is_unseen(order):
+            order.rests = True
+            return
         if order.rests and order.request.time_in_force in _AT_ONCE:
-            self.end(order, _ENDS[order.request.time_in_force])
+            self.end(order, ENDS[order.request.time_in_force])
 
     def _in_turn(self) -> list[ReferenceOrder]:
         return sorted(self.open.values(), key=lambda order: order.turn)
@@ -130,7 +108,7 @@ class ReferenceOnTape(ReferenceExchange):
                     self._take(order, slipped, lots)
             order.rests = limit is not None
         if order.name in self.open and force in _AT_ONCE:
-            self.end(order, _ENDS[force])
+            self.end(order, ENDS[force])
         elif order.name in self.open and limit is not None and better(order.side, limit, price):
             self._fill_waiting(order)
 
@@ -146,31 +124,6 @@ class ReferenceOnTape(ReferenceExchange):
         if self.settings.partial_fills:
             return min(order.left, self._room)
         return order.left if whole or order.left <= self._room else 0
-
-    def _take(self, order: ReferenceOrder, price: int, lots: int) -> None:
-        if order.terms.cost is not None:
-            wanted = self.purse.budget(order.terms.cost, order.spent) // self.purse.cost(price, 1)
-            if not wanted:
-                self.end(order, "rest")
-                return
-            order.lots = order.filled + wanted if wanted <= lots else order.lots
-            lots = min(lots, wanted)
-        payable = lots
-        if order.is_purchase:
-            funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
-            payable = self.purse.affordable(order.bill, price, lots, funds)
-            if payable < lots and not self.settings.partial_fills:
-                payable = 0
-        if payable:
-            self._room = max(self._room - payable, 0)
-            self.fill(order, price, payable, maker=False)
-        if payable < lots:
-            self.end(order, "funds")
-
-    def slipped(self, side: int, price: int) -> int:
-        """Always against the trader, rounded to the tick against the trader."""
-        share = Fraction(self.settings.slippage_ppm, RATE_UNIT)
-        return ceil(price * (1 + share)) if side == 0 else max(floor(price * (1 - share)), 1)
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def test_a_missed_trade_through_the_price_fills_at_the_price_and_no_more_than_wa
     waiting.trade("sell", "5", "99.8")
     assert waiting.fills() == ["0.4 @ 100 maker", "0.6 @ 100 maker"]
     assert explained(waiting)["cause"]["event"] == "missed_trade"
-    assert explained(waiting)["cause"]["queue_ahead"] == "0"
+    assert explained(waiting)["cause"]["queue_ahead"] == "unknown"
 
 
 def test_a_missed_trade_that_reaches_a_stop_fills_it_at_the_worse_of_both_plus_slippage(waiting: Any) -> None:
@@ -119,3 +119,22 @@ def test_a_stop_with_a_limit_that_a_missed_trade_reaches_and_does_not_meet_waits
     assert usual.fills() == []
     usual.trade("buy", "0.5", "98.8")
     assert usual.fills() == ["0.5 @ 98.8 maker"]
+
+
+def test_a_stop_that_was_reached_before_fills_at_the_worse_of_it_and_the_trade_that_reached_it(usual: Any) -> None:
+    """The tape was at 97.0 while the book was unseen: less 0.1 % that is 96.903, rounded down to 96.9."""
+    usual.stop("stop", "sell", "1", "99.0")
+    away(usual, FeedState.GAP, "a gap")
+    usual.trade("sell", "1", "97.0")
+    away(usual)
+    usual.trade("sell", "0.1", "99.5")
+    assert usual.fills() == ["1 @ 96.9 taker"]
+
+
+def test_an_order_that_a_missed_trade_filled_in_part_stands_behind_the_new_book_too(waiting: Any) -> None:
+    """0.4 of 1 while away; the book shows 2 at 100.0: they go first."""
+    waiting.trade("sell", "0.4", "99.9")
+    away(waiting, FeedState.GAP, "waiting for the order book")
+    waiting.book(bids="100.0x2 99.9x9", asks="100.1x9", snapshot=True)
+    waiting.trade("sell", "2.5", "100.0")
+    assert waiting.fills() == ["0.4 @ 100 maker", "0.5 @ 100 maker"]

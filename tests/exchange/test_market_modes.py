@@ -17,6 +17,7 @@ import pytest
 
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.orders import Limit, Market, OrderOptions, StopLoss
+from triplegain.domain.terms import StopLossLimit
 from triplegain.exchange.market_modes import MODES
 
 S = FeedState
@@ -83,3 +84,13 @@ def test_an_amendment_does_not_cross_where_nothing_is_matched(usual: Any) -> Non
 
 def test_every_condition_has_its_row() -> None:
     assert set(MODES) == set(FeedState)
+
+
+def test_a_stop_that_has_become_a_limit_is_one_for_amendments(usual: Any) -> None:
+    usual.trade("buy", "0.1", "100.1")
+    usual.order("stop", "buy", "1", StopLossLimit(Decimal("100.1"), Decimal("99.0")))
+    usual.order("asleep", "buy", "1", StopLossLimit(Decimal("110.0"), Decimal("111.0")))
+    usual.exchange.on_event(FeedStatus("BTC/USDT", 10, 10, S.LIMIT_ONLY))
+    usual.amend("stop", price="99.5")
+    usual.amend("asleep", price="112.0")
+    assert (usual.refused("stop"), usual.refused("asleep")) == ([], [MODE.format("limit_only")])

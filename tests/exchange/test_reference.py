@@ -295,6 +295,21 @@ CASES: dict[str, tuple[list[Act], list[str]]] = {
          status(FeedState.REDUCE_ONLY), order("c", "buy", "1", "99.0")],
         ["a EService:Market in limit_only mode", "c EService:Market in reduce_only mode"],
     ),
+    "trades of the time away": (
+        # through the price at it, no more than was traded; a stop at the worse of both less 0.1 %: 96.903, down to 96.9
+        [order("a", "buy", "1", "100.0"), order("s", "sell", "1", stop="99.0"), status(FeedState.CATCH_UP),
+         trade("sell", "50", "100.0"), trade("sell", "0.4", "99.9"), trade("sell", "0.1", "97.0"),
+         status(FeedState.GAP), book("99.5x5", "100.1x5", snapshot=True)],
+        ["a 0.4 @ 100 maker", "a 0.1 @ 100 maker", "s 1 @ 96.9 taker"],
+    ),
+    "after it everybody stands behind what is shown": (
+        [order("a", "buy", "1", "100.0"), status(FeedState.CATCH_UP), trade("sell", "0.4", "99.9"),
+         book("100.0x2", "100.1x5", snapshot=True), trade("sell", "2.5", "100.0")],
+        ["a 0.4 @ 100 maker", "a 0.5 @ 100 maker"],
+    ),
+    "of a time that cannot be had nothing is filled": (
+        [order("a", "buy", "1", "100.0"), status(FeedState.MISSED), trade("sell", "9", "99.0")], [],
+    ),
     "a print that nobody can have made": (
         [order("s", "sell", "1", stop="99.0"), trade("sell", "3", "49.9"), trade("sell", "16000001", "100.0")],
         [],  # the book shows 16

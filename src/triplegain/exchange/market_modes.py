@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from triplegain.domain.market import FeedState
 from triplegain.domain.refusals import Code
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
 
 
 def _anything(order: WorkingOrder) -> bool:
@@ -22,7 +22,7 @@ def _nothing(order: WorkingOrder) -> bool:
 
 
 def _limit_orders(order: WorkingOrder) -> bool:
-    return order.request.terms.rests
+    return order.role is Role.LIMIT
 
 
 def _post_only(order: WorkingOrder) -> bool:

@@ -356,8 +356,9 @@ MISSED_TRADE = "missed_trade"
 def lose_places(resting: RestingOrders, engine: Engine) -> None:
     """Nobody knows any more who stands in front."""
     for order in resting.all():
-        order.ahead = order.ahead_before = UNKNOWN_AHEAD
-        engine.touch(order.key)
+        if (order.ahead, order.ahead_before) != (UNKNOWN_AHEAD, UNKNOWN_AHEAD):
+            order.ahead = order.ahead_before = UNKNOWN_AHEAD
+            engine.touch(order.key)
 
 
 def meet_missed_trade(matcher: Matcher, simple: SimpleFills, side: int, moment: Moment, cause: dict[str, Any]) -> None:
@@ -378,15 +379,15 @@ def meet_missed_triggers(
     moment: Moment,
     cause: dict[str, Any],
 ) -> None:
-    """The same trade, of a time for which no book will ever be known: triggered orders fill as on a tape, and what then
-    rests does so behind nobody knows how many."""
-    price = cause["price"]
-    for order in list(dict.fromkeys([*triggers.passed(), *triggers.reached(price, moment)])):
+    """The same trade, of a time for which no book will ever be known: triggered orders fill as on a tape, those that an
+    earlier trade had reached at that one, and what then rests does so behind nobody knows how many."""
+    for order in list(dict.fromkeys([*triggers.passed(), *triggers.reached(cause["price"], moment)])):
         if not order.left:
             continue
+        price = order.passed or cause["price"]
         triggers.remove(order)
         engine.trigger(order, price)
-        if simple.execute_now(order, {**cause, "trigger": order.fired}):
+        if simple.execute_now(order, {**cause, "price": price, "trigger": order.fired}):
             order.ahead = order.ahead_before = UNKNOWN_AHEAD
             order.show_slice()
             wait(order)

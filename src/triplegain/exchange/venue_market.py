@@ -216,6 +216,8 @@ class VenueMarket:
             meet_missed_trade(self._matcher, self.simple, side, moment, cause)
         if self.state is FeedState.CATCH_UP:
             meet_missed_triggers(self.triggers, self.simple, self._engine, self.wait, moment, cause)
+            # Whoever it filled in part stands behind what the new book shows all the same.
+            lose_places(self.resting, self._engine)
             return
         for order in self.triggers.go_through(price, moment):
             self._engine.touch(order.key)
