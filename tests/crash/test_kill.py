@@ -72,9 +72,14 @@ def _same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> N
 def test_killed_replays_go_on_as_if_nothing_had_happened(
     home: PaperHome, feed: str, uninterrupted: dict[str, Any]
 ) -> None:
+    kill_and_go_on(home, feed, uninterrupted, _KILLS)
+
+
+def kill_and_go_on(home: PaperHome, feed: str, uninterrupted: dict[str, Any], least: int) -> None:
+    """Until so many kills have been survived, session after session ends as the uninterrupted one did."""
     chance = random.Random(_SEED)
     kills = sessions = 0
-    while kills < _KILLS:
+    while kills < least:
         sessions += 1
         session, position = f"killed-{sessions}", -1
         words = ("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)

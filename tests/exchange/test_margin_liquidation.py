@@ -284,7 +284,7 @@ def test_nor_is_it_in_the_way_of_whoever_closes_everything() -> None:
     b = loaded("1000", "20")
     b.order("bid", "buy", "1", "99.5")
     b.book(bids="99.0x1000", asks="100.0x1000", snapshot=True)
-    MarginExits(b.exchange).send()
+    MarginExits(b.exchange, lambda symbol: None).send()
     b.exchange.run_through(b.exchange.now_ns)
     assert (b.positions, b.ends("bid").partition(":")[0], b.total("USDT")) == ([], "cancelled", "980")
 

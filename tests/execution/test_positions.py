@@ -205,7 +205,7 @@ def test_selling_more_than_the_position_holds_is_a_bug_and_says_so() -> None:
     book = positions()
     tape = Tape(book)
     tape.fill(tape.submit(Side.BUY, "p"), Decimal(1), Decimal(100), Decimal(0))
-    with pytest.raises(PositionError, match="more than it ever bought"):
+    with pytest.raises(PositionError, match="more than it ever opened"):
         tape.fill(tape.submit(Side.SELL, "p", "signal"), Decimal(2), Decimal(100), Decimal(0))
     with pytest.raises(PositionError, match="which is over"):
         tape.fill(tape.submit(Side.SELL, "q", "signal"), Decimal(1), Decimal(100), Decimal(0))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.execution.conftest import BTC
 
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.orders import Side
 from triplegain.execution.protection.trailing import BreakEven, EntryCost, TrailingStop, TrailMode
 
 TICK = Decimal("0.1")
@@ -89,3 +90,28 @@ def test_selling_at_break_even_leaves_the_buffer_whatever_was_paid(
     level = BreakEven(buffer=buffer).level(cost, instrument)
     assert level * (1 - Decimal("0.004")) >= cost.with_fees * (1 + buffer)
     assert (level - instrument.tick) * (1 - Decimal("0.004")) < cost.with_fees * (1 + buffer)
+
+
+@given(
+    st.integers(1000, 10_000_000),
+    st.decimals("0.001", "0.5", places=4),
+    st.decimals("0", "0.05", places=4),
+    st.sampled_from([Decimal("0.1"), Decimal("0.00001"), Decimal("1e-8")]),
+)
+def test_of_a_short_it_wakes_at_the_highest_price_at_which_it_would_move(
+    ticks: int, trail: Decimal, step: Decimal, tick: Decimal
+) -> None:
+    trailing, stop = TrailingStop(trail=trail, step=step), ticks * tick
+    price = trailing.wakes_at(stop, tick, None, Side.SELL)
+    assert price is not None
+    level = trailing.level(stop, price, tick, None, Side.SELL)
+    assert level is not None and price < level < stop and level <= stop * (1 - step)
+    assert trailing.level(stop, price + tick, tick, None, Side.SELL) is None
+
+
+def test_the_stop_of_a_short_follows_from_above() -> None:
+    assert TrailingStop().activation(Decimal(100), TICK, Side.SELL) == Decimal(99)
+    assert TrailingStop().level(Decimal(102), Decimal(99), TICK, None, Side.SELL) == Decimal("100.5")  # 100.485
+    cost = EntryCost(Decimal(100), Decimal("99.6"))  # sold at 100 with a fee of 0.4
+    assert BreakEven().level(cost, BTC, Side.SELL) == Decimal("99.1")  # 99.6 x 0.999 / 1.004 = 99.1040...
+    assert BreakEven().wakes_at(cost, BTC, Side.SELL) == Decimal(99)

@@ -239,7 +239,7 @@ def test_leaving_starts_once_and_keeps_its_first_reason(stage: Stage) -> None:
     begun = protection.leave(CloseReason.MANUAL)
     assert begun != isinstance(stage, Exiting | Selling | Closed)
     assert not protection.leave(CloseReason.TIME_EXIT)
-    assert not protection.raise_stop(StopLevel(Decimal(99)))
+    assert not protection.tighten_stop(StopLevel(Decimal(99)))
     assert not protection.reduce(Decimal("0.5"), CloseReason.SIGNAL)
     if begun:
         assert isinstance(protection.stage, Exiting) and protection.stage.reason is CloseReason.MANUAL

@@ -21,9 +21,10 @@ from triplegain.domain.exchange_events import (
 )
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import Candle, CandleClosed, MarketDepth
-from triplegain.domain.orders import OrderRequest, Side
+from triplegain.domain.orders import OrderRequest
 from triplegain.domain.quote import QuoteSource
 from triplegain.exchange.candle_time import AFTER_NS
+from triplegain.execution.position import opens
 from triplegain.session.trading_session import TradingSession
 
 START_NS = 400_000 * HOUR_NS
@@ -98,7 +99,8 @@ class Told:
 @dataclass
 class _Position:
     symbol: str
-    #: By open of the candle: what was bought in it, and what was sold at its open and later in it.
+    #: By open of the candle: what was bought in it, and what was sold at its open and later in it; of a short turned
+    #: around.
     bought: defaultdict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     sold_at_open: defaultdict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     sold: defaultdict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -152,7 +154,7 @@ class CandleAudit:
 
     def _accepted(self, number: int, time_ns: int) -> None:
         request = self._orders[number]
-        if request.position_id is not None and request.terms.waits and request.side is Side.SELL:
+        if request.position_id is not None and request.terms.waits and not opens(request):
             stop = _Stop(number, request.quantity, time_ns, covers=[(time_ns, request.quantity)])
             self._stops[number] = stop
             self._positions[request.position_id].stops.append(stop)
@@ -168,7 +170,7 @@ class CandleAudit:
         if request.position_id is None:
             return
         position = self._positions.setdefault(request.position_id, _Position(event.symbol))
-        if request.side is Side.BUY:
+        if opens(request):
             position.bought[opened] += event.quantity
         else:
             (position.sold_at_open if model == "candle" else position.sold)[opened] += event.quantity

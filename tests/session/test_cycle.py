@@ -10,7 +10,6 @@ import pytest
 
 from triplegain.agents.answer import Abstain, Action, AgentAnswer, TargetWeights
 from triplegain.decision.cycle import (
-    NO_SHORTS,
     Allocate,
     ClosePositions,
     CycleContext,
@@ -27,7 +26,7 @@ from triplegain.execution.order_manager import OpenPosition
 from triplegain.risk.engine import RiskEngine
 from triplegain.risk.limits import RiskLimits
 from triplegain.risk.state import RiskMemory
-from triplegain.risk.views import MarketFigures, PortfolioView
+from triplegain.risk.views import SPOT_ONLY, MarketFigures, PortfolioView
 
 D = Decimal
 BTC = Instrument("BTC/USDT", D("0.1"), D("0.001"), D("0.01"), D("5"))
@@ -118,8 +117,8 @@ def test_an_exit_is_decided_while_halted_and_blind() -> None:
 @pytest.mark.parametrize(
     ("action", "positions", "reason"),
     [
-        (Action.SELL, (), NO_SHORTS),
-        (Action.CLOSE_LONG, (), NO_SHORTS),
+        (Action.SELL, (), SPOT_ONLY),
+        (Action.CLOSE_LONG, (), SPOT_ONLY),
         (Action.SELL, (LEAVING,), "its positions are already being closed"),
         (Action.CLOSE_SHORT, (HELD,), "no short to close; spot has no shorts"),
     ],

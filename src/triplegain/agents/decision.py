@@ -21,6 +21,15 @@ TOKEN_BUDGET = 8000
 _ECHO_DIGITS = 12
 #: With less left for the market its primary figures say more than a compact snapshot cut to its head.
 _COMPACT_LEAST = 1500
+#: What the actions that sell are, where shorts do not exist and where they do.
+_SPOT = "- sell, close_long: end the long. close_short: end a short. There are no new shorts on spot."
+_SHORTS = (
+    "- sell: end the long; with nothing held, and where may_short is true, open a short of borrowed coins, which cost a"
+    " fee every 4 hours. It needs stop_bps, here above the price, and target_bps below it, by the same measures.\n"
+    "- buy while short: end so much of the short. close_long, close_short: end that and open nothing."
+)
+_SPOT_BRIEF = "sell ends a long."
+_SHORTS_BRIEF = "sell ends a long, or opens a short if flat: it needs stop_bps, above the price. buy ends a short."
 
 
 class VoteAnswer(TypedAnswer):
@@ -54,7 +63,7 @@ def decision_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: 
     primary figures as fit. Raises InvalidValueError for a budget that holds not even the question.
     """
     echo = echo_of(snapshot)
-    system = filled("decision", **answer_places(VoteAnswer))
+    system = filled("decision", sells=_SHORTS if context.has_shorts else _SPOT, **answer_places(VoteAnswer))
     head = (
         f'Vote on {snapshot.symbol}. Answer with "snapshot":"{echo["snapshot"]}" and "symbol":"{echo["symbol"]}".'
         f"\n\nAccount\n{context_json(context)}\n\nMarket\n"
@@ -66,7 +75,8 @@ def decision_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: 
 
 
 def _brief_prompt(snapshot: Snapshot, context: DecisionContext, token_budget: int) -> Prompt:
-    system = filled("decision_brief", form=form_text(VoteAnswer, echo_of(snapshot)))
+    sells = _SHORTS_BRIEF if context.has_shorts else _SPOT_BRIEF
+    system = filled("decision_brief", sells=sells, form=form_text(VoteAnswer, echo_of(snapshot)))
     least, *more = brief_lines(snapshot, context)
     left = token_budget - tokens_at_most(system) - tokens_at_most(least)
     if left < 0:

@@ -50,7 +50,8 @@ class DecisionContext:
 
     `entry` is the average price in quote per base and `unrealised_bps` its distance to the mark, as profit; `held_min`
     since the first fill. `free_pct` is the free part of equity. `may_open` False: exits only, whatever is voted.
-    `others` are fresh answers of further analysts, by name. Raises InvalidValueError for numbers that cannot be.
+    `others` are fresh answers of further analysts, by name. `may_short`: a sale may open a short here. Raises
+    InvalidValueError for numbers that cannot be.
     """
 
     held: Held
@@ -66,6 +67,11 @@ class DecisionContext:
     regime: Regime = Regime.UNKNOWN
     sentiment: Sentiment | None = None
     others: Mapping[str, TypedAnswer] = field(default_factory=dict)
+    may_short: bool = False
+
+    @property
+    def has_shorts(self) -> bool:
+        return self.may_short or self.held is Held.SHORT
 
     def __post_init__(self) -> None:
         if self.entry is not None and not (self.entry.is_finite() and self.entry > 0):
@@ -88,6 +94,7 @@ def context_json(context: DecisionContext) -> str:
         "open_positions": [context.open_positions, limits.positions_max],
         "open_in_symbol": [context.open_in_symbol, limits.positions_per_symbol_max],
         "may_open": context.may_open,
+        **({"may_short": context.may_short} if context.has_shorts else {}),
         "limits": {
             "stop_bps": [limits.stop_min_bps, limits.stop_max_bps],
             "confidence_min_pct": limits.confidence_min_pct,

@@ -32,7 +32,9 @@ from triplegain.cli.tables import (
     traded_by,
     usd,
 )
+from triplegain.domain.orders import Side
 from triplegain.domain.quote import Quote
+from triplegain.domain.records import PositionRecord
 from triplegain.domain.views import SessionView
 
 _WIDE = 120
@@ -263,7 +265,7 @@ def positions(view: SessionView, rows: int) -> Table:
     return _table(
         view.positions,
         rows,
-        ("Position", lambda each: Text(each.symbol + (" dust" if each.dust else ""))),
+        ("Position", lambda each: Text(each.symbol + _kind(each))),
         ("Quantity", lambda each: amount(each.quantity), RIGHT),
         ("Entry", lambda each: price(brief(each.average_entry)), RIGHT),
         ("Stop", lambda each: Text("none", style=WARNING) if each.stop is None else price(each.stop), RIGHT),
@@ -275,6 +277,10 @@ def positions(view: SessionView, rows: int) -> Table:
         ),
         none="none",
     )
+
+
+def _kind(position: PositionRecord) -> str:
+    return (" short" if position.side is Side.SELL else "") + (" dust" if position.dust else "")
 
 
 def orders(view: SessionView, rows: int) -> Table:

@@ -90,5 +90,5 @@ def _result(position: dict[str, Any]) -> RenderableType:
 
 def _state(position: dict[str, Any]) -> str:
     if position["is_open"]:
-        return "dust" if position["dust"] else "open"
+        return "dust" if position["dust"] else "short" if position["side"] == "sell" else "open"
     return position["close_reason"] or "closed"

@@ -36,7 +36,6 @@ Judge = Callable[[TradeProposal, PortfolioView, MarketFigures], RiskVerdict]
 #: The clamp an answer's own wish for less leaves behind.
 WISH_CLAMP = "wanted_size"
 _SHOWN = Decimal("0.00000001")
-NO_SHORTS = "no position to sell; spot has no shorts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,12 @@ class Allocate:
 
 @dataclass(frozen=True, slots=True)
 class ClosePositions:
-    """Take these off: `OrderManager.close(position_id, reason, now_ns)` for each."""
+    """Take these off: `OrderManager.close(position_id, reason, now_ns)` for each; `share`: only so much of each, by
+    `OrderManager.reduce`."""
 
     position_ids: tuple[str, ...]
     reason: CloseReason
+    share: Decimal | None = None
 
 
 #: None: nothing to send; the decision says why.
@@ -97,8 +98,8 @@ class CycleContext:
 
     @property
     def held(self) -> Decimal:
-        """Coins the positions of the symbol hold."""
-        return sum((position.quantity for position in self.positions), Decimal(0))
+        """Coins the positions of the symbol hold, below zero of shorts."""
+        return sum((position.signed for position in self.positions), Decimal(0))
 
     @property
     def mark(self) -> Decimal | None:
@@ -129,42 +130,65 @@ def run_cycle(answer: Answer, situation: CycleContext, judge: Judge) -> CycleOut
     match answer.action:
         case Action.HOLD:
             return _outcome(situation, answer, Outcome.HELD, (answer.reasoning,))
-        case Action.BUY:
-            return _open(answer, situation, judge)
-        case Action.SELL | Action.CLOSE_LONG:
-            return _close(answer, situation, judge)
+        case Action.BUY | Action.SELL:
+            side = opening_side(answer, situation)
+            if side is not None:
+                return _open(answer, situation, judge, side)
+            return _close(answer, situation, judge, Side.BUY if answer.action is Action.SELL else Side.SELL)
+        case Action.CLOSE_LONG:
+            return _close(answer, situation, judge, Side.BUY)
         case Action.CLOSE_SHORT:
-            return _outcome(situation, answer, Outcome.REFUSED, ("no short to close; spot has no shorts",))
+            return _close(answer, situation, judge, Side.SELL)
         case _:
             assert_never(answer.action)
 
 
-def entry_levels(answer: AgentAnswer, market: MarketFigures) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """Entry, stop and target of a long, on the tick: the stop is never nearer than asked, the target never nearer."""
-    entry = market.ask if market.ask is not None else market.last
+def opening_side(answer: AgentAnswer, situation: CycleContext) -> Side | None:
+    """On which side an answer would open something: what is held the other way goes first, and a short only exists
+    where the venue lends coins for it."""
+    held = {position.side for position in situation.positions}
+    match answer.action:
+        case Action.BUY:
+            return None if Side.SELL in held else Side.BUY
+        case Action.SELL:
+            return None if Side.BUY in held or not situation.market.short_leverages else Side.SELL
+        case Action.HOLD | Action.CLOSE_LONG | Action.CLOSE_SHORT:
+            return None
+        case _:
+            assert_never(answer.action)
+
+
+def entry_levels(
+    answer: AgentAnswer, market: MarketFigures, side: Side = Side.BUY
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Entry, stop and target on the tick: the stop is never nearer than asked, the target never nearer."""
+    near = market.ask if side is Side.BUY else market.bid
+    entry = near if near is not None else market.last
     tick = market.instrument.tick
     if entry is None:
         return None, None, None
     stop = target = None
+    sign, (beyond, before) = (1, (ceil_to, floor_to)) if side is Side.BUY else (-1, (floor_to, ceil_to))
     if answer.stop_fraction is not None:
-        stop = floor_to(EXACT.multiply(entry, 1 - answer.stop_fraction), tick)
+        stop = before(EXACT.multiply(entry, 1 - sign * answer.stop_fraction), tick)
     if answer.target_fraction is not None:
-        target = ceil_to(EXACT.multiply(entry, 1 + answer.target_fraction), tick)
+        target = beyond(EXACT.multiply(entry, 1 + sign * answer.target_fraction), tick)
     return entry, stop, target
 
 
-def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
+def _open(answer: AgentAnswer, situation: CycleContext, judge: Judge, side: Side) -> CycleOutcome:
     if situation.paused:
         return _outcome(situation, answer, Outcome.REFUSED, ("trading is paused: no new positions",))
-    entry, stop, target = entry_levels(answer, situation.market)
+    entry, stop, target = entry_levels(answer, situation.market, side)
     proposal = TradeProposal(
         symbol=situation.symbol,
-        side=Side.BUY,
+        side=side,
         intent=Intent.OPEN,
         terms=Market(),
         entry=entry,
         stop=stop,
         target=target,
+        leverage=1 if side is Side.BUY else min(situation.market.short_leverages),
         confidence=answer.confidence,
         regime=situation.regime,
     )
@@ -219,27 +243,36 @@ def _divide(answer: TargetWeights, situation: CycleContext, judge: Judge) -> Cyc
     return _outcome(situation, (word, Decimal(1)), Outcome.SENT, (answer.reason,), details, Allocate(verdict))
 
 
-def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge) -> CycleOutcome:
-    staying = tuple(position for position in situation.positions if not position.leaving and not position.by_hand)
+def _close(answer: AgentAnswer, situation: CycleContext, judge: Judge, entered: Side) -> CycleOutcome:
+    """Take off what was entered on that side. A purchase takes off so much of a short as it wanted to buy."""
+    theirs = tuple(position for position in situation.positions if position.side is entered)
+    staying = tuple(position for position in theirs if not position.leaving and not position.by_hand)
     if not staying:
-        return _outcome(situation, answer, Outcome.REFUSED, (_why_nothing_closes(situation),))
+        return _outcome(situation, answer, Outcome.REFUSED, (_why_nothing_closes(situation, entered, theirs),))
     # An entry that has not filled yet holds no coins: taking it off is a cancel, and risk has nothing to say to it.
     held = sum((position.quantity for position in staying), Decimal(0))
     if held > 0:
-        proposal = TradeProposal(situation.symbol, Side.SELL, Intent.CLOSE, Market(), quantity=held)
-        portfolio = replace(situation.portfolio, position_quantity=held)
+        proposal = TradeProposal(situation.symbol, entered.opposite, Intent.CLOSE, Market(), quantity=held)
+        signed = held if entered is Side.BUY else EXACT.minus(held)
+        portfolio = replace(situation.portfolio, position_quantity=signed)
         verdict = judge(proposal, portfolio, situation.market)
         if isinstance(verdict, RiskRefused):
             return _outcome(situation, answer, Outcome.REFUSED, verdict.reasons, refused_details(verdict))
     ids = tuple(position.position_id for position in staying)
-    action = ClosePositions(ids, CloseReason.SIGNAL)
-    return _outcome(situation, answer, Outcome.SENT, (answer.reasoning,), {"closes": list(ids)}, action)
+    share = answer.size_fraction if answer.action is Action.BUY else None
+    share = share if share is not None and 0 < share < 1 else None
+    details = {"closes": list(ids)} | ({} if share is None else {"share": text(share)})
+    action = ClosePositions(ids, CloseReason.SIGNAL, share)
+    return _outcome(situation, answer, Outcome.SENT, (answer.reasoning,), details, action)
 
 
-def _why_nothing_closes(situation: CycleContext) -> str:
-    if not situation.positions:
-        return NO_SHORTS
-    if any(position.by_hand for position in situation.positions):
+def _why_nothing_closes(situation: CycleContext, entered: Side, theirs: tuple[OpenPosition, ...]) -> str:
+    market = situation.market
+    if not theirs and entered is Side.SELL:
+        return "no short to close" if market.short_leverages else "no short to close; spot has no shorts"
+    if not theirs:
+        return "no position to sell" if market.short_leverages else market.no_shorts
+    if any(position.by_hand for position in theirs):
         return "its position was opened by hand: only its owner, its stop, target or time limit closes it"
     return "its positions are already being closed"
 
@@ -247,8 +280,10 @@ def _why_nothing_closes(situation: CycleContext) -> str:
 def approved_details(verdict: RiskApproved) -> Mapping[str, Any]:
     proposal = verdict.proposal
     levels = {"entry": proposal.entry, "stop": proposal.stop, "target": proposal.target, "quantity": verdict.quantity}
+    lent = {} if proposal.leverage == 1 else {"side": proposal.side.value, "leverage": proposal.leverage}
     return {
         **{name: text(value) for name, value in levels.items() if value is not None},
+        **lent,
         "clamps": _clamps(verdict),
         "warnings": [warning.words for warning in verdict.warnings],
     }
@@ -348,9 +383,12 @@ class DecisionExecutor:
                 self._risk.on_opened(approved.proposal.symbol, now_ns)
             case Allocate(approved):
                 outcome = self._allocate(outcome, approved)
-            case ClosePositions(position_ids, reason):
+            case ClosePositions(position_ids, reason, None):
                 for position_id in position_ids:
                     self._desk.close(position_id, reason, now_ns)
+            case ClosePositions(position_ids, reason, share) if share is not None:
+                for position_id in position_ids:
+                    self._desk.reduce(position_id, share, reason, now_ns)
             case None:
                 pass
         return self.note(outcome.decision, details or {})

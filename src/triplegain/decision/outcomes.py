@@ -9,6 +9,7 @@ both sides and the spread:
 | buy | anything | move - cost: bought now, sold at the horizon |
 | sell, close_long | long | -move - cost: what leaving saved, less going out now and coming back at the horizon |
 | close_short | short | move - cost: likewise |
+| sell | nothing, where a short is offered | -move - cost: sold now, bought back at the horizon |
 | sell, close_long, close_short | nothing of the kind | 0: a spot account has nothing to sell |
 | hold | anything | 0 |
 
@@ -91,8 +92,9 @@ class OutcomeBook:
         self._touch: Callable[[str], None] = lambda _: None
         self.state = VoteCounts({}, {})
 
-    def add(self, vote: VoteRecord, held: Side | None, cost: Decimal) -> None:
-        """Remember a vote. `held`: BUY for a long position in its symbol at that moment, SELL for a short, else None.
+    def add(self, vote: VoteRecord, held: Side | None, cost: Decimal, may_short: bool = False) -> None:
+        """Remember a vote. `held`: BUY for a long position in its symbol at that moment, SELL for a short, else None;
+        `may_short`: with nothing held a sale would have opened one.
 
         Votes come in order of time. `cost` is the round trip as a fraction of the price. Raises InvalidValueError for
         a price that is not above zero, a cost below zero, and an action nobody knows.
@@ -102,7 +104,7 @@ class OutcomeBook:
             return
         if not vote.price.is_finite() or vote.price <= 0 or not cost.is_finite() or cost < 0:
             raise InvalidValueError(f"vote {vote.number}: price {vote.price} or cost {cost} cannot be")
-        sign = _sign(vote.action, held)
+        sign = _sign(vote.action, held, may_short)
         self.state.votes[vote.model] = self.state.votes.get(vote.model, 0) + 1
         for horizon, waiting in self._waiting.items():
             due_ns = vote.time_ns + horizon
@@ -155,7 +157,7 @@ class OutcomeBook:
                 waiting_for[vote.vote_number] = vote
 
 
-def _sign(action: str, held: Side | None) -> int:
+def _sign(action: str, held: Side | None, may_short: bool) -> int:
     try:
         word = Action(action)
     except ValueError:
@@ -163,6 +165,8 @@ def _sign(action: str, held: Side | None) -> int:
     match word:
         case Action.BUY:
             return 1
+        case Action.SELL if may_short and held is None:
+            return -1
         case Action.SELL | Action.CLOSE_LONG:
             return -1 if held is Side.BUY else 0
         case Action.CLOSE_SHORT:

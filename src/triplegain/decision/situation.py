@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from triplegain.agents.decision_context import DecisionContext, Held, TradeLimits
 from triplegain.decision.cycle import CycleContext
 from triplegain.decision.signals import LatestSignals
 from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.instrument import Instrument
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import EXACT, divide, from_atoms
+from triplegain.domain.orders import Side
 from triplegain.domain.proposal import Regime
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import PositionRecord
+from triplegain.exchange.margin.level import MarginFigures
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.order_manager import OpenPosition, OrderManager
 from triplegain.execution.paper_portfolio import PaperPortfolio
@@ -112,7 +116,7 @@ class ContextBuilder:
     def _portfolio_view(self, symbol: str, everything: Sequence[OpenPosition], halted: str) -> PortfolioView:
         by_symbol = self._exposure_by_symbol(everything)
         margin = self._exchange.margin
-        figures = margin.figures() if margin.is_used else None
+        figures = margin.figures() if margin.is_used or margin.settings is not None else None
         quote = symbol.partition("/")[2]
         untied = [from_atoms(each) for each in (self._exchange.account.lending.untied(quote),) if each is not None]
         return PortfolioView(
@@ -121,16 +125,25 @@ class ContextBuilder:
             open_positions=len(everything),
             open_in_symbol=sum(position.symbol == symbol for position in everything),
             free_quote=max(min(self._desk.free(quote), self._portfolio.available(quote), *untied), Decimal(0)),
-            position_quantity=sum((p.quantity for p in everything if p.symbol == symbol and not p.leaving), Decimal(0)),
+            position_quantity=sum((p.signed for p in everything if p.symbol == symbol and not p.leaving), Decimal(0)),
             halted=halted,
             exposure_by_symbol=by_symbol or {},
             margin_used=Decimal(0) if figures is None else figures.used,
+            margin_available=self._margin_available(figures),
         )
+
+    def _margin_available(self, figures: MarginFigures | None) -> Decimal:
+        """In USD, beside what open orders may come to need."""
+        if figures is None or self._exchange.margin.settings is None:
+            return Decimal(0)
+        pending = self._exchange.account.lending.pending
+        return Decimal(0) if pending is None else max(figures.free - pending, Decimal(0))
 
     def _exposure_by_symbol(self, positions: Sequence[OpenPosition]) -> dict[str, Decimal] | None:
         """Of the desk's positions, and of what a person holds on margin, long or short."""
         by_symbol: dict[str, Decimal] = {}
-        lent = self._exchange.margin.positions.values()
+        protection = self._desk.protection
+        lent = [each for each in self._exchange.margin.positions.values() if protection(each.position_id or "") is None]
         for symbol in dict.fromkeys((*(each.symbol for each in positions), *(each.symbol for each in lent))):
             mark = self._prices.mark(symbol)
             usd = self._portfolio.usd_price(symbol.partition("/")[2])
@@ -158,7 +171,24 @@ class ContextBuilder:
             quote_usd=self._portfolio.usd_price(market.instrument.quote),
             taker_fee=EXACT.divide(Decimal(tier.taker_ppm), RATE_UNIT),
             stale=stale,
+            **self._shorts(market.instrument),
         )
+
+    def _shorts(self, instrument: Instrument) -> dict[str, Any]:
+        """What the venue lends to a short here, or why nothing is. What is on margin of a pair is one position: an
+        order closes the oldest of it first, whoever has opened that."""
+        terms, symbol = self._exchange.margin.settings, instrument.symbol
+        if terms is None:
+            return {}
+        if not (offered := terms.leverages(instrument, Side.SELL)):
+            return {"no_shorts": f"no position to sell; no shorts are offered on {symbol}"}
+        if (theirs := self._desk.on_margin(symbol)) is not None:
+            return {"no_shorts": f"{theirs} is short of {symbol} already; no second one is opened beside it"}
+        lent = {each.symbol for each in self._exchange.margin.positions.values()}
+        lent |= {each.request.symbol for each in self._exchange.orders.values() if each.request.leverage > 1}
+        if symbol in lent:
+            return {"no_shorts": f"no position to sell; a short would close what is on margin of {symbol} by hand"}
+        return {"short_leverages": offered, "lending_rate": terms.rate(instrument, Side.SELL)}
 
 
 _BPS = 10_000
@@ -170,16 +200,16 @@ def decision_context(
     """Numbers and closed words only. `positions` are the open ones of the symbol, oldest first."""
     symbol, now_ns, portfolio = situation.symbol, situation.time_ns, situation.portfolio
     held = sum((position.quantity for position in positions), Decimal(0))
-    entry = _average_entry(positions, held)
-    mark = situation.mark
-    unrealised = None if entry is None or mark is None else int(divide(mark - entry, entry) * _BPS)
+    entry = _average_entry(positions)
+    mark, sign = situation.mark, -1 if held < 0 else 1
+    unrealised = None if entry is None or mark is None else int(sign * divide(mark - entry, entry) * _BPS)
     free = None
     quote_usd = situation.market.quote_usd
     if portfolio.equity and portfolio.equity > 0 and quote_usd is not None:
         share = int(divide(portfolio.free_quote * quote_usd * 100, portfolio.equity))
         free = max(0, min(100, share))
     return DecisionContext(
-        held=Held.LONG if held > 0 else Held.FLAT,
+        held=Held.LONG if held > 0 else Held.SHORT if held < 0 else Held.FLAT,
         limits=_trade_limits(situation, risk),
         open_positions=portfolio.open_positions,
         open_in_symbol=portfolio.open_in_symbol,
@@ -192,13 +222,16 @@ def decision_context(
         regime=situation.regime,
         sentiment=signals.sentiment(symbol.partition("/")[0], now_ns),
         others=signals.others(symbol, now_ns),
+        may_short=bool(situation.market.short_leverages) and held <= 0,
     )
 
 
-def _average_entry(positions: Sequence[PositionRecord], held: Decimal) -> Decimal | None:
-    if held <= 0:
+def _average_entry(positions: Sequence[PositionRecord]) -> Decimal | None:
+    """Of all of them, whichever way they are held."""
+    held = sum((abs(position.quantity) for position in positions), Decimal(0))
+    if not held:
         return None
-    cost = sum((position.quantity * position.average_entry for position in positions), Decimal(0))
+    cost = sum((abs(position.quantity) * position.average_entry for position in positions), Decimal(0))
     return divide(cost, held)
 
 

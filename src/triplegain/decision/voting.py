@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from triplegain.agents.answer import Abstain, Action, AgentAnswer, Answer
+from triplegain.agents.answer import Abstain, AgentAnswer, Answer
 from triplegain.agents.conflict import CONFLICT, ConflictAnswer, ConflictKind, Ruling, conflict_prompt, remaining_share
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
@@ -29,7 +29,14 @@ from triplegain.decision.conflicts import (
     reduced,
     resolve,
 )
-from triplegain.decision.cycle import CycleContext, CycleOutcome, DecisionExecutor, OpenTrade, refused_details
+from triplegain.decision.cycle import (
+    CycleContext,
+    CycleOutcome,
+    DecisionExecutor,
+    OpenTrade,
+    opening_side,
+    refused_details,
+)
 from triplegain.decision.outcomes import OutcomeBook
 from triplegain.decision.record import RecordLog, analysis_record, answered
 from triplegain.decision.rounds import FinishedRound, LateAnswer, Round
@@ -127,7 +134,7 @@ class Voting:
         counted = consensus(votes, len(votes), self._settings.consensus)
         situation = self._account.look(symbol, MODELS)
         self._put_down(asked, finished.replies, situation, now_ns)
-        answer, weighed = self._weigh(counted, symbol, now_ns)
+        answer, weighed = self._weigh(counted, situation)
         details = {**_details(asked, counted, votes), **weighed}
         self._decided[symbol] = self._account.decisions.next_number
         self._drop(self.waiting.drop(symbol, "a later decision has taken its place"))
@@ -139,12 +146,13 @@ class Voting:
             self._vote_record(late.round, late.model, late.answer, None, now_ns)
 
     def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: CycleContext, now_ns: int) -> None:
-        held = Side.BUY if situation.held > 0 else None
+        held = Side.BUY if situation.held > 0 else Side.SELL if situation.held < 0 else None
+        may_short = bool(situation.market.short_leverages)
         cost = situation.round_trip_cost
         number = self._account.decisions.next_number
         for model, reply in replies.items():
             record = self._vote_record(asked, model, reply, number, now_ns)
-            self.outcomes.add(record, held, cost)
+            self.outcomes.add(record, held, cost, may_short)
 
     def _vote_record(
         self, asked: Round, model: str, reply: ModelReply, decision_number: int | None, now_ns: int
@@ -176,28 +184,31 @@ class Voting:
             )
         )
 
-    def _weigh(self, counted: Consensus, symbol: str, now_ns: int) -> tuple[Answer, dict[str, Any]]:
+    def _weigh(self, counted: Consensus, situation: CycleContext) -> tuple[Answer, dict[str, Any]]:
         """The agreed answer with what the analysts make of it: its confidence, and a smaller buy in bad times."""
-        answer = counted.answer
+        answer, symbol, now_ns = counted.answer, situation.symbol, situation.time_ns
         if not isinstance(answer, AgentAnswer) or not counted.agreeing:
             return answer, {}
-        if answer.action is not Action.BUY:
+        if (side := opening_side(answer, situation)) is None:
             return answer, {}
-        agreed = self._agreement(symbol, now_ns)
+        agreed = self._agreement(symbol, side, now_ns)
         confidence = combine_confidence(
             counted.mean_confidence, counted.boost, agreed.multiplier, self._settings.agreement
         )
-        sentiment = self._signals.sentiment(symbol.partition("/")[0], now_ns)
-        weighed = with_sentiment(replace(answer, confidence=confidence), sentiment, self._settings.sentiment)
+        weighed: Answer = replace(answer, confidence=confidence)
+        if side is Side.BUY:
+            sentiment = self._signals.sentiment(symbol.partition("/")[0], now_ns)
+            weighed = with_sentiment(replace(answer, confidence=confidence), sentiment, self._settings.sentiment)
         found = {"views": [agreed.agreeing, agreed.fresh], "multiplier": f"{agreed.multiplier:f}"}
         return weighed, {"agreement": found}
 
-    def _agreement(self, symbol: str, now_ns: int) -> Agreement:
-        """How the analysts stand to a buy. What comes from text of strangers may lower confidence; what it would raise
-        is left out."""
+    def _agreement(self, symbol: str, side: Side, now_ns: int) -> Agreement:
+        """How the analysts stand to an opening. What comes from text of strangers may lower confidence; what it would
+        raise is left out."""
         signals, settings = self._signals.latest(symbol, now_ns).values(), self._settings.agreement
-        own = agreement(Direction.UP, (signal for signal in signals if not signal.of_strangers), settings)
-        return min(own, agreement(Direction.UP, signals, settings), key=lambda each: each.multiplier)
+        way = Direction.UP if side is Side.BUY else Direction.DOWN
+        own = agreement(way, (signal for signal in signals if not signal.of_strangers), settings)
+        return min(own, agreement(way, signals, settings), key=lambda each: each.multiplier)
 
     def _act(
         self, answer: Answer, situation: CycleContext, details: dict[str, Any], ask_about: str | None

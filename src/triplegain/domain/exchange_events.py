@@ -94,6 +94,12 @@ class OrderFilled(_OrderEvent, frozen=True, tag="filled"):
         return EXACT.subtract(self.quantity, self._signed(self._coins_of_fee))
 
     @property
+    def opening_fee(self) -> Decimal:
+        """What lending cost that this fill has opened on margin, in the quote currency; beside the `fee`."""
+        lent = self.explanation.get("margin")
+        return Decimal(lent["opening_fee"]) if lent else Decimal(0)
+
+    @property
     def fee_value(self) -> Decimal:
         """The fee in the quote currency, one in coins at the price of the fill."""
         return self.fee if not self._coins_of_fee else EXACT.multiply(self._coins_of_fee, self.price)

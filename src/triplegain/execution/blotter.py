@@ -13,7 +13,8 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triplegain.domain.exchange_events import AccountEvent, CommandRefused, ExchangeEvent
+from triplegain.domain.exchange_events import AccountEvent, CommandRefused, ExchangeEvent, PositionRolledOver
+from triplegain.domain.orders import OrderRequest
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.execution.order_register import OrderEvent, OrderRegister, after
@@ -98,9 +99,9 @@ class KnownPositions:
         self._news: dict[str, PositionRecord] = {}
         self._touch: Callable[[str], None] = lambda position_id: None
 
-    def begin(self, position_id: str, symbol: str, stop: Decimal | None, target: Decimal | None) -> None:
+    def begin(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> None:
         """An entry is about to be sent, with this stop and target."""
-        self._present.begin(position_id, symbol, stop, target)
+        self._present.begin(request, stop, target)
 
     def ask_move(self, position_id: str, level: StopLevel) -> None:
         """A stop is about to be asked to stand there."""
@@ -122,17 +123,17 @@ class KnownPositions:
 
     def is_open(self, position_id: str) -> bool:
         position = self._get(position_id)
-        return position is not None and bool(position.bought)
+        return position is not None and bool(position.opened)
 
     def quantity(self, position_id: str) -> Decimal:
-        """Coins the position holds; 0 if it is not open."""
+        """Coins the position holds, or has sold short; 0 if it is not open."""
         position = self._get(position_id)
-        return _ZERO if position is None else position.quantity
+        return _ZERO if position is None else position.held
 
     def entry_cost(self, position_id: str) -> EntryCost | None:
         """What a coin of an open position cost; None if it is not open."""
         position = self._get(position_id)
-        if position is None or not position.bought:
+        if position is None or not position.opened:
             return None
         return EntryCost(position.average_entry, position.average_cost)
 
@@ -161,9 +162,17 @@ class KnownPositions:
     def told(self, position_id: str, event: OrderEvent, order: OrderRecord) -> None:
         """An answer has reached us."""
         told = self._told[position_id]
-        position = self._present.after(told.position, event, order.request)
+        self._know(position_id, told, self._present.after(told.position, event, order.request))
+
+    def told_rollover(self, event: PositionRolledOver) -> None:
+        """The fee for another period has reached us."""
+        for position_id, told in self._told.items():
+            if told.position is not None and told.position.entry_order_number == event.position:
+                return self._know(position_id, told, self._present.rolled_over(told.position, event))
+
+    def _know(self, position_id: str, told: ToldPosition, position: Position | None) -> None:
         self._keep(position_id, ToldPosition(position, told.pending - 1))
-        if position is not None and position.bought and position is not told.position:
+        if position is not None and position.opened and position is not told.position:
             self._news[position_id] = position.record()
 
     def _keep(self, position_id: str, told: ToldPosition) -> None:
@@ -191,6 +200,8 @@ class Blotter:
 
         Raises OrderTransitionError and PositionError for what cannot be.
         """
+        if isinstance(event, PositionRolledOver):
+            self._rolled_over(event)
         if isinstance(event, CommandRefused | AccountEvent):
             return None
         self.known_orders.happened(event)
@@ -200,8 +211,16 @@ class Blotter:
             self.positions.apply(event, record.request)
         return record
 
+    def _rolled_over(self, event: PositionRolledOver) -> None:
+        position = self.positions.lent_to(event.position)
+        if position is not None:
+            self.known.happened(position.position_id)
+            self.positions.put(self.positions.rolled_over(position, event))
+
     def told(self, event: ExchangeEvent) -> OrderRecord | None:
         """The order as we know it after `event`; None where no order changed."""
+        if isinstance(event, PositionRolledOver):
+            self.known.told_rollover(event)
         if isinstance(event, CommandRefused | AccountEvent):
             return None
         record = self.known_orders.told(event)

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from triplegain.domain.orders import Side
 from triplegain.domain.parts import Parts
+from triplegain.execution.protection.protection import is_tighter
 
 
 class LastQuote(Struct, frozen=True):
@@ -27,6 +29,10 @@ class LastQuote(Struct, frozen=True):
     def offer(self) -> Decimal | None:
         """What buying costs: the ask, without a book the last trade."""
         return self.last if self.bid is None and self.ask is None else self.ask
+
+    def leaving(self, side: Side) -> Decimal | None:
+        """At what a position that was entered on this side is left."""
+        return self.market if side is Side.BUY else self.offer
 
 
 _NOTHING = LastQuote()
@@ -50,10 +56,12 @@ class LastQuotes:
         """What buying costs."""
         return self.of(symbol).offer
 
-    def is_below(self, symbol: str, price: Decimal) -> bool:
-        """Whether a stop to sell at `price` would rest: neither bid nor last trade is there, as far as is known."""
+    def would_rest(self, symbol: str, price: Decimal, side: Side = Side.BUY) -> bool:
+        """Whether a stop at `price` of a position that was entered on `side` would rest: neither last trade nor bid (of
+        a short: ask) is there, as far as is known."""
         quote = self.of(symbol)
-        return all(price < known for known in (quote.bid, quote.last) if known is not None)
+        near = quote.bid if side is Side.BUY else quote.ask
+        return all(is_tighter(side, known, price) for known in (near, quote.last) if known is not None)
 
     def register(self, parts: Parts) -> None:
         self._changed = parts.table("execution.quote", LastQuote, self._quotes)

@@ -38,9 +38,10 @@ from triplegain.execution.venue_room import UnlimitedRoom, VenueRoom
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """What the desk has on for a symbol: `quantity` held, `ordered` by the entry, `entry_over` if no more will come.
+    """What the desk has on for a symbol: `quantity` held (or sold short), `ordered` by the entry, `entry_over` if no
+    more will come.
 
-    `by_hand`: a person opened it; no agent's signal closes it.
+    `by_hand`: a person opened it; no agent's signal closes it. `side` is that of the entry.
     """
 
     position_id: str
@@ -50,6 +51,12 @@ class OpenPosition:
     entry_over: bool
     leaving: bool
     by_hand: bool = False
+    side: Side = Side.BUY
+
+    @property
+    def signed(self) -> Decimal:
+        """Below zero of a short."""
+        return self.quantity if self.side is Side.BUY else EXACT.minus(self.quantity)
 
     @property
     def at_risk(self) -> Decimal:
@@ -98,6 +105,8 @@ class OrderManager:
         )
         #: Symbols whose `next_price` (it needs `on_quote`) is another than it was: whoever keeps them takes them out.
         self.moved, self.next_price = self._protections.moved, self._protections.next_price
+        #: The same of a falling price.
+        self.next_fall = self._protections.next_fall
         #: When `on_timer` is wanted next; None if nothing waits for time.
         self.next_due_ns = self._protections.next_due_ns
         #: How a position is protected now; None once it is over.
@@ -107,7 +116,9 @@ class OrderManager:
         #: A market takes commands again.
         self.opened = self._protections.opened
         self.close, self.set_atr, self.free = self._protections.close, self._protections.set_atr, self._free.free
-        #: Takes off what is held on margin, which is no position of the desk.
+        #: The position, or the entry under way, that uses margin of a pair; None where none does.
+        self.on_margin = self._protections.on_margin
+        #: Takes off what a person holds on margin, which is no position of the desk.
         self.off_margin: Callable[[], None] = lambda: None
         self._counters = {"pos": 0, "entry": 0}
         self._allocated: dict[str, Decimal] = {}
@@ -116,15 +127,18 @@ class OrderManager:
     def open(self, approved: RiskApproved, now_ns: int, origin: Origin = Origin.STRATEGY) -> OrderRequest:
         """Send the entry of an approved proposal; its stop and target are kept with it. Returns what was sent.
 
-        Raises InvalidValueError for what the gate never lets through: not a long opening, a price off the tick.
+        Raises InvalidValueError for what the gate never lets through: no opening, a sale that nothing is lent for, a
+        price off the tick.
         """
         proposal = approved.proposal
-        if proposal.intent is not Intent.OPEN or proposal.side is not Side.BUY:
-            raise InvalidValueError(f"the desk opens long positions only, not {proposal.intent} {proposal.side}")
+        is_short = proposal.side is Side.SELL
+        if proposal.intent is not Intent.OPEN or is_short is not (proposal.leverage > 1):
+            words = f"{proposal.intent} {proposal.side} with leverage {proposal.leverage}"
+            raise InvalidValueError(f"the desk opens longs from its own funds and shorts on margin, not {words}")
         request = OrderRequest(
             client_order_id=own_id(Family.ENTRY, self._next("entry")),
             symbol=proposal.symbol,
-            side=Side.BUY,
+            side=proposal.side,
             quantity=approved.quantity,
             terms=proposal.terms,
             leverage=proposal.leverage,
@@ -134,7 +148,7 @@ class OrderManager:
         if proposal.terms.rests and self._settings.entry_expiry_ns:
             expires = now_ns + self._settings.entry_expiry_ns
             request = msgspec.structs.replace(request, time_in_force=TimeInForce.GTD, expires_at_ns=expires)
-        request = self._begin(request, proposal.stop, proposal.target, by_hand=False)
+        request = self._enter(request, proposal.stop, proposal.target, by_hand=False)
         self._send(request)
         return request
 
@@ -237,21 +251,22 @@ class OrderManager:
         return tuple(sorted(begun, key=places.__getitem__))
 
     def tighten(self, position_id: str, trigger: Decimal, reason: CloseReason, now_ns: int) -> bool:
-        """Raise the stop of a position to `trigger`; if it fires there, the position closes with `reason`.
+        """Tighten the stop of a position to `trigger`; if it fires there, the position closes with `reason`.
 
-        True: begun, and asked for again until the venue has taken it. At or above the market of the last quote the
-        position is closed instead, with an alert. False: not held, or its stop is not lower. Raises InvalidValueError
+        True: begun, and asked for again until the venue has taken it. Where the market of the last quote is there the
+        position is closed instead, with an alert. False: not held, or its stop is not wider. Raises InvalidValueError
         off the tick.
         """
         protection = self._protections.get(position_id)
         if protection is None:
             return False
         self._instruments[protection.symbol].ticks(trigger)
-        market = self._quotes.of(protection.symbol).market
+        market = self._quotes.of(protection.symbol).leaving(protection.side)
         return self._protections.tighten(position_id, StopLevel(trigger, reason), market, now_ns)
 
     def tighten_all(self, fraction: Decimal, now_ns: int) -> tuple[str, ...]:
-        """Every stop to `fraction` below the bid, never down; entries buy no more. Returns the positions meant.
+        """Every stop to `fraction` below the bid (of a short: above the ask), only ever tighter; entries open no more.
+        Returns the positions meant.
 
         A quote of `now_ns` counts; a symbol without one waits for its next. A position without a stop gets one.
         """
@@ -259,7 +274,7 @@ class OrderManager:
         meant = []
         for p in self._protections.all():
             quote = self._quotes.of(p.symbol)
-            market = quote.market if quote.at_ns == now_ns else None
+            market = quote.leaving(p.side) if quote.at_ns == now_ns else None
             if self._protections.tighten_to(p.position_id, fraction, market, now_ns):
                 meant.append(p.position_id)
         return tuple(meant)
@@ -315,7 +330,8 @@ class OrderManager:
         return None
 
     def amend(self, request: AmendRequest) -> Refusal | None:
-        """Change an order in place. A stop may only be moved, only up, and not to where it would fire at once."""
+        """Change an order in place. A stop may only be moved, only closer to the market, and not to where it would fire
+        at once."""
         serving = self._protections.role(request.client_order_id)
         if serving is None or serving[1] is OrderRole.ENTRY:
             if reason := self._free.refusal_of_change(request):
@@ -335,16 +351,17 @@ class OrderManager:
             return _no("nothing to change: give a price")
         if protection.stage.asked or protection.reduction or self._now_ns < protection.move_at_ns:
             return Refusal(Code.NOT_NOW, f"{request.client_order_id} is being changed already: ask again")
-        if not self._quotes.is_below(protection.symbol, request.price):
-            return Refusal(
-                Code.REFUSED, f"a stop at {text(request.price)} is not below the market and would fire at once"
-            )
+        if not self._quotes.would_rest(protection.symbol, request.price, protection.side):
+            return _no(_fires_at_once(request.price, protection.side))
         try:
             moved = self.tighten(protection.position_id, request.price, CloseReason.STOP_LOSS, self._now_ns)
         except InvalidValueError as error:
             return _no(str(error))
         stands = text(protection.stop or request.price)
-        return None if moved else _no(f"a stop is only moved up, this one is at {stands}: close the position instead")
+        way = "up" if protection.side is Side.BUY else "down, of a short"
+        return (
+            None if moved else _no(f"a stop is only moved {way}, this one is at {stands}: close the position instead")
+        )
 
     def on_event(self, event: ExchangeEvent, now_ns: int) -> None:
         """An answer of the venue has become visible: does what is next."""
@@ -360,16 +377,18 @@ class OrderManager:
             if len(self._allocated) > _ALLOCATED_KEPT:
                 del self._allocated[next(iter(self._allocated))]
         self._protections.on_event(event, is_over, now_ns)
+        if record is not None and record.request.purpose == CloseReason.LIQUIDATION and record.request.position_id:
+            self._protections.liquidated(record.request.position_id, now_ns)
 
     def on_quote(
         self, symbol: str, bid: Decimal | None, ask: Decimal | None, last: Decimal | None, now_ns: int
     ) -> None:
-        """A new quote. The bid (without a book: the last trade) starts the way out at a target, and takes stops up."""
+        """A new quote. The bid, of a short the ask (without a book: the last trade), starts the way out at a target,
+        and tightens stops."""
         self._now_ns = now_ns
         quote = LastQuote(bid, ask, last, now_ns)
         self._quotes.update(symbol, quote)
-        if quote.market is not None:
-            self._protections.on_price(symbol, quote.market, last, now_ns)
+        self._protections.on_quote(symbol, quote, now_ns)
         due_ns = self._protections.next_due_ns()
         if due_ns is not None and now_ns >= due_ns:
             self.on_timer(now_ns)
@@ -395,6 +414,7 @@ class OrderManager:
                 entry_over=p.entry is LegState.DONE,
                 leaving=p.is_leaving,
                 by_hand=p.by_hand,
+                side=p.side,
             )
             for p in self._protections.all()
         )
@@ -414,6 +434,8 @@ class OrderManager:
         if request.position_id is not None:
             return "an order cannot be tied to a position by hand; close the position instead"
         instrument = self._instruments[request.symbol]
+        if request.leverage > 1 and (theirs := self.on_margin(request.symbol)) is not None:
+            return f"{theirs} is on margin, and what closes first closes the oldest: close the position instead"
         if request.leverage > 1 and (stop is not None or target is not None):
             return "what is opened on margin takes no stop or target: place them as reduce-only orders with leverage"
         if request.side is Side.SELL and (stop is not None or target is not None):
@@ -423,16 +445,21 @@ class OrderManager:
         _check_ticks(instrument, stop, target)
         if stop is not None and target is not None and stop >= target:
             return f"the stop {text(stop)} must be below the target {text(target)}"
-        if stop is not None and not self._quotes.is_below(request.symbol, stop):
-            return f"a stop at {text(stop)} is not below the market and would fire at once"
+        if stop is not None and not self._quotes.would_rest(request.symbol, stop):
+            return _fires_at_once(stop, Side.BUY)
         return None
 
     def _begin(
         self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool = True
     ) -> OrderRequest:
-        """What is sent: a buy opens a position, unless the exchange itself closes what it buys, or lends it."""
+        """What is sent of a person's: a buy opens a position, unless the exchange closes what it buys, or lends it."""
         if request.side is Side.SELL or request.options.close is not None or request.leverage > 1:
             return request
+        return self._enter(request, stop, target, by_hand)
+
+    def _enter(
+        self, request: OrderRequest, stop: Decimal | None, target: Decimal | None, by_hand: bool
+    ) -> OrderRequest:
         _check_ticks(self._instruments[request.symbol], stop, target)
         request = msgspec.structs.replace(request, position_id=f"pos-{self._next('pos')}")
         self._protections.enter(request, stop, target, by_hand)
@@ -465,6 +492,11 @@ ProtectedOrder = tuple[OrderRequest, Decimal | None, Decimal | None]
 
 def _belongs(client_order_id: str, protection: Protection) -> Refusal:
     return _no(f"{client_order_id} belongs to {protection.position_id}: close the position instead")
+
+
+def _fires_at_once(stop: Decimal, side: Side) -> str:
+    where = "below" if side is Side.BUY else "above"
+    return f"a stop at {text(stop)} is not {where} the market and would fire at once"
 
 
 def _no(reason: str) -> Refusal:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderSubmitted
-from triplegain.domain.money import EXACT, divide
+from triplegain.domain.money import EXACT, divide, text
 from triplegain.domain.orders import OrderRequest, Side, StopLoss
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.protection.protection import StopLevel
@@ -22,11 +22,23 @@ class PositionError(TripleGainError):
     """Fills that cannot belong to this position. Always a bug or a damaged record: the session halts."""
 
 
+def opens(request: OrderRequest) -> bool:
+    """Whether an order of a position opens it; every other one takes it off."""
+    return request.side is Side.BUY if request.leverage == 1 else not request.only_reduces
+
+
+def short_leverage(entry: OrderRequest) -> int | UnsetType:
+    """Of the entry of a short; no long has any, and none is stored of it."""
+    return UNSET if entry.side is Side.BUY else entry.leverage
+
+
 class Position(Struct, frozen=True):
     """One entry order and its exits, from the moment the entry is asked for. Money in the quote currency.
 
-    Realised P&L is a function of the sums alone: exit notional - average entry x exit quantity - all fees paid. So
-    realised + (mark - average entry) x quantity is always what the position earned, in whatever order fills came.
+    Realised P&L is a function of the sums alone: exit notional - average entry x exit quantity - all fees paid (of a
+    short with the sign turned). So realised + (mark - average entry) x quantity is always what the position earned, in
+    whatever order fills came. A short is sold first, on margin with `short_leverage`, and owns no coins; its fees are
+    those of lending, too.
     `stop` is where its stop order stands (before the first fill: is to stand), `stop_reason` what the position closes
     with if it fires there, `asked` the move of it that the venue has not answered: the answer tells the price and not
     the reason. `opened_by` is the sequence of the first fill, 0 before. `live_exits` are numbers of orders.
@@ -54,29 +66,64 @@ class Position(Struct, frozen=True):
     realised_usd: Decimal | None = _ZERO
     closed_at_ns: int | None = None
     close_reason: CloseReason | None = None
+    short_leverage: int | UnsetType = UNSET
+
+    @property
+    def side(self) -> Side:
+        """That of its entry."""
+        return Side.BUY if self.short_leverage is UNSET else Side.SELL
 
     @property
     def quantity(self) -> Decimal:
+        """Below zero of a short."""
         return EXACT.subtract(self.bought, self.sold)
+
+    @property
+    def held(self) -> Decimal:
+        """How much is to be taken off, whichever way."""
+        return EXACT.abs(self.quantity)
+
+    @property
+    def opened(self) -> Decimal:
+        """What its entry has traded."""
+        return self.bought if self.side is Side.BUY else self.sold
+
+    @property
+    def closed(self) -> Decimal:
+        """What its exits have traded."""
+        return self.sold if self.side is Side.BUY else self.bought
+
+    @property
+    def opened_notional(self) -> Decimal:
+        return self.bought_notional if self.side is Side.BUY else self.sold_notional
+
+    @property
+    def closed_notional(self) -> Decimal:
+        return self.sold_notional if self.side is Side.BUY else self.bought_notional
 
     @property
     def is_over(self) -> bool:
         """Nothing more will come of it."""
-        return self.closed_at_ns is not None or (self.entry_over and not self.bought)
+        return self.closed_at_ns is not None or (self.entry_over and not self.opened)
 
     @property
     def average_entry(self) -> Decimal:
-        return divide(self.bought_notional, self.bought)
+        return divide(self.opened_notional, self.opened)
 
     @property
     def average_cost(self) -> Decimal:
-        """The average entry with the fees of buying."""
-        return divide(EXACT.add(self.bought_notional, self.entry_fees), self.bought)
+        """The average entry with the fees of the entry: leaving there loses them no more."""
+        with_fees = EXACT.add if self.side is Side.BUY else EXACT.subtract
+        return divide(with_fees(self.opened_notional, self.entry_fees), self.opened)
+
+    def gain(self, worth: Decimal, entry: Decimal) -> Decimal:
+        """What leaving for `worth` gains over a part of the entry."""
+        return EXACT.subtract(worth, entry) if self.side is Side.BUY else EXACT.subtract(entry, worth)
 
     def submitted(self, event: OrderSubmitted) -> Position:
         """An order of it is on its way to the venue."""
         request = event.request
-        if request.side is not Side.SELL or not self.bought:
+        if opens(request) or not self.opened:
             return self
         leaving = replace(self, live_exits=(*self.live_exits, event.order_number))
         if not isinstance(request.terms, StopLoss):
@@ -85,7 +132,7 @@ class Position(Struct, frozen=True):
 
     def amended(self, request: OrderRequest, event: OrderAmended) -> Position:
         """An order of it stands elsewhere."""
-        is_stop = request.side is Side.SELL and isinstance(request.terms, StopLoss)
+        is_stop = not opens(request) and isinstance(request.terms, StopLoss)
         if not is_stop or self.stop == event.price:
             return self
         moved = replace(self, stop=event.price, updated_at_ns=event.time_ns)
@@ -94,50 +141,66 @@ class Position(Struct, frozen=True):
         return replace(moved, stop_reason=self.asked.reason, asked=None)
 
     def filled(self, request: OrderRequest, event: OrderFilled, quote_usd: Decimal | None) -> Position:
-        """One fill taken in; `quote_usd` prices what was realised. Raises PositionError: it sells what is not there."""
+        """One fill taken in; `quote_usd` prices what was realised. PositionError: it closes what is not there."""
         if not self.opened_by:
             number, time_ns = event.order_number, event.time_ns
             opened = replace(self, entry_order_number=number, opened_by=event.sequence, opened_at_ns=time_ns)
         else:
             opened = self
+        fee = EXACT.add(event.fee_value, event.opening_fee)
         if request.side is Side.BUY:
-            after = replace(
+            traded = replace(
                 opened,
                 bought=EXACT.add(self.bought, event.coins),
                 bought_notional=EXACT.add(self.bought_notional, event.coins_value),
-                entry_fees=EXACT.add(self.entry_fees, event.fee_value),
             )
         else:
-            fired = isinstance(request.terms, StopLoss)
-            after = replace(
+            traded = replace(
                 opened,
                 sold=EXACT.add(self.sold, event.coins),
                 sold_notional=EXACT.add(self.sold_notional, event.coins_value),
-                # The purpose of an exit is its close reason; of a stop it is that of its last move.
-                close_reason=self.stop_reason if fired else CloseReason(request.purpose),
             )
-        if after.quantity < 0:
-            raise PositionError(f"position {self.position_id} has sold {-after.quantity} more than it ever bought")
-        fees = EXACT.add(self.fees, event.fee_value)
-        sold_cost = cost_share(after.bought_notional, after.sold, after.bought)
-        realised = EXACT.subtract(EXACT.subtract(after.sold_notional, sold_cost), fees)
-        gain = EXACT.subtract(realised, self.realised)
-        return replace(
-            after,
-            fees=fees,
-            updated_at_ns=event.time_ns,
-            realised=realised,
-            realised_usd=add_known(self.realised_usd, in_usd(gain, quote_usd)),
-        )
+        if opens(request):
+            after = replace(traded, entry_fees=EXACT.add(self.entry_fees, fee))
+        else:
+            fired = isinstance(request.terms, StopLoss)
+            # The purpose of an exit is its close reason; of a stop it is that of its last move.
+            after = replace(traded, close_reason=self.stop_reason if fired else CloseReason(request.purpose))
+        if after.closed > after.opened:
+            more = text(EXACT.subtract(after.closed, after.opened))
+            raise PositionError(f"position {self.position_id} has closed {more} more than it ever opened")
+        return after._paid(EXACT.add(self.fees, fee), event.time_ns, quote_usd)
 
-    def order_over(self, order_number: int, side: Side, minimum: Decimal, time_ns: int) -> Position:
-        """No more comes of an order of it. The position ends where nothing is left that could be sold."""
+    def rolled_over(self, fee: Decimal, time_ns: int, quote_usd: Decimal | None) -> Position:
+        """What it was lent is lent for another period."""
+        return self._paid(EXACT.add(self.fees, fee), time_ns, quote_usd)
+
+    def _paid(self, fees: Decimal, time_ns: int, quote_usd: Decimal | None) -> Position:
+        """With so much paid in all, and what is realised by that."""
+        gained = self.gain(self.closed_notional, self.closed_share)
+        realised = EXACT.subtract(gained, fees)
+        more = in_usd(EXACT.subtract(realised, self.realised), quote_usd)
+        known = add_known(self.realised_usd, more)
+        return replace(self, fees=fees, updated_at_ns=time_ns, realised=realised, realised_usd=known)
+
+    @property
+    def closed_share(self) -> Decimal:
+        """The part of the entry's notional that has been taken off again, to an atom against the trader."""
+        if not self.closed:
+            return _ZERO
+        if self.side is Side.BUY:
+            return cost_share(self.opened_notional, self.closed, self.opened)
+        stays = cost_share(self.opened_notional, EXACT.subtract(self.opened, self.closed), self.opened)
+        return EXACT.subtract(self.opened_notional, stays)
+
+    def order_over(self, order_number: int, is_entry: bool, minimum: Decimal, time_ns: int) -> Position:
+        """No more comes of an order of it. The position ends where nothing is left that could be taken off."""
         after = replace(
             self,
-            entry_over=self.entry_over or side is Side.BUY,
+            entry_over=self.entry_over or is_entry,
             live_exits=tuple(number for number in self.live_exits if number != order_number),
         )
-        ends = after.bought and after.entry_over and not after.live_exits and after.quantity < minimum
+        ends = after.opened and after.entry_over and not after.live_exits and after.held < minimum
         return after.ended(time_ns) if ends else after
 
     def ended(self, time_ns: int) -> Position:
@@ -145,8 +208,8 @@ class Position(Struct, frozen=True):
         return replace(self, closed_at_ns=time_ns, updated_at_ns=time_ns)
 
     def record(self) -> PositionRecord:
-        """As it is stored. It must have bought something."""
+        """As it is stored. It must have opened something."""
         is_closed = self.closed_at_ns is not None
-        derived = {"side": Side.BUY, "entry_quantity": self.bought, "dust": is_closed and self.quantity > 0}
+        derived = {"entry_quantity": self.opened, "dust": is_closed and self.held > 0}
         same = {name: getattr(self, name) for name in PositionRecord.__struct_fields__ if name not in derived}
         return PositionRecord(**same | derived | ({} if is_closed else {"close_reason": None}))

@@ -1,10 +1,11 @@
 """All positions of a session, as projections of fills.
 
-Every order to buy with a `position_id` is an entry and opens its position with the first fill; an order to sell with
-that id is an exit, and its `purpose` is the close reason (of a stop: that of its last move). Nothing here decides
-anything. A position ends when its entry order is over, no exit is on its way, and nothing is left, or only dust: a
-rest below the instrument's minimum, which no order could sell. Dust stays in the books of its position, is not
-retried, and counts as free coins.
+A purchase with a `position_id`, or an order with leverage that does more than reduce, is an entry and opens its
+position with the first fill; every other order with that id is an exit, and its `purpose` is the close reason (of a
+stop: that of its last move). Nothing here decides anything. A position ends when its entry order is over, no exit is on
+its way, and nothing is left, or only dust: a rest below the instrument's minimum, which no order could take off. Dust
+stays in the books of its position, is not retried, and counts as free coins. A short is on margin, where no coins are
+anybody's.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from triplegain.domain.exchange_events import OrderAmended, OrderCancelled, OrderFilled, OrderRejected, OrderSubmitted
+from triplegain.domain.exchange_events import (
+    OrderAmended,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    OrderSubmitted,
+    PositionRolledOver,
+)
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT
 from triplegain.domain.orders import OrderRequest, Side
 from triplegain.domain.parts import Parts
-from triplegain.domain.records import PositionRecord
+from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.order_register import OrderEvent
-from triplegain.execution.position import Position, PositionError
+from triplegain.execution.position import Position, PositionError, opens, short_leverage
 from triplegain.execution.protection.protection import StopLevel
 from triplegain.ledger.realised import UsdPrice
 
@@ -48,9 +56,11 @@ class Positions:
         self._changed: dict[str, PositionRecord] = {}
         self._touch: Callable[[str], None] = lambda position_id: None
 
-    def begin(self, position_id: str, symbol: str, stop: Decimal | None, target: Decimal | None) -> None:
+    def begin(self, request: OrderRequest, stop: Decimal | None, target: Decimal | None) -> None:
         """An entry is about to be sent, with this stop and target: they show on the position from its first fill."""
-        self.put(Position(position_id, symbol, stop, target))
+        self.put(
+            Position(request.position_id or "", request.symbol, stop, target, short_leverage=short_leverage(request))
+        )
 
     def ask_move(self, position_id: str, level: StopLevel) -> None:
         """Its stop is asked to stand there. Nothing changes where the position is over already."""
@@ -63,15 +73,16 @@ class Positions:
 
         `request` is the order's. Raises PositionError for fills that cannot be.
         """
-        side = request.side
+        is_entry = opens(request)
         if position is None or position.is_over:
-            if side is Side.SELL and isinstance(event, OrderFilled):
+            # The exchange liquidates dust as well.
+            if not is_entry and isinstance(event, OrderFilled) and request.purpose != CloseReason.LIQUIDATION:
                 raise PositionError(
-                    f"order {event.order_number} sells from position {request.position_id}, which is over"
+                    f"order {event.order_number} takes off position {request.position_id}, which is over"
                 )
-            if position is not None or side is Side.SELL or not isinstance(event, OrderSubmitted):
+            if position is not None or not is_entry or not isinstance(event, OrderSubmitted):
                 return position
-            return Position(request.position_id or "", request.symbol)
+            return Position(request.position_id or "", request.symbol, short_leverage=short_leverage(request))
         instrument = self._instruments[position.symbol]
         match event:
             case OrderSubmitted():
@@ -87,7 +98,7 @@ class Positions:
                 return position
         if not is_over:
             return position
-        return position.order_over(event.order_number, side, instrument.quantity_min, event.time_ns)
+        return position.order_over(event.order_number, is_entry, instrument.quantity_min, event.time_ns)
 
     def apply(self, event: OrderEvent, request: OrderRequest) -> Position | None:
         """Take an event of an order in; the position as it is after it. Raises PositionError on a bug."""
@@ -97,6 +108,14 @@ class Positions:
             self.put(position)
         return position
 
+    def lent_to(self, entry_order_number: int) -> Position | None:
+        """The position that this order has opened."""
+        return next((each for each in self._open.values() if each.entry_order_number == entry_order_number), None)
+
+    def rolled_over(self, position: Position, event: PositionRolledOver) -> Position:
+        """As it is with what lending it for another period costs; changes nothing here."""
+        return position.rolled_over(event.fee, event.time_ns, self._usd_price(event.fee_asset))
+
     def write_off(self, position_id: str, time_ns: int) -> None:
         """End a position whose rest the venue does not take although it is above the minimum quantity: dust."""
         self.put(self._open[position_id].ended(time_ns))
@@ -105,7 +124,7 @@ class Positions:
         """The position is so from now on."""
         position_id = position.position_id
         before = self._open.get(position_id)
-        if before is not None and before.bought:
+        if before is not None:
             self._own(before, EXACT.minus(before.quantity))
         if position.is_over:
             self._open.pop(position_id, None)
@@ -114,15 +133,17 @@ class Positions:
             self._open[position_id] = position
             self._own(position, position.quantity)
         self._touch(position_id)
-        if position.bought and (before is None or not before.bought or before.record() != position.record()):
+        if position.opened and (before is None or not before.opened or before.record() != position.record()):
             self._changed[position_id] = position.record()
 
     def _own(self, position: Position, change: Decimal) -> None:
+        if position.side is Side.SELL:
+            return
         base = self._instruments[position.symbol].base
         self._owned[base] = EXACT.add(self._owned.get(base, _ZERO), change)
 
     def _count(self, position: Position) -> None:
-        if position.sold:
+        if position.closed:
             won, lost = position.realised > 0, position.realised < 0
             self.results = Results(self.results.wins + won, self.results.losses + lost)
 
@@ -147,9 +168,8 @@ class Positions:
         position = self._open[position_id]
         if mark is None:
             return None
-        worth = EXACT.multiply(position.quantity, mark)
-        sold_cost = EXACT.subtract(EXACT.subtract(position.sold_notional, position.fees), position.realised)
-        return EXACT.subtract(worth, EXACT.subtract(position.bought_notional, sold_cost))
+        stays = EXACT.subtract(position.opened_notional, position.closed_share)
+        return position.gain(EXACT.multiply(position.held, mark), stays)
 
     @property
     def has_changed(self) -> bool:
@@ -173,6 +193,6 @@ class Positions:
 
 
 def records_of(positions: Iterable[Position]) -> tuple[PositionRecord, ...]:
-    """Of those that have bought something and are not over, in the order in which they began."""
-    held = (position for position in positions if position.bought and not position.is_over)
+    """Of those that have opened something and are not over, in the order in which they began."""
+    held = (position for position in positions if position.opened and not position.is_over)
     return tuple(position.record() for position in sorted(held, key=lambda each: each.opened_by))

@@ -18,7 +18,7 @@ from triplegain.domain.orders import Market, Side
 from triplegain.domain.proposal import Intent, TradeProposal
 from triplegain.domain.verdict import Clamp, Reason, RiskApproved, RiskRefused, RiskVerdict, Rule
 from triplegain.risk.limits import RiskLimits
-from triplegain.risk.objections import NO_SHORTS, implausible, objections
+from triplegain.risk.objections import implausible, no_shorts, objections
 from triplegain.risk.restrictions import Restrictions
 from triplegain.risk.sizing import RISK_CONTEXT, floor_divide, quantity_for_loss, sized_quantity
 from triplegain.risk.views import MarketFigures, PortfolioView
@@ -43,6 +43,7 @@ class OrderSizing:
         self._usd_per_base = self._entry * (self._market.quote_usd or _ZERO)
         self._quantity = self._proposal.quantity
         self._leverage = self._proposal.leverage
+        self._is_short = self._proposal.intent is Intent.OPEN and self._proposal.side is Side.SELL
         self._clamps: list[Clamp] = []
 
     def verdict(self) -> RiskVerdict:
@@ -52,6 +53,8 @@ class OrderSizing:
         if proposal.intent is Intent.OPEN:
             self._size()
         self._lend()
+        if self._is_short and self._leverage < min(self._market.short_leverages):
+            return RiskRefused(proposal, (self._lends_too_much(),), tuple(self._clamps))
         for rule, cap in self._ceilings():
             self._cut(rule, cap)
         return self._checked()
@@ -66,35 +69,44 @@ class OrderSizing:
     def _size(self) -> None:
         proposal, limits, market = self._proposal, self._limits, self._market
         stop, quote_usd = proposal.stop or _ZERO, market.quote_usd or _ZERO
-        fraction = (self._entry - stop) / self._entry
+        fraction = abs(self._entry - stop) / self._entry
         sized = sized_quantity(self._equity, self._usd_per_base, fraction, proposal.confidence, proposal.regime, limits)
         self._cut(Rule.SIZING, sized)
         self._cut(Rule.SIZE_MAX, floor_divide(self._equity * limits.size_max, self._usd_per_base))
         loss = floor_divide(self._equity * limits.loss_max, quote_usd)
-        most = quantity_for_loss(loss, self._entry, stop, market.taker_fee, limits.stop_slippage)
+        lending = market.lending_rate if self._is_short else _ZERO
+        most = quantity_for_loss(loss, self._entry, stop, market.taker_fee, limits.stop_slippage, lending)
         self._cut(Rule.LOSS_MAX, most)
         for rule, share in self._past.size:
             self._cut(rule, (self._quantity or _ZERO) * share)
 
     def _lend(self) -> None:
-        """Leverage is reduced, never a reason to refuse."""
+        """Leverage is reduced, never a reason to refuse; but less than the venue's smallest opens no short."""
         proposal, limits = self._proposal, self._limits
+        venue = max(self._market.short_leverages) if self._is_short else self._market.leverage_max
         confidence = next((most for least, most in limits.confidence_leverage if proposal.confidence >= least), 1)
         caps = (
             (Rule.LEVERAGE_MAX, limits.leverage_max),
             (Rule.LEVERAGE_REGIME, limits.regimes[proposal.regime].leverage_max),
             (Rule.LEVERAGE_CONFIDENCE, confidence),
             *self._past.leverage,
-            (Rule.LEVERAGE_VENUE, max(1, self._market.leverage_max)),
+            (Rule.LEVERAGE_VENUE, max(1, venue)),
         )
         for rule, most in caps:
             if self._leverage > most:
                 self._clamps.append(Clamp(rule, Decimal(self._leverage), Decimal(most)))
                 self._leverage = most
 
+    def _lends_too_much(self) -> Reason:
+        """A short is on margin, and risk allows less of it than the venue lends at the least."""
+        least = min(self._market.short_leverages)
+        clamp = next(each for each in self._clamps if each.after < least)
+        words = f"a short takes leverage {least} at the least, {clamp.rule} allows {clamp.after}"
+        return Reason(Rule(clamp.rule), words)
+
     def _ceilings(self) -> Iterator[tuple[Rule, Decimal]]:
         """The most base quantity that the rest of the account leaves room for."""
-        if self._proposal.side is Side.SELL:
+        if self._proposal.side is Side.SELL and not self._is_short:
             yield Rule.FUNDS, max(_ZERO, self._portfolio.position_quantity)
             return
         room = self._equity * self._limits.exposure_max - self._exposure
@@ -122,7 +134,11 @@ class OrderSizing:
             buffer = limits.market_buffer if isinstance(self._proposal.terms, Market) else _ZERO
             yield Rule.FUNDS, floor_divide(portfolio.free_quote, self._entry * (_ONE + buffer) * (_ONE + fee))
             return
+        fee += self._market.lending_rate
         margin_per_base = self._usd_per_base / self._leverage
+        if self._is_short:
+            # Its fees are taken in the quote currency, whatever stands for it.
+            yield Rule.FUNDS, floor_divide(portfolio.free_quote, self._entry * fee)
         yield Rule.MARGIN, floor_divide(portfolio.margin_available, margin_per_base + self._usd_per_base * fee)
         room = self._equity * limits.margin_utilisation_max - portfolio.margin_used
         yield Rule.MARGIN_UTILISATION, floor_divide(room, margin_per_base)
@@ -146,7 +162,7 @@ class OrderSizing:
 
     def _near(self, quantity: Decimal) -> Iterator[Reason]:
         """Limits that the account is near with this trade."""
-        if self._proposal.side is Side.SELL:
+        if self._proposal.side is Side.SELL and not self._is_short:
             return
         limits, notional = self._limits, quantity * self._usd_per_base
         exposure = self._exposure + notional
@@ -160,6 +176,7 @@ class OrderSizing:
         return f"{usd * 100 / self._equity:.1f}"
 
 
+NO_SHORT_HELD = Reason(Rule.NO_SHORTS, "no short to buy back")
 #: For who has no past to tell of.
 CLEAN = Restrictions()
 
@@ -199,12 +216,14 @@ def _entry(proposal: TradeProposal, market: MarketFigures) -> Decimal | None:
 
 
 def _assess_exit(proposal: TradeProposal, portfolio: PortfolioView, market: MarketFigures) -> RiskVerdict:
-    held = portfolio.position_quantity
-    if proposal.side is not Side.SELL or held <= 0:
-        return RiskRefused(proposal, (NO_SHORTS,))
+    is_long = proposal.side is Side.SELL
+    held = portfolio.position_quantity if is_long else -portfolio.position_quantity
+    if held <= 0:
+        return RiskRefused(proposal, (no_shorts(market) if is_long else NO_SHORT_HELD,))
     asked = held if proposal.quantity is None else proposal.quantity
     clamps = (Clamp(Rule.POSITION, asked, held),) if asked > held else ()
     quantity = floor_to(min(asked, held), market.instrument.lot)
     if not quantity:
-        return RiskRefused(proposal, (Reason(Rule.MINIMUM, "what is to be sold is less than one lot"),), clamps)
+        what = "sold" if is_long else "bought back"
+        return RiskRefused(proposal, (Reason(Rule.MINIMUM, f"what is to be {what} is less than one lot"),), clamps)
     return RiskApproved(replace(proposal, quantity=quantity), clamps)

@@ -87,7 +87,8 @@ def _opening_numbers(
     }
 
 
-NO_SHORTS = Reason(Rule.NO_SHORTS, "no position to sell; spot has no shorts")
+def no_shorts(market: MarketFigures) -> Reason:
+    return Reason(Rule.NO_SHORTS, market.no_shorts)
 
 
 def objections(
@@ -111,8 +112,8 @@ def objections(
         took, most = elapsed_ns // MILLISECOND_NS, limits.timeout_ns // MILLISECOND_NS
         yield Reason(Rule.TIMEOUT, f"time-out: {took} ms have passed, {most} ms are allowed; the market has moved on")
     yield from _stale(proposal, market, limits)
-    if opens and proposal.side is Side.SELL:
-        yield NO_SHORTS
+    if opens and proposal.side is Side.SELL and not market.short_leverages:
+        yield no_shorts(market)
     elif opens:
         yield from _stop(proposal, market, limits)
         yield from _confidence(proposal, limits, past)
@@ -148,7 +149,7 @@ def _stale(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) -
 
 
 def _stop(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) -> Iterator[Reason]:
-    entry, stop, target = proposal.entry, proposal.stop, proposal.target
+    entry, stop, target, side = proposal.entry, proposal.stop, proposal.target, proposal.side
     if stop is None:
         yield Reason(Rule.STOP_REQUIRED, "a stop-loss is required")
         return
@@ -160,13 +161,15 @@ def _stop(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) ->
                 yield Reason(Rule.PRICE_STEP, str(error))
     if entry is None:
         return
-    if stop >= entry:
-        yield Reason(Rule.STOP_LEVEL, f"the stop {text(stop)} must be below the entry {text(entry)}")
+    sign, where = (1, "below") if side is Side.BUY else (-1, "above")
+    risk = sign * (entry - stop)
+    if risk <= 0:
+        yield Reason(Rule.STOP_LEVEL, f"the stop {text(stop)} must be {where} the entry {text(entry)}")
         return
-    near = market.bid if market.bid is not None else market.last
-    if near is not None and stop >= near:
+    near = market.bid if side is Side.BUY else market.ask
+    near = market.last if near is None else near
+    if near is not None and sign * (near - stop) <= 0:
         yield Reason(Rule.STOP_LEVEL, f"the stop {text(stop)} would fire at once: the market is at {text(near)}")
-    risk = entry - stop
     most = min(limits.stop_max, limits.stop_max_by_symbol.get(proposal.symbol, limits.stop_max))
     if risk < limits.stop_min * entry:
         words = f"the stop {text(stop)} is nearer than {_percent(limits.stop_min)} of the entry {text(entry)}"
@@ -174,7 +177,7 @@ def _stop(proposal: TradeProposal, market: MarketFigures, limits: RiskLimits) ->
     if risk > most * entry:
         words = f"the stop {text(stop)} is farther than {_percent(most)} of the entry {text(entry)}"
         yield Reason(Rule.STOP_MAX, words)
-    if target is not None and target - entry < limits.reward_risk_min * risk:
+    if target is not None and sign * (target - entry) < limits.reward_risk_min * risk:
         words = f"the target {text(target)} offers less than {text(limits.reward_risk_min)} times the risk"
         yield Reason(Rule.REWARD_RISK, words)
 

@@ -57,13 +57,16 @@ def sized_quantity(
     return floor_divide(equity * limits.risk_per_trade * share, stop_fraction * usd_per_base)
 
 
-def loss_at_stop(entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal) -> Decimal:
-    """What one unit of base loses, in quote: bought at `entry`, sold `slippage` below `stop`, `fee` on both sides."""
-    sold = stop * (_ONE - slippage)
-    return entry - sold + fee * (entry + sold)
+def loss_at_stop(entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal, lending: Decimal = _ZERO) -> Decimal:
+    """What one unit of base loses, in quote: bought at `entry`, sold `slippage` below `stop`, `fee` on both sides. With
+    the stop above the entry it is a short, bought back `slippage` above it; `lending` is what opening it costs, too."""
+    left = stop * (_ONE - slippage if stop < entry else _ONE + slippage)
+    return abs(entry - left) + fee * (entry + left) + lending * entry
 
 
-def quantity_for_loss(loss: Decimal, entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal) -> Decimal:
+def quantity_for_loss(
+    loss: Decimal, entry: Decimal, stop: Decimal, fee: Decimal, slippage: Decimal, lending: Decimal = _ZERO
+) -> Decimal:
     """The quantity that loses `loss` (quote currency) at the stop, costs included. Leverage does not enter: the loss
     is that of the whole quantity, whoever has lent part of its price."""
-    return floor_divide(loss, loss_at_stop(entry, stop, fee, slippage))
+    return floor_divide(loss, loss_at_stop(entry, stop, fee, slippage, lending))

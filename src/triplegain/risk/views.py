@@ -8,13 +8,17 @@ from decimal import Decimal
 
 from triplegain.domain.instrument import Instrument
 
+#: Why nothing is sold that is not there.
+SPOT_ONLY = "no position to sell; spot has no shorts"
+
 
 @dataclass(frozen=True, slots=True)
 class PortfolioView:
     """`equity` and `exposure` in USD; entries on their way count as positions and exposure.
 
     `open_in_symbol`, `free_quote` (quote currency that may be spent) and `position_quantity` (coins open positions of
-    the symbol hold and that are not being sold yet; for a rebalance the free coins) are about the proposal's symbol.
+    the symbol hold and that are not being sold yet, below zero of a short; for a rebalance the free coins) are about
+    the proposal's symbol.
     `exposure_by_symbol` says where the exposure is; what it leaves out counts as moving with every symbol.
     `margin_used` and `margin_available` in USD: with none available nothing is opened on margin.
     `halted` gives the reason, empty while trading.
@@ -37,7 +41,8 @@ class MarketFigures:
     """One market now. `stale` gives the reason why its quote may not be used, empty while fresh.
 
     `quote_usd` is USD per unit of the quote currency, `taker_fee` a fraction of the notional, `leverage_max` what the
-    venue lends on this market: 1 on spot.
+    venue lends to purchases on this market: 1 on spot. `short_leverages`, rising, are those it lends to a short at
+    `lending_rate`, a fraction of the notional; without any `no_shorts` says why.
     """
 
     instrument: Instrument
@@ -48,3 +53,6 @@ class MarketFigures:
     taker_fee: Decimal
     stale: str = ""
     leverage_max: int = 1
+    short_leverages: tuple[int, ...] = ()
+    lending_rate: Decimal = Decimal(0)
+    no_shorts: str = SPOT_ONLY

@@ -63,7 +63,7 @@ class SessionComponents:
         self.desk = OrderManager(
             self.exchange, instruments, executor.blotter, self.portfolio.total, settings.desk, self.conditions
         )
-        self.desk.off_margin = MarginExits(self.exchange).send
+        self.desk.off_margin = MarginExits(self.exchange, self.desk.on_margin).send
         self.market_view = floor.view(settings.snapshot, settings.indicators)
         self.situation = ContextBuilder(self.exchange, self.desk, self.portfolio, prices, settings.unfillable)
         self.record = StepRecord(wallet, executor, prices, settings.snapshot_interval_ns)

@@ -12,7 +12,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry, account_of
 from triplegain.domain.money import EXACT, atoms, from_atoms
 from triplegain.domain.orders import OrderStatus
-from triplegain.domain.records import OpenRows, OrderRecord
+from triplegain.domain.records import CloseReason, OpenRows, OrderRecord
 from triplegain.execution.blotter import Blotter
 from triplegain.ledger import reconcile
 from triplegain.ledger.wallet import Wallet
@@ -73,7 +73,7 @@ class Reconciliation:
             yield from reconcile.stored("what is filled of order", str(number), orders.get(number), row)
             if row is not None and fills is not None:
                 yield from reconcile.filled(number, row, fills)
-        positions = {each.position_id: each.quantity for each in self._blotter.positions.all() if each.bought}
+        positions = {each.position_id: each.quantity for each in self._blotter.positions.all() if each.opened}
         for position_id in sorted(positions.keys() | rows.positions.keys()):
             both = positions.get(position_id), rows.positions.get(position_id)
             yield from reconcile.stored("the quantity of", position_id, *both)
@@ -165,6 +165,9 @@ class Reconciliation:
         for number in position.live_exits:
             order = self._blotter.orders.get(number)
             # One still on its way may find that the coins have gone another way, and is rejected then.
-            if order is not None and order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
+            # What the exchange liquidates ends the others as it fills.
+            if order is None or order.request.purpose == CloseReason.LIQUIDATION:
+                continue
+            if order.status in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED):
                 sales = EXACT.add(sales, EXACT.subtract(order.quantity, order.filled_quantity))
-        yield from reconcile.on_sale(position_id, sales, position.quantity)
+        yield from reconcile.on_sale(position_id, sales, position.held)

@@ -106,7 +106,8 @@ class TradingSession(SessionComponents):
             self.exchange, self.desk, self._why_unsent, lambda: self.why_unheard, self._tell_quote, self._follow
         )
         self._visible = VisibleEvents()
-        self._targets: dict[str, int] = {}
+        #: By pair the bid from which on, and the ask from which down, a position has something to do; in ticks.
+        self._targets: dict[str, tuple[int | None, int | None]] = {}
         self._opened = False
         self._due_ns = NEVER
         self.attention = Attention(
@@ -345,17 +346,23 @@ class TradingSession(SessionComponents):
         )
 
     def _aim(self) -> None:
-        """Prices to watch, in ticks."""
+        """Prices to watch."""
         while self.desk.moved:
             symbol = self.desk.moved.pop()
-            if (price := self.desk.next_price(symbol)) is None:
+            ticks, rise, fall = self.exchange.markets[symbol].instrument.ticks, *self._next_prices(symbol)
+            if rise is None and fall is None:
                 self._targets.pop(symbol, None)
             else:
-                self._targets[symbol] = self.exchange.markets[symbol].instrument.ticks(price)
+                self._targets[symbol] = None if rise is None else ticks(rise), None if fall is None else ticks(fall)
 
-    def _watch(self, symbol: str, target: int) -> None:
-        bid, _ = self.exchange.markets[symbol].quotes()
-        if bid is not None and bid >= target:
+    def _next_prices(self, symbol: str) -> tuple[Decimal | None, Decimal | None]:
+        return self.desk.next_price(symbol), self.desk.next_fall(symbol)
+
+    def _watch(self, symbol: str, target: tuple[int | None, int | None]) -> None:
+        (bid, ask), (rise, fall) = self.exchange.markets[symbol].quotes(), target
+        if (rise is not None and bid is not None and bid >= rise) or (
+            fall is not None and ask is not None and ask <= fall
+        ):
             self._tell_quote(symbol)
             self._settle()
 
@@ -486,7 +493,7 @@ class TradingSession(SessionComponents):
 
     def reduce_position(self, position_id: str, quantity: Decimal) -> Refusal | None:
         position = self.executor.positions.get(position_id)
-        held = Decimal(0) if position is None else position.quantity
+        held = Decimal(0) if position is None else position.held
         refused = self.desk.reduce_by(position_id, quantity, held, CloseReason.MANUAL, self.now_ns)
         self._follow()
         return refused

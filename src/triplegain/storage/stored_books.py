@@ -66,7 +66,7 @@ _OWNED = (
     "of {} positions own {}, the wallet holds {}",
     """SELECT asset, p.quantity, b.total FROM (SELECT * FROM paper_balances WHERE session_id = $1) b RIGHT JOIN
     (SELECT split_part(symbol, '/', 1) AS asset, sum(quantity) AS quantity FROM paper_positions
-     WHERE session_id = $1 AND closed_at_ns IS NULL GROUP BY 1) p USING (asset)
+     WHERE session_id = $1 AND closed_at_ns IS NULL AND quantity > 0 GROUP BY 1) p USING (asset)
     WHERE p.quantity > coalesce(b.total, 0)""",
 )
 #: The tables whose rows change, with their digest in the session's state, and whether they are few.

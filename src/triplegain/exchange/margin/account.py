@@ -237,7 +237,7 @@ class MarginAccount:
             position = OpenPosition(
                 order.number, fill_number, order.order_id, request.symbol, request.side, request.leverage,
                 _ZERO, _ZERO, _ZERO, self.terms.rate(order.instrument, request.side),
-                now_ns, now_ns + self.terms.rollover_ns,
+                now_ns, now_ns + self.terms.rollover_ns, position_id=request.position_id or msgspec.UNSET,
             )  # fmt: skip
             self.schedule(position.rollover_at_ns, RollOver(order.number))
         opening_fee = lending_fee(worth, position.rate, order.instrument)

@@ -96,6 +96,11 @@ class MarginAdmission:
         fees = sum(self._wallet.reserved(each.number) for each in lent if each.funds_asset == asset)
         return whole_atoms(free) - self._wallet.held(asset) + fees + freed
 
+    @property
+    def pending(self) -> Decimal | None:
+        """What all open orders with leverage may come to need together, in USD; None where a price is not known."""
+        return self._pending(self._orders.values())
+
     def check(self, order: WorkingOrder) -> Refusal | None:
         """Whether it is lent what it asks for."""
         if order.request.only_reduces:

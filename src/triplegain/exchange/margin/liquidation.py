@@ -156,6 +156,7 @@ class Liquidation:
             leverage=position.leverage,
             # What we have resting is never in the way out.
             self_trade=SelfTradePrevention.CANCEL_OLDEST,
+            position_id=position.position_id or None,
             purpose=PURPOSE,
             options=OrderOptions(reduce_only=True),
         )

@@ -24,6 +24,7 @@ class OpenPosition(msgspec.Struct, frozen=True):
     `quantity` (base) and `cost` (quote) are those of what is still open, `opened` all that its order has opened.
     `rate` is locked when it is opened. `realised` is the gain or loss of what was closed, in the quote currency and
     without fees, `fees` all that it has cost: trading, opening and rollovers. `rollover_at_ns`: when it is lent anew.
+    `position_id` is that of its order, where that has one.
     """
 
     number: int
@@ -41,6 +42,7 @@ class OpenPosition(msgspec.Struct, frozen=True):
     fees: Decimal = _ZERO
     realised: Decimal = _ZERO
     rollovers: int = 0
+    position_id: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def sign(self) -> int:

@@ -6,8 +6,9 @@
 A venue with spot coins only lets one sell order stand on the same coins. So the stop rests there, the target is
 watched by us, and every way out first takes the stop back, waits until the venue has said so, and only then sells.
 A part is sold the same way: the stop is first cut to what stays. Orders that lose a race have filled all the same:
-the machine looks at what the position still holds, never at what it had meant to sell. `protections.py` does what is
-next; here stands what the answers make of it. What was refused is tried again after a pause that doubles.
+the machine looks at what the position still holds, never at what it had meant to sell. A short goes the same way with
+the sides turned, by orders that only reduce it. `protections.py` does what is next; here stands what the answers make
+of it. What was refused is tried again after a pause that doubles.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ from triplegain.domain.exchange_events import (
     OrderRejected,
     OrderTriggered,
 )
-from triplegain.domain.money import text
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import ceil_to, divide, text
+from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason
+from triplegain.exchange.reduce_only import CLOSED
 
 #: How often a stop that somebody else took away is placed again before the position is given up.
 STOP_REPLACEMENTS_MAX = 3
@@ -64,6 +68,17 @@ class LegState(StrEnum):
     DONE = "done"
 
 
+def is_tighter(side: Side, one: Decimal, other: Decimal) -> bool:
+    """Whether `one` is farther than `other` on the way in which a position that was entered on `side` gains: of two
+    stops the tighter one."""
+    return one > other if side is Side.BUY else one < other
+
+
+def is_reached(side: Side, level: Decimal, price: Decimal) -> bool:
+    """Whether the market has come to `level` on that way."""
+    return not is_tighter(side, level, price)
+
+
 class StopLevel(Struct, frozen=True):
     """The trigger of a stop, and the reason a position closes with if it fires there."""
 
@@ -88,7 +103,7 @@ Amendment = Resize | Move
 
 
 class Entering(Struct, frozen=True, tag="entering"):
-    """Nothing has been bought yet, or less than the venue would take a stop for."""
+    """Nothing has been opened yet, or less than the venue would take a stop for."""
 
 
 class Unprotected(Struct, frozen=True, tag="unprotected"):
@@ -168,11 +183,12 @@ class PartialExit(Struct, frozen=True):
 class Protection(Struct):
     """One position under protection, `number` in the order they began. `ordered` is what the entry asked for.
 
-    `wanted` is the stop there should be; the stage tells the one there is. It only ever goes up. A move the venue
-    refused is asked for again at `move_at_ns`. `tighten` is a distance from the bid, as a fraction, that waits for a
+    `wanted` is the stop there should be; the stage tells the one there is. It only ever gets tighter. A move the venue
+    refused is asked for again at `move_at_ns`. `tighten` is a distance from the market, as a fraction, that waits for a
     price. `unprotected_since_ns`: since when coins have had no stop. `cancel_at_ns`: no cancel before this.
     `stops_lost` counts stops that were taken away from outside. `owing_since_ns`: since when something that was begun
-    (a way out, a sale of a part, a higher stop) is not done. `by_hand`: a person opened it. Times are market time.
+    (a way out, a sale of a part, a tighter stop) is not done. `by_hand`: a person opened it. A short was sold on
+    margin with `short_leverage`. Times are market time.
     """
 
     position_id: str
@@ -198,8 +214,19 @@ class Protection(Struct):
     owing_since_ns: int | None = None
     overdue: bool = False
     by_hand: bool = False
+    short_leverage: int | UnsetType = UNSET
 
     # -- what is so ----------------------------------------------------------------------------------------------
+
+    @property
+    def side(self) -> Side:
+        """That of the entry."""
+        return Side.BUY if self.short_leverage is UNSET else Side.SELL
+
+    @property
+    def leverage(self) -> int:
+        """Of its entry and so of its exits."""
+        return 1 if self.short_leverage is UNSET else self.short_leverage
 
     @property
     def is_leaving(self) -> bool:
@@ -207,7 +234,7 @@ class Protection(Struct):
 
     @property
     def is_held(self) -> bool:
-        """Something has been bought, and it is not on its way out."""
+        """Something has been opened, and it is not on its way out."""
         return self.opened_at_ns is not None and not self.is_leaving
 
     @property
@@ -233,8 +260,8 @@ class Protection(Struct):
 
     @property
     def move_is_due(self) -> bool:
-        """The stop at the venue is lower than the one there should be, and nothing is being asked of it."""
-        return self._stands_too_low and isinstance(self.stage, Protected) and self.stage.asked is None
+        """The stop at the venue is wider than the one there should be, and nothing is being asked of it."""
+        return self._stands_too_wide and isinstance(self.stage, Protected) and self.stage.asked is None
 
     @property
     def waits_to_move(self) -> bool:
@@ -242,9 +269,12 @@ class Protection(Struct):
         return self.move_failures > 0 and self.move_is_due
 
     @property
-    def _stands_too_low(self) -> bool:
-        stop = self.stop
-        return isinstance(self.stage, Protected) and stop is not None and stop > self.stage.level.trigger
+    def _stands_too_wide(self) -> bool:
+        stop, stage = self.stop, self.stage
+        return isinstance(stage, Protected) and stop is not None and self._is_tighter(stop, stage.level.trigger)
+
+    def _is_tighter(self, one: Decimal, other: Decimal) -> bool:
+        return is_tighter(self.side, one, other)
 
     @property
     def owes(self) -> str:
@@ -253,8 +283,8 @@ class Protection(Struct):
             return "closed"
         if self.reduction is not None:
             return "reduced"
-        if self.tighten is not None or self._stands_too_low:
-            return "protected by the higher stop"
+        if self.tighten is not None or self._stands_too_wide:
+            return f"protected by the {'higher' if self.side is Side.BUY else 'lower'} stop"
         return ""
 
     # -- what is asked of it -------------------------------------------------------------------------------------
@@ -274,9 +304,9 @@ class Protection(Struct):
                 assert_never(self.stage)
         return True
 
-    def raise_stop(self, level: StopLevel) -> bool:
-        """Want a higher stop. False if it is not higher than the one wanted already, or the position is leaving."""
-        if self.is_leaving or (self.wanted is not None and level.trigger <= self.wanted.trigger):
+    def tighten_stop(self, level: StopLevel) -> bool:
+        """Want a tighter stop. False if it is not tighter than the one wanted already, or the position is leaving."""
+        if self.is_leaving or (self.wanted is not None and not self._is_tighter(level.trigger, self.wanted.trigger)):
             return False
         self.wanted = level
         if isinstance(self.stage, Unprotected):
@@ -311,7 +341,7 @@ class Protection(Struct):
     # -- what the venue answers ----------------------------------------------------------------------------------
 
     def entry_answered(self, event: ExchangeEvent, now_ns: int, retry_ns: int) -> None:
-        """The order that buys. A refused cancel is tried again after a pause."""
+        """The order that opens. A refused cancel is tried again after a pause."""
         match event:
             case OrderAccepted() if self.entry is LegState.PENDING_NEW:
                 self.entry = LegState.WORKING
@@ -359,6 +389,8 @@ class Protection(Struct):
             case OrderRejected(), PendingStop():
                 self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE)
                 return AlertKind.STOP_REJECTED, f"the stop was rejected ({event.code}); the position is being closed"
+            case OrderCancelled(reason=reason), (PendingStop() | Protected()) if reason == CLOSED:
+                self._taken_off(now_ns + retry_ns)
             case OrderCancelled(), (PendingStop() | Protected()):
                 return self._stop_lost(event)
             case CommandRefused(command="cancel"), Exiting(stop=LegState.PENDING_CANCEL):
@@ -369,6 +401,13 @@ class Protection(Struct):
             case _:
                 pass
         return None
+
+    def _taken_off(self, retry_at_ns: int) -> None:
+        """The exchange has liquidated all of it; the fill that says so may still be on its way to us."""
+        if self.entry is LegState.DONE:
+            self.stage = Selling(CloseReason.LIQUIDATION, None, retry_at_ns)
+        else:
+            self.stage = Exiting(CloseReason.LIQUIDATION, None, LegState.DONE)
 
     def _stop_amended(self, stage: Protected, event: OrderAmended) -> None:
         """What the venue says is so, whether we asked for it or somebody else did."""
@@ -383,9 +422,18 @@ class Protection(Struct):
                 pass
         if event.price != level.trigger:
             level = StopLevel(event.price, level.reason)
-        if self.wanted is None or level.trigger > self.wanted.trigger:
+        if self.wanted is None or self._is_tighter(level.trigger, self.wanted.trigger):
             self.wanted = level
-        self.stage = Protected(stage.stop_id, event.quantity, level, asked)
+        covered = event.quantity
+        if self.leverage > 1 and asked is stage.asked and covered < stage.covered:
+            # The exchange has cut it to what a liquidation leaves; that fill is still on its way to us.
+            covered = stage.covered
+        self.stage = Protected(stage.stop_id, covered, level, asked)
+
+    def liquidated(self, left: Decimal) -> None:
+        """A fill of a liquidation has reached us; the exchange has cut the stop to what is left."""
+        if isinstance(self.stage, Protected):
+            self.stage = replace(self.stage, covered=min(self.stage.covered, left))
 
     def _stop_fired(self, exiting: Exiting, event: OrderTriggered | OrderFilled) -> None:
         is_over = isinstance(event, OrderFilled) and event.status.is_final
@@ -464,6 +512,15 @@ class Protection(Struct):
             case _:
                 pass
         return None
+
+
+def smallest_order(protection: Protection, instrument: Instrument) -> Decimal:
+    """The smallest order the venue takes, its minimum cost reckoned at the stop, or at the target of a short: the
+    lowest price that may be had."""
+    if protection.stop is None:
+        return instrument.quantity_min
+    lowest = protection.stop if protection.target is None else min(protection.stop, protection.target)
+    return max(instrument.quantity_min, ceil_to(divide(instrument.cost_min, lowest), instrument.lot))
 
 
 def is_too_small(event: OrderRejected) -> bool:

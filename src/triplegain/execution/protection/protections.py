@@ -19,12 +19,14 @@ from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted
 from triplegain.domain.ids import Family, Origin, own_id
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import EXACT, ceil_to, divide, floor_to, text
-from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
+from triplegain.domain.money import EXACT, floor_to, text
+from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, Side, StopLoss
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.broker import Broker
+from triplegain.execution.last_quotes import LastQuote
+from triplegain.execution.position import short_leverage
 from triplegain.execution.protection.protection import (
     Closed,
     Entering,
@@ -40,7 +42,10 @@ from triplegain.execution.protection.protection import (
     Selling,
     StopLevel,
     Unprotected,
+    is_reached,
+    is_tighter,
     is_too_small,
+    smallest_order,
 )
 from triplegain.execution.protection.totals import ProtectionDelays, ProtectionTotals
 from triplegain.execution.protection.trailing import ProtectionSettings
@@ -74,7 +79,8 @@ class Protections:
 
     def __post_init__(self) -> None:
         self._watch = watch = PriceWatch(self._instruments, self._positions, self._settings, self._room)
-        self.moved, self.next_price, self.next_due_ns = watch.moved, watch.next_price, watch.next_due_ns
+        self.moved, self.next_due_ns = watch.moved, watch.next_due_ns
+        self.next_price, self.next_fall = watch.next_price, watch.next_fall
         self._changed: Callable[[str], None] = lambda position_id: None
         self._atr_changed: Callable[[str], None] = lambda symbol: None
 
@@ -111,11 +117,12 @@ class Protections:
             target,
             number=self._totals.begun,
             by_hand=by_hand,
+            short_leverage=short_leverage(request),
         )
         self._by_order[request.client_order_id] = position_id
         self.by_symbol[request.symbol] += 1
         self._changed(position_id)
-        self._positions.begin(position_id, request.symbol, stop, target)
+        self._positions.begin(request, stop, target)
 
     def close(self, position_id: str, reason: CloseReason, now_ns: int) -> bool:
         """Start taking a position off. False if it is not there or already on its way out."""
@@ -126,15 +133,15 @@ class Protections:
         return True
 
     def tighten(self, position_id: str, level: StopLevel, market: Decimal | None, now_ns: int) -> bool:
-        """Raise the stop of a position that holds coins; at or above `market` close it. False if nothing is to do."""
+        """Tighten the stop of a position that is open; where the market is there close it. False: nothing is to do."""
         protection = self._protections.get(position_id)
-        if protection is None or not protection.is_held or not self._raise(protection, level, market, now_ns):
+        if protection is None or not protection.is_held or not self._tighten(protection, level, market, now_ns):
             return False
         self._go_on(protection, now_ns)
         return True
 
     def tighten_to(self, position_id: str, fraction: Decimal, market: Decimal | None, now_ns: int) -> bool:
-        """Raise the stop to `fraction` below the market, now or when there is a price. The entry buys no more."""
+        """Tighten the stop to `fraction` from the market, now or when there is a price. The entry opens no more."""
         protection = self._protections.get(position_id)
         if protection is None or protection.is_leaving:
             return False
@@ -175,7 +182,7 @@ class Protections:
     def smallest(self, position_id: str) -> Decimal:
         """The least quantity of a position that the venue is known to take."""
         protection = self._protections[position_id]
-        return _smallest(protection, self._instruments[protection.symbol])
+        return smallest_order(protection, self._instruments[protection.symbol])
 
     def opened(self, symbol: str, now_ns: int) -> None:
         """The venue takes commands of this market again: whatever stands as wanted is sent."""
@@ -199,15 +206,29 @@ class Protections:
         self._measure(protection, event)
         self._go_on(protection, now_ns)
 
-    def on_price(self, symbol: str, price: Decimal, last: Decimal | None, now_ns: int) -> None:
-        """The price to sell at now. Starts the way out at a target, and takes stops up."""
-        wakes_at = self.next_price(symbol)
-        if wakes_at is None or price < wakes_at:
+    def on_quote(self, symbol: str, quote: LastQuote, now_ns: int) -> None:
+        """What there is to sell and to buy at now. Starts the way out at a target, and tightens stops."""
+        rise, fall = self.next_price(symbol), self.next_fall(symbol)
+        up = rise is not None and (bid := quote.market) is not None and bid >= rise
+        down = fall is not None and (ask := quote.offer) is not None and ask <= fall
+        if not up and not down:
             return
         for protection in self.all():
-            if protection.symbol == symbol and protection.is_held:
-                self._priced(protection, price, last, now_ns)
+            price = quote.leaving(protection.side)
+            if protection.symbol == symbol and protection.is_held and price is not None:
+                self._priced(protection, price, quote.last, now_ns)
                 self._go_on(protection, now_ns)
+
+    def liquidated(self, position_id: str, now_ns: int) -> None:
+        """An order of the exchange's own says something: it liquidates the position."""
+        if (protection := self._protections.get(position_id)) is not None:
+            protection.liquidated(self._positions.quantity(position_id))
+            self._go_on(protection, now_ns)
+
+    def on_margin(self, symbol: str) -> str | None:
+        """The position, or its entry under way, that uses margin of this pair."""
+        lent = (each for each in self._protections.values() if each.symbol == symbol and each.leverage > 1)
+        return next((each.position_id for each in lent), None)
 
     def on_timer(self, now_ns: int) -> None:
         """Time exits, retries, and the alarms for what is still unprotected or not done."""
@@ -218,7 +239,8 @@ class Protections:
             due = late_alarm_ns(protection, self._settings)
             if due is not None and now_ns >= due:
                 protection.alarmed = True
-                self._alert(protection, AlertKind.PROTECTION_LATE, "bought coins are still without a stop", now_ns)
+                traded = "bought" if protection.side is Side.BUY else "sold"
+                self._alert(protection, AlertKind.PROTECTION_LATE, f"{traded} coins are still without a stop", now_ns)
             due = overdue_alarm_ns(protection, self._settings)
             if due is not None and now_ns >= due:
                 protection.overdue = True
@@ -228,41 +250,43 @@ class Protections:
             self._go_on(protection, now_ns)
 
     def _priced(self, protection: Protection, price: Decimal, last: Decimal | None, now_ns: int) -> None:
-        if protection.target is not None and price >= protection.target:
+        side = protection.side
+        if protection.target is not None and is_reached(side, protection.target, price):
             protection.leave(CloseReason.TAKE_PROFIT)
             return
         if protection.tighten is not None:
             self._tighten_waiting(protection, price, now_ns)
         wanted = protection.wanted
-        if wanted is not None and protection.waits_to_move and wanted.trigger >= price:
+        if wanted is not None and protection.waits_to_move and not is_tighter(side, price, wanted.trigger):
             # The venue has not taken the stop yet, and the market is there already.
             self._close_at_market(protection, wanted, now_ns)
             return
-        level = self._watch.raised(protection, price, last)
+        level = self._watch.followed(protection, price, last)
         if level is not None:
-            protection.raise_stop(level)
+            protection.tighten_stop(level)
 
     def _tighten_waiting(self, protection: Protection, market: Decimal, now_ns: int) -> None:
         if protection.tighten is None or not protection.is_held:
             return
-        level = self._watch.below(protection.symbol, market, protection.tighten)
+        level = self._watch.behind(protection, market, protection.tighten)
         protection.tighten = None
-        self._raise(protection, level, market, now_ns)
+        self._tighten(protection, level, market, now_ns)
 
-    def _raise(self, protection: Protection, level: StopLevel, market: Decimal | None, now_ns: int) -> bool:
-        stop = protection.stop
-        if stop is not None and level.trigger <= stop:
+    def _tighten(self, protection: Protection, level: StopLevel, market: Decimal | None, now_ns: int) -> bool:
+        stop, side = protection.stop, protection.side
+        if stop is not None and not is_tighter(side, level.trigger, stop):
             return False
-        if market is not None and level.trigger >= market:
+        if market is not None and not is_tighter(side, market, level.trigger):
             self._close_at_market(protection, level, now_ns)
             return True
         if stop is None:
             protection.unprotected_since_ns = now_ns
-        return protection.raise_stop(level)
+        return protection.tighten_stop(level)
 
     def _close_at_market(self, protection: Protection, level: StopLevel, now_ns: int) -> None:
         protection.leave(level.reason)
-        words = f"a stop at {text(level.trigger)} would not be below the market; the position is being closed"
+        where = "below" if protection.side is Side.BUY else "above"
+        words = f"a stop at {text(level.trigger)} would not be {where} the market; the position is being closed"
         self._alert(protection, AlertKind.STOP_AT_MARKET, words, now_ns)
 
     def _answered(self, protection: Protection, role: OrderRole, event: ExchangeEvent, now_ns: int) -> None:
@@ -356,7 +380,7 @@ class Protections:
                 return self._close(protection)
             case Entering():
                 # More may come that makes a stop worth its minimum cost; at the end the venue has the last word.
-                too_small = minimum if entry_over else _smallest(protection, instrument)
+                too_small = minimum if entry_over else smallest_order(protection, instrument)
                 # While a part is being sold its coins are spoken for: a stop for all of them would be refused.
                 if quantity < too_small or protection.part_exit_id is not None or self._is_shut(protection):
                     return False
@@ -413,7 +437,7 @@ class Protections:
         reduction, instrument = protection.reduction, self._instruments[protection.symbol]
         if reduction is None or protection.entry is not LegState.DONE:
             return False
-        smallest = _smallest(protection, instrument)
+        smallest = smallest_order(protection, instrument)
         if reduction.keep is None:
             return self._plan(protection, reduction, quantity, smallest, now_ns)
         if reduction.exit_id is not None:
@@ -427,7 +451,7 @@ class Protections:
             return self._resize(protection, stage, reduction.keep)
         exit_id = self._next_exit()
         protection.reduction = replace(reduction, exit_id=exit_id, retry_at_ns=0)
-        self._sell(protection, exit_id, part, Market(), reduction.reason)
+        self._leave(protection, exit_id, part, Market(), reduction.reason)
         return True
 
     def _plan(
@@ -477,7 +501,7 @@ class Protections:
         self._totals.sent.stop += 1
         stop_id = own_id(Family.STOP, self._totals.sent.stop)
         protection.stage = PendingStop(stop_id, quantity, level)
-        self._sell(protection, stop_id, quantity, StopLoss(level.trigger), level.reason)
+        self._leave(protection, stop_id, quantity, StopLoss(level.trigger), level.reason)
         return True
 
     def _cancel_entry(self, protection: Protection, now_ns: int) -> bool:
@@ -502,7 +526,8 @@ class Protections:
         if not isinstance(stage, Selling) or now_ns < stage.retry_at_ns or self._is_shut(protection):
             return False
         instrument = self._instruments[protection.symbol]
-        if lacking := min(self._lacking(instrument.base), quantity):
+        is_ours = protection.side is Side.BUY
+        if is_ours and (lacking := min(self._lacking(instrument.base), quantity)):
             quantity = EXACT.subtract(quantity, lacking)
             if quantity < instrument.quantity_min:
                 words = f"{text(lacking)} {instrument.base} of it are not in the wallet: written off"
@@ -511,28 +536,31 @@ class Protections:
                 return self._close(protection)
         exit_id = self._next_exit()
         protection.stage = Selling(stage.reason, exit_id, 0, stage.failures)
-        self._sell(protection, exit_id, quantity, Market(), stage.reason)
+        self._leave(protection, exit_id, quantity, Market(), stage.reason)
         return True
 
     def _close(self, protection: Protection) -> bool:
         protection.stage = Closed()
         return True
 
-    def _sell(
+    def _leave(
         self, protection: Protection, name: str, quantity: Decimal, terms: Market | StopLoss, reason: CloseReason
     ) -> None:
         position_id = protection.position_id
         self._by_order[name] = position_id
+        lent = protection.leverage > 1
         self._broker.place(
             OrderRequest(
                 name,
                 protection.symbol,
-                Side.SELL,
+                protection.side.opposite,
                 quantity,
                 terms,
+                leverage=protection.leverage,
                 position_id=position_id,
                 purpose=reason.value,
                 origin=Origin.PROTECTION,
+                options=OrderOptions(reduce_only=True) if lent else OrderOptions(),
             )
         )
 
@@ -562,10 +590,3 @@ class Protections:
         self._watch.atr.update(atr)
         for symbol in atr:
             self._look_at(symbol)
-
-
-def _smallest(protection: Protection, instrument: Instrument) -> Decimal:
-    """The smallest order the venue takes, its minimum cost reckoned at the stop: the lowest price that may be had."""
-    if protection.stop is None:
-        return instrument.quantity_min
-    return max(instrument.quantity_min, ceil_to(divide(instrument.cost_min, protection.stop), instrument.lot))

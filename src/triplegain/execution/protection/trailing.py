@@ -1,7 +1,7 @@
 """How positions are protected: where a stop is to follow the price to, and when the venue is asked again.
 
 The rules of moving a stop are pure: prices in, a level or a price out. Nothing has to be remembered but the
-stop itself: it never goes down, so the highest price so far is in it.
+stop itself: it never goes back, so the best price so far is in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from triplegain.domain.configured import Key, key, part
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import ceil_to, floor_to
+from triplegain.domain.orders import Side
 from triplegain.domain.written import BOOLEAN, POSITIVE, choice, exact, exact_hours, fraction_of_percent
 
 _DIGITS = 60
@@ -31,7 +32,8 @@ class TrailMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EntryCost:
-    """What a coin of a position cost on average in the quote currency, without and with the fees paid for it."""
+    """What a coin of a position cost (of a short: brought) on average in the quote currency, without and with the fees
+    paid for it."""
 
     price: Decimal
     with_fees: Decimal
@@ -39,7 +41,8 @@ class EntryCost:
 
 @dataclass(frozen=True, slots=True)
 class TrailingStop:
-    """Fractions: follow once the price is `activate` above the entry, at `trail` (or `trail_atr` times the ATR).
+    """Fractions: follow once the price is `activate` above the entry (of a short: below it), at `trail` (or `trail_atr`
+    times the ATR).
 
     A stop moves only if that takes it up by at least `step` of itself, so that not every tick sends an amendment.
     """
@@ -64,28 +67,39 @@ class TrailingStop:
         distance = None if atr is None else self.trail_atr * atr
         return None if distance is None or distance >= 1 else distance
 
-    def activation(self, entry: Decimal, tick: Decimal) -> Decimal:
-        """The lowest price at which it starts to follow."""
+    def activation(self, entry: Decimal, tick: Decimal, side: Side = Side.BUY) -> Decimal:
+        """The first price at which it starts to follow: the lowest, of a short the highest."""
+        if side is Side.SELL:
+            return floor_to(entry * (1 - self.activate), tick)
         return ceil_to(entry * (1 + self.activate), tick)
 
-    def level(self, stop: Decimal, price: Decimal, tick: Decimal, atr: Decimal | None) -> Decimal | None:
+    def level(
+        self, stop: Decimal, price: Decimal, tick: Decimal, atr: Decimal | None, side: Side = Side.BUY
+    ) -> Decimal | None:
         """Where the stop is to stand with the market at `price`; None: where it stands."""
         distance = self.distance(atr)
         if distance is None:
             return None
+        if side is Side.SELL:
+            level = ceil_to(price * (1 + distance), tick)
+            return level if level <= self._next(stop, tick, side) else None
         level = floor_to(price * (1 - distance), tick)
-        return level if level >= self._next(stop, tick) else None
+        return level if level >= self._next(stop, tick, side) else None
 
-    def wakes_at(self, stop: Decimal, tick: Decimal, atr: Decimal | None) -> Decimal | None:
-        """The lowest price at which `level` is not None."""
+    def wakes_at(self, stop: Decimal, tick: Decimal, atr: Decimal | None, side: Side = Side.BUY) -> Decimal | None:
+        """The first price at which `level` is not None: the lowest, of a short the highest."""
         distance = self.distance(atr)
         if distance is None:
             return None
         with localcontext(prec=_DIGITS):
-            price = self._next(stop, tick) / (1 - distance)
+            if side is Side.SELL:
+                return floor_to(self._next(stop, tick, side) / (1 + distance), tick)
+            price = self._next(stop, tick, side) / (1 - distance)
         return ceil_to(price, tick)
 
-    def _next(self, stop: Decimal, tick: Decimal) -> Decimal:
+    def _next(self, stop: Decimal, tick: Decimal, side: Side) -> Decimal:
+        if side is Side.SELL:
+            return min(floor_to(stop * (1 - self.step), tick), stop - tick)
         return max(ceil_to(stop * (1 + self.step), tick), stop + tick)
 
 
@@ -99,16 +113,21 @@ class BreakEven:
         "above the entry with the fees of buying and selling, in percent",
     )  # fmt: skip
 
-    def level(self, cost: EntryCost, instrument: Instrument) -> Decimal:
-        """Selling here pays the cost, both fees and the buffer: the sale's fee at the highest rate there is."""
+    def level(self, cost: EntryCost, instrument: Instrument, side: Side = Side.BUY) -> Decimal:
+        """Leaving here pays the cost, both fees and the buffer: the exit's fee at the highest rate there is."""
         with localcontext(prec=_DIGITS):
-            kept = 1 - Decimal(instrument.fees.tiers[0].taker_ppm) / RATE_UNIT
-            price = cost.with_fees * (1 + self.buffer) / kept
+            rate = Decimal(instrument.fees.tiers[0].taker_ppm) / RATE_UNIT
+            if side is Side.SELL:
+                return floor_to(cost.with_fees * (1 - self.buffer) / (1 + rate), instrument.tick)
+            price = cost.with_fees * (1 + self.buffer) / (1 - rate)
         return ceil_to(price, instrument.tick)
 
-    def wakes_at(self, cost: EntryCost, instrument: Instrument) -> Decimal:
-        """The lowest price at which the stop moves there: never one the stop would fire at."""
-        return max(ceil_to(cost.price * (1 + self.at), instrument.tick), self.level(cost, instrument) + instrument.tick)
+    def wakes_at(self, cost: EntryCost, instrument: Instrument, side: Side = Side.BUY) -> Decimal:
+        """The first price at which the stop moves there: never one the stop would fire at."""
+        level, tick = self.level(cost, instrument, side), instrument.tick
+        if side is Side.SELL:
+            return min(floor_to(cost.price * (1 - self.at), tick), level - tick)
+        return max(ceil_to(cost.price * (1 + self.at), tick), level + tick)
 
 
 @dataclass(frozen=True, slots=True)

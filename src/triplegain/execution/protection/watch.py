@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import floor_to
+from triplegain.domain.money import EXACT, ceil_to, floor_to
+from triplegain.domain.orders import Side
 from triplegain.domain.records import CloseReason
 from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.protection.protection import (
@@ -21,11 +22,15 @@ from triplegain.execution.protection.protection import (
     Selling,
     StopLevel,
     Unprotected,
+    is_reached,
+    is_tighter,
 )
 from triplegain.execution.protection.trailing import EntryCost, ProtectionSettings
 from triplegain.execution.venue_room import VenueRoom
 
 Value = TypeVar("Value", int, Decimal)
+#: More ticks than any price has.
+_ANY_TICKS = 10**15
 
 
 class Least(Generic[Value]):
@@ -70,7 +75,9 @@ class PriceWatch:
         self._settings = settings
         self._room = room
         self._times = Least[int]()
-        self._prices = defaultdict[str, Least[Decimal]](Least)
+        self._rises = defaultdict[str, Least[Decimal]](Least)
+        #: Turned around: the highest is the least of these.
+        self._falls = defaultdict[str, Least[Decimal]](Least)
 
     def look_at(self, protection: Protection) -> None:
         """It has changed, or is new, or closed."""
@@ -79,10 +86,11 @@ class PriceWatch:
         is_shut = bool(self._room.why_shut(protection.symbol))
         times = () if is_over else due_times(protection, self._settings, is_shut)
         self._times.put(position_id, min(times, default=None))
-        lowest = self._prices[protection.symbol]
-        before, prices = lowest.least, self._prices_of(protection) if protection.is_held else ()
-        lowest.put(position_id, min(prices, default=None))
-        if lowest.least != before:
+        is_short = protection.side is Side.SELL
+        first = (self._falls if is_short else self._rises)[protection.symbol]
+        before, prices = first.least, self._prices_of(protection) if protection.is_held else ()
+        first.put(position_id, min((EXACT.minus(each) for each in prices) if is_short else prices, default=None))
+        if first.least != before:
             self.moved.add(protection.symbol)
 
     def next_due_ns(self) -> int | None:
@@ -90,59 +98,73 @@ class PriceWatch:
         return self._times.least
 
     def next_price(self, symbol: str) -> Decimal | None:
-        """The lowest price at which a position of this symbol has something to do: a target, a step of a stop.
+        """The lowest price at which a long of this symbol has something to do: a target, a step of a stop.
 
         It changes with events, quotes, and what is asked of a stop. None: no price matters.
         """
-        return self._prices[symbol].least
+        return self._rises[symbol].least
 
-    def raised(self, protection: Protection, price: Decimal, last: Decimal | None) -> StopLevel | None:
+    def next_fall(self, symbol: str) -> Decimal | None:
+        """The highest price at which a short of this symbol has something to do."""
+        least = self._falls[symbol].least
+        return None if least is None else EXACT.minus(least)
+
+    def followed(self, protection: Protection, price: Decimal, last: Decimal | None) -> StopLevel | None:
         """Where the stop goes with the market at `price`; None: it stays. Marks a trailing stop as active.
 
-        A stop fires on the last trade. While that lies below the new level, where the bid has left it behind, it waits.
+        A stop fires on the last trade. While that lies beyond the new level, where the quote has left it behind, it
+        waits.
         """
-        cost, stop = self._positions.entry_cost(protection.position_id), protection.stop
+        cost, stop, side = self._positions.entry_cost(protection.position_id), protection.stop, protection.side
         if cost is None or stop is None:
             return None
-        ceiling = price if last is None else min(price, last)
-        levels = [level for level in self._levels(protection, cost, stop, price) if stop < level.trigger < ceiling]
-        return max(levels, key=lambda level: level.trigger, default=None)
+        better = max if side is Side.BUY else min
+        end = price if last is None else (min if side is Side.BUY else max)(price, last)
+        levels = [
+            level
+            for level in self._levels(protection, cost, stop, price)
+            if is_tighter(side, level.trigger, stop) and is_tighter(side, end, level.trigger)
+        ]
+        return better(levels, key=lambda level: level.trigger, default=None)
 
-    def below(self, symbol: str, price: Decimal, fraction: Decimal) -> StopLevel:
-        """A breaker's stop: `fraction` below `price`, on the tick at or below it."""
-        tick = self._instruments[symbol].tick
+    def behind(self, protection: Protection, price: Decimal, fraction: Decimal) -> StopLevel:
+        """A breaker's stop: `fraction` below `price` (of a short: above it), on the tick at or beyond it."""
+        tick = self._instruments[protection.symbol].tick
+        if protection.side is Side.SELL:
+            return StopLevel(ceil_to(price * (1 + fraction), tick), CloseReason.BREAKER)
         return StopLevel(max(floor_to(price * (1 - fraction), tick), tick), CloseReason.BREAKER)
 
     def _levels(self, protection: Protection, cost: EntryCost, stop: Decimal, price: Decimal) -> Iterator[StopLevel]:
-        instrument = self._instruments[protection.symbol]
+        instrument, side = self._instruments[protection.symbol], protection.side
         trailing, break_even = self._settings.trailing, self._settings.break_even
-        if break_even is not None and price >= break_even.wakes_at(cost, instrument):
-            yield StopLevel(break_even.level(cost, instrument), CloseReason.STOP_LOSS)
+        if break_even is not None and is_reached(side, break_even.wakes_at(cost, instrument, side), price):
+            yield StopLevel(break_even.level(cost, instrument, side), CloseReason.STOP_LOSS)
         if trailing is not None:
-            protection.is_trailing |= price >= trailing.activation(cost.price, instrument.tick)
-            level = trailing.level(stop, price, instrument.tick, self.atr.get(protection.symbol))
+            protection.is_trailing |= is_reached(side, trailing.activation(cost.price, instrument.tick, side), price)
+            level = trailing.level(stop, price, instrument.tick, self.atr.get(protection.symbol), side)
             if protection.is_trailing and level is not None:
                 yield StopLevel(level, CloseReason.TRAILING_STOP)
 
     def _prices_of(self, protection: Protection) -> Iterator[Decimal]:
         """Prices from which on there is something to do for one position."""
-        instrument = self._instruments[protection.symbol]
+        instrument, side = self._instruments[protection.symbol], protection.side
         if protection.target is not None:
             yield protection.target
         if protection.tighten is not None or protection.waits_to_move:
-            yield instrument.tick  # any price
+            yield instrument.tick * (1 if side is Side.BUY else _ANY_TICKS)  # any price
         cost, stop = self._positions.entry_cost(protection.position_id), protection.stop
         if cost is None or stop is None:
             return
         trailing, break_even = self._settings.trailing, self._settings.break_even
-        if break_even is not None and stop < break_even.level(cost, instrument):
-            yield break_even.wakes_at(cost, instrument)
+        if break_even is not None and is_tighter(side, break_even.level(cost, instrument, side), stop):
+            yield break_even.wakes_at(cost, instrument, side)
         if trailing is None:
             return
-        wakes_at = trailing.wakes_at(stop, instrument.tick, self.atr.get(protection.symbol))
+        wakes_at = trailing.wakes_at(stop, instrument.tick, self.atr.get(protection.symbol), side)
         if wakes_at is not None:
-            start = trailing.activation(cost.price, instrument.tick)
-            yield wakes_at if protection.is_trailing else max(start, wakes_at)
+            start = trailing.activation(cost.price, instrument.tick, side)
+            later = max if side is Side.BUY else min
+            yield wakes_at if protection.is_trailing else later(start, wakes_at)
 
 
 def time_exit_ns(protection: Protection, settings: ProtectionSettings) -> int | None:

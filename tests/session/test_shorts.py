@@ -1,0 +1,378 @@
+"""Shorts of agents in a whole session, on candles of an hour.
+
+A sale at an open of 100 brings 99.9, a purchase pays 100.1.
+
+10,000 USDT: 20 % are 20 coins. Fee 0.4 %, lending 0.01 % (BTC) at the opening and each 4 hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.session.candle_session import CandleAudit, Told
+from tests.session.sessions import settings_for
+from tests.session.stored_parts import stored
+from tests.session.test_margin_in_session import check_statement
+
+from triplegain.agents.answer import Action, AgentAnswer
+from triplegain.agents.registry import AGENTS
+from triplegain.decision.settings import DecisionSettings
+from triplegain.domain.agent_records import AlertKind
+from triplegain.domain.clock import HOUR_NS
+from triplegain.domain.market import CandleClosed
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
+from triplegain.domain.proposal import Regime
+from triplegain.domain.records import CloseReason, DecisionRecord, PositionRecord
+from triplegain.domain.refusals import Refusal
+from triplegain.exchange.margin.settings import MarginSettings
+from triplegain.exchange.settings import ExchangeSettings
+from triplegain.execution.hodl.settings import HodlSettings
+from triplegain.execution.protection.protection import Protected
+from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
+from triplegain.execution.settings import DeskSettings
+from triplegain.feeds.captures.replay import open_replay
+from triplegain.risk.limits import RiskLimits
+from triplegain.session.trading_session import TradingSession
+
+LENT = ExchangeSettings(margin=MarginSettings(position_max={}))
+D = Decimal
+
+
+class Short(Told):
+    """`say` is an agent's answer at this moment: stop 2 % and target 4 % away, in a market that falls."""
+
+    def __init__(self, *symbols: str, **changes: Any) -> None:
+        self.closed: list[PositionRecord] = []
+        self.alerts: list[AlertKind] = []
+        super().__init__(*symbols, **({"exchange": LENT} | changes))
+        self.candle("100 100 100 100", *["100 100 100 100"] * (len(symbols) - 1))
+
+    def take(self) -> None:
+        batch = self.session.take_batch(0, 0)
+        self.audit.take(batch.events)
+        self.alerts += [alert.kind for alert in batch.alerts]
+        self.closed += [position for position in batch.positions if not position.is_open]
+        if self.session.exchange.margin.is_used:
+            check_statement(self.session)
+
+    def say(
+        self, action: Action, size: str | None = None, regime: Regime = Regime.TRENDING_BEAR, symbol: str = "BTC/USDT"
+    ) -> DecisionRecord:
+        session = self.session
+        situation = replace(session.look(symbol, "test"), regime=regime)
+        answer = AgentAnswer(action, D("0.9"), "it falls", D("0.02"), D("0.04"), None if size is None else D(size))
+        outcome = session.decisions.plan(answer, situation)
+        session.decisions.carry_out(outcome)
+        session._settle()
+        self.take()
+        return outcome.decision
+
+    def opened(self) -> Short:
+        """A short of 20 coins at 99.9, with its stop at 102 and its target at 96."""
+        assert self.say(Action.SELL).outcome == "sent"
+        self.candle("100 100 99 100")
+        return self
+
+    @property
+    def held(self) -> Decimal:
+        return sum((each.quantity for each in self.session.executor.positions.records()), D(0))
+
+
+def test_a_sale_without_a_position_is_a_short_with_its_stop_above_and_its_fees_in_the_result() -> None:
+    """1,998 sold: fee 7.992, lending 0.1998. At 100 each coin has lost 0.1."""
+    told = Short().opened()
+    (position,) = told.session.executor.positions.records()
+    assert (position.side, position.quantity, position.average_entry) == (Side.SELL, D(-20), D("99.9"))
+    assert (position.stop, position.target, position.fees) == (D(102), D(96), D("8.1918"))
+    assert told.session.executor.positions.unrealised("pos-1", D(100)) == -2
+    (stop,) = told.session.executor.orders.open_orders()
+    assert (stop.request.side, stop.quantity, stop.price_now) == (Side.BUY, D(20), D(102))
+    assert (stop.request.options.reduce_only, stop.request.leverage) == (True, 2)
+    assert told.session.portfolio.total("BTC") == 0
+
+
+def shorts_end(told: Short, closes: str, reason: CloseReason, realised: str) -> None:
+    assert told.session.desk.open_positions() == ()
+    assert not told.session.exchange.margin.positions
+    assert not told.session.exchange.orders
+    assert told.fills()[-1] == closes
+    (position,) = told.closed[-1:]
+    assert (position.close_reason, position.realised, position.quantity) == (reason, D(realised), D(0))
+    summary = told.session.portfolio.pnl_summary()
+    assert (summary.wins, summary.losses) == ((1, 0) if position.realised > 0 else (0, 1))
+    # The desk and the exchange say the same of what it came to.
+    assert told.session.exchange.margin.state.result_usd == position.realised == summary.realised_usd
+    assert told.audit.bare()[1] == []
+
+
+#: What is told after the opening, how it ends, and with what; 8.1918 are paid by then.
+ENDS = [
+    # 20 x (99.9 - 102.2 (102 and slippage)) = -46, fee 8.176
+    (["101 103 100 101"], "stop_loss 20 @ 102.2 (hour 2)", CloseReason.STOP_LOSS, "-62.3678"),
+    # The open lies beyond the stop: 20 x (99.9 - 104.2) = -86, fee 8.336
+    (["104 104 103 103"], "stop_loss 20 @ 104.2 (hour 2)", CloseReason.STOP_LOSS, "-102.5278"),
+    # Both in one candle: the stop.
+    (["100 102 96 100"], "stop_loss 20 @ 102.2 (hour 2)", CloseReason.STOP_LOSS, "-62.3678"),
+    # Reached at the close, bought at the next open: 20 x (99.9 - 95.1) = 96, fee 7.608
+    (["97 97 95 95", "95 95 95 95"], "take_profit 20 @ 95.1 (hour 3)", CloseReason.TAKE_PROFIT, "80.2002"),
+]
+
+
+@pytest.mark.parametrize(("candles", "closes", "reason", "realised"), ENDS)
+def test_a_short_ends_at_its_stop_or_its_target(
+    candles: list[str], closes: str, reason: CloseReason, realised: str
+) -> None:
+    told = Short().opened()
+    for candle in candles:
+        told.candle(candle)
+    shorts_end(told, closes, reason, realised)
+
+
+def test_the_stop_meets_the_candle_of_the_sale_itself() -> None:
+    told = Short()
+    told.say(Action.SELL)
+    told.candle("100 102 99 100")
+    shorts_end(told, "stop_loss 20 @ 102.2 (hour 1)", CloseReason.STOP_LOSS, "-62.3678")
+
+
+@pytest.mark.parametrize("action", [Action.BUY, Action.CLOSE_SHORT])
+def test_a_purchase_or_a_close_takes_it_off(action: Action) -> None:
+    """20 x (99.9 - 98.1) = 36, fee 7.848."""
+    told = Short().opened()
+    assert told.say(action).outcome == "sent"
+    told.candle("98 98 98 98")
+    shorts_end(told, "signal 20 @ 98.1 (hour 2)", CloseReason.SIGNAL, "19.9602")
+    assert told.say(Action.CLOSE_SHORT).reasons == ("no short to close",)
+
+
+def test_a_purchase_of_a_part_takes_off_so_much_and_the_rest_keeps_its_stop() -> None:
+    told = Short().opened()
+    assert told.say(Action.BUY, "0.25").details["share"] == "0.25"
+    told.candle("98 98 98 98")
+    assert told.fills()[-1] == "signal 5 @ 98.1 (hour 2)"
+    assert told.held == -15
+    stage = told.session.desk.protection("pos-1").stage  # type: ignore[union-attr]
+    assert isinstance(stage, Protected)
+    assert (stage.covered, stage.level.trigger) == (D(15), D(102))
+    assert told.audit.bare()[1] == []
+
+
+def test_after_its_time_it_is_bought_back_and_each_four_hours_have_cost() -> None:
+    """12 periods of 20 x 100 x 0.01 % = 0.2 in 48 hours: 8.1918 + 2.4, and 20 x 100.1 x 0.4 % = 8.008 to leave."""
+    told = Short().opened()
+    for _ in range(50):
+        told.candle("100 100 100 100")
+    assert told.closed[-1].close_reason is CloseReason.TIME_EXIT
+    assert told.closed[-1].fees == D("18.5998")
+    assert told.session.exchange.margin.state.result_usd == told.closed[-1].realised
+
+
+def test_flat_and_the_drawdown_breaker_take_it_off_once() -> None:
+    told = Short().opened()
+    assert told.session.flat() == ("pos-1",)
+    told.candle("98 98 98 98")
+    shorts_end(told, "manual 20 @ 98.1 (hour 2)", CloseReason.MANUAL, "19.9602")
+    told = Short().opened()
+    told.session.risk.on_equity(D(20_000), told.session.now_ns)
+    told.session.watch.moved(told.session.now_ns)
+    told.candle("100 100 100 100")
+    told.candle("98 98 98 98")
+    assert told.closed[-1].close_reason is CloseReason.BREAKER
+    assert not told.session.exchange.margin.positions
+    assert len(told.fills("breaker")) == 1
+
+
+def test_breakers_tighten_and_halve_it() -> None:
+    told = Short().opened()
+    desk, now_ns = told.session.desk, told.session.now_ns
+    told.session._tell_quote("BTC/USDT")
+    assert desk.tighten_all(D("0.01"), now_ns) == ("pos-1",)
+    assert desk.tighten_all(D("0.015"), now_ns) == ("pos-1",)  # never wider
+    told.session._settle()
+    told.candle("99 99 99 99")
+    (stop,) = told.session.executor.orders.open_orders()
+    assert stop.price_now == 101
+    assert desk.reduce("pos-1", D("0.5"), CloseReason.BREAKER, told.session.now_ns)
+    told.candle("99 99 99 99")
+    assert told.held == -10
+    told.candle("99 101 99 100")
+    assert told.fills()[-2:] == ["breaker 10 @ 99.1 (hour 3)", "stop_loss 10 @ 101.2 (hour 4)"]
+    assert told.closed[-1].close_reason is CloseReason.BREAKER
+    assert told.audit.bare()[1] == []
+
+
+def test_a_person_may_lower_its_stop_and_not_raise_it_and_close_a_part() -> None:
+    told = Short().opened()
+    for price, words in (("103", "only moved down"), ("99.9", "not above the market"), ("101.5", "")):
+        answer = told.session.amend(AmendRequest("tg-stop-1", price=D(price)))
+        assert (words in answer.reason) if isinstance(answer, Refusal) else not words
+    told.candle("100 100 100 100")
+    assert told.session.reduce_position("pos-1", D(5)) is None
+    told.candle("100 100 100 100")
+    assert told.held == -15
+    assert told.session.close_position("pos-1")
+    told.candle("100 100 100 100")
+    assert told.closed[-1].close_reason is CloseReason.MANUAL
+
+
+def test_its_stop_follows_where_stops_are_to_follow() -> None:
+    """From 1 % below 99.9 on (98.901, so 98.9), 1.5 % above the market."""
+    trailing = ProtectionSettings(trailing=TrailingStop())
+    told = Short(desk=DeskSettings(protection=trailing)).opened()
+    told.candle("99 99 98.9 99")
+    told.candle("99 99 96.1 96.1")
+    told.candle("96.1 96.1 96.1 96.1")
+    assert told.session.executor.positions.records()[0].stop == D("97.6")  # 96.1 x 1.015 = 97.5415
+    told.candle("97 98 97 97")
+    assert told.closed[-1].close_reason is CloseReason.TRAILING_STOP
+    # Break-even at 1 %: (1,998 - 8.1918) / 20 x 0.999 / 1.004 = 98.994..., so 98.9
+    even = ProtectionSettings(break_even=BreakEven())
+    told = Short(desk=DeskSettings(protection=even)).opened()
+    told.candle("99 99 98 98")
+    told.candle("98 98 98 98")
+    assert told.session.executor.positions.records()[0].stop == D("98.9")
+
+
+def test_a_liquidation_ends_the_position_and_says_so() -> None:
+    """1,000 of margin are used of 10,000: with levels that are twenty times as high the first candle takes it off, and
+    its stop ends with it."""
+    told = Short().opened()
+    told.session.exchange.margin.terms = MarginSettings(call=D(20), liquidation=D(20), restored=D(20), position_max={})
+    told.candle("100 100.5 100 100")
+    told.candle("100 100.5 100 100")
+    assert told.closed[-1].close_reason is CloseReason.LIQUIDATION
+    assert told.session.desk.open_positions() == ()
+    assert not told.session.exchange.orders
+    assert set(told.alerts) == {AlertKind.MARGIN_CALL}
+    assert told.session.risk.memory.losses_in_a_row == 1
+
+
+def test_a_liquidation_in_parts_cuts_the_stop_to_what_is_left() -> None:
+    """A candle of 100 coins gives 10 of the 20."""
+    told = Short(exchange=replace(LENT, partial_fills=True)).opened()
+    told.session.exchange.margin.terms = MarginSettings(call=D(20), liquidation=D(20), restored=D(20), position_max={})
+    told.candle("100 100.5 100 100", volume="100")
+    assert told.held == -10
+    stage = told.session.desk.protection("pos-1").stage  # type: ignore[union-attr]
+    assert isinstance(stage, Protected) and stage.covered == 10
+    told.candle("100 100.5 100 100")
+    told.candle("100 100.5 100 100")
+    assert (told.closed[-1].close_reason, told.session.exchange.orders) == (CloseReason.LIQUIDATION, {})
+    assert told.session.desk.open_positions() == ()
+
+
+def test_what_a_short_gained_pays_the_hodl_bag_like_any_other_profit() -> None:
+    told = Short(hodl=HodlSettings()).opened()
+    told.say(Action.CLOSE_SHORT)
+    told.candle("90 90 90 90")
+    told.candle("90 90 90 90")
+    # 20 x (99.9 - 90.1) = 196, less 8.1918 and a fee of 7.208: 180.6002, of which a tenth
+    assert told.session.portfolio.hodl()["USDT"] == D("18.06002")
+
+
+def no_margin() -> Short:
+    return Short(exchange=ExchangeSettings())
+
+
+def with_a_long_by_hand() -> Short:
+    told = Short()
+    told.session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Market(), leverage=2))
+    told.candle("100 100 100 100")
+    return told
+
+
+def with_an_order_by_hand() -> Short:
+    told = Short()
+    told.session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Limit(D(90)), leverage=2))
+    told.candle("100 100 100 100")
+    return told
+
+
+REFUSED = [
+    (no_margin, {}, "no position to sell; spot has no shorts"),
+    (lambda: Short().opened(), {}, "pos-1 is short of BTC/USDT already"),
+    (with_a_long_by_hand, {}, "would close what is on margin of BTC/USDT by hand"),
+    (with_an_order_by_hand, {}, "would close what is on margin of BTC/USDT by hand"),
+    (lambda: Short("ETH/USDT"), {"symbol": "ETH/USDT"}, "no shorts are offered on ETH/USDT"),
+    (Short, {"regime": Regime.UNKNOWN}, "leverage 2 at the least, leverage_regime allows 1"),
+]
+
+
+@pytest.mark.parametrize(("scene", "asked", "words"), REFUSED)
+def test_a_short_that_cannot_be_is_refused_in_words(scene: Any, asked: dict[str, Any], words: str) -> None:
+    told = scene()
+    decision = told.say(Action.SELL, **asked)
+    assert decision.outcome == "refused"
+    assert words in decision.reasons[0]
+
+
+def test_nobody_opens_or_closes_anything_on_margin_beside_it() -> None:
+    told = Short().opened()
+    for side in Side:
+        refused = told.session.place(OrderRequest(f"by-{side}", "BTC/USDT", side, D(1), Market(), leverage=2))
+        assert isinstance(refused, Refusal)
+        assert "close the position instead" in refused.reason
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_session_that_is_stored_with_a_short_goes_on_identically(hours: int) -> None:
+    def play(told: Told, first: int, last: int) -> None:
+        for hour in range(first, last):
+            told.candle(f"{100 - hour} {100 - hour} {99 - hour} {99 - hour}")
+
+    whole, half = Short().opened(), Short().opened()
+    play(whole, 0, 8)
+    play(half, 0, hours)
+    rows = stored(half.session)
+    again = Told(exchange=LENT)
+    again.session.on_event = again.session.observe  # type: ignore[method-assign, assignment]
+    again.candle("100 100 100 100")
+    again.candle("100 100 99 100")
+    play(again, 0, hours)
+    del again.session.on_event
+    again.session.restore(rows)
+    assert again.session.desk.protection("pos-1") == half.session.desk.protection("pos-1")
+    play(again, hours, 8)
+    assert stored(again.session) == stored(whole.session)
+    assert whole.closed[-1].close_reason is CloseReason.TAKE_PROFIT
+
+
+#: 2021-06-02 00:00.
+_AFTER_THE_CRASH_NS = 1_622_592_000 * 10**9
+
+
+@pytest.mark.slow
+def test_the_baseline_goes_short_in_the_crash_of_may_2021_and_never_without_a_stop(captures: Path) -> None:
+    """BTC/USDT and XRP/USDT by hours, 2021-04-01 to 06-01; the regime by rules."""
+    feed = open_replay(captures / "binance_ohlcv_1h_2021_2023")
+    tasks = tuple(task for task in AGENTS.tasks if task.name == "regime")
+    session = TradingSession(
+        settings_for(
+            feed,
+            candle_ns=HOUR_NS,
+            limits=RiskLimits(),
+            exchange=ExchangeSettings(margin=MarginSettings()),
+            decision=DecisionSettings(tasks=tasks),
+        )
+    )
+    audit, shorts = CandleAudit(HOUR_NS), dict[str, PositionRecord]()
+    for event in takewhile(lambda each: each.exchange_time_ns < _AFTER_THE_CRASH_NS, feed.events()):
+        assert isinstance(event, CandleClosed)
+        audit.candle(event.candle)
+        session.on_event(event)
+        if session.must_commit:
+            batch = session.take_batch(0, 0)
+            audit.take(batch.events)
+            shorts |= {each.position_id: each for each in batch.positions if each.side is Side.SELL}
+    looked, bare = audit.bare()
+    assert (bare, dict(audit.late)) == ([], {})
+    assert looked > 300
+    assert len(shorts) > 10
+    assert {each.close_reason for each in shorts.values()} >= {CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT}
+    assert any(each.symbol == "XRP/USDT" and each.realised > 200 for each in shorts.values())
+    check_statement(session)
