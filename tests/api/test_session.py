@@ -63,7 +63,7 @@ async def test_a_position_is_closed_by_the_market_and_never_at_a_price_of_the_ca
         flat = await trader.post("/paper/flat", json={})
     assert (priced.status_code, closed.status_code, unknown.status_code) == (422, 202, 404)
     assert (part.status_code, {each.status_code for each in wrong}) == (202, {422})
-    assert closed.json() == {"mode": "paper", "positions": ["p-1"], "left": ["p-1"]}
+    assert closed.json() == {"mode": "paper", "positions": ["p-1"], "left": ["p-1"], "margin": []}
     assert flat.json()["positions"] == ["p-1", "p-2"]
     assert [event.details for event in await bench.events("position_close")] == [
         {"position_id": "p-1"},

@@ -8,6 +8,8 @@ from tests.api.stored_control import StoredControl
 from tests.cli.conftest import Tg
 from tests.cli.running_session import running
 
+from triplegain.cli.steering import closing
+
 
 def test_positions_are_listed_and_closed(tg: Tg, system: StoredControl) -> None:
     listed = tg("position", "list")
@@ -25,6 +27,11 @@ def test_the_session_is_steered(tg: Tg, system: StoredControl) -> None:
     assert tg("resume", "--json").json["paused"] is False
     assert not system.paused
     assert tg("flat").out.startswith("PAPER  closing p-1, p-2\n")
+
+
+def test_what_is_on_margin_is_named_by_its_pair() -> None:
+    assert closing({"positions": ["p-1"], "margin": ["BTC/USDT"]}) == "closing p-1, what is on margin of BTC/USDT"
+    assert closing({"positions": [], "margin": []}) == "nothing is open"
 
 
 def test_the_session_may_be_named(tg: Tg, system: StoredControl) -> None:

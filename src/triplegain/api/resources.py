@@ -23,10 +23,12 @@ class Acknowledged(Resource):
 
 class Closing(Resource):
     """The way out of `positions` has begun and is stored; `left` are all that are not closed yet, those begun before
-    among them. Each position tells when it is over."""
+    among them. Each position tells when it is over. `margin`: pairs of which what a person holds on margin is being
+    closed as well."""
 
     positions: list[str]
     left: list[str]
+    margin: list[str]
 
 
 class EmergencyBegun(Acknowledged, Closing):

@@ -13,14 +13,14 @@ def flat(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Close everything: positions by market orders, entries that have not filled by cancels."""
     on = "       trading goes on; `pause` keeps new positions from being opened"
     with running_system(session, all_of_process=True) as api:
-        tell(as_json, api.post("/paper/flat"), lambda found: f"{_each(found, _closing)}\n{on}")
+        tell(as_json, api.post("/paper/flat"), lambda found: f"{_each(found, closing)}\n{on}")
 
 
 def emergency(as_json: JsonOption = False, session: SessionOption = None) -> None:
     """Pause and close everything, in one step. `resume` trades again."""
     with running_system(session, all_of_process=True) as api:
         answer = api.post("/coordinator/emergency")
-    tell(as_json, answer, lambda found: _each(found, lambda each: f"paused; {_closing(each)}"))
+    tell(as_json, answer, lambda found: _each(found, lambda each: f"paused; {closing(each)}"))
 
 
 def pause(as_json: JsonOption = False, session: SessionOption = None) -> None:
@@ -37,8 +37,10 @@ def resume(as_json: JsonOption = False, session: SessionOption = None) -> None:
         tell(as_json, api.post("/paper/resume"), lambda found: f"PAPER  {found['session']} trading again")
 
 
-def _closing(answer: dict[str, Any]) -> str:
-    names = ", ".join(answer["positions"])
+def closing(answer: dict[str, Any]) -> str:
+    """What a brake has begun, in words."""
+    lent = [f"what is on margin of {symbol}" for symbol in answer["margin"]]
+    names = ", ".join([*answer["positions"], *lent])
     return f"closing {names}" if names else "nothing is open"
 
 

@@ -25,10 +25,12 @@ class Command(msgspec.Struct, Generic[R], frozen=True):
 
 
 class ClosingProgress(msgspec.Struct, frozen=True):
-    """The way out of `positions` has begun; `left` are those that are not closed yet, on their way out before too."""
+    """The way out of `positions` has begun; `left` are those that are not closed yet, on their way out before too.
+    `margin`: pairs of which what a person holds on margin is being closed."""
 
     positions: tuple[str, ...]
     left: tuple[str, ...] = ()
+    margin: tuple[str, ...] = ()
 
 
 class Cancelling(msgspec.Struct, frozen=True):

@@ -145,14 +145,12 @@ class SessionCommands:
                 refused = session.reduce_position(position_id, quantity)
                 return refused or self._closing(ClosingProgress((position_id,), (position_id,)))
             case Flat():
-                closing = session.flat()
-                return self._closing(ClosingProgress(closing, session.positions_left()))
+                return self._closing(self._flat())
             case Emergency():
                 session.paused = True
                 session.decision_engine.give_up("a person has stopped everything", session.now_ns)
-                closing = session.flat()
-                progress = ClosingProgress(closing, session.positions_left())
-                return self._closing(progress, details={"positions": list(closing)})
+                progress = self._flat()
+                return self._closing(progress, details={"positions": list(progress.positions)})
             case Pause():
                 session.paused = True
                 return _Begun()
@@ -176,6 +174,13 @@ class SessionCommands:
         cancelling, others = asked
         waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
         return _Begun(others, waits=waits, details={"orders": list(cancelling)})
+
+    def _flat(self) -> ClosingProgress:
+        session = self._session
+        by_hand = (each.symbol for each in session.exchange.margin.positions.values())
+        margin = tuple(dict.fromkeys(symbol for symbol in by_hand if session.desk.on_margin(symbol) is None))
+        closing = session.flat()
+        return ClosingProgress(closing, session.positions_left(), margin)
 
     def _closing(self, progress: ClosingProgress, **more: Any) -> _Begun:
         """The way out of positions; it stands where one of their markets takes nothing now."""
