@@ -66,7 +66,9 @@ class ExchangeSettings:
     margin: MarginSettings | None = part(
         MarginSettings,
         "/execution.margin",
-        switch=Key("enabled", False, BOOLEAN, "true: orders may have leverage and open positions on margin, and agents go short"),
+        switch=Key(
+            "enabled", False, BOOLEAN, "true: orders may have leverage (positions on margin), and agents go short"
+        ),
     )
     #: Share of a candle's volume one order may take, in per cent (fills from candles only).
     candle_volume_pct: int = 10
