@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -189,3 +190,14 @@ def test_a_budget_that_holds_not_even_the_question_is_refused_with_what_it_needs
         InvalidValueError, match=r"100 tokens do not hold the question about BTC/USDT, which has [0-9]+"
     ):
         decision_prompt(snapshot, context(), 100)
+
+
+@pytest.mark.parametrize("budget", [8000, 900])
+def test_shorts_are_spoken_of_only_where_they_are_offered_or_held(snapshot: Snapshot, budget: int) -> None:
+    spot = decision_prompt(snapshot, context(), budget)
+    offered = decision_prompt(snapshot, context(may_short=True), budget)
+    held = decision_prompt(snapshot, context(held=Held.SHORT), budget)
+    assert "open a short" not in spot.system and "may_short" not in spot.user
+    assert re.search("opens? a short", offered.system) and "no new shorts" not in offered.system
+    assert held.system == offered.system
+    assert ('"may_short":true' in offered.user) == (budget == 8000)

@@ -311,6 +311,20 @@ def test_a_short_that_cannot_be_is_refused_in_words(scene: Any, asked: dict[str,
     assert words in decision.reasons[0]
 
 
+def told_to_models(told: Short, regime: Regime = Regime.TRENDING_BEAR) -> tuple[str, bool, bool, int | None]:
+    session = told.session
+    context = session.context(replace(session.look("BTC/USDT", "test"), regime=regime))
+    return context.held.value, context.may_short, context.has_shorts, context.unrealised_bps
+
+
+def test_models_are_told_of_shorts_only_where_they_exist() -> None:
+    """At 100 a short from 99.9 has lost 10 of 10,000."""
+    assert told_to_models(no_margin()) == ("flat", False, False, None)
+    assert told_to_models(Short()) == ("flat", True, True, None)
+    assert told_to_models(Short(), Regime.UNKNOWN) == ("flat", False, False, None)
+    assert told_to_models(Short().opened()) == ("short", False, True, -10)
+
+
 def test_nobody_opens_or_closes_anything_on_margin_beside_it() -> None:
     told = Short().opened()
     for side in Side:

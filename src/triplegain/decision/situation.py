@@ -222,8 +222,14 @@ def decision_context(
         regime=situation.regime,
         sentiment=signals.sentiment(symbol.partition("/")[0], now_ns),
         others=signals.others(symbol, now_ns),
-        may_short=bool(situation.market.short_leverages) and held <= 0,
+        may_short=held <= 0 and _is_short_allowed(situation, risk),
     )
+
+
+def _is_short_allowed(situation: CycleContext, risk: RiskEngine) -> bool:
+    """The venue lends to one, and so much as it lends at the least is allowed in this regime."""
+    offered = situation.market.short_leverages
+    return bool(offered) and offered[0] <= risk.limits.regimes[situation.regime].leverage_max
 
 
 def _average_entry(positions: Sequence[PositionRecord]) -> Decimal | None:
