@@ -160,14 +160,7 @@ class Pair:
         self.exchange = PaperExchange("pair", public_markets({plan.instrument: depth}), self.wallet, settings)
         opening = {plan.instrument.base: plan.base, plan.instrument.quote: plan.quote}
         self.wallet.deposit({asset: atoms(amount) for asset, amount in opening.items()}, 0)
-        self.reference = reference_for(depth)(
-            plan.instrument,
-            {asset: Fraction(amount) for asset, amount in opening.items()},
-            ReferenceSettings(
-                settings.place_delay_ns, settings.cancel_delay_ns, settings.response_delay_ns, plan.tier,
-                settings.slippage_ppm, plan.partial_fills, 0, plan.seed, settings.jitter_ns, plan.queue_model,
-            ),
-        )  # fmt: skip
+        self.reference = reference_of(plan, depth)
 
     def step(self, number: int, step: Step, for_exchange: Step | None = None) -> Difference | None:
         """Both take a step, and are compared. `for_exchange`: what the exchange takes instead."""
@@ -241,6 +234,17 @@ def reference_for(depth: MarketDepth) -> type[ReferenceExchange]:
             return ReferenceOnCandles
         case _ as never:
             assert_never(never)
+
+
+def reference_of(plan: Plan, depth: MarketDepth) -> ReferenceExchange:
+    """The reference as a plan has it."""
+    unit_ns, instrument = plan.unit_ns, plan.instrument
+    settings = ReferenceSettings(
+        plan.place_delay * unit_ns, plan.cancel_delay * unit_ns, plan.response_delay * unit_ns, plan.tier,
+        partial_fills=plan.partial_fills, seed=plan.seed, jitter_ns=plan.jitter * unit_ns, queue_model=plan.queue_model,
+    )  # fmt: skip
+    balances = {instrument.base: Fraction(plan.base), instrument.quote: Fraction(plan.quote)}
+    return reference_for(depth)(instrument, balances, settings)
 
 
 def compare(plan: Plan, stream: Iterable[Step], depth: MarketDepth = MarketDepth.BOOK) -> Difference | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import assert_never
 
 import msgspec
+from tests.exchange.differential_aim import aimed
 from tests.exchange.differential_options import RandomOptions
 from tests.exchange.differential_streams import (
     MIDDLE,
@@ -72,8 +73,10 @@ class RandomTrader:
 
     def command(self, best: tuple[int, int], now_ns: int) -> Command:
         roll = self.draws.random()
-        if self.plan.crowded and self.draws.random() < 0.75:
+        if self.plan.crowded and self.draws.random() < 0.8:
             return self._order(best, now_ns)
+        if self.plan.crowded and roll > 0.34:
+            return self._batch(best, now_ns)
         if roll < 0.13:
             return Cancel(self._known())
         if roll < 0.3:
@@ -122,7 +125,9 @@ class RandomTrader:
         if draws.random() < 0.02:
             price = draws.choice((*_ODD, price + Decimal("0.05")))
         self.prices[name] = price
-        force = draws.choice((TimeInForce.GTC,) * 8 + (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD))
+        force = draws.choice(
+            (TimeInForce.GTC,) * (80 if self.plan.crowded else 8) + (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD)
+        )
         expires = None
         if force is TimeInForce.GTD:
             expires = now_ns + (self.plan.place_delay + draws.randint(-1, 25)) * self.plan.unit_ns
@@ -147,6 +152,8 @@ class RandomTrader:
         return price < quote if side == 0 else price > quote
 
     def _terms(self, side: int, price: Decimal, quantity: Decimal, best: tuple[int, int]) -> OrderTerms:
+        if self.plan.crowded and self.draws.random() < 0.9:
+            return Limit(price)
         match self.draws.choice(KINDS):
             case OrderKind.SETTLE_POSITION:
                 return SettlePosition()
@@ -203,8 +210,8 @@ def drawn_stream(plan: Plan, depth: MarketDepth = MarketDepth.BOOK) -> list[Step
             market.send(trader.command((market.best(0), market.best(1)), market.now_ns))
         else:
             market.move()
-    steps = market.steps()
-    return list(steps) if depth is MarketDepth.BOOK else [each for each in map(_on_tape, steps) if each is not None]
+    steps = market.steps() if depth is MarketDepth.BOOK else filter(None, map(_on_tape, market.steps()))
+    return list(aimed(steps, plan, depth))
 
 
 def _on_tape(step: Step) -> Step | None:

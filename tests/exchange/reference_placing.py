@@ -91,7 +91,7 @@ class ReferencePlacing(ReferenceAgenda):
         codes = bad_arguments(request, self.instrument, self.now_ns)
         codes |= bad_options(request, placed.sent_ns, self.now_ns)
         if request.options.close is not None:
-            codes |= closing_faults(request.options.close, self.instrument)
+            codes |= closing_faults(request, request.options.close, self.instrument, self.book.last)
         reader = TermsReader(request, self.instrument, self.book.last)
         codes |= reader.codes
         if codes & _UNREADABLE:
@@ -179,7 +179,8 @@ class ReferencePlacing(ReferenceAgenda):
             codes.add(Code.INVALID_ARGUMENTS)
         if old.reached is not None:
             codes.add(Code.UNAVAILABLE)
-        if new is not None and new.lots < old.filled:
+        # What names its cost has no quantity before it buys.
+        if new is not None and (0 if new.terms.cost is not None else new.lots) < old.filled:
             codes.add(Code.INVALID_VOLUME)
         return codes
 

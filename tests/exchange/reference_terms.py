@@ -168,20 +168,18 @@ class TermsReader:
         return ticks
 
 
-def closing_faults(terms: OrderTerms, instrument: Instrument) -> set[Code]:
+def closing_faults(request: OrderRequest, terms: OrderTerms, instrument: Instrument, last: int | None) -> set[Code]:
     """Why an order cannot be closed by these: limits and triggers at named prices, or at trailing ones."""
     match terms:
         case Limit(post_only=False) | StopLoss() | StopLossLimit() | TakeProfit() | TakeProfitLimit():
-            prices = [each for each in (terms.first, terms.second) if each is not None]
-            if any(isinstance(each, Offset) for each in prices):
+            if any(isinstance(each, Offset) for each in (terms.first, terms.second)):
                 return {Code.INVALID_CLOSE}
-            return {code for each in prices for code in _price_faults(Decimal(str(each)), instrument)}
         case TrailingStop() | TrailingStopLimit():
-            after = terms.second
-            is_sound = after is None or (isinstance(after, Offset) and (after.amount == 0 or is_amount(after.amount)))
-            return set() if is_amount(terms.trail.amount) and is_sound else {Code.INVALID_PRICE}
+            pass
         case _:
             return {Code.INVALID_CLOSE}
+    closing = OrderRequest("", request.symbol, request.side.opposite, request.quantity, terms)
+    return TermsReader(closing, instrument, last).codes
 
 
 def _price_faults(price: Decimal, instrument: Instrument) -> set[Code]:

@@ -121,3 +121,14 @@ def test_it_is_held_for_whole_and_smaller_keeps_its_place(usual: Any) -> None:
     usual.trade("sell", "5.4", "100.0")
     assert usual.fills() == ["0.4 @ 100 maker"]
     assert usual.held("USDT") == "160.64"  # 1.6 x 100 x 1.004
+
+
+def test_amended_below_what_it_shows_it_shows_all_and_may_grow_again(usual: Any) -> None:
+    usual.order("i", "buy", "3", iceberg("100.0", "1"))
+    usual.amend("i", quantity="0.5")
+    usual.amend("i", quantity="0.8")  # at the back of the 5 again
+    usual.trade("sell", "5.9", "100.0")
+    assert (usual.refused("i"), usual.fills()) == ([], ["0.8 @ 100 maker"])
+    usual.order("j", "buy", "0.1", iceberg("100.0", "0.1"))
+    usual.amend("j", quantity="2")  # 0.1 x 15 = 1.5 < 2
+    assert usual.refused("j") == ["EGeneral:Invalid arguments:displayvol"]

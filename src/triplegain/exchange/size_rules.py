@@ -54,7 +54,9 @@ def check_display(order: WorkingOrder, lots: int) -> Refusal | None:
     if display is None:
         return None
     shown = whole_lots(instrument, display)
-    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < lots or shown > lots:
+    # One that was amended to less than it showed shows all of itself, and may be amended again.
+    is_more = shown > lots and lots == order.lots
+    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < lots or is_more:
         words = f"an iceberg shows a {_PARTS_MAX}th of itself and {instrument.symbol}'s minimum at least"
         return Refusal(Code.INVALID_DISPLAY, words)
     return None
