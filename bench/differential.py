@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.exchange.differential import compare, minimal
 from tests.exchange.differential_captures import capture_plan, capture_stream
 from tests.exchange.differential_orders import drawn_stream
-from tests.exchange.differential_streams import drawn_plan
+from tests.exchange.differential_streams import plan_of
 
 from triplegain.domain.market import MarketDepth
 
@@ -41,7 +41,7 @@ CAPTURES = (
 
 def random_market(depth: MarketDepth, seed: int) -> tuple[int, str | None]:
     """Steps that were compared, and what differed."""
-    plan = drawn_plan(seed, STEPS)
+    plan = plan_of(seed, STEPS, depth)
     stream = drawn_stream(plan, depth)
     return len(stream), minimal(plan, stream, depth) if compare(plan, stream, depth) is not None else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from triplegain.domain.market import (
     FeedStatus,
     Heartbeat,
     Level,
+    MarketDepth,
     MarketEvent,
     PublicTrade,
 )
@@ -30,9 +31,9 @@ SYMBOL = "BTC/USDT"
 MIDDLE = 100
 
 
-def _instrument(cost_decimals: int, *tiers: FeeTier) -> Instrument:
+def _instrument(cost_decimals: int, *tiers: FeeTier, symbol: str = SYMBOL) -> Instrument:
     return Instrument(
-        SYMBOL, tick=Decimal("0.1"), lot=Decimal("0.01"), quantity_min=Decimal("0.02"), cost_min=Decimal("0.5"),
+        symbol, tick=Decimal("0.1"), lot=Decimal("0.01"), quantity_min=Decimal("0.02"), cost_min=Decimal("0.5"),
         cost_decimals=cost_decimals, fees=FeeSchedule(tiers),
     )  # fmt: skip
 
@@ -45,9 +46,14 @@ INSTRUMENTS = (
 )
 
 
+#: Balances in fewer places than costs; of the second no volume counts, for nobody says what it is worth in dollars.
+COARSE = (
+    _instrument(5, FeeTier(0, 2500, 4000), FeeTier(300, 2000, 3500), symbol="BTC/USD"),
+    _instrument(5, FeeTier(0, 2500, 4000), FeeTier(300, 2000, 3500), symbol="BTC/EUR"),
+)
 #: What an exchange may say of a market.
 _MODES = (FeedState.MAINTENANCE, FeedState.CANCEL_ONLY, FeedState.POST_ONLY, FeedState.LIMIT_ONLY) * 3 + (
-    FeedState.REDUCE_ONLY, FeedState.WORK_IN_PROGRESS, FeedState.DELISTED,
+    FeedState.REDUCE_ONLY, FeedState.WORK_IN_PROGRESS, FeedState.DELISTED, FeedState.STEPS_CHANGED,
 )  # fmt: skip
 
 
@@ -129,6 +135,14 @@ def drawn_plan(seed: int, steps: int = 400) -> Plan:
     )  # fmt: skip
 
 
+def plan_of(seed: int, steps: int, depth: MarketDepth) -> Plan:
+    """The plan of a seed where there is a book or a tape: each fourth on a pair of its own."""
+    plan = drawn_plan(seed, steps)
+    if depth is MarketDepth.CANDLES or seed % 4 != 3:
+        return plan
+    return replace(plan, instrument=COARSE[seed // 4 % len(COARSE)])
+
+
 @dataclass
 class _Channel:
     """Tells in order, each message `0..delay` units late."""
@@ -147,6 +161,7 @@ class TrueMarket:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.symbol = plan.instrument.symbol
         self.draws = random.Random(plan.seed)
         self.now_ns = plan.start_ns
         self.levels: tuple[dict[int, int], dict[int, int]] = (
@@ -259,7 +274,7 @@ class TrueMarket:
         if levels and depth_first:
             self._apply(levels)
         for price, some in prints:
-            self._tell(self._tape, PublicTrade(SYMBOL, *self._times, price, some, (Side.BUY, Side.SELL)[taker]))
+            self._tell(self._tape, PublicTrade(self.symbol, *self._times, price, some, (Side.BUY, Side.SELL)[taker]))
         if levels and not depth_first:
             if self.draws.random() < 0.4:
                 self.now_ns += self.draws.randint(0, 2) * self.plan.unit_ns
@@ -270,7 +285,7 @@ class TrueMarket:
         if not self.levels[0] or not self.levels[1]:
             return
         bid, ask = self.best(0), self.best(1)
-        quote = BestQuote(SYMBOL, *self._times, (bid, self.levels[0][bid]), (ask, self.levels[1][ask]))
+        quote = BestQuote(self.symbol, *self._times, (bid, self.levels[0][bid]), (ask, self.levels[1][ask]))
         self._tell(self._quotes, quote)
 
     def _resync(self) -> None:
@@ -280,7 +295,7 @@ class TrueMarket:
         self._unseen = 0
         self._tell(
             self._book,
-            BookUpdate(SYMBOL, *self._times, tuple(bids.items()), tuple(asks.items()), True, self.plan.depth),
+            BookUpdate(self.symbol, *self._times, tuple(bids.items()), tuple(asks.items()), True, self.plan.depth),
         )
 
     def _beat(self) -> None:
@@ -289,18 +304,18 @@ class TrueMarket:
     def _gap(self) -> None:
         state = self.draws.choice((FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.STALE))
         self._unseen = self.draws.randint(1, 6)
-        self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
+        self._tell(self._book, FeedStatus(self.symbol, *self._times, state))
 
     def _away(self) -> None:
         """Nobody listened for a while: its trades are told afterwards, or cannot be had."""
         self._unseen = self.draws.randint(3, 12)
         state = self.draws.choice((FeedState.CATCH_UP, FeedState.CATCH_UP, FeedState.MISSED))
-        self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
+        self._tell(self._book, FeedStatus(self.symbol, *self._times, state))
 
     def _back(self) -> None:
         """The book comes anew; now and then its feed says first that it is waiting for it."""
         if self.draws.random() < 0.3:
-            self._tell(self._book, FeedStatus(SYMBOL, *self._times, FeedState.GAP))
+            self._tell(self._book, FeedStatus(self.symbol, *self._times, FeedState.GAP))
         self._resync()
 
     def _mode(self) -> None:
@@ -308,14 +323,14 @@ class TrueMarket:
         if self._unseen:
             return
         state = self.draws.choice(_MODES)
-        self._tell(self._book, FeedStatus(SYMBOL, *self._times, state))
+        self._tell(self._book, FeedStatus(self.symbol, *self._times, state))
         later = self.now_ns + self.draws.randint(1, 8) * self.plan.unit_ns
-        self._tell(self._book, FeedStatus(SYMBOL, later, later, FeedState.SYNCED))
+        self._tell(self._book, FeedStatus(self.symbol, later, later, FeedState.SYNCED))
 
     def _slip(self) -> None:
         """A print that nobody can have made."""
         price, lots = self.draws.choice(((1, 5), (MIDDLE * 3, 5), (self.best(0), 10**9), (self.best(1), 10**12)))
-        self._tell(self._tape, PublicTrade(SYMBOL, *self._times, price, lots, Side.SELL))
+        self._tell(self._tape, PublicTrade(self.symbol, *self._times, price, lots, Side.SELL))
 
     def _old_level(self) -> None:
         """A level told again, out of order."""
@@ -334,7 +349,7 @@ class TrueMarket:
             self._unseen = self.draws.randint(1, 4)
 
     def _update(self, moment_ns: int, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> None:
-        self._tell(self._book, BookUpdate(SYMBOL, moment_ns, self.now_ns, bids, asks, False, self.plan.depth))
+        self._tell(self._book, BookUpdate(self.symbol, moment_ns, self.now_ns, bids, asks, False, self.plan.depth))
 
     @property
     def _times(self) -> tuple[int, int]:

@@ -116,10 +116,11 @@ class ReferenceAccount:
         order.filled += lots
         order.spent += self.purse.paid(price, lots)
         order.fills += 1
+        there = self.purse.total[self.instrument.quote]
         fee = self.purse.settle(order.bill, order.side, price, lots, maker, self._funds(order))
         status = "partially_filled" if order.left else "filled"
         if order.left:
-            self._hold_rest(order, self.purse.paid(price, lots) + (0 if order.bill.in_base else fee))
+            self._hold_rest(order, there - self.purse.total[self.instrument.quote])
         else:
             self._forget(order)
         asset = self.instrument.base if order.bill.in_base else self.instrument.quote

@@ -214,6 +214,8 @@ class ReferencePlacing(ReferenceAgenda):
         placed = Placed(request, self.next_number(), self.now_ns)
         self.tell("submitted", request.client_order_id, self.now_ns)
         codes, order = self._read(placed)
+        if self.counter.is_full_of_orders(len(self.open) + len(self.waiting)):
+            codes.add(Code.ORDERS_LIMIT)
         if order is not None:
             codes |= self._said_by_market(order, whatever_mode=True).codes
         if order is None or codes:

@@ -11,7 +11,7 @@ import pytest
 from tests.exchange.differential import Pair, compare, minimal, shrunk, take
 from tests.exchange.differential_captures import capture_plan, capture_stream
 from tests.exchange.differential_orders import drawn_stream
-from tests.exchange.differential_streams import Plan, Step, drawn_plan
+from tests.exchange.differential_streams import Plan, Step, drawn_plan, plan_of
 
 from triplegain.domain.market import MarketDepth, PublicTrade
 
@@ -20,7 +20,7 @@ STEPS = 400
 
 def check(seeds: range, depth: MarketDepth) -> None:
     for seed in seeds:
-        plan = drawn_plan(seed, STEPS)
+        plan = plan_of(seed, STEPS, depth)
         stream = drawn_stream(plan, depth)
         if compare(plan, stream, depth) is not None:
             pytest.fail(minimal(plan, stream, depth))

@@ -156,6 +156,18 @@ def test_it_starts_once_where_its_moment_is_that_of_the_opening(bench: Callable[
     assert (b.ends("x"), b.held("USDT")) == ("open", "100.4")
 
 
+def test_what_became_due_in_a_maintenance_starts_in_the_order_of_its_times(bench: Callable[..., Any]) -> None:
+    """There is money for one of them: 9,960 at 100.0 and the fee are 999,984 of 1,000,000."""
+    b = rig(bench)
+    for name, after_s in (("sent first", 60), ("due first", 50)):
+        options = OrderOptions(starts_at_ns=START_NS + after_s * SECOND_NS)
+        b.order(name, "buy", "9960", "100.0", options=options)
+    for second, state in ((1, FeedState.MAINTENANCE), (70, FeedState.SYNCED)):
+        moment_ns = START_NS + second * SECOND_NS
+        b.exchange.on_event(FeedStatus("BTC/USDT", moment_ns, moment_ns, state))
+    assert (b.ends("due first"), b.ends("sent first")) == ("open", "rejected: EOrder:Insufficient funds")
+
+
 def test_a_price_by_its_distance_goes_by_the_trade_before_the_start(bench: Callable[..., Any]) -> None:
     """100.0 when it is sent, 98.0 when it starts: 1 below."""
     b = rig(bench)

@@ -342,8 +342,9 @@ class PaperExchange:
     def reopened(self, symbol: str) -> None:
         """What came due meanwhile counts now, before anything is matched."""
         self._endings.reopened(symbol)
-        for order in self._working.of_symbol(symbol):
-            if order.scheduled and (order.request.options.starts_at_ns or 0) <= self.now_ns:
+        late = [(order.request.options.starts_at_ns or 0, order) for order in self._working.of_symbol(symbol)]
+        for starts_ns, order in sorted(late, key=lambda each: each[0]):
+            if order.scheduled and starts_ns <= self.now_ns:
                 self._arrivals.start(order)
 
     def _amend_now(self, request: AmendRequest) -> None:
