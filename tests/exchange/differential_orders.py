@@ -210,7 +210,9 @@ def drawn_stream(plan: Plan, depth: MarketDepth = MarketDepth.BOOK) -> list[Step
             market.send(trader.command((market.best(0), market.best(1)), market.now_ns))
         else:
             market.move()
-    steps = market.steps() if depth is MarketDepth.BOOK else filter(None, map(_on_tape, market.steps()))
+    steps = list(market.steps())
+    if depth is not MarketDepth.BOOK:
+        steps = [told for step in steps if (told := _on_tape(step)) is not None]
     return list(aimed(steps, plan, depth))
 
 

@@ -150,8 +150,8 @@ class ReferenceBook:
         self.prints = [each for each in self.prints if each.moment_ns >= moment]
         for each in self.prints:
             told = {change.price for change in changes if change.side == each.side}
-            # What an older message says of a level is from before the print.
-            each.shown = each.shown | told if each.moment_ns == moment else each.shown - told
+            # What an older message says of a level that the print swept is from before it.
+            each.shown = each.shown | told if each.moment_ns == moment else each.shown - (told - {each.price})
         for side in (0, 1):
             for price in self.levels(side)[self.depth :] if self.depth else []:
                 del self.shown[side][price]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.orders import TimeInForce
+from triplegain.domain.terms import StopLossLimit
 
 _BLIND = [
     FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.CROSSED, FeedState.STALE, FeedState.CATCH_UP,
@@ -77,3 +79,14 @@ def test_a_maintenance_the_feed_has_told_of_is_not_ended_by_a_book(usual: Any) -
 def test_a_market_that_was_open_counts_as_unseen_when_a_run_begins(usual: Any) -> None:
     usual.market.public.begin_away(20, "waiting for the order book")
     assert (usual.market.is_closed, usual.market.state) == (False, FeedState.GAP)
+
+
+def test_a_stop_that_was_reached_before_its_date_leaves_no_limit_behind_it(usual: Any) -> None:
+    """Reached at 97.0 while the book is unseen; with the next one 0.4 are sold at 98.0, and its date is over."""
+    terms = StopLossLimit(Decimal("99.0"), Decimal("98.0"))
+    usual.order("stop", "sell", "1", terms, time_in_force=TimeInForce.GTD, expires_at_ns=20)
+    told(usual, FeedState.GAP, 10)
+    usual.trade("sell", "1", "97.0", at=11)
+    usual.book(bids="98.0x0.4", asks="98.5x1", snapshot=True, at=30)
+    assert usual.fills() == ["0.4 @ 98 taker"]
+    assert (usual.ends("stop"), usual.held("BTC")) == ("expired: the order's good-till date passed", "0")

@@ -394,6 +394,10 @@ class PaperExchange:
         return order
 
     def trigger(self, order: WorkingOrder, last: int) -> None:
+        date_ns = order.request.expires_at_ns
+        if order.passed and date_ns is not None and date_ns <= self.now_ns:
+            # Its date has not kept it from being sold, but what it leaves in the book does not outlive it.
+            self._schedule(date_ns, Expire(order.number))
         order.fire()
         self.account.answers.tell_triggered(order, last)
         if order.role is Role.LIMIT:
