@@ -150,7 +150,7 @@ class ReferenceWithBook(ReferenceTaker):
             return
         moment, side = trade.exchange_time_ns, 1 - trade.side.index
         self.book.take(trade)
-        rest = trade.quantity
+        whole = rest = trade.quantity
         waiting_at: int | None = None
         for order in self.resting(side) if self.state is not FeedState.MISSED else ():
             price = self.limit(order)
@@ -160,7 +160,8 @@ class ReferenceWithBook(ReferenceTaker):
             if price != trade.price:
                 order.pass_front()
             elif self.is_matched:
-                past, moved = order.on_print(rest, moment)
+                # Those who saw the queue shrink by it count all of it, the others what that shrink has not shown.
+                past, moved = order.on_print(whole if moment <= order.shrunk_ns else rest, moment)
                 most = order.slice
             else:
                 continue
@@ -168,7 +169,7 @@ class ReferenceWithBook(ReferenceTaker):
             if lots < most:
                 waiting_at = price
             # What is ours would not have come to those behind.
-            rest = moved + past - lots
+            whole, rest = whole - lots, moved + past - lots
             if lots:
                 self._fill_resting(order, lots, moment)
         for order in self._sleeping():
