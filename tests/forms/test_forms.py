@@ -36,8 +36,14 @@ _WRITTEN = ("paper_trades", "paper_order_events", "paper_ledger_entries", "paper
 _LIVE_STATUSES = [status for status in OrderStatus if not status.is_final]
 #: For how long of its market a session goes on: a replay of candles sees one in 900.
 _SECONDS = {"replay": 7200, "live": 4}
+#: Of form 2 these are tried each time: orders under way, a position and its protection, and what a replay has left.
+_ALWAYS = ("form2", {"in-flight", "protected", "replay", "traded"})
 #: Every stored session, with its folder.
-SESSIONS = [(corpus, name_of(file)) for corpus in CORPORA for file in stored(corpus)]
+SESSIONS = [
+    pytest.param(corpus, name, marks=[pytest.mark.slow] if corpus == _ALWAYS[0] and name not in _ALWAYS[1] else [])
+    for corpus in CORPORA
+    for name in map(name_of, stored(corpus))
+]
 
 
 @dataclass
