@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.app.paper_process import NO_KRAKEN
 
 #: A module or two more is nothing; a library that nobody asked for is a hundred.
@@ -24,6 +25,7 @@ MAY_LOAD: dict[str, set[str]] = {
     "report": {"asyncpg", "pydantic", "rich", "numpy", "talib"},
     "paper": {"asyncpg", "pydantic", "rich", "numpy", "talib"},
 }
+_PAPER = "paper --feed demo --duration 1s --speed max --json"
 _RUN = """
 import json, sys
 from triplegain.cli import main
@@ -42,10 +44,12 @@ def loaded_by(environ: dict[str, str], *words: str) -> set[str]:
     return set(modules)
 
 
-def test_a_command_loads_no_more_than_it_uses(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "commands", [("--version", _PAPER), pytest.param((_PAPER, "session list", "report"), marks=pytest.mark.slow)]
+)
+def test_a_command_loads_no_more_than_it_uses(commands: tuple[str, ...], database_url: str, tmp_path: Path) -> None:
     environ = os.environ | NO_KRAKEN | {"TRIPLEGAIN_HOME": str(tmp_path), "TRIPLEGAIN_DATABASE_URL": database_url}
-    paper = ("paper", "--feed", "demo", "--duration", "1s", "--speed", "max", "--json")
-    for words in (("--version",), paper, ("session", "list"), ("report",)):
+    for words in map(str.split, commands):
         modules = loaded_by(environ, *words)
         heavy = HEAVY & {name.partition(".")[0] for name in modules}
         assert heavy <= MAY_LOAD[words[0]], f"{words[0]} loads {heavy - MAY_LOAD[words[0]]}"
