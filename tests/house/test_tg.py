@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.machinery
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_who_names_the_small_model_gets_it(
 @pytest.mark.skipif(not (ROOT / ".venv" / ".installed").exists(), reason="this checkout was not set up by ./tg")
 def test_once_set_up_it_hands_over_from_any_folder_and_returns_the_exit_code(tmp_path: Path) -> None:
     asked = [sys.executable, str(TG), "test", "-n0", "--no-such-option"]
-    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    # It refuses the option without a plugin, too, and loads none first.
+    environ = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(asked, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "no-such-option" in done.stderr
