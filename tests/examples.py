@@ -18,6 +18,11 @@ settings.register_profile("triplegain", deadline=None)
 settings.load_profile("triplegain")
 
 
+def seeds(count: int, always: int) -> list[Any]:
+    """Of so many drawn cases some are tried always, and the others where there is time."""
+    return [*range(always), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(always, count))]
+
+
 def fewer(asked: int) -> int:
     return max(min(asked, _LEAST), asked // 4)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from tests.examples import seeds
 from tests.execution.conftest import blotter_of, halve_all, parts_of, restart
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
@@ -211,7 +212,7 @@ def run(seed: int, restarts: bool) -> Session:
     return session
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, always=3))
 def test_wallet_positions_and_cost_book_agree_after_a_wild_market(seed: int) -> None:
     session = run(seed, restarts=False)
     records, fills = session.records.values(), session.fills
@@ -238,12 +239,12 @@ def test_wallet_positions_and_cost_book_agree_after_a_wild_market(seed: int) -> 
     assert (session.desk.delays.count > 0, session.desk.delays.longest_ns < 5 * SECOND_NS) == (True, True)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2, always=1))
 def test_a_desk_restarted_again_and_again_trades_exactly_as_one_that_never_stopped(seed: int) -> None:
     assert run(seed, restarts=True).fills == run(seed, restarts=False).fills
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6, always=2))
 def test_whatever_a_person_does_at_whatever_moment_positions_keep_their_coins_and_close(seed: int) -> None:
     session = Session(seed)
     refused = 0
