@@ -44,13 +44,16 @@ def test_it_imports_only_the_standard_library() -> None:
 @pytest.mark.parametrize(
     ("given", "passed"),
     [
-        ([], ["-n", "auto", "--dist", "worksteal"]),
-        (["-k", "wallet"], ["-n", "auto", "--dist", "worksteal", "-k", "wallet"]),
+        ([], ["-n", "3", "--dist", "worksteal"]),
+        (["-k", "wallet"], ["-n", "3", "--dist", "worksteal", "-k", "wallet"]),
         (["-n0", "-x"], ["-n0", "-x"]),
         (["--pdb"], ["--pdb"]),
     ],
 )
-def test_arguments_go_to_pytest(tg: ModuleType, given: list[str], passed: list[str]) -> None:
+def test_arguments_go_to_pytest(
+    tg: ModuleType, monkeypatch: pytest.MonkeyPatch, given: list[str], passed: list[str]
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
     assert tg.pytest_arguments(given) == passed
 
 
