@@ -37,6 +37,8 @@ class Store:
     takes_time: bool = True
     batches: list[CommitBatch] = field(default_factory=list)
     refused: int = 0
+    #: Sequence of the last event that is stored.
+    _last: int = 0
 
     async def commit(self, session_id: str, batch: CommitBatch) -> None:
         if self.takes_time:
@@ -47,8 +49,9 @@ class Store:
             error.order_number = number or None
             raise error
         assert not self.batches or batch.feed_position >= self.batches[-1].feed_position
-        last = max((event.sequence for each in self.batches for event in each.events), default=0)
-        assert [event.sequence for event in batch.events] == list(range(last + 1, last + 1 + len(batch.events)))
+        end = self._last + len(batch.events)
+        assert [event.sequence for event in batch.events] == list(range(self._last + 1, end + 1))
+        self._last = end
         self.batches.append(batch)
 
     def order(self, name: str) -> OrderRecord | None:

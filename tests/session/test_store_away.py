@@ -53,13 +53,14 @@ class Going(Store):
     _lost: CommitBatch | None = None
     _fails: int = 0
     times: int = 0
-    seen: list[CommitBatch] = field(default_factory=list)
+    #: By identity, since a step is the same only when it is sent again.
+    seen: dict[int, CommitBatch] = field(default_factory=dict)
 
     async def commit(self, session_id: str, batch: CommitBatch) -> None:
-        if self._fails == 0 and not any(batch is each for each in self.seen):
+        if self._fails == 0 and id(batch) not in self.seen:
             self._fails = self.goes(batch)
             self.times += bool(self._fails)
-            self.seen.append(batch)
+            self.seen[id(batch)] = batch
         # Whoever comes now shares the next step.
         await asyncio.sleep(0)
         if self._fails:
