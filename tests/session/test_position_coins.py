@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 
 import pytest
+from tests.examples import seeds
 
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import BookUpdate, MarketDepth, PublicTrade
@@ -160,7 +161,7 @@ def test_several_orders_at_one_event_of_the_market_share_what_is_free() -> None:
     all_is_there(session)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40, always=12))
 def test_no_command_overtakes_another_whatever_the_latency(seed: int) -> None:
     """A sale of more than there is, which the exchange is to refuse, and an entry that is sent after it."""
     session = open_session(jitter_ms=200, seed=seed)
@@ -203,7 +204,7 @@ def of_every_type(near: Decimal, quantity: Decimal) -> list[OrderTerms]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(10, always=3))
 def test_whatever_is_sent_in_whatever_order_positions_keep_their_coins(seed: int) -> None:
     """Purchases with BTC and of BTC, sales and changes by hand, on two markets that jump, books compared each time."""
     session, chance = open_session(jitter_ms=150, seed=seed, partial_fills=True), random.Random(seed)
