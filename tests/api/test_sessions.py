@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from tests.api.several import ENDED, MAIN, SECOND, THIRD, Directory, several
 
 from triplegain.api.access import RequestLimits
 from triplegain.api.addressee import Addressee, addressee
+from triplegain.domain.clock import SECOND_NS
 from triplegain.domain.commands import Answer, Command, NotDone, R, Stands, Unknown
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
@@ -40,16 +42,14 @@ def refuses(answer: Answer[Any]) -> Submit[Any]:
 # -- whom a request reaches ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["paper/mode", "risk/state", "agents", "coordinator/status", "paper/portfolio"])
-async def test_a_session_that_is_named_answers_and_without_a_name_the_main_one(
-    bench: Bench, here: Directory, path: str
-) -> None:
+async def test_a_session_that_is_named_answers_and_without_a_name_the_main_one(bench: Bench, here: Directory) -> None:
     async with bench.client("admin") as owner:
-        told = {name: (await owner.get(f"{ONE}/{name}/{path}")).json()["session"] for name in (MAIN, SECOND, THIRD)}
-        assert told == {name: name for name in told}
-        assert (await owner.get(f"/api/v1/{path}")).json()["session"] == MAIN
-        by_header = await owner.get(f"/api/v1/{path}", headers={"X-Session": SECOND})
-        assert by_header.json()["session"] == SECOND
+        for path in ("paper/mode", "risk/state", "agents", "coordinator/status", "paper/portfolio"):
+            told = {name: (await owner.get(f"{ONE}/{name}/{path}")).json()["session"] for name in (MAIN, SECOND, THIRD)}
+            assert told == {name: name for name in told}, path
+            assert (await owner.get(f"/api/v1/{path}")).json()["session"] == MAIN, path
+            by_header = await owner.get(f"/api/v1/{path}", headers={"X-Session": SECOND})
+            assert by_header.json()["session"] == SECOND, path
 
 
 async def test_orders_with_the_same_id_are_one_in_each_session(
@@ -72,14 +72,12 @@ async def test_orders_with_the_same_id_are_one_in_each_session(
     assert await bench.reader.order(MAIN, client_order_id="mine") is None
 
 
-@pytest.mark.parametrize(
-    "path", ["paper/positions", "paper/portfolio/history", "decisions", "agents/analyses", "paper/orders"]
-)
-async def test_rows_are_those_of_the_session_that_is_named(bench: Bench, here: Directory, path: str) -> None:
+async def test_rows_are_those_of_the_session_that_is_named(bench: Bench, here: Directory) -> None:
     async with bench.client("viewer") as viewer:
-        of_main, of_second = [(await viewer.get(f"{ONE}/{name}/{path}")).json()["items"] for name in (MAIN, SECOND)]
-    # The main one has bought twice, the second nothing.
-    assert (len(of_main), of_second) == (0 if path == "agents/analyses" else 2, [])
+        for path in ("paper/positions", "paper/portfolio/history", "decisions", "agents/analyses", "paper/orders"):
+            of_main, of_second = [(await viewer.get(f"{ONE}/{name}/{path}")).json()["items"] for name in (MAIN, SECOND)]
+            # The main one has bought twice, the second nothing.
+            assert (len(of_main), of_second) == (0 if path == "agents/analyses" else 2, []), path
 
 
 async def test_an_act_is_written_down_with_its_session(bench: Bench, here: Directory, order: dict[str, Any]) -> None:
@@ -127,41 +125,42 @@ NOT_HERE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NOT_HERE)
-async def test_a_session_that_does_not_run_here_is_404_whatever_its_name(
-    bench: Bench, here: Directory, name: str
-) -> None:
+async def test_a_session_that_does_not_run_here_is_404_whatever_its_name(bench: Bench, here: Directory) -> None:
+    asked = product(NOT_HERE, (("GET", "paper/mode"), ("POST", "paper/flat"), ("GET", "health")))
     async with bench.client("admin") as owner:
-        for method, path in (("GET", "paper/mode"), ("POST", "paper/flat"), ("GET", "health")):
+        for name, (method, path) in asked:
             answer = await owner.request(method, f"{ONE}/{quote(name, safe='')}/{path}")
-            assert answer.status_code == 404, answer.text
+            assert answer.status_code == 404, (name, answer.text)
             told = answer.json()
-            assert told["error_code"] == "session_not_found"
-            assert "does not run here" in told["error_message"] and len(told["error_message"]) < 250
+            assert told["error_code"] == "session_not_found", name
+            assert "does not run here" in told["error_message"] and len(told["error_message"]) < 250, name
+            # No budget of a minute is to be spent.
+            bench.clock.advance_to(bench.clock.now_ns() + 60 * SECOND_NS)
     assert await bench.events("flat") == []
 
 
-@pytest.mark.parametrize(
-    "raw",
-    ["%42.second-1_x", "B%2Esecond%2D1%5Fx", "B.second-1%5fx"],
-)
-async def test_a_name_is_the_same_however_it_is_encoded(bench: Bench, here: Directory, raw: str) -> None:
+async def test_a_name_is_the_same_however_it_is_encoded(bench: Bench, here: Directory) -> None:
     async with bench.client("admin") as owner:
-        assert (await owner.get(f"{ONE}/{raw}/paper/mode")).json()["session"] == SECOND
+        for raw in ("%42.second-1_x", "B%2Esecond%2D1%5Fx", "B.second-1%5fx"):
+            assert (await owner.get(f"{ONE}/{raw}/paper/mode")).json()["session"] == SECOND, raw
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"{ONE}/{SECOND}", f"{ONE}/{SECOND}/", f"{ONE}/", f"{ONE}//paper/mode", f"{ONE}/{SECOND}//paper/mode",
-        f"{ONE}/{SECOND}/openapi.json", f"{ONE}/{SECOND}/sessions", f"{ONE}/{SECOND}/sessions/{THIRD}/paper/mode",
-        f"{ONE}/{SECOND}/api/v1/paper/mode", f"{ONE}/{SECOND}/../paper/mode", f"{ONE}/{SECOND}/%2e%2e/paper/mode",
-        f"{ONE}/..%2f{SECOND}/paper/mode", f"{ONE}/{SECOND}%2f..%2fpaper/mode", f"{ONE}/%2e%2e%2fpaper%2fmode",
-        f"/sessions/{SECOND}/paper/mode", f"/paper/sessions/{SECOND}/paper/mode", f"{ONE}/{SECOND}/paper/mode/",
-        f"/api/v1/sessions%20/{SECOND}/paper/mode", f"{ONE}/{SECOND}/docs", f"//api/v1/sessions/{SECOND}/paper/mode",
-    ],
-)  # fmt: skip
-async def test_no_other_path_leads_to_a_session(bench: Bench, here: Directory, path: str) -> None:
+ELSEWHERE = [
+    f"{ONE}/{SECOND}", f"{ONE}/{SECOND}/", f"{ONE}/", f"{ONE}//paper/mode", f"{ONE}/{SECOND}//paper/mode",
+    f"{ONE}/{SECOND}/openapi.json", f"{ONE}/{SECOND}/sessions", f"{ONE}/{SECOND}/sessions/{THIRD}/paper/mode",
+    f"{ONE}/{SECOND}/api/v1/paper/mode", f"{ONE}/{SECOND}/../paper/mode", f"{ONE}/{SECOND}/%2e%2e/paper/mode",
+    f"{ONE}/..%2f{SECOND}/paper/mode", f"{ONE}/{SECOND}%2f..%2fpaper/mode", f"{ONE}/%2e%2e%2fpaper%2fmode",
+    f"/sessions/{SECOND}/paper/mode", f"/paper/sessions/{SECOND}/paper/mode", f"{ONE}/{SECOND}/paper/mode/",
+    f"/api/v1/sessions%20/{SECOND}/paper/mode", f"{ONE}/{SECOND}/docs", f"//api/v1/sessions/{SECOND}/paper/mode",
+]  # fmt: skip
+
+
+async def test_no_other_path_leads_to_a_session(bench: Bench, here: Directory) -> None:
+    for path in ELSEWHERE:
+        assert await status_of(bench, path) == 404, path
+
+
+async def status_of(bench: Bench, path: str) -> int:
     answered: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -179,7 +178,8 @@ async def test_no_other_path_leads_to_a_session(bench: Bench, here: Directory, p
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
     await bench.app(scope, receive, send)
-    assert answered[0]["status"] == 404, answered
+    status: int = answered[0]["status"]
+    return status
 
 
 @given(name=st.text(min_size=1, max_size=80), rest=st.text(max_size=80))
