@@ -32,8 +32,9 @@ def what_is_told(tmp_path: Path, seconds: float, fixed_work_s: Callable[[], floa
 
 
 def test_a_long_callback_is_told_with_where_it_was(tmp_path: Path) -> None:
-    told = what_is_told(tmp_path, 0.12, lambda: 0.001)
-    assert 0.12 <= told["worst_s"] == pytest.approx(told["taken_s"])
+    # Who looks gets the processor a few times meanwhile, however busy the machine.
+    told = what_is_told(tmp_path, 0.4, lambda: 0.001)
+    assert 0.4 <= told["worst_s"] == pytest.approx(told["taken_s"])
     assert "burns" in told["callback"] and "burns" in told["where"]
 
 
