@@ -14,6 +14,7 @@ from tests.session.stored_parts import all_said
 from triplegain.domain.exchange_events import OrderAccepted, OrderAmended, OrderCancelled, OrderFilled
 from triplegain.domain.market import Heartbeat, MarketDepth
 from triplegain.domain.orders import Limit, OrderOptions, StopLoss, TimeInForce
+from triplegain.domain.terms import TakeProfit
 
 #: Less than a candle.
 SLOW = replace(WHOLE, place_delay_ns=70, cancel_delay_ns=50, response_delay_ns=30, jitter_ns=20)
@@ -140,6 +141,49 @@ def test_a_delay_of_a_candle_and_more_counts_in_full(candles: Callable[..., Any]
     assert b.fills() == ["1 @ 103.2 taker"]
     ((happened, known),) = times(b, OrderAccepted)
     assert 230 <= happened <= 250 and 230 <= known - happened <= 250
+
+
+def test_a_take_profit_of_which_the_candle_under_way_sees_no_open_is_taken_back_at_once(
+    candles: Callable[..., Any],
+) -> None:
+    b = candles()
+    pass_to(b, 130)
+    b.order("profit", "sell", "1", TakeProfit(Decimal("101.0")))  # meets the candle that opens at 200
+    pass_to(b, 140)
+    b.cancel("profit")
+    assert times(b, OrderCancelled) == [(140, 140)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "known", "cancelled"),
+    [
+        # There at 230, it meets the open of 300; its cancel, sent at 200, is there at 330, inside that candle.
+        (100, 200, 401),
+        # Nothing was told since 100: the limit of 250 meets the open of 700, were there one.
+        (250, 730, 801),
+    ],
+)
+def test_a_cancel_waits_for_the_candle_that_is_under_way_when_it_arrives(
+    candles: Callable[..., Any], sent: int, known: int, cancelled: int
+) -> None:
+    delay = 130 if known == 200 else 70
+    b = candles(replace(SLOW, place_delay_ns=delay, cancel_delay_ns=delay, jitter_ns=0))
+    pass_to(b, sent)
+    b.order("bid", "buy", "1", "99.0")
+    if known == 200:
+        candle(b, "100 100 100 100", "100", 100)
+    pass_to(b, known)
+    b.cancel("bid")
+    pass_to(b, 1000)
+    assert times(b, OrderCancelled) == [(cancelled, cancelled)]
+
+
+def test_a_cancel_does_not_overtake_its_order_before_the_first_candle(bench: Callable[..., Any]) -> None:
+    b = bench(settings=replace(SLOW, place_delay_ns=20, cancel_delay_ns=10, jitter_ns=0), depth=MarketDepth.CANDLES)
+    b.order("bid", "buy", "1", "99.0")
+    b.cancel("bid")
+    pass_to(b, 50)
+    assert b.ends("bid") == "cancelled: User requested"
 
 
 # -- the candle of a purchase ----------------------------------------------------------------------------------------

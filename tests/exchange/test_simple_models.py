@@ -382,6 +382,18 @@ def test_the_stop_comes_before_the_target_when_a_candle_holds_both(candles: Call
     assert (b.fills("stop"), b.fills("target")) == (["1 @ 98.9 taker"], [])
 
 
+def test_what_was_triggered_and_waits_for_volume_is_a_market_order(candles: Callable[..., Any]) -> None:
+    """0.4 of 1 at 101 x 1.001, up to 101.2: 40.48 and 0.4 % are 40.64192 of 101 and 0.404. It has no price to amend."""
+    b = candles(PARTIAL)
+    b.stop("stop", "buy", "1", "101.0")
+    candle(b, "100 101 100 100", "4", 100)
+    assert (b.fills(), b.held("USDT")) == (["0.4 @ 101.2 taker"], "60.76208")
+    b.amend("stop", price="99.0")
+    assert b.refused("stop") == ["EGeneral:Invalid arguments:price"]
+    b.amend("stop", quantity="0.9")  # 0.5 more at 100 x 1.001 and 0.4 %
+    assert b.held("USDT") == "50.2502"
+
+
 def test_a_candle_without_volume_fills_nothing(candles: Callable[..., Any]) -> None:
     b = candles()
     b.order("m", "buy", "1")

@@ -84,9 +84,10 @@ class ToldCandle(Struct, frozen=True):
     def changes_ns(self, order: WorkingOrder, time_ns: int) -> int:
         """When a cancel or an amendment that arrives at `time_ns` is carried out: not while a candle is under way that
         may fill the order. A stop meets every candle of which it sees a part."""
-        close_ns = self.close_time_ns + AFTER_NS
-        is_met = order.request.terms.waits or sent_ns(order, self.length_ns) <= close_ns
-        return time_ns if time_ns <= close_ns or not is_met else self.next_open_ns(time_ns) + AFTER_NS
+        over_ns = self.next_open_ns(time_ns - AFTER_NS)
+        begun_ns = over_ns - self.length_ns
+        is_met = order.request.terms.guards or sent_ns(order, self.length_ns) <= begun_ns + AFTER_NS
+        return over_ns + AFTER_NS if is_met and not self.answers(time_ns) else time_ns
 
 
 def sent_ns(order: WorkingOrder, length_ns: int) -> int:

@@ -143,9 +143,7 @@ class WorkingOrder:
 
     def fire(self) -> None:
         """Its trigger is reached: from here on it is a market order, or one with its limit."""
-        self.triggered, self.fired, self.passed = True, self.price, 0
-        if self.request.terms.limited:
-            self.price = self.limit
+        self.triggered, self.fired, self.passed, self.price = True, self.price, 0, self.limit
 
     def show_slice(self) -> None:
         """An iceberg shows the next part of what is left of it."""

@@ -164,12 +164,11 @@ class SimpleFills:
     def arrives_ns(self, now_ns: int, delay_ns: int, changed: WorkingOrder | None) -> int:
         """When a command that is sent now is carried out; `changed` is the order that it would cancel or amend."""
         told = self.told
-        if told is None:
-            return now_ns + delay_ns
-        arrives_ns = now_ns + told.delay_ns(delay_ns)
+        arrives_ns = now_ns + (delay_ns if told is None else told.delay_ns(delay_ns))
         if changed is None:
             return arrives_ns
-        return told.changes_ns(changed, max(arrives_ns, changed.arrived_ns))
+        arrives_ns = max(arrives_ns, changed.arrived_ns)
+        return arrives_ns if told is None else told.changes_ns(changed, arrives_ns)
 
     def _meet_candle(self, order: WorkingOrder, candle: ToldCandle, budget: int, cause: dict[str, Any]) -> None:
         begun, role = candle.can_fill(order), order.role
