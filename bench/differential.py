@@ -1,10 +1,11 @@
 """The exchange against its independent reference (tests/exchange/reference.py), answer by answer, as long as is asked.
 
-    python bench/differential.py --events 1000000 --seed 1 [--depth tape] [--jobs 2]
+    python bench/differential.py --events 1000000 --seed 1 [--depth tape|candles] [--jobs 2]
     python bench/differential.py --captures FOLDER --seed 1 [--events 300000]
 
 Random markets: streams of 1,000 steps, each with a plan of its own (delays, money, depth, fees). Recorded markets: the
-depth and the tape of each capture told 5 to 200 ms against each other, with random orders near the touch. The first
+depth and the tape of each capture told 5 to 200 ms against each other, with random orders near the touch, and candles
+with orders sent at, after and between their closes. The first
 difference of a stream is printed with a stream shrunk to what it needs; exit code 1 if there was any.
 """
 
@@ -22,8 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.exchange.differential import compare, minimal
+from tests.exchange.differential_candles import captured_candles, drawn_for
 from tests.exchange.differential_captures import capture_plan, capture_stream
-from tests.exchange.differential_orders import drawn_stream
 from tests.exchange.differential_streams import plan_of
 
 from triplegain.domain.market import MarketDepth
@@ -36,20 +37,27 @@ CAPTURES = (
     ("kraken_wsv2_minagbp_book", "MINA/GBP", 2),
     ("kraken_trades_btcusdt_2023-11", "BTC/USDT", 5),
     ("kraken_trades_xrp_2022-05", "XRP/USDT", 5),
+    ("binance_ohlcv_1h_2021_2023", "BTC/USDT", 1),
+    ("binance_ohlcv_1h_2021_2023", "XRP/USDT", 1),
+    ("binance_ohlcv_1m_three_pairs_2021-05", "XRP/BTC", 1),
+    ("binance_ohlcv_5m_2024", "BTC/USDT", 1),
+    ("xrpbtc_ohlcv_1h_2017_2019", "XRP/BTC", 1),
 )
 
 
 def random_market(depth: MarketDepth, seed: int) -> tuple[int, str | None]:
     """Steps that were compared, and what differed."""
     plan = plan_of(seed, STEPS, depth)
-    stream = drawn_stream(plan, depth)
+    stream = drawn_for(plan, depth)
     return len(stream), minimal(plan, stream, depth) if compare(plan, stream, depth) is not None else None
 
 
 def recorded_market(captures: Path, limit: int, seed: int, which: tuple[str, str, int]) -> tuple[int, str | None]:
     folder, symbol, every = which
     plan, depth = capture_plan(captures / folder, symbol, seed)
-    stream = list(islice(capture_stream(captures / folder, plan, depth, every), limit))
+    path = captures / folder
+    told = captured_candles(path, plan) if depth is MarketDepth.CANDLES else capture_stream(path, plan, depth, every)
+    stream = list(islice(told, limit))
     found = compare(plan, stream, depth)
     if found is None:
         return len(stream), None

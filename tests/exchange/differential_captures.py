@@ -19,7 +19,7 @@ from tests.exchange.reference_book import ReferenceBook
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import BestQuote, BookUpdate, MarketDepth, MarketEvent, PublicTrade
+from triplegain.domain.market import BestQuote, BookUpdate, CandleClosed, MarketDepth, MarketEvent, PublicTrade
 from triplegain.feeds.captures.replay import open_replay
 
 _DELAY_MS = (5, 200)
@@ -45,6 +45,8 @@ def _usual_size(instrument: Instrument, events: Iterable[MarketEvent]) -> int:
                 seen += [lots for _, lots in (*event.bids[:5], *event.asks[:5]) if lots]
             case PublicTrade(symbol=instrument.symbol):
                 seen.append(event.quantity)
+            case CandleClosed(symbol=instrument.symbol):
+                seen.append(event.candle.volume // 20)
             case _:
                 continue
         if len(seen) > 200:

@@ -11,8 +11,6 @@ import msgspec
 from tests.exchange.differential_aim import aimed
 from tests.exchange.differential_options import RandomOptions
 from tests.exchange.differential_streams import (
-    MIDDLE,
-    SYMBOL,
     Cancel,
     CancelAllAfter,
     CancelBatch,
@@ -27,11 +25,8 @@ from tests.exchange.differential_streams import (
 from triplegain.domain.market import (
     BestQuote,
     BookUpdate,
-    Candle,
-    CandleClosed,
     FeedState,
     FeedStatus,
-    Heartbeat,
     MarketDepth,
 )
 from triplegain.domain.orders import AmendRequest, OrderRequest, SelfTradePrevention, Side, TimeInForce
@@ -201,8 +196,6 @@ class RandomTrader:
 
 def drawn_stream(plan: Plan, depth: MarketDepth = MarketDepth.BOOK) -> list[Step]:
     """Of every ten steps about three are commands; where there is no book the depth is left out."""
-    if depth is MarketDepth.CANDLES:
-        return drawn_candles(plan)
     market = TrueMarket(plan)
     trader = RandomTrader(plan, random.Random(plan.seed + 1))
     for _ in range(plan.steps):
@@ -225,28 +218,3 @@ def _on_tape(step: Step) -> Step | None:
             return None
         case _:
             return step
-
-
-def drawn_candles(plan: Plan) -> list[Step]:
-    """Candles four units long, some missing, and orders sent at their closes and between them."""
-    draws, trader = random.Random(plan.seed), RandomTrader(plan, random.Random(plan.seed + 1))
-    length, opens, last = 4 * plan.unit_ns, plan.start_ns, MIDDLE
-    steps: list[Step] = []
-    for _ in range(plan.steps):
-        roll = draws.random()
-        if roll < 0.4:
-            opened, close = last + draws.choice((-2, -1, 0, 0, 0, 1, 2)), last + draws.randint(-3, 3)
-            high, low = max(opened, close) + draws.randint(0, 3), min(opened, close) - draws.randint(0, 3)
-            volume = draws.choice((0, 40, 300, 2000, 9000))
-            candle = Candle(SYMBOL, opens, length, opened, high, low, close, volume)
-            opens += length
-            steps.append(CandleClosed(SYMBOL, opens, opens, candle))
-            last = min(max(close, MIDDLE - 20), MIDDLE + 20)
-        elif roll < 0.43:
-            opens += length * draws.randint(1, 3)
-        elif roll < 0.5:
-            now = opens + draws.randint(0, 3) * plan.unit_ns
-            steps.append(Heartbeat(now, now))
-        else:
-            steps.append(trader.command((last, last + 1), opens))
-    return steps

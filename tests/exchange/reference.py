@@ -53,8 +53,8 @@ class ReferenceExchange(ReferencePlacing):
         new = [request for request in requests if request.client_order_id not in self._names]
         if not new:
             return
-        arrives_ns = self.arrival(self.settings.place_delay_ns)
         sent = [Placed(request, self.next_number(), self.now_ns) for request in new]
+        arrives_ns = self.due_ns(sent[0] if alone else Batch(tuple(sent)), self.settings.place_delay_ns)
         for request in new:
             self._names.add(request.client_order_id)
             self.tell_sent(request.client_order_id, arrives_ns)

@@ -98,9 +98,13 @@ class ReferenceAccount:
         return delay_ns + draw(self.settings.seed, self._delays) % (self.settings.jitter_ns + 1)
 
     def tell(self, kind: str, name: str, *said: object) -> None:
-        """An answer, on its way to us behind those before it."""
+        """An answer, on its way to us."""
+        self._told.append(Told(kind, name, self.now_ns, self.answer_ns(), said))
+
+    def answer_ns(self) -> int:
+        """When an answer that leaves now is known: behind those before it."""
         self._answered_ns = max(self._answered_ns, self.now_ns + self.delayed(self.settings.response_delay_ns))
-        self._told.append(Told(kind, name, self.now_ns, self._answered_ns, said))
+        return self._answered_ns
 
     def filled(self, order: ReferenceOrder, lots: int) -> None:
         """What its fill may open."""
@@ -148,6 +152,13 @@ class ReferenceAccount:
         else:
             worths = [self.purse.cost(max(prices) if order.trigger is not None else prices[0], lots)]
         return sum((self.purse.with_fee(order.bill, worth) for worth in worths), Fraction(0))
+
+    def payable(self, order: ReferenceOrder, price: int, lots: int) -> int:
+        """How many of `lots` it can pay for at a price."""
+        if not order.is_purchase:
+            return lots
+        funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
+        return self.purse.affordable(order.bill, price, lots, funds)
 
     def _funds(self, order: ReferenceOrder) -> Fraction:
         """What a fill that has just happened can pay: what is free, and what the rest of the order does not hold."""

@@ -83,6 +83,13 @@ class ReferenceAgenda(ReferenceAccount):
         """The dead man's switch has gone off."""
         raise NotImplementedError
 
+    def other_timer(self) -> tuple[int, int] | None:
+        """When something else is due, and the number of its timer."""
+        return None
+
+    def on_timer(self) -> None:
+        raise NotImplementedError
+
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def arrival(self, delay_ns: int) -> int:
@@ -90,8 +97,12 @@ class ReferenceAgenda(ReferenceAccount):
         self._arrived_ns = max(self._arrived_ns, self.now_ns + self.delayed(delay_ns))
         return self._arrived_ns
 
+    def due_ns(self, asked: Asked, delay_ns: int) -> int:
+        """When what is sent now is carried out."""
+        return self.arrival(delay_ns)
+
     def send(self, asked: Asked, delay_ns: int) -> int:
-        arrives_ns = self.arrival(delay_ns)
+        arrives_ns = self.due_ns(asked, delay_ns)
         self.put(arrives_ns, asked)
         return arrives_ns
 
@@ -122,9 +133,11 @@ class ReferenceAgenda(ReferenceAccount):
             if waiting is not None:
                 due.append((waiting.request.options.starts_at_ns or 0, waiting.timer, 1))
             if dated is not None:
-                due.append((dated.request.expires_at_ns or 0, dated.timer, 2))
+                due.append((self.date_of(dated), dated.timer, 2))
             if self._switch_ns is not None:
                 due.append((self._switch_ns, self._switch_timer, 3))
+            if (timer := self.other_timer()) is not None:
+                due.append((*timer, 4))
             if not due or min(due)[0] > through_ns:
                 return
             self.now_ns = max(self.now_ns, min(due)[0])
@@ -135,8 +148,14 @@ class ReferenceAgenda(ReferenceAccount):
                     self._start(waiting)
                 case 2 if dated is not None:
                     self.end(dated, "date", "expired")
-                case _:
+                case 3:
                     self._go_off()
+                case _:
+                    self.on_timer()
+
+    def date_of(self, order: ReferenceOrder) -> int:
+        """The moment after all of which an order with a date is open no more."""
+        return order.request.expires_at_ns or 0
 
     def _start(self, placed: Placed) -> None:
         del self.waiting[placed.request.client_order_id]

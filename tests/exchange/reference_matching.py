@@ -138,7 +138,7 @@ class ReferenceWithBook(ReferenceTaker):
             if moment < order.stands_ns or nearest is None or better(other, price, nearest):
                 continue
             for level in self.book.levels(other):
-                if better(other, price, level) or not order.left:
+                if better(other, price, level) or not order.left or order.name not in self.open:
                     break
                 lots = min(order.left, self.available(other, level))
                 if lots:
@@ -154,7 +154,8 @@ class ReferenceWithBook(ReferenceTaker):
         waiting_at: int | None = None
         for order in self.resting(side) if self.state is not FeedState.MISSED else ():
             price = self.limit(order)
-            if better(side, trade.price, price) or moment < order.stands_ns:
+            is_met = not better(side, trade.price, price) and moment >= order.stands_ns
+            if not is_met or order.name not in self.open:
                 continue
             past, moved, most = rest, 0, order.left
             if price != trade.price:

@@ -42,6 +42,8 @@ class ReferenceOrder:
     asleep: bool = False
     #: Its trigger has been reached and it was woken.
     was_triggered: bool = False
+    #: Where its trigger stood then.
+    fired: int = 0
     #: The print that went through a sleeping order's trigger while nothing could be matched.
     reached: int | None = None
     #: Public lots in front; None while its level has not been seen.

@@ -64,12 +64,9 @@ class ReferenceSimple(ReferenceExchange):
                 return
             order.lots = order.filled + wanted if wanted <= lots else order.lots
             lots = min(lots, wanted)
-        payable = lots
-        if order.is_purchase:
-            funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
-            payable = self.purse.affordable(order.bill, price, lots, funds)
-            if payable < lots and not self.settings.partial_fills:
-                payable = 0
+        payable = self.payable(order, price, lots)
+        if payable < lots and not self.settings.partial_fills:
+            payable = 0
         if payable:
             self._room = max(self._room - payable, 0)
             self.fill(order, price, payable, maker=False)

@@ -38,10 +38,7 @@ class ReferenceTaker(ReferenceSimple):
                         return True
                     continue
             lots = min(order.left, room)
-            payable = lots
-            if order.is_purchase:
-                funds = self.purse.free(self.instrument.quote) + self.purse.hold_of(order.number)
-                payable = self.purse.affordable(order.bill, price, lots, funds)
+            payable = self.payable(order, price, lots)
             if payable:
                 self.taken[other][price] += payable
                 self.fill(order, price, payable, maker=False)

@@ -58,12 +58,15 @@ class ReferenceOnTape(ReferenceSimple):
         # Nothing is filled for a time whose trades cannot be had; stops that it reaches are kept.
         is_missed = self.state is FeedState.MISSED
         for order in [order for order in standing if not order.asleep and not is_missed]:
+            if order.name not in self.open:
+                continue
             if self.is_matched:
                 self._meet(order, trade.price)
             elif order.limit is not None and better(order.side, order.limit, trade.price):
                 self._fill_waiting(order)
         for order in [order for order in standing if order.asleep]:
-            if order.is_reached(trade.price) or (self.is_away and order.reached is not None):
+            is_reached = order.is_reached(trade.price) or (self.is_away and order.reached is not None)
+            if is_reached and order.name in self.open:
                 self.reach(order, trade.price, moment)
         if moment == self.book.tape_ns:
             self.trail(trade)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.exchange.differential import Pair, compare, minimal, shrunk, take
+from tests.exchange.differential_candles import captured_candles, drawn_for
 from tests.exchange.differential_captures import capture_plan, capture_stream
 from tests.exchange.differential_orders import drawn_stream
 from tests.exchange.differential_streams import Plan, Step, drawn_plan, plan_of
@@ -21,21 +22,21 @@ STEPS = 400
 def check(seeds: range, depth: MarketDepth) -> None:
     for seed in seeds:
         plan = plan_of(seed, STEPS, depth)
-        stream = drawn_stream(plan, depth)
+        stream = drawn_for(plan, depth)
         if compare(plan, stream, depth) is not None:
             pytest.fail(minimal(plan, stream, depth))
 
 
-@pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
+@pytest.mark.parametrize("depth", list(MarketDepth))
 def test_neither_is_better_and_neither_is_worse(depth: MarketDepth) -> None:
     check(range(8), depth)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("depth", [MarketDepth.BOOK, MarketDepth.TAPE])
+@pytest.mark.parametrize("depth", list(MarketDepth))
 @pytest.mark.parametrize("part", range(4))
 def test_neither_is_better_and_neither_is_worse_over_a_hundred_thousand_steps(depth: MarketDepth, part: int) -> None:
-    seeds = 65 if depth is MarketDepth.BOOK else 30
+    seeds = {MarketDepth.BOOK: 65, MarketDepth.TAPE: 30, MarketDepth.CANDLES: 15}[depth]
     check(range(1000 + part * seeds, 1000 + (part + 1) * seeds), depth)
 
 
@@ -92,4 +93,12 @@ def test_on_recorded_markets_with_depth_and_tape_told_against_each_other(
 ) -> None:
     plan, depth = capture_plan(captures / folder, symbol, seed=1)
     stream = list(islice(capture_stream(captures / folder, plan, depth, every), limit))
+    assert str(compare(plan, stream, depth)) == "None"
+
+
+@pytest.mark.parametrize(("folder", "symbol"), [("binance_ohlcv_1h_2021_2023", "XRP/USDT")])
+@pytest.mark.parametrize("limit", [500, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_on_recorded_candles(captures: Path, folder: str, symbol: str, limit: int) -> None:
+    plan, depth = capture_plan(captures / folder, symbol, seed=1)
+    stream = list(islice(captured_candles(captures / folder, plan), limit))
     assert str(compare(plan, stream, depth)) == "None"
