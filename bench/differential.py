@@ -1,6 +1,6 @@
 """The exchange against its independent reference (tests/exchange/reference.py), answer by answer, as long as is asked.
 
-    python bench/differential.py --events 1000000 --seed 1 [--depth tape|candles] [--jobs 2]
+    python bench/differential.py --events 1000000 --seed 1 [--depth tape|candles] [--margin] [--jobs 2]
     python bench/differential.py --captures FOLDER --seed 1 [--events 300000]
 
 Random markets: streams of 1,000 steps, each with a plan of its own (delays, money, depth, fees). Recorded markets: the
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.exchange.differential import compare, minimal
 from tests.exchange.differential_candles import captured_candles, drawn_for
 from tests.exchange.differential_captures import capture_plan, capture_stream
+from tests.exchange.differential_margin import drawn_margin, margin_plan
 from tests.exchange.differential_streams import plan_of
 
 from triplegain.domain.market import MarketDepth
@@ -49,6 +50,13 @@ def random_market(depth: MarketDepth, seed: int) -> tuple[int, str | None]:
     """Steps that were compared, and what differed."""
     plan = plan_of(seed, STEPS, depth)
     stream = drawn_for(plan, depth)
+    return len(stream), minimal(plan, stream, depth) if compare(plan, stream, depth) is not None else None
+
+
+def margin_market(depth: MarketDepth, seed: int) -> tuple[int, str | None]:
+    """The same of an account on margin."""
+    plan = margin_plan(seed, STEPS // 4)
+    stream = drawn_margin(plan, depth)
     return len(stream), minimal(plan, stream, depth) if compare(plan, stream, depth) is not None else None
 
 
@@ -82,13 +90,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--depth", choices=[each.value for each in MarketDepth], default=MarketDepth.BOOK.value)
     parser.add_argument("--captures", type=Path, help="folder of recorded markets to use instead of random ones")
+    parser.add_argument("--margin", action="store_true", help="accounts on margin: streams of 250 steps")
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
     with ProcessPoolExecutor(asked.jobs) as pool:
         if asked.captures:
             return report(pool.map(partial(recorded_market, asked.captures, asked.events, asked.seed), CAPTURES))
-        seeds = range(asked.seed * 1_000_000, asked.seed * 1_000_000 + -(-asked.events // STEPS))
-        return report(pool.map(partial(random_market, MarketDepth(asked.depth)), seeds))
+        market, steps = (margin_market, STEPS // 4) if asked.margin else (random_market, STEPS)
+        seeds = range(asked.seed * 1_000_000, asked.seed * 1_000_000 + -(-asked.events // steps))
+        return report(pool.map(partial(market, MarketDepth(asked.depth)), seeds))
 
 
 if __name__ == "__main__":

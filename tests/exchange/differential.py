@@ -24,6 +24,7 @@ from tests.exchange.differential_streams import (
 from tests.exchange.reference import ReferenceExchange
 from tests.exchange.reference_account import ReferenceSettings, Told
 from tests.exchange.reference_candles import ReferenceOnCandles
+from tests.exchange.reference_margin_level import MarginOnCandles, MarginOnTape, MarginWithBook, ReferenceMargin
 from tests.exchange.reference_matching import ReferenceWithBook
 from tests.exchange.reference_tape import ReferenceOnTape
 
@@ -48,6 +49,7 @@ from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import ATOMS_PER_UNIT, atoms
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.domain.refusals import Code, Refusal
+from triplegain.exchange.margin.settings import MarginSettings
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
@@ -63,6 +65,8 @@ _REASONS = (
     ("date", "date"),
     ("amended", "amended"),
     ("less than a lot", "rest"),
+    ("liquidation", "liquidation"),
+    ("reduce only", "reduced"),
     ("edited", "edited"),
     ("cancel all", "switch"),
 )
@@ -125,8 +129,10 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
             said = (instrument.ticks(event.price),)
         case OrderRefilled():
             said = (instrument.lots(event.displayed),)
-        case MarginCalled() | PositionRolledOver():
-            said = ()
+        case MarginCalled():
+            said = (event.liquidates,)
+        case PositionRolledOver():
+            said = (event.position, Fraction(event.fee), Fraction(event.owed))
         case _ as never:
             assert_never(never)
     return Told(event.kind, event.client_order_id, event.time_ns, event.visible_at_ns, said)
@@ -155,6 +161,7 @@ class Pair:
             seed=plan.seed,
             jitter_ns=plan.jitter * plan.unit_ns,
             queue_model=QueueModel(plan.queue_model),
+            margin=MarginSettings() if plan.margin else None,
         )
         self.wallet = Wallet()
         self.exchange = PaperExchange("pair", public_markets({plan.instrument: depth}), self.wallet, settings)
@@ -180,7 +187,19 @@ class Pair:
             theirs = (purse.total[asset] * ATOMS_PER_UNIT, purse.held(asset) * ATOMS_PER_UNIT)
             if ours != theirs:
                 return Difference(number, (asset, *_units(ours)), (asset, *_units(theirs)))
-        return None
+        return self._lent(number, self.reference) if isinstance(self.reference, ReferenceMargin) else None
+
+    def _lent(self, number: int, reference: ReferenceMargin) -> Difference | None:
+        """Positions, oldest first, and what is owed."""
+        ours = [
+            (each.number, each.side.index, each.leverage, self.instrument.lots(each.quantity), Fraction(each.cost))
+            for each in self.exchange.margin.positions.values()
+        ]
+        theirs = [(each.number, each.side, each.leverage, each.lots, each.cost) for each in reference.lent]
+        owed = Fraction(self.wallet.owed(self.instrument.quote), ATOMS_PER_UNIT)
+        if ours == theirs and owed == reference.debt:
+            return None
+        return Difference(number, (*ours, float(owed)), (*theirs, float(reference.debt)))
 
 
 def take(side: PaperExchange | ReferenceExchange, step: Step) -> list[Told]:
@@ -244,7 +263,20 @@ def reference_of(plan: Plan, depth: MarketDepth) -> ReferenceExchange:
         partial_fills=plan.partial_fills, seed=plan.seed, jitter_ns=plan.jitter * unit_ns, queue_model=plan.queue_model,
     )  # fmt: skip
     balances = {instrument.base: Fraction(plan.base), instrument.quote: Fraction(plan.quote)}
-    return reference_for(depth)(instrument, balances, settings)
+    kind = margin_reference_for(depth) if plan.margin else reference_for(depth)
+    return kind(instrument, balances, settings)
+
+
+def margin_reference_for(depth: MarketDepth) -> type[ReferenceMargin]:
+    match depth:
+        case MarketDepth.BOOK:
+            return MarginWithBook
+        case MarketDepth.TAPE:
+            return MarginOnTape
+        case MarketDepth.CANDLES:
+            return MarginOnCandles
+        case _ as never:
+            assert_never(never)
 
 
 def compare(plan: Plan, stream: Iterable[Step], depth: MarketDepth = MarketDepth.BOOK) -> Difference | None:

@@ -110,6 +110,10 @@ class Plan:
     #: Added to each delay, up to so many units.
     jitter: int = 0
     queue_model: str = "back_of_queue"
+    #: Whether anything is lent; beside that orders without leverage, and orders that only reduce.
+    margin: bool = False
+    spot: bool = False
+    reduces: bool = False
 
     @property
     def start_ns(self) -> int:

@@ -75,7 +75,7 @@ class Purse:
         """What a sale holds for so many lots: a fee in base goes on top, in whole lots."""
         return (lots + (ceil(Fraction(lots * bill.ceiling_ppm, RATE_UNIT)) if bill.in_base else 0)) * self.lot
 
-    def cost(self, price: int, lots: int) -> Fraction:
+    def cost(self, price: int | Fraction, lots: int) -> Fraction:
         """Before it is rounded."""
         return price * lots * self.lot_price
 
@@ -105,6 +105,17 @@ class Purse:
             else:
                 high = middle - 1
         return low
+
+    def fee(self, bill: Bill, side: int, price: int, lots: int, maker: bool) -> tuple[Fraction, Fraction]:
+        """Of one fill, in the quote currency: as it is told, and as a balance pays it. It counts to the volume."""
+        worth = self.cost(price, lots)
+        bill.tier = bill.tier or self._tier()
+        rate = min(bill.tier.maker_ppm if maker else bill.tier.taker_ppm, bill.ceiling_ppm)
+        if self.instrument.quote in _COUNTED:
+            self.volume_usd += worth
+        cost = rounded_up(worth, self.cost_step) if side == 0 else rounded_down(worth, self.cost_step)
+        told = min(rounded_up(worth * rate / RATE_UNIT, self.cost_step), cost)
+        return told, rounded_up(told, self.balance_step)
 
     def settle(self, bill: Bill, side: int, price: int, lots: int, maker: bool, funds: Fraction) -> Fraction:
         """Books one fill, of which a purchase can pay `funds`; returns its fee."""

@@ -153,9 +153,13 @@ class ReferencePlacing(ReferenceAgenda):
         self.open[order.name], order.timer = order, self.next_timer()
         self.purse.hold(order.number, self.held_asset(order), hold)
         self.tell("accepted", order.name, self.held_asset(order), hold)
+        self.on_accepted(order)
         if order.terms.is_relative or (order.terms.trail and order.trigger):
             self.tell("priced", order.name, self.price_of(order))
         self.arrive(order)
+
+    def on_accepted(self, order: ReferenceOrder) -> None:
+        """It is open, and has met nothing yet."""
 
     # -- later, in place of another, on a fill ---------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class ReferencePlacing(ReferenceAgenda):
             f"tg-close-{first.number}-{opened.fill}", self.instrument.symbol, first.request.side.opposite,
             self.instrument.quantity(opened.lots), terms, options=OrderOptions(closes=first.name),
         )  # fmt: skip
-        request = msgspec.structs.replace(request, self_trade=first.request.self_trade)
+        request = msgspec.structs.replace(request, self_trade=first.request.self_trade, leverage=first.request.leverage)
         placed = Placed(request, self.next_number(), self.now_ns)
         self.tell("submitted", request.client_order_id, self.now_ns)
         codes, order = self._read(placed)

@@ -11,8 +11,10 @@ import pytest
 from tests.exchange.differential import Pair, compare, minimal, shrunk, take
 from tests.exchange.differential_candles import captured_candles, drawn_for
 from tests.exchange.differential_captures import capture_plan, capture_stream
+from tests.exchange.differential_margin import drawn_margin, margin_plan
 from tests.exchange.differential_orders import drawn_stream
 from tests.exchange.differential_streams import Plan, Step, drawn_plan, plan_of
+from tests.exchange.reference_margin_level import ReferenceMargin
 
 from triplegain.domain.market import MarketDepth, PublicTrade
 
@@ -38,6 +40,40 @@ def test_neither_is_better_and_neither_is_worse(depth: MarketDepth) -> None:
 def test_neither_is_better_and_neither_is_worse_over_a_hundred_thousand_steps(depth: MarketDepth, part: int) -> None:
     seeds = {MarketDepth.BOOK: 65, MarketDepth.TAPE: 30, MarketDepth.CANDLES: 15}[depth]
     check(range(1000 + part * seeds, 1000 + (part + 1) * seeds), depth)
+
+
+def check_margin(seeds: range, depth: MarketDepth) -> None:
+    for seed in seeds:
+        plan = margin_plan(seed, STEPS // 2)
+        stream = drawn_margin(plan, depth)
+        if compare(plan, stream, depth) is not None:
+            pytest.fail(minimal(plan, stream, depth))
+
+
+@pytest.mark.parametrize("depth", list(MarketDepth))
+def test_nor_is_either_on_margin(depth: MarketDepth) -> None:
+    check_margin(range(4), depth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", list(MarketDepth))
+def test_nor_is_either_on_margin_over_twenty_thousand_steps(depth: MarketDepth) -> None:
+    check_margin(range(1000, 1034), depth)
+
+
+def test_whatever_may_happen_on_margin_happens_in_the_streams() -> None:
+    kinds: set[str] = set()
+    for seed in range(8):
+        plan = margin_plan(seed, STEPS)
+        reference = Pair(plan, MarketDepth.TAPE).reference
+        for step in drawn_margin(plan, MarketDepth.TAPE):
+            take(reference, step)
+        told = reference.drain()
+        kinds |= {each.kind for each in told} | {str(each.said[1]) for each in told if each.kind == "cancelled"}
+        kinds |= {"liquidated" for each in told if each.kind == "filled" and each.name.startswith("tg-liq-")}
+        assert isinstance(reference, ReferenceMargin)
+        kinds |= {"owed"} if reference.debt else set()
+    assert kinds >= {"margin_call", "rollover", "liquidation", "liquidated", "reduced", "owed", "amended"}
 
 
 def test_whatever_may_be_answered_is_answered_in_the_streams() -> None:

@@ -158,6 +158,13 @@ def test_orders_that_could_open_something_end_and_those_that_reduce_stay_until_t
     assert b.ends("reduces") == "cancelled: reduce only: the position is closed"
 
 
+def test_a_leverage_that_is_not_offered_opens_nothing_and_stays_as_well() -> None:
+    b = loaded("1000", "49")
+    b.open("reduces", "sell", "49", 50, "150.0")
+    b.market_at("87.0", "100.0")
+    assert (b.positions, b.ends("reduces")) == ([], "cancelled: reduce only: the position is closed")
+
+
 def test_in_a_market_that_is_not_matched_it_waits() -> None:
     b = loaded("1000", "50")
     b.exchange.on_event(FeedStatus(b.instrument.symbol, b.now, b.now, FeedState.MAINTENANCE, "maintenance"))

@@ -106,7 +106,7 @@ class Liquidation:
     def _cancel_openings(self) -> None:
         """Nothing new is opened while positions are sold."""
         for order in list(self._orders.values()):
-            is_there = order.is_at_exchange and order.request.leverage > 1 and not order.request.only_reduces
+            is_there = order.is_at_exchange and order.request.leverage > 1 and not self._margin.only_reduces(order)
             if is_there and not order.passed:
                 self._seller.end(order, OrderStatus.CANCELLED, CANCELLED)
 
