@@ -120,6 +120,15 @@ def test_the_edit_of_what_closes_closes() -> None:
         assert (b.ends("other"), b.ends("closes").partition(":")[0]) == ("open", "cancelled")
 
 
+def test_an_edit_into_a_sale_of_coins_has_no_coins_of_the_fees_that_were_held() -> None:
+    """10 x 110 with leverage hold 4.4 and 0.11 USDT; of coins there is 1."""
+    b = MarginBench({"USDT": "1000", "BTC": "1"}, USUAL, instrument=btc(USUAL_FEES))
+    b.market_at("99.9", "100.0")
+    b.open("lent", "sell", "10", 5, "110.0")
+    b.order("coins", "sell", "2", "110.0", options=OrderOptions(replaces="lent"))
+    assert (b.held("USDT"), b.ends("coins"), b.ends("lent")) == ("4.51", "rejected: EOrder:Insufficient funds", "open")
+
+
 # -- orders that only reduce ----------------------------------------------------------------------------------------
 
 

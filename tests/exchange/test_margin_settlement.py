@@ -69,6 +69,15 @@ def test_what_cannot_be_settled_is_refused(side: str, quantity: str, leverage: i
     assert b.positions == ["buy 20 for 2000"]
 
 
+def test_any_leverage_settles_and_what_is_above_the_position_is_cut() -> None:
+    """10 is the most that is lent."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "1", 5)
+    settle(b, "settle", "sell", "3", 50)
+    assert (b.fills("settle"), b.positions, b.total("BTC")) == (["1 @ 100 taker"], [], "1")
+
+
 def test_what_is_held_for_other_orders_does_not_settle() -> None:
     b = MarginBench({"USDT": "1000"})
     b.market_at("99.9", "100.0")
@@ -76,6 +85,16 @@ def test_what_is_held_for_other_orders_does_not_settle() -> None:
     b.order("bid", "buy", "6", "90.0")
     settle(b, "settle", "sell", "5")
     assert b.ends("settle") == "rejected: EOrder:Insufficient funds"
+
+
+def test_nor_does_an_edit_settle_what_cannot_be_paid_for() -> None:
+    """2,000 are owed for the 20, and 1,000 are there."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "20", 5)
+    b.open("target", "sell", "5", 5, "120.0")
+    b.order("settle", "sell", "20", SettlePosition(), leverage=2, options=OrderOptions(replaces="target"))
+    assert (b.ends("settle"), b.ends("target")) == ("rejected: EOrder:Insufficient funds", "open")
 
 
 def test_orders_that_only_reduce_go_with_the_position() -> None:

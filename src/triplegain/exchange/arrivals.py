@@ -85,7 +85,12 @@ class Arrivals:
         refusal = self._invalid(order, market)
         if refusal is None and self._is_early(order):
             return self._too_fast(market, within_rate) or self._full(order, market, Code.SCHEDULED_LIMIT)
-        return refusal or self._in_the_way(order, market, within_rate) or self._account.funds.lacks(order, market)
+        return (
+            refusal
+            or self._in_the_way(order, market, within_rate)
+            or self._account.funds.lacks(order, market)
+            or self._account.payments.unsettled(order)
+        )
 
     def open_linked(self, order: WorkingOrder) -> None:
         """An order that a fill has opened at the exchange itself: no latency, no cost, and no matter what we see."""
@@ -258,6 +263,7 @@ class Arrivals:
             or check_taking(order, market)
             or self._too_fast(market, within_rate)
             or self._account.funds.lacks(order, market, instead_of=original)
+            or self._account.payments.unsettled(order)
         )
 
     def _reject(self, order: WorkingOrder, refusal: Refusal) -> None:

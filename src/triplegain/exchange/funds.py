@@ -45,7 +45,7 @@ class Funds:
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
         freed = 0
-        if instead_of is not None:
+        if instead_of is not None and instead_of.funds_asset == order.funds_asset:
             freed = self._wallet.reserved(instead_of.number)
             # What becomes free pays what is owed before anything else.
             there = max(self._margin.spendable(order.funds_asset) + freed, 0)

@@ -28,7 +28,7 @@ def check_leverage(order: WorkingOrder, closes: int, margin: MarginAccount) -> R
         return Refusal(Code.INVALID_LEVERAGE, f"leverage must be 1, it is {request.leverage}")
     if request.leverage == 1:
         return None
-    if request.leverage not in offered and not 0 < order.left <= closes:
+    if request.leverage not in offered and not request.terms.settles and not 0 < order.left <= closes:
         if not offered:
             return Refusal(Code.MARGIN_ALLOWANCE, f"no margin is offered on {symbol}: leverage must be 1")
         most = f"{offered[0]} to {offered[-1]}"
