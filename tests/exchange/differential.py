@@ -109,8 +109,10 @@ def told_by(event: ExchangeEvent, instrument: Instrument) -> Told:
         case OrderRejected():
             said = (event.code,)
         case OrderFilled():
+            settles = event.explanation.get("model") == "settlement"
             said = (
-                instrument.ticks(event.price), instrument.lots(event.quantity), event.maker, Fraction(event.fee),
+                Fraction(event.price) if settles else instrument.ticks(event.price),
+                instrument.lots(event.quantity), event.maker, Fraction(event.fee),
                 event.fee_asset, instrument.lots(event.cumulative_quantity), event.status.value,
             )  # fmt: skip
         case OrderCancelled():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 
-from tests.exchange.differential_streams import SYMBOL, Cancel, Plan, Step, drawn_plan
+from tests.exchange.differential_streams import SYMBOL, Cancel, Plan, Question, Step, drawn_plan
 
 from triplegain.domain.clock import MINUTE_NS
 from triplegain.domain.market import BookUpdate, Candle, CandleClosed, MarketDepth, PublicTrade
@@ -19,6 +19,7 @@ from triplegain.domain.terms import (
     Limit,
     Market,
     OrderTerms,
+    SettlePosition,
     StopLoss,
     StopLossLimit,
     TakeProfit,
@@ -112,7 +113,8 @@ class _MarginMarket:
         if roll < 0.2:
             price = self.draws.choice((None, self._near()))
             return AmendRequest(name, self.draws.choice((None, self._quantity())), price)
-        return self._order()
+        order = self._order()
+        return Question(order) if roll > 0.95 else order
 
     def _quantity(self) -> Decimal:
         worth = self.plan.quote * Decimal(self.draws.choice((0.05, 0.3, 1.0, 2.5, 5.0)))
@@ -130,6 +132,7 @@ class _MarginMarket:
         terms: OrderTerms = draws.choice((
             Market(), Market(), Limit(near), Limit(near, post_only=True), StopLoss(near), TakeProfit(near),
             StopLossLimit(near, other), TakeProfitLimit(near, other), Iceberg(near, quantity / 3), TrailingStop(_TRAIL),
+            SettlePosition(),
         ))  # fmt: skip
         force = draws.choice((TimeInForce.GTC,) * 8 + (TimeInForce.IOC, TimeInForce.FOK))
         leverage = draws.choice((1, 2, 3, 5, 5, 10, 10, 11) if self.plan.spot else (2, 3, 5, 5, 10, 10, 11))

@@ -126,13 +126,13 @@ class ReferenceAccount:
         if order.left:
             self._hold_rest(order, there - self.purse.total[self.instrument.quote])
         else:
-            self._forget(order)
+            self.forget(order)
         asset = self.instrument.base if order.bill.in_base else self.instrument.quote
         self.tell("filled", order.name, price, lots, maker, fee, asset, order.filled, status)
         self.filled(order, lots)
 
     def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
-        self._forget(order)
+        self.forget(order)
         self.tell("cancelled", order.name, status, why, order.filled)
 
     # -- holds -----------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ class ReferenceAccount:
             held = self.worst(order, order.left)
         self.purse.hold(order.number, self.held_asset(order), held)
 
-    def _forget(self, order: ReferenceOrder) -> None:
+    def forget(self, order: ReferenceOrder) -> None:
         self.purse.release(order.number)
         self.open.pop(order.name, None)
 

@@ -112,7 +112,7 @@ class ReferenceLending(ReferenceExchange):
         if order.left:
             self.purse.hold(order.number, self.held_asset(order), self.kept(order, price))
         else:
-            self._forget(order)
+            self.forget(order)
         self._book(booked)
         status = "partially_filled" if order.left else "filled"
         self.on_positions()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from tests.exchange.reference_agenda import Placed
 from tests.exchange.reference_candles import ReferenceOnCandles
 from tests.exchange.reference_margin import CALL, LIQUIDATION, RESTORED
-from tests.exchange.reference_margin_orders import ReferenceMarginOrders
+from tests.exchange.reference_margin_settling import ReferenceSettling
 from tests.exchange.reference_matching import ReferenceWithBook
 from tests.exchange.reference_order import ReferenceOrder
 from tests.exchange.reference_tape import ReferenceOnTape
@@ -20,7 +20,7 @@ from triplegain.domain.terms import Market
 _SIDES = (Side.BUY, Side.SELL)
 
 
-class ReferenceMargin(ReferenceMarginOrders):
+class ReferenceMargin(ReferenceSettling):
     _called = False
     _liquidates = False
     _liquidations = 0

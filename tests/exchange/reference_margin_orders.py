@@ -169,6 +169,8 @@ class ReferenceMarginOrders(ReferenceLending):
     def _margin_faults(self, order: ReferenceOrder, lots: int, price: int | None = None) -> set[Code]:
         """What the account says against an order with leverage, or its amendment."""
         codes: set[Code] = set()
+        if order.request.terms.settles:
+            return self.faults_of_settlement(order)
         if order.request.only_reduces and not self.open_lots(1 - order.side):
             codes.add(Code.REDUCE_ONLY)
         asked = max(lots, order.left)
@@ -192,6 +194,9 @@ class ReferenceMarginOrders(ReferenceLending):
         if not is_known or needed > free:
             codes.add(Code.INSUFFICIENT_MARGIN)
         return codes
+
+    def faults_of_settlement(self, order: ReferenceOrder) -> set[Code]:
+        raise NotImplementedError
 
     def _amend_refused(self, order: ReferenceOrder, request: AmendRequest) -> set[Code]:
         codes = super()._amend_refused(order, request)
