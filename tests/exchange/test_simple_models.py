@@ -268,6 +268,14 @@ def test_amending_a_waiting_market_purchase_keeps_its_hold(tape: Callable[..., A
     assert b.held("USDT") == "101.1028"
 
 
+def test_a_limit_that_is_amended_out_of_reach_waits(tape: Callable[..., Any]) -> None:
+    b = tape()
+    b.order("bid", "buy", "1", "101.0")
+    b.amend("bid", price="100.0")
+    b.trade("sell", "5", "99.0")
+    assert b.fills() == ["1 @ 100 maker"]
+
+
 def test_a_market_order_before_the_first_trade_is_refused(bench: Callable[..., Any]) -> None:
     b = bench(depth=MarketDepth.TAPE)
     b.order("m", "buy", "1")

@@ -262,6 +262,7 @@ class VenueMarket:
                 if (why := unmet(order)) is not None:
                     self._engine.finish(order, OrderStatus.CANCELLED, why)
                     return
+                order.fresh = False
                 self.wait(order)
             case Role.MARKET | Role.LIMIT if self.depth is not MarketDepth.BOOK:
                 order.fresh = role is Role.LIMIT and not order.post_only
