@@ -82,6 +82,8 @@ REFUSED: list[tuple[dict[str, Any], Rule, str]] = [
     ({"proposal": {"target": D("97.1")}}, Rule.REWARD_RISK, "less than 1.5 times"),
     ({"proposal": {"target": D("105")}}, Rule.REWARD_RISK, "less than 1.5 times"),
     ({"proposal": {"regime": Regime.CHOPPY}}, Rule.LEVERAGE_REGIME, "leverage 2 at the least"),
+    # What has cut the size to less than two coins before is not what is in the way.
+    ({"portfolio": {"equity": D(150)}, "proposal": {"regime": Regime.CHOPPY}}, Rule.LEVERAGE_REGIME, "allows 1"),
     ({"market": {"short_leverages": (4, 5)}, "proposal": {"leverage": 4}}, Rule.LEVERAGE_REGIME, "allows 3"),
     ({"portfolio": {"margin_available": D(0)}}, Rule.MINIMUM, "cut by"),
 ]

@@ -15,15 +15,18 @@ from typing import Any
 
 import pytest
 from tests.session.candle_session import CandleAudit, Told
+from tests.session.scripted_models import SIX
 from tests.session.sessions import settings_for
 from tests.session.stored_parts import stored
 from tests.session.test_margin_in_session import check_statement
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.registry import AGENTS
+from triplegain.decision.rounds import FinishedRound
 from triplegain.decision.settings import DecisionSettings
+from triplegain.decision.signals import LatestSignals
 from triplegain.domain.agent_records import AlertKind
-from triplegain.domain.clock import HOUR_NS
+from triplegain.domain.clock import HOUR_NS, SECOND_NS
 from triplegain.domain.market import CandleClosed
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
 from triplegain.domain.proposal import Regime
@@ -36,6 +39,8 @@ from triplegain.execution.protection.protection import Protected
 from triplegain.execution.protection.trailing import BreakEven, ProtectionSettings, TrailingStop
 from triplegain.execution.settings import DeskSettings
 from triplegain.feeds.captures.replay import open_replay
+from triplegain.llm.reply import ModelAnswer, Usage
+from triplegain.market.snapshot.snapshot import Snapshot
 from triplegain.risk.limits import RiskLimits
 from triplegain.session.trading_session import TradingSession
 
@@ -323,6 +328,46 @@ def test_models_are_told_of_shorts_only_where_they_exist() -> None:
     assert told_to_models(Short()) == ("flat", True, True, None)
     assert told_to_models(Short(), Regime.UNKNOWN) == ("flat", False, False, None)
     assert told_to_models(Short().opened()) == ("short", False, True, -10)
+
+
+@pytest.mark.parametrize(
+    ("opening", "voted", "gone"),
+    [(Action.SELL, "buy", "101 103 100 101"), (Action.BUY, "sell", "99 99 97 98")],
+)
+def test_a_vote_to_end_what_its_stop_has_ended_meanwhile_opens_nothing(
+    opening: Action, voted: str, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LatestSignals, "regime", lambda *_: Regime.TRENDING_BEAR)
+    told = Short()
+    assert told.say(opening).outcome == "sent"
+    told.candle("100 100.5 99.5 100")
+    session, voting = told.session, told.session.decision_engine.voting
+    snapshot = session.snapshot("BTC/USDT")
+    assert isinstance(snapshot, Snapshot)
+    asked = voting.decision_round("decision-1", "BTC/USDT", snapshot, session.now_ns)
+    told.candle(gone)
+    assert not told.held
+    says = {
+        "action": voted, "confidence_pct": 90, "stop_bps": 200, "target_bps": 400, "size_pct": 100, "reasoning": "so",
+        **asked.echo,
+    }  # fmt: skip
+    replies = {model: ModelAnswer(says, model, Usage(SECOND_NS)) for model in SIX}
+    voting.tally(FinishedRound(asked, replies), session.now_ns, None)
+    session._settle()
+    batch = session.take_batch(0, 0)
+    (decision,) = batch.decisions
+    assert decision.outcome == "abstained"
+    assert f"their {voted} was to open nothing" in decision.reasons[0]
+    assert session.desk.open_positions() == ()
+
+
+def test_models_are_told_of_their_short_and_not_of_its_sum_with_a_purchase_by_hand() -> None:
+    told = Short().opened()
+    bought = told.session.place(OrderRequest("by-hand", "BTC/USDT", Side.BUY, D(20), Market()))
+    assert not isinstance(bought, Refusal)
+    told.candle("100 100 100 100")
+    assert told.held == 0
+    assert told_to_models(told) == ("short", False, True, -10)
 
 
 def test_nobody_opens_or_closes_anything_on_margin_beside_it() -> None:

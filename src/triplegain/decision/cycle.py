@@ -77,6 +77,11 @@ class CycleOutcome:
         """The same outcome, its decision naming the order that came of it."""
         return replace(self, decision=structs.replace(self.decision, client_order_id=client_order_id))
 
+    def not_sent(self, why: str) -> CycleOutcome:
+        """The desk did not take it."""
+        refused = structs.replace(self.decision, outcome=Outcome.REFUSED, reasons=(why,))
+        return CycleOutcome(refused, None)
+
 
 @dataclass(frozen=True, slots=True)
 class CycleContext:
@@ -387,8 +392,9 @@ class DecisionExecutor:
                 for position_id in position_ids:
                     self._desk.close(position_id, reason, now_ns)
             case ClosePositions(position_ids, reason, share) if share is not None:
-                for position_id in position_ids:
-                    self._desk.reduce(position_id, share, reason, now_ns)
+                begun = [self._desk.reduce(position_id, share, reason, now_ns) for position_id in position_ids]
+                if not any(begun):
+                    outcome = outcome.not_sent("none of it can be taken off in part now")
             case None:
                 pass
         return self.note(outcome.decision, details or {})
@@ -406,8 +412,7 @@ class DecisionExecutor:
         )
         sent = self._desk.allocate(request)
         if isinstance(sent, Refusal):
-            refused = structs.replace(outcome.decision, outcome=Outcome.REFUSED, reasons=(sent.reason,))
-            return CycleOutcome(refused, None)
+            return outcome.not_sent(sent.reason)
         return outcome.sent_as(name)
 
     def put_aside(

@@ -199,6 +199,7 @@ def decision_context(
 ) -> DecisionContext:
     """Numbers and closed words only. `positions` are the open ones of the symbol, oldest first."""
     symbol, now_ns, portfolio = situation.symbol, situation.time_ns, situation.portfolio
+    positions = _of_one_side(positions, situation)
     held = sum((position.quantity for position in positions), Decimal(0))
     entry = _average_entry(positions)
     mark, sign = situation.mark, -1 if held < 0 else 1
@@ -232,8 +233,16 @@ def _is_short_allowed(situation: CycleContext, risk: RiskEngine) -> bool:
     return bool(offered) and offered[0] <= risk.limits.regimes[situation.regime].leverage_max
 
 
+def _of_one_side(positions: Sequence[PositionRecord], situation: CycleContext) -> Sequence[PositionRecord]:
+    """What is long and what is short are no sum: where both are held, those that agents may close."""
+    if len({position.side for position in positions}) < 2:
+        return positions
+    theirs = {position.position_id for position in situation.positions if position.by_hand}
+    return [position for position in positions if position.position_id not in theirs]
+
+
 def _average_entry(positions: Sequence[PositionRecord]) -> Decimal | None:
-    """Of all of them, whichever way they are held."""
+    """Of positions of one side."""
     held = sum((abs(position.quantity) for position in positions), Decimal(0))
     if not held:
         return None

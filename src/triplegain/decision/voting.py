@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 import msgspec
 
@@ -13,7 +13,7 @@ from triplegain.agents.answer import Abstain, AgentAnswer, Answer
 from triplegain.agents.conflict import CONFLICT, ConflictAnswer, ConflictKind, Ruling, conflict_prompt, remaining_share
 from triplegain.agents.consensus import Consensus, consensus
 from triplegain.agents.decision import DECISION, VoteAnswer, decision_prompt, echo_of
-from triplegain.agents.decision_context import DecisionContext
+from triplegain.agents.decision_context import DecisionContext, Held
 from triplegain.agents.sentiment import SENTIMENT, with_sentiment
 from triplegain.agents.technical import TECHNICAL
 from triplegain.decision.conflicts import (
@@ -69,6 +69,35 @@ def conflict_reply(finished: FinishedRound, record: RecordLog, now_ns: int) -> R
 MODELS = "models"
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What voters were told of their position: a vote to end something opens nothing where that is gone meanwhile."""
+
+    held: Held
+    may_short: bool
+
+    @property
+    def side(self) -> Side | None:
+        match self.held:
+            case Held.LONG:
+                return Side.BUY
+            case Held.SHORT:
+                return Side.SELL
+            case Held.FLAT:
+                return None
+            case _:
+                assert_never(self.held)
+
+    def offers(self, side: Side) -> bool:
+        """Whether a vote could mean to open on that side."""
+        match side:
+            case Side.BUY:
+                return self.held is not Held.SHORT
+            case Side.SELL:
+                return self.held is Held.FLAT and self.may_short
+            case _:
+                assert_never(side)
+
+
 class AccountView(Protocol):
     """What voting sees and uses of its session."""
 
@@ -117,6 +146,7 @@ class Voting:
             echo=echo_of(seen),
             snapshot_hash=seen.hash,
             price=seen.price.mark,
+            notes={"told": msgspec.to_builtins(Told(context.held, context.may_short))},
         )
 
     def could_not_ask(self, symbol: str, reason: str) -> None:
@@ -133,8 +163,9 @@ class Voting:
         votes = {model: answered(VoteAnswer, reply) for model, reply in finished.replies.items()}
         counted = consensus(votes, len(votes), self._settings.consensus)
         situation = self._account.look(symbol, MODELS)
-        self._put_down(asked, finished.replies, situation, now_ns)
-        answer, weighed = self._weigh(counted, situation)
+        told = _told(asked)
+        self._put_down(asked, finished.replies, situation, told, now_ns)
+        answer, weighed = self._weigh(replace(counted, answer=_as_told(counted.answer, told, situation)), situation)
         details = {**_details(asked, counted, votes), **weighed}
         self._decided[symbol] = self._account.decisions.next_number
         self._drop(self.waiting.drop(symbol, "a later decision has taken its place"))
@@ -145,14 +176,14 @@ class Voting:
         if late.round.kind == DECISION.name:
             self._vote_record(late.round, late.model, late.answer, None, now_ns)
 
-    def _put_down(self, asked: Round, replies: Mapping[str, ModelReply], situation: CycleContext, now_ns: int) -> None:
-        held = Side.BUY if situation.held > 0 else Side.SELL if situation.held < 0 else None
-        may_short = bool(situation.market.short_leverages)
+    def _put_down(
+        self, asked: Round, replies: Mapping[str, ModelReply], situation: CycleContext, told: Told, now_ns: int
+    ) -> None:
         cost = situation.round_trip_cost
         number = self._account.decisions.next_number
         for model, reply in replies.items():
             record = self._vote_record(asked, model, reply, number, now_ns)
-            self.outcomes.add(record, held, cost, may_short)
+            self.outcomes.add(record, told.side, cost, told.may_short)
 
     def _vote_record(
         self, asked: Round, model: str, reply: ModelReply, decision_number: int | None, now_ns: int
@@ -272,7 +303,7 @@ class Voting:
         """A model has said what to do about a conflict, or has not. The trade is judged anew, as things are now."""
         asked = finished.round
         answer = msgspec.convert(asked.notes["answer"], AgentAnswer)
-        outcome, situation = self._plan(answer, asked.subject)
+        outcome, situation = self._plan_opening(answer, asked.subject)
         conflicts = self._conflicts(outcome, situation)
         said = conflict_reply(finished, self._record, now_ns)
         if said is not None and not conflicts:
@@ -290,7 +321,7 @@ class Voting:
         waiting = self.waiting.to_try(symbol)
         if waiting is None:
             return
-        outcome, situation = self._plan(waiting.answer, symbol)
+        outcome, situation = self._plan_opening(waiting.answer, symbol)
         resolution = resolve(self._conflicts(outcome, situation))
         if resolution.ruling is Ruling.WAIT:
             return
@@ -318,6 +349,13 @@ class Voting:
     def _plan(self, answer: Answer, symbol: str) -> tuple[CycleOutcome, CycleContext]:
         """What would come of an answer now."""
         situation = self._account.look(symbol, MODELS)
+        return self._account.decisions.plan(answer, situation), situation
+
+    def _plan_opening(self, answer: AgentAnswer, symbol: str) -> tuple[CycleOutcome, CycleContext]:
+        """The same of an answer that was to open something: it ends nothing that has come meanwhile."""
+        situation = self._account.look(symbol, MODELS)
+        if opening_side(answer, situation) is None:
+            return self._plan(Abstain(f"what the {answer.action} was to open cannot be opened any more"), symbol)
         return self._account.decisions.plan(answer, situation), situation
 
     def _rule(
@@ -361,6 +399,22 @@ class Voting:
         self.outcomes.register(parts)
         self.waiting.register(parts)
         parts.single("decision.decided", dict[str, int], lambda: self._decided, self._decided.update)
+
+
+def _told(asked: Round) -> Told:
+    """A round that was asked before this was noted was asked of somebody flat, without shorts."""
+    noted = asked.notes.get("told")
+    return Told(Held.FLAT, may_short=False) if noted is None else msgspec.convert(noted, Told)
+
+
+def _as_told(answer: Answer, told: Told, situation: CycleContext) -> Answer:
+    """What voters agreed on, by what they were shown: who meant to end what is gone by now opens nothing."""
+    if not isinstance(answer, AgentAnswer):
+        return answer
+    side = opening_side(answer, situation)
+    if side is None or told.offers(side):
+        return answer
+    return Abstain(f"voters were shown {told.held.value}: their {answer.action.value} was to open nothing")
 
 
 def _details(asked: Round, counted: Consensus, votes: Mapping[str, VoteAnswer | Abstain]) -> dict[str, Any]:

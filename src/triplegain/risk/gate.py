@@ -52,9 +52,10 @@ class OrderSizing:
             return RiskRefused(proposal, (Reason(Rule.SIZING, "a rebalance names its quantity"),))
         if proposal.intent is Intent.OPEN:
             self._size()
+        before = len(self._clamps)
         self._lend()
         if self._is_short and self._leverage < min(self._market.short_leverages):
-            return RiskRefused(proposal, (self._lends_too_much(),), tuple(self._clamps))
+            return RiskRefused(proposal, (self._lends_too_much(self._clamps[before:]),), tuple(self._clamps))
         for rule, cap in self._ceilings():
             self._cut(rule, cap)
         return self._checked()
@@ -97,10 +98,10 @@ class OrderSizing:
                 self._clamps.append(Clamp(rule, Decimal(self._leverage), Decimal(most)))
                 self._leverage = most
 
-    def _lends_too_much(self) -> Reason:
+    def _lends_too_much(self, leverages: list[Clamp]) -> Reason:
         """A short is on margin, and risk allows less of it than the venue lends at the least."""
         least = min(self._market.short_leverages)
-        clamp = next(each for each in self._clamps if each.after < least)
+        clamp = next(each for each in leverages if each.after < least)
         words = f"a short takes leverage {least} at the least, {clamp.rule} allows {clamp.after}"
         return Reason(Rule(clamp.rule), words)
 
