@@ -25,8 +25,8 @@ _COMPACT_LEAST = 1500
 _SPOT = "- sell, close_long: end the long. close_short: end a short. There are no new shorts on spot."
 _SHORTS = (
     "- sell: end the long; with nothing held, and where may_short is true, open a short of borrowed coins, which cost a"
-    " fee every 4 hours. Of such a sale stop_bps, which it needs, is above the price and target_bps below it, whatever the"
-    " form says; the same measures hold.\n"
+    " fee every 4 hours. Of such a sale stop_bps, which it needs, is above the price and target_bps below it, whatever"
+    " the form says; the same measures hold.\n"
     "- buy while short: end so much of the short. close_long, close_short: end that and open nothing."
 )
 _SPOT_BRIEF = "sell ends a long."
