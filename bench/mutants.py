@@ -1,7 +1,8 @@
 """How many small faults in the exchange and the ledger their tests notice.
 
     python -m bench.mutants --sample 100 --seed 1
-    python -m bench.mutants --all
+    python -m bench.mutants --all | tee OUTPUT
+    python -m bench.mutants --survivors OUTPUT      those that it has printed, again
 
 A mutant is the program with one fault: a comparison, an operator, a constant or a condition changed, a statement left
 out, an answer that is none. Killed is one with which a test fails, or takes ten times as long. Those that no test could
@@ -17,8 +18,9 @@ import argparse
 import hashlib
 import sys
 import time
+from pathlib import Path
 
-from bench.mutation.explained import FILE, Place, reasons, stale
+from bench.mutation.explained import FILE, Place, printed_survivors, reasons, stale
 from bench.mutation.finding import Mutant, all_mutants
 from bench.mutation.running import Judged, Outcome, judge
 
@@ -30,6 +32,7 @@ def arguments() -> argparse.Namespace:
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--all", action="store_true", help="hours")
     amount.add_argument("--sample", type=int, metavar="N", help="so many of them")
+    amount.add_argument("--survivors", type=Path, metavar="OUTPUT", help="those that an earlier run has printed")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
     parser.add_argument("--jobs", type=int, default=2, help="so many at a time (default 2)")
     parser.add_argument("--only", default="", metavar="WORDS", help="in files with this in their name, as ledger/")
@@ -43,11 +46,20 @@ def sample(mutants: list[Mutant], number: int, seed: int) -> list[Mutant]:
     return [mutants[index] for index in sorted(index for _, index in drawn[:number])]
 
 
+def chosen(mutants: list[Mutant], options: argparse.Namespace) -> list[Mutant]:
+    if options.all:
+        return mutants
+    if options.survivors is None:
+        return sample(mutants, options.sample, options.seed)
+    survivors = set(printed_survivors(options.survivors.read_text()))
+    return [each for each in mutants if Place.of(each) in survivors]
+
+
 def main() -> int:
     options = arguments()
     everything = all_mutants()
     mutants = [each for each in everything if options.only in each.file]
-    tried = mutants if options.all else sample(mutants, options.sample, options.seed)
+    tried = chosen(mutants, options)
     explained = reasons(FILE.read_text())
     done: list[Judged] = []
     began = time.monotonic()

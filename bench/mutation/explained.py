@@ -1,15 +1,21 @@
-"""Mutants that no test can kill, each with the reason: bench/mutation/explained.toml."""
+"""Mutants that no test can kill, each with the reason: bench/mutation/explained.toml.
+
+Also which mutants a run has printed as survivors.
+"""
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.mutation.finding import Mutant
 
 FILE = Path(__file__).with_name("explained.toml")
+#: As a mutant is printed.
+_PRINTED = re.compile(r"^survived.*: src/triplegain/(\S+):\d+ (.*)\n {4}- (.*)\n {4}\+ (.*)$", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -26,14 +32,27 @@ class Place(NamedTuple):
 
 
 def reasons(text: str) -> dict[Place, str]:
-    """Raises KeyError where an entry lacks something, ValueError where one is there twice or gives no reason."""
+    """By place. An entry with several `new` gives one reason for all of them.
+
+    Raises KeyError where an entry lacks something, ValueError where one is there twice or gives no reason.
+    """
     found: dict[Place, str] = {}
     for each in tomllib.loads(text).get("survivor", []):
-        place = Place(each["file"], each["function"], each["old"], each["new"])
-        if place in found or not each["why"]:
-            raise ValueError(f"explained twice, or not at all: {place}")
-        found[place] = each["why"]
+        for new in _several(each["new"]):
+            place = Place(each["file"], each["function"], each["old"], new)
+            if place in found or not each["why"]:
+                raise ValueError(f"explained twice, or not at all: {place}")
+            found[place] = each["why"]
     return found
+
+
+def _several(new: str | list[str]) -> list[str]:
+    return [new] if isinstance(new, str) else new
+
+
+def printed_survivors(text: str) -> Iterator[Place]:
+    """Of what an earlier run has printed."""
+    return (Place(*each) for each in _PRINTED.findall(text))
 
 
 def stale(explained: Iterable[Place], mutants: list[Mutant], killed: list[Mutant]) -> list[Place]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from bench.mutation.operators import Replacement, Text, of_condition, of_expression, of_statement
+from bench.mutation.operators import ASSURANCES, Replacement, Text, of_condition, of_expression, of_statement
 
 SOURCES = Path(__file__).resolve().parent.parent.parent / "src" / "triplegain"
 ROOMS = ("exchange", "ledger")
@@ -97,6 +97,8 @@ class _Search:
     def _visit(self, node: ast.AST) -> Found:
         match node:
             case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom():
+                return
+            case ast.keyword(arg=name) if name in ASSURANCES:
                 return
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 return

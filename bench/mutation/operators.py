@@ -1,4 +1,8 @@
-"""What a mutant does to one node of a program: every replacement of a piece of its text, as bytes."""
+"""What a mutant does to one node of a program: every replacement of a piece of its text, as bytes.
+
+Left out is what could fail no test, whatever it were: words, types, what is only assured (asserts, `strict` of `zip`),
+and to how many digits an inexact context reckons, which are many more than any amount has.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ BOOLEAN = {ast.And: (b"and", b"or"), ast.Or: (b"or", b"and")}
 OPPOSITE_CALLS = {"min": b"max", "max": b"min", "any": b"all", "all": b"any", "ceil": b"floor", "floor": b"ceil"}
 #: Calls without which nothing changes but what a type checker or a reader of logs sees.
 _IDLE_CALLS = {"assert_never"}
+#: Arguments by name that only say what holds anyhow.
+ASSURANCES = {"strict", "prec"}
 
 
 class Replacement(NamedTuple):

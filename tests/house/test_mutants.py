@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bench.mutants import sample
-from bench.mutation.explained import FILE, Place, reasons, stale
+from bench.mutation.explained import FILE, Place, printed_survivors, reasons, stale
 from bench.mutation.finding import Mutant, all_mutants, mutants_of
 
 
@@ -41,6 +41,8 @@ def changes(program: str) -> list[str]:
         ("x = isinstance(a, A | B)", []),
         ("assert a is not None", []),
         ("assert_never(a)", []),
+        ("x = zip(a, b, strict=True)", []),
+        ("x = localcontext(prec=40)", []),
         ("x = a", []),
         ("return None", []),
     ],
@@ -104,6 +106,19 @@ def test_an_explanation_says_why_and_once(why: str) -> None:
     entry = f'[[survivor]]\nfile = "a.py"\nfunction = "f"\nold = "x"\nnew = "y"\nwhy = {why}\n'
     with pytest.raises(ValueError, match="explained twice, or not at all"):
         reasons(entry * 2)
+
+
+def test_an_explanation_may_be_one_of_several_changes_of_a_line() -> None:
+    entry = '[[survivor]]\nfile = "a.py"\nfunction = "f"\nold = "x"\nnew = ["y", "z"]\nwhy = "both"\n'
+    assert reasons(entry) == {Place("a.py", "f", "x", "y"): "both", Place("a.py", "f", "x", "z"): "both"}
+
+
+def test_what_a_run_has_printed_can_be_tried_again() -> None:
+    program = b"LIMIT = 5\n\ndef f():\n    x = a < b\n    y = c + d\n"
+    mutants = mutants_of("exchange/a.py", program)
+    by = ("", "", ", no test reaches it", "")
+    printed = "50 of 60, 10 s\n" + "".join(f"survived{b}: {m}\n" for b, m in zip(by, mutants, strict=True))
+    assert list(printed_survivors(printed)) == [Place.of(each) for each in mutants]
 
 
 def test_what_is_explained_is_a_mutant_of_the_program() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
 from triplegain.exchange.account_book import AccountBook
-from triplegain.exchange.book import is_better, reaches
+from triplegain.exchange.book import ASK, is_better, reaches
 from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
 from triplegain.exchange.order import WorkingOrder
@@ -57,10 +57,10 @@ class Matcher:
     def size_by_cost(self, order: WorkingOrder) -> None:
         """How much a purchase that names its cost gets of what is there; what the book cannot give is counted at the
         last price that it shows, or where only an order of our own stands, at that."""
-        unit, own = order.instrument.atoms_per_tick_lot, self._resting.prices[1 - order.side]
+        unit, own = order.instrument.atoms_per_tick_lot, self._resting.prices[ASK]
         price = own[0] if own else 0
         lots, money = 0, order.budget
-        for price, size in self._book.walk(1 - order.side, None):
+        for price, size in self._book.walk(ASK, None):
             here = min(size, money // (price * unit))
             lots, money = lots + here, money - paid_for(order, price, here)
             if here < size:
@@ -155,8 +155,7 @@ class Matcher:
             # A level that comes into sight is one whose queue shrinks to it.
             if after < before or after < order.ahead:
                 order.shrunk_ns = moment
-            if order.ahead > after or cancelled > 0:
-                order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
+            order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
 
     def shown_anew(self, moment: Moment, tape: Moment) -> None:
         """A snapshot: no more stands in front than it shows, which is a shrink like any other; out of sight all stays

@@ -8,7 +8,7 @@ opening cost over its leverage, of a sale its coins over its leverage at the pri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 
 import msgspec
 
@@ -16,7 +16,8 @@ from triplegain.domain.money import divide
 from triplegain.exchange.margin.position import OpenPosition
 
 _ZERO = Decimal(0)
-_DIGITS = 40
+#: Room enough for prices times shares times amounts.
+_ROOMY = Context(prec=40)
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ def collateral_usd(
     usd: Mapping[str, Decimal],
 ) -> Decimal:
     """Of balances by asset; `usd` prices those that count. What is owed counts in full."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(_ROOMY):
         total = _ZERO
         for asset, amount in balances.items():
             share = shares.get(asset, _ZERO)
@@ -74,7 +75,7 @@ def collateral_usd(
 
 def margin_figures(collateral: Decimal, exposures: Iterable[Exposure]) -> MarginFigures:
     """Of a trade balance and positions."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(_ROOMY):
         unrealised = used = _ZERO
         for each in exposures:
             unrealised += each.position.unrealised(each.price) * each.quote_usd
