@@ -5,7 +5,6 @@ Quantities in lots, prices in ticks; nothing is booked, what would be is written
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
@@ -68,9 +67,10 @@ class Market:
         self.engine: Any = Written()
         self.matcher = Matcher(self.book, self.resting, self.engine, QueueEstimator(model, 0))
 
-    def rest(self, name: str, side: int, price: int, lots: int, place: Place = Place(0, 0, 0)) -> WorkingOrder:
+    def rest(self, name: str, side: int, price: int, lots: int, place: Place | None = None) -> WorkingOrder:
         order = working(name, side, price, lots)
-        order.ahead, order.ahead_before, order.shrunk_ns = place.ahead, place.before, Moment(place.shrunk)
+        if place is not None:
+            order.ahead, order.ahead_before, order.shrunk_ns = place.ahead, place.before, Moment(place.shrunk)
         self.resting.add(order)
         return order
 
@@ -288,5 +288,3 @@ def test_an_own_order_that_stays_in_the_way_ends_the_walk() -> None:
     market.matcher.take(taker, 101, {})
     assert (market.engine.fills, market.engine.finished) == ([], ["t"])
     assert market.resting.best[ASK] == 100
-
-
