@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.exchange.conftest import INSTRUMENT
+from tests.exchange.written_engine import Written, working
 
 from triplegain.domain.clock import Moment
-from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, SelfTradePrevention, Side
+from triplegain.domain.orders import SelfTradePrevention
 from triplegain.domain.terms import Iceberg
 from triplegain.exchange.account_book import AccountBook
 from triplegain.exchange.book import ASK, BID, OrderBook
-from triplegain.exchange.matching import Matcher
+from triplegain.exchange.matching import SELF_TRADE, Matcher
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.resting import RestingOrders
@@ -28,35 +29,6 @@ class Place(NamedTuple):
     ahead: int
     before: int
     shrunk: int
-
-
-class Written:
-    """As an engine. `funds` are so many lots at any price; only purchases are to ask for them."""
-
-    def __init__(self) -> None:
-        self.now_ns = 0
-        self.fills: list[tuple[str, int, int]] = []
-        self.refilled_orders: list[str] = []
-        self.finished: list[str] = []
-        self.asked: list[int] = []
-        self.funds = 10**9
-
-    def touch(self, key: str) -> None: ...
-
-    def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        order.left -= lots
-        self.fills.append((order.client_order_id, lots, price))
-
-    def finish(self, order: WorkingOrder, status: OrderStatus, reason: str) -> None:
-        self.finished.append(order.client_order_id)
-
-    def refilled(self, order: WorkingOrder) -> None:
-        self.refilled_orders.append(order.client_order_id)
-
-    def affordable(self, order: WorkingOrder, price: int, lots: int) -> int:
-        assert order.side == BID
-        self.asked.append(lots)
-        return min(lots, self.funds)
 
 
 class Market:
@@ -73,14 +45,6 @@ class Market:
             order.ahead, order.ahead_before, order.shrunk_ns = place.ahead, place.before, Moment(place.shrunk)
         self.resting.add(order)
         return order
-
-
-def working(name: str, side: int, price: int, lots: int, **more: Any) -> WorkingOrder:
-    terms = more.pop("terms", Limit(INSTRUMENT.price(price)))
-    request = OrderRequest(name, INSTRUMENT.symbol, list(Side)[side], INSTRUMENT.quantity(lots), terms, **more)
-    order = WorkingOrder(1, "O", request, INSTRUMENT, 0, 0, OrderStatus.OPEN, price=price, lots=lots, left=lots)
-    order.stands_ns = Moment(0)
-    return order
 
 
 def place(order: WorkingOrder) -> Place:
@@ -286,5 +250,5 @@ def test_an_own_order_that_stays_in_the_way_ends_the_walk() -> None:
     market.rest("own", ASK, 100, 4)
     taker = working("t", BID, 101, 3, self_trade=SelfTradePrevention.CANCEL_NEWEST)
     market.matcher.take(taker, 101, {})
-    assert (market.engine.fills, market.engine.finished) == ([], ["t"])
+    assert (market.engine.fills, market.engine.finished) == ([], [("t", SELF_TRADE)])
     assert market.resting.best[ASK] == 100
