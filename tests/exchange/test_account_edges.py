@@ -49,12 +49,12 @@ def reasons(b: Bench) -> list[str]:
 def test_the_answer_to_a_cancel_is_one_and_what_follows_answers_none(usual: Bench) -> None:
     usual.order("bid", "buy", "1", "90.0")
     usual.cancel("bid")
-    answered = usual.exchange.account.drain_answered()
+    answered = usual.exchange.account.answers.drain_answered()
     assert list(answered.values()) == [usual.exchange.last_command]
     usual.order("next", "buy", "1", "90.0")
     usual.exchange.cancel("next")
     usual.trade("sell", "1", "100.0")
-    assert list(usual.exchange.account.drain_answered().values()) == [usual.exchange.last_command]
+    assert list(usual.exchange.account.answers.drain_answered().values()) == [usual.exchange.last_command]
 
 
 def test_a_slice_or_a_price_of_its_own_gives_an_order_its_place(usual: Bench) -> None:
@@ -156,7 +156,7 @@ def test_a_settlement_says_what_it_lacks(balance: str, words: str) -> None:
 def test_who_cannot_be_paid_is_told_what_is_there(bench: Callable[..., Bench], owned: str, words: str) -> None:
     b = bench({"BTC": "1.5"})
     b.book(bids="100.0x5", asks="100.1x5", snapshot=True)
-    b.exchange.account.owned = lambda asset: atoms(D(owned))
+    b.exchange.account.funds.owned = lambda asset: atoms(D(owned))
     b.order("sale", "sell", "2", "110.0")
     assert reasons(b) == [words]
 
