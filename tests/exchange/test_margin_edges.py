@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from tests.exchange.conftest import Bench
-from tests.exchange.margin_bench import USUAL, USUAL_FEES, MarginBench, btc
+from tests.exchange.margin_bench import FREE, USUAL, USUAL_FEES, MarginBench, btc
 
 from triplegain.domain.clock import HOUR_NS
-from triplegain.domain.exchange_events import CommandRefused, OrderRejected, PositionRolledOver
-from triplegain.domain.orders import OrderOptions, StopLoss
+from triplegain.domain.exchange_events import CommandRefused, OrderRejected, OrderSubmitted, PositionRolledOver
+from triplegain.domain.ids import Origin
+from triplegain.domain.market import Candle, CandleClosed, MarketDepth
+from triplegain.domain.orders import OrderOptions, SelfTradePrevention, StopLoss
 from triplegain.domain.terms import OrderTerms, SettlePosition, StopLossLimit
 from triplegain.exchange.margin.account import MarginState
 
@@ -296,3 +298,124 @@ def test_a_rollover_that_cannot_be_paid_is_owed_and_told() -> None:
     assert (b.owed, b.total("USDT")) == ("0.6", "0")
     state = b.exchange.margin.state
     assert (state.fees, state.fees_usd, state.result_usd) == ({"USDT": D(2)}, 2, -2)
+
+
+# -- what closes ---------------------------------------------------------------------------------------------------
+
+LACKING = "rejected: EOrder:Insufficient margin"
+LONG, CLOSING = ("long", "buy", "10", 5), ("closing", "sell", "10", 5, "100.0")
+
+
+@pytest.mark.parametrize(
+    ("dollars", "before", "quantity", "ends"),
+    [
+        # Nothing is open: 50 at 100 use all of 1,000, and not a lot more is free.
+        ("1000", [], "50", "open"),
+        ("1000", [], "50.00000001", LACKING),
+        # The long uses 200, and the sale before it closes that: it opens all of itself, for 800.
+        ("1000", [LONG, CLOSING], "40", "open"),
+        ("1000", [LONG, CLOSING], "40.00000001", LACKING),
+        # One that would close more than there is leaves no more than nothing.
+        ("1000", [LONG, ("closing", "sell", "12", 5, "100.0")], "38", "open"),
+        ("1000", [LONG, ("closing", "sell", "12", 5, "100.0")], "38.00000001", LACKING),
+        # What waits on the other side, or is no order with leverage, closes nothing: 10 close without any margin.
+        ("300", [LONG, ("bid", "buy", "5", 5, "90.0")], "10", "open"),
+        ("201", [LONG, ("spot", "sell", "1", 1, "120.0")], "10", "open"),
+    ],
+)
+def test_what_an_order_closes_and_what_it_opens_to_the_lot(
+    dollars: str, before: list[tuple[Any, ...]], quantity: str, ends: str
+) -> None:
+    """Coins are no collateral here; the last trade was at 100."""
+    b = MarginBench({"USDT": dollars, "BTC": "1"}, replace(FREE, collateral={"USDT": D(1)}))
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.0001", "100.0")
+    for order in before:
+        b.open(*order)
+    b.open("o", "sell", quantity, 5, "100.0")
+    assert b.ends("o") == ends
+
+
+def test_less_than_a_lot_closes_nothing() -> None:
+    """10 times is not lent on, and is there for what only closes."""
+    b = MarginBench({"USDT": "1000"}, replace(FREE, leverage_sell={"BTC/USDT": 5}))
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "10", 5)
+    b.open("dust", "sell", "0.000000001", 10)
+    assert b.ends("dust") == "rejected: EOrder:Margin allowance exceeded"
+    b.open("close", "sell", "10", 10)
+    assert b.ends("close") == "filled"
+
+
+def test_the_hodl_bag_borrows_nothing() -> None:
+    b = with_book("99.9x100", "100.0x100")
+    b.open("o", "buy", "1", 5, origin=Origin.HODL)
+    assert words(b, "o") == "the hodl bag borrows nothing"
+
+
+def test_where_no_price_in_dollars_is_known_nothing_is_lent() -> None:
+    """Dollars are there; what an euro is worth of them nobody says."""
+    b = MarginBench({"USD": "1000"}, replace(FREE, leverage_buy={"BTC/EUR": 5}), instrument=btc(symbol="BTC/EUR"))
+    b.market_at("99.9", "100.0")
+    b.open("o", "buy", "1", 5)
+    assert words(b, "o") == "what stands for it is not known: a price in USD is lacking"
+
+
+# -- what the exchange sells ---------------------------------------------------------------------------------------
+
+
+def candle(b: MarginBench, prices: str, opens: int) -> None:
+    o, h, low, c = (b.instrument.ticks(D(price)) for price in prices.split())
+    told = Candle(b.instrument.symbol, opens, 100, o, h, low, c, b.instrument.lots(D(100_000)))
+    b.exchange.on_event(CandleClosed(b.instrument.symbol, opens + 100, opens + 100, told))
+
+
+def in_candles(*sizes: str) -> MarginBench:
+    """Bought at the open of the second candle, at 100.1 with its slippage."""
+    b = MarginBench({"USDT": "1001"}, depth=MarketDepth.CANDLES)
+    candle(b, "100 100 100 100", 0)
+    for number, size in enumerate(sizes):
+        b.open(f"p{number}", "buy", size, 5)
+    candle(b, "100 100 100 100", 100)
+    return b
+
+
+def test_its_order_is_of_the_position_whole_and_only_reduces() -> None:
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "50", 5)
+    b.market_at("87.9", "100.0")
+    [sent] = [e.request for e in b.drain() if isinstance(e, OrderSubmitted) and e.request.purpose == "liquidation"]
+    assert (sent.quantity, sent.leverage, sent.options.reduce_only) == (50, 5, True)
+    assert sent.self_trade is SelfTradePrevention.CANCEL_OLDEST
+    assert b.wallet._reservations == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "fills"),
+    [
+        # 30 are sold at 88.0 less 0.1 %, 366 lost; 635 less 20 x 24.1 are below 40 % of the 400.4 that 20 use at 76.3:
+        # at 76.4 the equity is 161, at 76.3 it is 159, less than 160.16.
+        ("70", ["p0 30 @ 87.9", "p1 20 @ 76.2"]),
+        ("76.3", ["p0 30 @ 87.9", "p1 20 @ 76.2"]),
+        ("76.4", ["p0 30 @ 87.9"]),
+        ("88.1", []),
+    ],
+)
+def test_a_candle_that_falls_on_sells_the_next_one_further_down(low: str, fills: list[str]) -> None:
+    b = in_candles("30", "20")
+    candle(b, f"100 100 {low} 95", 200)
+    sold = [name for name in dict.fromkeys(getattr(e, "client_order_id", "") for e in b.drain()) if "liq" in name]
+    found = [f"p{n} {fill.removesuffix(' taker')}" for n, name in enumerate(sold) for fill in b.fills(name)]
+    assert found == fills
+
+
+def test_a_call_in_a_candle_is_told_once() -> None:
+    """50 use 1,001; at 96.0 the equity is 796 of it, at the close still."""
+    b = in_candles("50")
+    candle(b, "100 100 96 96", 200)
+    candle(b, "96 96 96 96", 300)
+    assert b.calls() == [("0.7952048", False)]
+    candle(b, "96 100 96 100", 400)
+    candle(b, "100 100 96 100", 500)
+    assert len(b.calls()) == 2
