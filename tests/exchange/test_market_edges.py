@@ -259,7 +259,7 @@ def test_a_snapshot_is_told_to_all_and_ends_what_waited_for_it() -> None:
 def test_nothing_else_is_told() -> None:
     told, follower = Told(), Follower()
     told.follow(follower)
-    assert told.market.on_event(Heartbeat(SYMBOL, 20, 20), 21)
+    assert told.market.on_event(Heartbeat(20, 20), 21)
     assert (follower.heard(), told.market.received_at_ns) == ([], 20)
 
 
