@@ -6,7 +6,7 @@ import pytest
 
 from triplegain.domain.clock import Moment
 from triplegain.exchange.account_book import AccountBook
-from triplegain.exchange.book import ASK, BID, OrderBook
+from triplegain.exchange.book import ASK, BID, NO_PRICES, OrderBook, is_better, reaches
 
 
 def book(bids: dict[int, int], asks: dict[int, int], depth: int = 0, moment: int = 5) -> OrderBook:
@@ -43,6 +43,12 @@ def test_beyond_the_depth_levels_are_out_of_sight(
     below, above = out_of_sight
     assert (cut.in_sight(BID, below), cut.in_sight(BID, below + 1)) == (False, True)
     assert (cut.in_sight(ASK, above), cut.in_sight(ASK, above - 1)) == (False, True)
+
+
+def test_where_nobody_stands_no_price_reaches() -> None:
+    assert not reaches(BID, NO_PRICES[BID], 1)
+    assert not reaches(ASK, NO_PRICES[ASK], 10**18)
+    assert is_better(BID, 1, NO_PRICES[BID]) and is_better(ASK, 10**18, NO_PRICES[ASK])
 
 
 def test_of_fewer_levels_than_the_depth_all_are_in_sight() -> None:

@@ -14,7 +14,7 @@ from tests.session.stored_parts import all_said
 from triplegain.domain.clock import NEVER
 from triplegain.domain.exchange_events import OrderSubmitted
 from triplegain.domain.market import Candle, CandleClosed, FeedState, FeedStatus, Heartbeat, MarketDepth
-from triplegain.domain.orders import OrderOptions, OrderStatus, TimeInForce
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest, OrderStatus, Side, TimeInForce
 from triplegain.domain.terms import SettlePosition
 
 D = Decimal
@@ -104,6 +104,9 @@ def test_of_a_batch_what_no_row_can_hold_is_over_at_once_and_the_others_go_on(be
     b.exchange.unstorable[bad] = "no row can hold it"
     b.exchange.place_batch([bad, good])
     assert b.ends("bad") == "error: no row can hold it"
+    # Of what was asked for nothing is told that a row could not hold.
+    bare = OrderRequest("bad", SYMBOL, Side.BUY, D(0), Market())
+    assert [event.request for event in submitted(b)] == [bare, good]
     b.exchange.run_through(110)
     assert b.ends("good") == "open"
     assert b.exchange._working.open_count(SYMBOL) == 1

@@ -31,7 +31,13 @@ def test_each_part_takes_its_share_rounded_against_the_trader_and_the_last_one_t
 @pytest.mark.parametrize(
     ("lent", "rate", "fee"),
     # in steps of 1e-8 USDT: 0.025 % of 0.00004 is 1e-8, of a little more two steps
-    [(4 * 10**13, "0.00025", 10**10), (4 * 10**13 + 1, "0.00025", 2 * 10**10), (10**18, "0", 0)],
+    # 0.000001 % of 10,000 is 0.0001
+    [
+        (10**22, "0.00000001", 10**14),
+        (4 * 10**13, "0.00025", 10**10),
+        (4 * 10**13 + 1, "0.00025", 2 * 10**10),
+        (10**18, "0", 0),
+    ],
 )
 def test_the_fee_for_lending_is_rounded_up(lent: int, rate: str, fee: int) -> None:
     assert lending_fee(lent, Decimal(rate), BTC) == fee

@@ -15,7 +15,7 @@ from triplegain.domain.fees import FeeTier
 from triplegain.domain.orders import Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import Iceberg, MarketByCost, StopLossLimit, TakeProfit, TrailingStop, TrailingStopLimit
-from triplegain.exchange.book import ASK, BID
+from triplegain.exchange.book import ASK, BID, NO_PRICES
 from triplegain.exchange.order import Role, WorkingOrder, stored_order, working_order
 from triplegain.exchange.prices import follow
 from triplegain.exchange.resting import RestingOrders, TriggerOrders, is_reached
@@ -139,6 +139,12 @@ def fresh() -> WorkingOrder:
     return WorkingOrder(5, "O", made(None).request, INSTRUMENT, 11, 12)
 
 
+def test_what_is_stored_stays_as_it_is() -> None:
+    stored: Any = stored_order(fresh())
+    with pytest.raises(AttributeError):
+        stored.price = Decimal(1)
+
+
 def test_all_of_it_is_stored_and_comes_back() -> None:
     order = fresh()
     for name, value in OTHER.items():
@@ -188,7 +194,7 @@ def test_orders_rest_by_price_and_by_arrival() -> None:
     assert (resting.prices, resting.best) == (([100], [111]), [100, 111])
     resting.remove(orders[3])
     resting.remove(asks[0])
-    assert (resting.prices, resting.best, resting.levels) == (([], []), [-1, 1 << 62], ({}, {}))
+    assert (resting.prices, resting.best, resting.levels) == (([], []), list(NO_PRICES), ({}, {}))
 
 
 class Waiting:
@@ -232,7 +238,7 @@ def test_triggers_wait_for_the_market_to_fall_or_to_rise() -> None:
     assert (waiting.orders.nearest, waiting.told) == ([90, 105], [("closed", 0, 95)])
     for each in (low, up, down):
         waiting.orders.remove(each)
-    assert (waiting.orders.nearest, waiting.orders.reached(90, Moment(9))) == ([-1, 1 << 62], [])
+    assert (waiting.orders.nearest, waiting.orders.reached(90, Moment(9))) == (list(NO_PRICES), [])
 
 
 def test_what_the_tape_goes_through_without_a_book_is_remembered_once() -> None:

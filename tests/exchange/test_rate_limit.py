@@ -33,7 +33,9 @@ def test_young_orders_cost_more_to_touch(seconds: int, amend: int, cancel: int) 
 )
 def test_the_threshold_and_decay_of_each_tier(tier: AccountTier, threshold: int, after_ten_seconds: int) -> None:
     counter = RateCounter(tier)
-    assert all(counter.charge(1000, SECOND_NS) for _ in range(threshold))
+    assert all(counter.charge(1000, SECOND_NS) for _ in range(threshold - 1))
+    # One thousandth below it and the next command is taken still.
+    assert counter.charge(999, SECOND_NS) and counter.charge(1, SECOND_NS)
     assert not counter.charge(0, SECOND_NS)
     assert counter.charge(0, 11 * SECOND_NS)
     assert counter.value == after_ten_seconds

@@ -5,13 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from tests.exchange.margin_bench import btc
 
 from triplegain.config.tree import KEYS
 from triplegain.domain.fees import RATE_UNIT
+from triplegain.domain.orders import Side
 from triplegain.domain.written import Wrong
+from triplegain.exchange.margin.settings import MarginSettings
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 
-PAPER = ("execution", "paper_trading")
+PAPER, MARGIN = ("execution", "paper_trading"), ("execution", "margin")
 
 
 def test_what_counts_where_nothing_is_written() -> None:
@@ -35,3 +38,20 @@ def test_slippage_is_less_than_the_whole_price(written: str, ppm: int | None) ->
             kind.read(written)
     else:
         assert kind.convert(kind.read(written)) == ppm
+
+
+@pytest.mark.parametrize("name", ["call_pct", "liquidation_pct", "restored_pct"])
+@pytest.mark.parametrize(("written", "level"), [("0.99", None), ("1", Decimal("0.01")), ("1.5", Decimal("0.015"))])
+def test_a_margin_level_is_a_percent_at_least(name: str, written: str, level: Decimal | None) -> None:
+    kind = KEYS[(*MARGIN, name)][0].kind
+    if level is None:
+        with pytest.raises(Wrong):
+            kind.read(written)
+    else:
+        assert kind.convert(kind.read(written)) == level
+
+
+@pytest.mark.parametrize(("most", "offered"), [(1, ()), (2, (2,)), (4, (2, 3, 4))])
+def test_every_leverage_from_two_on_is_offered(most: int, offered: tuple[int, ...]) -> None:
+    settings = MarginSettings(leverage_buy={"BTC/USDT": most}, leverage_sell={})
+    assert (settings.leverages(btc(), Side.BUY), settings.leverages(btc(), Side.SELL)) == (offered, ())

@@ -46,7 +46,7 @@ class Bare:
         """It is told, as its market tells it."""
         told = Candle(INSTRUMENT.symbol, opens, 100, *prices, volume)
         self.public.candle = ToldCandle.of(told, volume)
-        self.simple.on_candle(told)
+        self.simple.on_candle(told, is_matched=True)
 
     @property
     def waiting(self) -> list[str]:

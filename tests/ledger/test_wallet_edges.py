@@ -31,6 +31,12 @@ def test_a_deposit_may_be_nothing_or_an_atom() -> None:
     assert (wallet.total("USDT"), wallet.total("BTC")) == (0, 1)
 
 
+def test_what_belongs_to_no_order_and_no_fill_is_of_number_nothing(wallet: Wallet) -> None:
+    wallet.drain_entries()
+    wallet.book_margin(2, "USDT", [(EntryKind.ROLLOVER, LedgerAccount.FEES, -1)])
+    assert [(entry.order_number, entry.fill_number) for entry in wallet.drain_entries()] == [(0, 0), (0, 0)]
+
+
 def test_what_was_never_here_is_nothing(wallet: Wallet) -> None:
     assert (wallet.total("DOGE"), wallet.held("DOGE"), wallet.available("DOGE"), wallet.reserved(9)) == (0, 0, 0, 0)
 

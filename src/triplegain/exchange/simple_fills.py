@@ -107,7 +107,7 @@ class SimpleFills:
 
     # -- candles -------------------------------------------------------------------------------------------------
 
-    def on_candle(self, candle: Candle, is_matched: bool = True) -> None:
+    def on_candle(self, candle: Candle, is_matched: bool) -> None:
         """A finished candle: stops before everything else, then what the exchange itself has to sell, then by order
         number, all sharing its volume."""
         told = ToldCandle.of(candle, candle.volume * self._settings.candle_volume_pct // 100)
