@@ -84,6 +84,27 @@ def test_a_level_with_a_new_size(
 
 
 @pytest.mark.parametrize(
+    ("stands", "after", "ahead"),
+    [
+        # Three more were there before the order came, and are told after it: they stand in front of it.
+        (51, 23, (13, 13, 13)),
+        # They came with it, or after it.
+        (50, 23, (10, 10, 10)),
+        (51, 20, (10, 10, 10)),
+        (51, 18, (10, 10, 10)),
+    ],
+)
+def test_who_came_before_an_order_and_is_told_late_stands_in_front_of_it(
+    stands: int, after: int, ahead: tuple[int, int, int]
+) -> None:
+    market = Market()
+    order = market.rest("o", BID, 100, 5, Place(10, 10, 30))
+    order.stands_ns, order.ahead_at_arrival = Moment(stands), 10
+    market.matcher.level_changed(BID, 100, 20, after, 0, Moment(50), Moment(30))
+    assert (order.ahead_at_arrival, order.ahead_before, order.ahead) == ahead
+
+
+@pytest.mark.parametrize(
     ("was", "shown", "tape", "becomes"),
     [
         (Place(10, 7, 30), 6, 31, Place(6, 10, 50)),

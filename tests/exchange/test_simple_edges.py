@@ -240,8 +240,11 @@ def test_of_a_candle_stops_come_first_then_who_was_first_and_all_share_its_volum
     assert bare.engine.finished == []
     own = bare.simple.own
     assert own is not None
-    assert (own.left, own.bought) == (0, ("a", "pos", "b"))
+    assert (own.left, own.bought, own.sold) == (0, ("a", "pos", "b"), ())
     assert bare.simple.guarded == own
+    # Between the stops and the others the exchange sells what cannot be held: 7 are left for that.
+    [(symbol, met, fills)] = bare.engine.met
+    assert (symbol, met.left, fills) == (INSTRUMENT.symbol, 7, 1)
 
 
 def test_what_has_bought_nothing_is_not_guarded() -> None:
@@ -250,6 +253,47 @@ def test_what_has_bought_nothing_is_not_guarded() -> None:
     bare.candle((1000, 1000, 980, 1000), 100)
     assert bare.engine.fills == [("sale", 9, 900)]
     assert bare.simple.guarded is None
+
+
+@pytest.mark.parametrize(
+    ("more", "sold"),
+    [
+        # What opens something is guarded by what follows; a sale of coins opens nothing.
+        ({"leverage": 2}, ("sale",)),
+        ({"leverage": 2, "position_id": "pos"}, ("sale", "pos")),
+        ({"options": OrderOptions(close=StopLoss(INSTRUMENT.price(1010)))}, ("sale",)),
+        ({}, ()),
+    ],
+)
+@pytest.mark.parametrize(("side", "fills"), [(BID, [("stop", 4, 1010)]), (ASK, [])])
+def test_the_stop_of_a_short_meets_the_candle_that_opened_it(
+    more: dict[str, Any], sold: tuple[str, ...], side: int, fills: list[tuple[str, int, int]]
+) -> None:
+    bare = Bare(MarketDepth.CANDLES)
+    bare.add(working("sale", ASK, 0, 4, terms=Market(), **more))
+    bare.candle((1000, 1020, 980, 1000), 100)
+    assert bare.simple.own is not None
+    assert (bare.simple.own.sold, bare.simple.own.bought) == (sold, ())
+    assert (bare.simple.guarded is not None) is bool(sold)
+    order = stop("stop", side, 1010 if side == BID else 990, 4, options=OrderOptions(closes="sale"))
+    order.number = 2
+    bare.simple.guard_fill(order)
+    assert bare.engine.fills[1:] == (fills if sold else [])
+
+
+@pytest.mark.parametrize(
+    ("side", "fired", "opened", "paid"), [(ASK, 990, 1000, 990), (ASK, 990, 980, 980), (BID, 1010, 1000, 1010)]
+)
+def test_what_a_stops_candle_had_no_volume_for_is_never_dealt_better_later(
+    side: int, fired: int, opened: int, paid: int
+) -> None:
+    bare = Bare(MarketDepth.CANDLES)
+    order = stop("s", side, fired, 4)
+    order.fire()
+    bare.add(order)
+    bare.candle((opened, 1020, 970, 1000), 100)
+    assert bare.engine.fills == [("s", 4, paid)]
+    assert bare.engine.met[0][2] == 1
 
 
 def test_a_candle_that_is_not_matched_fills_nobody_and_is_told() -> None:
@@ -286,7 +330,7 @@ def test_the_stop_that_follows_a_purchase_meets_what_is_left_of_its_candle(
     bare.add(working("a", BID, 0, 4, terms=Market(), position_id="pos"))
     bare.candle((1000, 1020, 970, 1000), 100)
     order.number, order.sent_ns = 2, 100
-    bare.simple.guard_purchase(order)
+    bare.simple.guard_fill(order)
     assert bare.engine.fills[1:] == fills
     assert bare.simple.own is not None
     assert bare.simple.own.left == left
@@ -299,13 +343,13 @@ def test_only_what_answers_the_candle_meets_it(sent: int) -> None:
     bare.candle((1000, 1020, 970, 1000), 100)
     order = stop("s", ASK, 980, 2, **FOLLOWS)
     order.sent_ns = sent
-    bare.simple.guard_purchase(order)
+    bare.simple.guard_fill(order)
     assert len(bare.engine.fills) == (2 if sent == 101 else 1)
 
 
 def test_without_a_candle_nothing_is_guarded() -> None:
     bare = Bare(MarketDepth.CANDLES)
-    bare.simple.guard_purchase(stop("s", ASK, 980, 2, **FOLLOWS))
+    bare.simple.guard_fill(stop("s", ASK, 980, 2, **FOLLOWS))
     assert bare.engine.fills == []
 
 

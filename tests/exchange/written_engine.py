@@ -12,6 +12,7 @@ from tests.exchange.conftest import INSTRUMENT
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side
 from triplegain.exchange.book import BID
+from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.order import WorkingOrder
 
 
@@ -31,6 +32,8 @@ class Written:
         self.reopened_markets: list[str] = []
         self.woken: list[int] = []
         self.funds = 10**9
+        #: Of each candle what was left of it when its stops had been met, and how many fills there had been.
+        self.met: list[tuple[str, ToldCandle, int]] = []
 
     def wake(self, time_ns: int) -> None:
         self.woken.append(time_ns)
@@ -57,6 +60,9 @@ class Written:
     def trigger(self, order: WorkingOrder, last: int) -> None:
         order.fire()
         self.triggered.append((order.client_order_id, last))
+
+    def stops_met(self, symbol: str, candle: ToldCandle) -> None:
+        self.met.append((symbol, candle, len(self.fills)))
 
     def refilled(self, order: WorkingOrder) -> None:
         self.refilled_orders.append(order.client_order_id)

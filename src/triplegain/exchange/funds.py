@@ -84,22 +84,6 @@ class Funds:
         needed, shown = text(from_atoms(amount)), text(from_atoms(max(there, 0)))
         return Refusal(Code.INSUFFICIENT_FUNDS, f"needs {needed} {asset} with fees, {shown} is available")
 
-<<<<<<< HEAD
-    def _worst(self, order: WorkingOrder, market: VenueMarket) -> int | Refusal:
-        """Atoms that an order may cost, its fee by the taker's rate of the tier at acceptance."""
-        instrument = order.instrument
-        if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
-            return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
-        order.fee_ceiling_ppm = self._volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
-        if order.request.leverage > 1:
-            return 0
-        amount = worst(order, order.left, order.price) if order.side == 1 else self._worst_purchase(order, market)
-        if amount is None:
-            return Refusal(Code.UNAVAILABLE, f"no price of {instrument.symbol} yet")
-        return amount
-
-=======
->>>>>>> 0c09788 (Bounds of settings, numbers of entries, and what is stored, at the edges; what an order may cost is asked in one place)
     def free(self, order: WorkingOrder, freed: int = 0) -> int:
         """What an order may spend beside what is held, with what becomes free for it: a purchase spends nothing that
         stands for positions."""
