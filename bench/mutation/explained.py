@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +57,7 @@ def printed_survivors(text: str) -> Iterator[Place]:
 
 
 def stale(explained: Iterable[Place], mutants: list[Mutant], killed: list[Mutant]) -> list[Place]:
-    """Those that are no mutants of the program any more, or that a test has killed."""
-    there, dead = {Place.of(each) for each in mutants}, {Place.of(each) for each in killed}
-    return [place for place in explained if place not in there or place in dead]
+    """Those that are no mutants of the program any more, or that a test has killed: all that look like it, where the
+    same line stands in a function twice."""
+    there, dead = Counter(Place.of(each) for each in mutants), Counter(Place.of(each) for each in killed)
+    return [place for place in explained if there[place] == dead[place]]
