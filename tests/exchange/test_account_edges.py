@@ -108,7 +108,7 @@ def test_each_part_of_a_settlement_is_a_fill_with_a_number_of_its_own_and_withou
     b.order("settle", "sell", "2", SettlePosition(), leverage=2)
     b.order("after", "buy", "1")
     fills = [event for event in b.drain() if isinstance(event, OrderFilled)]
-    assert [(event.fill_number, event.fee) for event in fills] == [(number, 0) for number in range(1, 6)]
+    assert [(event.fill_number, event.fee) for event in fills] == [(number, D(0)) for number in range(1, 6)]
     assert len({event.fill_id for event in fills}) == 5
     assert b.wallet._reservations == {}
 

@@ -215,8 +215,8 @@ def test_at_other_prices_coins_are_worth_those_prices_too() -> None:
     now, then = b.exchange.margin.figures(), b.exchange.margin.figures({"BTC/USDT": 800})
     assert now is not None
     assert then is not None
-    assert (now.collateral, now.unrealised) == (1090, D("-0.2"))
-    assert (then.collateral, then.unrealised, then.used) == (1072, D("-40.2"), D("40.04"))
+    assert (now.collateral, now.unrealised) == (D(1090), D("-0.2"))
+    assert (then.collateral, then.unrealised, then.used) == (D(1072), D("-40.2"), D("40.04"))
     assert b.exchange.margin.unrealised_usd == D("-0.2")
     assert b.exchange.margin.owed_usd == 0
 
@@ -243,7 +243,7 @@ def test_the_fee_of_a_fill_is_shared_by_what_it_closes_and_what_it_opens() -> No
     b.open("turn", "sell", "5", 5)
     [position] = b.exchange.margin.positions.values()
     # 0.4 % of 500 is 2: two of five are opened.
-    assert (position.quantity, position.fees) == (2, D("0.82"))
+    assert (position.quantity, position.fees) == (D(2), D("0.82"))
 
 
 def test_after_the_last_position_the_level_is_looked_at_once_more() -> None:
@@ -294,10 +294,10 @@ def test_a_rollover_that_cannot_be_paid_is_owed_and_told() -> None:
     b.open("long", "buy", "40", 5)
     b.market_at("99.9", "100.0", at=10 + 4 * HOUR_NS)
     [rolled] = [event for event in b.drain() if isinstance(event, PositionRolledOver)]
-    assert (rolled.fee, rolled.owed, rolled.symbol) == (1, D("0.6"), "BTC/USDT")
+    assert (rolled.fee, rolled.owed, rolled.symbol) == (D(1), D("0.6"), "BTC/USDT")
     assert (b.owed, b.total("USDT")) == ("0.6", "0")
     state = b.exchange.margin.state
-    assert (state.fees, state.fees_usd, state.result_usd) == ({"USDT": D(2)}, 2, -2)
+    assert (state.fees, state.fees_usd, state.result_usd) == ({"USDT": D(2)}, D(2), D(-2))
 
 
 # -- what closes ---------------------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_its_order_is_of_the_position_whole_and_only_reduces() -> None:
     b.open("long", "buy", "50", 5)
     b.market_at("87.9", "100.0")
     [sent] = [e.request for e in b.drain() if isinstance(e, OrderSubmitted) and e.request.purpose == "liquidation"]
-    assert (sent.quantity, sent.leverage, sent.options.reduce_only) == (50, 5, True)
+    assert (sent.quantity, sent.leverage, sent.options.reduce_only) == (D(50), 5, True)
     assert sent.self_trade is SelfTradePrevention.CANCEL_OLDEST
     assert b.wallet._reservations == {}
 

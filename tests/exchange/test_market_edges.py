@@ -292,7 +292,7 @@ def test_a_candle_is_told_and_then_its_close_is_the_last_price() -> None:
     other.see(market.seen())
     assert (other.candle, stands.heard()) == (market.candle, [("stand",)])
     assert other.candle is not None
-    assert (other.candle.left, other.candle.close) == (70, 8)
+    assert (other.candle.left, other.candle.close) == (D(70), 8)
     empty = PublicMarket(INSTRUMENT, MarketDepth.CANDLES)
     other.see(empty.seen())
     assert other.candle is None

@@ -5,7 +5,7 @@ Quantities in lots, prices in ticks; nothing is booked, what would be is written
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from tests.exchange.conftest import INSTRUMENT
@@ -36,7 +36,7 @@ class Market:
         self.public = OrderBook()
         self.book = AccountBook(self.public, lambda side, price: None)
         self.resting = RestingOrders(lambda side, price: None, lambda side, price: None)
-        self.engine: Any = Written()
+        self.engine = Written()
         self.matcher = Matcher(self.book, self.resting, self.engine, QueueEstimator(model, 0))
 
     def rest(self, name: str, side: int, price: int, lots: int, place: Place | None = None) -> WorkingOrder:

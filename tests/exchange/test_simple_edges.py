@@ -5,6 +5,7 @@ Quantities in lots, prices in ticks; a candle gives a tenth of its volume. Nothi
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ CAUSE: dict[str, Any] = {"event": "trade", "time_ns": 9, "price": 1000, "quantit
 
 class Bare:
     def __init__(self, depth: MarketDepth = MarketDepth.TAPE, partial: bool = True, slippage_ppm: int = 0) -> None:
-        self.engine: Any = Written()
+        self.engine = Written()
         self.public = PublicMarket(INSTRUMENT, depth)
         self.changes = 0
         settings = ExchangeSettings(partial_fills=partial, slippage_ppm=slippage_ppm)
@@ -240,11 +241,11 @@ def test_of_a_candle_stops_come_first_then_who_was_first_and_all_share_its_volum
     assert bare.engine.finished == []
     own = bare.simple.own
     assert own is not None
-    assert (own.left, own.bought, own.sold) == (0, ("a", "pos", "b"), ())
+    assert (own.left, own.bought, own.sold) == (Decimal(0), ("a", "pos", "b"), ())
     assert bare.simple.guarded == own
     # Between the stops and the others the exchange sells what cannot be held: 7 are left for that.
     [(symbol, met, fills)] = bare.engine.met
-    assert (symbol, met.left, fills) == (INSTRUMENT.symbol, 7, 1)
+    assert (symbol, met.left, fills) == (INSTRUMENT.symbol, Decimal(7), 1)
 
 
 def test_what_has_bought_nothing_is_not_guarded() -> None:
@@ -304,7 +305,7 @@ def test_a_candle_that_is_not_matched_fills_nobody_and_is_told() -> None:
     assert bare.simple.own is not None
 
 
-FOLLOWS = {"position_id": "pos"}
+FOLLOWS: dict[str, Any] = {"position_id": "pos"}
 
 
 @pytest.mark.parametrize(

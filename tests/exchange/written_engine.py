@@ -11,6 +11,7 @@ from tests.exchange.conftest import INSTRUMENT
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import Limit, OrderRequest, OrderStatus, Side
+from triplegain.domain.parts import Touch
 from triplegain.exchange.book import BID
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.order import WorkingOrder
@@ -27,6 +28,7 @@ class Written:
         self.refilled_orders: list[str] = []
         self.finished: list[tuple[str, str]] = []
         self.touched: list[str] = []
+        self.touch: Touch = self.touched.append
         self.triggered: list[tuple[str, int]] = []
         self.asked: list[int] = []
         self.reopened_markets: list[str] = []
@@ -37,9 +39,6 @@ class Written:
 
     def wake(self, time_ns: int) -> None:
         self.woken.append(time_ns)
-
-    def touch(self, key: str) -> None:
-        self.touched.append(key)
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         order.left -= lots
