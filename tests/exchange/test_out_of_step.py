@@ -118,15 +118,13 @@ def test_what_the_tape_went_through_is_known_after_a_restart(blind: Any, bench: 
     assert again.fills() == ["1 @ 100 taker"]
 
 
-def test_with_the_connection_lost_as_well_it_fills_as_on_a_tape_with_the_first_trade_of_the_time_away(
-    blind: Any,
-) -> None:
-    """The worse of 99.0 and 99.5 less 0.1 %: 98.901, rounded down to the tick."""
+def test_with_the_connection_lost_as_well_it_fills_as_on_a_tape_with_the_trade_that_reached_it(blind: Any) -> None:
+    """The worse of its trigger and that trade, 97.0, less 0.1 %: 96.903, rounded down to the tick."""
     blind.cancel("bid")
     blind.trade("sell", "3", "97.0")
     told(blind, FeedState.CATCH_UP)
     blind.trade("sell", "3", "99.5")
-    assert blind.fills() == ["1 @ 98.9 taker"]
+    assert blind.fills() == ["1 @ 96.9 taker"]
 
 
 def test_a_trade_through_a_resting_limit_fills_it_at_its_price_and_no_more_than_was_traded(blind: Any) -> None:
