@@ -39,7 +39,7 @@ def made(terms: OrderTerms | None, price: int = 100, side: int = ASK, limit: int
         (Market(), 0, (Role.MARKET, 100, 100, (None, None, None, None)), None),
         (
             StopLoss(P(100)), 0, (Role.TRIGGER, 100, 100, (P(100), None, None, None)),
-            (Role.MARKET, 100, 100, (None, None, None, None)),
+            (Role.MARKET, 0, 0, (None, None, None, None)),
         ),
         (
             STOP_LIMIT, 90, (Role.TRIGGER, 100, 100, (P(100), P(90), None, None)),
