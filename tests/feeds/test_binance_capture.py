@@ -20,6 +20,7 @@ def _parts(captures: Path) -> tuple[Path, ...]:
     return tuple(sorted((captures / FOLDER).glob("*.gz")))
 
 
+@pytest.mark.slow
 def test_the_recording_is_whole_and_quote_and_book_agree(captures: Path) -> None:
     capture = BinanceCapture(_parts(captures))
     book = BinanceBook(capture.instrument)

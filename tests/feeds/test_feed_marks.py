@@ -91,7 +91,7 @@ def test_the_demo_market() -> None:
         ("kraken_wsv2_btcusd_book/orderbook-v2.json", SECOND_NS),
         ("binance_spot_l2_trades_btcusdt_2024-08", 5 * SECOND_NS),
         ("kraken_trades_btcusdt_2023-11/BTC_USDT-trades.feather", HOUR_NS),
-        ("kraken_trades_btcusdt_2023-11", HOUR_NS),
+        pytest.param("kraken_trades_btcusdt_2023-11", HOUR_NS, marks=pytest.mark.slow),
         ("kraken_trades_xrp_2022-05", HOUR_NS),
         ("kraken_ohlcv_btcusdt/XBTUSDT_60.csv", 1000 * HOUR_NS),
     ],
