@@ -181,7 +181,9 @@ def test_a_server_killed_in_mid_run_loses_nothing_that_was_acknowledged(folder: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="a moved folder is found by /proc")
-@pytest.mark.parametrize("becomes", ["moved", "removed", "emptied", "another's"])
+@pytest.mark.parametrize(
+    "becomes", ["moved", *(pytest.param(each, marks=pytest.mark.slow) for each in ("removed", "emptied", "another's"))]
+)
 def test_a_server_whose_folder_was_moved_or_removed_is_ended_all_the_same(folder: Path, becomes: str) -> None:
     cluster = EmbeddedCluster(folder, durable=False)
     cluster.start()
