@@ -181,6 +181,12 @@ def test_what_a_purchase_can_afford_is_the_most_that_its_funds_pay_with_its_fee(
     assert (found[1, 3], found[2, 25], found[3, 25], found[261, 3000]) == (0, 10, 20, 2590)
 
 
+@pytest.mark.parametrize(("dollars", "lots"), [("0.1", 996), ("0.09999", 995), ("0.10001", 996), ("0.1001", 997)])
+def test_of_many_lots_as_many_as_there_is_for_their_fee(bench: Callable[..., Bench], dollars: str, lots: int) -> None:
+    """At 10,000.0 a lot is worth 0.0001: 996 are 0.0996, and 0.4 % of that 0.0003984, up to 0.0004."""
+    assert bench({"USDT": dollars}).exchange.affordable(purchase(), 100_000, 2000) == lots
+
+
 def test_one_that_names_its_cost_affords_no_more_than_what_is_left_of_that(bench: Callable[..., Bench]) -> None:
     """Of 1 dollar 0.4 is spent: 0.6 at 1e-6 a lot."""
     order = purchase(cost=atoms(D(1)), spent_atoms=atoms(D("0.4")))

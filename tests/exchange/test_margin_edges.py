@@ -221,6 +221,14 @@ def test_at_other_prices_coins_are_worth_those_prices_too() -> None:
     assert b.exchange.margin.owed_usd == 0
 
 
+def test_of_what_nobody_prices_nothing_can_be_spent_beside_positions() -> None:
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    assert b.exchange.account.lending.untied("EUR") is None
+    b.open("long", "buy", "2", 5)
+    assert b.exchange.account.lending.untied("EUR") == 0
+
+
 def test_what_all_have_gained_is_not_known_without_a_price() -> None:
     b = MarginBench({"USDT": "1000"})
     b.market_at("99.9", "100.0")
