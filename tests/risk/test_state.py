@@ -47,7 +47,9 @@ FULL = RiskMemory(
 )
 
 
-@pytest.mark.parametrize("state", [FULL, RiskMemory.opening(D(100), NOON), RiskMemory.opening(None, NOON)])
+@pytest.mark.parametrize(
+    "state", [FULL, RiskMemory.opening(D(100), NOON), RiskMemory.opening(None, NOON), RiskMemory.opening(None, 0)]
+)
 def test_what_is_stored_comes_back(state: RiskMemory) -> None:
     assert decode(json.loads(json.dumps(encode(state)))) == state
 

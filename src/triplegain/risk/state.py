@@ -101,7 +101,8 @@ class RiskMemory(Struct, frozen=True):
             equity = None
         return cls(
             day_start_ns=candle_open_ns(now_ns, DAY_NS),
-            week_start_ns=candle_open_ns(now_ns, WEEK_NS),
+            # The week of a session whose market has not begun would begin before all time.
+            week_start_ns=max(candle_open_ns(now_ns, WEEK_NS), 0),
             peak_equity=equity,
             day_equity=equity,
             week_equity=equity,
