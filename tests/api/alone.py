@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from triplegain.api.control import SessionControl, does_not_run
@@ -20,3 +21,9 @@ class Alone:
 
     def running(self) -> tuple[str, ...]:
         return (self._control.moment().session_id,)
+
+    def failed(self) -> Mapping[str, str]:
+        return {}
+
+    def metrics(self, sessions: Collection[str]) -> bytes:
+        return b"triplegain_halted 0.0\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from tests.api.conftest import Bench
 from tests.api.guarded_app import guard_of
@@ -25,6 +26,7 @@ class Directory:
 
     controls: dict[str, StoredControl]
     main: str = MAIN
+    ended: dict[str, str] = field(default_factory=dict)
 
     def control(self, session_id: str | None) -> SessionControl:
         found = self.controls.get(self.main if session_id is None else session_id)
@@ -34,6 +36,12 @@ class Directory:
 
     def running(self) -> tuple[str, ...]:
         return tuple(self.controls)
+
+    def failed(self) -> Mapping[str, str]:
+        return self.ended
+
+    def metrics(self, sessions: Collection[str]) -> bytes:
+        return "".join(f'triplegain_halted{{session="{each}"}} 0.0\n' for each in sessions).encode()
 
 
 async def several(bench: Bench, store: SessionStore, limits: RequestLimits | None = None) -> Directory:

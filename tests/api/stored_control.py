@@ -82,9 +82,6 @@ class StoredControl:
         self.held_up: asyncio.Event | None = None
         self.stored = asyncio.Event()
 
-    def metrics(self) -> bytes:
-        return b"triplegain_halted 0.0\n"
-
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:
         if symbol != "BTC/USDT":
             raise RefusedError(Code.NO_SNAPSHOT, f"no snapshot of {symbol}: it has no closed candle yet")

@@ -271,6 +271,38 @@ async def test_whether_a_session_runs_is_told_to_nobody_without_a_key(bench: Ben
     assert len({(answer.status_code, answer.text) for answer in asked}) == 1 and asked[0].status_code == 401
 
 
+async def test_health_without_a_name_is_that_of_all(bench: Bench, here: Directory) -> None:
+    """Not well while one of them has halted or runs no more, whose name nobody without a key is told."""
+
+    async def health(role: str | None, path: str = "/health") -> tuple[int, str]:
+        async with bench.client(role) as asking:
+            answer = await asking.get(path)
+            return answer.status_code, answer.json().get("error_message", "")
+
+    assert await health(None) == (200, "")
+    here.controls[SECOND].halted = "the books differ"
+    assert await health("viewer") == (503, f"{SECOND} has halted: the books differ")
+    status, words = await health(None)
+    assert status == 503 and SECOND not in words and "books" not in words
+    assert (await health(f"viewer {SECOND}"))[0] == 503
+    for path in (f"{ONE}/{MAIN}/health", f"{ONE}/{THIRD}/health", "/health/live"):
+        assert (await health("viewer", path))[0] == 200
+    assert (await health(f"viewer {THIRD}"))[0] == 200
+    here.controls[SECOND].halted = ""
+    here.ended[ENDED] = "a row is out of range"
+    assert await health("viewer") == (503, f"{ENDED} has halted: a row is out of range")
+    assert (await health(f"viewer {THIRD}"))[0] == 200
+    del here.controls[MAIN]
+    assert [(await health(None, path))[0] for path in ("/health", "/health/live")] == [503, 200]
+
+
+async def test_figures_are_of_each_session_or_of_the_one_that_is_named(bench: Bench, here: Directory) -> None:
+    async with bench.client("viewer") as owner, bench.client(f"viewer {THIRD}") as own:
+        told = [await owner.get("/metrics"), await owner.get(f"{ONE}/{SECOND}/metrics"), await own.get("/metrics")]
+    shown = [[name for name in (MAIN, SECOND, THIRD) if f'session="{name}"' in each.text] for each in told]
+    assert shown == [[MAIN, SECOND, THIRD], [SECOND], [THIRD]]
+
+
 # -- which there are -------------------------------------------------------------------------------------------------
 
 

@@ -168,7 +168,7 @@ def test_a_run_tells_the_log_and_the_hook_of_every_fill(shared_home: PaperHome) 
     finally:
         server.shutdown()
         server.server_close()
-    assert figures["triplegain_fills_total"] >= 1
+    assert figures['triplegain_fills_total{session="told"}'] >= 1
     assert figures["triplegain_database_away"] == 0
     assert figures['triplegain_notices_total{kind="fill",level="info"}'] >= 1
     assert figures["triplegain_commit_seconds_count"] >= 1

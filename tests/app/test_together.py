@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 from msgspec import structs
 from tests.app.steered import opened_system, running
 
+from triplegain.app.guest_list import GUESTS_MAX
 from triplegain.app.opening import PaperOptions, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import load_config
@@ -23,6 +25,7 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Limit, OrderRequest, Side
 from triplegain.domain.records import SecurityEvent, SessionStatus
 from triplegain.domain.refusals import RefusedError
+from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
 from triplegain.storage.session_reader import SessionReader
@@ -88,7 +91,6 @@ async def test_a_session_comes_and_goes_while_another_runs(database_url: str, tm
         assert isinstance(answer, Done)
         assert [each.request.client_order_id for each in guest.view().open_orders] == ["near"]
         assert not system.view().open_orders
-        assert isinstance(await guest.submit(ResetSession(), Origin.HAND, AUDIT), NotDone)
         assert isinstance(await system.submit(ResetSession(), Origin.HAND, AUDIT), NotDone)
         with pytest.raises(InvalidValueError, match="already"):
             await system.join("guest")
@@ -108,29 +110,93 @@ async def test_a_session_comes_and_goes_while_another_runs(database_url: str, tm
         assert [each.request.client_order_id for each in system.view().open_orders] == ["near"]
 
 
-async def test_a_session_whose_step_is_refused_ends_alone(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_session_beside_another_begins_anew_on_the_market_as_it_is(database_url: str, tmp_path: Path) -> None:
+    async with opened_system(database_url, tmp_path) as opened, running(opened):
+        system = opened.system
+        await system.join("guest", {"USDT": Decimal(500)})
+        await opened.until(lambda: system.control("guest").view().quotes["BTC/USDT"])
+        answers = await asyncio.gather(*(opened.post("/sessions/guest/paper/reset") for _ in range(2)))
+        codes = sorted(answer.status_code for answer in answers)
+        [done] = [answer.json() for answer in answers if answer.status_code == 201]
+        assert codes == [201, 404] and done["previous"] == "guest"
+        following = done["session"]
+        assert system.running() == (system.opened.record.session_id, following)
+        assert (await opened.reader.session("guest")).status is SessionStatus.ENDED
+        await opened.until(lambda: system.control(following).view().summary.equity == 500)
+        before = system.runner.position
+        assert isinstance(await system.control(following).submit(Pause(), Origin.HAND, AUDIT), Done)
+        assert (await system._store.stored(following)).feed_position >= before > 0
+        refused = await opened.post("/paper/reset")
+        assert refused.status_code == 422 and "--session NAME --reset" in refused.text
+
+
+HOSTILE: list[tuple[str, dict[Any, Any]]] = [
+    *[("x", {"USDT": amount}) for amount in (-1, "NaN", "Infinity", "1e400", "x", None, Decimal("NaN"), "1e-30")],
+    *[("x", {asset: 1}) for asset in ("", "BTC/USDT", None, 5)],
+    *[(name, {}) for name in ("a/b", "..", "", "x" * 65, "\x00", "-", "main/../x")],
+]
+
+
+async def test_what_joins_is_what_a_configuration_could_open(database_url: str, tmp_path: Path) -> None:
+    async with opened_system(database_url, tmp_path) as opened, running(opened):
+        system = opened.system
+        for name, balances in HOSTILE:
+            with pytest.raises(InvalidValueError):
+                await system.join(name, balances)
+        joining = await asyncio.gather(*(system.join("twice") for _ in range(3)), return_exceptions=True)
+        assert sorted(isinstance(each, InvalidValueError) for each in joining) == [False, True, True]
+        await system.join("empty", {})
+        await system.join("unknown", {"doge": Decimal(7)})
+        await opened.until(lambda: system.control("unknown").view().balances)
+        assert [each.asset for each in system.control("unknown").view().balances] == ["DOGE"]
+        for number in range(GUESTS_MAX - 3):
+            await system.join(f"n{number}")
+        with pytest.raises(InvalidValueError, match="share a market"):
+            await asyncio.gather(*(system.join(f"more{number}") for number in range(3)))
+        assert len(system.running()) <= GUESTS_MAX + 1
+        assert (await opened.post("/paper/pause")).json()["session"] == system.running()[0]
+
+
+@pytest.mark.parametrize("failing", ["a", "b"])
+@pytest.mark.parametrize("where", ["store", "market"])
+async def test_what_goes_wrong_with_a_session_ends_that_one_alone(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, where: str
 ) -> None:
+    """The main one (a) or another: a step that the store refuses, or a fault while the market does something to it."""
     told: list[str] = []
     async with paper(database_url, tmp_path, "a", "b", "c", duration="60s") as system:
         system.tell = told.append
-        commit, refused = SessionStore.commit, 0
+        if where == "store":
+            commit = SessionStore.commit
 
-        async def refuses(self: SessionStore, session_id: str, batch: Any) -> None:
-            nonlocal refused
-            if session_id == "b" and batch.fills:
-                refused += 1
-                raise StorageError("a row is out of range")
-            await commit(self, session_id, batch)
+            async def refuses(self: SessionStore, session_id: str, batch: Any) -> None:
+                if session_id == failing and batch.fills:
+                    raise StorageError("a row is out of range")
+                await commit(self, session_id, batch)
 
-        monkeypatch.setattr(SessionStore, "commit", refuses)
+            monkeypatch.setattr(SessionStore, "commit", refuses)
+        else:
+            session = next(
+                each
+                for each in system.opened.session.floor.sessions
+                if isinstance(each, TradingSession) and each.settings.session_id == failing
+            )
+
+            def breaks(*_: Any) -> None:
+                raise RuntimeError("a row is out of range")
+
+            monkeypatch.setattr(session.exchange.markets["BTC/USDT"], "shown_anew", breaks)
+            monkeypatch.setattr(session.exchange.markets["BTC/USDT"], "level_changed", breaks)
         await system.run()
-        assert refused == 1
         statuses = {each.session_id: each.status for each in await system._reader.list_sessions(include_ended=True)}
         assert statuses == dict.fromkeys(("a", "b", "c"), SessionStatus.PAUSED)
-        assert (await system._reader.statistics("a")).fills == (await system._reader.statistics("c")).fills > 0
-        assert (await system._reader.statistics("b")).fills == 0
-    assert told == ["The session b runs no more: a row is out of range. The others go on."]
+        fills = {name: (await system._reader.statistics(name)).fills for name in "abc"}
+        assert fills.pop(failing) == 0 and len(set(fills.values())) == 1 and min(fills.values()) > 0
+        assert failing not in system.running() and system.failed() == {failing: "a row is out of range"}
+        query = "SELECT session_id, message FROM paper_alerts WHERE kind = 'session_failed'"
+        [alert] = await system._database.rows("alerts", query)
+        assert alert["session_id"] == failing and "how its orders stand is unknown" in alert["message"]
+    assert told == [f"The session {failing} runs no more: a row is out of range. The others go on."]
     monkeypatch.undo()
     again = await played(database_url, tmp_path, "b", "a", duration="1s")
     assert again["a"] == again["b"]

@@ -52,6 +52,9 @@ def test_what_stops_stops_all_sessions_of_the_process_unless_one_is_named(
         ]
         assert set(tg("flat", "--json").json["others"]) == {"b", "c"}
         assert tg("emergency").out.splitlines()[1] == "       b paused; closing p-1, p-2"
+        assert set(tg("order", "cancel", "--all", "--json").json["others"]) == {"b", "c"}
+        assert "       b 0 cancelled" in tg("order", "cancel", "--all").out.splitlines()
+        assert tg("order", "cancel", "--all", "--session", "b", "--json").json["others"] == {}
         assert tg("emergency", "--session", "b", "--json").json["others"] == {}
         asks = tg("resume")
         assert asks.code == 8 and "several sessions are running" in asks.err

@@ -157,7 +157,17 @@ def test_a_key_of_a_session_is_shown_once_and_stored_by_its_hash(tg: Tg, stored:
     assert "reaches a alone" in shown[1]
     stored(look)
     assert keys == {key_hash(made["key"]): ("viewer", "a"), key_hash(shown[0]): ("trader", "a")}
-    assert tg("session", "key", "a", "--revoke", "--json").json == {"session": "a", "revoked": 2}
+    listed = {each["key"]: (each["session"], each["role"]) for each in tg("session", "keys", "--json").json}
+    one, other = key_hash(made["key"])[:12], key_hash(shown[0])[:12]
+    assert listed == {one: ("a", "viewer"), other: ("a", "trader")}
+    for wrong in (one[:11], "0" * 12, "", "%" * 12):
+        assert tg("session", "revoke-key", wrong).code == 2
+    assert tg("session", "revoke-key", one, "--json").json == {"session": "a", "key": one}
+    assert tg("session", "revoke-key", one).code == 2
+    stored(look)
+    assert keys == {key_hash(shown[0]): ("trader", "a")}
+    assert "out 20" in tg("session", "keys", "a").out and tg("session", "keys", "b").code == 2
+    assert tg("session", "key", "a", "--revoke", "--json").json == {"session": "a", "revoked": 1}
     stored(look)
     assert keys == {}
 

@@ -17,6 +17,7 @@ from tests.cli.sample_view import FILLS, MIND, NOON_NS, SUMMARY, position, view
 from triplegain.cli.dashboard import dashboard, shares
 from triplegain.cli.view import LiveView, plain_line, summary_panel
 from triplegain.domain.records import BalanceRecord
+from triplegain.domain.views import Beside
 
 UNKNOWN = structs.replace(
     SUMMARY, opening=None, equity=None, buy_and_hold=None, realised_usd=None, unrealised_usd=None, drawdown=None,
@@ -42,11 +43,27 @@ def test_the_screen_is_never_larger_than_the_terminal(width: int, height: int, c
         positions=tuple(position(number) for number in range(crowd)),
         last_decisions=("a long reason " * 30,) * crowd,
         alerts=("an alert " * 30,) * crowd,
+        beside=tuple(Beside(f"s{number}", stands="a long reason " * 30) for number in range(crowd)),
     )
     told = ("something was told " * 30,) * crowd
     lines = drawn(dashboard(crowded, FILLS * crowd, width, height, told), width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
+
+
+def test_sessions_beside_the_one_that_is_shown_have_a_line_each() -> None:
+    """Those in which something is wrong first; what has no room is counted."""
+    fine = [Beside(f"fine{number}", Decimal(500), Decimal("-1.5"), 2) for number in range(5)]
+    shown = drawn(
+        dashboard(view(beside=(*fine, Beside("gone", stands="runs no more: a row"))), FILLS, 120, 24), 120, 24
+    )
+    lines = [line.strip() for line in shown if line.startswith(("fine", "gone", "and "))]
+    assert lines == [
+        "gone  equity unknown  today unknown  positions 0  runs no more: a row",
+        "fine0  equity 500.00  today -1.50  positions 2",
+        "fine1  equity 500.00  today -1.50  positions 2",
+        "and 3 more sessions: `tg session list` shows all",
+    ]
 
 
 def test_the_screen_says_what_matters_at_80_by_24() -> None:

@@ -23,7 +23,9 @@ DEPLOY = Path(__file__).resolve().parent.parent.parent / "deploy"
 def test_the_dashboard_asks_for_figures_that_there_are() -> None:
     stats = Stats()
     stats.notices["fill", "info"] += 1
-    told = exposition(view(conditions={"BTC/USDT": ""}, synthetic=False), stats, 2_000_000_000 * SECOND_NS).decode()
+    told = exposition(
+        [view(conditions={"BTC/USDT": ""}, synthetic=False)], (), stats, 2_000_000_000 * SECOND_NS
+    ).decode()
     names = {re.split(r"[ {]", line)[0] for line in told.splitlines() if not line.startswith("#")}
     panels = json.loads((DEPLOY / "grafana" / "triplegain.json").read_text())["panels"]
     asked = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
@@ -36,10 +37,6 @@ class SessionControl(Door, Protocol):
         """
         ...
 
-    def metrics(self) -> bytes:
-        """Figures in Prometheus' text format, as of now."""
-        ...
-
     def see(self, kind: type[V]) -> V:
         """A view of `domain/views.py`, as of now, by its type."""
         ...
@@ -55,6 +52,14 @@ class SessionDirectory(Protocol):
 
     def running(self) -> tuple[str, ...]:
         """The ids of all that run here, the main one first."""
+        ...
+
+    def failed(self) -> Mapping[str, str]:
+        """Those that ran here and can go on no more, by id, with why."""
+        ...
+
+    def metrics(self, sessions: Collection[str]) -> bytes:
+        """Figures of these that run here, and of the process, in Prometheus' text format, as of now."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from starlette.responses import PlainTextResponse
 
+from triplegain.api.access import Role
 from triplegain.api.brakes import brake
 from triplegain.api.requests import HistoryPage, Nothing
 from triplegain.api.resources import (
@@ -22,7 +23,7 @@ from triplegain.api.resources import (
     Readiness,
     portfolio,
 )
-from triplegain.api.visit import CurrentVisit, Visit
+from triplegain.api.visit import CurrentCaller, CurrentReception, CurrentVisit, CurrentVisits, Visit
 from triplegain.domain.commands import Emergency, Pause, ResetSession, Resume
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.views import AgentsView, CoordinatorView
@@ -64,27 +65,37 @@ async def reset(visit: CurrentVisit, body: Nothing | None = None) -> NewSession:
     return NewSession(mode=now.mode, session=opened.record, previous=now.session_id)
 
 
-async def live(visit: CurrentVisit) -> Health:
+async def live(visits: CurrentVisits) -> Health:
     """The process answers."""
-    return Health(mode=visit.moment().mode, status="live")
+    return Health(mode=next(iter(visits.values())).moment().mode, status="live")
 
 
-async def ready(visit: CurrentVisit) -> Readiness:
+async def ready(visits: CurrentVisits, reception: CurrentReception, caller: CurrentCaller) -> Readiness:
     """The session trades, or is paused by hand; 503 with the reason where it has halted or its database is away, and
-    while nothing can be traded in any market."""
-    now = visit.moment()
-    if now.away:
-        raise RefusedError(Code.DATABASE_AWAY, f"the database is away, and the session waits for it: {now.away}")
-    if now.halted:
-        raise RefusedError(Code.HALTED, f"the session has halted: {now.halted}")
-    if now.unready:
-        raise RefusedError(Code.NOT_READY, now.unready)
-    return Readiness(mode=now.mode, status="paused" if now.paused else "ready", waits_for=now.waits_for)
+    while nothing can be traded in any market. Where none is named: each that runs here, or should."""
+    main, *others = [visit.moment() for visit in visits.values()]
+    if main.away:
+        raise RefusedError(Code.DATABASE_AWAY, f"the database is away, and the session waits for it: {main.away}")
+    if main.halted:
+        raise RefusedError(Code.HALTED, f"the session has halted: {main.halted}")
+    halted = {each.session_id: each.halted for each in others if each.halted}
+    if caller.session is None:
+        halted |= reception.directory.failed()
+    if halted and caller.role is Role.PUBLIC:
+        # Nobody without a key is told what runs here.
+        raise RefusedError(
+            Code.HALTED, f"{len(halted)} of the sessions here halted: `GET /health` with a key names them"
+        )
+    if halted:
+        raise RefusedError(Code.HALTED, "; ".join(f"{name} has halted: {why}" for name, why in halted.items()))
+    if main.unready:
+        raise RefusedError(Code.NOT_READY, main.unready)
+    return Readiness(mode=main.mode, status="paused" if main.paused else "ready", waits_for=main.waits_for)
 
 
-async def metrics(visit: CurrentVisit) -> PlainTextResponse:
-    """Figures in Prometheus' text format."""
-    return PlainTextResponse(visit.control.metrics(), media_type="text/plain; version=0.0.4")
+async def metrics(visits: CurrentVisits, reception: CurrentReception) -> PlainTextResponse:
+    """Figures in Prometheus' text format, of each session that runs here where none is named."""
+    return PlainTextResponse(reception.directory.metrics(tuple(visits)), media_type="text/plain; version=0.0.4")
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
+from triplegain.app.command_door import CommandDoor, by
 from triplegain.app.opening import OpenedSession
 from triplegain.app.session_face import RunFigures, SessionFace
-from triplegain.domain.commands import Answer, AnyAnswer, Command, NotDone, R, ResetSession
+from triplegain.domain.commands import Answer, Command, R, ResetSession
 from triplegain.domain.ids import Origin
 from triplegain.domain.records import SecurityEvent
-from triplegain.domain.refusals import Code, Refusal
-from triplegain.session.guests import Guest
-from triplegain.session.store_watch import StoreWatch
-from triplegain.storage.session_reader import SessionReader
-
-SHARES_MARKET = "it shares its market with other sessions: a session is reset where it is alone"
+from triplegain.session.member import Member
 
 
 @dataclass(eq=False, repr=False)
 class GuestSession(SessionFace):
-    """Implements the API's `SessionControl`."""
+    """Implements the API's `SessionControl`. `_reset` puts another session in its place."""
 
     _opened: OpenedSession
-    guest: Guest
+    member: Member
     _figures: Callable[[], RunFigures]
-    _watch: StoreWatch
-    _reader: SessionReader
+    _door: CommandDoor
+    _reset: Callable[[GuestSession, SecurityEvent], Awaitable[Any]]
 
     @property
     def opened(self) -> OpenedSession:
@@ -36,9 +33,8 @@ class GuestSession(SessionFace):
         return self._figures()
 
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
-        answer: AnyAnswer
         if isinstance(command, ResetSession):
-            answer = NotDone(Refusal(Code.REFUSED, SHARES_MARKET))
+            answer: Answer[R] = await self._reset(self, by(audit, origin))
         else:
-            answer = await self._carried_out(self.guest, self._watch, self._reader, command, origin, audit)
+            answer = await self._door.submit(command, origin, audit)
         return answer

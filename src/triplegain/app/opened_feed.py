@@ -14,6 +14,7 @@ from triplegain.session.runner import MarketEvents
 from triplegain.storage.database import Database
 
 LIVE = "live"
+DEMO = "demo"
 HISTORY = "history:"
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
 from triplegain.app.feeds import parse_duration_ns, parse_speed
-from triplegain.app.opened_feed import HISTORY, LIVE, OpenedFeed, OpenedRecord, open_session_feed
-from triplegain.app.play_on import BREATH, PlayedOn, begun
+from triplegain.app.opened_feed import DEMO, HISTORY, LIVE, OpenedFeed, OpenedRecord, open_session_feed
+from triplegain.app.play_on import PlayedOn, begun
 from triplegain.app.session_models import SessionModels, TapeChoice
 from triplegain.app.settings import candle_length_ns, session_settings, warm_up_lengths_ns
+from triplegain.app.together import Together
 from triplegain.config import Config, ConfigurationError, config_as_dict
 from triplegain.config.infrastructure import PriceSourceName
 from triplegain.config.kept import changes, kept_config, with_changes
@@ -44,9 +42,8 @@ from triplegain.storage.session_store import SessionStore, StoredSession
 #: A session's name is also the name of a file and a part of URLs.
 _SESSION_NAME = re.compile(SESSION)
 
-#: The demo market, and feeds whose sessions go on at the next start.
-_DEMO = "demo"
-_GOES_ON = (_DEMO, LIVE)
+#: Feeds whose sessions go on at the next start.
+_GOES_ON = (DEMO, LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +117,8 @@ class SessionOpening:
     _tell: Callable[[str], None]
     _models: SessionModels
     _feed: OpenedFeed | None = field(default=None, init=False)
-    #: What the session kept and cannot be any more.
-    _beyond: tuple[str, ...] = field(default=(), init=False)
+    #: What sessions kept and cannot be any more, by session.
+    _beyond: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._spec = self._options.feed
@@ -133,90 +130,16 @@ class SessionOpening:
 
     async def open(self) -> OpenedSession:
         """Raises SessionLockedError when another process runs the session, FeedError when its feed is not there."""
-        async with self._closing_on_failure():
-            stored = await self._stored()
+        async with self.closing_on_failure():
+            stored = await self.stored()
             if stored is None:
                 return await self._new(self._options.session)
             if self._options.reset:
                 return await self._reset(stored.session)
             return await self._resumed(stored)
 
-    async def open_together(self) -> tuple[OpenedSession, tuple[OpenedSession, ...]]:
-        """The main session and the others that were named, on one market. Raises as `open` does, and InvalidValueError
-        where they belong to different markets."""
-        async with self._closing_on_failure():
-            found = [await self._stored(), *[await self._stored_as(name) for name in self._options.others]]
-            names = [self._options.session, *self._options.others]
-            for name, each in zip(names, found, strict=True):
-                if each is None:
-                    self._check_name(name)
-            there = [each for each in found if each is not None]
-            _check_one_market([each.session for each in there], self._options)
-            at = max((each.feed_position for each in there), default=0)
-            self._spec = self._spec or (there[0].session.feed if there else None)
-            seed = there[0].session.seed if there else self.seed
-            opened = await self._open_feed(await self._feed_spec(), seed, there[0].session if there else None)
-            sessions = [await self._ready(*each, opened, at, seed) for each in zip(found, names, strict=True)]
-            return await self._on_one_floor(sessions, opened)
-
-    async def join(
-        self, main: OpenedSession, position: Callable[[], int], name: str, balances: Mapping[str, Decimal] | None
-    ) -> OpenedSession:
-        """A new session beside one that runs, on its market as it is now. `position`: how far that is."""
-        self._check_name(name)
-        wanted = self._record(main.feed, name, main.record.seed)
-        if balances is not None:
-            wanted = structs.replace(wanted, initial_balances=dict(balances))
-        record = await self._store.create(wanted)
-        session = self._build(record, main.feed, main.session.floor)
-        return replace(main, session=session, position=position(), record=record, marks=None)
-
-    async def _ready(
-        self, stored: StoredSession | None, name: str | None, opened: OpenedFeed, at: int, seed: int
-    ) -> StoredSession:
-        """A session as it is stored at that place of the market, a new one where there was none."""
-        if stored is None:
-            record = await self._store.create(self._record(opened.source, name, seed))
-            stored = await self._store.stored(record.session_id)
-            return replace(stored, feed_position=at)
-        stored = await self._configured(stored)
-        if stored.session.feed == LIVE or stored.feed_position == at:
-            return stored
-        return await self._played_alone(stored, at)
-
-    async def _played_alone(self, stored: StoredSession, at: int) -> StoredSession:
-        """What others have seen already it sees by itself, as it would have been alone."""
-        record, store = stored.session, self._store
-        feed = await open_session_feed(
-            self._config, self._home, self._database, record.feed, record.seed, _symbols(record)
-        )
-        opened = await self._taken_up(stored, feed)
-        session, position = opened.session, opened.position
-        assert isinstance(opened.events, Iterator)
-        # A recording that is shorter than that is told of where the market is played for all of them.
-        for event in islice(opened.events, at - position):
-            session.on_event(event)
-            position += 1
-            if session.must_commit or position == at:
-                await store.commit(record.session_id, session.take_batch(position, self._clock.now_ns()))
-            if position % BREATH == 0:
-                await asyncio.sleep(0)
-        await feed.aclose()
-        return await store.stored(record.session_id)
-
-    async def _on_one_floor(
-        self, stored: Sequence[StoredSession], opened: OpenedFeed
-    ) -> tuple[OpenedSession, tuple[OpenedSession, ...]]:
-        first, *others = stored
-        together = _Together(others, lambda each, floor: self._build(each.session, opened.source, floor))
-        main = await self._taken_up(first, opened, together)
-        joined = zip(together.sessions, others, strict=True)
-        return main, tuple(
-            OpenedSession(session, iter(()), each.feed_position, each.session, opened) for session, each in joined
-        )
-
     @asynccontextmanager
-    async def _closing_on_failure(self) -> AsyncIterator[None]:
+    async def closing_on_failure(self) -> AsyncIterator[None]:
         """A feed whose session cannot be opened is not left open."""
         try:
             yield
@@ -225,7 +148,7 @@ class SessionOpening:
                 await self._feed.aclose()
             raise
 
-    async def _feed_spec(self) -> str:
+    async def feed_spec(self) -> str:
         """As named, else the live market where it answers, else the demo market, which can be hurried."""
         if self._config.paper.price_source is PriceSourceName.HISTORICAL and (
             self._spec is None or not self._spec.startswith(HISTORY)
@@ -244,22 +167,22 @@ class SessionOpening:
                 away = await why_away(self._config)
             if away:
                 self._tell(f"{away}; trading on the built-in demo market instead (--feed live insists on Kraken)")
-            self._spec = _DEMO if hurried or away else LIVE
+            self._spec = DEMO if hurried or away else LIVE
         return self._spec
 
-    async def _open_feed(self, spec: str, seed: int, stored: SessionRecord | None = None) -> OpenedFeed:
+    async def open_feed(self, spec: str, seed: int, stored: SessionRecord | None = None) -> OpenedFeed:
         """For a stored session with what it keeps."""
-        config = self._config if stored is None else self._kept(stored)
-        watched = (_symbols(stored) if stored else ()) or config.market.symbols
+        config = self._config if stored is None else self.kept(stored)
+        watched = (symbols(stored) if stored else ()) or config.market.symbols
         self._feed = await open_session_feed(config, self._home, self._database, spec, seed, watched)
         await self._models.open(config, self._feed.source.source, watched)
         return self._feed
 
-    def _kept(self, record: SessionRecord) -> Config:
+    def kept(self, record: SessionRecord) -> Config:
         """The session's own configuration, on this host."""
         return kept_config(self._config, record.settings.get("config"))[0]
 
-    async def _configured(self, stored: StoredSession) -> StoredSession:
+    async def configured(self, stored: StoredSession) -> StoredSession:
         """Names what the files say otherwise than the session, and takes it with `--apply-config`.
 
         What was kept and is beyond the bounds of today is taken in any case, with an alert of the session.
@@ -281,15 +204,20 @@ class SessionOpening:
             self._tell(f"The session {record.session_id} keeps its configuration; --apply-config would change:")
             for change in found:
                 self._tell(f"  {change}")
-        self._beyond = tuple(f"beyond the bounds of today: {change}" for change in beyond)
+        self._beyond[record.session_id] = tuple(f"beyond the bounds of today: {change}" for change in beyond)
         return stored
 
-    async def _stored(self) -> StoredSession | None:
+    def tell_beyond(self, session: TradingSession) -> None:
+        """In the record of a session that was taken up: what was taken in any case."""
+        for words in self._beyond.pop(session.settings.session_id, ()):
+            session.alert(AlertKind.CONFIGURATION_CHANGED, words)
+
+    async def stored(self) -> StoredSession | None:
         """The session to go on with: the one that was named, else the latest of the demo or the live market."""
         options = self._options
         if options.session is not None:
-            return await self._stored_as(options.session)
-        spec = await self._feed_spec()
+            return await self.stored_as(options.session)
+        spec = await self.feed_spec()
         if spec not in _GOES_ON or not (self._config.paper.persist_state or options.reset):
             return None
         latest = await self._store.latest(spec)
@@ -302,7 +230,7 @@ class SessionOpening:
         await self._store.set_status(latest.session_id, SessionStatus.PAUSED)
         return None
 
-    async def _stored_as(self, name: str) -> StoredSession | None:
+    async def stored_as(self, name: str) -> StoredSession | None:
         try:
             return await self._store.resume(name, to_end=self._options.reset)
         except SessionNotFoundError:
@@ -312,18 +240,18 @@ class SessionOpening:
                 return None
             raise
 
-    def _check_name(self, name: str | None) -> None:
+    def check_name(self, name: str | None) -> None:
         if name is not None and not _SESSION_NAME.fullmatch(name):
             raise InvalidValueError(
                 f"{name!r} cannot name a session: use up to 64 letters, digits, dots, dashes and underscores"
             )
 
     async def _new(self, session_id: str | None) -> OpenedSession:
-        self._check_name(session_id)
-        opened = await self._open_feed(await self._feed_spec(), self.seed)
-        return await self._fresh(await self._store.create(self._record(opened.source, session_id)), opened)
+        self.check_name(session_id)
+        opened = await self.open_feed(await self.feed_spec(), self.seed)
+        return await self._fresh(await self._store.create(self.record(opened.source, session_id)), opened)
 
-    def _record(self, feed: MarketSource, session_id: str | None, seed: int | None = None) -> SessionRecord:
+    def record(self, feed: MarketSource, session_id: str | None, seed: int | None = None) -> SessionRecord:
         now_ns = self._clock.now_ns()
         balances = dict(self._config.paper.initial_balance)
         candle_ns = candle_length_ns(self._config, feed, self._options.candle)
@@ -341,7 +269,7 @@ class SessionOpening:
         )
 
     async def _fresh(self, record: SessionRecord, opened: OpenedFeed) -> OpenedSession:
-        session = self._build(record, opened.source)
+        session = self.build(record, opened.source)
         if isinstance(opened, OpenedRecord):
             events, marks = await begun(session, opened.source)
             return OpenedSession(session, events, 0, record, opened, marks=marks)
@@ -360,34 +288,33 @@ class SessionOpening:
         lengths = dict.fromkeys(
             length
             for each in (record, *others)
-            for length in (int(each.settings["candle_ns"]), *warm_up_lengths_ns(self._kept(each)))
+            for length in (int(each.settings["candle_ns"]), *warm_up_lengths_ns(self.kept(each)))
         )
         return opened.events(since_ns=since_ns, candle_lengths_ns=tuple(lengths))
 
-    def _build(self, record: SessionRecord, feed: MarketSource, floor: MarketFloor | None = None) -> TradingSession:
+    def build(self, record: SessionRecord, feed: MarketSource, floor: MarketFloor | None = None) -> TradingSession:
         """A session keeps the configuration it was opened with, or has taken since."""
-        config, candle_ns = self._kept(record), int(record.settings["candle_ns"])
+        config, candle_ns = self.kept(record), int(record.settings["candle_ns"])
         settings = session_settings(
             config, feed, record.session_id, record.created_at_ns, record.seed, candle_ns, self._models.assigned
         )
         return TradingSession(replace(settings, initial_balances=dict(record.initial_balances)), floor)
 
     async def _resumed(self, stored: StoredSession) -> OpenedSession:
-        stored = await self._configured(stored)
+        stored = await self.configured(stored)
         record, spec = stored.session, self._options.feed
         if spec is not None and spec != record.feed:
-            named = spec if spec in _GOES_ON else (await self._open_feed(spec, record.seed, record)).source.name
+            named = spec if spec in _GOES_ON else (await self.open_feed(spec, record.seed, record)).source.name
             if named != record.feed:
                 raise InvalidValueError(
                     f"the session {record.session_id} runs on {record.feed} for its whole life: leave --feed out, "
                     "or name another --session"
                 )
         try:
-            opened = await self._taken_up(stored, await self._open_feed(record.feed, record.seed, record))
+            opened = await self.taken_up(stored, await self.open_feed(record.feed, record.seed, record))
         except (ReconcileError, LedgerError) as error:
             raise BooksDifferError.of(record.session_id, str(error)) from error
-        for words in self._beyond:
-            opened.session.alert(AlertKind.CONFIGURATION_CHANGED, words)
+        self.tell_beyond(opened.session)
         return opened
 
     async def again(self, opened: OpenedSession, stand: Callable[[TradingSession], bool]) -> OpenedSession:
@@ -398,7 +325,7 @@ class SessionOpening:
         record, feed = opened.record, opened.opened_feed
         stored = await self._store.stored(record.session_id)
         if record.feed == LIVE:
-            session = self._build(record, feed.source)
+            session = self.build(record, feed.source)
             is_there = stand(session)
             if stored.parts:
                 session.restore(stored.parts, stored.rows)
@@ -406,20 +333,20 @@ class SessionOpening:
                     session.begin_away()
             return replace(opened, session=session, position=stored.feed_position)
         await feed.aclose()
-        async with self._closing_on_failure():
-            feed = await self._open_feed(record.feed, record.seed, record)
-            return await self._taken_up(stored, feed)
+        async with self.closing_on_failure():
+            feed = await self.open_feed(record.feed, record.seed, record)
+            return await self.taken_up(stored, feed)
 
-    async def _taken_up(
-        self, stored: StoredSession, opened: OpenedFeed, together: _Together | None = None
+    async def taken_up(
+        self, stored: StoredSession, opened: OpenedFeed, together: Together | None = None
     ) -> OpenedSession:
         """`together`: with others, on the same market and at the same place of it."""
-        record, together = stored.session, together or _Together()
+        record, together = stored.session, together or Together()
         if not isinstance(opened, OpenedRecord):
-            session = together.built(self._build(record, opened.source))
+            session = together.built(self.build(record, opened.source))
             return self._taken_up_live(stored, session, opened, together)
         feed = opened.source
-        playing = PlayedOn(lambda: together.built(self._build(record, feed)), feed, self._clock, self._tell)
+        playing = PlayedOn(lambda: together.built(self.build(record, feed)), feed, self._clock, self._tell)
         session, events, marks = await playing.up_to(stored)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
@@ -427,7 +354,7 @@ class SessionOpening:
         return OpenedSession(session, events, stored.feed_position, record, opened, marks=marks)
 
     def _taken_up_live(
-        self, stored: StoredSession, session: TradingSession, opened: OpenedFeed, together: _Together
+        self, stored: StoredSession, session: TradingSession, opened: OpenedFeed, together: Together
     ) -> OpenedSession:
         """The market went on without us: its trades since our last look come first, then a new book."""
         record, floor = stored.session, session.floor
@@ -446,8 +373,8 @@ class SessionOpening:
 
     async def _reset(self, record: SessionRecord) -> OpenedSession:
         """`--reset`: the successor gets what the command line and the configuration say now."""
-        opened = await self._open_feed(self._options.feed or record.feed, self.seed)
-        wanted = self._record(opened.source, self._options.session)
+        opened = await self.open_feed(self._options.feed or record.feed, self.seed)
+        wanted = self.record(opened.source, self._options.session)
         return await self._fresh(await self._store.reset(record.session_id, wanted), opened)
 
     def successor(self, record: SessionRecord) -> SessionRecord:
@@ -464,43 +391,22 @@ class SessionOpening:
             ended_at_ns=None,
         )
 
+    async def alert(self, record: SessionRecord, feed: MarketSource, kind: AlertKind, words: str) -> None:
+        """In the record of a session that is not run any more and whose lock we have, beside what is stored of it.
+        Raises StorageError."""
+        stored = await self._store.stored(record.session_id)
+        session = self.build(stored.session, feed)
+        if stored.parts:
+            session.restore(stored.parts, stored.rows)
+        session.alert(kind, words)
+        batch = session.take_batch(stored.feed_position, self._clock.now_ns())
+        await self._store.commit(record.session_id, batch)
+
     async def succeed(self, record: SessionRecord, wanted: SessionRecord, audit: SecurityEvent | None) -> OpenedSession:
         """A reset of the running session: archived, and `wanted` in its place. May be asked again."""
-        async with self._closing_on_failure():
-            opened = await self._open_feed(record.feed, record.seed, record)
+        async with self.closing_on_failure():
+            opened = await self.open_feed(record.feed, record.seed, record)
             return await self._fresh(await self._store.reset(record.session_id, wanted, audit=audit), opened)
-
-
-@dataclass(eq=False)
-class _Together:
-    """Sessions that are taken up with a main one: built with it, so that they see the market as it is played up to
-    where all of them stood, and put back then."""
-
-    stored: Sequence[StoredSession] = ()
-    _build: Callable[[StoredSession, MarketFloor], TradingSession] | None = None
-    sessions: list[TradingSession] = field(default_factory=list)
-
-    def built(self, main: TradingSession) -> TradingSession:
-        """The main session, built anew with the others beside it."""
-        self.sessions = [] if self._build is None else [self._build(each, main.floor) for each in self.stored]
-        return main
-
-    def restore(self) -> None:
-        for session, each in zip(self.sessions, self.stored, strict=True):
-            if each.parts:
-                session.restore(each.parts, each.rows)
-
-
-def _check_one_market(records: Sequence[SessionRecord], options: PaperOptions) -> None:
-    """Raises InvalidValueError for sessions that belong to different markets, or to another than is wanted."""
-    if not records:
-        return
-    feeds = {options.feed or records[0].feed, *(each.feed for each in records)}
-    pairs = {_symbols(each) for each in records}
-    seeds = {each.seed for each in records} | ({options.seed} if options.seed is not None else set())
-    if len(feeds) > 1 or len(pairs) > 1 or (records[0].feed == _DEMO and len(seeds) > 1):
-        told = "; ".join(f"{each.session_id}: {each.feed}, seed {each.seed}" for each in records)
-        raise InvalidValueError(f"these sessions run on another market each, or trade other pairs of it ({told})")
 
 
 def _check_steps(record: SessionRecord, feed: MarketSource) -> None:
@@ -515,6 +421,6 @@ def _check_steps(record: SessionRecord, feed: MarketSource) -> None:
             )
 
 
-def _symbols(record: SessionRecord) -> tuple[str, ...]:
+def symbols(record: SessionRecord) -> tuple[str, ...]:
     """The instruments the session was opened with, in the feed's order; none where it did not say."""
     return tuple(symbol for symbol, *_ in record.settings.get("instruments", ()))

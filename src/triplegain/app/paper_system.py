@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from msgspec import structs
-
 from triplegain.api.control import SessionControl, does_not_run
 from triplegain.app.beside import beside
+from triplegain.app.command_door import CommandDoor, by
 from triplegain.app.feeds import parse_duration_ns, parse_speed
-from triplegain.app.guest_session import SHARES_MARKET, GuestSession
+from triplegain.app.guest_list import GuestList
 from triplegain.app.machine_clock import MachineClock
 from triplegain.app.opening import OpenedSession, PaperOptions, SessionOpening
-from triplegain.app.operation.metrics import Stats
+from triplegain.app.opening_together import OpeningTogether
+from triplegain.app.operation.metrics import Stats, exposition
 from triplegain.app.session_face import RunFigures, SessionFace
 from triplegain.app.session_models import ModelChoice, SessionModels, TapeChoice
 from triplegain.app.standstill import Standstill
@@ -27,16 +27,17 @@ from triplegain.config import Config
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import SECOND_NS, Clock, SteadyClock
 from triplegain.domain.commands import Answer, AnyAnswer, Command, Done, NotDone, R, ResetSession, Unknown
-from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.ids import Origin
 from triplegain.domain.quote import Quote, QuoteSource
 from triplegain.domain.records import CommitBatch, SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
+from triplegain.domain.views import Beside, SessionView
+from triplegain.llm.reply import ModelPort
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
-from triplegain.storage.errors import SessionNotFoundError, StorageError
+from triplegain.storage.errors import StorageError
 from triplegain.storage.market_history import MarketHistory
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_store import SessionStore
@@ -90,6 +91,10 @@ class _ToldSteps:
             asyncio.get_running_loop().call_soon(each, session_id, batch)
 
 
+_SHARES_MARKET = (
+    "the market goes on for the sessions that share it, and the main one would begin it anew: reset each of the others "
+    "by its name, or stop and start this one alone with `paper --session NAME --reset`"
+)
 _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no more commands"))
 
 
@@ -97,7 +102,8 @@ _STOPPING = NotDone(Refusal(Code.STOPPED, "the system is stopping and takes no m
 class PaperSystem(SessionFace):
     """The main session of a process, and the directory of those that run beside it.
 
-    `reset` ends the main session and goes on with its successor; it is refused while others share its market.
+    `reset` ends the main session and goes on with its successor from the market's beginning; it is refused while others
+    share that market, and a reset of one of those puts its successor in its place.
     """
 
     _options: PaperOptions
@@ -116,9 +122,6 @@ class PaperSystem(SessionFace):
     _successor: asyncio.Future[AnyAnswer] | None = field(default=None, init=False)
     _reset_audit: SecurityEvent | None = field(default=None, init=False)
     _stopping: bool = field(default=False, init=False)
-    #: By id; and what is still done about those that can go on no more.
-    _beside: dict[str, GuestSession] = field(default_factory=dict, init=False)
-    _lost: list[asyncio.Future[None]] = field(default_factory=list, init=False)
     _events_before: int = field(default=0, init=False)
     #: Called when another session has taken over.
     on_session_change: list[Callable[[], None]] = field(default_factory=list, init=False)
@@ -132,10 +135,12 @@ class PaperSystem(SessionFace):
         self.models = SessionModels(
             choice, self._config, self._environ, self._home, self._database, self._clock, self.tell
         )
-        self._opening = SessionOpening(options, *place, self._store, self._clock, self.tell, self.models)
+        self._opening = SessionOpening(options, *place, self._store, self._clock, self.say, self.models)
+        self._together = OpeningTogether(options, *place, self._store, self._clock, self.models, self._opening)
         #: What durations are measured by, and the market is paced by.
         self._steady = SteadyClock()
         self._watch = StoreWatch(self._steady, self.tell, self.on_progress, self._is_store_lost)
+        self.guests = GuestList(self, self._store, self._reader, self._watch, self._opening, self._together)
         self._database.why_away = lambda: self._watch.away
         self._started_ns = self._steady.now_ns()
         self._machine_clock = MachineClock(self._clock, self._steady, self._on_set_back)
@@ -162,10 +167,10 @@ class PaperSystem(SessionFace):
         if not self._options.others:
             self._take(await self._opening.open())
             return
-        main, others = await self._opening.open_together()
+        main, others = await self._together.open()
         self._take(main)
         for other in others:
-            self._seat(other)
+            self.guests.seat(other)
         beside = ", ".join(other.record.session_id for other in others)
         self.tell(f"{main.record.session_id} shares its market with {beside}: `tg report NAME` shows each.")
 
@@ -173,70 +178,65 @@ class PaperSystem(SessionFace):
 
     def control(self, session_id: str | None) -> SessionControl:
         """See the API's `SessionDirectory`."""
-        if session_id is None or (self._opened is not None and session_id == self._opened.record.session_id):
+        main = self._main
+        if main and session_id in (None, main):
             return self
-        if session_id not in self._beside:
-            raise does_not_run(session_id)
-        return self._beside[session_id]
+        guest = None if session_id is None else self.guests.get(session_id)
+        if guest is None:
+            raise does_not_run(session_id or self.opened.record.session_id)
+        return guest
+
+    @property
+    def _main(self) -> str:
+        """The id of the main session; empty where it is not open yet, or runs no more."""
+        is_lost = self._runner is not None and self._runner.is_lost
+        return "" if self._opened is None or is_lost else self._opened.record.session_id
 
     def running(self) -> tuple[str, ...]:
-        main = () if self._opened is None else (self._opened.record.session_id,)
-        return (*main, *self._beside)
+        return (*filter(None, (self._main,)), *self.guests)
+
+    def failed(self) -> Mapping[str, str]:
+        return self.guests.failed
+
+    def view(self) -> SessionView:
+        """With a line for each session beside it."""
+        failed = (Beside(name, stands=f"runs no more: {why}") for name, why in self.failed().items())
+        others = (guest.line() for guest in self.guests.sessions())
+        return replace(super().view(), beside=(*others, *failed))
+
+    def metrics(self, sessions: Collection[str]) -> bytes:
+        shown = [self.control(each).view() for each in sessions]
+        # Whoever may see one session is told of no other.
+        failed = self.guests.failed if set(sessions) == set(self.running()) else ()
+        return exposition(shown, failed, self.stats, self._clock.now_ns())
 
     async def join(self, name: str, balances: Mapping[str, Decimal] | None = None) -> SessionControl:
         """A new session of that name on the running market, from its next message on; `balances`: instead of the
         configured ones.
 
-        Raises InvalidValueError for a name that cannot be or is taken, RefusedError while the system is not running.
+        Raises InvalidValueError for a name or balances that cannot be, or a name that is taken, RefusedError while the
+        system is not running.
         """
-        with suppress(SessionNotFoundError):
-            await self._reader.session(name)
-            raise InvalidValueError(f"there is a session {name} already")
-        self._check_going_on()
-        opened = await self._opening.join(self.opened, lambda: self.runner.position, name, balances)
-        try:
-            self._check_going_on()
-        except RefusedError:
-            opened.session.floor.leave(opened.session)
-            await self._store.release(name)
-            raise
-        beside = self._seat(opened)
-        self._changed()
-        return beside
-
-    def _check_going_on(self) -> None:
-        """Raises RefusedError where the run is about to end, or to begin anew."""
-        if self._stopping or self._successor is not None or self.runner.steps.is_closed:
-            raise RefusedError(Code.STOPPED, "the system is stopping and takes no more sessions")
+        return await self.guests.join(name, balances)
 
     async def part(self, session_id: str) -> None:
         """The session is left paused, and can be gone on with. Raises RefusedError for one that does not run beside the
         main one."""
-        beside = self._beside.get(session_id)
-        if beside is None:
-            raise does_not_run(session_id)
-        await self.runner.guests.leave(beside.guest)
-        await self._put_down(session_id, SessionStatus.PAUSED)
+        await self.guests.part(session_id)
 
-    def _seat(self, opened: OpenedSession) -> GuestSession:
-        session_id = opened.record.session_id
+    def check_going_on(self) -> None:
+        """Raises RefusedError where the run is about to end, or to begin anew."""
+        if self._stopping or self._successor is not None or self.runner.steps.is_closed:
+            raise RefusedError(Code.STOPPED, "the system is stopping and takes no more sessions")
 
-        def lost(error: BaseException) -> None:
-            self.tell(f"The session {session_id} runs no more: {error}. The others go on.")
-            self._lost.append(asyncio.ensure_future(self._put_down(session_id, SessionStatus.PAUSED)))
+    @property
+    def models_port(self) -> ModelPort | None:
+        return self.models.port
 
-        guest = self.runner.guests.join(opened.session, self.models.port, lost)
-        beside = GuestSession(opened, guest, self.figures, self._watch, self._reader)
-        self._beside[session_id] = beside
-        return beside
+    def say(self, words: str) -> None:
+        self.tell(words)
 
-    async def _put_down(self, session_id: str, status: SessionStatus) -> None:
-        if self._beside.pop(session_id, None) is not None:
-            await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
-            await self._store.release(session_id)
-            self._changed()
-
-    def _changed(self) -> None:
+    def changed(self) -> None:
         for told in self.on_session_change:
             told()
 
@@ -257,6 +257,7 @@ class PaperSystem(SessionFace):
             rebuild=None if self._options.others else self._built_again,
             watch=self._watch,
             marks=opened.marks,
+            lost=lambda error: self.guests.lose(opened, error),
         )
 
     async def _built_again(self, stand: Callable[[TradingSession], bool]) -> OpenedSession:
@@ -280,20 +281,18 @@ class PaperSystem(SessionFace):
                     self._end_reset(Unknown("the system stopped while it was reset"))
                     raise
                 self._take(following)
-                self._changed()
+                self.changed()
                 self._end_reset(Done(following.record.session_id))
                 if self._stopping:
                     self.runner.stop()
                 ending = await self._played()
             self._stopping = True
             status = SessionStatus.ENDED if ending is Ending.FEED_OVER else SessionStatus.PAUSED
-            record = self.opened.record
-            await self._watch.ask(lambda: self._store.set_status(record.session_id, status), is_quick=True)
-            for session_id in list(self._beside):
-                await self._put_down(session_id, status)
+            if session_id := self._main:
+                await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
+            await self.guests.put_down_all(status)
         finally:
-            if self._lost:
-                await asyncio.wait(self._lost)
+            await self.guests.settled()
             self._stopping = True
             self._end_reset(_STOPPING)
             await self.opened.opened_feed.aclose()
@@ -320,9 +319,9 @@ class PaperSystem(SessionFace):
     async def submit(self, command: Command[R], origin: Origin, audit: SecurityEvent) -> Answer[R]:
         answer: AnyAnswer
         if isinstance(command, ResetSession) and not self._watch.refusal:
-            answer = await self._reset(structs.replace(audit, details={**audit.details, "origin": origin.value}))
+            answer = await self._reset(by(audit, origin))
         else:
-            answer = await self._carried_out(self.runner, self._watch, self._reader, command, origin, audit)
+            answer = await CommandDoor(self.runner, self._watch, self._reader).submit(command, origin, audit)
         return answer
 
     def figures(self) -> RunFigures:
@@ -337,8 +336,8 @@ class PaperSystem(SessionFace):
     async def _reset(self, audit: SecurityEvent) -> AnyAnswer:
         if self._stopping:
             return _STOPPING
-        if self._beside:
-            return NotDone(Refusal(Code.REFUSED, SHARES_MARKET))
+        if self.guests:
+            return NotDone(Refusal(Code.REFUSED, _SHARES_MARKET))
         if self._successor is None:
             self._successor = asyncio.get_running_loop().create_future()
             self._reset_audit = audit

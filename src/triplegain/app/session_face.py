@@ -5,27 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
 
 from triplegain.api.control import V
 from triplegain.app import session_views
 from triplegain.app.opening import OpenedSession
-from triplegain.app.operation.metrics import Stats, exposition
-from triplegain.domain.commands import AnyAnswer, Command, Done, NotDone, PlaceOrder
-from triplegain.domain.ids import Origin
+from triplegain.app.operation.metrics import Stats
 from triplegain.domain.money import text
 from triplegain.domain.proposal import Regime, TradeProposal
-from triplegain.domain.records import SecurityEvent
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.statement import traded_of
 from triplegain.domain.verdict import RiskVerdict
-from triplegain.domain.views import Moment, SessionView, SnapshotText
+from triplegain.domain.views import Beside, Moment, SessionView, SnapshotText
 from triplegain.market.snapshot.compact import compact as compact_form
 from triplegain.market.snapshot.snapshot import NoSnapshot
-from triplegain.session.commands import Run, SessionCommands
-from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
-from triplegain.storage.session_reader import SessionReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +35,7 @@ class RunFigures:
 
 
 class SessionFace(ABC):
-    """The views of the API's `SessionControl`, and the door for commands."""
+    """The views of the API's `SessionControl`."""
 
     @property
     @abstractmethod
@@ -60,34 +53,12 @@ class SessionFace(ABC):
         session.floor.heed(session)
         return session
 
-    async def _carried_out(
-        self,
-        run: Run,
-        watch: StoreWatch,
-        reader: SessionReader,
-        command: Command[Any],
-        origin: Origin,
-        audit: SecurityEvent,
-    ) -> AnyAnswer:
-        """An order whose row is there already is not sent again."""
-        if refused := watch.refusal:
-            return NotDone(refused)
-        if isinstance(command, PlaceOrder):
-            name = command.request.client_order_id
-            if stored := await reader.order(self.opened.record.session_id, client_order_id=name):
-                return Done(stored, again=True)
-        return await SessionCommands(run).submit(command, origin, audit)
-
     def judge(self, asked: TradeProposal, notional: Decimal | None, regime: Regime | None) -> RiskVerdict:
         return session_views.judge(self._session, asked, notional, regime)
 
     def see(self, kind: type[V]) -> V:
         seen: V = session_views.VIEWS[kind](self._session)
         return seen
-
-    def metrics(self) -> bytes:
-        figures = self.figures()
-        return exposition(self.view(), figures.stats, figures.now_ns)
 
     def moment(self) -> Moment:
         opened, session, figures = self.opened, self._session, self.figures()
@@ -136,6 +107,18 @@ class SessionFace(ABC):
                 p.position_id: session.executor.positions.unrealised(p.position_id, session.prices.mark(p.symbol))
                 for p in positions
             },
+        )
+
+    def line(self) -> Beside:
+        """The same in a line."""
+        session = self._session
+        equity, opened = session.portfolio.equity_usd(), session.risk.memory.day_equity
+        return Beside(
+            session_id=self.opened.record.session_id,
+            equity=equity,
+            today=None if equity is None or opened is None else equity - opened,
+            positions=len(session.positions_left()),
+            stands=session.why_no_trades,
         )
 
     def snapshot(self, symbol: str, compact: bool) -> SnapshotText:

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from triplegain.cli.beside import beside_lines
 from triplegain.cli.tables import (
     ALARM,
     GAIN,
@@ -49,7 +50,7 @@ def dashboard(
     view: SessionView, fills: Sequence[str], width: int, height: int, told: Sequence[str] = ()
 ) -> RenderableType:
     """`fills` in words, oldest first; `told` is what the program itself has said lately."""
-    top: list[RenderableType] = [*header(view, width), *equity_lines(view)]
+    top: list[RenderableType] = [*header(view, width), *equity_lines(view), *beside_lines(view, max(height // 6, 2))]
     room = 2 if height < 30 else 4
     said = [_line(Text(" ".join(words.split()), style=WARNING)) for words in told[-(room // 2) :]]
     alerts = [_line(Text(f"! {alert}", style=ALARM)) for alert in view.alerts[-(room - len(said)) :]]

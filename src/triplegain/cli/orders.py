@@ -130,16 +130,16 @@ def cancel(
     as_json: JsonOption = False,
     session: SessionOption = None,
 ) -> None:
-    """Cancel orders, or all."""
+    """Cancel orders, or all: without a session's name those of every session of the process."""
     if (not names) is not everything:
         raise typer.BadParameter("name the orders, or say --all")
-    with running_system(session) as api:
+    with running_system(session, all_of_process=everything) as api:
         if names and len(names) == 1:
             tell(as_json, api.delete(f"/paper/orders/{part(names[0])}"), order_line)
         elif names:
             tell(as_json, api.post("/paper/orders/cancel-batch", {"orders": names}), _all_cancelled)
         else:
-            tell(as_json, api.post("/paper/orders/cancel-all"), _all_cancelled)
+            tell(as_json, api.post("/paper/orders/cancel-all"), _cancelled_everywhere)
 
 
 def list_(
@@ -165,6 +165,11 @@ def list_(
             ("average", lambda each: blank(each["average_price"], average), RIGHT),
             ("status", lambda each: worded(each["status"]) + (f": {each['code']}" if each["code"] else "")),
         )
+
+
+def _cancelled_everywhere(answer: dict[str, Any]) -> str:
+    others = [_all_cancelled(each).replace("PAPER ", f"       {name}", 1) for name, each in answer["others"].items()]
+    return "\n".join([_all_cancelled(answer), *others])
 
 
 def _all_cancelled(answer: dict[str, Any]) -> str:

@@ -1,16 +1,16 @@
-"""`session`: the sessions there are, one of them, its end, a new start, and its keys."""
+"""`session`: the sessions there are, one of them, its end, and a new start."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from triplegain.api.keys import make_session_key
+from triplegain.api.address import running_sessions
 from triplegain.cli.client import JsonOption, SessionOption, running_system, tell
 from triplegain.cli.database import read_session_of, with_database
 from triplegain.cli.tables import (
@@ -27,21 +27,18 @@ from triplegain.cli.tables import (
     table_of,
     traded_by,
 )
+from triplegain.config.loader import home_dir
 from triplegain.domain.clock import SystemClock
 from triplegain.domain.json_form import fields_of, plain_json
 from triplegain.domain.orders import OrderStatus
 from triplegain.domain.records import SessionRecord, SessionStatus
-from triplegain.domain.storable import storable
 from triplegain.storage.database import Database
-from triplegain.storage.errors import SessionEndedError
-from triplegain.storage.security_log import SecurityLog
 from triplegain.storage.session_reader import SessionReader
 from triplegain.storage.session_report import SessionReport, SessionResult, read_report, read_results
 from triplegain.storage.session_store import SessionStore
 
 _OPEN = [status for status in OrderStatus if not status.is_final]
 _ROWS_MAX = 100
-_KeyRole = Literal["viewer", "trader", "admin"]
 _Id = Annotated[str, typer.Argument(help="The session's id, as `session list` shows it.")]
 
 
@@ -54,7 +51,13 @@ def list_(
     async def read(database: Database) -> list[SessionResult]:
         return await read_results(database, await SessionReader(database).list_sessions(limit=limit))
 
-    tell(as_json, with_database(read), results_view, results_as_json)
+    running = {each.session for each in running_sessions(home_dir(create=False))}
+    tell(
+        as_json,
+        with_database(read),
+        lambda found: results_view(found, running),
+        lambda found: results_as_json(found, running),
+    )
 
 
 def show(session: _Id, as_json: JsonOption = False) -> None:
@@ -84,40 +87,6 @@ def reset(as_json: JsonOption = False, session: SessionOption = None) -> None:
     tell(
         as_json, answer, lambda found: f"PAPER  {found['session']} is running; {found['previous']} is archived as ended"
     )
-
-
-def key(
-    session: _Id,
-    role: Annotated[
-        _KeyRole, typer.Option(help="What it may do: look, trade, or also pause, resume and reset.")
-    ] = "trader",
-    name: Annotated[str, typer.Option(help="Whose it is, for you.")] = "",
-    revoke: Annotated[bool, typer.Option("--revoke", help="Make none: shut out all keys of this session.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """A key for the HTTP API that reaches this session and no other, shown once."""
-
-    async def change(database: Database) -> dict[str, Any]:
-        if (await SessionReader(database).session(session)).status is SessionStatus.ENDED and not revoke:
-            raise SessionEndedError(
-                f"the session {session} has ended: it does not run again, and a key is no use to it"
-            )
-        security = SecurityLog(database, SystemClock())
-        if revoke:
-            return {"session": session, "revoked": await security.revoke_session_keys(session)}
-        return {
-            "session": session,
-            "role": role,
-            "key": await make_session_key(security, session, role, storable(name)),
-        }
-
-    tell(as_json, with_database(change), _key_view)
-
-
-def _key_view(found: Mapping[str, Any]) -> str:
-    if "key" in found:
-        return f"{found['key']}\nThis key ({found['role']}) reaches {found['session']} alone. It is not shown again."
-    return f"Keys of {found['session']} that are shut out now: {found['revoked']}."
 
 
 async def read_session(database: Database, session_id: str) -> dict[str, Any]:
@@ -186,14 +155,14 @@ def session_view(found: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def results_view(found: Sequence[SessionResult]) -> RenderableType:
-    """A line for each session."""
+def results_view(found: Sequence[SessionResult], running: Collection[str] = ()) -> RenderableType:
+    """A line for each session; `running`: those that run on this machine."""
     if not found:
         return "There is no session yet: `tg paper` starts one."
     return table_of(
         found,
         ("Session", lambda each: each.session.session_id, WHOLE),
-        ("Status", lambda each: each.session.status.value),
+        ("Status", lambda each: "running" if each.session.session_id in running else each.session.status.value),
         ("Feed", lambda each: each.session.feed),
         ("Traded by", lambda each: each.traded.trader),
         ("Profit", lambda each: signed_percent(each.statement.profit_percent)),
@@ -201,9 +170,12 @@ def results_view(found: Sequence[SessionResult]) -> RenderableType:
     )
 
 
-def results_as_json(found: Sequence[SessionResult]) -> list[dict[str, Any]]:
+def results_as_json(found: Sequence[SessionResult], running: Collection[str] = ()) -> list[dict[str, Any]]:
     return [
-        plain_json(each.session) | fields_of(each, "traded") | fields_of(each.statement, "equity", "profit")
+        plain_json(each.session)
+        | fields_of(each, "traded")
+        | fields_of(each.statement, "equity", "profit")
+        | {"running": each.session.session_id in running}
         for each in found
     ]
 

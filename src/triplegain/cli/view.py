@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from triplegain.cli.beside import beside_lines
 from triplegain.cli.dashboard import balances, dashboard, equity_lines, positions, state
 from triplegain.cli.tables import QUIET, WARNING, moment, signed_percent, signed_usd, usd
 from triplegain.domain.views import SessionView
@@ -21,6 +22,8 @@ from triplegain.domain.views import SessionView
 _LOG = logging.getLogger(__name__)
 _SCREEN_S = 0.2
 _LINE_S = 60.0
+#: Lines of sessions beside the one that is shown, where there is no screen.
+_BESIDE_MAX = 20
 #: For so long the screen shows what it was told, and so many sentences are kept.
 _TOLD_S, _TOLD_MAX = 60.0, 4
 #: A disk that is full, a terminal that is gone, a pipe that nobody reads (for which the library leaves the program): a
@@ -81,6 +84,8 @@ class LiveView:
     def _draw(self, view: SessionView, recent_fills: Sequence[str]) -> None:
         if self._live is None:
             self._console.print(plain_line(view), highlight=False, soft_wrap=True)
+            for line in beside_lines(view, _BESIDE_MAX):
+                self._console.print("  ", line, highlight=False, soft_wrap=True)
             return
         # The screen is taken over only when there is something to show: what start-up says stays readable.
         self._live.start()
@@ -137,6 +142,8 @@ def summary_panel(view: SessionView, fills: Sequence[str] = ()) -> RenderableTyp
     lines += [*equity_lines(view), Text(), balances(view, len(view.balances))]
     if view.positions:
         lines += [Text(), positions(view, len(view.positions))]
+    if view.beside:
+        lines += [Text(), *beside_lines(view, _BESIDE_MAX)]
     if fills:
         lines += [Text(), Text.assemble(("Last fill: ", QUIET), fills[-1])]
     lines += [Text(), Text(f"tg report {view.session_id}", style="bold")]

@@ -118,6 +118,7 @@ class AlertKind(StrEnum):
     CONFIGURATION_CHANGED = "configuration_changed"
     BACKUP_FAILED = "backup_failed"
     MARGIN_CALL = "margin_call"
+    SESSION_FAILED = "session_failed"
 
 
 class AlertRecord(NumberedRecord, frozen=True):

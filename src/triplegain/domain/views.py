@@ -62,6 +62,18 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A session that shares the market of another, in a line. `today` is what its equity gained since midnight UTC;
+    `stands` is why it opens nothing, or runs no more, in words."""
+
+    session_id: str
+    equity: Decimal | None = None
+    today: Decimal | None = None
+    positions: int = 0
+    stands: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView(Moment):
     """The running session now. `events` counts the feed's messages in this run, `progress` is 0..1 on a replay."""
 
@@ -83,6 +95,8 @@ class SessionView(Moment):
     decisions: DecisionSummary | None = None
     #: Who decides, by which candles and configuration.
     traded: Traded = field(default_factory=Traded)
+    #: The others on its market.
+    beside: tuple[Beside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ class Engine(Protocol):
         """The market does something to this account at that time."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """A market could not do what it does to this account."""
+        ...
+
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         """Book one execution and tell of it. A filled order is final; taking it off the market is the caller's."""
         ...

@@ -104,6 +104,8 @@ class PaperExchange:
         self.public = public
         #: Told when a market begins to do something to this account.
         self.stir: Callable[[], None] = lambda: None
+        #: Told what went wrong within while a market did something to this account; it may be one of several there.
+        self.failed: Callable[[Exception], None] = _raise
         self._taken = TakenLiquidity()
         self.markets: dict[str, VenueMarket] = {
             symbol: VenueMarket(each, self, self.queue, settings, self._taken) for symbol, each in public.items()
@@ -147,6 +149,9 @@ class PaperExchange:
     def wake(self, time_ns: int) -> None:
         self.now_ns = max(self.now_ns, time_ns)
         self.stir()
+
+    def fail(self, error: Exception) -> None:
+        self.failed(error)
 
     def run_through(self, time_ns: int) -> None:
         """Let time pass up to and including `time_ns`."""
@@ -466,3 +471,7 @@ class PaperExchange:
         """Not where time is the market's own: what waits there for an open holds nothing up."""
         order = order_of(due.command, self._working)
         return self._channels.are_of(None if order is None else self.markets[order.request.symbol])
+
+
+def _raise(error: Exception) -> None:
+    raise error

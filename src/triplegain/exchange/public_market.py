@@ -7,7 +7,7 @@ only of what can concern it: a message that touches no order of an account costs
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -74,6 +74,10 @@ class Follower(Protocol):
         """Something that happens at that time is about to concern it."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """It could not do what it was told to, and what it has done of that is not known."""
+        ...
+
     def concerns(self, side: int, price: int) -> bool:
         """Whether a trade that hit `side` at `price` can do anything to its orders."""
         ...
@@ -138,6 +142,10 @@ class PublicMarket:
         self.last_at_ns = Moment(0)
         #: The exchange's own time of the newest price, whatever time it is for us.
         self.dated_ns = 0
+        #: How often the feed has told something of it: what is made of that is the same as long as this is. 0: it is
+        #: being told something now, or never was.
+        self.told = 0
+        self._messages = 0
         #: When we learnt of the last message about this market.
         self.received_at_ns = 0
         #: What the feed has told of its condition.
@@ -212,19 +220,29 @@ class PublicMarket:
         elif not to_all and follower in self._listeners:
             self._listeners.remove(follower)
 
-    def _woken(self) -> Iterator[Follower]:
-        """All of them; one may leave on the way."""
-        for each in list(self._followers):
-            each.wake(self._now_ns)
-            yield each
+    def _tell(self, some: Iterable[Follower], what: Callable[[Follower], None]) -> None:
+        """Something happens to them. One may leave on the way, and what goes wrong with one keeps it from no other."""
+        for each in list(some):
+            try:
+                each.wake(self._now_ns)
+                what(each)
+            except Exception as error:
+                each.fail(error)
 
     # -- market events -------------------------------------------------------------------------------------------
 
     def on_event(self, event: MarketEvent, time_ns: int) -> bool:
         """One message of the feed; `time_ns` is when it is worked on, which never runs back. False for a trade that
         cannot have been."""
-        moment = Moment(event.exchange_time_ns)
+        self.told = 0
+        self._messages += 1
         self.received_at_ns, self._now_ns = event.received_at_ns, time_ns
+        try:
+            return self._apply(event, Moment(event.exchange_time_ns))
+        finally:
+            self.told = self._messages
+
+    def _apply(self, event: MarketEvent, moment: Moment) -> bool:
         match event:
             case BookUpdate():
                 self._apply_book(event, moment)
@@ -236,8 +254,7 @@ class PublicMarket:
                 self._apply_candle(event, moment)
             case FeedStatus():
                 self._set_state(event.state, event.reason)
-                for each in self._woken():
-                    each.fire_passed(Moment(time_ns))
+                self._tell(self._followers, lambda each: each.fire_passed(Moment(self._now_ns)))
             case Heartbeat() | TimePassed() | PastCandles():
                 pass
         return True
@@ -251,10 +268,7 @@ class PublicMarket:
                 book.explain(side, price, moment)
             return
         explained = book.explain(side, price, moment) if book.unsettled else 0
-        # Who does not watch it any more leaves on the way.
-        for each in [*there]:
-            each.wake(self._now_ns)
-            each.level_changed(side, price, before, size, explained, moment)
+        self._tell(there, lambda each: each.level_changed(side, price, before, size, explained, moment))
 
     def _after_book(self, moment: Moment) -> None:
         book = self.book
@@ -269,19 +283,15 @@ class PublicMarket:
             return
         best_bid, best_ask = self._best
         if best_bid >= ask or best_ask <= bid:
-            for each in list(self._followers):
-                own_bid, own_ask = each.best
-                if own_bid >= ask or own_ask <= bid:
-                    each.wake(self._now_ns)
-                    each.match_quotes(moment)
+            reached = [each for each in self._followers if each.best[BID] >= ask or each.best[ASK] <= bid]
+            self._tell(reached, lambda each: each.match_quotes(moment))
 
     def _set_state(self, state: FeedState, reason: str) -> None:
         """A crossed book stops matching; a market that is closed anyway stays closed for its own reason."""
         if state is FeedState.SYNCED and self.book.is_crossed():
             state, reason = FeedState.CROSSED, f"the public book of {self.instrument.symbol} is crossed"
         self.state, self.state_reason, self.is_assumed = state, reason, False
-        for each in self._woken():
-            each.take_effect()
+        self._tell(self._followers, lambda each: each.take_effect())
 
     def _check_crossed(self) -> None:
         if self.state is FeedState.SYNCED:
@@ -299,14 +309,12 @@ class PublicMarket:
                 self.book.truncate(update.depth)
         self._after_book(moment)
         if update.snapshot:
-            for each in self._woken():
-                each.fire_passed(moment)
+            self._tell(self._followers, lambda each: each.fire_passed(moment))
 
     def _resynchronise(self, update: BookUpdate, moment: Moment) -> None:
         """A new snapshot keeps queue estimates, capped at the new size."""
         self.book.replace(update.bids, update.asks, update.depth, moment)
-        for each in self._woken():
-            each.shown_anew(moment)
+        self._tell(self._followers, lambda each: each.shown_anew(moment))
         if self.state in _UNTIL_SNAPSHOT or self.is_assumed:
             self._set_state(FeedState.SYNCED, "")
 
@@ -333,9 +341,7 @@ class PublicMarket:
         # Where nothing is known of the time between, the book that comes is not told what this took.
         if is_of_book and self.state is not FeedState.CATCH_UP:
             self.book.record_print(side, price, lots, moment)
-        for each in self._concerned(side, price):
-            each.wake(self._now_ns)
-            each.on_trade(trade, moment, is_newest)
+        self._tell(self._concerned(side, price), lambda each: each.on_trade(trade, moment, is_newest))
         return True
 
     def _concerned(self, side: int, price: int) -> list[Follower]:
@@ -350,8 +356,7 @@ class PublicMarket:
     def _apply_candle(self, event: CandleClosed, moment: Moment) -> None:
         candle = event.candle
         self.candle = ToldCandle.of(candle, candle.volume)
-        for each in self._woken():
-            each.on_candle(candle)
+        self._tell(self._followers, lambda each: each.on_candle(candle))
         self.last, self.last_at_ns = candle.close, moment
         self.dated_ns = max(self.dated_ns, moment)
 
@@ -372,6 +377,7 @@ class PublicMarket:
 
     def see(self, seen: MarketSeen) -> None:
         """Put a new market where the feed had left another."""
+        self._messages = self.told = self._messages + 1
         book, standing, self._tape.doubts, self.received_at_ns, self.dated_ns = seen
         self.book.see(book)
         self.candle = None if standing.candle is UNSET else standing.candle
@@ -382,6 +388,7 @@ class PublicMarket:
 
     def restore(self, stored: PublicStanding) -> None:
         """As a session has kept it. What the feed has told already stays as the feed left it."""
+        self._messages = self.told = self._messages + 1
         if self.last is None:
             self.last, self.last_at_ns = stored.last, stored.last_at_ns
         if self.candle is None and stored.candle is not UNSET:

@@ -114,6 +114,9 @@ class VenueMarket:
     def wake(self, time_ns: int) -> None:
         self._engine.wake(time_ns)
 
+    def fail(self, error: Exception) -> None:
+        self._engine.fail(error)
+
     def _rests(self, side: int, price: int) -> None:
         self.public.watch(self, side, price)
         self.public.rests(side, price)

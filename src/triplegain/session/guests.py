@@ -7,37 +7,15 @@ others go on with the same market, so it ends the session's run; what is stored 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from triplegain.decision.rounds import RequestDispatcher
 from triplegain.domain.clock import Clock
-from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.llm.reply import ModelPort
 from triplegain.session.market_floor import OnFloor
-from triplegain.session.steps import BatchStore, Host, Steps
+from triplegain.session.member import Member
+from triplegain.session.steps import BatchStore, Steps
 from triplegain.session.store_watch import StoreWatch
 from triplegain.session.trading_session import TradingSession
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class Guest:
-    """`lost` is told why it can go on no more."""
-
-    steps: Steps
-    lost: Callable[[BaseException], None]
-    asking: RequestDispatcher | None = None
-
-    @property
-    def session(self) -> TradingSession:
-        return self.steps.session
-
-    def deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
-        if self.steps.failure is None:
-            self.session.floor.heed(self.session)
-            self.session.deliver(round_id, model, reply)
 
 
 class Guests:
@@ -48,28 +26,28 @@ class Guests:
         self._clock = clock
         self._watch = watch
         self._position = position
-        self._guests: dict[OnFloor, Guest] = {}
+        self._guests: dict[OnFloor, Member] = {}
         self._closing: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         return len(self._guests)
 
-    def __iter__(self) -> Iterator[Guest]:
+    def __iter__(self) -> Iterator[Member]:
         """They may leave on the way."""
         return iter(list(self._guests.values()))
 
-    def join(self, session: TradingSession, models: ModelPort | None, lost: Callable[[BaseException], None]) -> Guest:
+    def join(self, session: TradingSession, models: ModelPort | None, lost: Callable[[BaseException], None]) -> Member:
         """A session that is on the floor already. `lost` is told, once, why it can go on no more."""
+
+        def failed(error: BaseException) -> None:
+            self.fail(session, error)
+
         place = self._store, self._clock, self._watch
-        host = Host(self._position, lambda error: self.fail(session, error))
-        steps = Steps(session, self._position(), *place, can_undo=False, kept=None, host=host)
-        guest = self._guests[session] = Guest(steps, lost)
-        if models is not None:
-            asked = session.settings.decision.agents, session.settings.session_id
-            guest.asking = RequestDispatcher(models, *asked, guest.deliver)
+        steps = Steps(session, self._position(), *place, failed, can_undo=False, kept=None, at=self._position)
+        guest = self._guests[session] = Member(steps, models, lost)
         return guest
 
-    async def leave(self, guest: Guest) -> None:
+    async def leave(self, guest: Member) -> None:
         """It ends its run here; everything is stored."""
         session = guest.session
         session.floor.heed(session)
@@ -79,26 +57,18 @@ class Guests:
         await self._part(guest)
 
     def fail(self, session: OnFloor, error: BaseException) -> None:
-        """One of them can go on no more: it leaves at once, and nothing of its last step is stored."""
+        """One of them can go on no more."""
         guest = self._guests.pop(session, None)
         if guest is None:
             return
-        guest.session.floor.leave(session)
-        _log.error("%s is not run any more: %s", guest.session.settings.session_id, error)
-        guest.steps.fail(error)
-        guest.steps.abandon()
-        if guest.asking is not None:
-            self._closing.append(asyncio.ensure_future(guest.asking.aclose()))
-        guest.lost(error)
+        guest.fail(error)
+        self._closing.append(asyncio.ensure_future(guest.aclose()))
 
-    async def _part(self, guest: Guest) -> None:
-        if self._guests.pop(guest.session, None) is not None:
-            guest.session.floor.leave(guest.session)
-        guest.steps.abandon()
-        if guest.asking is not None:
-            await guest.asking.aclose()
+    async def _part(self, guest: Member) -> None:
+        self._guests.pop(guest.session, None)
+        await guest.part()
 
-    async def _store_steps(self, guest: Guest) -> None:
+    async def _store_steps(self, guest: Member) -> None:
         try:
             await guest.steps.commit()
         except asyncio.CancelledError:
@@ -120,10 +90,8 @@ class Guests:
 
     def ask(self) -> bool:
         """Whether any of them waits for a model."""
-        for guest in self._guests.values():
-            if guest.asking is not None and guest.session.rounds.has_undispatched:
-                guest.asking.ask(guest.session.rounds.take_undispatched())
-        return any(guest.asking is not None and guest.asking.is_busy for guest in self._guests.values())
+        waits = [guest.ask() for guest in self]
+        return any(waits)
 
     async def end(self) -> None:
         """All runs end with the one that they were guests of."""

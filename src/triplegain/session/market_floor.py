@@ -83,7 +83,7 @@ class MarketFloor:
         self.markets: dict[str, PublicMarket] = public_markets(instruments)
         self.now_ns = 0
         self.heard: list[OnFloor] = []
-        #: What becomes of a session, among several, in which something went wrong.
+        #: What becomes of a session in which something went wrong.
         self.failed: Callable[[OnFloor, Exception], None] = _raise
         self._source = source
         self._depth = {instrument.symbol: depth for instrument, depth in instruments.items()}
@@ -214,9 +214,7 @@ class MarketFloor:
 
     def _do(self, session: OnFloor, act: Callable[..., None], *arguments: Any) -> None:
         """What goes wrong in one of several sessions is that one's alone."""
-        if len(self._sessions) == 1:
-            act(*arguments)
-        elif session in self._sessions:
+        if session in self._sessions:
             try:
                 act(*arguments)
             except Exception as error:

@@ -20,12 +20,13 @@ from triplegain.domain.clock import DAY_NS, Clock, to_datetime
 from triplegain.domain.errors import StepRefusedError, StoreAwayError, TripleGainError
 from triplegain.domain.market import BookUpdate, Candle, MarketEvent
 from triplegain.domain.refusals import Refusal
-from triplegain.llm.reply import ModelPort, ModelReply
+from triplegain.llm.reply import ModelPort
 from triplegain.market.feed import FeedError
 from triplegain.session.guests import Guests
 from triplegain.session.kept_market import KeptMarket, Told
 from triplegain.session.market_floor import OnFloor
 from triplegain.session.market_mark import MarketMarks
+from triplegain.session.member import Member
 from triplegain.session.pace import SessionClock
 from triplegain.session.steps import BatchStore, Steps
 from triplegain.session.store_watch import StoreWatch
@@ -70,11 +71,11 @@ Rebuild = Callable[[Callable[[TradingSession], bool]], Awaitable[Built]]
 
 
 class SessionRunner:
-    """One run of one session.
+    """One run of one session, and of those that share its market: what goes wrong with one ends that one alone.
 
     `models` None: nobody is asked, and what the session would like to ask runs into its deadlines. `rebuild` None: a
-    step that is refused ends the run. `watch` is what waits for a store that is away. `clock` tells when a step was
-    recorded; `steady`, which nobody sets back, paces the market.
+    step that is refused ends the session. `lost` is told why it does where others go on. `watch` is what waits for a
+    store that is away. `clock` tells when a step was recorded; `steady`, which nobody sets back, paces the market.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class SessionRunner:
         rebuild: Rebuild | None = None,
         watch: StoreWatch | None = None,
         marks: MarketMarks | None = None,
+        lost: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         #: What the market is held for, in words; empty while it is not.
         self.waits_for = ""
@@ -102,19 +104,32 @@ class SessionRunner:
         self._rebuild = rebuild
         self._watch = watch or StoreWatch(clock)
         self._pace = SessionClock(steady or clock, speed)
-        asked = session.settings.decision.agents, session.settings.session_id
-        self._asking = None if models is None else RequestDispatcher(models, *asked, self._deliver)
         is_live = isinstance(events, AsyncIterator)
         #: Of a live market: what must be taken again where a step is undone, and what is still to be taken.
         self._kept = KeptMarket() if rebuild is not None and is_live else None
         self._coming: deque[Told] = deque()
-        self.steps = Steps(session, position, store, clock, self._watch, can_undo=rebuild is not None, kept=self._kept)
-        self.steps.marks = marks
+        place = store, clock, self._watch
+        steps = Steps(session, position, *place, self._failed, can_undo=rebuild is not None, kept=self._kept)
+        steps.marks = marks
+        self._main = Member(steps, models, lost)
         #: Other sessions on the same market.
         self.guests = Guests(store, clock, self._watch, lambda: self.position)
         session.floor.failed = self._on_failure
         self.events_seen = 0
         self._until_ns: int | None = None
+        #: The run is to end; it is ending, and nobody goes on.
+        self._stop = asyncio.Event()
+        self._is_ending = False
+
+    @property
+    def steps(self) -> Steps:
+        """Of the main session."""
+        return self._main.steps
+
+    @property
+    def is_lost(self) -> bool:
+        """The main session runs no more, and others go on."""
+        return self._main.is_lost
 
     @property
     def session(self) -> TradingSession:
@@ -133,7 +148,7 @@ class SessionRunner:
 
     def end(self) -> None:
         """The same, but nothing is left unstored, however long the store is away."""
-        self.steps.stop.set()
+        self._stop.set()
 
     async def commit(self) -> None:
         """See `Steps.commit`."""
@@ -153,32 +168,34 @@ class SessionRunner:
                 except StepRefusedError as refused:
                     if steps.undone is None:
                         raise
-                    await self._build_again(refused)
+                    if not self._go_on(refused):
+                        await self._build_again(refused)
                 except StoreAwayError as away:
                     # Not at a step: a market that is read from there.
-                    if steps.failure is not None or self._rebuild is None:
+                    if steps.failure is not None or self._rebuild is None or self.guests:
                         raise
                     steps.read_again()
                     await self._build_again(away)
         except BaseException as error:
+            self._is_ending = True
             steps.fail(error)
-            if steps.failure is not error and steps.failure is not None:
+            if steps.failure is not error and steps.failure is not None and not self.is_lost:
                 # What failed first is why the run is over.
                 raise steps.failure from error
             raise
         finally:
             steps.abandon()
             await self.guests.give_up()
-            if self._asking is not None:
-                await self._asking.aclose()
+            await self._main.aclose()
         return ending
 
     async def _play(self) -> Ending:
         ending = await self._follow_feed()
         self.steps.is_closed = True
-        self.session.floor.heed(self.session)
-        self.session.close_run()
-        await self.commit()
+        if not self.is_lost:
+            self.session.floor.heed(self.session)
+            self.session.close_run()
+            await self._store_main()
         await self.guests.end()
         return ending
 
@@ -224,9 +241,8 @@ class SessionRunner:
             if self._must_stop():
                 return Ending.STOPPED
             if self.session.record.has_waiting or (self._kept and self._kept.is_long) or self._watch.is_lost():
-                await self.commit()
-            if self._asking is not None and self.session.rounds.has_undispatched:
-                self._asking.ask(self.session.rounds.take_undispatched())
+                await self._store_main()
+            self._main.ask()
             if self.guests:
                 await self.guests.store_waiting()
                 self.guests.ask()
@@ -251,8 +267,8 @@ class SessionRunner:
             )
 
     def _must_stop(self) -> bool:
-        self.steps.check_sound()
-        return self.steps.stop.is_set()
+        self._check_sound()
+        return self._stop.is_set()
 
     async def _wait_for_store(self) -> None:
         """While the store is away no step is taken. A market that can be held has stood still."""
@@ -268,7 +284,7 @@ class SessionRunner:
         self.steps.position += 1
         self.events_seen += 1
         if self.session.must_commit:
-            await self.commit()
+            await self._store_main()
         if self.guests:
             await self.guests.store_heard(self.session.floor.heard)
 
@@ -281,8 +297,8 @@ class SessionRunner:
         for number in count(1):
             if self._must_stop():
                 break
-            if self._asking is not None and session.rounds.has_undispatched:
-                await self._consult(self._asking)
+            if self._main.asking is not None and session.rounds.has_undispatched and not self.is_lost:
+                await self._consult(self._main.asking)
             elif self.guests and self.guests.ask():
                 await self._wait_for_guests()
             elif floor.thinks_at_ns < time_ns:
@@ -290,7 +306,7 @@ class SessionRunner:
             else:
                 break
             if session.must_commit:
-                await self.commit()
+                await self._store_main()
             if self.guests:
                 await self.guests.store_heard(floor.heard)
             if number % _THOUGHTS == 0:
@@ -307,25 +323,15 @@ class SessionRunner:
         while asking.is_busy and not self._must_stop():
             await asking.wait(_TICK_S)
             if self._watch.is_lost():
-                await self.commit()
+                await self._store_main()
             await self._breathe(0)
         self.waits_for = ""
-
-    def _on_failure(self, session: OnFloor, error: Exception) -> None:
-        if session is self.session:
-            raise error
-        self.guests.fail(session, error)
 
     async def _wait_for_guests(self) -> None:
         self.waits_for = "the answers of the models that were asked"
         while self.guests.ask() and not self._must_stop():
             await self._breathe(_TICK_S)
         self.waits_for = ""
-
-    def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
-        if self.steps.failure is None:
-            self.session.floor.heed(self.session)
-            self.session.deliver(round_id, model, reply)
 
     async def _wait_for(self, time_ns: int) -> None:
         """Sleep until the event is due; meanwhile market time passes and commands are carried out."""
@@ -343,7 +349,7 @@ class SessionRunner:
             floor = self.session.floor
             floor.advance_to(until_ns)
             if self.session.must_commit or self.session.record.has_waiting or self._watch.is_lost():
-                await self.commit()
+                await self._store_main()
             if self.guests:
                 await self.guests.store_heard(floor.heard, waiting=True)
         if self.events_seen % _BREATH == 0:
@@ -357,9 +363,56 @@ class SessionRunner:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self.steps.stop.wait()
+                await self._stop.wait()
         except TimeoutError:
             pass
+
+    # -- what goes wrong -----------------------------------------------------------------------------------------
+
+    def _failed(self, error: BaseException) -> None:
+        """The main session's step is not sound: where it is alone its run is over."""
+        if self._go_on(error) and not self._is_ending:
+            return
+        self._stop.set()
+        self._watch.give_up()
+
+    def _on_failure(self, session: OnFloor, error: Exception) -> None:
+        """In what the market did to a session."""
+        if session is not self.session:
+            self.guests.fail(session, error)
+        elif not self._go_on(error):
+            raise error
+
+    def _go_on(self, error: BaseException) -> bool:
+        """The others without the main session: it cannot be built again in the middle of their market. False where it
+        is alone, or where it is the run that ends: stopped from without, or with a store that is not waited for."""
+        is_of_run = isinstance(error, StoreAwayError) or not isinstance(error, Exception)
+        if not self.guests or self._is_ending or is_of_run:
+            return self.is_lost
+        self._main.fail(error)
+        return True
+
+    async def _store_main(self) -> None:
+        if self.is_lost:
+            return
+        try:
+            await self.commit()
+        except StoreAwayError:
+            raise
+        except Exception as error:
+            if not self._go_on(error):
+                raise
+
+    def _check_sound(self) -> None:
+        """Raises why the run cannot go on."""
+        if not self.is_lost:
+            try:
+                self.steps.check_sound()
+            except Exception as error:
+                if not self._go_on(error):
+                    raise
+        elif not self.guests and self.steps.failure is not None:
+            raise self.steps.failure
 
     # -- steps that are undone -----------------------------------------------------------------------------------
 
@@ -367,9 +420,6 @@ class SessionRunner:
         """Raises what the store has refused where there is nothing to leave out, or something was already."""
         steps, undone = self.steps, self.steps.undone
         assert self._rebuild is not None and undone is not None
-        if self.guests:
-            # Others are in the middle of the same market.
-            raise why
         doing, steps.doing = steps.doing, None
         leaves_out = False
         if doing is not None:
@@ -381,8 +431,7 @@ class SessionRunner:
             if undone.order_number is None:
                 raise why
             leaves_out = True
-        if self._asking is not None:
-            await self._asking.aclose()
+        await self._main.aclose()
         rebuild, position = self._rebuild, self.position
         async with steps.turn:
             # What is being stored still is part of what the session is built from.
@@ -391,6 +440,7 @@ class SessionRunner:
             )
             self._events = built.events
             steps.built_again(built.session, built.position, built.marks)
+            built.session.floor.failed = self._on_failure
             self.events_seen -= position - built.position
             if self._kept is not None:
                 self._coming.extendleft(reversed(self._kept.take_back()))
@@ -403,12 +453,12 @@ class SessionRunner:
     async def _do_again(self) -> None:
         """Commands of a step that was undone, each in a step of its own, once the market is back where they came."""
         steps = self.steps
-        steps.check_undone()
-        if not steps.again or self.position < steps.again_at:
+        self._check_sound()
+        if self.is_lost or not steps.again or self.position < steps.again_at:
             return
         if self.session.must_commit or self.session.record.has_waiting:
             await self.commit()
-        while steps.again and not self._must_stop():
+        while steps.again and not self._must_stop() and not self.is_lost:
             act = steps.doing = steps.again.pop(0)
             done = act.act()
             if not isinstance(done, Refusal):

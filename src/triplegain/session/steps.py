@@ -67,20 +67,12 @@ class Undone:
     request: OrderRequest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The run that a session is a guest of: how many of the feed's messages have been taken, and who is told that the
-    guest can go on no more. That run goes on, and so does its waiting for the store."""
-
-    position: Callable[[], int]
-    lost: Callable[[BaseException], None]
-
-
 class Steps:
     """Of one session, which may be built again. `position` counts the feed's messages it has processed.
 
-    `can_undo` False: a step that is refused ends the run, and so does a command that goes wrong. `host` None: it is the
-    main session of its run.
+    `can_undo` False: a step that is refused ends the run, and so does a command that goes wrong. `failed` is told why
+    the session can go on no more. `at` is how many messages the run has taken that it is a guest of; None: it is the
+    main session, and counts them itself.
     """
 
     def __init__(
@@ -90,10 +82,11 @@ class Steps:
         store: BatchStore,
         clock: Clock,
         watch: StoreWatch,
+        failed: Callable[[BaseException], None],
         *,
         can_undo: bool,
         kept: KeptMarket | None,
-        host: Host | None = None,
+        at: Callable[[], int] | None = None,
     ) -> None:
         self.session = session
         self.position = position
@@ -110,13 +103,12 @@ class Steps:
         self.again_at = 0
         self.has_taken_out = False
         self.turn = asyncio.Lock()
-        #: The run is to end.
-        self.stop = asyncio.Event()
         self._store = store
         self._clock = clock
         self._can_undo = can_undo
         self._kept = kept
-        self._host = host
+        self._failed = failed
+        self._at = at
         #: What the store raised at the last step.
         self._lost: BaseException | None = None
         #: Commands that are carried out in memory and not stored.
@@ -137,11 +129,7 @@ class Steps:
         if self.failure is None:
             self.failure = error
             self.session.halted = str(error) or type(error).__name__
-        self.stop.set()
-        if self._host is None:
-            self.watch.give_up()
-        else:
-            self._host.lost(error)
+        self._failed(error)
         return self._halted()
 
     def check_open(self) -> None:
@@ -189,8 +177,8 @@ class Steps:
                 raise (self._lost if number <= self._tried else None) or self._halted() from self.failure
             self._tried = self._asked
             acts, self._acts = self._acts, []
-            if self._host is not None:
-                self.position = self._host.position()
+            if self._at is not None:
+                self.position = self._at()
             try:
                 batch = self.session.take_batch(self.position, self._clock.now_ns())
                 if self.marks is not None:

@@ -116,6 +116,7 @@ class TradingSession(SessionComponents):
         self.parts = Parts()
         self._register()
         self.exchange.stir = lambda: self.floor.stir(self)
+        self.exchange.failed = lambda error: self.floor.failed(self, error)
         self.floor.join(self)
 
     def _baseline(self, chosen: BaselineChoice) -> BaselineTrader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from triplegain.domain.clock import Clock, to_datetime
+from triplegain.domain.clock import Clock, from_datetime, to_datetime
 from triplegain.domain.records import SecurityEvent
 from triplegain.storage.database import AnyConnection, Database
 from triplegain.storage.links import link
@@ -24,6 +24,21 @@ DELETE FROM security_events WHERE event_number IN (
     WHERE kind = $1 AND session_id IS NULL AND recorded_at < $2 ORDER BY recorded_at LIMIT 10000)
 RETURNING 1
 """
+
+
+#: Of a key's hash: what the record of who did what has, too.
+_SHOWN = 12
+
+
+class SessionKey(NamedTuple):
+    """`key` is the beginning of its hash, which is all that anybody is shown of it. Times are wall times."""
+
+    key: str
+    session: str
+    role: str
+    name: str
+    created_at_ns: int
+    revoked_at_ns: int | None
 
 
 class StoredKey(NamedTuple):
@@ -100,6 +115,42 @@ class SecurityLog:
             to_datetime(self._clock.now_ns()),
         )
         return len(gone)
+
+    async def session_keys(self, session: str | None = None) -> list[SessionKey]:
+        """Those of one session, or of all, the latest first; those that are shut out, too."""
+        found = await self._database.rows(
+            "reading the keys of sessions",
+            "SELECT * FROM api_keys WHERE session_id = coalesce($1, session_id) ORDER BY created_at DESC, key_hash",
+            session,
+        )
+        return [
+            SessionKey(
+                row["key_hash"][:_SHOWN],
+                row["session_id"],
+                row["role"],
+                row["name"],
+                from_datetime(row["created_at"]),
+                None if row["revoked_at"] is None else from_datetime(row["revoked_at"]),
+            )
+            for row in found
+        ]
+
+    async def revoke_session_key(self, beginning: str) -> str | None:
+        """Shut out the key of a session whose hash begins so; its session, None where it is not one key that is let
+        in."""
+        async with self._database.transaction("revoking a key") as connection:
+            found = await connection.fetch(
+                "SELECT key_hash, session_id FROM api_keys WHERE session_id IS NOT NULL AND revoked_at IS NULL "
+                "AND starts_with(key_hash, $1) LIMIT 2",
+                beginning,
+            )
+            if len(beginning) < _SHOWN or len(found) != 1:
+                return None
+            [row] = found
+            now = to_datetime(self._clock.now_ns())
+            await connection.execute("UPDATE api_keys SET revoked_at = $2 WHERE key_hash = $1", row["key_hash"], now)
+            session: str = row["session_id"]
+            return session
 
     async def api_keys(self) -> dict[str, StoredKey]:
         """The keys that are let in, by hash."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,66 +25,89 @@ class Stats:
     lag_s: float = 0.0
 
 
-def exposition(view: SessionView, stats: Stats, now_ns: int) -> bytes:
-    """All metrics at `now_ns`, wall time. Loading what writes them waits for the first who asks."""
+def exposition(views: Sequence[SessionView], failed: Collection[str], stats: Stats, now_ns: int) -> bytes:
+    """All metrics of these sessions at `now_ns`, wall time. `failed` run no more though they should.
+
+    Loading what writes them waits for the first who asks.
+    """
     from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-    class Session:
+    class Sessions:
         """The collector of one look."""
 
         def collect(self) -> Iterable[Metric]:
-            return _families(view, stats, now_ns)
+            yield from _of_sessions(views, failed, now_ns)
+            yield from _of_process(views, stats)
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(Session())
+    registry.register(Sessions())
     return generate_latest(registry)
 
 
-def _families(view: SessionView, stats: Stats, now_ns: int) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
+def _of_process(views: Sequence[SessionView], stats: Stats) -> Iterator[Metric]:
+    """What all sessions of a process have in common."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
-    def gauge(name: str, says: str, value: float | None) -> Iterator[Metric]:
-        if value is not None:
-            yield GaugeMetricFamily(f"triplegain_{name}", says, value=value)
-
-    yield InfoMetricFamily(
-        "triplegain",
-        "What runs.",
-        {"version": __version__, "session": view.session_id, "feed": view.feed, "mode": view.mode},
-    )
-    summary = view.summary
-    yield from gauge("market_time_seconds", "Market time of the session.", view.market_time_ns / SECOND_NS)
-    yield from gauge("halted", "1: the session takes no more steps.", bool(view.halted))
-    yield from gauge("paused", "1: nothing new is opened.", view.paused)
-    risk_halted = view.decisions is not None and bool(view.decisions.halted)
-    yield from gauge("risk_halted", "1: a breaker stands against new trades.", risk_halted)
-    yield from gauge("database_away", "1: the database does not answer, and the session waits.", bool(view.away))
-    yield from gauge("equity_usd", "Equity; absent while something held has no price.", _number(summary.equity))
-    yield from gauge("profit_usd", "Equity above that of the opening.", _number(summary.profit))
-    yield from gauge("open_positions", "Open positions.", len(view.positions))
-    yield from gauge("open_orders", "Open orders.", len(view.open_orders))
-    yield from gauge("loop_lag_seconds", "Worst delay of the event loop since the last scrape.", stats.lag_s)
+    lag = "Worst delay of the event loop since the last scrape."
+    yield GaugeMetricFamily("triplegain_loop_lag_seconds", lag, value=stats.lag_s)
     stats.lag_s = 0.0
-    yield CounterMetricFamily("triplegain_fills", "Fills of the session.", value=summary.trade_count)
-    yield CounterMetricFamily("triplegain_events", "Messages of the feed in this run.", value=view.events)
     yield SummaryMetricFamily("triplegain_commit_seconds", "Steps stored.", stats.commits, stats.commit_s)
-    markets = GaugeMetricFamily("triplegain_market_trades", "1: the market is in order.", labels=["symbol"])
-    ages = GaugeMetricFamily("triplegain_price_age_seconds", "Age of the last price, wall time.", labels=["symbol"])
-    for symbol, words in view.conditions.items():
-        markets.add_metric([symbol], float(not words))
-    for symbol, quote in view.quotes.items():
-        if quote is not None and not view.synthetic:
-            ages.add_metric([symbol], (now_ns - quote.received_at_ns) / SECOND_NS)
     notices = CounterMetricFamily("triplegain_notices", "Lines of the log about the session.", labels=["kind", "level"])
     for (kind, level), count in sorted(stats.notices.items()):
         notices.add_metric([kind, level], count)
-    yield from (markets, ages, notices)
-    if view.decisions is not None:
-        decisions = CounterMetricFamily("triplegain_decisions", "Decisions of the session.", labels=["outcome"])
-        for outcome, count in view.decisions.decisions.items():
-            decisions.add_metric([outcome], count)
-        yield decisions
+    yield notices
+    for view in views[:1]:
+        away = "1: the database does not answer, and the sessions wait."
+        yield GaugeMetricFamily("triplegain_database_away", away, value=bool(view.away))
+        yield CounterMetricFamily("triplegain_events", "Messages of the feed in this run.", value=view.events)
+
+
+def _of_sessions(views: Sequence[SessionView], failed: Collection[str], now_ns: int) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+
+    def gauge(name: str, says: str, value: Callable[[SessionView], float | None]) -> Metric:
+        family = GaugeMetricFamily(f"triplegain_{name}", says, labels=["session"])
+        for view in views:
+            if (found := value(view)) is not None:
+                family.add_metric([view.session_id], found)
+        return family
+
+    info = InfoMetricFamily("triplegain", "What runs.", labels=["session"])
+    for view in views:
+        info.add_metric([view.session_id], {"version": __version__, "feed": view.feed, "mode": view.mode})
+    yield info
+    yield gauge("market_time_seconds", "Market time of the session.", lambda view: view.market_time_ns / SECOND_NS)
+    halted = gauge("halted", "1: the session takes no more steps.", lambda view: bool(view.halted))
+    for name in failed:
+        halted.add_metric([name], 1.0)
+    yield halted
+    yield gauge("paused", "1: nothing new is opened.", lambda view: view.paused)
+    yield gauge("risk_halted", "1: a breaker stands against new trades.", _is_risk_halted)
+    equity = "Equity; absent while something held has no price."
+    yield gauge("equity_usd", equity, lambda view: _number(view.summary.equity))
+    yield gauge("profit_usd", "Equity above that of the opening.", lambda view: _number(view.summary.profit))
+    yield gauge("open_positions", "Open positions.", lambda view: len(view.positions))
+    yield gauge("open_orders", "Open orders.", lambda view: len(view.open_orders))
+    fills = CounterMetricFamily("triplegain_fills", "Fills of the session.", labels=["session"])
+    decisions = CounterMetricFamily("triplegain_decisions", "Decisions of it.", labels=["session", "outcome"])
+    of_market = ["session", "symbol"]
+    markets = GaugeMetricFamily("triplegain_market_trades", "1: the market is in order.", labels=of_market)
+    ages = GaugeMetricFamily("triplegain_price_age_seconds", "Age of the last price, wall time.", labels=of_market)
+    for view in views:
+        fills.add_metric([view.session_id], view.summary.trade_count)
+        for outcome, count in ({} if view.decisions is None else view.decisions.decisions).items():
+            decisions.add_metric([view.session_id, outcome], count)
+        for symbol, words in view.conditions.items():
+            markets.add_metric([view.session_id, symbol], float(not words))
+        for symbol, quote in view.quotes.items():
+            if quote is not None and not view.synthetic:
+                ages.add_metric([view.session_id, symbol], (now_ns - quote.received_at_ns) / SECOND_NS)
+    yield from (fills, decisions, markets, ages)
+
+
+def _is_risk_halted(view: SessionView) -> bool:
+    return view.decisions is not None and bool(view.decisions.halted)
 
 
 def _number(amount: object) -> float | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +25,25 @@ from triplegain.domain.records import CommitBatch
 _LOOK_S = 1.0
 
 
+@dataclass(slots=True)
+class _WatchBeside:
+    """Over the sessions that share the market of the main one, and those that do so no more."""
+
+    feed_lost_after_ns: int
+    _watches: dict[str, SessionWatch] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
+
+    def look(self, system: PaperSystem) -> Iterator[tuple[str, Notice]]:
+        for guest in system.guests.sessions():
+            name = guest.opened.record.session_id
+            watch = self._watches.setdefault(name, SessionWatch(self.feed_lost_after_ns))
+            yield from ((name, notice) for notice in watch.look_beside(guest.view()))
+        for name, why in system.failed().items():
+            if name not in self._failed:
+                self._failed.add(name)
+                yield name, Notice(logging.ERROR, "session", f"it runs no more: {why}", Subject.SESSION)
+
+
 @asynccontextmanager
 async def operated(
     system: PaperSystem, config: Config, home: Path, clock: Clock, output: TextIO | None, *, notifies: bool
@@ -39,7 +58,7 @@ async def operated(
         logs = stack.enter_context(ExitStack())
         redactor = Redactor(secrets_of(read_environment()))
         watch = SessionWatch(config.notifications.feed_lost_after_ns)
-
+        watch_beside = _WatchBeside(config.notifications.feed_lost_after_ns)
         begun = ""
 
         def tell(notice: Notice, session_id: str | None = None) -> None:
@@ -75,6 +94,8 @@ async def operated(
                 system.stats.lag_s = max(system.stats.lag_s, loop.time() - due_s)
                 for notice in watch.look(system.view(), clock.now_ns()):
                     tell(notice)
+                for name, notice in watch_beside.look(system):
+                    tell(notice, name)
 
         begin()
         system.on_session_change.append(begin)

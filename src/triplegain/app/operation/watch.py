@@ -40,6 +40,14 @@ class SessionWatch:
     def look(self, view: SessionView, now_ns: int) -> Iterator[Notice]:
         """`now_ns` is wall time."""
         yield from self._markets(view, now_ns)
+        if bool(view.away) != bool(self._away):
+            words = f"the database is away: {view.away}" if view.away else "the database is back"
+            yield Notice(_ERROR if view.away else _INFO, "database", words, Subject.DATABASE)
+        self._away = view.away
+        yield from self.look_beside(view)
+
+    def look_beside(self, view: SessionView) -> Iterator[Notice]:
+        """At one that shares market and database with another, of which these are told."""
         yield from self._standing(view)
         yield from self._ended_day(view)
 
@@ -67,9 +75,6 @@ class SessionWatch:
     def _standing(self, view: SessionView) -> Iterator[Notice]:
         decisions = view.decisions
         risk_halted, warning = (decisions.halted, decisions.warning) if decisions else ("", "")
-        if bool(view.away) != bool(self._away):
-            words = f"the database is away: {view.away}" if view.away else "the database is back"
-            yield Notice(_ERROR if view.away else _INFO, "database", words, Subject.DATABASE)
         if view.halted != self._halted:
             words = f"the session has halted: {view.halted}" if view.halted else "the session goes on"
             yield Notice(_ERROR if view.halted else _INFO, "session", words, Subject.SESSION)
@@ -82,7 +87,7 @@ class SessionWatch:
             yield Notice(_INFO, "risk", words, None if risk_halted else Subject.BREAKERS)
         if warning != self._warning and warning:
             yield Notice(_WARNING, "budget", warning, Subject.BUDGET)
-        self._away, self._halted, self._is_paused = view.away, view.halted, view.paused
+        self._halted, self._is_paused = view.halted, view.paused
         self._risk_halted, self._warning = risk_halted, warning
 
     def _ended_day(self, view: SessionView) -> Iterator[Notice]:
