@@ -51,7 +51,7 @@ class SessionPrices:
 
     def _take_from_exchange(self, symbol: str) -> None:
         market = self._exchange.markets.get(symbol)
-        if market is None:
+        if market is None or not self.chain.asks_again(symbol, market.public.told):
             return
         instrument, public = market.instrument, market.public
         book = public.book

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, Inexact, InvalidOperation, localcontext
-from functools import reduce
+from functools import lru_cache, reduce
 
 from triplegain.domain.errors import InvalidValueError
 
@@ -39,6 +39,7 @@ def whole_atoms(amount: Decimal) -> int:
     return int(EXACT.divide_int(amount, _ATOM))
 
 
+@lru_cache(maxsize=4096)
 def from_atoms(count: int) -> Decimal:
     """The exact amount, without trailing zeros."""
     return plain(EXACT.scaleb(Decimal(count), -ATOM_DECIMALS))

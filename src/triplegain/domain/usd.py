@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 
 from triplegain.domain.money import EXACT, divide
 
 #: Counted as one US dollar, and every view says so.
 DOLLARS = frozenset({"USD", "ZUSD", "USDT"})
+_ONE = Decimal(1)
+_PRICE = Context(prec=28)
 
 
 class UsdPrices:
@@ -23,13 +25,28 @@ class UsdPrices:
 
     def __call__(self, asset: str) -> Decimal | None:
         asset = asset.upper()
+        if asset in DOLLARS:
+            return _ONE
+        if (direct := self._direct(asset)) is not None:
+            return direct
         seen = {asset}
-        reached: list[tuple[str, Decimal]] = [(asset, Decimal(1))]
+        reached: list[tuple[str, Decimal]] = [(asset, _ONE)]
         while reached:
             for name, price in reached:
                 if name in DOLLARS:
                     return price
             reached = list(self._neighbours(reached, seen))
+        return None
+
+    def _direct(self, asset: str) -> Decimal | None:
+        """Through one symbol; None where there is none, or none that is fresh."""
+        for symbol, base, quote in self._pairs:
+            is_base = base == asset
+            if (quote if is_base else base) not in DOLLARS or (not is_base and quote != asset):
+                continue
+            mark = self._mark(symbol)
+            if mark is not None and mark > 0:
+                return _PRICE.multiply(_ONE, mark) if is_base else divide(_ONE, mark)
         return None
 
     def _neighbours(self, reached: list[tuple[str, Decimal]], seen: set[str]) -> Iterable[tuple[str, Decimal]]:

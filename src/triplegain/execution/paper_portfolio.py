@@ -149,8 +149,9 @@ class PaperPortfolio:
     def equity_usd(self) -> Decimal | None:
         """All balances in USD now, without hodl, with the results of positions on margin and less what is owed; None if
         anything held has no fresh price."""
-        equity = equity_usd({asset: self.total(asset) for asset in self._wallet.assets()}, self.usd_price)
-        if self.margin is None:
+        there = {asset: from_atoms(total) for asset, total in self._wallet.totals().items() if total}
+        equity = equity_usd(there, self.usd_price)
+        if self.margin is None or not (self.margin.is_used or self._wallet.totals(LedgerAccount.DEBT)):
             return equity
         owed = self.margin.owed_usd
         equity = add_known(equity, self.margin.unrealised_usd)
@@ -159,9 +160,7 @@ class PaperPortfolio:
     @property
     def is_cash(self) -> bool:
         """Nothing but dollars is there or owed: no price changes what the account is worth."""
-        accounts = (LedgerAccount.WALLET, LedgerAccount.DEBT)
-        there = ((asset, self._wallet.total(asset, each)) for each in accounts for asset in self._wallet.assets(each))
-        return all(asset in DOLLARS or not total for asset, total in there)
+        return self._wallet.holds_only(DOLLARS)
 
     def unrealised_usd(self) -> Decimal | None:
         """Value less average cost of everything the cost book keeps, and of positions on margin, in USD."""

@@ -9,7 +9,7 @@ Gains on the quote currency itself (holding BTC while trading XRP/BTC) show in e
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ from triplegain.domain.parts import Parts
 UsdPrice = Callable[[str], Decimal | None]
 
 _ATOM = Decimal("1e-18")
+_WIDE = Context(prec=80)
 _ZERO = Decimal(0)
 
 
@@ -37,8 +38,7 @@ def in_usd(amount: Decimal, price: Decimal | None) -> Decimal | None:
         return _ZERO
     if price is None:
         return None
-    with localcontext(prec=80):
-        return plain((amount * price).quantize(_ATOM, ROUND_FLOOR))
+    return plain(_WIDE.multiply(amount, price).quantize(_ATOM, ROUND_FLOOR, _WIDE))
 
 
 def add_known(one: Decimal | None, other: Decimal | None) -> Decimal | None:

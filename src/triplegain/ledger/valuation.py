@@ -16,11 +16,11 @@ _LOT = Decimal("1e-8")
 
 
 def equity_usd(balances: Mapping[str, Decimal], usd_price: UsdPrice) -> Decimal | None:
-    """Sum of the balances in USD; None if any of them has no fresh price. Zero balances need no price."""
+    """Sum of the balances in USD; None if any of them has no fresh price. Zero balances and dollars need no price."""
     total: Decimal | None = Decimal(0)
     for asset, amount in balances.items():
         if amount:
-            total = add_known(total, in_usd(amount, usd_price(asset)))
+            total = add_known(total, amount if asset in DOLLARS else in_usd(amount, usd_price(asset)))
     return total
 
 

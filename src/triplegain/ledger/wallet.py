@@ -12,7 +12,7 @@ is paid back from what the wallet has available.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -75,6 +75,18 @@ class Wallet:
 
     def assets(self, account: LedgerAccount = _WALLET) -> list[str]:
         return sorted(self._totals[account])
+
+    def totals(self, account: LedgerAccount = _WALLET) -> Mapping[str, int]:
+        """Of every asset that was ever there, in no order."""
+        return self._totals[account]
+
+    def holds_only(self, assets: Container[str]) -> bool:
+        """Nothing else is there or owed."""
+        return all(
+            asset in assets or not total
+            for account in (_WALLET, _DEBT)
+            for asset, total in self._totals[account].items()
+        )
 
     def reserved(self, order_number: int) -> int:
         """What is still reserved for an order, in atoms of the asset it was reserved in."""

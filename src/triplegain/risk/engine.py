@@ -23,7 +23,7 @@ from triplegain.domain.verdict import RiskVerdict
 from triplegain.risk.gate import assess
 from triplegain.risk.limits import CoolDownKind, RiskLimits
 from triplegain.risk.objections import confidence_least
-from triplegain.risk.restrictions import BREAKER_RULES, BreakerAction, orders, restrictions, trips
+from triplegain.risk.restrictions import BREAKER_RULES, BreakerAction, far_above, orders, restrictions, trips
 from triplegain.risk.sizing import RISK_CONTEXT, known
 from triplegain.risk.state import CoolDownEnd, HaltKind, MarketMemory, RiskMemory, decode, encode, with_atr, with_prices
 from triplegain.risk.views import MarketFigures, PortfolioView
@@ -37,6 +37,9 @@ class RiskEngine:
         self._state = state
         self._changes: list[RiskRecord] = []
         self._market_changed: Callable[[str], None] = lambda symbol: None
+        #: From what the breakers measure, and an equity above which none of them acts.
+        self._measured: tuple[Decimal | None, ...] = ()
+        self._far_above: Decimal | None = None
 
     @property
     def memory(self) -> RiskMemory:
@@ -119,6 +122,8 @@ class RiskEngine:
         if self._state.is_damaged or peak is None:
             return ()
         self._state = replace(self._state, peak_equity=max(peak, equity), equity=equity, equity_at_ns=now_ns)
+        if self._is_far(equity):
+            return ()
         with localcontext(RISK_CONTEXT):
             acting = {halt.kind for halt in self._state.halts_in_force(now_ns)}
             tripped = tuple(
@@ -127,6 +132,13 @@ class RiskEngine:
         for trip in tripped:
             self._change(BREAKER_RULES[trip.kind], trip.reason, now_ns, halts=(*self._state.halts, trip))
         return orders(tripped, self.limits.breakers)
+
+    def _is_far(self, equity: Decimal) -> bool:
+        """Far enough from every breaker to say so without measuring."""
+        measured = (self._state.day_equity, self._state.week_equity, self._state.peak_equity)
+        if measured != self._measured:
+            self._measured, self._far_above = measured, far_above(self._state, self.limits.breakers)
+        return self._far_above is not None and equity > self._far_above
 
     def on_transferred(self, usd: Decimal, now_ns: int) -> None:
         """Money left (above zero) or entered (below) the tradable account: that is neither a loss nor a profit."""
@@ -219,9 +231,9 @@ class RiskEngine:
         if self._state.peak_equity is None:
             words = f"equity is known: {text(equity)} USD"
             self._change("opened", words, now_ns, peak_equity=equity, day_equity=equity, week_equity=equity)
-        week_ns, day_ns = candle_open_ns(now_ns, WEEK_NS), candle_open_ns(now_ns, DAY_NS)
-        if day_ns <= self._state.day_start_ns:
+        if now_ns < self._state.day_start_ns + DAY_NS:
             return
+        week_ns, day_ns = candle_open_ns(now_ns, WEEK_NS), candle_open_ns(now_ns, DAY_NS)
         begins = {"day_start_ns": day_ns, "day_equity": equity}
         new_week = week_ns > self._state.week_start_ns
         if new_week:

@@ -34,6 +34,9 @@ class CloseEverything:
     reason: str
 
 
+#: More than any rounding.
+_A_LITTLE_MORE = Decimal("1.000001")
+
 BreakerAction = TightenStops | HalvePositions | CloseEverything
 
 
@@ -59,6 +62,18 @@ def trips(state: RiskMemory, equity: Decimal, limits: BreakerLimits) -> Iterator
     if peak is not None and _lost(peak, equity, limits.drawdown):
         words = f"drawdown: {_percent(peak, equity)} % from the peak; no new trades until an ADMIN reset"
         yield RiskHalt(HaltKind.DRAWDOWN, None, words)
+
+
+def far_above(state: RiskMemory, limits: BreakerLimits) -> Decimal | None:
+    """An equity above which no breaker acts, a little more than the highest at which one does; None where none of them
+    has anything to measure from."""
+    rules = (
+        (state.day_equity, limits.daily_loss),
+        (state.week_equity, limits.weekly_loss),
+        (state.peak_equity, limits.drawdown),
+    )
+    acts_at = [base - base * fraction for base, fraction in rules if base is not None]
+    return max(acts_at) * _A_LITTLE_MORE if acts_at else None
 
 
 def orders(tripped: tuple[RiskHalt, ...], limits: BreakerLimits) -> tuple[BreakerAction, ...]:

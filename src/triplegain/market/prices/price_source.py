@@ -144,6 +144,15 @@ class PaperPriceSource:
         self._quotes: dict[str, Quote] = {}
         self._stored: dict[str, Quote] = {}
         self._complained: set[str] = set()
+        self._told: dict[str, int] = {}
+
+    def asks_again(self, symbol: str, told: int) -> bool:
+        """Whether the market may have another quote than the last time it was asked for: of all that ask between two
+        messages about it the first one makes it. `told` counts those messages; 0: it changes while it is asked for."""
+        if told and self._told.get(symbol) == told:
+            return False
+        self._told[symbol] = told
+        return True
 
     def observe(self, event: MarketEvent) -> None:
         """Every event of the feed, in order: signs of life, gaps and resynchronisation."""
@@ -178,6 +187,7 @@ class PaperPriceSource:
     def see(self, seen: PricesSeen) -> None:
         """Put new prices where the feed had left others."""
         self._quotes, self.health = dict(seen[0]), copy(seen[1])
+        self._told.clear()
 
     async def look_up(self, symbol: str, now_ns: int) -> None:
         """Read the stored price of a market for which nothing fresh is known."""
