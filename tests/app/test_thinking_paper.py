@@ -212,3 +212,20 @@ async def test_a_budget_that_ends_in_mid_cycle_ends_the_calls_and_nothing_else(
     }
     assert all("no quorum" in decision["reasons"][0] for decision in decisions[-3:])
     assert [a["task"] for a in analyses if a["time_ns"] > times[1] and a["model"] is None].count("technical") == 3
+
+
+async def test_who_is_brought_up_to_another_asks_what_it_would_have_asked_alone(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Each 20 s, the first time at the beginning: three times in 45 s."""
+    calls: list[Any] = []
+    async with ThinkingServer(says=lambda asked: None) as server:
+        config = write_config(tmp_path / "config", server.url)
+        for names, duration in ((("late",), "1s"), (("ahead",), "45s"), (("ahead", "late"), "1s")):
+            main, *others = names
+            sessions: dict[str, Any] = {"session": main, "others": tuple(others)}
+            async with thinking_paper(database_url, config, tmp_path, duration=duration, **sessions) as paper:
+                await paper.system.run()
+                calls = await paper.database.rows("calls", "SELECT session_id, status FROM model_calls")
+    asked = Counter(call["session_id"] for call in calls if call["status"] == "answered")
+    assert asked["late"] == asked["ahead"] >= 3 * 6

@@ -46,6 +46,9 @@ class Follower:
     def wake(self, time_ns: int) -> None:
         self.told.append(("wake", time_ns))
 
+    def fail(self, error: Exception) -> None:
+        raise error
+
     def concerns(self, side: int, price: int) -> bool:
         return self.wants
 

@@ -40,6 +40,9 @@ class Written:
     def wake(self, time_ns: int) -> None:
         self.woken.append(time_ns)
 
+    def fail(self, error: Exception) -> None:
+        raise error
+
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED

@@ -207,7 +207,7 @@ class PaperSystem(SessionFace):
     def metrics(self, sessions: Collection[str]) -> bytes:
         shown = [self.control(each).view() for each in sessions]
         # Whoever may see one session is told of no other.
-        failed = self.guests.failed if set(sessions) == set(self.running()) else ()
+        failed: Collection[str] = self.guests.failed if set(sessions) == set(self.running()) else ()
         return exposition(shown, failed, self.stats, self._clock.now_ns())
 
     async def join(self, name: str, balances: Mapping[str, Decimal] | None = None) -> SessionControl:

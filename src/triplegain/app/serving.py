@@ -47,16 +47,17 @@ async def serving(
 
     server = ApiServer(make_app, settings.host, settings.port, address.running_folder(home), stays=stays)
     port = await server.start()
-    published: list[address.Published] = []
+    published: dict[str, address.Published] = {}
 
     def publish() -> None:
-        for earlier in published:
-            earlier.withdraw()
-        feed, pid = system.opened.record.feed, os.getpid()
-        published[:] = [
-            address.publish(home, address.RunningSession(name, pid, settings.host, port, feed, clock.now_ns()))
-            for name in system.running()
-        ]
+        """Those that run now, and no other. Who stays is found all the time."""
+        running, feed, pid = system.running(), system.opened.record.feed, os.getpid()
+        for name in published.keys() - set(running):
+            published.pop(name).withdraw()
+        for name in running:
+            if name not in published:
+                where = address.RunningSession(name, pid, settings.host, port, feed, clock.now_ns())
+                published[name] = address.publish(home, where)
 
     async with beside(keys.run, "the look at known keys"), beside(strangers.run, "the record of strangers"):
         try:
@@ -65,5 +66,5 @@ async def serving(
             yield
         finally:
             await server.stop()
-            for each in published:
+            for each in published.values():
                 each.withdraw()

@@ -66,7 +66,7 @@ def _of_process(views: Sequence[SessionView], stats: Stats) -> Iterator[Metric]:
 def _of_sessions(views: Sequence[SessionView], failed: Collection[str], now_ns: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
-    def gauge(name: str, says: str, value: Callable[[SessionView], float | None]) -> Metric:
+    def gauge(name: str, says: str, value: Callable[[SessionView], float | None]) -> GaugeMetricFamily:
         family = GaugeMetricFamily(f"triplegain_{name}", says, labels=["session"])
         for view in views:
             if (found := value(view)) is not None:
@@ -96,8 +96,9 @@ def _of_sessions(views: Sequence[SessionView], failed: Collection[str], now_ns: 
     ages = GaugeMetricFamily("triplegain_price_age_seconds", "Age of the last price, wall time.", labels=of_market)
     for view in views:
         fills.add_metric([view.session_id], view.summary.trade_count)
-        for outcome, count in ({} if view.decisions is None else view.decisions.decisions).items():
-            decisions.add_metric([view.session_id, outcome], count)
+        if view.decisions is not None:
+            for outcome, count in view.decisions.decisions.items():
+                decisions.add_metric([view.session_id, outcome], count)
         for symbol, words in view.conditions.items():
             markets.add_metric([view.session_id, symbol], float(not words))
         for symbol, quote in view.quotes.items():
