@@ -81,9 +81,10 @@ def test_where_an_order_stands(
     assert [standing.trigger, standing.limit, standing.peak, standing.displayed] == expected
 
 
-@pytest.mark.parametrize(("terms", "price"), [(STOP, 1000), (STOP_LIMIT, 990)])
+# What goes at any price has none of its own.
+@pytest.mark.parametrize(("terms", "price"), [(STOP, 0), (STOP_LIMIT, 990)])
 def test_a_trigger_that_is_reached(terms: OrderTerms, price: int) -> None:
-    order = ready(terms, limit=990, passed=995)
+    order = ready(terms, limit=price, passed=995)
     order.fire()
     assert (order.triggered, order.fired, order.passed, order.price) == (True, 1000, 0, price)
     assert order.standing().trigger is None and order.standing().peak is None
