@@ -9,8 +9,8 @@ import pytest
 from tests.api import told
 from tests.api.conftest import Bench
 
-from triplegain.domain.orders import Limit
-from triplegain.domain.proposal import Regime
+from triplegain.domain.orders import Limit, Side
+from triplegain.domain.proposal import Intent, Regime
 
 
 async def test_the_state_has_money_as_text_and_times_in_utc(bench: Bench) -> None:
@@ -54,6 +54,14 @@ async def test_a_question_arrives_as_it_was_asked(bench: Bench) -> None:
     assert (proposal.confidence, regime) == (Decimal("0.75"), Regime.RANGING)
 
 
+async def test_a_sale_with_a_stop_asks_about_a_short_and_without_about_a_way_out(bench: Bench) -> None:
+    for more, intent in (({"stop": "1010"}, Intent.OPEN), ({}, Intent.CLOSE)):
+        async with bench.client("viewer") as viewer:
+            await viewer.post("/api/v1/risk/validate", json={"symbol": "BTC/USDT", "side": "sell", **more})
+        assert bench.control.asked is not None
+        assert (bench.control.asked[0].side, bench.control.asked[0].intent) == (Side.SELL, intent)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -61,7 +69,7 @@ async def test_a_question_arrives_as_it_was_asked(bench: Bench) -> None:
         ({"quantity": 1}, "must be text"),
         ({"quantity": "0"}, "above zero"),
         ({"side": "hold"}, "side"),
-        ({"side": "sell", "stop": "900"}, "there are no shorts"),
+        ({"side": "sell", "target": "900"}, "with a stop as well it opens a short"),
         ({"confidence": "1.01"}, "from"),
         ({"confidence": "NaN"}, "from"),
         ({"confidence": "-0"}, "from"),

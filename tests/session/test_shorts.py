@@ -22,6 +22,7 @@ from tests.session.test_margin_in_session import check_statement
 
 from triplegain.agents.answer import Action, AgentAnswer
 from triplegain.agents.registry import AGENTS
+from triplegain.app.session_views import judge
 from triplegain.decision.rounds import FinishedRound
 from triplegain.decision.settings import DecisionSettings
 from triplegain.decision.signals import LatestSignals
@@ -29,9 +30,10 @@ from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import HOUR_NS, SECOND_NS
 from triplegain.domain.market import CandleClosed
 from triplegain.domain.orders import AmendRequest, Limit, Market, OrderRequest, Side
-from triplegain.domain.proposal import Regime
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import CloseReason, DecisionRecord, PositionRecord
 from triplegain.domain.refusals import Refusal
+from triplegain.domain.verdict import RiskApproved, RiskRefused
 from triplegain.exchange.margin.settings import MarginSettings
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.execution.hodl.settings import HodlSettings
@@ -314,6 +316,19 @@ def test_a_short_that_cannot_be_is_refused_in_words(scene: Any, asked: dict[str,
     decision = told.say(Action.SELL, **asked)
     assert decision.outcome == "refused"
     assert words in decision.reasons[0]
+
+
+def test_a_question_to_risk_may_be_about_a_short() -> None:
+    """20 % of 10,000 at 100."""
+    asked = TradeProposal(
+        "BTC/USDT", Side.SELL, Intent.OPEN, Market(), stop=D(102), confidence=D("0.9"), regime=Regime.TRENDING_BEAR
+    )
+    verdict = judge(Short().session, asked, None, Regime.TRENDING_BEAR)
+    assert isinstance(verdict, RiskApproved)
+    assert (verdict.quantity, verdict.proposal.leverage) == (D(20), 2)
+    refused = judge(no_margin().session, asked, None, None)
+    assert isinstance(refused, RiskRefused)
+    assert refused.reasons == ("no position to sell; spot has no shorts",)
 
 
 def told_to_models(told: Short, regime: Regime = Regime.TRENDING_BEAR) -> tuple[str, bool, bool, int | None]:

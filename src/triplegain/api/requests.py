@@ -227,7 +227,7 @@ class PositionClose(Body):
 
 
 class RiskQuestion(Body):
-    """What would risk say? A buy opens a position, a sell takes off what is held.
+    """What would risk say? A buy opens a position, a sell takes off what is held; with a stop it opens a short.
 
     `quantity` in the base asset, or `notional` (`size`) in the quote currency; with neither a buy gets what the
     sizing rule gives and a sell is of everything held. Without `price` at market. `regime`: by default the current.
@@ -248,8 +248,8 @@ class RiskQuestion(Body):
     def _agrees(self) -> RiskQuestion:
         if self.quantity is not None and self.notional is not None:
             raise ValueError("give the quantity or the notional, not both")
-        if self.side == "sell" and (self.stop is not None or self.target is not None):
-            raise ValueError("a sell takes off what is held: it has no stop and no target (there are no shorts)")
+        if self.side == "sell" and self.stop is None and self.target is not None:
+            raise ValueError("a sell takes off what is held and has no target; with a stop as well it opens a short")
         return self
 
     def proposal(self) -> TradeProposal:
@@ -258,7 +258,7 @@ class RiskQuestion(Body):
         return TradeProposal(
             symbol=self.symbol,
             side=side,
-            intent=Intent.OPEN if side is Side.BUY else Intent.CLOSE,
+            intent=Intent.OPEN if side is Side.BUY or self.stop is not None else Intent.CLOSE,
             terms=terms_of(None, self.price),
             quantity=self.quantity,
             stop=self.stop,

@@ -19,7 +19,7 @@ from triplegain.decision.settings import ModelAssignment
 from triplegain.domain.clock import SECOND_NS, iso, to_datetime
 from triplegain.domain.money import divide, floor_to
 from triplegain.domain.orders import Side
-from triplegain.domain.proposal import Regime, TradeProposal
+from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
 from triplegain.domain.refusals import Code, RefusedError
 from triplegain.domain.verdict import RiskVerdict
@@ -221,7 +221,10 @@ def judge(
     price = asked.terms.price or near or look.market.last
     if notional is not None and price:
         quantity = floor_to(divide(notional, price), look.market.instrument.lot)
-    proposal = replace(asked, quantity=quantity, entry=price, regime=regime or look.regime)
+    leverage = asked.leverage
+    if asked.intent is Intent.OPEN and asked.side is Side.SELL:
+        leverage = max((leverage, *look.market.short_leverages[:1]))
+    proposal = replace(asked, quantity=quantity, entry=price, leverage=leverage, regime=regime or look.regime)
     engine = RiskEngine(session.risk.limits, session.risk.memory)
     return engine.assess(proposal, look.portfolio, look.market, session.now_ns)
 

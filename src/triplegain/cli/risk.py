@@ -41,8 +41,12 @@ def show(as_json: JsonOption = False, session: SessionOption = None) -> None:
 
 def check(
     symbol: Annotated[str, typer.Argument(help="The pair, like BTC/USDT.", show_default=False)],
-    side: Annotated[Side, typer.Option(case_sensitive=False, help="A sell takes off what is held.")] = Side.BUY,
-    stop: Annotated[str | None, typer.Option(metavar="PRICE", help="Stop-loss; a buy needs one.")] = None,
+    side: Annotated[
+        Side, typer.Option(case_sensitive=False, help="A sell takes off what is held, with a stop it is a short.")
+    ] = Side.BUY,
+    stop: Annotated[
+        str | None, typer.Option(metavar="PRICE", help="Stop-loss; a buy needs one, and so does a short.")
+    ] = None,
     target: Annotated[str | None, typer.Option(metavar="PRICE", help="Takes the profit.")] = None,
     quantity: Annotated[str | None, typer.Option(help="Of the base asset; without: by the sizing rule.")] = None,
     notional: Annotated[str | None, typer.Option(help="In the quote currency, in place of the quantity.")] = None,
