@@ -40,7 +40,7 @@ FROM paper_sessions s JOIN paper_session_state t USING (session_id) WHERE sessio
 """
 
 
-def _killed_or_finished(home: PaperHome, words: tuple[str, ...], life_s: float) -> Finished | None:
+def killed_or_finished(home: PaperHome, words: tuple[str, ...], life_s: float) -> Finished | None:
     """None if it was killed."""
     with home.running(*words) as running:
         try:
@@ -51,7 +51,7 @@ def _killed_or_finished(home: PaperHome, words: tuple[str, ...], life_s: float) 
         return running.wait()
 
 
-def _stored(url: str, session: str) -> tuple[Any, ...] | None:
+def stored_so_far(url: str, session: str) -> tuple[Any, ...] | None:
     """How far the session has come; checked to be sound. None if the kill came before it was made."""
     rows = ask(url, _FOUND, session)
     if not rows:
@@ -60,7 +60,7 @@ def _stored(url: str, session: str) -> tuple[Any, ...] | None:
     return tuple(rows[0])
 
 
-def _same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> None:
+def same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> None:
     """Compared through the report of the store: a kill may have come between the last commit and the summary."""
     with database_of(home) as url:
         check_record(url, session)
@@ -72,21 +72,16 @@ def _same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> N
 def test_killed_replays_go_on_as_if_nothing_had_happened(
     home: PaperHome, feed: str, uninterrupted: dict[str, Any]
 ) -> None:
-    kill_and_go_on(home, feed, uninterrupted, _KILLS)
-
-
-def kill_and_go_on(home: PaperHome, feed: str, uninterrupted: dict[str, Any], least: int) -> None:
-    """Until so many kills have been survived, session after session ends as the uninterrupted one did."""
     chance = random.Random(_SEED)
     kills = sessions = 0
-    while kills < least:
+    while kills < _KILLS:
         sessions += 1
         session, position = f"killed-{sessions}", -1
         words = ("paper", "--feed", feed, "--speed", "max", "--json", "--session", session)
-        while (finished := _killed_or_finished(home, words, chance.uniform(*_LIFE_S))) is None:
+        while (finished := killed_or_finished(home, words, chance.uniform(*_LIFE_S))) is None:
             kills += 1
             with database_of(home) as url:
-                found = _stored(url, session)
+                found = stored_so_far(url, session)
             assert found is None or found[0] >= position, "the session went back behind what was stored"
             position = found[0] if found else position
         if finished.code:
@@ -95,4 +90,4 @@ def kill_and_go_on(home: PaperHome, feed: str, uninterrupted: dict[str, Any], le
         else:
             for name in ("fills_sha256", "ledger_sha256", "orders", "fills", "fees", "equity"):
                 assert finished.answer[name] == uninterrupted[name], name
-        _same_end(home, session, uninterrupted)
+        same_end(home, session, uninterrupted)
