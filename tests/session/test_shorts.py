@@ -172,7 +172,12 @@ def test_a_purchase_of_a_part_takes_off_so_much_and_the_rest_keeps_its_stop() ->
 def test_after_its_time_it_is_bought_back_and_each_four_hours_have_cost() -> None:
     """12 periods of 20 x 100 x 0.01 % = 0.2 in 48 hours: 8.1918 + 2.4, and 20 x 100.1 x 0.4 % = 8.008 to leave."""
     told = Short().opened()
-    for _ in range(50):
+    for _ in range(10):
+        told.candle("100 100 100 100")
+    # What has been told is what is.
+    assert told.session.desk.positions.records() == told.session.executor.positions.records()
+    assert told.session.executor.positions.records()[0].fees == D("8.5918")
+    for _ in range(40):
         told.candle("100 100 100 100")
     assert told.closed[-1].close_reason is CloseReason.TIME_EXIT
     assert told.closed[-1].fees == D("18.5998")
