@@ -100,7 +100,24 @@ def test_a_sale_without_a_position_is_a_short_with_its_stop_above_and_its_fees_i
     (stop,) = told.session.executor.orders.open_orders()
     assert (stop.request.side, stop.quantity, stop.price_now) == (Side.BUY, D(20), D(102))
     assert (stop.request.options.reduce_only, stop.request.leverage) == (True, 2)
-    assert told.session.portfolio.total("BTC") == 0
+    assert (told.session.portfolio.total("BTC"), told.session.executor.positions.owned("BTC")) == (D(0), D(0))
+
+
+def test_risk_sees_a_short_once_with_what_it_is_worth_and_the_margin_it_uses() -> None:
+    """20 at 100, half of it margin; 10,000 - 8.1918 - 2 - 1,000 are free."""
+    seen = Short().opened().session.look("BTC/USDT", "test").portfolio
+    assert (seen.exposure, seen.exposure_by_symbol, seen.position_quantity) == (D(2000), {"BTC/USDT": D(2000)}, D(-20))
+    assert (seen.margin_used, seen.margin_available) == (D(1000), D("8989.8082"))
+
+
+def test_a_price_that_has_fallen_far_enough_is_told_to_the_desk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target is 96, the last trade 100: 960 and 1,000 ticks."""
+    session, asked = Short().opened().session, list[str]()
+    assert session._targets == {"BTC/USDT": (None, 960)}
+    monkeypatch.setattr(session, "_tell_quote", asked.append)
+    for fall, times in ((999, 0), (1000, 1)):
+        session._watch("BTC/USDT", (None, fall))
+        assert len(asked) == times
 
 
 def shorts_end(told: Short, closes: str, reason: CloseReason, realised: str) -> None:
