@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.ids import Origin
 from triplegain.domain.money import atoms
-from triplegain.domain.orders import StopLoss
+from triplegain.domain.orders import OrderOptions, StopLoss
 
 LACKING = "rejected: EOrder:Insufficient funds"
 
@@ -62,6 +63,36 @@ def test_beside_the_coins_that_exits_hold_the_rest_is_free(owning: Any, owned: s
     owning.order("stop", "sell", "0.4", StopLoss(Decimal("90.0")), position_id="pos-1")
     owning.order("sale", "sell", quantity, "110.0")
     assert owning.ends("sale") == end
+
+
+@pytest.mark.parametrize(
+    ("held_by", "quantity", "position", "end"),
+    [
+        # Of 1.5 a position owns 1.0. What the stop of it holds is no one's who edits it into a sale by hand.
+        ("pos-1", "0.5", None, "open"),
+        ("pos-1", "0.50000001", None, LACKING),
+        ("pos-1", "1.5", "pos-1", "open"),
+        (None, "0.5", None, "open"),
+        (None, "1.5", "pos-1", "open"),
+    ],
+)
+def test_the_edit_of_an_exit_into_a_sale_by_hand_has_what_nobody_owns(
+    owning: Any, held_by: str | None, quantity: str, position: str | None, end: str
+) -> None:
+    owning.order("first", "sell", "1" if held_by else "0.5", "120.0", position_id=held_by)
+    options = OrderOptions(replaces="first")
+    owning.order("other", "sell", quantity, "110.0", position_id=position, options=options)
+    assert owning.ends("other") == end
+    assert owning.ends("first").partition(":")[0] == ("cancelled" if end == "open" else "open")
+
+
+def test_the_edit_of_a_purchase_of_the_bag_by_one_of_the_wallet_has_none_of_its_money(owning: Any) -> None:
+    """900 of 1,000 are set aside and held: the other account has 100, of which 0.99 at 100 are paid and 1.0 is not."""
+    assert owning.wallet.set_aside("USDT", atoms(Decimal(900)), 5)
+    owning.order("bag", "buy", "8", "100.0", origin=Origin.HODL)
+    for name, quantity, end in (("more", "1", LACKING), ("less", "0.99", "open")):
+        owning.order(name, "buy", quantity, "100.0", options=OrderOptions(replaces="bag"))
+        assert owning.ends(name) == end
 
 
 def test_a_single_atom_is_owned(owning: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from triplegain.domain.exchange_events import OrderSubmitted
 from triplegain.domain.market import FeedState, FeedStatus
-from triplegain.domain.orders import Limit, Market, OrderOptions, OrderTerms, StopLoss
+from triplegain.domain.orders import FeePreference, Limit, Market, OrderOptions, OrderTerms, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import Iceberg, MarketByCost, StopLossLimit, TakeProfitLimit, TrailingStop
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
@@ -125,6 +125,48 @@ def test_it_may_be_of_any_type_that_waits(usual: Any, close: OrderTerms, stands:
     assert f"trigger {standing.trigger}" == stands
 
 
+PLUS, MINUS, AHEAD = Sign.PLUS, Sign.MINUS, Sign.AHEAD
+
+
+def away(sign: Sign, amount: str, percent: bool = False) -> Offset:
+    return Offset(sign, Decimal(amount), percent)
+
+
+@pytest.mark.parametrize(
+    ("close", "first", "second"),
+    [
+        # The fills are at 100.1 and 100.2, though the last trade of the tape is at 99.5.
+        (Limit(away(PLUS, "5")), "105.1", "105.2"),
+        (Limit(away(AHEAD, "5")), "105.1", "105.2"),  # a sale's limit lies above
+        (StopLoss(away(MINUS, "2", percent=True)), "98", "98.1"),  # 98.098 and 98.196: fires no earlier
+        (StopLoss(away(AHEAD, "3")), "97.1", "97.2"),
+        (StopLossLimit(Decimal("95.0"), away(MINUS, "6")), "95 94.1", "95 94.2"),
+    ],
+)
+def test_relative_prices_go_by_the_fill(usual: Any, close: OrderTerms, first: str, second: str) -> None:
+    usual.trade("sell", "0.1", "99.5")
+    usual.order("first", "buy", "3", "100.2", options=closing(close))
+    assert usual.fills("first") == ["1 @ 100.1 taker", "2 @ 100.2 taker"]
+    stand = [usual.exchange.orders[f"tg-close-1-{number}"].standing() for number in (1, 2)]
+    assert [f"{each.trigger or ''} {each.limit or ''}".strip() for each in stand] == [first, second]
+
+
+def test_a_relative_price_needs_no_trade_before_the_fill(usual: Any) -> None:
+    assert usual.market.last is None
+    usual.order("first", "buy", "1", None, options=closing(Limit(away(PLUS, "1", percent=True))))
+    assert usual.exchange.orders["tg-close-1-1"].price == 1012  # 100.1 x 1.01 = 101.101, up to the tick of a sale
+
+
+def test_what_closes_a_purchase_with_a_fee_in_coins_is_what_came(bench: Callable[..., Any]) -> None:
+    b = bench({"USDT": "1000", "BTC": "0"})
+    b.book(bids="100.0x5", asks="100.1x1 100.2x5", snapshot=True)
+    options = OrderOptions(close=Limit(Decimal("110.0")), fee_preference=FeePreference.BASE)
+    b.order("first", "buy", "3", "100.2", options=options)
+    # 0.4 % of 1 and of 2 BTC stay with the exchange.
+    assert opened(b) == ["tg-close-1-1 sell 0.996 limit 110.0", "tg-close-1-2 sell 1.992 limit 110.0"]
+    assert (b.total("BTC"), b.held("BTC")) == ("2.988", "2.988")
+
+
 def test_neither_of_the_two_can_be_amended(usual: Any) -> None:
     usual.order("first", "buy", "6", "100.0", options=closing(Limit(Decimal("110.0"))))
     usual.trade("sell", "6", "100.0")
@@ -140,8 +182,7 @@ def test_neither_of_the_two_can_be_amended(usual: Any) -> None:
         (Limit(Decimal("110.0"), post_only=True), CLOSE),
         (MarketByCost(Decimal(100)), CLOSE),
         (Iceberg(Decimal("110.0"), Decimal(1)), CLOSE),
-        (Limit(Offset(Sign.PLUS, Decimal(5))), CLOSE),
-        (StopLossLimit(Decimal("95.0"), Offset(Sign.MINUS, Decimal(1))), CLOSE),
+        (Limit(Offset(Sign.MINUS, Decimal(100))), "EGeneral:Invalid arguments:price"),  # 100.0 - 100 = 0
         (Limit(Decimal("110.05")), "EOrder:Tick size check failed"),
         (StopLossLimit(Decimal("95.0"), Decimal("94.05")), "EOrder:Tick size check failed"),
         (StopLoss(Decimal("-1")), "EGeneral:Invalid arguments:price"),

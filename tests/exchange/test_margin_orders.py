@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.exchange.margin_bench import USUAL, USUAL_FEES, MarginBench, btc
+from tests.exchange.margin_bench import FREE, USUAL, USUAL_FEES, MarginBench, btc
 
 from triplegain.domain.ids import Origin
 from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import Market, OrderOptions, OrderTerms, StopLoss
-from triplegain.domain.terms import SettlePosition
+from triplegain.domain.terms import SettlePosition, StopLossLimit
 from triplegain.execution.hodl.allocation import HodlAccount
 from triplegain.execution.order_manager import OrderManager
 
@@ -111,6 +112,19 @@ def test_an_edit_needs_what_the_new_order_needs(quantity: str, ends: str) -> Non
     assert b.ends("other") == ends
 
 
+@pytest.mark.parametrize(("quantity", "ends"), [("40", "open"), ("40.1", "rejected: EOrder:Insufficient margin")])
+def test_what_bids_may_spend_stands_for_nothing(quantity: str, ends: str) -> None:
+    """1,000, of which two bids hold 90 and 110: 800 are left, which carry 40 at 100 with leverage 5. The sale of coins
+    spends none."""
+    b = MarginBench({"USDT": "1000", "BTC": "1"}, replace(FREE, collateral={"USDT": Decimal(1)}))
+    b.market_at("100.1", "100.2")
+    b.order("bid", "buy", "1", "90.0")
+    b.order("lower", "buy", "1", StopLossLimit(Decimal("110.0"), Decimal("90.0")))
+    b.order("ask", "sell", "1", "110.0")
+    b.open("long", "buy", quantity, 5, "100.0")
+    assert b.ends("long") == ends
+
+
 def test_the_edit_of_what_closes_closes() -> None:
     """At 5 times as well as at a leverage that is not offered."""
     for leverage in (5, 50):
@@ -155,6 +169,42 @@ def test_one_that_waits_for_its_time_finds_nothing_left() -> None:
     b.open("out", "sell", "40", 5)
     b.trade("buy", "0.1", "100.0", at=at)
     assert b.ends("later") == "rejected: EOrder:Reduce only:No position exists"
+
+
+@pytest.mark.parametrize(
+    ("balance", "quantity", "ends", "left"),
+    [
+        # The stop loses 200. The limit would open 40 at 101: 808 of margin.
+        ("1007.9", "40", "cancelled: what it was to close is closed", None),
+        ("1008", "40", "open", "40"),
+        # 25 are sold and lose 125, 15 stay, of which 300 are used and 75 are lost. It closes 15 and opens 25: 505.
+        ("1004.9", "25", "open", "15"),
+        ("1005", "25", "open", "40"),
+    ],
+)
+def test_what_was_to_close_is_judged_anew_when_others_have_closed(
+    balance: str, quantity: str, ends: str, left: str | None
+) -> None:
+    b = long_of_40(balance)
+    b.open("limit", "sell", "40", 5, "101.0")
+    b.open("stop", "sell", quantity, 5, StopLoss(Decimal("95.0")), options=REDUCES)
+    b.market_at("95.0", "95.1")
+    assert b.ends("stop") == "filled"
+    assert b.ends("limit").startswith(ends)
+    assert left is None or b.exchange.orders["limit"].left == int(left) * 10**8
+    b.market_at("101.1", "101.2")
+    assert b.positions == ([] if left != "40" else [f"sell {quantity} for {int(quantity) * 101}"])
+
+
+def test_the_fees_of_what_it_opens_now_are_held() -> None:
+    """40 at 101 with 0.4 % and 0.01 % of the coins: 16.16 and 0.404."""
+    b = MarginBench({"USDT": "9000"}, USUAL, instrument=btc(USUAL_FEES))
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "40", 5)
+    b.open("limit", "sell", "40", 5, "101.0")
+    assert b.held("USDT") == "0"
+    b.open("out", "sell", "40", 5, options=REDUCES)
+    assert (b.positions, b.ends("limit"), b.held("USDT")) == ([], "open", "16.564")
 
 
 # -- coins beside positions -----------------------------------------------------------------------------------------

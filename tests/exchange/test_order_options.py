@@ -16,7 +16,7 @@ from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import OrderPriced, OrderScheduled
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.money import text
-from triplegain.domain.orders import Limit, OrderOptions, OrderRequest, Side, TimeInForce
+from triplegain.domain.orders import Limit, Market, OrderOptions, OrderRequest, Side, TimeInForce
 from triplegain.domain.price import Offset, Sign
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 
@@ -176,6 +176,36 @@ def test_a_price_by_its_distance_goes_by_the_trade_before_the_start(bench: Calla
     b.trade("sell", "0.1", "98.0", at=START_NS + 59 * SECOND_NS)
     b.book(bids="100.0x5", at=START_NS + 60 * SECOND_NS)
     assert [text(event.price) for event in b.drain() if isinstance(event, OrderPriced)] == ["97"]
+
+
+@pytest.mark.parametrize("state", [FeedState.GAP, FeedState.CHECKSUM_MISMATCH, FeedState.STALE, FeedState.CROSSED])
+def test_where_the_market_is_not_seen_it_starts_when_it_is_seen_again(
+    bench: Callable[..., Any], state: FeedState
+) -> None:
+    b = rig(bench)
+    scheduled(b, "limit")
+    scheduled(b, "market", terms=Market())
+    scheduled(b, "over", time_in_force=TimeInForce.GTD, expires_at_ns=START_NS + 70 * SECOND_NS)
+    scheduled(b, "gone")
+    b.exchange.on_event(FeedStatus("BTC/USDT", START_NS + 59 * SECOND_NS, 0, state))
+    b.exchange.run_through(START_NS + 75 * SECOND_NS)
+    assert {b.ends(name) for name in ("limit", "market", "over", "gone")} == {"open"}
+    b.now = START_NS + 75 * SECOND_NS
+    b.cancel("gone")  # what we do not see takes cancels all the same
+    b.book(bids="100.3x1", asks="100.4x5", snapshot=True, at=START_NS + 80 * SECOND_NS)
+    b.exchange.on_event(FeedStatus("BTC/USDT", START_NS + 80 * SECOND_NS, 0, FeedState.SYNCED))
+    assert b.fills() == ["1 @ 100.4 taker"]  # at the book of then
+    assert (b.ends("gone"), b.ends("over")) == ("cancelled: User requested", f"rejected: {EXPIRY}")
+    assert b.held("USDT") == "100.4"
+
+
+@pytest.mark.parametrize("state", [FeedState.CANCEL_ONLY, FeedState.POST_ONLY])
+def test_where_its_mode_takes_no_such_orders_it_is_refused(bench: Callable[..., Any], state: FeedState) -> None:
+    b = rig(bench)
+    scheduled(b)
+    b.exchange.on_event(FeedStatus("BTC/USDT", START_NS + 59 * SECOND_NS, 0, state))
+    b.exchange.run_through(START_NS + 60 * SECOND_NS)
+    assert b.ends("x") == f"rejected: EService:Market in {state.value} mode"
 
 
 def test_scheduled_orders_count_among_the_open_ones(bench: Callable[..., Any]) -> None:

@@ -92,12 +92,13 @@ class Arrivals:
             or self._account.payments.unsettled(order)
         )
 
-    def open_linked(self, order: WorkingOrder) -> None:
-        """An order that a fill has opened at the exchange itself: no latency, no cost, and no matter what we see."""
+    def open_linked(self, order: WorkingOrder, last: int | None) -> None:
+        """An order that a fill has opened at the exchange itself: no latency, no cost, and no matter what we see.
+        `last` is what its relative prices go by."""
         market = self._meet(order)
         now_ns = self._engine.now_ns
         refusal = (
-            read_terms(order, market.last)
+            read_terms(order, last)
             or self._account.lending.check(order)
             or check_rules(order, market, now_ns)
             or self._full(order, market, Code.ORDERS_LIMIT)
@@ -115,9 +116,10 @@ class Arrivals:
         market.wait_unseen(order)
 
     def start(self, order: WorkingOrder) -> None:
-        """The time of a scheduled order has come; in a market that the exchange has closed, with its opening, once."""
+        """The time of a scheduled order has come; where the market is closed or cannot be seen, that is when it is open
+        and seen again, once."""
         market = self._markets[order.request.symbol]
-        if market.is_closed or not order.scheduled:
+        if market.is_closed or market.is_unseen or not order.scheduled:
             return
         self._meet(order)
         order.scheduled = False
@@ -248,7 +250,7 @@ class Arrivals:
         market.withdraw(original)
         self._engine.finish(original, OrderStatus.CANCELLED, EDITED)
         refusal = self._account.funds.reserve(order, market)
-        assert refusal is None
+        assert refusal is None, refusal
         self._accept(order, market)
 
     def _uneditable(

@@ -5,10 +5,12 @@ What is to be known of one of them beside what it does is here.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import IntEnum, auto
 from typing import assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from triplegain.domain.orders import AmendRequest, OrderRequest
 from triplegain.exchange.order import WorkingOrder
@@ -49,9 +51,11 @@ class CancelAfter(msgspec.Struct, frozen=True, tag="cancel_after"):
 
 
 class OpenLinked(msgspec.Struct, frozen=True, tag="open_linked"):
-    """The exchange's own: a fill opens the order that closes it. Before anything else of its moment."""
+    """The exchange's own: a fill opens the order that closes it. Before anything else of its moment. `price` is that of
+    the fill, where the order's own prices are relative to it."""
 
     request: OrderRequest
+    price: Decimal | UnsetType = UNSET
 
 
 class Expire(msgspec.Struct, frozen=True, tag="expire"):

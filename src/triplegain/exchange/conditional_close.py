@@ -18,8 +18,8 @@ PURPOSE = "close"
 
 
 def check_close(order: WorkingOrder, last: int | None) -> Refusal | None:
-    """Whether orders with these closing terms can be opened. Their quantity is only known with each fill, and so is the
-    price that a relative one would go by: they are named, but for how far a trigger trails."""
+    """Whether orders with these closing terms can be opened, as far as that is known before a fill: their quantity
+    comes with each, and so does the price that a relative one goes by."""
     terms = order.request.options.close
     if terms is None:
         return None
@@ -28,10 +28,16 @@ def check_close(order: WorkingOrder, last: int | None) -> Refusal | None:
         return Refusal(Code.INVALID_CLOSE, f"a {terms.kind} order closes nothing: name a limit or a trigger")
     if terms.post_only:
         return Refusal(Code.INVALID_CLOSE, "a closing order cannot be post-only")
-    if terms.trail is None and any(isinstance(price, Offset) for price in (terms.first, terms.second)):
-        return Refusal(Code.INVALID_CLOSE, "the prices of a closing order are named, not relative")
+    near = (order.price or last) if goes_by_the_fill(terms) else last
+    if goes_by_the_fill(terms) and near is None:
+        return None
     closing = closing_order(order, terms, order.left)
-    return read_prices(WorkingOrder(0, "", closing, order.instrument, order.sent_ns, order.arrived_ns), last)
+    return read_prices(WorkingOrder(0, "", closing, order.instrument, order.sent_ns, order.arrived_ns), near)
+
+
+def goes_by_the_fill(terms: OrderTerms) -> bool:
+    """Whether its prices are relative: to that of the fill, which is the last trade of that moment at the exchange."""
+    return terms.trail is None and any(isinstance(price, Offset) for price in (terms.first, terms.second))
 
 
 def closing_order(order: WorkingOrder, terms: OrderTerms, lots: int) -> OrderRequest:

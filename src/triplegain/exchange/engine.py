@@ -38,7 +38,7 @@ class Engine(Protocol):
         ...
 
     def reopened(self, symbol: str) -> None:
-        """The exchange has opened a market again that it had closed."""
+        """The exchange has opened a market again that it had closed, or we see one again that we could not."""
         ...
 
     def trigger(self, order: WorkingOrder, last: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
+from triplegain.domain.orders import Side
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange.charges import worst, worst_by_cost
 from triplegain.exchange.engine import Engine
@@ -45,7 +46,7 @@ class Funds:
     def lacks(self, order: WorkingOrder, market: VenueMarket, instead_of: WorkingOrder | None = None) -> Refusal | None:
         """Why an order cannot be paid; nothing is held. What `instead_of`, of its pair and side, holds is its."""
         freed = 0
-        if instead_of is not None and instead_of.funds_asset == order.funds_asset:
+        if instead_of is not None and _frees(instead_of, order):
             freed = self._wallet.reserved(instead_of.number)
             # What becomes free pays what is owed before anything else.
             there = max(self._margin.spendable(order.funds_asset) + freed, 0)
@@ -153,3 +154,12 @@ class Funds:
             else:
                 most = middle - 1
         return fewest
+
+
+def _frees(replaced: WorkingOrder, order: WorkingOrder) -> bool:
+    """Whether what an order holds is there for the one in its place: not where that pays from another account or with
+    another asset, nor what an exit holds for an order that is none."""
+    was, wanted = replaced.request, order.request
+    is_for_exits = was.side is Side.SELL and was.position_id is not None and wanted.position_id is None
+    is_same = account_of(was.origin) is account_of(wanted.origin) and replaced.funds_asset == order.funds_asset
+    return is_same and not is_for_exits

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import msgspec
+from msgspec import UNSET
 
 from triplegain.domain import ids
 from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
@@ -42,7 +43,7 @@ from triplegain.exchange.commands import (
     is_under_way,
     order_of,
 )
-from triplegain.exchange.conditional_close import closing_order
+from triplegain.exchange.conditional_close import closing_order, goes_by_the_fill
 from triplegain.exchange.endings import Endings
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.margin.liquidation import Liquidation
@@ -291,8 +292,8 @@ class PaperExchange:
                 # Those that were taken out on their way do not arrive.
                 if there := [by_key[str(number)] for number in numbers if str(number) in by_key]:
                     self._arrivals.arrive_together(there)
-            case OpenLinked(request=request):
-                self._open_linked(request)
+            case OpenLinked(request=request, price=price):
+                self._open_linked(request, None if price is UNSET else price)
             case Cancel(client_order_id=client_order_id):
                 self._endings.cancel(client_order_id)
             case Amend(request=request):
@@ -313,14 +314,14 @@ class PaperExchange:
             case _:
                 assert_never(command)
 
-    def _open_linked(self, request: OrderRequest) -> None:
+    def _open_linked(self, request: OrderRequest, price: Decimal | None) -> None:
         """A fill has opened this order; we learn of it as of any answer."""
         market = self.markets[request.symbol]
         self._tell_submitted(request, self.account.answers.answer(request.symbol), self.now_ns)
         order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
         order.quote_at_decision = market.seen_quotes()
         self._working.keep(order)
-        self._arrivals.open_linked(order)
+        self._arrivals.open_linked(order, market.last if price is None else market.instrument.ticks(price))
 
     def force(self, request: OrderRequest) -> WorkingOrder:
         """An order of the exchange's own is open: nobody has sent it, and nothing has been checked or met."""
@@ -367,12 +368,13 @@ class PaperExchange:
     # -- what a market asks of its engine ------------------------------------------------------------------------
 
     def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
-        self.account.payments.fill(order, price, lots, maker, model, cause)
+        came = self.account.payments.fill(order, price, lots, maker, model, cause)
         order.fills += 1
         self.touch(order.key)
         if (close := order.request.options.close) is not None:
             # Not now: whoever fills walks a book that this order may change.
-            self._schedule(self.now_ns, OpenLinked(closing_order(order, close, lots)))
+            near = order.instrument.price(price) if goes_by_the_fill(close) else UNSET
+            self._schedule(self.now_ns, OpenLinked(closing_order(order, close, came), near))
         if order.status is OrderStatus.FILLED:
             self._closed(order)
 

@@ -55,9 +55,11 @@ class Payments:
         self._usd_prices = usd_price
         self.fill_count = 0
 
-    def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> None:
+    def fill(self, order: WorkingOrder, price: int, lots: int, maker: bool, model: str, cause: dict[str, Any]) -> int:
+        """Book one execution and tell of it. How many lots of it came or went: of a purchase, less a fee in coins."""
         instrument, now_ns = order.instrument, self._engine.now_ns
         rate_ppm = self._rate_ppm(order, maker)
+        opening = self._lending.opening(order) if order.request.leverage > 1 else {}
         order.left -= lots
         order.status = OrderStatus.PARTIALLY_FILLED if order.left else OrderStatus.FILLED
         self.fill_count += 1
@@ -67,6 +69,7 @@ class Payments:
         else:
             charge = self._pay(order, charge)
         self._margin.repay()
+        self._follow_closed(opening)
         order.spent_atoms += charge.paid
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
@@ -90,6 +93,8 @@ class Payments:
                 explanation=explanation,
             )
         )
+        takes_coins = order.side == 0 and order.request.fee_asset == instrument.base
+        return lots - charge.fee // instrument.atoms_per_lot if takes_coins else lots
 
     def unsettled(self, order: WorkingOrder) -> Refusal | None:
         """Why positions cannot be settled: what was lent for them is not there."""
@@ -104,6 +109,7 @@ class Payments:
         """Positions are paid for with what the account has, oldest first, and what they hold is its own from then on.
         That it is there has been looked at."""
         instrument, quotes = order.instrument, self._markets[order.instrument.symbol].quotes()
+        opening = self._lending.opening(order)
         while order.left:
             self.fill_count += 1
             part = self._margin.settle(order, self.fill_count)
@@ -119,6 +125,7 @@ class Payments:
         self._wallet.release(order.number)
         self._margin.repay()
         self._follow_positions(order)
+        self._follow_closed(opening)
 
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
         """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
@@ -130,17 +137,26 @@ class Payments:
     def _follow_positions(self, filled: WorkingOrder) -> None:
         margin = self._margin
         for other, there in larger_than_left(self._orders.values(), filled, margin.only_reduces, margin.closing_lots):
-            self._cut(other, there)
+            self._cut(other, there, CLOSED)
 
-    def _cut(self, order: WorkingOrder, lots: int) -> None:
-        """An order that only reduces a position is left with so much."""
+    def _follow_closed(self, opening: Mapping[str, int]) -> None:
+        """An order that was to close what others have closed opens something now, or is cut to what it still closes.
+        `opening`: what each would have opened before."""
+        for name, before in opening.items():
+            order = self._orders.get(name)
+            if order is not None and (too_much := self._lending.opens_too_much(order, before)) is not None:
+                closes, refusal = too_much
+                self._cut(order, closes, f"what it was to close is closed: {refusal.reason}")
+
+    def _cut(self, order: WorkingOrder, lots: int, reason: str) -> None:
+        """An order is left with so much, or is over."""
         order.lots, order.left = order.filled + lots, lots
         self._engine.touch(order.key)
         if lots:
             self._answers.tell_cut(order)
             return
         self._markets[order.request.symbol].withdraw(order)
-        self._engine.finish(order, OrderStatus.CANCELLED, CLOSED)
+        self._engine.finish(order, OrderStatus.CANCELLED, reason)
 
     def _rate_ppm(self, order: WorkingOrder, maker: bool) -> int:
         """All fills of an order have the rates of one tier: by the volume before the first of them."""

@@ -105,6 +105,11 @@ class VenueMarket:
         return self.state in CLOSED_STATES
 
     @property
+    def is_unseen(self) -> bool:
+        """The market goes on at the exchange, and this account does not see it."""
+        return self.state not in PRICED_STATES and not self.is_closed
+
+    @property
     def last(self) -> int | None:
         """Price of the last trade in ticks."""
         return self.public.last
@@ -185,9 +190,9 @@ class VenueMarket:
         self.state, self.state_reason = state, reason
 
     def take_effect(self) -> None:
-        was_closed = self.is_closed
+        was_closed, was_unseen = self.is_closed, self.is_unseen
         self.stand()
-        if was_closed and not self.is_closed:
+        if not self.is_closed and (was_closed or (was_unseen and not self.is_unseen)):
             self._engine.reopened(self.instrument.symbol)
         if self.state in (FeedState.CATCH_UP, FeedState.MISSED):
             lose_places(self.resting, self._engine)

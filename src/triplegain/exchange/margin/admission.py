@@ -14,7 +14,7 @@ from triplegain.exchange.margin.account import MarginAccount
 from triplegain.exchange.margin.position import lending_fee
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
-from triplegain.ledger.realised import add_known
+from triplegain.ledger.realised import add_known, in_usd
 from triplegain.ledger.wallet import Wallet
 
 _OPEN = (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
@@ -79,6 +79,25 @@ class MarginAdmission:
         opens = self._opens(order, order.left, filled)
         worth = max(price, order.worst_price) * opens * order.instrument.atoms_per_tick_lot
         return min(self._fee(order, worth), self._wallet.reserved(order.number))
+
+    def opening(self, filling: WorkingOrder) -> dict[str, int]:
+        """By client order id, how much the other open orders of the pair and side of `filling` would open."""
+        orders = (each for each in self._orders.values() if each is not filling and each.status in _OPEN)
+        asked = (filling.request.symbol, filling.request.side)
+        of_side = [each for each in orders if (each.request.symbol, each.request.side) == asked]
+        return {each.client_order_id: self._opens(each, each.left) for each in of_side if each.request.leverage > 1}
+
+    def opens_too_much(self, order: WorkingOrder, before: int) -> tuple[int, Refusal] | None:
+        """An open order closes less than it did, others have: what it opens now needs margin as on arrival. None where
+        that is there, and its fees are held; else how much of it still closes something, and why no more is opened."""
+        opens, held = self._opens(order, order.left), self._wallet.reserved(order.number)
+        if opens <= before:
+            return None
+        most = self.payable(order, order.left, order.worst_price, held)
+        if isinstance(most, Refusal):
+            return order.left - opens, most
+        self._wallet.resize(order.number, most)
+        return None
 
     def untied(self, asset: str, freed: int = 0) -> int | None:
         """Atoms of an asset that purchases of coins may spend: what positions use and open orders with leverage may
@@ -154,7 +173,7 @@ class MarginAdmission:
             )
             return Refusal(Code.POSITION_SIZE, words)
         figures, needed = margin.figures(), self._needed(order, worth, lost)
-        pending = self._pending(self._others(order))
+        pending = add_known(self._pending(self._others(order)), self._spent(self._others(order)))
         if figures is None or needed is None or pending is None:
             return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
         if figures.is_below(margin.terms.call):
@@ -172,6 +191,18 @@ class MarginAdmission:
             return None
         beside = from_atoms(self._fee(order, worth) + lost)
         return (divide(from_atoms(worth), Decimal(order.request.leverage)) + beside) * quote_usd
+
+    def _spent(self, orders: Iterable[WorkingOrder]) -> Decimal | None:
+        """Collateral that open purchases of coins may come to spend, in USD."""
+        total: Decimal | None = Decimal(0)
+        for each in orders:
+            request = each.request
+            share = self._margin.terms.collateral.get(each.funds_asset)
+            if not share or request.leverage > 1 or each.side == 1 or account_of(request.origin) is LedgerAccount.HODL:
+                continue
+            held = from_atoms(self._wallet.reserved(each.number))
+            total = add_known(total, in_usd(EXACT.multiply(held, share), self._margin.usd(each.funds_asset)))
+        return total
 
     def _pending(self, orders: Iterable[WorkingOrder]) -> Decimal | None:
         """What open orders may come to need together."""
