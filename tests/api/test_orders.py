@@ -11,7 +11,8 @@ from tests.api.alone import Alone
 from tests.api.conftest import Bench
 
 from triplegain.api.app import create_app
-from triplegain.domain.orders import Limit, Market, OrderStatus, OrderTerms, StopLoss
+from triplegain.api.requests import Amendment
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderStatus, OrderTerms, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import (
     Iceberg,
@@ -182,6 +183,34 @@ async def test_an_order_is_amended_and_cancelled_once(bench: Bench, order: dict[
     assert bench.control.orders["mine"].status is OrderStatus.CANCELLED
     assert [event.details["client_order_id"] for event in await bench.events("order_cancel")] == ["mine"]
     assert [event.details["price"] for event in await bench.events("order_amend")] == ["905.5"]
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({"price": "905.5", "quantity": "2"}, AmendRequest("x", Decimal(2), Decimal("905.5"))),
+        ({"price": "+2%"}, AmendRequest("x", trail=Offset(Sign.PLUS, Decimal(2), percent=True))),
+        ({"limit_price": "900"}, AmendRequest("x", limit_price=Decimal(900))),
+        ({"limit_price": "-1"}, AmendRequest("x", limit_price=Offset(Sign.MINUS, Decimal(1)))),
+        ({"display_quantity": "0.5"}, AmendRequest("x", display=Decimal("0.5"))),
+        (
+            {"price": "905.5", "post_only": True, "deadline": "5s"},
+            AmendRequest("x", None, Decimal("905.5"), post_only=True, deadline_ns=5 * 10**9 + 7),
+        ),
+        ({"deadline": "5s", "post_only": True}, None),  # nothing is different
+        ({"price": "-0", "quantity": "0"}, None),
+        ({"price": "2 %"}, None),
+        ({"price": "1", "deadline": "soon"}, None),
+        ({"trail": "+1"}, None),
+    ],
+)
+def test_what_a_body_asks_to_be_amended(body: dict[str, Any], asked: AmendRequest | None) -> None:
+    try:
+        made = Amendment.model_validate(body).request("x", 7)
+    except ValueError:
+        assert asked is None
+    else:
+        assert made == asked
 
 
 async def test_all_orders_are_cancelled_in_one_request_beside_the_budget_of_trading(

@@ -22,7 +22,8 @@ def test_an_order_is_placed_amended_listed_and_cancelled(tg: Tg, system: StoredC
     assert (placed.code, placed.out) == (0, "PAPER  mine open: buy 0.1 BTC/USDT limit 1,234.5\n")
     assert system.orders["mine"].request.terms == Limit(Decimal("1234.5"), post_only=True)
     assert system.protection == (Decimal(900), Decimal(1500))
-    assert "limit 1,235" in tg("order", "amend", "mine", "--price", "1235").out
+    assert "limit 1,235" in tg("order", "amend", "mine", "--price", "1235", "--post-only", "--deadline", "5s").out
+    assert tg("order", "amend", "mine", "--limit-price", "-1", "--display", "0.1").code == 0
     listed = tg("order", "list")
     assert "PAPER" in listed.out and "mine" in listed.out and "c-1" not in listed.out
     assert "c-1" in tg("order", "list", "--all").out
@@ -114,6 +115,7 @@ def test_what_makes_no_sense_is_exit_code_2_and_nothing_is_sent(tg: Tg, system: 
         ("order", "place", "BTC/USDT", "buy", "1", "--type", "trailing-stop", "--price", "2"),
         ("order", "place", "BTC/USDT", "buy", "1", "--tif", "gtd"),
         ("order", "amend", "c-1"),
+        ("order", "amend", "c-1", "--post-only", "--deadline", "5s"),
         ("order", "cancel"),
         ("order", "cancel", "c-1", "--all"),
     ):

@@ -14,8 +14,7 @@ from triplegain.api.resources import Cancelled, Order, OrderPages, order
 from triplegain.api.visit import CurrentVisit, Visit
 from triplegain.api.wire import Name
 from triplegain.domain.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
-from triplegain.domain.money import text
-from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
+from triplegain.domain.orders import OrderRequest, OrderStatus
 from triplegain.domain.price import price_text
 from triplegain.domain.records import OrderRecord
 from triplegain.domain.refusals import Code, RefusedError
@@ -82,9 +81,8 @@ def as_answered(visit: Visit, record: OrderRecord, response: Response) -> Order:
 async def amend_order(visit: CurrentVisit, name: OrderName, body: Amendment) -> Order:
     """Change a resting order in place."""
     client_order_id = (await find_order(visit, name)).request.client_order_id
-    changes = {field: text(value) for field, value in body.changes().items()}
-    audit = visit.audit("order_amend", {"client_order_id": client_order_id, **changes})
-    command = AmendOrder(AmendRequest(client_order_id, body.quantity, body.price))
+    audit = visit.audit("order_amend", {"client_order_id": client_order_id, **body.changes()})
+    command = AmendOrder(body.request(client_order_id, visit.moment().market_time_ns))
     done = await visit.carry_out(command, audit, f"GET /paper/orders/{client_order_id}")
     return order(done.record, visit.moment().mode)
 

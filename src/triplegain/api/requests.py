@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
+from msgspec import UNSET
 from pydantic import (
     AliasChoices,
     BaseModel,
@@ -18,7 +19,9 @@ from pydantic import (
 
 from triplegain.api.order_options import AskedPrice, CloseTerms, Moment, moment_ns
 from triplegain.api.wire import Money, Name, Symbol
+from triplegain.domain.money import text
 from triplegain.domain.orders import (
+    AmendRequest,
     FeePreference,
     OrderKind,
     OrderOptions,
@@ -30,6 +33,7 @@ from triplegain.domain.orders import (
     TimeInForce,
     terms_of,
 )
+from triplegain.domain.price import Offset
 from triplegain.domain.proposal import Intent, Regime, TradeProposal
 from triplegain.domain.records import Outcome
 from triplegain.domain.values import INTEGER_MAX, PAIR_OR_ASSET, WORD
@@ -168,19 +172,43 @@ class Trade(Body):
 
 
 class Amendment(Body):
-    """New total quantity, new price (limit or trigger), or both."""
+    """What is to be different: the total quantity, the price (limit or trigger; of a trailing stop how far it trails,
+    `+100`, `+2%`), the `limit_price` of what waits for its trigger, what an iceberg shows (`display_quantity`).
+
+    `post_only`: a price at which the order would take is refused. `deadline`: it may not arrive later (60 s from now at
+    most).
+    """
 
     quantity: Money | None = None
-    price: Money | None = None
+    price: AskedPrice | None = None
+    limit_price: AskedPrice | None = None
+    display_quantity: Money | None = None
+    post_only: Annotated[bool, Field(strict=True)] = False
+    deadline: Moment | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Amendment:
-        if self.quantity is None and self.price is None:
-            raise ValueError("name a new quantity, a new price, or both")
+        if all(each is None for each in (self.quantity, self.price, self.limit_price, self.display_quantity)):
+            raise ValueError("name a new quantity, a new price, or another term")
+        _ = self.request("", 0)
         return self
 
-    def changes(self) -> dict[str, Decimal]:
-        return {name: value for name, value in self if value is not None}
+    def changes(self) -> dict[str, str]:
+        """What was asked for, as it is written down."""
+        named = {name: value for name, value in self if value is not None and name in self.model_fields_set}
+        return {name: text(value) if isinstance(value, Decimal) else str(value) for name, value in named.items()}
+
+    def request(self, client_order_id: str, market_time_ns: int) -> AmendRequest:
+        return AmendRequest(
+            client_order_id,
+            self.quantity,
+            self.price if isinstance(self.price, Decimal) else None,
+            limit_price=UNSET if self.limit_price is None else self.limit_price,
+            trail=self.price if isinstance(self.price, Offset) else UNSET,
+            display=UNSET if self.display_quantity is None else self.display_quantity,
+            post_only=self.post_only or UNSET,
+            deadline_ns=UNSET if self.deadline is None else moment_ns(self.deadline, market_time_ns, "deadline"),
+        )
 
 
 class Batch(Body):

@@ -298,7 +298,7 @@ def order(
     fills: Iterable[OrderFilled] | None = None,
     standing: views.OrderStanding | None = None,
 ) -> Order:
-    terms, options = record.request.terms, record.request.options
+    terms, options = record.request_now.terms, record.request.options
     return Order.of(
         record.request,
         record,

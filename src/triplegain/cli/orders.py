@@ -112,14 +112,23 @@ def _named(
 def amend(
     name: _Name,
     quantity: Annotated[str | None, typer.Option(help="New total quantity.")] = None,
-    price: Annotated[str | None, typer.Option(help="New limit or trigger price.")] = None,
+    price: Annotated[str | None, typer.Option(help="New limit or trigger price; how far it trails: +2%.")] = None,
+    limit_price: Annotated[str | None, typer.Option(help="New limit of what waits for its trigger.")] = None,
+    display: Annotated[str | None, typer.Option(help="What an iceberg shows from now on.")] = None,
+    post_only: Annotated[bool, typer.Option("--post-only", help="Not at a price at which it would take.")] = False,
+    deadline: Annotated[str | None, typer.Option(help="It may not arrive later: 60 s ahead at most.")] = None,
     as_json: JsonOption = False,
     session: SessionOption = None,
 ) -> None:
-    """Change a resting order in place."""
-    changes = {field: value for field, value in (("quantity", quantity), ("price", price)) if value is not None}
+    """Change an open order in place."""
+    named = {"quantity": quantity, "price": price, "limit_price": limit_price, "display_quantity": display}
+    changes: dict[str, Any] = {field: value for field, value in named.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("say what to change: --quantity, --price, or both")
+        raise typer.BadParameter("say what to change: --quantity, --price, --limit-price or --display")
+    if post_only:
+        changes["post_only"] = True
+    if deadline is not None:
+        changes["deadline"] = deadline
     with running_system(session) as api:
         tell(as_json, api.patch(f"/paper/orders/{part(name)}", changes), order_line)
 

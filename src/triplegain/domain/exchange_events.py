@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from triplegain.domain.money import EXACT
-from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus, OrderTerms, Side
 
 
 class _Event(msgspec.Struct, frozen=True, tag_field="kind"):
@@ -146,11 +147,13 @@ class OrderRefilled(_OrderEvent, frozen=True, tag="refilled"):
 
 
 class OrderAmended(_OrderEvent, frozen=True, tag="amended"):
-    """Terms after the amendment; `queue_kept` says whether the place in the queue survived."""
+    """Terms after the amendment; `queue_kept` says whether the place in the queue survived. `terms`, where they name
+    something else now than quantity and price."""
 
     quantity: Decimal
     price: Decimal
     queue_kept: bool
+    terms: OrderTerms | UnsetType = UNSET
 
 
 class CommandRefused(_Event, frozen=True, tag="refused"):

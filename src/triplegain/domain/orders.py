@@ -6,9 +6,11 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from triplegain.domain.ids import Origin
-from triplegain.domain.terms import Limit, Market, OrderKind, OrderTerms, StopLoss, terms_of
+from triplegain.domain.price import Offset, Price
+from triplegain.domain.terms import Limit, Market, OrderKind, OrderTerms, StopLoss, changed_terms, terms_of
 
 __all__ = (
     "AmendRequest", "Limit", "Market", "OrderKind", "OrderRequest", "OrderStatus", "OrderTerms", "SelfTradePrevention",
@@ -142,8 +144,27 @@ class OrderRequest(msgspec.Struct, frozen=True):
 
 
 class AmendRequest(msgspec.Struct, frozen=True):
-    """Change a resting order in place; None leaves a term as it is. `price` is the limit or the trigger price."""
+    """Change an open order in place; what is not named stays as it is. `price` is the limit or the trigger price.
+
+    `limit_price` is the second price of what waits for its trigger, where that trails its distance from the trigger;
+    `trail` how far a trigger trails; `display` how much of an iceberg is shown. `post_only`: a price at which the order
+    would take is refused. `deadline_ns` (market time): arriving later it is refused.
+    """
 
     client_order_id: str
     quantity: Decimal | None = None
     price: Decimal | None = None
+    limit_price: Price | UnsetType = UNSET
+    trail: Offset | UnsetType = UNSET
+    display: Decimal | UnsetType = UNSET
+    post_only: bool | UnsetType = UNSET
+    deadline_ns: int | UnsetType = UNSET
+
+    @property
+    def changes_terms(self) -> bool:
+        """Whether it changes more than quantity and price."""
+        return not (self.limit_price is UNSET and self.trail is UNSET and self.display is UNSET)
+
+    def changed(self, terms: OrderTerms) -> OrderTerms:
+        """Terms of an order after it. Raises InvalidValueError where they name no such thing."""
+        return changed_terms(terms, self.limit_price, self.trail, self.display)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from triplegain.domain.agent_records import (
     AlertRecord,
@@ -25,7 +26,7 @@ from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ledger_entry import LedgerAccount, LedgerEntry
 from triplegain.domain.mark_change import MarkChange
 from triplegain.domain.money import divide
-from triplegain.domain.orders import OrderRequest, OrderStatus, Side
+from triplegain.domain.orders import OrderRequest, OrderStatus, OrderTerms, Side
 from triplegain.domain.parts import PartChange
 
 
@@ -74,7 +75,8 @@ class SessionRecord(msgspec.Struct, frozen=True):
 
 
 class OrderRecord(msgspec.Struct, frozen=True):
-    """An order as the exchange knows it now. `fees` are in the currency that its request says."""
+    """An order as the exchange knows it now. `fees` are in the currency that its request says. `amended_terms` stand in
+    place of those that were asked for, where more than quantity and price was amended."""
 
     order_number: int
     order_id: str
@@ -90,6 +92,12 @@ class OrderRecord(msgspec.Struct, frozen=True):
     code: str | None = None
     reason: str | None = None
     triggered: bool = False
+    amended_terms: OrderTerms | None = None
+
+    @property
+    def request_now(self) -> OrderRequest:
+        """What was asked for, with the terms as amended."""
+        return self.request if self.amended_terms is None else replace(self.request, terms=self.amended_terms)
 
     @property
     def price_now(self) -> Decimal | None:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.price import Offset, Price, most, price_text
@@ -316,3 +317,27 @@ def _terms(kind: OrderKind, asked: _Asked, post_only: bool) -> OrderTerms:
             return SettlePosition()
         case _:
             assert_never(kind)
+
+
+def changed_terms(
+    terms: OrderTerms, limit_price: Price | UnsetType, trail: Offset | UnsetType, display: Decimal | UnsetType
+) -> OrderTerms:
+    """The same with what is named in its place. Raises InvalidValueError where there is no such place, or the price is
+    of another kind: the limit of what trails is a distance, and every other one is named."""
+    changes: dict[str, Price] = {}
+    if display is not UNSET:
+        if terms.display is None:
+            raise InvalidValueError(f"a {terms.kind} order shows all of itself")
+        changes["display"] = display
+    if trail is not UNSET:
+        if terms.trail is None:
+            raise InvalidValueError(f"a {terms.kind} order does not trail: its price is named")
+        changes["offset"] = trail
+    if limit_price is not UNSET:
+        if terms.second is None:
+            raise InvalidValueError(f"a {terms.kind} order has no second price")
+        if isinstance(limit_price, Offset) is not (terms.trail is not None):
+            kind = "its distance from the trigger, like -10" if terms.trail is not None else "a price"
+            raise InvalidValueError(f"the limit of a {terms.kind} order is {kind}, not {price_text(limit_price)}")
+        changes["limit" if terms.trail is None else "limit_offset"] = limit_price
+    return msgspec.structs.replace(terms, **changes) if changes else terms

@@ -36,7 +36,7 @@ def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     if cost < instrument.cost_min_atoms:
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
         return Refusal(Code.COST_MINIMUM, below)
-    return check_display(order, order.lots)
+    return check_display(instrument, order.request.terms.display, order.lots)
 
 
 def _too_small(order: WorkingOrder, lots: int) -> Refusal:
@@ -48,9 +48,8 @@ def _too_small(order: WorkingOrder, lots: int) -> Refusal:
     )
 
 
-def check_display(order: WorkingOrder, lots: int) -> Refusal | None:
-    """What an iceberg of so many lots in all shows."""
-    display, instrument = order.request.terms.display, order.instrument
+def check_display(instrument: Instrument, display: Decimal | None, lots: int) -> Refusal | None:
+    """What an iceberg of so many lots shows."""
     if display is None:
         return None
     shown = whole_lots(instrument, display)

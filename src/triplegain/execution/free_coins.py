@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import ROUND_UP, Context, Decimal, InvalidOperation
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
@@ -206,7 +211,7 @@ class FreeCoins:
 
     def _committed(self, asset: str) -> Decimal:
         total = self._sums.get(asset, _ZERO)
-        unpriced = (self._cost(each.request, self._rest(each), None) for each in self._unpriced.values())
+        unpriced = (self._cost(each.request_now, self._rest(each), None) for each in self._unpriced.values())
         leaving = (self.cost(request) for request in self._sent.values() if _spends(request))
         for spent, amount in (*unpriced, *leaving, *map(self._asked_more, self._asked)):
             if spent == asset and amount is not None:
@@ -234,7 +239,11 @@ class FreeCoins:
     def _after(self, record: OrderRecord, change: AmendRequest) -> tuple[str, Decimal | None]:
         quantity = record.quantity if change.quantity is None else change.quantity
         rest = EXACT.subtract(quantity, record.filled_quantity)
-        return self._cost(record.request, rest, record.price if change.price is None else change.price)
+        request, price = record.request_now, record.price if change.price is None else change.price
+        if change.changes_terms:
+            with suppress(InvalidValueError):  # the exchange refuses it
+                request = replace(request, terms=change.changed(request.terms))
+        return self._cost(request, rest, price if change.trail is UNSET else None)
 
     def _rest(self, record: OrderRecord, most: bool = False) -> Decimal:
         """What may still fill of an order; `most`: with what has been asked for."""

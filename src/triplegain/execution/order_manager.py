@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
+from msgspec import UNSET
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.exchange_events import CommandRefused, ExchangeEvent, OrderAmended
@@ -343,7 +344,8 @@ class OrderManager:
             self._broker.amend(request)
             return None
         protection, role = serving
-        if role is not OrderRole.STOP or request.quantity is not None or not isinstance(protection.stage, Protected):
+        is_more = request.quantity is not None or request.changes_terms or request.deadline_ns is not UNSET
+        if role is not OrderRole.STOP or is_more or not isinstance(protection.stage, Protected):
             return Refusal(
                 Code.REFUSED, f"{request.client_order_id} belongs to {protection.position_id}: not to be changed now"
             )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from triplegain.domain.errors import TripleGainError
@@ -92,6 +93,8 @@ def after(record: OrderRecord | None, event: OrderEvent) -> OrderRecord:
         case OrderRefilled():
             return replace(record, updated_at_ns=event.time_ns)
         case OrderAmended():
+            if event.terms is not UNSET:
+                record = replace(record, amended_terms=event.terms)
             return replace(record, quantity=event.quantity, price=event.price, updated_at_ns=event.time_ns)
         case _:
             assert_never(event)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import asdict
 
 from triplegain.domain.clock import to_datetime
@@ -30,7 +31,7 @@ def _order_row(order: OrderRecord) -> dict[str, Any]:
 
 def _event_row(event: ExchangeEvent) -> dict[str, Any]:
     """What of an event is not a column goes into `event`; a fill's explanation is stored with the fill."""
-    rest = asdict(event)
+    rest = {name: value for name, value in asdict(event).items() if value is not UNSET}
     rest.pop("explanation", None)
     return {**{name: rest.pop(name, None) for name in _EVENT_COLUMNS}, "kind": event.kind, "event": rest}
 
