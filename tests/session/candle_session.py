@@ -62,6 +62,7 @@ class Told:
         self.session = TradingSession(settings_for(self.feed, **usual | changes))
         self.hour = 0
         self.audit = CandleAudit()
+        self.alerts: list[str] = []
 
     @property
     def now_ns(self) -> int:
@@ -84,7 +85,9 @@ class Told:
         self.take()
 
     def take(self) -> None:
-        self.audit.take(self.session.take_batch(0, 0).events)
+        batch = self.session.take_batch(0, 0)
+        self.alerts += [alert.kind for alert in batch.alerts]
+        self.audit.take(batch.events)
 
     def fills(self, kind: str = "") -> list[str]:
         """`"entry 1 @ 100.1 (hour 1)"`: which order's purpose, and with the open of which candle."""

@@ -62,6 +62,23 @@ def test_a_position_sold_at_a_close_is_sold_at_the_next_open() -> None:
     assert told.audit.bare() == (1, [])
 
 
+@pytest.mark.parametrize("minutes", [0, 20])
+@pytest.mark.parametrize(("volume", "overdue"), [("100000", 0), ("0", 1)])
+def test_a_sale_is_overdue_when_the_candle_at_whose_open_it_was_due_has_not_sold(
+    minutes: int, volume: str, overdue: int
+) -> None:
+    """Begun at a close it is due at that open, and told an hour later; begun inside a candle, with the next one."""
+    told = holding()
+    told.wait(minutes)
+    assert told.session.close_position("pos-1")
+    for _ in range(2 if minutes else 1):
+        told.wait(59)
+        assert AlertKind.OVERDUE not in told.alerts
+        told.candle(QUIET, volume=volume)
+    told.wait(1)
+    assert told.alerts.count(AlertKind.OVERDUE) == overdue
+
+
 def test_what_is_sold_inside_a_candle_keeps_its_stop_until_the_next_open() -> None:
     told = holding()
     told.wait(20)

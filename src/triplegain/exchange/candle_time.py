@@ -77,6 +77,11 @@ class ToldCandle(Struct, frozen=True):
         """Whether what is sent then is sent in answer to this candle, and to nothing later."""
         return sent_ns <= self.close_time_ns + AFTER_NS
 
+    def done_by_ns(self, sent_ns: int) -> int:
+        """When what is sent then has been done and told: it meets the next open, told at the close of that candle."""
+        opens_ns = self.close_time_ns if self.answers(sent_ns) else self.next_open_ns(sent_ns)
+        return opens_ns + self.length_ns
+
     def can_fill(self, order: WorkingOrder) -> bool:
         """Whether the order was there for this candle's open."""
         return self.volume > 0 and sent_ns(order, self.length_ns) <= self.open_time_ns + AFTER_NS

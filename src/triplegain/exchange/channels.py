@@ -41,6 +41,11 @@ class Channels:
         self.answered_ns = max(self.answered_ns, now_ns + delay_ns)
         return self.answered_ns
 
+    def done_by_ns(self, now_ns: int, market: VenueMarket) -> int:
+        """When what is sent now has been done and told, as far as time is the market's own; else no later than now."""
+        candles = _own_time(market)
+        return now_ns if candles is None or candles.told is None else candles.told.done_by_ns(now_ns)
+
     def are_of(self, market: VenueMarket | None) -> bool:
         """Whether what is under way to this market holds up what is sent later."""
         return _own_time(market) is None

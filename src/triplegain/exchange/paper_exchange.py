@@ -232,6 +232,11 @@ class PaperExchange:
     def amend(self, request: AmendRequest) -> None:
         self._schedule(self._change_ns(self.latency.place(), request.client_order_id), Amend(request))
 
+    def done_by_ns(self, symbol: str) -> int:
+        """When what is sent now has been done and told, latency not counted: at once, or where candles have a time of
+        their own, with the close of the next one."""
+        return self._channels.done_by_ns(self.now_ns, self.markets[symbol])
+
     def _submit(self, request: OrderRequest, arrives_ns: int) -> tuple[WorkingOrder | None, str]:
         """The order under way, None where there is no such pair; and why it is to be taken out at once, if it is."""
         taken_out = self.unstorable.get(request, "") if self.unstorable else ""

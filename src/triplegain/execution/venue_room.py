@@ -16,6 +16,10 @@ class VenueRoom(Protocol):
         """Whether an order that protects nothing leaves room for the ways out of so many positions."""
         ...
 
+    def done_by_ns(self, symbol: str) -> int:
+        """When what is sent now has been done and told in this market, latency not counted; in the past: at once."""
+        ...
+
     def replaceable_at_ns(self, client_order_id: str) -> int:
         """From when on an order can be taken back and another be sent in its place; 0: now."""
         ...
@@ -29,6 +33,9 @@ class UnlimitedRoom:
 
     def may_place(self, symbol: str, positions: int) -> bool:
         return True
+
+    def done_by_ns(self, symbol: str) -> int:
+        return 0
 
     def replaceable_at_ns(self, client_order_id: str) -> int:
         return 0

@@ -105,5 +105,8 @@ class VenueConditions:
     def may_place(self, symbol: str, positions: int) -> bool:
         return self._exchange.budget.may_place(symbol, positions, self._exchange.now_ns)
 
+    def done_by_ns(self, symbol: str) -> int:
+        return self._exchange.done_by_ns(symbol)
+
     def replaceable_at_ns(self, client_order_id: str) -> int:
         return self._exchange.budget.replaceable_at_ns(client_order_id, self._exchange.now_ns)

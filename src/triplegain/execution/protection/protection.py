@@ -187,8 +187,8 @@ class Protection(Struct):
     refused is asked for again at `move_at_ns`. `tighten` is a distance from the market, as a fraction, that waits for a
     price. `unprotected_since_ns`: since when coins have had no stop. `cancel_at_ns`: no cancel before this.
     `stops_lost` counts stops that were taken away from outside. `owing_since_ns`: since when something that was begun
-    (a way out, a sale of a part, a tighter stop) is not done. `by_hand`: a person opened it. A short was sold on
-    margin with `short_leverage`. Times are market time.
+    (a way out, a sale of a part, a tighter stop) could have been done and is not. `by_hand`: a person opened it. A
+    short was sold on margin with `short_leverage`. Times are market time.
     """
 
     position_id: str

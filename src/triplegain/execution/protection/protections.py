@@ -341,7 +341,7 @@ class Protections:
         if not protection.owes:
             protection.owing_since_ns, protection.overdue = None, False
         elif protection.owing_since_ns is None:
-            protection.owing_since_ns = now_ns
+            protection.owing_since_ns = max(now_ns, self._room.done_by_ns(protection.symbol))
         self._watch.look_at(protection)
         self._changed(protection.position_id)
 
