@@ -237,6 +237,11 @@ class PaperExchange:
         their own, with the close of the next one."""
         return self._channels.done_by_ns(self.now_ns, self.markets[symbol])
 
+    def waits_for_candle(self, number: int) -> bool:
+        """Whether a command that was sent is carried out only when a candle is over."""
+        due = self.agenda.waiting.get(str(number))
+        return due is not None and due.due_ns > self.now_ns and not self._is_on_channel(due)
+
     def _submit(self, request: OrderRequest, arrives_ns: int) -> tuple[WorkingOrder | None, str]:
         """The order under way, None where there is no such pair; and why it is to be taken out at once, if it is."""
         taken_out = self.unstorable.get(request, "") if self.unstorable else ""

@@ -50,6 +50,8 @@ from triplegain.session.order_by_hand import check_batch
 from triplegain.session.steps import Steps
 from triplegain.session.trading_session import TradingSession
 
+#: Where candles are all there is, nobody knows before what it does to an order.
+_WHEN_CANDLE_IS_OVER = "the candle under way may fill it: it is carried out when that is over"
 _UNDER_WAY = "the session stopped before the exchange answered; what was sent is stored and goes on with the session"
 
 
@@ -172,6 +174,10 @@ class SessionCommands:
         if isinstance(asked, Refusal):
             return asked
         cancelling, others = asked
+        exchange = self._session.exchange
+        if later := {name for name, number in cancelling.items() if exchange.waits_for_candle(number)}:
+            others = replace(others, left={**others.left, **dict.fromkeys(sorted(later), _WHEN_CANDLE_IS_OVER)})
+        cancelling = {name: number for name, number in cancelling.items() if name not in later}
         waits = {name: self._steps.answers.expect(name, number) for name, number in cancelling.items()}
         return _Begun(others, waits=waits, details={"orders": list(cancelling)})
 
@@ -258,6 +264,8 @@ class SessionCommands:
             return number
         if not number:
             return _Begun(record, stands=self._session.why_stands((record.request.symbol,)))
+        if self._session.exchange.waits_for_candle(number):
+            return _Begun(record, stands=_WHEN_CANDLE_IS_OVER)
         return _Begun(waits={name: self._steps.answers.expect(name, number, change)})
 
     async def _answered(self, command: Command[Any], begun: _Begun) -> AnyAnswer:
