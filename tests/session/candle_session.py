@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.session.sessions import settings_for
 
+from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import HOUR_NS
 from triplegain.domain.exchange_events import (
     ExchangeEvent,
@@ -62,7 +63,7 @@ class Told:
         self.session = TradingSession(settings_for(self.feed, **usual | changes))
         self.hour = 0
         self.audit = CandleAudit()
-        self.alerts: list[str] = []
+        self.alerts: list[AlertKind] = []
 
     @property
     def now_ns(self) -> int:

@@ -28,7 +28,6 @@ class Lent(Told):
 
     def __init__(self) -> None:
         super().__init__(exchange=MARGIN)
-        self.alerts: list[AlertKind] = []
         self.candle("100 100 100 100")
 
     def order(self, name: str, side: Side, quantity: str, leverage: int, **more: Any) -> Any:

@@ -353,6 +353,7 @@ INSIDE: dict[str, str] = {
     "*.balances": "JSON of amounts", "*.initial_balances": "JSON of what the configuration let in",
     "*.event": "JSON, made storable", "*.terms": "JSON of what the door let in",
     "paper_orders.options": "JSON of what the door let in", "*.request": "JSON, made storable",
+    "paper_orders.amended_terms": "JSON of what the door let in",
     "*.message": "said here; storable", "*.reason": "said here, or cut from outside; storable",
     "*.reasons": "said here; storable", "*.failure": "one of a list", "*.code": "one of a list",
     "*.kind": "one of a list", "*.role": "one of a list", "*.status": "one of a list", "*.outcome": "one of a list",
