@@ -78,11 +78,11 @@ GROWING = Protected("tg-stop-1", FIVE, AT_90, Resize(TEN))
 CUTTING = replace(RESTING, asked=Resize(FIVE))
 MOVING = replace(RESTING, asked=Move(AT_95))
 FIRED = Exiting(CloseReason.STOP_LOSS, "tg-stop-1", LegState.TRIGGERED)
-SOLD = Exiting(CloseReason.STOP_LOSS, None, LegState.DONE)
-BREAKING = Exiting(CloseReason.BREAKER, None, LegState.DONE)
+SOLD = Exiting(CloseReason.STOP_LOSS, None, LegState.DONE, True)
+BREAKING = Exiting(CloseReason.BREAKER, None, LegState.DONE, True)
 BREAKING_STOP = Exiting(CloseReason.BREAKER, "tg-stop-1", LegState.WORKING)
 SIGNALLED = Exiting(CloseReason.SIGNAL, "tg-stop-1", LegState.PENDING_CANCEL)
-GONE = Exiting(CloseReason.SIGNAL, None, LegState.DONE)
+GONE = Exiting(CloseReason.SIGNAL, None, LegState.DONE, True)
 
 #: What an answer leads to; answers that are not named change nothing.
 TABLE: list[tuple[Stage, dict[str, Stage]]] = [
@@ -153,7 +153,7 @@ TABLE: list[tuple[Stage, dict[str, Stage]]] = [
             "moved": Protected("tg-stop-1", TEN, AT_95),
             "triggered": Exiting(CloseReason.TRAILING_STOP, "tg-stop-1", LegState.TRIGGERED),
             "part filled": Exiting(CloseReason.TRAILING_STOP, "tg-stop-1", LegState.TRIGGERED),
-            "filled": Exiting(CloseReason.TRAILING_STOP, None, LegState.DONE),
+            "filled": Exiting(CloseReason.TRAILING_STOP, None, LegState.DONE, True),
             "cancelled": Entering(),
         },
     ),

@@ -111,6 +111,26 @@ def test_a_low_in_the_candle_of_the_purchase_sells_in_it() -> None:
     assert told.audit.bare() == (1, [])
 
 
+@pytest.mark.parametrize(
+    ("hour", "way_out"),
+    [
+        ("100 101 97 100", "stop_loss 1 @ 97.9 (hour 1)"),
+        ("100 101 98.1 100", "manual 1 @ 98.9 (hour 2)"),
+    ],
+)
+def test_what_is_to_be_closed_inside_the_candle_of_its_purchase_has_its_stop_there(hour: str, way_out: str) -> None:
+    told = Told()
+    told.candle(QUIET)
+    buy(told)
+    told.wait(20)
+    assert told.session.close_position("pos-1")
+    told.candle(hour)
+    told.candle("99 99 97 97.5")
+    assert told.fills() == ["manual 1 @ 100.1 (hour 1)", way_out]
+    assert told.session.wallet.total("BTC") == 0
+    assert told.audit.bare()[1] == []
+
+
 def test_a_candle_that_holds_both_stop_and_target_is_the_stops() -> None:
     told = holding(target="104")
     told.candle("100 105 97 105")

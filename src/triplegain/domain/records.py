@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import (
@@ -92,12 +93,12 @@ class OrderRecord(msgspec.Struct, frozen=True):
     code: str | None = None
     reason: str | None = None
     triggered: bool = False
-    amended_terms: OrderTerms | None = None
+    amended_terms: OrderTerms | UnsetType = UNSET
 
     @property
     def request_now(self) -> OrderRequest:
         """What was asked for, with the terms as amended."""
-        return self.request if self.amended_terms is None else replace(self.request, terms=self.amended_terms)
+        return self.request if self.amended_terms is UNSET else replace(self.request, terms=self.amended_terms)
 
     @property
     def price_now(self) -> Decimal | None:

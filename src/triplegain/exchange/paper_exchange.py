@@ -237,6 +237,12 @@ class PaperExchange:
         their own, with the close of the next one."""
         return self._channels.done_by_ns(self.now_ns, self.markets[symbol])
 
+    def bought_in_candle(self, symbol: str, name: str) -> bool:
+        """Whether the candle that has just been told has bought for this order or position: a stop that is sent now
+        still guards it there."""
+        told = self.markets[symbol].simple.told
+        return told is not None and name in told.bought and told.answers(self.now_ns)
+
     def waits_for_candle(self, number: int) -> bool:
         """Whether a command that was sent is carried out only when a candle is over."""
         due = self.agenda.waiting.get(str(number))

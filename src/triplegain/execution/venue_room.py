@@ -16,6 +16,10 @@ class VenueRoom(Protocol):
         """Whether an order that protects nothing leaves room for the ways out of so many positions."""
         ...
 
+    def may_guard(self, symbol: str, position_id: str) -> bool:
+        """Whether a stop that is sent now still meets what came after the purchase of a position was filled."""
+        ...
+
     def done_by_ns(self, symbol: str) -> int:
         """When what is sent now has been done and told in this market, latency not counted; in the past: at once."""
         ...
@@ -33,6 +37,9 @@ class UnlimitedRoom:
 
     def may_place(self, symbol: str, positions: int) -> bool:
         return True
+
+    def may_guard(self, symbol: str, position_id: str) -> bool:
+        return False
 
     def done_by_ns(self, symbol: str) -> int:
         return 0

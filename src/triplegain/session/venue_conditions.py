@@ -105,6 +105,9 @@ class VenueConditions:
     def may_place(self, symbol: str, positions: int) -> bool:
         return self._exchange.budget.may_place(symbol, positions, self._exchange.now_ns)
 
+    def may_guard(self, symbol: str, position_id: str) -> bool:
+        return self._exchange.bought_in_candle(symbol, position_id)
+
     def done_by_ns(self, symbol: str) -> int:
         return self._exchange.done_by_ns(symbol)
 

@@ -26,6 +26,7 @@ def _order_row(order: OrderRecord) -> dict[str, Any]:
     request = asdict(row.pop("request"))
     # A column that is empty at the end of a row leaves its text as it was before there was such a column.
     request["options"] = None if request["options"] == _NO_OPTIONS else request["options"]
+    row["amended_terms"] = None if order.amended_terms is UNSET else order.amended_terms
     return {**request, "requested_quantity": request["quantity"], "order_type": request["terms"].kind, **row}
 
 

@@ -44,7 +44,10 @@ def read_all(kind: type[Record], found: Iterable[Row]) -> tuple[Record, ...]:
 def order_record(row: Row) -> OrderRecord:
     changed = {"quantity": row["requested_quantity"], "options": row["options"] or {}}
     request = read(OrderRequest, {**row, **changed})
-    return read(OrderRecord, {**row, "request": request})
+    now = {**row, "request": request}
+    if now["amended_terms"] is None:
+        del now["amended_terms"]
+    return read(OrderRecord, now)
 
 
 class Pages(Generic[Record]):

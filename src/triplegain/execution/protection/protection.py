@@ -128,11 +128,12 @@ class Protected(Struct, frozen=True, tag="protected"):
 
 
 class Exiting(Struct, frozen=True, tag="exiting"):
-    """On the way out: waits until entry and stop (None: there is none) are over."""
+    """On the way out: waits until entry and stop (None: there is none) are over. `guarded`: there was one."""
 
     reason: CloseReason
     stop_id: str | None
     stop: LegState
+    guarded: bool | UnsetType = UNSET
 
 
 class Selling(Struct, frozen=True, tag="selling"):
@@ -378,7 +379,7 @@ class Protection(Struct):
             case ((OrderTriggered() | OrderFilled()), Exiting()):
                 self._stop_fired(replace(stage, stop=LegState.TRIGGERED), event)
             case ((OrderCancelled() | OrderRejected()), Exiting()):
-                self.stage = replace(stage, stop_id=None, stop=LegState.DONE)
+                self.stage = replace(stage, stop_id=None, stop=LegState.DONE, guarded=True)
             case OrderRejected(), PendingStop() if is_shut:
                 self.stage = Entering()
                 return AlertKind.STOP_REJECTED, f"the stop was rejected ({event.code}); it is placed at the opening"
@@ -387,7 +388,7 @@ class Protection(Struct):
             ):
                 self.stage = replace(stage, asked=None)
             case OrderRejected(), PendingStop():
-                self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE)
+                self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE, guarded=True)
                 return AlertKind.STOP_REJECTED, f"the stop was rejected ({event.code}); the position is being closed"
             case OrderCancelled(reason=reason), (PendingStop() | Protected()) if reason == CLOSED:
                 self._taken_off(now_ns + retry_ns)
@@ -437,7 +438,7 @@ class Protection(Struct):
 
     def _stop_fired(self, exiting: Exiting, event: OrderTriggered | OrderFilled) -> None:
         is_over = isinstance(event, OrderFilled) and event.status.is_final
-        self.stage = replace(exiting, stop_id=None, stop=LegState.DONE) if is_over else exiting
+        self.stage = replace(exiting, stop_id=None, stop=LegState.DONE, guarded=True) if is_over else exiting
 
     def _stop_not_amended(self, stage: Protected, asked: Amendment, code: str, now_ns: int, retry_ns: int) -> Notice:
         """A stop that may not cover more ends the position; where it stands or what it gives up can wait a moment."""
@@ -462,7 +463,7 @@ class Protection(Struct):
         self.stops_lost += 1
         self.unprotected_since_ns = event.time_ns
         if self.stops_lost > STOP_REPLACEMENTS_MAX:
-            self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE)
+            self.stage = Exiting(CloseReason.BREAKER, None, LegState.DONE, guarded=True)
             return AlertKind.STOP_LOST, f"the stop was cancelled again ({event.reason}); the position is being closed"
         self.stage = Entering()
         return AlertKind.STOP_LOST, f"the stop was cancelled from outside ({event.reason}); it is placed again"

@@ -415,8 +415,20 @@ class Protections:
             return False
         if quantity < minimum:
             return self._close(protection)
+        if self._guards_purchase(protection, stage, quantity):
+            return True
         protection.stage = Selling(stage.reason, None, 0)
         return self._sell_rest(protection, quantity, now_ns)
+
+    def _guards_purchase(self, protection: Protection, stage: Exiting, quantity: Decimal) -> bool:
+        """A purchase and what came after it may be told together, when the way out has begun already: there the stop
+        comes first, and then the sale."""
+        level, had_one = protection.wanted, stage.stop_id is not None or stage.guarded is True
+        if level is None or had_one or not self._room.may_guard(protection.symbol, protection.position_id):
+            return False
+        stop_id = self._send_stop(protection, quantity, level)
+        protection.stage = Exiting(stage.reason, stop_id, LegState.PENDING_NEW)
+        return True
 
     def _guard(self, protection: Protection, stage: Protected, quantity: Decimal, now_ns: int) -> bool:
         """One amendment at a time: first the coins that lack a stop or are to be sold, then where the stop stands."""
@@ -498,11 +510,14 @@ class Protections:
         if level is None:
             protection.stage = Unprotected()
             return True
+        protection.stage = PendingStop(self._send_stop(protection, quantity, level), quantity, level)
+        return True
+
+    def _send_stop(self, protection: Protection, quantity: Decimal, level: StopLevel) -> str:
         self._totals.sent.stop += 1
         stop_id = own_id(Family.STOP, self._totals.sent.stop)
-        protection.stage = PendingStop(stop_id, quantity, level)
         self._leave(protection, stop_id, quantity, StopLoss(level.trigger), level.reason)
-        return True
+        return stop_id
 
     def _cancel_entry(self, protection: Protection, now_ns: int) -> bool:
         if protection.entry is not LegState.WORKING or now_ns < protection.cancel_at_ns or self._is_shut(protection):
