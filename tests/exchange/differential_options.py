@@ -66,6 +66,10 @@ class RandomOptions:
                 return TakeProfit(price(best[side] + better * away))
             case 7:
                 return TakeProfitLimit(price(best[side] + better * away), price(best[side] + better * (away - 1)))
+            case 8 if draws.random() < 0.5:
+                sign, amount = draws.choice(list(Sign)), Decimal(draws.choice(("0", "0.1", "0.3")))
+                near = Offset(sign, amount, draws.random() < 0.3)
+                return draws.choice((Limit(near), StopLoss(near), StopLossLimit(near, near), TakeProfit(near)))
             case 8:
                 trail = Offset(Sign.PLUS, Decimal(draws.choice(("0.1", "0.3", "0"))), draws.random() < 0.3)
                 after = Offset(draws.choice((Sign.PLUS, Sign.MINUS)), Decimal(draws.choice(("0", "0.1"))))

@@ -12,7 +12,7 @@ from tests.exchange.reference_money import Purse
 from tests.exchange.reference_order import ReferenceOrder
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import FeedState
+from triplegain.domain.market import PRICED_STATES, FeedState
 from triplegain.exchange.seeded import draw
 
 
@@ -86,6 +86,15 @@ class ReferenceAccount:
     def is_closed(self) -> bool:
         return self.state in CLOSED
 
+    @property
+    def is_blind(self) -> bool:
+        """It goes on, and we do not see it."""
+        return not self.is_closed and self.state not in PRICED_STATES
+
+    def is_back(self, was_closed: bool, was_unseen: bool) -> bool:
+        """Open again, or seen again."""
+        return not self.is_closed and (was_closed or (was_unseen and not self.is_blind))
+
     def next_turn(self) -> int:
         self._turns += 1
         return self._turns
@@ -106,8 +115,8 @@ class ReferenceAccount:
         self._answered_ns = max(self._answered_ns, self.now_ns + self.delayed(self.settings.response_delay_ns))
         return self._answered_ns
 
-    def filled(self, order: ReferenceOrder, lots: int) -> None:
-        """What its fill may open."""
+    def filled(self, order: ReferenceOrder, price: int, lots: int) -> None:
+        """What its fill may open; `lots` came, or went."""
         raise NotImplementedError
 
     def tell_sent(self, name: str, arrives_ns: int) -> None:
@@ -129,7 +138,8 @@ class ReferenceAccount:
             self.forget(order)
         asset = self.instrument.base if order.bill.in_base else self.instrument.quote
         self.tell("filled", order.name, price, lots, maker, fee, asset, order.filled, status)
-        self.filled(order, lots)
+        is_less = order.bill.in_base and order.is_purchase
+        self.filled(order, price, lots - int(fee / self.purse.lot) if is_less else lots)
 
     def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
         self.forget(order)

@@ -46,9 +46,10 @@ class Command(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A fill that opens an order: of which order, how much, and which of its fills."""
+    """A fill that opens an order: of which order, at which price, how much, and which of its fills."""
 
     order: ReferenceOrder
+    price: int
     lots: int
     fill: int
 
@@ -117,9 +118,9 @@ class ReferenceAgenda(ReferenceAccount):
         self._timers += 1
         return self._timers
 
-    def filled(self, order: ReferenceOrder, lots: int) -> None:
+    def filled(self, order: ReferenceOrder, price: int, lots: int) -> None:
         if order.request.options.close is not None:
-            self._opened.append(Opened(order, lots, order.fills))
+            self._opened.append(Opened(order, price, lots, order.fills))
 
     def run(self, through_ns: int) -> None:
         """What fills have opened first; then by time, at equal times commands, then timers as they were set."""
@@ -169,7 +170,7 @@ class ReferenceAgenda(ReferenceAccount):
             self.end_all()
 
     def _next_waiting(self) -> Placed | None:
-        if self.is_closed:
+        if self.is_closed or self.is_blind:
             return None
         placed = self.waiting.values()
         return min(placed, key=lambda each: (each.request.options.starts_at_ns or 0, each.timer), default=None)
@@ -182,7 +183,7 @@ class ReferenceAgenda(ReferenceAccount):
         return min(dated, key=lambda o: (o.request.expires_at_ns or 0, o.timer), default=None)
 
     def on_opening(self) -> None:
-        """What passed while the market was closed, before anything is matched."""
+        """What passed while the market was closed or not seen, before anything is matched."""
         while (order := self._next_dated()) and (order.request.expires_at_ns or 0) <= self.now_ns:
             self.end(order, "date", "expired")
         if self._switched:

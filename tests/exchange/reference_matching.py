@@ -59,7 +59,9 @@ class ReferenceWithBook(ReferenceTaker):
                 visible = self.book.visible(order.side, self.limit(order))
                 order.on_snapshot(visible, moment, self.book.tape_ns)
             if self.state in _BLIND:
-                self.state = FeedState.SYNCED
+                self.state = FeedState.CROSSED if self.book.is_crossed else FeedState.SYNCED
+                if self.is_matched:
+                    self.on_opening()
             self._seen(moment)
         else:
             self._on_changes(self.book.update(message), moment)
@@ -108,14 +110,14 @@ class ReferenceWithBook(ReferenceTaker):
             del self.taken[side][price]
 
     def _on_status(self, state: FeedState) -> None:
-        was_closed = self.is_closed
+        was_closed, was_unseen = self.is_closed, self.is_blind
         self.state = state
         if state is FeedState.SYNCED and self.book.is_crossed:
             self.state = FeedState.CROSSED
         if state in (FeedState.CATCH_UP, FeedState.MISSED):
             for order in self.resting():
                 order.lose_place()
-        if was_closed and not self.is_closed:
+        if self.is_back(was_closed, was_unseen):
             self.on_opening()
         self._fire_reached()
 

@@ -15,7 +15,7 @@ from tests.exchange.reference_admission import (
 )
 from tests.exchange.reference_agenda import Batch, Opened, Placed, ReferenceAgenda
 from tests.exchange.reference_order import ReferenceOrder
-from tests.exchange.reference_terms import TermsReader, closing_faults, cut
+from tests.exchange.reference_terms import TermsReader, closing_faults, cut, goes_by_the_fill
 
 from triplegain.domain.market import FeedState
 from triplegain.domain.orders import OrderOptions, OrderRequest
@@ -85,15 +85,15 @@ class ReferencePlacing(ReferenceAgenda):
             own |= self._edit_faults(request, old, order)
         return Looked(frozenset(own), frozenset(other), order)
 
-    def _read(self, placed: Placed) -> tuple[set[Code], ReferenceOrder | None]:
-        """What is wrong with the words of it; an order where they can be read."""
+    def _read(self, placed: Placed, near: int | None = None) -> tuple[set[Code], ReferenceOrder | None]:
+        """What is wrong with the words of it; an order where they can be read. `near`: what its prices go by."""
         request = placed.request
         codes = bad_arguments(request, self.instrument, self.now_ns)
         codes |= bad_options(request, placed.sent_ns, self.now_ns)
-        if request.options.close is not None:
-            codes |= closing_faults(request, request.options.close, self.instrument, self.book.last)
-        reader = TermsReader(request, self.instrument, self.book.last)
+        reader = TermsReader(request, self.instrument, near or self.book.last)
         codes |= reader.codes
+        if request.options.close is not None:
+            codes |= self._closing_faults(request, reader)
         if codes & _UNREADABLE:
             return codes, None
         terms = reader.worked
@@ -102,6 +102,15 @@ class ReferencePlacing(ReferenceAgenda):
             placed.number, request, request.side.index, lots, terms, self.purse.new_bill(request), placed.sent_ns,
             self.now_ns, self.now_ns, terms.limit, terms.trigger, peak=self.book.last,
         )  # fmt: skip
+
+    def _closing_faults(self, request: OrderRequest, first: TermsReader) -> set[Code]:
+        """As far as that can be known before a fill: near the price of the order, or the last trade."""
+        terms = request.options.close
+        assert terms is not None
+        near = self.book.last
+        if goes_by_the_fill(terms):
+            near = first.worked.trigger or first.worked.limit or near
+        return closing_faults(request, terms, self.instrument, near)
 
     def _said_by_market(self, order: ReferenceOrder, whatever_mode: bool = False) -> Looked:
         """What the market and the account say against a well-formed order."""
@@ -217,7 +226,7 @@ class ReferencePlacing(ReferenceAgenda):
         request = msgspec.structs.replace(request, self_trade=first.request.self_trade, leverage=first.request.leverage)
         placed = Placed(request, self.next_number(), self.now_ns)
         self.tell("submitted", request.client_order_id, self.now_ns)
-        codes, order = self._read(placed)
+        codes, order = self._read(placed, opened.price if goes_by_the_fill(terms) else None)
         if self.counter.is_full_of_orders(len(self.open) + len(self.waiting)):
             codes.add(Code.ORDERS_LIMIT)
         if order is not None:

@@ -39,9 +39,9 @@ class ReferenceOnTape(ReferenceSimple):
                 assert_never(never)
 
     def _on_status(self, state: FeedState) -> None:
-        was_closed = self.is_closed
+        was_closed, was_unseen = self.is_closed, self.is_blind
         self.state = state
-        if was_closed and not self.is_closed:
+        if self.is_back(was_closed, was_unseen):
             self.on_opening()
         if self.is_matched:
             for order in self._in_turn():

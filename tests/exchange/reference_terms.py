@@ -168,18 +168,24 @@ class TermsReader:
         return ticks
 
 
-def closing_faults(request: OrderRequest, terms: OrderTerms, instrument: Instrument, last: int | None) -> set[Code]:
-    """Why an order cannot be closed by these: limits and triggers at named prices, or at trailing ones."""
+def closing_faults(request: OrderRequest, terms: OrderTerms, instrument: Instrument, near: int | None) -> set[Code]:
+    """Why an order cannot be closed by these: limits and triggers are there for it, and what trails. `near`: what their
+    prices go by, as far as it is known."""
     match terms:
         case Limit(post_only=False) | StopLoss() | StopLossLimit() | TakeProfit() | TakeProfitLimit():
-            if any(isinstance(each, Offset) for each in (terms.first, terms.second)):
-                return {Code.INVALID_CLOSE}
+            if goes_by_the_fill(terms) and near is None:
+                return set()
         case TrailingStop() | TrailingStopLimit():
             pass
         case _:
             return {Code.INVALID_CLOSE}
     closing = OrderRequest("", request.symbol, request.side.opposite, request.quantity, terms)
-    return TermsReader(closing, instrument, last).codes
+    return TermsReader(closing, instrument, near).codes
+
+
+def goes_by_the_fill(terms: OrderTerms) -> bool:
+    """Its prices are distances from the price of the fill that opens it."""
+    return terms.trail is None and any(isinstance(each, Offset) for each in (terms.first, terms.second))
 
 
 def _price_faults(price: Decimal, instrument: Instrument) -> set[Code]:

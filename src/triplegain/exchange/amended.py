@@ -63,7 +63,7 @@ def read_amendment(order: WorkingOrder, request: AmendRequest) -> Amended | Refu
         if refusal := check_display(instrument, request.display, lots - order.filled):
             return refusal
         shown = min(shown, whole_lots(instrument, request.display))
-    elif lots > order.lots and (refusal := check_display(instrument, terms.display, lots)):
+    elif lots > order.lots and (refusal := check_display(instrument, terms.display, lots, may_be_all=True)):
         return refusal
     cost = price * lots * instrument.atoms_per_tick_lot
     if price and lots > order.filled and cost < instrument.cost_min_atoms:

@@ -48,14 +48,15 @@ def _too_small(order: WorkingOrder, lots: int) -> Refusal:
     )
 
 
-def check_display(instrument: Instrument, display: Decimal | None, lots: int) -> Refusal | None:
-    """What an iceberg of so many lots shows."""
+def check_display(
+    instrument: Instrument, display: Decimal | None, lots: int, may_be_all: bool = False
+) -> Refusal | None:
+    """What an iceberg of so many lots shows. `may_be_all`: one that was amended to less than it showed shows all of
+    itself, and may be amended again."""
     if display is None:
         return None
     shown = whole_lots(instrument, display)
-    # One that was amended to less than it showed shows all of itself, and may be amended again.
-    is_more = shown > lots and lots == order.lots
-    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < lots or is_more:
+    if shown < max(instrument.lots_min, 1) or shown * _PARTS_MAX < lots or (shown > lots and not may_be_all):
         words = f"an iceberg shows a {_PARTS_MAX}th of itself and {instrument.symbol}'s minimum at least"
         return Refusal(Code.INVALID_DISPLAY, words)
     return None
