@@ -23,8 +23,9 @@ from triplegain.domain.commands import (
     ValidateOrder,
 )
 from triplegain.domain.ids import Origin
-from triplegain.domain.orders import Limit, Market, OrderOptions, OrderRequest, Side
+from triplegain.domain.orders import AmendRequest, Limit, Market, OrderOptions, OrderRequest, Side
 from triplegain.domain.refusals import Refusal
+from triplegain.domain.terms import Iceberg
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.session.commands import SessionCommands
 from triplegain.session.trading_session import TradingSession
@@ -70,6 +71,18 @@ def test_an_edited_entry_is_another_position_with_the_same_stop(scene: Scene) ->
     protection = scene.session.desk.protection("pos-2")
     assert protection is not None and (protection.stop, protection.target) == (Decimal(40_000), Decimal(200_000))
     assert told[3] == ("accepted", "tg-stop-1")
+
+
+def test_an_edit_goes_by_the_terms_as_amended(scene: Scene) -> None:
+    asked = Iceberg(Decimal("50000"), Decimal("0.002"))
+    scene.session.place(replace(buy("first"), terms=asked), None)
+    scene.play(1)
+    scene.session.amend(AmendRequest("first", display=Decimal("0.005")))
+    scene.play(1)
+    record = scene.order("first")
+    assert (record.request.terms, record.request_now.terms) == (asked, replace(asked, display=Decimal("0.005")))
+    edit(scene, "first", "second", "51000")
+    assert scene.order("second").request.terms == Iceberg(Decimal("51000"), Decimal("0.005"))
 
 
 def test_an_edit_that_the_exchange_refuses_changes_nothing(scene: Scene) -> None:

@@ -111,7 +111,7 @@ def traded_by(traded: Traded) -> str:
 
 def order_cells(order: OrderRecord) -> tuple[str, ...]:
     """Client id, pair, side, type, price, filled of quantity, status."""
-    request, named = order.request, order.price_now
+    request, named = order.request_now, order.price_now
     asked = request.terms.words.removeprefix("at ") if named is None else price(named).plain
     filled = f"{amount(order.filled_quantity)} of {amount(order.quantity)}"
     words = request.client_order_id, request.symbol, request.side.value, request.terms.kind.value

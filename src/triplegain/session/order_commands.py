@@ -91,7 +91,7 @@ def _edited(
 
     Raises InvalidValueError where its terms take no price.
     """
-    request, terms = record.request, record.request.terms
+    request, terms = record.request, record.request_now.terms
     asked = price or terms.trail or record.price_now
     options = replace(request.options, replaces=request.client_order_id, deadline_ns=deadline_ns, starts_at_ns=None)
     return replace(
