@@ -125,7 +125,7 @@ class OrderStanding(Part):
 
 
 @tells(OrderRequest, without={"quantity", "terms", "leverage", "self_trade", "origin", "options"})
-@tells(records.OrderRecord, without={"request"})
+@tells(records.OrderRecord, without={"request", "amended_terms"})
 class Order(Resource):
     """`price` is the limit or the trigger as it stands, null for a market order, and until the exchange has worked out
     a relative or trailing one. `asked` is what was asked for, in words. `code` and `reason` tell why it was rejected.
