@@ -241,7 +241,7 @@ class PaperExchange:
         """Whether the candle that has just been told has bought for this order or position: a stop that is sent now
         still guards it there."""
         told = self.markets[symbol].simple.told
-        return told is not None and name in told.bought and told.answers(self.now_ns)
+        return told is not None and name in (*told.bought, *told.sold) and told.answers(self.now_ns)
 
     def waits_for_candle(self, number: int) -> bool:
         """Whether a command that was sent is carried out only when a candle is over."""

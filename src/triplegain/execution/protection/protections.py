@@ -17,16 +17,17 @@ from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted
-from triplegain.domain.ids import Family, Origin, own_id
+from triplegain.domain.ids import Family, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, floor_to, text
-from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, Side, StopLoss
+from triplegain.domain.orders import AmendRequest, Market, OrderRequest, Side, StopLoss
 from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason
 from triplegain.execution.blotter import KnownPositions
 from triplegain.execution.broker import Broker
 from triplegain.execution.last_quotes import LastQuote
 from triplegain.execution.position import short_leverage
+from triplegain.execution.protection.leaving import leaving_order
 from triplegain.execution.protection.protection import (
     Closed,
     Entering,
@@ -561,23 +562,8 @@ class Protections:
     def _leave(
         self, protection: Protection, name: str, quantity: Decimal, terms: Market | StopLoss, reason: CloseReason
     ) -> None:
-        position_id = protection.position_id
-        self._by_order[name] = position_id
-        lent = protection.leverage > 1
-        self._broker.place(
-            OrderRequest(
-                name,
-                protection.symbol,
-                protection.side.opposite,
-                quantity,
-                terms,
-                leverage=protection.leverage,
-                position_id=position_id,
-                purpose=reason.value,
-                origin=Origin.PROTECTION,
-                options=OrderOptions(reduce_only=True) if lent else OrderOptions(),
-            )
-        )
+        self._by_order[name] = protection.position_id
+        self._broker.place(leaving_order(protection, name, quantity, terms, reason))
 
     def _next_exit(self) -> str:
         self._totals.sent.exit += 1
