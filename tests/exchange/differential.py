@@ -67,6 +67,7 @@ _REASONS = (
     ("less than a lot", "rest"),
     ("liquidation", "liquidation"),
     ("reduce only", "reduced"),
+    ("what it was to close is closed", "others"),
     ("edited", "edited"),
     ("cancel all", "switch"),
 )

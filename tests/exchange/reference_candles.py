@@ -251,12 +251,12 @@ class ReferenceOnCandles(ReferenceOnTape):
         if order.sent_ns <= told.close_time_ns + _ANSWER_NS and order.is_reached(extreme):
             self._fire(order, told.open)
 
-    def filled(self, order: ReferenceOrder, lots: int) -> None:
+    def filled(self, order: ReferenceOrder, price: int, lots: int) -> None:
         """Nothing guards a sale of coins."""
         request = order.request
         if order.is_purchase or request.leverage > 1 or request.options.close is not None:
             self._filled[order.side].update({order.name, request.position_id or order.name})
-        super().filled(order, lots)
+        super().filled(order, price, lots)
 
 
 def _is_stop(request: OrderRequest) -> bool:

@@ -105,6 +105,7 @@ class ReferenceLending(ReferenceExchange):
             super().fill(order, price, lots, maker)
             self.pay_back()
             return
+        opened = self.opened_by_others(order)
         order.filled, order.fills = order.filled + lots, order.fills + 1
         fee, fee_paid = self.purse.fee(order.bill, order.side, price, lots, maker)
         closed = min(lots, self.open_lots(1 - order.side))
@@ -116,8 +117,9 @@ class ReferenceLending(ReferenceExchange):
         self._book(booked)
         status = "partially_filled" if order.left else "filled"
         self.on_positions()
+        self.judge_anew(opened)
         self.tell("filled", order.name, price, lots, maker, fee, self.instrument.quote, order.filled, status)
-        self.filled(order, lots)
+        self.filled(order, price, lots)
 
     def end(self, order: ReferenceOrder, why: str, status: str = "cancelled") -> None:
         super().end(order, why, status)
@@ -192,4 +194,12 @@ class ReferenceLending(ReferenceExchange):
 
     def on_positions(self) -> None:
         """They have changed."""
+        raise NotImplementedError
+
+    def opened_by_others(self, order: ReferenceOrder) -> dict[str, int]:
+        """How much the other orders of its side would open."""
+        raise NotImplementedError
+
+    def judge_anew(self, opened: dict[str, int]) -> None:
+        """Who would open more than that needs the margin as on arrival, or closes what there is and no more."""
         raise NotImplementedError

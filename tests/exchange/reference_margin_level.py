@@ -108,6 +108,13 @@ class ReferenceMargin(ReferenceSettling):
             order.lots = order.filled + there
             self.tell("amended", order.name, order.lots, self._stands_at(order), True)
 
+    def cut_to(self, order: ReferenceOrder, lots: int) -> None:
+        if lots:
+            order.lots = order.filled + lots
+            self.tell("amended", order.name, order.lots, self._stands_at(order), True)
+        else:
+            self.end(order, "others")
+
     def _stands_at(self, order: ReferenceOrder) -> int | None:
         """A trigger that trails has followed the trade that is being shared."""
         trail, peak, last = order.terms.trail, order.peak, self.book.last

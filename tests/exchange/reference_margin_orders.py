@@ -150,8 +150,34 @@ class ReferenceMarginOrders(ReferenceLending):
             total += worth / other.request.leverage + self.fees(other, worth) if opened else 0
         return total
 
-    def _read(self, placed: Placed) -> tuple[set[Code], ReferenceOrder | None]:
-        codes, order = super()._read(placed)
+    def spent(self, order: ReferenceOrder) -> Fraction:
+        """What bids for coins may take of the collateral."""
+        replaced = order.request.options.replaces
+        bids = (o for o in self.open.values() if o.is_purchase and not self.is_lent(o) and o.name != replaced)
+        return sum((self.purse.hold_of(each.number) for each in bids), Fraction(0))
+
+    def opened_by_others(self, order: ReferenceOrder) -> dict[str, int]:
+        others = [o for o in self.open.values() if o is not order and o.side == order.side and self.is_lent(o)]
+        return {other.name: self.opens(other, other.left) for other in others}
+
+    def judge_anew(self, opened: dict[str, int]) -> None:
+        for name, before in opened.items():
+            order = self.open.get(name)
+            if order is None or (now := self.opens(order, order.left)) <= before:
+                continue
+            fees = self.worst(order, order.left)
+            held = self.purse.hold_of(order.number)
+            if self._margin_faults(order, order.left) or fees > self.purse.free(self.instrument.quote) + held:
+                self.cut_to(order, order.left - now)
+            else:
+                self.purse.hold(order.number, self.held_asset(order), fees)
+
+    def cut_to(self, order: ReferenceOrder, lots: int) -> None:
+        """So much of it is left, or it is over."""
+        raise NotImplementedError
+
+    def _read(self, placed: Placed, near: int | None = None) -> tuple[set[Code], ReferenceOrder | None]:
+        codes, order = super()._read(placed, near)
         if placed.request.leverage > 1:
             codes -= {Code.MARGIN_ALLOWANCE, Code.REDUCE_ONLY, Code.NOTHING_TO_SETTLE}
             if isinstance(placed.request.terms, MarketByCost):
@@ -190,7 +216,7 @@ class ReferenceMarginOrders(ReferenceLending):
         worth, lost = self.worth(order, lots, self._named(order, price))
         needed = worth / order.request.leverage + lost + self.fees(order, worth)
         is_known = last is not None or not (self.lent or self.purse.total[self.instrument.base])
-        free = self.equity(at) - self.used(at) - self.pending(self._others(order))
+        free = self.equity(at) - self.used(at) - self.pending(self._others(order)) - self.spent(order)
         if not is_known or needed > free:
             codes.add(Code.INSUFFICIENT_MARGIN)
         return codes

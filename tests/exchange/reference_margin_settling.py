@@ -35,9 +35,11 @@ class ReferenceSettling(ReferenceMarginOrders):
         if not order.request.terms.settles:
             super().arrive(order)
             return
+        opened = self.opened_by_others(order)
         while order.left and self.open_lots(1 - order.side):
             self._settle(order, self.lent[0])
         self.on_positions()
+        self.judge_anew(opened)
 
     def _settle(self, order: ReferenceOrder, lent: Lent) -> None:
         base, quote, lots = self.instrument.base, self.instrument.quote, min(order.left, lent.lots)
