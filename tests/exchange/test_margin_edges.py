@@ -105,9 +105,9 @@ def test_what_waits_is_taken_off_what_is_free() -> None:
     b.open("bid", "buy", "20", 5, "90.0")
     b.open("stop", "buy", "10", 5, StopLossLimit(D("110.0"), D("130.0")))
     b.open("sale", "sell", "5", 5, "120.0")
-    b.order("spot", "buy", "0.1", "90.0")  # of no leverage: it needs nothing of that
+    b.order("spot", "buy", "0.1", "90.0")  # a bid for coins may spend its 9
     b.open("o", "buy", "60", 5, "100.0")
-    assert words(b, "o") == needed("1200.0000", "260.0000")
+    assert words(b, "o") == needed("1200.0000", "251.0000")
 
 
 def test_in_the_place_of_another_it_needs_what_that_one_does_not_any_more() -> None:

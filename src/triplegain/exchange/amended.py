@@ -89,7 +89,7 @@ def _prices(order: WorkingOrder, request: AmendRequest) -> tuple[int, int, Order
         if not order.price:
             return Refusal(Code.INVALID_PRICE, "a market order has no price to amend")
         if order.peak and waits:
-            return Refusal(Code.INVALID_PRICE, "a trailing trigger follows the market: amend how far it trails")
+            return Refusal(Code.INVALID_PRICE, "a trailing trigger follows the market: it has no price to amend")
         ticks = ticks_or_refusal(order.instrument, request.price)
         if isinstance(ticks, Refusal):
             return ticks
