@@ -196,7 +196,9 @@ class ReferenceExchange(ReferencePlacing):
         if codes & {Code.INVALID_VOLUME, Code.INVALID_PRICE, Code.TICK_SIZE}:
             return codes | closed_for(self.state, order)
         lots, ticks = self._amended_terms(order, request)
-        takes = order.trigger is None and ticks is not None and self.would_take(order.side, ticks)
+        # Who keeps his place takes nothing.
+        moves = lots > order.filled and (ticks != self.price_of(order) or lots > order.lots)
+        takes = moves and order.trigger is None and ticks is not None and self.would_take(order.side, ticks)
         codes |= closed_for(self.state, order)
         if takes and self.state is FeedState.LIMIT_ONLY:
             codes.add(Code.LIMIT_ONLY_MODE)
@@ -212,8 +214,7 @@ class ReferenceExchange(ReferencePlacing):
             codes.add(Code.INSUFFICIENT_FUNDS)
         if order.terms.display is not None and shows_too_little(order.terms.display, lots):
             codes.add(Code.INVALID_DISPLAY)
-        moves = lots > order.filled and (ticks != order.limit or lots > order.lots)
-        if order.is_post_only and moves and ticks is not None and self.would_take(order.side, ticks):
+        if order.is_post_only and takes:
             codes.add(Code.POST_ONLY)
         return codes
 

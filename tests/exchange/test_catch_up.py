@@ -138,3 +138,12 @@ def test_an_order_that_a_missed_trade_filled_in_part_stands_behind_the_new_book_
     waiting.book(bids="100.0x2 99.9x9", asks="100.1x9", snapshot=True)
     waiting.trade("sell", "2.5", "100.0")
     assert waiting.fills() == ["0.4 @ 100 maker", "0.5 @ 100 maker"]
+
+
+def test_what_a_missed_trade_took_is_not_in_a_book_from_before_it(usual: Any) -> None:
+    """It bought at 100.3 at the moment 60, so 100.1 and 100.2 were gone; the book that comes is of the moment 50."""
+    away(usual)
+    usual.trade("buy", "1", "100.3", at=60)
+    usual.book(bids="100.0x5", asks="100.1x5 100.2x5 100.4x5", snapshot=True, at=50)
+    usual.order("buy", "buy", "1")
+    assert usual.fills() == ["1 @ 100.4 taker"]

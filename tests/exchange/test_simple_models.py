@@ -282,6 +282,20 @@ def test_a_market_order_before_the_first_trade_is_refused(bench: Callable[..., A
     assert b.ends("m") == "rejected: EService:Unavailable"
 
 
+@pytest.mark.parametrize(
+    ("limit", "trade", "fill"), [("100.1", "100.0", "1 @ 100.1 maker"), ("101.0", "100.0", "1 @ 100.1 taker")]
+)
+def test_what_is_amended_out_of_reach_waits_for_a_trade_through_it(
+    tape: Callable[..., Any], limit: str, trade: str, fill: str
+) -> None:
+    """The last trade is 100.5: at 101.0 it takes the next trade, 100.0 and 0.1 %; at 100.1 it waits for one through it."""
+    b = tape()
+    b.order("bid", "buy", "1", "100.6")
+    b.amend("bid", price=limit)
+    b.trade("sell", "5", trade)
+    assert b.fills() == [fill]
+
+
 # -- candles -------------------------------------------------------------------------------------------------------
 
 

@@ -338,8 +338,7 @@ class PublicMarket:
             self.last, self.last_at_ns = price, moment
             self.dated_ns = max(self.dated_ns, moment)
         side = trade.side.opposite.index
-        # Where nothing is known of the time between, the book that comes is not told what this took.
-        if is_of_book and self.state is not FeedState.CATCH_UP:
+        if is_of_book:
             self.book.record_print(side, price, lots, moment)
         self._tell(self._concerned(side, price), lambda each: each.on_trade(trade, moment, is_newest))
         return True
