@@ -288,7 +288,7 @@ def test_a_market_order_before_the_first_trade_is_refused(bench: Callable[..., A
 def test_what_is_amended_out_of_reach_waits_for_a_trade_through_it(
     tape: Callable[..., Any], limit: str, trade: str, fill: str
 ) -> None:
-    """The last trade is 100.5: at 101.0 it takes the next trade, 100.0 and 0.1 %; at 100.1 it waits for one through it."""
+    """The last trade is 100.5: at 101.0 it takes the next trade, 100.0 and 0.1 %; at 100.1 it waits for one below."""
     b = tape()
     b.order("bid", "buy", "1", "100.6")
     b.amend("bid", price=limit)
