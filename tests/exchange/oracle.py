@@ -414,7 +414,8 @@ class BookOracle:
         if order.request.options.fee_preference is FeePreference.QUOTE:
             asset, fee = self.instrument.quote, min(_to(worth * rate, unit, ROUND_CEILING), cost)
         else:
-            asset, fee = self.instrument.base, min(_to(fill.quantity * rate, lot, ROUND_CEILING), fill.quantity - lot)
+            most = fill.quantity - lot if buys else fill.quantity
+            asset, fee = self.instrument.base, min(_to(fill.quantity * rate, lot, ROUND_CEILING), most)
         require(fill.fee_asset == asset, "a fee in another currency", fill)
         # What rounding adds beyond a hold is not charged where there is nothing left to pay it from.
         spends_fee = asset == (self.instrument.quote if buys else self.instrument.base)
