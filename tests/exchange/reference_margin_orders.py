@@ -176,10 +176,16 @@ class ReferenceMarginOrders(ReferenceLending):
         """So much of it is left, or it is over."""
         raise NotImplementedError
 
+    def takes_all(self, order: ReferenceOrder, lots: int) -> bool:
+        """Such an order has no minimum."""
+        return order.request.options.reduce_only and 0 < self.open_lots(1 - order.side) <= lots
+
     def _read(self, placed: Placed, near: int | None = None) -> tuple[set[Code], ReferenceOrder | None]:
         codes, order = super()._read(placed, near)
         if placed.request.leverage > 1:
             codes -= {Code.MARGIN_ALLOWANCE, Code.REDUCE_ONLY, Code.NOTHING_TO_SETTLE}
+            if order is not None and self.takes_all(order, order.lots):
+                codes -= {Code.ORDER_MINIMUM}
             if isinstance(placed.request.terms, MarketByCost):
                 codes.add(Code.INVALID_COST)
             if placed.request.options.fee_preference is FeePreference.BASE:
@@ -190,6 +196,8 @@ class ReferenceMarginOrders(ReferenceLending):
         looked = super()._said_by_market(order, whatever_mode)
         if not self.is_lent(order):
             return looked
+        if self.takes_all(order, order.left):
+            looked = looked._replace(own=looked.own - {Code.COST_MINIMUM})
         return looked._replace(other=looked.other | self._margin_faults(order, order.left))
 
     def _margin_faults(self, order: ReferenceOrder, lots: int, price: int | None = None) -> set[Code]:
@@ -226,10 +234,13 @@ class ReferenceMarginOrders(ReferenceLending):
 
     def _amend_refused(self, order: ReferenceOrder, request: AmendRequest) -> set[Code]:
         codes = super()._amend_refused(order, request)
-        if codes:
+        if codes - {Code.ORDER_MINIMUM, Code.COST_MINIMUM}:
             return codes
         lots, price = self._amended_terms(order, request)
         left = lots - order.filled
+        if codes and not self.takes_all(order, left):
+            return codes
+        codes = set()
         if left <= 0:
             return codes
         if self.is_lent(order):

@@ -91,6 +91,28 @@ def test_a_leverage_that_is_not_offered_only_closes() -> None:
     assert (b.positions, b.ends("closes")) == ([], "cancelled: reduce only: the position is closed")
 
 
+def test_what_takes_all_of_a_position_off_has_no_minimum() -> None:
+    """0.00005 is the least of an order, and 0.5 what it costs; 0.00002 stay of a short, which are worth 0.002."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.trade("buy", "0.0001", "100.0")
+    b.open("short", "sell", "1", 5)
+    b.open("most", "buy", "0.99998", 5, options=REDUCES)
+    b.open("opens", "buy", "0.00002", 5)
+    b.open("part", "buy", "0.00001", 5, options=REDUCES)
+    assert [b.ends(name) for name in ("most", "opens", "part")] == [
+        "filled", "rejected: EOrder:Order minimum not met", "rejected: EOrder:Order minimum not met",
+    ]  # fmt: skip
+    b.open("stop", "buy", "0.00002", 5, StopLoss(Decimal("105.0")), options=REDUCES)
+    b.amend("stop", price="104.0")
+    b.amend("stop", quantity="0.00001")
+    assert b.refused("stop") == ["EOrder:Order minimum not met"]
+    assert len(b.positions) == 1
+    b.open("out", "buy", "0.00003", 5, options=REDUCES)
+    assert (b.ends("out"), b.positions) == ("filled", [])
+    assert b.ends("stop") == "cancelled: reduce only: the position is closed"
+
+
 @pytest.mark.parametrize(("quantity", "refused"), [("41.9", []), ("42", ["EOrder:Insufficient margin"])])
 def test_an_amendment_counts_what_orders_before_it_close(quantity: str, refused: list[str]) -> None:
     """20 are closed by the first one, 20 by the second, which opens what is above: 200 carry 9.9 at 101.0."""

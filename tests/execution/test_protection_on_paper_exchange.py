@@ -38,12 +38,14 @@ OPENING = {"USDT": Decimal(10_000)}
 class Session:
     """Market, exchange, executor and desk, as a trading session wires them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: ExchangeSettings | None = None) -> None:
         wallet = Wallet()
         wallet.deposit({asset: atoms(amount) for asset, amount in OPENING.items()}, 0)
         self.now_ns = SECOND_NS
         self.price = 1000
-        self.exchange = PaperExchange("s", public_markets({BTC: MarketDepth.BOOK}), wallet, ExchangeSettings(seed=1))
+        self.exchange = PaperExchange(
+            "s", public_markets({BTC: MarketDepth.BOOK}), wallet, rules or ExchangeSettings(seed=1)
+        )
         usd = {"USDT": Decimal(1)}.get
         recorded = Positions((BTC,), usd)
         mark = {"BTC/USDT": Decimal(100)}.get
@@ -58,14 +60,17 @@ class Session:
     def trade(self, price: int, lots: int = 100_000) -> None:
         """The market trades at `price` ticks, with `lots` on each of three levels."""
         self.price = price
-        bids = tuple((price - n, lots) for n in range(3))
-        asks = tuple((price + 1 + n, lots) for n in range(3))
-        self.exchange.on_event(BookUpdate("BTC/USDT", self.now_ns, self.now_ns, bids, asks, snapshot=True))
+        self.book(price, price + 1, lots)
         self.exchange.on_event(PublicTrade("BTC/USDT", self.now_ns, self.now_ns, price, 1, Side.SELL))
         self._settle()
         wakes_at = self.desk.next_price("BTC/USDT")
         if wakes_at is not None and BTC.price(price) >= wakes_at:
             self.tell()
+
+    def book(self, bid: int, ask: int, lots: int = 100_000) -> None:
+        bids = tuple((bid - n, lots) for n in range(3))
+        asks = tuple((ask + n, lots) for n in range(3))
+        self.exchange.on_event(BookUpdate("BTC/USDT", self.now_ns, self.now_ns, bids, asks, snapshot=True))
 
     def tell(self) -> None:
         bid, ask = BTC.price(self.price), BTC.price(self.price + 1)

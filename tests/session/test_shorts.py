@@ -295,6 +295,39 @@ def test_a_liquidation_in_parts_cuts_the_stop_to_what_is_left() -> None:
     assert told.session.desk.open_positions() == ()
 
 
+def test_a_short_below_the_minimum_is_bought_back_all_the_same() -> None:
+    """0.0052 sold at 99.9 cost 0.51948; at its target 0.0052 x 95.1 = 0.49452 are less than the least of 0.5."""
+    told = Short()
+    assert told.say(Action.SELL, "0.00026").details["quantity"] == "0.0052"
+    told.candle("100 100 99 100")
+    told.candle("97 97 95 95")
+    told.candle("95 95 95 95")
+    assert told.fills()[-1] == "take_profit 0.0052 @ 95.1 (hour 3)"
+    assert told.closed[-1].quantity == 0
+    assert not told.session.exchange.margin.positions
+
+
+def test_a_short_of_which_little_was_sold_has_a_stop_and_is_bought_back() -> None:
+    """Of an hour in which 0.0003 are traded a tenth is ours: 0.00003, less than the least of 0.00005."""
+    told = Short(exchange=replace(LENT, partial_fills=True))
+    told.say(Action.SELL)
+    told.candle("100 100 99 100", volume="0.0003")
+    assert told.held == D("-0.00003")
+    (entry,) = told.session.executor.orders.open_orders()
+    told.session.cancel(entry.request.client_order_id)
+    told.candle("100 100 99 100", volume="0")
+    stage = told.session.desk.protection("pos-1").stage  # type: ignore[union-attr]
+    assert isinstance(stage, Protected)
+    assert stage.covered == D("0.00003")
+    assert told.say(Action.CLOSE_SHORT).outcome == "sent"
+    told.candle("100 100 99 100", volume="30000")
+    told.candle("100 100 99 100", volume="30000")
+    assert not told.closed[-1].dust
+    assert not told.session.exchange.margin.positions
+    assert told.audit.bare()[1] == []
+    assert told.say(Action.SELL).outcome == "sent"
+
+
 def test_what_a_short_gained_pays_the_hodl_bag_like_any_other_profit() -> None:
     told = Short(hodl=HodlSettings()).opened()
     told.say(Action.CLOSE_SHORT)

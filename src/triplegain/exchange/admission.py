@@ -78,10 +78,10 @@ def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     return None
 
 
-def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int) -> Refusal | None:
-    """Minimum quantity, minimum cost, time in force."""
+def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int, takes_all: bool) -> Refusal | None:
+    """Minimum quantity, minimum cost, time in force. `takes_all`: of a position on margin."""
     request = order.request
-    if refusal := check_size(order, market):
+    if refusal := check_size(order, market, takes_all):
         return refusal
     if request.time_in_force is TimeInForce.GTD and (request.expires_at_ns or 0) <= now_ns:
         return Refusal(Code.INVALID_EXPIRY, "the order had expired when it arrived")

@@ -48,13 +48,13 @@ def check_amendable(order: WorkingOrder, request: AmendRequest, now_ns: int) -> 
     return None
 
 
-def read_amendment(order: WorkingOrder, request: AmendRequest) -> Amended | Refusal:
-    """The order as it is to be."""
+def read_amendment(order: WorkingOrder, request: AmendRequest, whole: int | None) -> Amended | Refusal:
+    """The order as it is to be. `whole`: so many lots left of it take all of a position off, and have no minimum."""
     prices = _prices(order, request)
     if isinstance(prices, Refusal):
         return prices
     price, limit, terms = prices
-    lots = order.lots if request.quantity is None else _lots(order, request.quantity)
+    lots = order.lots if request.quantity is None else _lots(order, request.quantity, whole)
     if isinstance(lots, Refusal):
         return lots
     shown, instrument = order.shown, order.instrument
@@ -66,18 +66,23 @@ def read_amendment(order: WorkingOrder, request: AmendRequest) -> Amended | Refu
     elif lots > order.lots and (refusal := check_display(instrument, terms.display, lots, may_be_all=True)):
         return refusal
     cost = price * lots * instrument.atoms_per_tick_lot
-    if price and lots > order.filled and cost < instrument.cost_min_atoms:
+    if price and lots > order.filled and cost < instrument.cost_min_atoms and not _takes_all(order, lots, whole):
         return Refusal(Code.COST_MINIMUM, f"below {instrument.symbol}'s minimum cost {text(instrument.cost_min)}")
     return Amended(lots, price, limit, terms, shown)
 
 
-def _lots(order: WorkingOrder, quantity: Decimal) -> int | Refusal:
+def _takes_all(order: WorkingOrder, lots: int, whole: int | None) -> bool:
+    return whole is not None and lots - order.filled >= whole
+
+
+def _lots(order: WorkingOrder, quantity: Decimal, whole: int | None) -> int | Refusal:
     instrument = order.instrument
     if not is_usable(quantity) or quantity <= 0:
         return Refusal(Code.INVALID_VOLUME, f"the quantity cannot be {quantity}")
     lots = instrument.whole_lots(quantity)
     # Less than a lot is no quantity; no more than was filled ends the order.
-    if order.filled < lots < instrument.lots_min or (not lots and not order.filled):
+    too_small = order.filled < lots < instrument.lots_min and not _takes_all(order, lots, whole)
+    if too_small or (not lots and not order.filled):
         return Refusal(Code.ORDER_MINIMUM, f"below {instrument.symbol}'s minimum {text(instrument.quantity_min)}")
     return lots
 

@@ -53,7 +53,7 @@ class Amendments:
         if not market.charge(AMEND_COST, now_ns):
             return Refusal(Code.RATE_LIMIT, f"too many order commands on {market.instrument.symbol}")
         refusal = check_amendable(order, request, now_ns) or check_market(order, market)
-        amended = read_amendment(order, request) if refusal is None else refusal
+        amended = read_amendment(order, request, self._margin.whole(order)) if refusal is None else refusal
         if isinstance(amended, Refusal):
             return amended
         if amended.lots <= order.filled:

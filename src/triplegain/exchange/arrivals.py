@@ -100,7 +100,7 @@ class Arrivals:
         refusal = (
             read_terms(order, last)
             or self._account.lending.check(order)
-            or check_rules(order, market, now_ns)
+            or self._against_rules(order, market)
             or self._full(order, market, Code.ORDERS_LIMIT)
             or self._account.funds.reserve(order, market)
         )
@@ -128,7 +128,7 @@ class Arrivals:
             read_terms(order, market.last)
             or check_market(order, market)
             or self._unlent(order)
-            or check_rules(order, market, self._engine.now_ns)
+            or self._against_rules(order, market)
         )
         if refusal is None:
             self._open(order, market, within_rate=True)
@@ -153,8 +153,12 @@ class Arrivals:
             or check_close(order, market.last)
             or check_market(order, market)
             or self._unlent(order)
-            or check_rules(order, market, now_ns)
+            or self._against_rules(order, market)
         )
+
+    def _against_rules(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
+        whole = self._account.margin.whole(order)
+        return check_rules(order, market, self._engine.now_ns, whole is not None and order.lots >= whole)
 
     def _unlent(self, order: WorkingOrder) -> Refusal | None:
         """Why it reduces nothing, or is not lent what it asks for."""

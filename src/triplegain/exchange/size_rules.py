@@ -17,13 +17,15 @@ from triplegain.exchange.venue_market import VenueMarket
 _PARTS_MAX = 15
 
 
-def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
-    """Minimum quantity and minimum cost, of what is asked for; the part that an iceberg shows."""
+def check_size(order: WorkingOrder, market: VenueMarket, takes_all: bool) -> Refusal | None:
+    """Minimum quantity and minimum cost, of what is asked for; the part that an iceberg shows. `takes_all`: it only
+    takes a position on margin off, and leaves nothing of it. What is owed can be given back however little it is.
+    """
     instrument = order.instrument
     if order.request.terms.settles:
         return None if order.lots else _too_small(order, order.lots)
     price: int | None = order.price or market.quotes()[1 - order.side]
-    least = max(instrument.lots_min, 1)
+    least = 1 if takes_all else max(instrument.lots_min, 1)
     if order.lots < least and not order.cost:
         return _too_small(order, order.lots)
     if price is None:
@@ -33,7 +35,7 @@ def check_size(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     if lots < least:
         return _too_small(order, lots)
     cost = order.cost or lots * unit
-    if cost < instrument.cost_min_atoms:
+    if cost < instrument.cost_min_atoms and not takes_all:
         below = f"{text(from_atoms(cost))} {instrument.quote} is below the minimum cost {text(instrument.cost_min)}"
         return Refusal(Code.COST_MINIMUM, below)
     return check_display(instrument, order.request.terms.display, order.lots)

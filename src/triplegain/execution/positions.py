@@ -5,7 +5,7 @@ position with the first fill; every other order with that id is an exit, and its
 stop: that of its last move). Nothing here decides anything. A position ends when its entry order is over, no exit is on
 its way, and nothing is left, or only dust: a rest below the instrument's minimum, which no order could take off. Dust
 stays in the books of its position, is not retried, and counts as free coins. A short is on margin, where no coins are
-anybody's.
+anybody's, and never dust: it is owed until all of it is given back.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from triplegain.domain.parts import Parts
 from triplegain.domain.records import CloseReason, PositionRecord
 from triplegain.execution.order_register import OrderEvent
 from triplegain.execution.position import Position, PositionError, opens, short_leverage
-from triplegain.execution.protection.protection import StopLevel
+from triplegain.execution.protection.protection import StopLevel, smallest_exit
 from triplegain.ledger.realised import UsdPrice
 
 _ZERO = Decimal(0)
@@ -98,7 +98,9 @@ class Positions:
                 return position
         if not is_over:
             return position
-        return position.order_over(event.order_number, is_entry, instrument.quantity_min, event.time_ns)
+        return position.order_over(
+            event.order_number, is_entry, smallest_exit(position.side, instrument), event.time_ns
+        )
 
     def apply(self, event: OrderEvent, request: OrderRequest) -> Position | None:
         """Take an event of an order in; the position as it is after it. Raises PositionError on a bug."""

@@ -121,6 +121,10 @@ class MarginAccount:
         held = self.position(order.request.symbol)
         return 0 if held is None or held.side is order.request.side else held.lots
 
+    def whole(self, order: WorkingOrder) -> int | None:
+        """How many lots of an order that only reduces leave nothing open. None: it is another one, or nothing is."""
+        return self.closing_lots(order) or None if order.request.options.reduce_only else None
+
     def offered(self, order: WorkingOrder) -> tuple[int, ...]:
         """The leverages that are lent to orders of this pair and side; empty where none are."""
         return () if self.settings is None else self.settings.leverages(order.instrument, order.request.side)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.domain.ids import Origin
-from triplegain.domain.orders import Market, OrderOptions, OrderRequest, StopLoss
+from triplegain.domain.orders import Market, OrderOptions, OrderRequest, SelfTradePrevention, StopLoss
 from triplegain.domain.records import CloseReason
 from triplegain.execution.protection.protection import Protection
 
@@ -14,6 +14,7 @@ def leaving_order(
     protection: Protection, name: str, quantity: Decimal, terms: Market | StopLoss, reason: CloseReason
 ) -> OrderRequest:
     """On the other side than the position; on margin it never opens one."""
+    lent = protection.leverage > 1
     return OrderRequest(
         name,
         protection.symbol,
@@ -21,8 +22,10 @@ def leaving_order(
         quantity,
         terms,
         leverage=protection.leverage,
+        # What we have resting is never in the way of buying back what is owed.
+        self_trade=SelfTradePrevention.CANCEL_OLDEST if lent else SelfTradePrevention.CANCEL_NEWEST,
         position_id=protection.position_id,
         purpose=reason.value,
         origin=Origin.PROTECTION,
-        options=OrderOptions(reduce_only=protection.leverage > 1),
+        options=OrderOptions(reduce_only=lent),
     )

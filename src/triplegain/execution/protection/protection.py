@@ -404,11 +404,11 @@ class Protection(Struct):
         return None
 
     def _taken_off(self, retry_at_ns: int) -> None:
-        """The exchange has liquidated all of it; the fill that says so may still be on its way to us."""
-        if self.entry is LegState.DONE:
+        """The exchange has liquidated all of it; the fill that says so may still be on its way to us, and so may the
+        answers to entry and part."""
+        self.stage = Exiting(CloseReason.LIQUIDATION, None, LegState.DONE)
+        if not any(self.open_orders()):
             self.stage = Selling(CloseReason.LIQUIDATION, None, retry_at_ns)
-        else:
-            self.stage = Exiting(CloseReason.LIQUIDATION, None, LegState.DONE)
 
     def _stop_amended(self, stage: Protected, event: OrderAmended) -> None:
         """What the venue says is so, whether we asked for it or somebody else did."""
@@ -522,6 +522,12 @@ def smallest_order(protection: Protection, instrument: Instrument) -> Decimal:
         return instrument.quantity_min
     lowest = protection.stop if protection.target is None else min(protection.stop, protection.target)
     return max(instrument.quantity_min, ceil_to(divide(instrument.cost_min, lowest), instrument.lot))
+
+
+def smallest_exit(side: Side, instrument: Instrument) -> Decimal:
+    """The least that can be taken off whole, of a position that was entered on `side`: coins below the venue's minimum
+    are dust, but what is owed can be given back however little it is."""
+    return instrument.quantity_min if side is Side.BUY else instrument.lot
 
 
 def is_too_small(event: OrderRejected) -> bool:

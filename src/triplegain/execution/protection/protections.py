@@ -46,6 +46,7 @@ from triplegain.execution.protection.protection import (
     is_reached,
     is_tighter,
     is_too_small,
+    smallest_exit,
     smallest_order,
 )
 from triplegain.execution.protection.totals import ProtectionDelays, ProtectionTotals
@@ -309,11 +310,12 @@ class Protections:
 
     def _write_off_if_too_small(self, protection: Protection, event: ExchangeEvent) -> None:
         too_small = isinstance(event, OrderRejected) and is_too_small(event)
-        if too_small and self._positions.is_open(protection.position_id):
+        # What is owed stays owed: it is tried again.
+        if too_small and protection.side is Side.BUY and self._positions.is_open(protection.position_id):
             self._positions.write_off(protection.position_id, event.time_ns)
 
     def _can_sell_more(self, protection: Protection) -> bool:
-        minimum = self._instruments[protection.symbol].quantity_min
+        minimum = smallest_exit(protection.side, self._instruments[protection.symbol])
         return self._positions.quantity(protection.position_id) >= minimum
 
     def _measure(self, protection: Protection, event: ExchangeEvent) -> None:
@@ -370,7 +372,8 @@ class Protections:
     def _act(self, protection: Protection, now_ns: int) -> bool:
         """Do the next thing. False: there is nothing to do now."""
         instrument, quantity = self._instruments[protection.symbol], self._positions.quantity(protection.position_id)
-        stage, minimum, entry_over = protection.stage, instrument.quantity_min, protection.entry is LegState.DONE
+        stage, entry_over = protection.stage, protection.entry is LegState.DONE
+        minimum = smallest_exit(protection.side, instrument)
         if isinstance(stage, Exiting):
             return self._exit(protection, stage, quantity, minimum, now_ns)
         if protection.buys_no_more and self._cancel_entry(protection, now_ns):
@@ -556,6 +559,9 @@ class Protections:
         return True
 
     def _close(self, protection: Protection) -> bool:
+        """It is over, once all its orders are: each of their answers finds it."""
+        if any(protection.open_orders()):
+            return False
         protection.stage = Closed()
         return True
 
