@@ -25,5 +25,5 @@ class Alone:
     def failed(self) -> Mapping[str, str]:
         return {}
 
-    def metrics(self, sessions: Collection[str]) -> bytes:
+    def metrics(self, sessions: Collection[str], failed: Collection[str]) -> bytes:
         return b"triplegain_halted 0.0\n"

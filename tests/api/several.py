@@ -40,8 +40,8 @@ class Directory:
     def failed(self) -> Mapping[str, str]:
         return self.ended
 
-    def metrics(self, sessions: Collection[str]) -> bytes:
-        return "".join(f'triplegain_halted{{session="{each}"}} 0.0\n' for each in sessions).encode()
+    def metrics(self, sessions: Collection[str], failed: Collection[str]) -> bytes:
+        return "".join(f'triplegain_halted{{session="{each}"}} 0.0\n' for each in (*sessions, *failed)).encode()
 
 
 async def several(bench: Bench, store: SessionStore, limits: RequestLimits | None = None) -> Directory:

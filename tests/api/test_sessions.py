@@ -297,10 +297,18 @@ async def test_health_without_a_name_is_that_of_all(bench: Bench, here: Director
 
 
 async def test_figures_are_of_each_session_or_of_the_one_that_is_named(bench: Bench, here: Directory) -> None:
+    def shown(told: list[httpx.Response]) -> list[list[str]]:
+        names = MAIN, SECOND, THIRD, ENDED
+        return [[name for name in names if f'session="{name}"' in each.text] for each in told]
+
     async with bench.client("viewer") as owner, bench.client(f"viewer {THIRD}") as own:
         told = [await owner.get("/metrics"), await owner.get(f"{ONE}/{SECOND}/metrics"), await own.get("/metrics")]
-    shown = [[name for name in (MAIN, SECOND, THIRD) if f'session="{name}"' in each.text] for each in told]
-    assert shown == [[MAIN, SECOND, THIRD], [SECOND], [THIRD]]
+        assert shown(told) == [[MAIN, SECOND, THIRD], [SECOND], [THIRD]]
+        # One that failed is told of to whoever reaches all, also where a single one is left.
+        here.ended[ENDED] = "a row is out of range"
+        del here.controls[MAIN], here.controls[SECOND]
+        told = [await owner.get("/metrics"), await owner.get(f"{ONE}/{THIRD}/metrics"), await own.get("/metrics")]
+        assert shown(told) == [[THIRD, ENDED], [THIRD], [THIRD]]
 
 
 # -- which there are -------------------------------------------------------------------------------------------------
@@ -442,7 +450,7 @@ async def test_what_is_not_stopped_everywhere_is_said_with_each_session(
     async with bench.client("admin") as owner:
         told = await owner.post("/api/v1/coordinator/emergency")
     assert (told.status_code, told.json()["error_code"]) == (status, code)
-    assert told.json()["details"]["done"] == done
+    assert list(told.json()["details"]["done"]) == done
     assert set(told.json()["details"]["sessions"]) == {name for name, answer in answers.items() if answer is not None}
     assert sorted(await acts(bench)) == sorted(done)
 
@@ -473,9 +481,33 @@ async def test_a_bug_in_one_session_keeps_no_other_from_stopping(
     monkeypatch.setattr(here.controls[SECOND], "submit", broken)
     async with bench.client("admin") as owner:
         told = await owner.post("/paper/flat")
-    assert (told.status_code, told.json()["details"]["done"]) == (504, [MAIN, THIRD])
+    assert (told.status_code, list(told.json()["details"]["done"])) == (504, [MAIN, THIRD])
     assert told.json()["details"]["sessions"][SECOND]["error_code"] == "internal_error"
     assert "secret detail" not in told.text and "secret detail" in caplog.text
+
+
+@pytest.mark.parametrize(("method", "path"), BRAKES)
+async def test_a_session_that_failed_is_named_among_those_that_are_not_stopped(
+    bench: Bench, here: Directory, method: str, path: str
+) -> None:
+    """What it has in the market is still there. What the others answered is not lost; one that is named is stopped."""
+    here.ended[ENDED] = "a row is out of range"
+    async with bench.client("admin") as owner, bench.client(f"admin {THIRD}") as own:
+        named = await owner.request(method, f"{ONE}/{SECOND}/{path}")
+        by_key = await own.request(method, f"/api/v1/{path}")
+        told = await owner.request(method, f"/api/v1/{path}")
+        assert named.status_code == by_key.status_code in (200, 202)
+        assert (told.status_code, told.json()["error_code"]) == (504, "outcome_unknown")
+        [(failed, why)] = told.json()["details"]["sessions"].items()
+        assert (failed, why["error_code"], why["error_message"]) == (
+            ENDED, "stopped", "not done: it runs no more: a row is out of range",
+        )  # fmt: skip
+        done = told.json()["details"]["done"]
+        assert list(done) == [MAIN, SECOND, THIRD] and set(done[SECOND]) == set(named.json()) - {"others"}
+        # The rule is the same where one is left.
+        del here.controls[MAIN], here.controls[SECOND]
+        last = (await owner.request(method, f"/api/v1/{path}")).json()["details"]
+    assert (list(last["done"]), list(last["sessions"])) == ([THIRD], [ENDED])
 
 
 async def test_what_stops_reaches_the_others_when_the_main_session_is_gone(bench: Bench, here: Directory) -> None:

@@ -15,7 +15,7 @@ from msgspec import structs
 from tests.app.steered import opened_system, running
 
 from triplegain.app.guest_list import GUESTS_MAX
-from triplegain.app.opening import PaperOptions, check_words
+from triplegain.app.opening import PaperOptions, SessionOpening, check_words
 from triplegain.app.paper_system import PaperSystem
 from triplegain.config import load_config
 from triplegain.domain.clock import SystemClock
@@ -198,8 +198,29 @@ async def test_what_goes_wrong_with_a_session_ends_that_one_alone(
         assert alert["session_id"] == failing and "how its orders stand is unknown" in alert["message"]
     assert told == [f"The session {failing} runs no more: a row is out of range. The others go on."]
     monkeypatch.undo()
-    again = await played(database_url, tmp_path, "b", "a", duration="1s")
-    assert again["a"] == again["b"]
+    # It decides nothing by itself before somebody has looked.
+    async with paper(database_url, tmp_path, "b", "a", "c") as system:
+        paused = [name for name in system.running() if system.control(name).moment().paused]
+        assert paused == [failing]
+
+
+async def test_a_session_whose_failure_cannot_be_stored_runs_no_more_all_the_same(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("a fault in what is stored")
+
+    async with paper(database_url, tmp_path, "a", "b", "c", duration="60s") as system:
+        [_, second, _] = system.opened.session.floor.sessions
+        assert isinstance(second, TradingSession)
+        monkeypatch.setattr(SessionOpening, "build", breaks)
+        for market in second.exchange.markets.values():
+            monkeypatch.setattr(market, "shown_anew", breaks)
+        await system.run()
+        assert "b" not in system.running() and list(system.failed()) == ["b"] and "b" not in system._store.held
+        statuses = {each.session_id: each.status for each in await system._reader.list_sessions()}
+        assert statuses == dict.fromkeys(("a", "b", "c"), SessionStatus.PAUSED)
+    assert "cannot be stored: a fault in what is stored" in caplog.text
 
 
 @pytest.mark.parametrize(

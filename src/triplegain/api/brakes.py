@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 
 from triplegain.api.errors import told, unexpected
 from triplegain.api.requests import Nothing
-from triplegain.api.visit import CurrentVisits, Visit
+from triplegain.api.visit import CurrentCaller, CurrentReception, CurrentVisits, Visit
 from triplegain.api.wire import Resource
 from triplegain.domain.errors import TripleGainError
 from triplegain.domain.refusals import Code, RefusedError
@@ -24,7 +24,8 @@ def brake(stop: Callable[[Visit, Nothing | None], Awaitable[R]]) -> Callable[...
     """The endpoint of an act that makes safer: on all sessions at once, none waiting for another.
 
     It answers as one session does, the main one, with what the `others` answered. Where not all have done it that is
-    refused, with `details.sessions`: nothing was done anywhere, everything stands, or it is not known (504).
+    refused, with `details.sessions`: nothing was done anywhere, everything stands, or it is not known (504). A session
+    that failed while it ran here has not done it: its orders and positions are still there.
     """
     of_one: type[Resource] = get_type_hints(stop)["return"]
     others = Field(description="what each other session that runs here answered, by id; empty where one was named")
@@ -33,9 +34,12 @@ def brake(stop: Callable[[Visit, Nothing | None], Awaitable[R]]) -> Callable[...
         f"{of_one.__name__}Everywhere", __base__=of_one, __doc__=of_one.__doc__, others=(answers_of, others)
     )
 
-    async def everywhere(visits: CurrentVisits, body: Nothing | None = None) -> Any:
+    async def everywhere(
+        visits: CurrentVisits, reception: CurrentReception, caller: CurrentCaller, body: Nothing | None = None
+    ) -> Any:
         answers = await asyncio.gather(*(stop(each, body) for each in visits.values()), return_exceptions=True)
-        first, *rest = _done(visits, dict(zip(visits, answers, strict=True))).items()
+        answered = reception.failed(caller) | dict(zip(visits, answers, strict=True))
+        first, *rest = _done(visits, answered).items()
         return of_all.of(first[1], others=dict(rest))
 
     everywhere.__name__, everywhere.__doc__ = stop.__name__, stop.__doc__
@@ -69,7 +73,7 @@ def _refusal(done: Mapping[str, Resource], refused: Mapping[str, TripleGainError
     codes = {error.code for error in refused.values()}
     words = "; ".join(f"{session}: {error}" for session, error in refused.items())
     details = {
-        "done": list(done),
+        "done": {session: answer.model_dump(mode="json", by_alias=True) for session, answer in done.items()},
         "sessions": {
             session: told(error.code, str(error), error.details if isinstance(error, RefusedError) else {})
             for session, error in refused.items()

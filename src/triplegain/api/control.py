@@ -58,8 +58,8 @@ class SessionDirectory(Protocol):
         """Those that ran here and can go on no more, by id, with why."""
         ...
 
-    def metrics(self, sessions: Collection[str]) -> bytes:
-        """Figures of these that run here, and of the process, in Prometheus' text format, as of now."""
+    def metrics(self, sessions: Collection[str], failed: Collection[str]) -> bytes:
+        """Figures of these that run here, of these that failed, and of the process, in Prometheus' text format."""
         ...
 
 

@@ -93,9 +93,10 @@ async def ready(visits: CurrentVisits, reception: CurrentReception, caller: Curr
     return Readiness(mode=main.mode, status="paused" if main.paused else "ready", waits_for=main.waits_for)
 
 
-async def metrics(visits: CurrentVisits, reception: CurrentReception) -> PlainTextResponse:
+async def metrics(visits: CurrentVisits, reception: CurrentReception, caller: CurrentCaller) -> PlainTextResponse:
     """Figures in Prometheus' text format, of each session that runs here where none is named."""
-    return PlainTextResponse(reception.directory.metrics(tuple(visits)), media_type="text/plain; version=0.0.4")
+    shown = reception.directory.metrics(tuple(visits), tuple(reception.failed(caller)))
+    return PlainTextResponse(shown, media_type="text/plain; version=0.0.4")
 
 
 async def show_status(visit: CurrentVisit) -> Coordinator:

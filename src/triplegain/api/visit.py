@@ -129,6 +129,13 @@ class Reception:
             for session, control in controls.items()
         }
 
+    def failed(self, caller: Caller) -> dict[str, RefusedError]:
+        """What those answer that the caller means and that go on no more: nothing where one was named."""
+        if caller.session is not None:
+            return {}
+        failed = self.directory.failed().items()
+        return {name: RefusedError(Code.STOPPED, f"not done: it runs no more: {why}") for name, why in failed}
+
     def _at(self, control: SessionControl, caller: Caller) -> Visit:
         return Visit(control, self.reader, self.clock, self.command_timeout_s, caller)
 

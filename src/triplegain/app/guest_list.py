@@ -16,7 +16,6 @@ from triplegain.app.guest_session import GuestSession
 from triplegain.app.opening import OpenedSession, SessionOpening
 from triplegain.app.opening_together import OpeningTogether
 from triplegain.app.session_face import RunFigures
-from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.commands import AnyAnswer, Done, NotDone
 from triplegain.domain.errors import InvalidValueError, TripleGainError
 from triplegain.domain.records import SecurityEvent, SessionStatus
@@ -162,6 +161,7 @@ class GuestList:
     def lose(self, opened: OpenedSession, error: BaseException) -> None:
         """One of the sessions, the main one perhaps, can go on no more; what is stored of it can."""
         session_id = opened.record.session_id
+        self._guests.pop(session_id, None)
         self.failed[session_id] = str(error) or type(error).__name__
         self._host.say(f"The session {session_id} runs no more: {error}. The others go on.")
         self._lost.append(asyncio.ensure_future(self._put_down_failed(opened)))
@@ -170,22 +170,25 @@ class GuestList:
         record = opened.record
         words = (
             f"it ran no more: {self.failed[record.session_id]}. What it did since its last stored step is given up; "
-            "how its orders stand is unknown until it goes on"
+            "how its orders stand is unknown until it goes on, and it is paused then"
         )
         try:
-            await self._alone.alert(record, opened.feed, AlertKind.SESSION_FAILED, words)
-        except TripleGainError as error:
+            await self._alone.leave_failed(record, opened.feed, words)
+        except Exception as error:
+            # Whatever it failed of may be in what is stored, and fail again: it is put down all the same.
             _log.error("that %s runs no more cannot be stored: %s", record.session_id, error)
         try:
             await self.put_down(record.session_id, SessionStatus.PAUSED)
-        except TripleGainError as error:
+        except Exception as error:
             _log.error("%s cannot be left paused: %s", record.session_id, error)
 
     async def put_down(self, session_id: str, status: SessionStatus) -> None:
         self._guests.pop(session_id, None)
-        await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
-        await self._store.release(session_id)
-        self._host.changed()
+        try:
+            await self._watch.ask(lambda: self._store.set_status(session_id, status), is_quick=True)
+        finally:
+            await self._store.release(session_id)
+            self._host.changed()
 
     async def put_down_all(self, status: SessionStatus) -> None:
         for session_id in list(self._guests):

@@ -391,14 +391,15 @@ class SessionOpening:
             ended_at_ns=None,
         )
 
-    async def alert(self, record: SessionRecord, feed: MarketSource, kind: AlertKind, words: str) -> None:
-        """In the record of a session that is not run any more and whose lock we have, beside what is stored of it.
-        Raises StorageError."""
+    async def leave_failed(self, record: SessionRecord, feed: MarketSource, words: str) -> None:
+        """An alert in the record of a session that failed and whose lock we have, beside what is stored of it. It is
+        paused from then on: at the next start it decides nothing before somebody has looked. Raises StorageError."""
         stored = await self._store.stored(record.session_id)
         session = self.build(stored.session, feed)
         if stored.parts:
             session.restore(stored.parts, stored.rows)
-        session.alert(kind, words)
+        session.paused = True
+        session.alert(AlertKind.SESSION_FAILED, words)
         batch = session.take_batch(stored.feed_position, self._clock.now_ns())
         await self._store.commit(record.session_id, batch)
 

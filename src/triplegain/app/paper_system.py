@@ -204,10 +204,8 @@ class PaperSystem(SessionFace):
         others = (guest.line() for guest in self.guests.sessions())
         return replace(super().view(), beside=(*others, *failed))
 
-    def metrics(self, sessions: Collection[str]) -> bytes:
+    def metrics(self, sessions: Collection[str], failed: Collection[str]) -> bytes:
         shown = [self.control(each).view() for each in sessions]
-        # Whoever may see one session is told of no other.
-        failed: Collection[str] = self.guests.failed if set(sessions) == set(self.running()) else ()
         return exposition(shown, failed, self.stats, self._clock.now_ns())
 
     async def join(self, name: str, balances: Mapping[str, Decimal] | None = None) -> SessionControl:
