@@ -152,6 +152,8 @@ class ReferenceWithBook(ReferenceTaker):
             return
         moment, side = trade.exchange_time_ns, 1 - trade.side.index
         self.book.take(trade)
+        if moment == self.book.tape_ns:
+            self.trail(trade)
         whole = rest = trade.quantity
         waiting_at: int | None = None
         for order in self.resting(side) if self.state is not FeedState.MISSED else ():
@@ -181,8 +183,6 @@ class ReferenceWithBook(ReferenceTaker):
                 self.reach(order, trade.price, moment)
         for order in self.resting() if self.is_away else ():
             order.lose_place()
-        if moment == self.book.tape_ns:
-            self.trail(trade)
 
     def _fill_resting(self, order: ReferenceOrder, lots: int, moment: int) -> None:
         """At its own price; an iceberg shows its next slice behind all that is displayed."""

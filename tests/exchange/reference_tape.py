@@ -53,6 +53,8 @@ class ReferenceOnTape(ReferenceSimple):
             return
         moment = trade.exchange_time_ns
         self.book.take(trade)
+        if moment == self.book.tape_ns:
+            self.trail(trade)
         self._room = trade.quantity
         standing = [order for order in self._in_turn() if moment >= order.stands_ns]
         # Nothing is filled for a time whose trades cannot be had; stops that it reaches are kept.
@@ -68,8 +70,6 @@ class ReferenceOnTape(ReferenceSimple):
             is_reached = order.is_reached(trade.price) or (self.is_away and order.reached is not None)
             if is_reached and order.name in self.open:
                 self.reach(order, trade.price, moment)
-        if moment == self.book.tape_ns:
-            self.trail(trade)
 
     # -- stops -----------------------------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ class Auditor:
             assert not order.status.is_final
             if order.side == 1 and order.status.value != "pending":
                 fee = -(-order.left * order.fee_ceiling_ppm // RATE_UNIT) if order.request.fee_asset == "BTC" else 0
-                assert reserved == (order.left + min(fee, order.left - 1)) * instrument.atoms_per_lot
+                assert reserved == (order.left + min(fee, order.left)) * instrument.atoms_per_lot
             elif order.side == 0 and order.role is Role.LIMIT and order.status.value != "pending":
                 fee = 0 if order.request.fee_asset == "BTC" else _fee(order)
                 needed = _up(order.price * order.left * instrument.atoms_per_tick_lot) + fee
