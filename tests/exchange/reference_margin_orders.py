@@ -156,6 +156,13 @@ class ReferenceMarginOrders(ReferenceLending):
         bids = (o for o in self.open.values() if o.is_purchase and not self.is_lent(o) and o.name != replaced)
         return sum((self.purse.hold_of(each.number) for each in bids), Fraction(0))
 
+    def _amend(self, request: AmendRequest) -> None:
+        """What is larger now may close what those after it were to close."""
+        order = self.open.get(request.client_order_id)
+        opened = {} if order is None or not self.is_lent(order) else self.opened_by_others(order)
+        super()._amend(request)
+        self.judge_anew(opened)
+
     def opened_by_others(self, order: ReferenceOrder) -> dict[str, int]:
         others = [o for o in self.open.values() if o is not order and o.side == order.side and self.is_lent(o)]
         return {other.name: self.opens(other, other.left) for other in others}

@@ -357,3 +357,19 @@ def test_what_closes_takes_the_best_of_it(quantity: str, ends: str) -> None:
     b.book(bids="100.0x10 80.0x1000", asks="100.1x10", snapshot=True)
     b.open("turn", "sell", quantity, 5)
     assert b.ends("turn") == ends
+
+
+def test_a_closing_order_that_is_made_larger_leaves_those_after_it_what_they_close() -> None:
+    """45 are long. One sells 1 of them and the next 44; when the first sells all 45, the second would open 44 at 106
+    with leverage 2: 2,332 of margin, and there are 100 free."""
+    b = MarginBench({"USDT": "1000"})
+    b.market_at("99.9", "100.0")
+    b.open("long", "buy", "45", 5)
+    b.open("first", "sell", "1", 5, "105.0")
+    b.open("second", "sell", "44", 2, "106.0")
+    b.amend("first", quantity="45")
+    assert b.ends("first") == "open"
+    assert b.ends("second").startswith("cancelled: what it was to close is closed")
+    b.book(bids="99.9x0 106.5x1000", asks="100.0x0 106.6x1000")
+    b.trade("buy", "1000", "106.6")
+    assert b.positions == []

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.exchange.conftest import Bench
+from tests.session.stored_parts import all_said
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
 from triplegain.domain.exchange_events import OrderPriced, OrderScheduled
@@ -285,3 +287,34 @@ def test_an_order_with_leverage_under_way_ties_no_money(bench: Callable[..., Any
     b.order("lent", "buy", "1", "100.0", leverage=2)
     later(b, 100)
     assert (b.ends("bid"), b.ends("lent")) == ("open", "rejected: EOrder:Margin allowance exceeded")
+
+
+@pytest.mark.parametrize("state", [None, FeedState.MAINTENANCE])
+def test_a_start_that_came_while_the_program_was_off_is_made_up_for_with_the_first_book(
+    state: FeedState | None,
+) -> None:
+    stopped = Bench()
+    stopped.book(bids="100.0x5", asks="100.1x1", snapshot=True, at=10)
+    stopped.order("late", "buy", "1", "99.0", options=OrderOptions(starts_at_ns=20))
+    if state is not None:
+        stopped.exchange.on_event(FeedStatus("BTC/USDT", 15, 0, state))
+    b = Bench()
+    b.parts.restore(all_said(stopped.parts))
+    b.market.public.begin_away(26, "waiting for the order book")
+    b.exchange.run_through(27)
+    assert "late" in b.exchange.orders
+    b.book(bids="100.0x5", asks="100.1x1", snapshot=True, at=30)
+    assert b.ends("late") == "open"
+    b.trade("sell", "1", "98.9", at=31)
+    assert b.fills() == ["1 @ 99 maker"]
+
+
+def test_a_stop_that_the_tape_has_gone_through_is_neither_taken_back_nor_changed(usual: Bench) -> None:
+    usual.trade("sell", "1", "100.0")
+    usual.stop("s", "sell", "1", "95.0")
+    usual.exchange.on_event(FeedStatus("BTC/USDT", usual.now + 1, 0, FeedState.GAP))
+    usual.trade("sell", "1", "94.0", at=usual.now + 2)
+    usual.exchange.on_event(FeedStatus("BTC/USDT", usual.now + 1, 0, FeedState.REDUCE_ONLY))
+    usual.amend("s", quantity="0.01")
+    usual.cancel("s")
+    assert usual.refused("s") == ["EService:Unavailable"] * 2

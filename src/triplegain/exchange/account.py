@@ -50,7 +50,7 @@ class Account:
         self.payments = Payments(
             session, engine, markets, orders, wallet, self.volume, self.funds, self.answers, margin, lending, usd_prices
         )
-        self.amendments = Amendments(engine, wallet, self.funds, self.answers, margin, lending)
+        self.amendments = Amendments(engine, wallet, self.funds, self.answers, margin, lending, self.payments)
 
     def drain(self) -> list[ExchangeEvent]:
         """What has been told since the last call."""

@@ -19,6 +19,7 @@ from triplegain.exchange.margin.account import MarginAccount
 from triplegain.exchange.margin.admission import MarginAdmission
 from triplegain.exchange.market_modes import MODES
 from triplegain.exchange.order import Role, WorkingOrder
+from triplegain.exchange.payments import Payments
 from triplegain.exchange.rate_limit import AMEND_COST, amend_penalty, cancel_cost
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.ledger.wallet import Wallet
@@ -33,6 +34,7 @@ class Amendments:
         answers: Answers,
         margin: MarginAccount,
         lending: MarginAdmission,
+        payments: Payments,
     ) -> None:
         self._engine = engine
         self._wallet = wallet
@@ -40,6 +42,7 @@ class Amendments:
         self._answers = answers
         self._margin = margin
         self._lending = lending
+        self._payments = payments
 
     def amend(self, market: VenueMarket, order: WorkingOrder, request: AmendRequest) -> Refusal | None:
         """Change a resting order in place. Size down, a part that is shown and a second price keep the
@@ -70,7 +73,9 @@ class Amendments:
             return refusal
         self._margin.repay()
         market.charge(amend_penalty(age_ns), now_ns)
+        opening = self._lending.opening(order) if order.request.leverage > 1 else {}
         self._apply(market, order, amended)
+        self._payments.follow_closed(opening)
         return None
 
     def _reserve_again(self, market: VenueMarket, order: WorkingOrder, amended: Amended) -> Refusal | None:

@@ -69,7 +69,7 @@ class Payments:
         else:
             charge = self._pay(order, charge)
         self._margin.repay()
-        self._follow_closed(opening)
+        self.follow_closed(opening)
         order.spent_atoms += charge.paid
         usd_price = self._usd_prices(instrument.quote)
         if usd_price is not None:
@@ -125,7 +125,7 @@ class Payments:
         self._wallet.release(order.number)
         self._margin.repay()
         self._follow_positions(order)
-        self._follow_closed(opening)
+        self.follow_closed(opening)
 
     def _borrow(self, order: WorkingOrder, price: int, lots: int, charge: Charge) -> MarginFill:
         """Positions are closed and opened; other orders that may only reduce them are no larger than what is left."""
@@ -139,9 +139,9 @@ class Payments:
         for other, there in larger_than_left(self._orders.values(), filled, margin.only_reduces, margin.closing_lots):
             self._cut(other, there, CLOSED)
 
-    def _follow_closed(self, opening: Mapping[str, int]) -> None:
-        """An order that was to close what others have closed opens something now, or is cut to what it still closes.
-        `opening`: what each would have opened before."""
+    def follow_closed(self, opening: Mapping[str, int]) -> None:
+        """An order that was to close what others have closed, or are to close before it by now, opens something, or is
+        cut to what it still closes. `opening`: what each would have opened before."""
         for name, before in opening.items():
             order = self._orders.get(name)
             if order is not None and (too_much := self._lending.opens_too_much(order, before)) is not None:

@@ -315,6 +315,9 @@ class PublicMarket:
         """A new snapshot keeps queue estimates, capped at the new size."""
         self.book.replace(update.bids, update.asks, update.depth, moment)
         self._tell(self._followers, lambda each: each.shown_anew(moment))
+        # What starts as the market is seen again, starts on this book.
+        if moment > self.book.moment:
+            self.book.reach(moment)
         if self.state in _UNTIL_SNAPSHOT or self.is_assumed:
             self._set_state(FeedState.SYNCED, "")
 

@@ -193,7 +193,7 @@ class FreeCoins:
 
     def _changed(self, record: OrderRecord) -> None:
         """An order is another than before, or new."""
-        number, request = record.order_number, record.request
+        number, request = record.order_number, record.request_now
         self._sent.pop(request.client_order_id, None)
         self._unpriced.pop(number, None)
         if number in self._spends:
