@@ -94,8 +94,8 @@ class ReferenceExchange(ReferencePlacing):
         raise NotImplementedError
 
     def trail(self, trade: PublicTrade) -> None:
-        """A trade of the newest moment moves the triggers that trail, before anything is tried with it: what it moves is not
-        reached by it."""
+        """A trade of the newest moment moves the triggers that trail before anything is tried with it: what it moves it
+        cannot reach."""
         for order in self.open.values():
             trail, peak = order.terms.trail, order.peak
             if not order.asleep or order.reached is not None or trade.exchange_time_ns < order.stands_ns or not trail:
