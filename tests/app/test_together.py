@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.app.steered import opened_system, running
+from tests.app.steered import opened_system, options, running
 
 from triplegain.app.guest_list import GUESTS_MAX
 from triplegain.app.opening import PaperOptions, SessionOpening, check_words
@@ -25,6 +26,7 @@ from triplegain.domain.ids import Origin
 from triplegain.domain.orders import Limit, OrderRequest, Side
 from triplegain.domain.records import SecurityEvent, SessionStatus
 from triplegain.domain.refusals import RefusedError
+from triplegain.llm.reply import FailureKind, ModelFailure
 from triplegain.session.trading_session import TradingSession
 from triplegain.storage.database import Database
 from triplegain.storage.errors import StorageError
@@ -44,11 +46,11 @@ async def paper(url: str, folder: Path, *names: str, duration: str = "30s") -> A
     clock, database = SystemClock(), await Database.connect(url)
     store, reader = SessionStore(database, clock), SessionReader(database)
     main, *others = names
-    options = PaperOptions(
+    wanted = PaperOptions(
         feed="demo", speed="max", session=main, llm="none", duration=duration, seed=3, others=tuple(others)
     )
     (folder / "risk.yaml").write_text(WITHOUT_COOLDOWNS)
-    system = PaperSystem(options, load_config({}, folder), folder, database, store, reader, clock, {})
+    system = PaperSystem(wanted, load_config({}, folder), folder, database, store, reader, clock, {})
     try:
         await system.open()
         yield system
@@ -56,6 +58,18 @@ async def paper(url: str, folder: Path, *names: str, duration: str = "30s") -> A
         await system.models.aclose()
         await store.close()
         await database.close()
+
+
+def fault(*_: Any) -> None:
+    raise RuntimeError("a fault")
+
+
+def breaking(system: PaperSystem, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The next message of the market is too much for that session."""
+    for session in system.opened.session.floor.sessions:
+        if isinstance(session, TradingSession) and session.settings.session_id == name:
+            monkeypatch.setattr(session, "before", fault)
+            session.floor.heed(session)
 
 
 async def played(url: str, folder: Path, *names: str, duration: str = "30s") -> dict[str, Any]:
@@ -221,6 +235,63 @@ async def test_a_session_whose_failure_cannot_be_stored_runs_no_more_all_the_sam
         statuses = {each.session_id: each.status for each in await system._reader.list_sessions()}
         assert statuses == dict.fromkeys(("a", "b", "c"), SessionStatus.PAUSED)
     assert "cannot be stored: a fault in what is stored" in caplog.text
+
+
+async def test_what_is_of_the_market_or_the_process_goes_on_without_the_main_session(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = replace(options(), session="a", others=("b", "c", "d"))
+    async with opened_system(database_url, tmp_path, wanted) as opened, running(opened):
+        system, store = opened.system, opened.system._store
+        breaking(system, monkeypatch, "a")
+        await opened.until(lambda: "a" not in system.running())
+        assert system.first.opened.record.session_id == "b"
+        # Market time moves, and whoever joins or begins anew does so while it does.
+        before = system._standstill._market_ns()
+        await opened.until(lambda: system._standstill._market_ns() > before)
+        system._on_set_back("the clock was set back")
+        assert "the clock was set back" in system.control("b").view().alerts
+        await system.join("new")
+        assert (await opened.post("/sessions/b/paper/reset")).status_code == 201
+        # One that cannot be built leaves no lock behind.
+        with monkeypatch.context() as patch:
+            patch.setattr(SessionOpening, "build", fault)
+            with pytest.raises(RuntimeError):
+                await system.join("unbuilt")
+            told = await opened.post("/sessions/new/paper/reset")
+        assert (told.status_code, told.json()["error_code"]) == (504, "outcome_unknown")
+        assert "in its place, which does not run" in told.json()["error_message"]
+        assert set(store.held) == set(system.running())
+        # What goes wrong where a model's answer arrives is heard of.
+        guest = system.guests.get("c")
+        assert guest is not None
+        monkeypatch.setattr(guest.member.session, "deliver", fault)
+        guest.member._deliver("round", "model", ModelFailure(FailureKind.TIMEOUT, "late"))
+        assert system.failed() == {"a": "a fault", "c": "a fault"} and "c" not in system.running()
+        # A reset that is stored is done, although the run ends before its session runs.
+        reset = SessionStore.reset
+
+        async def stopping(*arguments: Any, **named: Any) -> Any:
+            created = await reset(*arguments, **named)
+            system.stop()
+            return created
+
+        monkeypatch.setattr(SessionStore, "reset", stopping)
+        assert (await opened.post("/sessions/d/paper/reset")).status_code == 201
+
+
+async def test_what_goes_wrong_at_the_end_of_one_ends_no_other(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with paper(database_url, tmp_path, "a", "b", "c", duration="5s") as system:
+        guest = system.guests.get("b")
+        assert guest is not None
+        monkeypatch.setattr(guest.member.session, "close_run", fault)
+        await system.run()
+        assert system.failed() == {"b": "a fault"}
+        statuses = {each.session_id: each.status for each in await system._reader.list_sessions()}
+        assert statuses == dict.fromkeys(("a", "b", "c"), SessionStatus.PAUSED)
+        assert not system.opened.session.floor.sessions[1:]
 
 
 @pytest.mark.parametrize(

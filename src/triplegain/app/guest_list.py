@@ -16,9 +16,9 @@ from triplegain.app.guest_session import GuestSession
 from triplegain.app.opening import OpenedSession, SessionOpening
 from triplegain.app.opening_together import OpeningTogether
 from triplegain.app.session_face import RunFigures
-from triplegain.domain.commands import AnyAnswer, Done, NotDone
+from triplegain.domain.commands import AnyAnswer, Done, NotDone, Unknown
 from triplegain.domain.errors import InvalidValueError, TripleGainError
-from triplegain.domain.records import SecurityEvent, SessionStatus
+from triplegain.domain.records import SecurityEvent, SessionRecord, SessionStatus
 from triplegain.domain.refusals import Code, Refusal, RefusedError
 from triplegain.llm.reply import ModelPort
 from triplegain.session.runner import SessionRunner
@@ -153,7 +153,21 @@ class GuestList:
         except TripleGainError:
             await self.put_down(record.session_id, SessionStatus.PAUSED)
             raise
-        await self._begin(self._opening.beside(self._host.opened, runner.position, created))
+        return await self._succeeded(created)
+
+    async def _succeeded(self, created: SessionRecord) -> AnyAnswer:
+        """The reset is stored, whatever becomes of the session that it has opened."""
+        try:
+            await self._begin(self._opening.beside(self._host.opened, self._host.runner.position, created))
+        except RefusedError as refused:
+            # The run has come to its end meanwhile: it goes on at the next start.
+            _log.warning("%s does not run yet: %s", created.session_id, refused)
+        except Exception as error:
+            await self._store.release(created.session_id)
+            _log.error("%s cannot be run", created.session_id, exc_info=error)
+            return Unknown(
+                f"the session is archived and {created.session_id} in its place, which does not run: {error}"
+            )
         return Done(created.session_id)
 
     # -- who goes on no more -------------------------------------------------------------------------------------
@@ -191,9 +205,15 @@ class GuestList:
             self._host.changed()
 
     async def put_down_all(self, status: SessionStatus) -> None:
+        """None is left as it is for what goes wrong with another. Raises what went wrong first."""
+        wrong: list[TripleGainError] = []
         for session_id in list(self._guests):
-            if session_id not in self.failed:
+            try:
                 await self.put_down(session_id, status)
+            except TripleGainError as error:
+                wrong.append(error)
+        if wrong:
+            raise wrong[0]
 
     async def settled(self) -> None:
         """What is still done about those that failed is done."""

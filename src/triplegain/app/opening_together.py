@@ -71,7 +71,12 @@ class OpeningTogether:
         wanted = self._alone.record(main.feed, name, main.record.seed)
         if balances is not None:
             wanted = structs.replace(wanted, initial_balances=_balances(balances))
-        return self.beside(main, position(), await self._store.create(wanted))
+        created = await self._store.create(wanted)
+        try:
+            return self.beside(main, position(), created)
+        except Exception:
+            await self._store.release(created.session_id)
+            raise
 
     def beside(self, main: OpenedSession, position: int, record: SessionRecord) -> OpenedSession:
         """A session that has just been stored begins there."""

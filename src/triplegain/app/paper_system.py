@@ -63,11 +63,11 @@ async def look_up_prices(current: Callable[[], TradingSession], history: MarketH
     latest = partial(stored_price, history)
     while True:
         session = current()
-        chain = session.prices.chain
+        chain, now_ns = session.prices.chain, session.floor.now_ns
         chain.historical = latest
         for symbol in session.exchange.markets:
             try:
-                await chain.look_up(symbol, session.now_ns)
+                await chain.look_up(symbol, now_ns)
             except StorageError:
                 # The runner meets it too, and tells. Until it is back the price that was found last grows old.
                 break
@@ -144,10 +144,10 @@ class PaperSystem(SessionFace):
         self._database.why_away = lambda: self._watch.away
         self._started_ns = self._steady.now_ns()
         self._machine_clock = MachineClock(self._clock, self._steady, self._on_set_back)
-        self._standstill = Standstill(self._steady, lambda: self.opened.session.now_ns, self._why_still)
+        self._standstill = Standstill(self._steady, lambda: self.opened.session.floor.now_ns, self._why_still)
 
     def _why_still(self) -> str:
-        behind = self.opened.session.conditions.clock.words
+        behind = self.first.opened.session.conditions.clock.words
         return "the database" if self._watch.away else behind or self.runner.waits_for
 
     @property
@@ -192,6 +192,13 @@ class PaperSystem(SessionFace):
         is_lost = self._runner is not None and self._runner.is_lost
         return "" if self._opened is None or is_lost else self._opened.record.session_id
 
+    @property
+    def first(self) -> SessionFace:
+        """The main session, or the first of those that go on without it: what is of the market or of the process is
+        told of this one, and to it."""
+        guests = self.guests.sessions()
+        return guests[0] if guests and not self._main else self
+
     def running(self) -> tuple[str, ...]:
         return (*filter(None, (self._main,)), *self.guests)
 
@@ -224,7 +231,7 @@ class PaperSystem(SessionFace):
 
     def check_going_on(self) -> None:
         """Raises RefusedError where the run is about to end, or to begin anew."""
-        if self._stopping or self._successor is not None or self.runner.steps.is_closed:
+        if self._stopping or self._successor is not None or self.runner.is_closed:
             raise RefusedError(Code.STOPPED, "the system is stopping and takes no more sessions")
 
     @property
@@ -308,7 +315,7 @@ class PaperSystem(SessionFace):
             await stack.enter_async_context(beside(self._standstill.watch, "the look at market time"))
             await stack.enter_async_context(beside(self._machine_clock.watch, "the look at the machine's clock"))
             if self.opened.feed.source is QuoteSource.LIVE:
-                prices = partial(look_up_prices, lambda: self.opened.session, MarketHistory(self._database))
+                prices = partial(look_up_prices, lambda: self.first.opened.session, MarketHistory(self._database))
                 await stack.enter_async_context(beside(prices, "the look at stored prices"))
             return await self.runner.run()
 
@@ -348,7 +355,12 @@ class PaperSystem(SessionFace):
             self._successor = None
 
     def backup_failed(self, words: str) -> None:
-        self.opened.session.alert(AlertKind.BACKUP_FAILED, words)
+        self._alert(AlertKind.BACKUP_FAILED, words)
 
     def _on_set_back(self, words: str) -> None:
-        self.opened.session.alert(AlertKind.CLOCK_SET_BACK, words)
+        self._alert(AlertKind.CLOCK_SET_BACK, words)
+
+    def _alert(self, kind: AlertKind, words: str) -> None:
+        session = self.first.opened.session
+        session.floor.heed(session)
+        session.alert(kind, words)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from triplegain.domain.clock import Clock
+from triplegain.domain.errors import StoreAwayError
 from triplegain.llm.reply import ModelPort
 from triplegain.session.market_floor import OnFloor
 from triplegain.session.member import Member
@@ -40,7 +41,8 @@ class Guests:
         """A session that is on the floor already. `lost` is told, once, why it can go on no more."""
 
         def failed(error: BaseException) -> None:
-            self.fail(session, error)
+            if not isinstance(error, StoreAwayError):
+                self.fail(session, error)
 
         place = self._store, self._clock, self._watch
         steps = Steps(session, self._position(), *place, failed, can_undo=False, kept=None, at=self._position)
@@ -52,7 +54,11 @@ class Guests:
         session = guest.session
         session.floor.heed(session)
         guest.steps.is_closed = True
-        session.close_run()
+        try:
+            session.close_run()
+        except Exception as error:
+            self.fail(session, error)
+            return
         await self._store_steps(guest)
         await self._part(guest)
 
@@ -71,7 +77,8 @@ class Guests:
     async def _store_steps(self, guest: Member) -> None:
         try:
             await guest.steps.commit()
-        except asyncio.CancelledError:
+        except StoreAwayError:
+            # No fault of its own: the run is over, for all.
             raise
         except Exception as error:
             self.fail(guest.session, error)

@@ -39,8 +39,12 @@ class Member:
 
     def _deliver(self, round_id: str, model: str, reply: ModelReply) -> None:
         if self.steps.failure is None:
-            self.session.floor.heed(self.session)
-            self.session.deliver(round_id, model, reply)
+            try:
+                self.session.floor.heed(self.session)
+                self.session.deliver(round_id, model, reply)
+            except Exception as error:
+                # In a task of its own, where nobody would hear of it.
+                self.steps.fail(error)
 
     def fail(self, error: BaseException) -> None:
         """It can go on no more, and the others do: it leaves at once, and nothing of its last step is stored."""

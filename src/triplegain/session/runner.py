@@ -120,6 +120,7 @@ class SessionRunner:
         #: The run is to end; it is ending, and nobody goes on.
         self._stop = asyncio.Event()
         self._is_ending = False
+        self._has_played = False
 
     @property
     def steps(self) -> Steps:
@@ -130,6 +131,11 @@ class SessionRunner:
     def is_lost(self) -> bool:
         """The main session runs no more, and others go on."""
         return self._main.is_lost
+
+    @property
+    def is_closed(self) -> bool:
+        """The run is about to be over, for all."""
+        return self._has_played or (self.steps.is_closed and not self.is_lost)
 
     @property
     def session(self) -> TradingSession:
@@ -190,8 +196,9 @@ class SessionRunner:
         return ending
 
     async def _play(self) -> Ending:
+        self._has_played = False
         ending = await self._follow_feed()
-        self.steps.is_closed = True
+        self._has_played = self.steps.is_closed = True
         if not self.is_lost:
             self.session.floor.heed(self.session)
             self.session.close_run()
@@ -390,6 +397,8 @@ class SessionRunner:
         if not self.guests or self._is_ending or is_of_run:
             return self.is_lost
         self._main.fail(error)
+        # It is never built again, so that nothing is to be taken again.
+        self._kept = None
         return True
 
     async def _store_main(self) -> None:

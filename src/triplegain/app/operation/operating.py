@@ -92,7 +92,7 @@ async def operated(
                 due_s = loop.time() + _LOOK_S
                 await asyncio.sleep(_LOOK_S)
                 system.stats.lag_s = max(system.stats.lag_s, loop.time() - due_s)
-                for notice in watch.look(system.view(), clock.now_ns()):
+                for notice in watch.look(system.view(), clock.now_ns(), system.first.view()):
                     tell(notice)
                 for name, notice in watch_beside.look(system):
                     tell(notice, name)

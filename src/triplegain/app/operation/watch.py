@@ -37,9 +37,9 @@ class SessionWatch:
     _is_paused: bool = False
     _day: tuple[int, Decimal | None, int] | None = None
 
-    def look(self, view: SessionView, now_ns: int) -> Iterator[Notice]:
-        """`now_ns` is wall time."""
-        yield from self._markets(view, now_ns)
+    def look(self, view: SessionView, now_ns: int, market: SessionView | None = None) -> Iterator[Notice]:
+        """`now_ns` is wall time. `market`: of the session that sees the market, where this one does no more."""
+        yield from self._markets(market or view, now_ns)
         if bool(view.away) != bool(self._away):
             words = f"the database is away: {view.away}" if view.away else "the database is back"
             yield Notice(_ERROR if view.away else _INFO, "database", words, Subject.DATABASE)
