@@ -235,6 +235,23 @@ def test_breakers_tighten_and_halve_it() -> None:
     assert told.audit.bare()[1] == []
 
 
+def test_break_even_pays_what_lending_has_cost_as_well() -> None:
+    """20 at 99.9 less 8.1918, and ten periods of 20 x 100 x 0.01 % = 0.2: 99.39041 a coin. Half is bought back first,
+    with its half of that. 99.39041 x 0.999 / 1.004 = 98.8954...; 98.9 would be it without the ten periods."""
+    told = Short(desk=DeskSettings(protection=ProtectionSettings(break_even=BreakEven()))).opened()
+    for _ in range(40):
+        told.candle("100 100 100 100")
+    (position,) = told.session.executor.positions.all()
+    assert (position.financing, position.average_cost) == (D(2), D("99.39041"))
+    assert told.session.reduce_position("pos-1", D(10)) is None
+    told.candle("100 100 100 100")
+    (position,) = told.session.executor.positions.all()
+    assert (position.financing, position.average_cost) == (D(1), D("99.39041"))
+    told.candle("99 99 98 98")
+    told.candle("98 98 98 98")
+    assert told.session.executor.positions.records()[0].stop == D("98.8")
+
+
 def test_a_person_may_lower_its_stop_and_not_raise_it_and_close_a_part() -> None:
     told = Short().opened()
     for price, words in (("103", "only moved down"), ("99.9", "not above the market"), ("101.5", "")):

@@ -38,7 +38,7 @@ class Position(Struct, frozen=True):
     Realised P&L is a function of the sums alone: exit notional - average entry x exit quantity - all fees paid (of a
     short with the sign turned). So realised + (mark - average entry) x quantity is always what the position earned, in
     whatever order fills came. A short is sold first, on margin with `short_leverage`, and owns no coins; its fees are
-    those of lending, too.
+    those of lending, too, and `financing` is what lending it since its opening has cost of what is still open.
     `stop` is where its stop order stands (before the first fill: is to stand), `stop_reason` what the position closes
     with if it fires there, `asked` the move of it that the venue has not answered: the answer tells the price and not
     the reason. `opened_by` is the sequence of the first fill, 0 before. `live_exits` are numbers of orders.
@@ -67,6 +67,7 @@ class Position(Struct, frozen=True):
     closed_at_ns: int | None = None
     close_reason: CloseReason | None = None
     short_leverage: int | UnsetType = UNSET
+    financing: Decimal | UnsetType = UNSET
 
     @property
     def side(self) -> Side:
@@ -112,9 +113,12 @@ class Position(Struct, frozen=True):
 
     @property
     def average_cost(self) -> Decimal:
-        """The average entry with the fees of the entry: leaving there loses them no more."""
-        with_fees = EXACT.add if self.side is Side.BUY else EXACT.subtract
-        return divide(with_fees(self.opened_notional, self.entry_fees), self.opened)
+        """The average entry with the fees of the entry, and what lending it has cost until now: leaving there loses
+        them no more."""
+        if self.side is Side.BUY:
+            return divide(EXACT.add(self.opened_notional, self.entry_fees), self.opened)
+        cost = divide(EXACT.subtract(self.opened_notional, self.entry_fees), self.opened)
+        return EXACT.subtract(cost, divide(self.financing, self.held)) if self.financing else cost
 
     def gain(self, worth: Decimal, entry: Decimal) -> Decimal:
         """What leaving for `worth` gains over a part of the entry."""
@@ -169,11 +173,14 @@ class Position(Struct, frozen=True):
         if after.closed > after.opened:
             more = text(EXACT.subtract(after.closed, after.opened))
             raise PositionError(f"position {self.position_id} has closed {more} more than it ever opened")
+        if self.financing and after.closed > self.closed:
+            after = replace(after, financing=cost_share(self.financing, after.held, self.held) or UNSET)
         return after._paid(EXACT.add(self.fees, fee), event.time_ns, quote_usd)
 
     def rolled_over(self, fee: Decimal, time_ns: int, quote_usd: Decimal | None) -> Position:
         """What it was lent is lent for another period."""
-        return self._paid(EXACT.add(self.fees, fee), time_ns, quote_usd)
+        financed = replace(self, financing=EXACT.add(self.financing or _ZERO, fee))
+        return financed._paid(EXACT.add(self.fees, fee), time_ns, quote_usd)
 
     def _paid(self, fees: Decimal, time_ns: int, quote_usd: Decimal | None) -> Position:
         """With so much paid in all, and what is realised by that."""

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from triplegain.domain.agent_records import AlertKind, AlertRecord
-from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted
+from triplegain.domain.exchange_events import ExchangeEvent, OrderRejected, OrderSubmitted, PositionRolledOver
 from triplegain.domain.ids import Family, own_id
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, floor_to, text
@@ -196,10 +196,9 @@ class Protections:
 
     def on_event(self, event: ExchangeEvent, is_final: bool, now_ns: int) -> None:
         """An answer to one of our orders; `is_final` if the order is over with it. Positions know of it already."""
-        if isinstance(event, OrderSubmitted):
-            return
-        served = self.role(event.client_order_id)
-        if served is None:
+        if isinstance(event, PositionRolledOver):
+            self._look_at(event.symbol)  # where leaving pays all costs is somewhere else now
+        if isinstance(event, OrderSubmitted) or (served := self.role(event.client_order_id)) is None:
             return
         protection, role = served
         self._answered(protection, role, event, now_ns)
@@ -309,14 +308,14 @@ class Protections:
             self._alert(protection, *notice, now_ns)
 
     def _write_off_if_too_small(self, protection: Protection, event: ExchangeEvent) -> None:
-        too_small = isinstance(event, OrderRejected) and is_too_small(event)
-        # What is owed stays owed: it is tried again.
-        if too_small and protection.side is Side.BUY and self._positions.is_open(protection.position_id):
+        is_dust = protection.side is Side.BUY  # what is owed stays owed
+        too_small = is_dust and isinstance(event, OrderRejected) and is_too_small(event)
+        if too_small and self._positions.is_open(protection.position_id):
             self._positions.write_off(protection.position_id, event.time_ns)
 
     def _can_sell_more(self, protection: Protection) -> bool:
-        minimum = smallest_exit(protection.side, self._instruments[protection.symbol])
-        return self._positions.quantity(protection.position_id) >= minimum
+        quantity, instrument = self._positions.quantity(protection.position_id), self._instruments[protection.symbol]
+        return quantity >= smallest_exit(protection.side, instrument)
 
     def _measure(self, protection: Protection, event: ExchangeEvent) -> None:
         stage, since = protection.stage, protection.unprotected_since_ns
