@@ -44,6 +44,21 @@ class Lent:
         return share
 
 
+@dataclass(eq=False, slots=True)
+class FillCost:
+    """What a fill is told to have cost (brought), and how many of its lots are not accounted for yet."""
+
+    cost: Fraction
+    lots: int
+    left: int
+
+    def take(self, lots: int) -> Fraction:
+        """The share of the next ones; all come to the whole."""
+        before = rounded_down(self.cost * self.left / self.lots, ATOM)
+        self.left -= lots
+        return before - rounded_down(self.cost * self.left / self.lots, ATOM)
+
+
 class ReferenceLending(ReferenceExchange):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
@@ -109,7 +124,8 @@ class ReferenceLending(ReferenceExchange):
         order.filled, order.fills = order.filled + lots, order.fills + 1
         fee, fee_paid = self.purse.fee(order.bill, order.side, price, lots, maker)
         closed = min(lots, self.open_lots(1 - order.side))
-        booked = self._close(1 - order.side, price, closed) - self._open(order, price, lots - closed) - fee_paid
+        told = FillCost(self._cost_of_fill(order.side, price, lots), lots, lots)
+        booked = self._close(1 - order.side, told, closed) - self._open(order, price, told) - fee_paid
         if order.left:
             self.purse.hold(order.number, self.held_asset(order), self.kept(order, price))
         else:
@@ -125,31 +141,36 @@ class ReferenceLending(ReferenceExchange):
         super().end(order, why, status)
         self.pay_back()
 
-    def _close(self, side: int, price: int, lots: int) -> Fraction:
+    def _cost_of_fill(self, side: int, price: int, lots: int) -> Fraction:
+        round_to = rounded_up if side == 0 else rounded_down
+        return round_to(self.purse.cost(price, lots), self.purse.cost_step)
+
+    def _close(self, side: int, told: FillCost, lots: int) -> Fraction:
         """The oldest first; what is booked of the gain of each: a loss rounded up, a gain down."""
         gain = Fraction(0)
         for each in [each for each in self.lent if each.side == side]:
             some = min(lots, each.lots)
             if some:
-                worth, share = self.purse.cost(price, some), each.close(some)
+                worth, share = told.take(some), each.close(some)
                 exact = worth - share if side == 0 else share - worth
                 gain += floor(exact / self.purse.balance_step) * self.purse.balance_step
             lots -= some
         self.lent = [each for each in self.lent if each.lots]
         return gain
 
-    def _open(self, order: ReferenceOrder, price: int, lots: int) -> Fraction:
+    def _open(self, order: ReferenceOrder, price: int, told: FillCost) -> Fraction:
         """What is paid for lending."""
+        lots = told.left
         if not lots:
             return Fraction(0)
-        worth = self.purse.cost(price, lots)
+        worth, cost = self.purse.cost(price, lots), told.take(lots)
         position = next((each for each in self.lent if each.number == order.number), None)
         if position is None:
             position = Lent(
                 order.number, order.side, order.request.leverage, 0, Fraction(0), self._rolls_over(self.now_ns)
             )
             self.lent.append(position)
-        position.lots, position.cost = position.lots + lots, position.cost + worth
+        position.lots, position.cost = position.lots + lots, position.cost + cost
         return self.lending_fee(order.side, worth)
 
     def _rolls_over(self, since_ns: int) -> tuple[int, int]:

@@ -340,6 +340,8 @@ def test_a_short_of_which_little_was_sold_has_a_stop_and_is_bought_back() -> Non
     told.candle("100 100 99 100", volume="30000")
     told.candle("100 100 99 100", volume="30000")
     assert not told.closed[-1].dust
+    # Sold for 0.002997, told as 0.00299, bought for 0.003003, told as 0.00301. Both books have it so.
+    assert told.session.exchange.margin.state.result_usd == told.closed[-1].realised
     assert not told.session.exchange.margin.positions
     assert told.audit.bare()[1] == []
     assert told.say(Action.SELL).outcome == "sent"

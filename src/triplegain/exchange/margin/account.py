@@ -204,19 +204,22 @@ class MarginAccount:
         self, order: WorkingOrder, price: int, lots: int, fill_number: int, charge: Charge, hold: int
     ) -> MarginFill:
         """One execution: what is open on the other side is closed, oldest first; the rest opens a position, or more of
-        it. `hold`: atoms that the rest of the order keeps reserved. Only gains, losses and fees reach the wallet."""
-        instrument, unit = order.instrument, order.instrument.atoms_per_tick_lot
-        left, gain = lots, 0
+        it, at its cost as it is told. `hold`: atoms that the rest of the order keeps reserved. Only gains, losses and
+        fees reach the wallet."""
+        instrument, left, gain = order.instrument, lots, 0
         for position in self.of(order.request.symbol):
             if position.side is order.request.side or not left:
                 break
             part = min(left, position.lots(instrument))
-            left -= part
-            record, profit = position.closed(instrument, part, price * part * unit)
+            before, left = left, left - part
+            record, profit = position.closed(instrument, part, _share(charge.cost, lots, left, before))
             gain += profit
             self._put(record.charged(charge.fee_paid * part // lots))
         fee = charge.fee_paid - charge.fee_paid * (lots - left) // lots
-        opening_fee = self._open(order, fill_number, left, price * left * unit, fee) if left else 0
+        worth = price * left * instrument.atoms_per_tick_lot
+        opening_fee = (
+            self._open(order, fill_number, left, worth, _share(charge.cost, lots, 0, left), fee) if left else 0
+        )
         number, quote = order.number, instrument.quote
         fees = ((EntryKind.FEE, charge.fee_paid), (EntryKind.OPENING_FEE, opening_fee))
         owed = self._wallet.book_margin(
@@ -233,8 +236,8 @@ class MarginAccount:
         self._count(quote, gain, charge.fee_paid + opening_fee)
         return MarginFill(lots - left, left, gain, opening_fee, owed)
 
-    def _open(self, order: WorkingOrder, fill_number: int, lots: int, worth: int, fee: int) -> int:
-        """`lots` more are lent; the fee for that."""
+    def _open(self, order: WorkingOrder, fill_number: int, lots: int, worth: int, cost: int, fee: int) -> int:
+        """`lots` more are lent, told at `cost`; the fee for that, which goes by their `worth` as all fees do."""
         request, now_ns = order.request, self._engine.now_ns
         position = self.positions.get(order.key)
         if position is None:
@@ -245,7 +248,7 @@ class MarginAccount:
             )  # fmt: skip
             self.schedule(position.rollover_at_ns, RollOver(order.number))
         opening_fee = lending_fee(worth, position.rate, order.instrument)
-        self._put(position.grown(order.instrument, lots, worth, fee + opening_fee))
+        self._put(position.grown(order.instrument, lots, cost, fee + opening_fee))
         return opening_fee
 
     def _put(self, position: OpenPosition) -> None:
@@ -351,6 +354,11 @@ class MarginAccount:
     def _restore_state(self, stored: Mapping[str, MarginState]) -> None:
         self.state = stored.get(WHOLE, _UNTOUCHED)
         self._look()
+
+
+def _share(cost: int, lots: int, least: int, most: int) -> int:
+    """Of what a fill of `lots` cost those from `least` to `most`: all parts of it come to the whole."""
+    return cost * most // lots - cost * least // lots
 
 
 def _given_back(position: OpenPosition, lots: int, instrument: Instrument) -> int:

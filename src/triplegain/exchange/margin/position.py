@@ -52,14 +52,14 @@ class OpenPosition(msgspec.Struct, frozen=True):
     def lots(self, instrument: Instrument) -> int:
         return instrument.lots(self.quantity)
 
-    def grown(self, instrument: Instrument, lots: int, worth: int, fees: int) -> OpenPosition:
-        """With `lots` more, of this worth (atoms of the quote currency)."""
+    def grown(self, instrument: Instrument, lots: int, cost: int, fees: int) -> OpenPosition:
+        """With `lots` more, for so much (atoms of the quote currency)."""
         more = instrument.quantity(lots)
         return replace(
             self,
             quantity=EXACT.add(self.quantity, more),
             opened=EXACT.add(self.opened, more),
-            cost=EXACT.add(self.cost, from_atoms(worth)),
+            cost=EXACT.add(self.cost, from_atoms(cost)),
             fees=EXACT.add(self.fees, from_atoms(fees)),
         )
 
