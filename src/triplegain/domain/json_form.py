@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -26,7 +26,8 @@ def is_moment(name: str) -> bool:
 
 
 def plain_json(value: Any) -> Any:
-    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds; text is tame, whoever stored it."""
+    """Exact amounts as text, moments as RFC 3339, other nanoseconds as seconds; text is tame, whoever stored it. A
+    field that is not set is not there."""
     match value:
         case Decimal():
             return text(value)
@@ -44,7 +45,7 @@ def plain_json(value: Any) -> Any:
             return [plain_json(each) for each in value]
         case msgspec.Struct():
             told = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
-            return dict(_field(word, getattr(value, name)) for name, word in told)
+            return _object((word, getattr(value, name)) for name, word in told)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return fields_of(value, *(field.name for field in fields(value)))
         case _:
@@ -53,13 +54,17 @@ def plain_json(value: Any) -> Any:
 
 def fields_of(record: Any, *names: str) -> dict[str, Any]:
     """Some fields and properties of a record, as JSON."""
-    return dict(_field(name, getattr(record, name)) for name in names)
+    return _object((name, getattr(record, name)) for name in names)
 
 
 def with_derived(record: Any, *names: str) -> dict[str, Any]:
     """A whole record as JSON and, beside it, properties that follow from its fields."""
     whole: dict[str, Any] = plain_json(record)
     return whole | fields_of(record, *names)
+
+
+def _object(told: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(_field(name, value) for name, value in told if value is not msgspec.UNSET)
 
 
 def _field(name: str, value: Any) -> tuple[str, Any]:
