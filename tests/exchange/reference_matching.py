@@ -99,7 +99,7 @@ class ReferenceWithBook(ReferenceTaker):
             self.state = FeedState.CROSSED
         if self.is_matched:
             self._match_quotes(moment)
-        self._fire_reached()
+        self._fire_reached(moment)
 
     def _remember(self, side: int, price: int, displayed: int | None) -> None:
         """What we took is at most what is displayed now; out of sight it is kept."""
@@ -119,15 +119,15 @@ class ReferenceWithBook(ReferenceTaker):
                 order.lose_place()
         if self.is_back(was_closed, was_unseen):
             self.on_opening()
-        self._fire_reached()
+        self._fire_reached(self.now_ns)
 
-    def _fire_reached(self) -> None:
-        """Stops that the tape went through meanwhile, in the order in which they came."""
+    def _fire_reached(self, moment: int) -> None:
+        """Stops that the tape went through meanwhile, in the order in which they came, meet the book of that moment."""
         if not self.is_matched or not self.book.is_known:
             return
         for order in self._sleeping():
             if order.reached is not None and order.name in self.open:
-                self._wake(order, order.reached, self.now_ns)
+                self._wake(order, order.reached, moment)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
