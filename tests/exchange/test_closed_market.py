@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from triplegain.domain.exchange_events import OrderCancelled
 from triplegain.domain.market import FeedState, FeedStatus
 from triplegain.domain.orders import TimeInForce
 from triplegain.domain.terms import StopLossLimit
@@ -90,3 +91,12 @@ def test_a_stop_that_was_reached_before_its_date_leaves_no_limit_behind_it(usual
     usual.book(bids="98.0x0.4", asks="98.5x1", snapshot=True, at=30)
     assert usual.fills() == ["0.4 @ 98 taker"]
     assert (usual.ends("stop"), usual.held("BTC")) == ("expired: the order's good-till date passed", "0")
+
+
+def test_dates_that_passed_in_maintenance_end_in_their_order(usual: Any) -> None:
+    for name, date in (("later", 30), ("sooner", 20)):
+        usual.order(name, "buy", "1", "99.0", time_in_force=TimeInForce.GTD, expires_at_ns=date)
+    usual.exchange.on_event(FeedStatus("BTC/USDT", 10, 0, FeedState.MAINTENANCE))
+    usual.exchange.on_event(FeedStatus("BTC/USDT", 40, 0, FeedState.SYNCED))
+    ended = [event.client_order_id for event in usual.drain() if isinstance(event, OrderCancelled)]
+    assert ended == ["sooner", "later"]

@@ -80,11 +80,11 @@ class Endings:
                 self.switch.wait_for(symbol)
 
     def reopened(self, symbol: str) -> None:
-        """Dates that passed meanwhile count now, and the switch."""
-        for order in self._orders.of_symbol(symbol):
-            expires_ns = order.request.expires_at_ns
-            is_due = expires_ns is not None and expires_ns <= self._engine.now_ns
-            if is_due and order.status is not OrderStatus.PENDING:
+        """Dates that passed meanwhile count now, in their order, and the switch."""
+        dated = [(order.request.expires_at_ns, order) for order in self._orders.of_symbol(symbol)]
+        due = [(date, order) for date, order in dated if date is not None and date <= self._engine.now_ns]
+        for _, order in sorted(due, key=lambda each: each[0]):
+            if order.status is not OrderStatus.PENDING:
                 self.expire(order)
         if self.switch.opened(symbol):
             self._cancel_market(symbol)
