@@ -72,10 +72,15 @@ def check_cancel(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     symbol = market.instrument.symbol
     if not MODES[market.state].cancels:
         return Refusal(Code.UNAVAILABLE, f"{symbol} is closed, it takes no cancels either: {market.condition}")
-    if order.passed:
-        words = f"{symbol} has traded through the trigger: it fires as soon as its order book is back"
-        return Refusal(Code.UNAVAILABLE, words)
-    return None
+    return check_passed(order)
+
+
+def check_passed(order: WorkingOrder) -> Refusal | None:
+    """What the tape has gone through is sold already, though we have not seen to whom."""
+    if not order.passed:
+        return None
+    words = f"{order.instrument.symbol} has traded through the trigger: it fires as soon as its order book is back"
+    return Refusal(Code.UNAVAILABLE, words)
 
 
 def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int, takes_all: bool) -> Refusal | None:

@@ -16,7 +16,7 @@ from triplegain.domain.money import text
 from triplegain.domain.orders import AmendRequest, OrderTerms
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.domain.values import is_usable
-from triplegain.exchange.admission import DEADLINE_MAX_NS
+from triplegain.exchange.admission import DEADLINE_MAX_NS, check_passed
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.prices import read_prices, ticks_or_refusal
 from triplegain.exchange.size_rules import check_display, whole_lots
@@ -39,9 +39,8 @@ def check_amendable(order: WorkingOrder, request: AmendRequest, now_ns: int) -> 
     if deadline_ns is not UNSET and now_ns > deadline_ns:
         late_ms = (now_ns - deadline_ns) / MILLISECOND_NS
         return Refusal(Code.DEADLINE_ELAPSED, f"the amendment arrived {late_ms:g} ms after its deadline")
-    if order.passed:
-        words = f"{order.instrument.symbol} has traded through the trigger: it fires as soon as its order book is back"
-        return Refusal(Code.UNAVAILABLE, words)
+    if refusal := check_passed(order):
+        return refusal
     if options.close is not None or options.closes is not None:
         return Refusal(Code.INVALID_AMEND, "an order with a conditional close cannot be amended: cancel it")
     if request.quantity is None and request.price is None and not request.changes_terms:
