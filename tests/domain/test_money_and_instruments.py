@@ -9,7 +9,7 @@ import pytest
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule, FeeTier
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS, Instrument
-from triplegain.domain.money import atoms, ceil_to, floor_to, from_atoms, parse, text
+from triplegain.domain.money import EXACT, atoms, ceil_to, floor_to, from_atoms, parse, steps_text, text
 
 BTC = KRAKEN_OFFLINE_DEFAULTS[0]
 
@@ -30,6 +30,13 @@ def test_what_is_no_amount_is_refused(amount: str) -> None:
 )
 def test_text_has_no_exponent_and_no_trailing_zeros(value: str, words: str) -> None:
     assert text(Decimal(value)) == words
+
+
+@pytest.mark.parametrize("step", ["1e-8", "0.1", "0.25", "0.5", "1", "5", "10", "0.0010"])
+def test_so_many_steps_are_written_as_the_amount_is(step: str) -> None:
+    written = steps_text(Decimal(step))
+    for count in (0, 1, -1, 3, 10, -25, 123_456_789, 10**8, 10**30 + 7):
+        assert written(count) == text(EXACT.multiply(Decimal(step), count))
 
 
 @pytest.mark.parametrize("raw", [1.5, True, "ten", "NaN", "inf", ""])

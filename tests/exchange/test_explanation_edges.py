@@ -13,6 +13,7 @@ from triplegain.domain.money import atoms
 from triplegain.domain.orders import FeePreference, Market, OrderOptions, StopLoss
 from triplegain.exchange.book import ASK, BID
 from triplegain.exchange.explanation import FillExplanation, explained, settled
+from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
@@ -36,7 +37,8 @@ def order(side: int = BID, **more: Any) -> WorkingOrder:
 def said(made: WorkingOrder, price: int = 1007, maker: bool = False, model: str = "book", **more: Any) -> Any:
     lent = more.pop("lent", None)
     fee = more.pop("fee", atoms(Decimal("0.5")))
-    return explained(made, price, 2 * ONE, maker, model, CAUSE, (1003, None), fee, 4000, lent)
+    cost = more.pop("cost", price * 2 * 10**17)
+    return explained(made, price, 2 * ONE, maker, model, more.pop("cause", CAUSE), (1003, None), cost, fee, 4000, lent)
 
 
 def test_all_that_is_said_of_a_taker() -> None:
@@ -111,13 +113,47 @@ def test_without_all_four_quotes_there_is_no_shortfall(decided: Quotes, arrived:
     assert said(made)["shortfall"] is None
 
 
+#: 2 coins each. A sale of a stop at 100.5: the book stood at 99.8 / 100.0 when a trade reached it, its middle 0.6 below
+#: the trigger; the bid is 0.1 below that, and 99.5 were got for it, 0.3 below the bid.
 @pytest.mark.parametrize(
-    ("side", "fired", "impact"), [(BID, 1005, "0.4"), (ASK, 1005, "-0.4"), (BID, 0, "0"), (BID, 1009, "-0.4")]
+    ("side", "price", "fired", "met", "shortfall"),
+    [
+        (ASK, 995, 1005, (998, 1000), ("1.2", "0.2", "0.6")),
+        (BID, 1011, 1005, (1008, 1009), ("0.7", "0.1", "0.4")),
+        # Without a book the trade itself; what was reached before there were such quotes counts as impact.
+        (ASK, 995, 1005, (998, 998), ("1.4", "0", "0.6")),
+        (ASK, 995, 1005, (0, 0), ("0", "0", "2")),
+        (ASK, 995, 0, (0, 0), ("0", "0", "2.4")),
+    ],
 )
-def test_an_order_that_waited_is_compared_with_its_trigger(side: int, fired: int, impact: str) -> None:
+def test_an_order_that_waited_is_compared_with_its_trigger(
+    side: int, price: int, fired: int, met: tuple[int, int], shortfall: tuple[str, str, str]
+) -> None:
     made = order(side, terms=StopLoss(INSTRUMENT.price(1007)))
-    made.fired = fired
-    assert said(made)["shortfall"] == {"delay": "0", "spread": "0", "impact": impact, "fee": "0.5"}
+    made.fired, made.bid_when_fired, made.ask_when_fired = fired, *met
+    told = said(made, price)["shortfall"]
+    assert (told["delay"], told["spread"], told["impact"], told["fee"]) == (*shortfall, "0.5")
+
+
+@pytest.mark.parametrize("side", [BID, ASK])
+@pytest.mark.parametrize("lots", [1, 3])
+def test_the_parts_are_the_whole_cost_to_the_last_digit(side: int, lots: int) -> None:
+    """An odd number of the smallest lots, middles between two ticks, and a cost rounded to 1e-5 against the trader."""
+    made, sign = order(side), (1 if side == BID else -1)
+    made.quote_at_decision, made.quote_at_arrival = (1000, 1001), (1002, 1005)
+    cost = 10**13 * (2 if side == BID else 1)
+    told = explained(made, 1007, lots, False, "book", {}, (1003, None), cost, atoms(Decimal("0.00001")), 4000)
+    parts = [Decimal(each) for each in told["shortfall"].values()]
+    at_the_middle = Decimal("100.05") * INSTRUMENT.quantity(lots)
+    assert sum(parts) == sign * (Decimal(cost).scaleb(-18) - at_the_middle) + Decimal("0.00001")
+
+
+def test_the_book_before_it_with_what_was_left_of_it() -> None:
+    seen = Ladder([(1000, 3 * ONE, 3 * ONE)], [(1002, ONE, ONE // 4), (1003, ONE, 0)])
+    told = said(order(), cause={**CAUSE, "book": seen})
+    assert told["book"] == {"bids": [["100", "3"]], "asks": [["100.2", "1", "0.25"], ["100.3", "1", "0"]]}
+    assert "book" not in told["cause"]
+    assert "book" not in said(order(), cause={**CAUSE, "book": None})
 
 
 def test_a_fee_in_coins_counts_at_the_price_of_the_fill() -> None:

@@ -166,8 +166,8 @@ def test_what_it_cost_is_measured_from_its_trigger(usual: Any) -> None:
     usual.book(bids="100.0x0 95.0x9")
     usual.trade("sell", "0.1", "98.0")
     [shortfall] = [fill.explanation["shortfall"] for fill in usual.drain() if isinstance(fill, OrderFilled)]
-    # Sold at 95 with the trigger at 99.
-    assert (shortfall["delay"], shortfall["spread"], shortfall["impact"]) == ("0", "0", "4")
+    # Sold at 95 with the trigger at 99: 4, of which 1.45 to the middle of 95 and 100.1, and half the spread.
+    assert (shortfall["delay"], shortfall["spread"], shortfall["impact"]) == ("1.45", "2.55", "0")
 
 
 def test_orders_that_share_a_trade_fire_in_the_order_in_which_they_came(usual: Any) -> None:

@@ -67,7 +67,7 @@ def test_what_a_fill_has_cost_beside_the_middle_at_the_decision(
     usual.order("bid", side, "1", "99.0" if side == "buy" else "110.0")
     order = usual.exchange.orders["bid"]
     order.quote_at_decision, order.quote_at_arrival = (1000, 1002), (1002, 1006)
-    told = explained(order, price, order.lots, False, "book", {}, (1002, 1006), 5 * 10**17, 4000)
+    told = explained(order, price, order.lots, False, "book", {}, (1002, 1006), price * 10**17, 5 * 10**17, 4000)
     assert told["shortfall"] == expected
 
 

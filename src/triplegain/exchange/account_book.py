@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from triplegain.domain.parts import Parts, Touch, nobody
 from triplegain.exchange.book import ASK, BID, OrderBook
+from triplegain.exchange.ladder import LADDER_LEVELS, Ladder, LadderLevel
 
 
 class AccountBook:
@@ -37,6 +38,17 @@ class AccountBook:
             size = self.available(side, price)
             if size:
                 yield price, size
+
+    def ladder(self) -> Ladder:
+        """The best levels of both sides as they are now."""
+        bids, asks = self.public.prices
+        return Ladder(self._rungs(BID, bids[: -LADDER_LEVELS - 1 : -1]), self._rungs(ASK, asks[:LADDER_LEVELS]))
+
+    def _rungs(self, side: int, prices: list[int]) -> list[LadderLevel]:
+        levels = self.public.levels[side]
+        if self.public.unsettled or self.taken[side]:
+            return [(price, levels[price], self.available(side, price)) for price in prices]
+        return [(price, size, size) for price in prices for size in (levels[price],)]
 
     def take(self, side: int, price: int, lots: int) -> None:
         """The account uses up `lots` of a level."""

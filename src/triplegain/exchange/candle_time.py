@@ -62,7 +62,8 @@ class ToldCandle(Struct, frozen=True):
     def cause(self) -> dict[str, Any]:
         """For the explanation of what it fills."""
         times = {"time_ns": self.close_time_ns, "open_time_ns": self.open_time_ns}
-        return {"event": "candle", **times, "price": self.open, "quantity": int(self.volume)}
+        prices = {"price": self.open, "high": self.high, "low": self.low, "close": self.close}
+        return {"event": "candle", **times, **prices, "quantity": int(self.volume)}
 
     def next_open_ns(self, time_ns: int) -> int:
         """The first time at or after `time_ns` at which a candle may open once this one is over."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, assert_never
 
 from triplegain.domain.instrument import Instrument
-from triplegain.domain.money import from_atoms, text
+from triplegain.domain.money import EXACT, from_atoms, text
 from triplegain.domain.orders import FeePreference
+from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD
+
+_HALF = Decimal("0.5")
 
 
 class FillExplanation(Mapping[str, Any]):
@@ -45,18 +49,22 @@ def explained(
     model: str,
     cause: dict[str, Any],
     quotes: Quotes,
+    cost_atoms: int,
     fee_atoms: int,
     rate_ppm: int,
     lent: MarginFill | None = None,
 ) -> FillExplanation:
-    """Model, cause, level or queue, latency, fee tier, quotes at decision, arrival and fill, and the shortfall.
+    """Model, cause, level or queue, the book before it, latency, fee tier, quotes at decision, arrival and fill, and
+    the shortfall.
 
-    `fee_atoms` are of the currency in which the order pays its fees; `lent`: what the fill did to positions on margin.
+    `cost_atoms` as the fill was told, in the quote currency; `fee_atoms` are of the currency in which the order pays
+    its fees; `lent`: what the fill did to positions on margin.
     """
     instrument, ahead, volume_usd = order.instrument, order.ahead_at_arrival, order.tier_volume_usd
 
     def words() -> dict[str, Any]:
         at_arrival = {"queue_ahead_at_arrival": _queue(ahead, instrument)}
+        book: Ladder | None = cause.get("book")
         return {
             "model": model,
             "liquidity": "maker" if maker else "taker",
@@ -68,7 +76,8 @@ def explained(
             "quote_at_decision": _quote(order.quote_at_decision, instrument),
             "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
             "quote_at_fill": _quote(quotes, instrument),
-            "shortfall": _shortfall(order, price, lots, _in_quote(order, price, fee_atoms)),
+            "shortfall": _shortfall(order, price, lots, cost_atoms, _in_quote(order, price, fee_atoms)),
+            **({} if book is None else {"book": book.told(instrument)}),
             **({} if lent is None else {"margin": _margin(order, lent)}),
             **(at_arrival if model in ("queue", "trade_through", "quote_through") else {}),
         }
@@ -104,7 +113,7 @@ def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:
     """Ticks and lots of a cause as prices and quantities."""
     readable: dict[str, Any] = {}
     for name, value in cause.items():
-        if name in ("price", "trigger"):
+        if name in ("price", "trigger", "high", "low", "close"):
             readable[name] = text(instrument.price(value))
         elif name in ("quantity", "displayed", "available"):
             readable[name] = text(instrument.quantity(value))
@@ -112,7 +121,7 @@ def _readable(cause: dict[str, Any], instrument: Instrument) -> dict[str, Any]:
             readable[name] = _queue(value, instrument)
         elif isinstance(value, dict):
             readable[name] = _readable(value, instrument)
-        else:
+        elif name != "book":
             readable[name] = value
     return readable
 
@@ -125,40 +134,48 @@ def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
     return [None if ticks is None else text(instrument.price(ticks)) for ticks in quotes]
 
 
-def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> int:
+def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> Decimal:
     """The fee in the quote currency; one in coins at the price of the fill."""
-    instrument, preference = order.instrument, order.request.options.fee_preference
+    preference = order.request.options.fee_preference
     match preference:
         case FeePreference.QUOTE:
-            return fee_atoms
+            return from_atoms(fee_atoms)
         case FeePreference.BASE:
-            return fee_atoms // instrument.atoms_per_lot * price * instrument.atoms_per_tick_lot
+            return EXACT.multiply(from_atoms(fee_atoms), order.instrument.price(price))
         case _:
             assert_never(preference)
 
 
-def _shortfall(order: WorkingOrder, price: int, lots: int, fee_atoms: int) -> dict[str, str] | None:
+def _shortfall(order: WorkingOrder, price: int, lots: int, cost_atoms: int, fee: Decimal) -> dict[str, str] | None:
     """Implementation shortfall in quote currency against the middle at the decision; None where there was no quote.
 
     delay: the middle moved while the order was under way; spread: from the middle to the best opposite quote;
-    impact: from there to the price paid (negative for a maker, who earns the spread); fee. They add up to the cost
-    before it is rounded.
-    An order that waited for a trigger is compared with that, which was the decision: where the market had gone
-    meanwhile is no cost of trading.
+    impact: from there to what was paid (negative for a maker, who earns the spread); fee. They add up, to the last
+    digit, to what was paid or received more or less than the middle would have been: what a cost is rounded by counts
+    as impact.
+
+    An order that waited for a trigger is compared with that, which was the decision: delay is what lay between it and
+    the middle when it was reached. Where the market had gone before that is no cost of trading.
     """
-    unit = lots * order.instrument.atoms_per_tick_lot
+    buys, unit = order.side == 0, lots * order.instrument.atoms_per_tick_lot
+    decided: Quotes
+    arrived: Quotes
     if order.request.terms.waits:
         trigger = order.fired or order.price
-        slipped = unit * (price - trigger if order.side == 0 else trigger - price)
-        return {"delay": "0", "spread": "0", "impact": text(from_atoms(slipped)), "fee": text(from_atoms(fee_atoms))}
-    (bid0, ask0), (bid1, ask1) = order.quote_at_decision, order.quote_at_arrival
+        decided = (trigger, trigger)
+        arrived = (order.bid_when_fired or trigger, order.ask_when_fired or trigger)
+    else:
+        decided, arrived = order.quote_at_decision, order.quote_at_arrival
+    (bid0, ask0), (bid1, ask1) = decided, arrived
     if bid0 is None or ask0 is None or bid1 is None or ask1 is None:
         return None
-    sign, opposite = (1, ask1) if order.side == 0 else (-1, bid1)
+    sign, opposite = (1, ask1) if buys else (-1, bid1)
+    rounded = sign * (cost_atoms - price * unit)
+    # The middle lies between two ticks as often as not: twice each, halved where nothing is lost.
     doubled = {
-        "delay": sign * (bid1 + ask1 - bid0 - ask0),
-        "spread": sign * (2 * opposite - bid1 - ask1),
-        "impact": sign * 2 * (price - opposite),
+        "delay": sign * (bid1 + ask1 - bid0 - ask0) * unit,
+        "spread": sign * (2 * opposite - bid1 - ask1) * unit,
+        "impact": sign * 2 * (price - opposite) * unit + 2 * rounded,
     }
-    parts = {name: text(from_atoms(ticks * unit // 2)) for name, ticks in doubled.items()}
-    return {**parts, "fee": text(from_atoms(fee_atoms))}
+    parts = {name: text(EXACT.multiply(from_atoms(atoms), _HALF)) for name, atoms in doubled.items()}
+    return {**parts, "fee": text(fee)}

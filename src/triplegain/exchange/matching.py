@@ -15,6 +15,7 @@ from triplegain.exchange.account_book import AccountBook
 from triplegain.exchange.book import ASK, is_better, reaches
 from triplegain.exchange.charges import paid_for
 from triplegain.exchange.engine import Engine
+from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
 from triplegain.exchange.resting import RestingOrders
@@ -41,6 +42,7 @@ class Matcher:
         """
         opposite = 1 - order.side
         own = self._resting.levels[opposite]
+        cause = {**cause, "book": self._book.ladder()}
         for price in self._prices(opposite, limit):
             while own.get(price):
                 first = own[price][0]
@@ -174,7 +176,7 @@ class Matcher:
 
         Orders that did not stand yet at its moment have no part in it.
         """
-        cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots}
+        cause = {"event": "trade", "time_ns": moment, "price": price, "quantity": lots, "book": None}
         remaining = self.trade_through(side, price, lots, moment, cause)
         level = self._resting.levels[side].get(price)
         if level and remaining:
@@ -219,6 +221,9 @@ class Matcher:
         self, order: WorkingOrder, lots: int, moment: Moment, model: str, ahead: int, cause: dict[str, Any]
     ) -> int:
         lots = min(lots, order.left)
+        if cause.get("book", False) is None:
+            # Most trades fill nothing of ours: only the first that one does fill looks.
+            cause["book"] = self._book.ladder()
         self._engine.fill(order, order.price, lots, True, model, {**cause, "queue_ahead": ahead})
         if not order.left:
             self._resting.remove(order)
@@ -247,15 +252,16 @@ class Matcher:
         best = self._public.best(opposite)
         if best is None:
             return
+        seen: Ladder | None = None
         for order in self._resting.in_priority(side):
             if not reaches(side, order.price, best):
                 return
             if order.stands_ns > moment or not order.left:
                 continue
             for price, size in self._book.walk(opposite, order.price):
-                lots = min(size, order.left)
+                lots, seen = min(size, order.left), seen or self._book.ladder()
                 self._book.take(opposite, price, lots)
-                cause = {"event": "quote", "time_ns": moment, "price": price, "quantity": size}
+                cause = {"event": "quote", "time_ns": moment, "price": price, "quantity": size, "book": seen}
                 self._fill_maker(order, lots, moment, "quote_through", order.ahead, cause)
                 if not order.left:
                     break

@@ -69,6 +69,9 @@ class WorkingOrder:
     limit: int = 0
     #: Where its trigger stood when it was reached.
     fired: int = 0
+    #: The best quotes then; where no book is seen, the trade that reached it. 0: it was not reached.
+    bid_when_fired: int = 0
+    ask_when_fired: int = 0
     #: The best trade since arrival, where the trigger trails behind it.
     peak: int = 0
     #: Lots left of the slice that the book shows; 0: all of it is shown.
@@ -141,9 +144,10 @@ class WorkingOrder:
             displayed=self.instrument.quantity(self.in_book) if rests else None,
         )
 
-    def fire(self) -> None:
-        """Its trigger is reached: from here on it is a market order, or one with its limit."""
+    def fire(self, bid: int = 0, ask: int = 0) -> None:
+        """Its trigger is reached, at these quotes: from here on it is a market order, or one with its limit."""
         self.triggered, self.fired, self.passed, self.price = True, self.price, 0, self.limit
+        self.bid_when_fired, self.ask_when_fired = bid, ask
 
     def show_slice(self) -> None:
         """An iceberg shows the next part of what is left of it."""
@@ -168,11 +172,11 @@ _DERIVED = {"instrument", "client_order_id", "side", "rising", "funds_asset", "k
 #: Whole numbers that may exceed 64 bits; stored as text.
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",
-    "limit", "fired", "peak", "shown", "cost",
+    "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
 }  # fmt: skip
 #: Those of them that came later. msgspec leaves out what is this very object.
 _NONE = Decimal(0)
-_ADDED_WIDE = dict.fromkeys(("limit", "fired", "peak", "shown", "cost"), _NONE)
+_ADDED_WIDE = dict.fromkeys(("limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost"), _NONE)
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
 _ADDED = {
     "passed": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0,

@@ -421,7 +421,7 @@ class PaperExchange:
         if order.passed and date_ns is not None and date_ns <= self.now_ns:
             # Its date has not kept it from being sold, but what it leaves in the book does not outlive it.
             self._schedule(date_ns, Expire(order.number))
-        order.fire()
+        order.fire(*self.markets[order.request.symbol].quotes_at(last))
         self.account.answers.tell_triggered(order, last)
         if order.role is Role.LIMIT:
             self.account.answers.tell_priced(order)

@@ -75,7 +75,9 @@ class Payments:
         if usd_price is not None:
             self.volume.add(now_ns, int(price * lots * instrument.atoms_per_tick_lot * usd_price))
         quotes = self._markets[instrument.symbol].quotes()
-        explanation = explained(order, price, lots, maker, model, cause, quotes, charge.fee, rate_ppm, lent)
+        explanation = explained(
+            order, price, lots, maker, model, cause, quotes, charge.cost, charge.fee, rate_ppm, lent
+        )
         self._answers.tell(
             OrderFilled(
                 *self._answers.about(order),

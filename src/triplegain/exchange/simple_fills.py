@@ -154,6 +154,8 @@ class SimpleFills:
         """The exchange sells a position in the candle that was told last, at the price at which its level fell too low:
         slippage, and what is left of the volume, as for a stop. What that does not take waits for the next open."""
         told = self.told
+        # It is decided there, inside the candle.
+        order.quote_at_decision = order.quote_at_arrival = (price, price)
         if told is not None:
             before = order.filled
             self._meet_market(order, price, int(told.left), "candle_liquidation", told.cause, int(told.left))

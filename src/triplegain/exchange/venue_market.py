@@ -369,6 +369,11 @@ class VenueMarket:
         it is gone."""
         return self.quotes() if self.depth is not MarketDepth.BOOK or self.state in PRICED_STATES else (None, None)
 
+    def quotes_at(self, last: int) -> tuple[int, int]:
+        """The best quotes that a trade meets; itself where no book is seen."""
+        bid, ask = self.seen_quotes() if self.depth is MarketDepth.BOOK else (None, None)
+        return (last, last) if bid is None or ask is None else (bid, ask)
+
     def charge(self, cost: int, now_ns: int) -> bool:
         """Count a command against the rate limit; False where it had been reached."""
         return self.rate.charge(cost, now_ns)
