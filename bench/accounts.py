@@ -42,7 +42,7 @@ def place(session: TradingSession, symbol: str, share: Decimal) -> None:
     first = (quote.bid * (1 - share)).quantize(tick)
     for number in range(_ORDERS):
         name = f"{session.settings.session_id}-{number}"
-        session.place(OrderRequest(name, symbol, Side.BUY, Decimal("0.01"), Limit(first - number * tick)))
+        session.by_hand.place(OrderRequest(name, symbol, Side.BUY, Decimal("0.01"), Limit(first - number * tick)))
 
 
 def played(

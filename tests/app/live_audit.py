@@ -172,6 +172,10 @@ class CommandJournal:
             self.commands.append((self.events, command, arguments))
 
 
+def carried_out(session: TradingSession, command: str, arguments: tuple[Any, ...]) -> None:
+    getattr(session if command == "alert" else session.by_hand, command)(*arguments)
+
+
 def replay(
     lines: Iterable[FeedLine],
     symbols: tuple[str, ...],
@@ -187,7 +191,7 @@ def replay(
     for line in lines:
         for event in stream.on_line(line):
             while due <= taken:
-                getattr(session, command)(*arguments)
+                carried_out(session, command, arguments)
                 due, command, arguments = next(waiting)
             if taken == journal.events:
                 break
@@ -196,7 +200,7 @@ def replay(
             if session.must_commit:
                 books.take(session.take_batch(0, 0))
     while due <= taken:
-        getattr(session, command)(*arguments)
+        carried_out(session, command, arguments)
         due, command, arguments = next(waiting)
     session.close_run()
     books.take(session.take_batch(0, 0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
+from typing import Any, cast
 
 from tests.app.live_audit import Books, CommandJournal, LagTable, TapeAudit
 from tests.session.sessions import WITHOUT_COOLDOWNS
@@ -15,10 +16,9 @@ from triplegain.agents.ema_baseline import BaselineSettings
 from triplegain.domain.agent_records import AlertKind
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS, SteadyClock
 from triplegain.domain.market import Candle, FeedState, FeedStatus, MarketEvent, PublicTrade
-from triplegain.domain.orders import OrderRequest
-from triplegain.domain.refusals import Refusal
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
 from triplegain.execution.settings import DeskSettings
+from triplegain.session.by_hand import ByHand
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import Ending, SessionRunner
 from triplegain.session.settings import SessionSettings
@@ -71,12 +71,28 @@ def session_settings(feed: KrakenFeed, *, trading: bool = True) -> SessionSettin
     )
 
 
+class NotedByHand:
+    """What a person does, noted before it is done."""
+
+    def __init__(self, by_hand: ByHand, journal: CommandJournal) -> None:
+        self._by_hand = by_hand
+        self._journal = journal
+
+    def __getattr__(self, command: str) -> Callable[..., Any]:
+        def noted(*arguments: Any) -> Any:
+            self._journal.note(command, *arguments)
+            return getattr(self._by_hand, command)(*arguments)
+
+        return noted
+
+
 class WatchedSession(TradingSession):
     """Notes when commands came, how late each message was done with, and how late a fill came."""
 
     def __init__(self, settings: SessionSettings, clock: SteadyClock) -> None:
         super().__init__(settings)
         self.journal = CommandJournal()
+        self.by_hand = cast("ByHand", NotedByHand(self.by_hand, self.journal))
         #: Nanoseconds from the receipt of a message until the session was through with it, or had filled an order.
         self.lags = LagTable()
         self.fill_lags = LagTable()
@@ -94,24 +110,10 @@ class WatchedSession(TradingSession):
             self.fill_lags.add(late_ns)
         return closed
 
-    def place(
-        self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
-    ) -> OrderRequest | Refusal:
-        self.journal.note("place", request, stop, target)
-        return super().place(request, stop, target)
-
     def alert(self, kind: AlertKind, told: str, symbol: str = "", position_id: str = "") -> None:
         if kind is AlertKind.DATABASE_AWAY:
             self.journal.note("alert", kind, told)
         super().alert(kind, told, symbol, position_id)
-
-    def cancel(self, client_order_id: str) -> int | Refusal:
-        self.journal.note("cancel", client_order_id)
-        return super().cancel(client_order_id)
-
-    def close_position(self, position_id: str) -> bool:
-        self.journal.note("close_position", position_id)
-        return super().close_position(position_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Case:
 
 def buy(session: TradingSession, name: str, quantity: str, price: Decimal | None = None, **protection: Decimal) -> None:
     terms = Market() if price is None else Limit(price)
-    sent = session.place(OrderRequest(name, "BTC/USDT", Side.BUY, Decimal(quantity), terms), **protection)
+    sent = session.by_hand.place(OrderRequest(name, "BTC/USDT", Side.BUY, Decimal(quantity), terms), **protection)
     assert isinstance(sent, OrderRequest), sent
 
 
@@ -100,8 +100,8 @@ def in_flight(session: TradingSession) -> Iterator[None]:
     while not all(order.status == "open" for order in session.exchange.orders.values()):
         yield
     buy(session, "sent-1", "0.01")
-    assert session.cancel("rest-1") is None
-    assert session.amend(AmendRequest("rest-2", price=near(session, "0.94"))) is None
+    assert session.by_hand.cancel("rest-1") is None
+    assert session.by_hand.amend(AmendRequest("rest-2", price=near(session, "0.94"))) is None
 
 
 def hodl_pending(session: TradingSession) -> Iterator[None]:
@@ -148,7 +148,7 @@ def every_type(session: TradingSession, away: str) -> Iterator[None]:
     }
     for name, terms in waiting.items():
         request = OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
-        assert isinstance(session.place(request), OrderRequest), name
+        assert isinstance(session.by_hand.place(request), OrderRequest), name
     while not all(order.status == "open" for order in session.exchange.orders.values()):
         yield
     trailing = session.exchange.orders["trailing-stop"]
@@ -171,15 +171,15 @@ def every_option(session: TradingSession) -> Iterator[None]:
         OrderRequest("first", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(near(session, "0.95"))),
     ]  # fmt: skip
     for request in sent:
-        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+        assert isinstance(session.by_hand.place(request), OrderRequest), request.client_order_id
     orders = session.exchange.orders
     while not ({"tg-close-1-1", "first"} <= orders.keys() and orders["first"].status == "open"):
         yield
     record = session.executor.orders.by_client_id("first")
     assert record is not None
-    edited = session.order_commands.edit(record, "second", None, near(session, "0.94"), None)
+    edited = session.by_hand.edit(record, "second", None, near(session, "0.94"), None)
     assert isinstance(edited, OrderRequest)
-    switch = session.order_commands.cancel_all_after(7200)
+    switch = session.by_hand.cancel_all_after(7200)
     assert not isinstance(switch, Refusal)
     while not (orders.keys() == {"tg-close-1-1", "later", "second"} and orders["second"].status == "open"):
         yield
@@ -196,7 +196,7 @@ def on_margin(session: TradingSession) -> Iterator[None]:
     ]
     margin = session.exchange.margin
     for request in sent:
-        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+        assert isinstance(session.by_hand.place(request), OrderRequest), request.client_order_id
     while len(margin.positions) < 2:
         yield
     reduces = OrderOptions(reduce_only=True)
@@ -207,7 +207,7 @@ def on_margin(session: TradingSession) -> Iterator[None]:
         OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(near(session, "0.95")), leverage=3),
     ]
     for request in more:
-        assert isinstance(session.place(request), OrderRequest), request.client_order_id
+        assert isinstance(session.by_hand.place(request), OrderRequest), request.client_order_id
     orders = session.exchange.orders
     while not (orders.keys() == {"stop", "more"} and all(each.status == "open" for each in orders.values())):
         yield

@@ -14,6 +14,7 @@ from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import OrderRequest, OrderTerms, Side
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.records import CommitBatch
+from triplegain.domain.refusals import Refusal
 from triplegain.domain.terms import Limit, Market, StopLoss, TrailingStop
 from triplegain.market.feed import MarketSource
 from triplegain.session.market_floor import MarketFloor
@@ -83,13 +84,17 @@ def five_orders(name: str, seed: int, messages: int, symbol: str = "BTC/USDT") -
             tick = session.exchange.markets[symbol].instrument.tick
             quantity = Decimal(own.randrange(1, 40)) / 100
             terms = _terms(own, bid, ask, tick, side)
-            return session.place(OrderRequest(which, symbol, side, quantity, terms))
+            return session.by_hand.place(OrderRequest(which, symbol, side, quantity, terms))
 
         script.setdefault(at, []).append(place)
         if number == 4:
-            cancel = partial(TradingSession.cancel, client_order_id=which)
+            cancel = partial(_cancel, which)
             script.setdefault(random.randrange(at, messages), []).append(cancel)
     return script
+
+
+def _cancel(which: str, session: TradingSession) -> int | Refusal:
+    return session.by_hand.cancel(which)
 
 
 def scripts(count: int, messages: int) -> list[tuple[str, Script]]:

@@ -50,6 +50,7 @@ from triplegain.domain.refusals import Code, RefusedError
 from triplegain.execution import order_register
 from triplegain.execution.protection.protection import Protected, Protection
 from triplegain.ledger import reconcile
+from triplegain.session.by_hand import ByHand
 from triplegain.session.commands import SessionCommands
 from triplegain.session.runner import SessionRunner
 from triplegain.session.trading_session import TradingSession
@@ -372,7 +373,7 @@ async def test_whatever_breaks_the_answer_is_done_or_not_done_or_unknown_with_a_
         store = Store(Fault.STOP, 99)
         runner = SessionRunner(session, iter(()), store, ManualClock())
         place, name = {
-            "act": (session, "flat"), "books": (session.reconciliation, "follow"), "store": (store, "commit"),
+            "act": (ByHand, "flat"), "books": (session.reconciliation, "follow"), "store": (store, "commit"),
         }[where]  # fmt: skip
         with monkeypatch.context() as patched:
             patched.setattr(place, name, broken(error))

@@ -40,7 +40,7 @@ QUIET = "100 100.5 99.5 100"
 def buy(told: Told, stop: str | None = "98", target: str | None = None, symbol: str = "BTC/USDT") -> None:
     request = OrderRequest(f"hand-{symbol}", symbol, Side.BUY, Decimal(1), Market(), purpose="manual")
     levels = (None if level is None else Decimal(level) for level in (stop, target))
-    assert not hasattr(told.session.place(request, *levels), "code")
+    assert not hasattr(told.session.by_hand.place(request, *levels), "code")
     told.take()
 
 
@@ -56,7 +56,7 @@ def holding(stop: str | None = "98", target: str | None = None, **changes: Any) 
 
 def test_a_position_sold_at_a_close_is_sold_at_the_next_open() -> None:
     told = holding()
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     told.candle("99 99 97 97.5")  # the low is below the stop, which is not there any more: it was sold at the open
     assert told.fills("manual") == ["manual 1 @ 100.1 (hour 1)", "manual 1 @ 98.9 (hour 2)"]
     assert told.audit.bare() == (1, [])
@@ -70,7 +70,7 @@ def test_a_sale_is_overdue_when_the_candle_at_whose_open_it_was_due_has_not_sold
     """Begun at a close it is due at that open, and told an hour later; begun inside a candle, with the next one."""
     told = holding()
     told.wait(minutes)
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     for _ in range(2 if minutes else 1):
         told.wait(59)
         assert AlertKind.OVERDUE not in told.alerts
@@ -82,7 +82,7 @@ def test_a_sale_is_overdue_when_the_candle_at_whose_open_it_was_due_has_not_sold
 def test_what_is_sold_inside_a_candle_keeps_its_stop_until_the_next_open() -> None:
     told = holding()
     told.wait(20)
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     told.wait(40)
     assert [order.status for order in told.session.executor.orders.open_orders()] == ["open"]
     told.candle(QUIET)
@@ -94,7 +94,7 @@ def test_what_is_sold_inside_a_candle_keeps_its_stop_until_the_next_open() -> No
 def test_a_stop_that_fires_before_its_sale_sells_and_nothing_is_sold_twice() -> None:
     told = holding()
     told.wait(20)
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     told.candle("100 100 97 97")
     told.candle(QUIET)
     assert told.fills()[1:] == ["stop_loss 1 @ 97.9 (hour 2)"]  # 98 x 0.999 = 97.902
@@ -123,7 +123,7 @@ def test_what_is_to_be_closed_inside_the_candle_of_its_purchase_has_its_stop_the
     told.candle(QUIET)
     buy(told)
     told.wait(20)
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     told.candle(hour)
     told.candle("99 99 97 97.5")
     assert told.fills() == ["manual 1 @ 100.1 (hour 1)", way_out]
@@ -170,7 +170,7 @@ def test_a_stop_meets_its_markets_candle_though_another_market_was_told_first() 
 
 def test_the_sale_of_a_part_is_one_act_too() -> None:
     told = holding()
-    assert told.session.reduce_position("pos-1", Decimal("0.4")) is None
+    assert told.session.by_hand.reduce_position("pos-1", Decimal("0.4")) is None
     told.candle("99 99 97 97")
     assert told.fills()[1:] == ["stop_loss 0.6 @ 97.9 (hour 2)", "manual 0.4 @ 98.9 (hour 2)"]
     assert told.audit.bare() == (2, [])
@@ -178,7 +178,7 @@ def test_the_sale_of_a_part_is_one_act_too() -> None:
 
 def test_a_stop_moved_at_a_close_stands_there_at_the_open() -> None:
     told = holding()
-    told.session.amend(AmendRequest("tg-stop-1", price=Decimal("99")))
+    told.session.by_hand.amend(AmendRequest("tg-stop-1", price=Decimal("99")))
     told.candle("100 100 98.5 100")  # 99 x 0.999 = 98.901
     assert told.fills()[1:] == ["stop_loss 1 @ 98.9 (hour 2)"]
 
@@ -186,14 +186,14 @@ def test_a_stop_moved_at_a_close_stands_there_at_the_open() -> None:
 def test_a_breaker_sells_at_the_next_open() -> None:
     told = holding(stop=None, limits=RiskLimits())
     told.candle("100 100 10 10")  # -90 USDT of 10,000 is nothing; what it would be worth is looked at below
-    told.session.flat()
+    told.session.by_hand.flat()
     told.candle("9.9 9.9 9.9 9.9")  # 9.8901
     assert told.fills()[1:] == ["manual 1 @ 9.8 (hour 3)"]
 
 
 def test_no_time_passes_in_which_a_position_is_called_late() -> None:
     told = holding()
-    told.session.close_position("pos-1")
+    told.session.by_hand.close_position("pos-1")
     told.candle(QUIET)
     alerts = [alert.kind for alert in told.session.take_batch(0, 0).alerts]
     assert AlertKind.PROTECTION_LATE not in alerts
@@ -227,7 +227,7 @@ def test_the_bag_buys_at_the_open_after_the_profit_is_known() -> None:
     bag = HodlSettings(split={"USDT": half, "BTC": half}, thresholds={"USDT": Decimal(1), "BTC": Decimal(1)})
     told = holding(stop=None, hodl=bag)
     told.candle("200 200 200 200")
-    told.session.close_position("pos-1")
+    told.session.by_hand.close_position("pos-1")
     told.candle("200 200 200 200")  # sold at 199.8; a tenth of some 99 USD is set aside, half of it for BTC
     told.candle("210 210 210 210")  # 210.21
     assert [words.split(" @ ")[1] for words in told.fills("hodl")] == ["210.3 (hour 4)"]

@@ -76,7 +76,7 @@ def test_an_order_costs_the_same_beside_ten_and_beside_three_hundred_others(open
 
         sys.setprofile(count)
         try:
-            session.place(resting(name))
+            session.by_hand.place(resting(name))
             batch = session.take_batch(0, 0)
         finally:
             sys.setprofile(None)

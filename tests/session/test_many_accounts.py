@@ -22,7 +22,6 @@ from triplegain.domain.market import BestQuote, BookUpdate, Candle, CandleClosed
 from triplegain.domain.orders import Market, OrderRequest, Side
 from triplegain.domain.quote import QuoteSource
 from triplegain.session.market_floor import MarketFloor
-from triplegain.session.trading_session import TradingSession
 
 
 def _by_the_book(count: int) -> tuple[Any, list[MarketEvent]]:
@@ -88,8 +87,8 @@ def test_what_has_come_of_the_last_coins_is_looked_at() -> None:
     events = list(feed.events())
     order = partial(OrderRequest, symbol="BTC/USDT", quantity=Decimal("0.1"), terms=Market())
     script: Script = {
-        200: [lambda session: session.place(order("in", side=Side.BUY))],
-        700: [TradingSession.flat],
+        200: [lambda session: session.by_hand.place(order("in", side=Side.BUY))],
+        700: [lambda session: session.by_hand.flat()],
     }
     account = opened(feed, "one", script, balances={"USDT": Decimal(100_000)})
     looks = []

@@ -32,7 +32,7 @@ class Lent(Told):
 
     def order(self, name: str, side: Side, quantity: str, leverage: int, **more: Any) -> Any:
         request = OrderRequest(name, "BTC/USDT", side, Decimal(quantity), Market(), leverage=leverage, **more)
-        sent = self.session.place(request)
+        sent = self.session.by_hand.place(request)
         self.take()
         return sent
 
@@ -86,7 +86,7 @@ def test_a_short_gains_where_the_price_falls() -> None:
 def test_a_stop_beside_it_is_a_reduce_only_order_of_its_own() -> None:
     told = Lent()
     request = OrderRequest("long", "BTC/USDT", Side.BUY, Decimal(100), Market(), leverage=5)
-    refused = told.session.place(request, Decimal(90))
+    refused = told.session.by_hand.place(request, Decimal(90))
     assert isinstance(refused, Refusal)
     assert "reduce-only" in refused.reason
 
@@ -168,10 +168,10 @@ def test_flat_takes_off_what_is_held_on_margin_and_takes_back_what_could_open_mo
     told.order("long", Side.BUY, "100", 5)
     told.candle("100 100 100 100")
     request = OrderRequest("more", "BTC/USDT", Side.BUY, Decimal(10), Limit(Decimal(90)), leverage=5)
-    told.session.place(request)
+    told.session.by_hand.place(request)
     told.take()
     for _ in range(2):
-        told.session.flat()
+        told.session.by_hand.flat()
     told.candle("100 100 100 100")
     assert not told.session.exchange.margin.positions
     assert not told.session.exchange.orders
@@ -190,7 +190,7 @@ def test_the_drawdown_breaker_takes_off_what_is_held_on_margin() -> None:
     assert not told.session.exchange.margin.positions
     assert AlertKind.BREAKER in told.alerts
     more = OrderRequest("short", "BTC/USDT", Side.SELL, Decimal(1), Market(), leverage=2)
-    assert isinstance(told.session.place(more), Refusal)
+    assert isinstance(told.session.by_hand.place(more), Refusal)
 
 
 def test_risk_knows_what_is_held_on_margin() -> None:

@@ -51,7 +51,7 @@ def buy(name: str, price: str | None = "50000", **options: Any) -> OrderRequest:
 
 
 def edit(scene: Scene, name: str, new: str, price: str) -> None:
-    sent = scene.session.order_commands.edit(scene.order(name), new, None, Decimal(price), None)
+    sent = scene.session.by_hand.edit(scene.order(name), new, None, Decimal(price), None)
     assert not isinstance(sent, Refusal), sent
     scene.play(1)
 
@@ -60,7 +60,7 @@ def edit(scene: Scene, name: str, new: str, price: str) -> None:
 
 
 def test_an_edited_entry_is_another_position_with_the_same_stop(scene: Scene) -> None:
-    scene.session.place(buy("first"), Decimal(40_000), Decimal(200_000))
+    scene.session.by_hand.place(buy("first"), Decimal(40_000), Decimal(200_000))
     scene.play(1)
     scene.sent()
     edit(scene, "first", "second", "150000")
@@ -75,9 +75,9 @@ def test_an_edited_entry_is_another_position_with_the_same_stop(scene: Scene) ->
 
 def test_an_edit_goes_by_the_terms_as_amended(scene: Scene) -> None:
     asked = Iceberg(Decimal("50000"), Decimal("0.002"))
-    scene.session.place(replace(buy("first"), terms=asked), None)
+    scene.session.by_hand.place(replace(buy("first"), terms=asked), None)
     scene.play(1)
-    scene.session.amend(AmendRequest("first", display=Decimal("0.005")))
+    scene.session.by_hand.amend(AmendRequest("first", display=Decimal("0.005")))
     scene.play(1)
     record = scene.order("first")
     assert (record.request.terms, record.request_now.terms) == (asked, replace(asked, display=Decimal("0.005")))
@@ -86,7 +86,7 @@ def test_an_edit_goes_by_the_terms_as_amended(scene: Scene) -> None:
 
 
 def test_an_edit_that_the_exchange_refuses_changes_nothing(scene: Scene) -> None:
-    scene.session.place(buy("first"), Decimal(40_000))
+    scene.session.by_hand.place(buy("first"), Decimal(40_000))
     scene.play(1)
     edit(scene, "first", "second", "50000.05")
     assert scene.sent()[-1] == ("rejected", "second")
@@ -97,7 +97,7 @@ def test_an_edit_that_the_exchange_refuses_changes_nothing(scene: Scene) -> None
 def test_a_stop_of_a_position_is_not_edited_by_hand(scene: Scene) -> None:
     scene.buy()
     scene.play(1)
-    sent = scene.session.order_commands.edit(scene.order("tg-stop-1"), "mine", None, Decimal(51_000), None)
+    sent = scene.session.by_hand.edit(scene.order("tg-stop-1"), "mine", None, Decimal(51_000), None)
     assert isinstance(sent, Refusal) and "pos-1" in sent.reason
 
 
@@ -106,7 +106,7 @@ def test_a_stop_of_a_position_is_not_edited_by_hand(scene: Scene) -> None:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_what_a_fill_opens_belongs_to_no_position_and_survives_a_restart(scene: Scene, restarts: bool) -> None:
-    scene.session.place(buy("first", None, close=Limit(Decimal(200_000))))
+    scene.session.by_hand.place(buy("first", None, close=Limit(Decimal(200_000))))
     scene.play(1)
     assert scene.session.desk.open_positions() == ()
     answers = scene.sent()
@@ -117,13 +117,13 @@ def test_what_a_fill_opens_belongs_to_no_position_and_survives_a_restart(scene: 
         scene.restart()
         scene.play(1)
     assert scene.session.exchange.wallet.held("BTC") == scene.session.exchange.wallet.total("BTC") > 0
-    assert not isinstance(scene.session.cancel("tg-close-1-1"), Refusal)
+    assert not isinstance(scene.session.by_hand.cancel("tg-close-1-1"), Refusal)
     scene.play(1)
     assert scene.order("tg-close-1-1").status == "cancelled"
 
 
 def test_with_a_conditional_close_there_is_no_stop_beside_it(scene: Scene) -> None:
-    refused = scene.session.place(buy("first", None, close=Limit(Decimal(200_000))), Decimal(40_000))
+    refused = scene.session.by_hand.place(buy("first", None, close=Limit(Decimal(200_000))), Decimal(40_000))
     assert isinstance(refused, Refusal)
 
 
@@ -132,10 +132,10 @@ def test_with_a_conditional_close_there_is_no_stop_beside_it(scene: Scene) -> No
 
 def test_the_switch_takes_stops_too_and_the_desk_places_them_again(scene: Scene) -> None:
     scene.buy()
-    scene.session.place(buy("low"))
+    scene.session.by_hand.place(buy("low"))
     scene.play(1)
     scene.sent()
-    switch = scene.session.order_commands.cancel_all_after(5)
+    switch = scene.session.by_hand.cancel_all_after(5)
     assert not isinstance(switch, Refusal) and switch.cancels_at_ns is not None
     scene.play(7)
     told = scene.sent()

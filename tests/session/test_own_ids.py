@@ -55,7 +55,7 @@ def by_hand(name: str) -> OrderRequest:
 @pytest.mark.parametrize("family", Family)
 def test_a_person_may_not_take_a_name_of_ours(session: TradingSession, family: Family) -> None:
     for name in (own_id(family, 1), own_id(family, 1).upper()):
-        answer = session.place(by_hand(name))
+        answer = session.by_hand.place(by_hand(name))
         assert isinstance(answer, Refusal) and "choose another" in answer.reason
 
 
@@ -68,7 +68,7 @@ def test_what_a_person_called_like_ours_once_were_is_a_persons_and_takes_nothing
     session: TradingSession,
 ) -> None:
     for name in ("rb-1-0-0", "weight-1", "entry-7", "hodl-7"):
-        assert not isinstance(session.place(by_hand(name)), Refusal)
+        assert not isinstance(session.by_hand.place(by_hand(name)), Refusal)
     session.advance_to(START_NS + 1000 * MS)
     # All four are paid from the wallet, 50 USDT each and the fee; the account of the hodl bag has never been heard of.
     assert session.portfolio.held("USDT") > 200

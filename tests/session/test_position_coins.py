@@ -87,7 +87,7 @@ def later(session: TradingSession, milliseconds: int) -> int:
 def place(
     session: TradingSession, name: str, symbol: str, side: Side, quantity: str, terms: OrderTerms | None = None
 ) -> OrderRequest | Refusal:
-    return session.place(OrderRequest(name, symbol, side, Decimal(quantity), terms or Market()))
+    return session.by_hand.place(OrderRequest(name, symbol, side, Decimal(quantity), terms or Market()))
 
 
 def order(session: TradingSession, name: str) -> OrderRecord:
@@ -101,7 +101,7 @@ def all_is_there(session: TradingSession) -> None:
     session.reconciliation.due_ns = 0
     session.take_batch(0, 0)
     assert session.portfolio.total("BTC") >= session.executor.positions.owned("BTC")
-    session.flat()
+    session.by_hand.flat()
     for _ in range(10):
         book(session, "BTC/USDT", later(session, 300), 1_000_000)
         ratio(session, later(session, 1), RATIO)
@@ -165,7 +165,7 @@ def test_several_orders_at_one_event_of_the_market_share_what_is_free() -> None:
 def test_no_command_overtakes_another_whatever_the_latency(seed: int) -> None:
     """A sale of more than there is, which the exchange is to refuse, and an entry that is sent after it."""
     session = open_session(jitter_ms=200, seed=seed)
-    session.flat()
+    session.by_hand.flat()
     later(session, 3000)
     book(session, "BTC/USDT", later(session, 1), 1_000_000)
     later(session, 3000)
@@ -187,8 +187,8 @@ def test_commands_arrive_in_the_order_in_which_they_were_sent(seed: int) -> None
         name = f"o-{number}"
         place(session, name, "BTC/USDT", Side.BUY, "0.001", Limit(Decimal(50_000)))
         later(session, chance.choice((0, 1, 50)))
-        session.amend(AmendRequest(name, quantity=Decimal("0.002")))
-        session.cancel(f"o-{chance.randint(0, number)}")
+        session.by_hand.amend(AmendRequest(name, quantity=Decimal("0.002")))
+        session.by_hand.cancel(f"o-{chance.randint(0, number)}")
     waiting = session.exchange.agenda.waiting
     arrivals = [waiting[key].due_ns for key in sorted(waiting, key=int)]
     assert arrivals == sorted(arrivals)
@@ -223,14 +223,16 @@ def test_whatever_is_sent_in_whatever_order_positions_keep_their_coins(seed: int
         quantity = chance.choice((1, 2, 5, 12)) * (Decimal("0.1") if symbol == "BTC/USDT" else Decimal(5000))
         terms = chance.choice(of_every_type(near, quantity))
         quantity = quantity if terms.cost is None else Decimal(0)
-        sent += isinstance(session.place(OrderRequest(f"o-{number}", symbol, side, quantity, terms)), OrderRequest)
+        sent += isinstance(
+            session.by_hand.place(OrderRequest(f"o-{number}", symbol, side, quantity, terms)), OrderRequest
+        )
         for each in session.executor.orders.open_orders():
             if chance.random() < 0.1:
-                session.amend(AmendRequest(each.request.client_order_id, quantity=each.quantity * 2))
+                session.by_hand.amend(AmendRequest(each.request.client_order_id, quantity=each.quantity * 2))
             elif chance.random() < 0.1:
-                session.cancel(each.request.client_order_id)
+                session.by_hand.cancel(each.request.client_order_id)
         session.reconciliation.due_ns = 0
         session.take_batch(0, 0)
         if number % 60 == 59:
-            session.flat()
+            session.by_hand.flat()
     assert sent > 80

@@ -38,8 +38,8 @@ def began(open_session: Any, market: Any) -> tuple[TradingSession, Iterator[Mark
     session = open_session(feed, baseline=None)
     events = feed.events()
     pass_by(session, events)
-    session.place(OrderRequest("held", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()), stop=Decimal(10_000))
-    session.place(OrderRequest("rests", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(Decimal(20_000))))
+    session.by_hand.place(OrderRequest("held", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()), stop=Decimal(10_000))
+    session.by_hand.place(OrderRequest("rests", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(Decimal(20_000))))
     pass_by(session, events, 400)
     session.take_batch(0, 0)
     assert session.wallet.held("USDT") > 0 < session.wallet.held("BTC")
@@ -90,7 +90,7 @@ def test_damage_is_found_at_the_commit_that_touches_it_and_before_that_within_a_
     damage(session)
     session.reconciliation.due_ns = 2**62  # not the minute's look
     session.take_batch(0, 0)  # touches nothing
-    session.cancel("rests")
+    session.by_hand.cancel("rests")
     pass_by(session, events)
     with pytest.raises(ReconcileError, match=words):
         session.take_batch(0, 0)
@@ -119,7 +119,9 @@ def test_a_session_whose_positions_own_more_than_there_is_opens_halted_and_can_b
     pass_by(session, before)
     for number in range(2):
         stop = Decimal(10_000) if is_protected else None
-        session.place(OrderRequest(f"held-{number}", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()), stop=stop)
+        session.by_hand.place(
+            OrderRequest(f"held-{number}", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()), stop=stop
+        )
         pass_by(session, before, 400)
     rows = stored(session)
     if lacks == "1":
@@ -142,9 +144,9 @@ def test_a_session_whose_positions_own_more_than_there_is_opens_halted_and_can_b
     once_more = TradingSession(session.settings)
     once_more.restore(stored(again))
     assert once_more.halted == again.halted and not once_more.take_batch(0, 0).alerts  # told once
-    refused = again.place(OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    refused = again.by_hand.place(OrderRequest("more", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
     assert isinstance(refused, Refusal) and refused.code is Code.HALTED
-    assert again.close_position("pos-1") and again.close_position("pos-2")
+    assert again.by_hand.close_position("pos-1") and again.by_hand.close_position("pos-2")
     for _ in range(20):
         pass_by(again, events)
         again.reconciliation.due_ns = 0
@@ -213,7 +215,7 @@ async def test_a_difference_halts_the_run_and_nothing_of_the_step_is_stored(open
         for number, event in enumerate(feed.events()):
             if number == 200:
                 more_money(session)
-                session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+                session.by_hand.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
             yield event
 
     runner = SessionRunner(session, events(), Store(), ManualClock())

@@ -88,7 +88,7 @@ async def test_what_a_refused_change_was_numbered_is_free_for_the_next_one(open_
     placed = [PlaceOrder(order("resting", "1000")), PlaceOrder(order("other", "900"))]
     change = AmendOrder(AmendRequest("resting", price=Decimal(1001)))
     answers, runner, ended = await play(
-        open_session, market, store, *placed, change, live=True, then=lambda session: session.cancel("other")
+        open_session, market, store, *placed, change, live=True, then=lambda session: session.by_hand.cancel("other")
     )
     assert isinstance(answers[2], NotDone) and answers[2].refusal.code is Code.COMMIT_REFUSED
     assert ended is Ending.FEED_OVER and runner.session.halted == ""

@@ -30,7 +30,7 @@ def book(session: TradingSession, at_ms: int) -> None:
 
 
 def place(session: TradingSession, name: str, side: Side, quantity: str) -> OrderRequest | Refusal:
-    return session.place(OrderRequest(name, "BTC/USDT", side, Decimal(quantity), Market()))
+    return session.by_hand.place(OrderRequest(name, "BTC/USDT", side, Decimal(quantity), Market()))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_sale_of_more_than_is_free_is_refused_before_and_after_a_purchase_is_f
     assert isinstance(refused, Refusal) and "close the position instead" in refused.reason
     session.advance_to(START_NS + 2000 * MS)
     assert stands(session) == (Decimal(2), [Decimal(1), Decimal(1)])
-    session.flat()
+    session.by_hand.flat()
     session.advance_to(START_NS + 5000 * MS)
     assert stands(session) == (Decimal(0), [])
     assert session.positions_left() == ()
@@ -94,14 +94,14 @@ def test_a_sale_that_overtakes_nothing_and_that_nobody_could_pay_is_the_venues_t
 def test_an_order_of_more_digits_than_any_market_has_is_the_exchanges_to_refuse(session: TradingSession) -> None:
     huge = Decimal("99999999999999999999.999999999999999999")
     for name, terms in (("market", Market()), ("limit", Limit(Decimal("12345.678901234567890123")))):
-        session.place(OrderRequest(name, "BTC/USDT", Side.BUY, huge, terms))
+        session.by_hand.place(OrderRequest(name, "BTC/USDT", Side.BUY, huge, terms))
         session.advance_to(session.now_ns + 300 * MS)
         record = session.executor.orders.by_client_id(name)
         assert record is not None and record.status is OrderStatus.REJECTED
     place(session, "usual", Side.BUY, "1")
-    session.place(OrderRequest("resting", "BTC/USDT", Side.BUY, Decimal(1), Limit(Decimal("90000.0"))))
+    session.by_hand.place(OrderRequest("resting", "BTC/USDT", Side.BUY, Decimal(1), Limit(Decimal("90000.0"))))
     session.advance_to(session.now_ns + 300 * MS)
-    session.amend(AmendRequest("resting", huge, Decimal("12345.678901234567890123")))
+    session.by_hand.amend(AmendRequest("resting", huge, Decimal("12345.678901234567890123")))
     session.advance_to(session.now_ns + 300 * MS)
     resting = session.executor.orders.by_client_id("resting")
     assert resting is not None and (resting.quantity, resting.price) == (Decimal(1), Decimal(90_000))

@@ -203,7 +203,7 @@ def test_after_its_time_it_is_bought_back_and_each_four_hours_have_cost() -> Non
 
 def test_flat_and_the_drawdown_breaker_take_it_off_once() -> None:
     told = Short().opened()
-    assert told.session.flat() == ("pos-1",)
+    assert told.session.by_hand.flat() == ("pos-1",)
     told.candle("98 98 98 98")
     shorts_end(told, "manual 20 @ 98.1 (hour 2)", CloseReason.MANUAL, "19.9602")
     told = Short().opened()
@@ -243,7 +243,7 @@ def test_break_even_pays_what_lending_has_cost_as_well() -> None:
         told.candle("100 100 100 100")
     (position,) = told.session.executor.positions.all()
     assert (position.financing, position.average_cost) == (D(2), D("99.39041"))
-    assert told.session.reduce_position("pos-1", D(10)) is None
+    assert told.session.by_hand.reduce_position("pos-1", D(10)) is None
     told.candle("100 100 100 100")
     (position,) = told.session.executor.positions.all()
     assert (position.financing, position.average_cost) == (D(1), D("99.39041"))
@@ -255,13 +255,13 @@ def test_break_even_pays_what_lending_has_cost_as_well() -> None:
 def test_a_person_may_lower_its_stop_and_not_raise_it_and_close_a_part() -> None:
     told = Short().opened()
     for price, words in (("103", "only moved down"), ("99.9", "not above the market"), ("101.5", "")):
-        answer = told.session.amend(AmendRequest("tg-stop-1", price=D(price)))
+        answer = told.session.by_hand.amend(AmendRequest("tg-stop-1", price=D(price)))
         assert (words in answer.reason) if isinstance(answer, Refusal) else not words
     told.candle("100 100 100 100")
-    assert told.session.reduce_position("pos-1", D(5)) is None
+    assert told.session.by_hand.reduce_position("pos-1", D(5)) is None
     told.candle("100 100 100 100")
     assert told.held == -15
-    assert told.session.close_position("pos-1")
+    assert told.session.by_hand.close_position("pos-1")
     told.candle("100 100 100 100")
     assert told.closed[-1].close_reason is CloseReason.MANUAL
 
@@ -331,7 +331,7 @@ def test_a_short_of_which_little_was_sold_has_a_stop_and_is_bought_back() -> Non
     told.candle("100 100 99 100", volume="0.0003")
     assert told.held == D("-0.00003")
     (entry,) = told.session.executor.orders.open_orders()
-    told.session.cancel(entry.request.client_order_id)
+    told.session.by_hand.cancel(entry.request.client_order_id)
     told.candle("100 100 99 100", volume="0")
     stage = told.session.desk.protection("pos-1").stage  # type: ignore[union-attr]
     assert isinstance(stage, Protected)
@@ -362,14 +362,14 @@ def no_margin() -> Short:
 
 def with_a_long_by_hand() -> Short:
     told = Short()
-    told.session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Market(), leverage=2))
+    told.session.by_hand.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Market(), leverage=2))
     told.candle("100 100 100 100")
     return told
 
 
 def with_an_order_by_hand() -> Short:
     told = Short()
-    told.session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Limit(D(90)), leverage=2))
+    told.session.by_hand.place(OrderRequest("mine", "BTC/USDT", Side.BUY, D(1), Limit(D(90)), leverage=2))
     told.candle("100 100 100 100")
     return told
 
@@ -452,7 +452,7 @@ def test_a_vote_to_end_what_its_stop_has_ended_meanwhile_opens_nothing(
 
 def test_models_are_told_of_their_short_and_not_of_its_sum_with_a_purchase_by_hand() -> None:
     told = Short().opened()
-    bought = told.session.place(OrderRequest("by-hand", "BTC/USDT", Side.BUY, D(20), Market()))
+    bought = told.session.by_hand.place(OrderRequest("by-hand", "BTC/USDT", Side.BUY, D(20), Market()))
     assert not isinstance(bought, Refusal)
     told.candle("100 100 100 100")
     assert told.held == 0
@@ -462,7 +462,7 @@ def test_models_are_told_of_their_short_and_not_of_its_sum_with_a_purchase_by_ha
 def test_nobody_opens_or_closes_anything_on_margin_beside_it() -> None:
     told = Short().opened()
     for side in Side:
-        refused = told.session.place(OrderRequest(f"by-{side}", "BTC/USDT", side, D(1), Market(), leverage=2))
+        refused = told.session.by_hand.place(OrderRequest(f"by-{side}", "BTC/USDT", side, D(1), Market(), leverage=2))
         assert isinstance(refused, Refusal)
         assert "close the position instead" in refused.reason
 

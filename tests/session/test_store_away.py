@@ -20,6 +20,7 @@ from triplegain.domain.market import MarketEvent
 from triplegain.domain.records import CommitBatch, SecurityEvent
 from triplegain.domain.refusals import Code
 from triplegain.session import store_watch
+from triplegain.session.by_hand import ByHand
 from triplegain.session.commands import SessionCommands
 from triplegain.session.pace import SessionClock
 from triplegain.session.runner import Built, Ending, SessionRunner
@@ -247,15 +248,15 @@ async def test_a_command_that_goes_wrong_within_ends_alone(
     await play(open_session, market, without, *ORDERS, live=live)
 
     def break_place(runner: SessionRunner) -> None:
-        place = TradingSession.place
+        place = ByHand.place
 
-        def broken(session: TradingSession, request: Any, *rest: Any) -> Any:
-            sent = place(session, request, *rest)
+        def broken(by_hand: ByHand, request: Any, *rest: Any) -> Any:
+            sent = place(by_hand, request, *rest)
             if request.client_order_id == "wrong":
                 raise ZeroDivisionError("a bug")
             return sent
 
-        monkey.setattr(TradingSession, "place", broken)
+        monkey.setattr(ByHand, "place", broken)
 
     with pytest.MonkeyPatch.context() as monkey:
         commands = [ORDERS[0], PlaceOrder(order("wrong")), ORDERS[1]]

@@ -32,7 +32,7 @@ def place_around(session: TradingSession, symbol: str, orders: int) -> None:
         terms: Limit | StopLoss = Limit(price)
         if number % 10 == 9:
             terms = StopLoss(market.instrument.price(bid - 10 * step))
-        session.place(OrderRequest(f"mine-{number}", symbol, side, Decimal("0.01"), terms))
+        session.by_hand.place(OrderRequest(f"mine-{number}", symbol, side, Decimal("0.01"), terms))
 
 
 def check_each_commit(session: TradingSession, events: Iterator[MarketEvent]) -> int:
@@ -61,9 +61,9 @@ def test_a_demo_session_with_forty_orders_says_what_changes(market: Any, open_se
     assert check_each_commit(session, islice(events, 400)) > 0
     assert len(session.exchange.orders) > 20
     for number in range(20, 30):
-        session.amend(AmendRequest(f"mine-{number}", Decimal("0.02") if number % 2 else Decimal("0.005")))
+        session.by_hand.amend(AmendRequest(f"mine-{number}", Decimal("0.02") if number % 2 else Decimal("0.005")))
     for number in range(30, 36):
-        session.cancel(f"mine-{number}")
+        session.by_hand.cancel(f"mine-{number}")
     assert check_each_commit(session, events) > 10
     rows = stored(session)
     kept = [key for part, key in rows if part == "exchange.order"]

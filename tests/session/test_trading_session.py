@@ -139,7 +139,7 @@ def _ready(market: Any, open_session: Any) -> tuple[TradingSession, Any]:
 
 def test_a_person_may_buy_and_the_answer_takes_its_time(market: Any, open_session: Any) -> None:
     session, events = _ready(market, open_session)
-    sent = session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    sent = session.by_hand.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
     assert isinstance(sent, OrderRequest)
     assert [type(e) for e in session.take_batch(0, 0).events] == [OrderSubmitted]
     at = session.now_ns
@@ -156,7 +156,7 @@ def test_a_person_may_buy_and_the_answer_takes_its_time(market: Any, open_sessio
 
 def test_orders_are_refused_before_the_first_price(market: Any, open_session: Any) -> None:
     session = open_session(market())
-    refused = session.place(OrderRequest("early", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    refused = session.by_hand.place(OrderRequest("early", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
     assert isinstance(refused, Refusal)
     assert "not started" in refused.reason
 
@@ -164,7 +164,7 @@ def test_orders_are_refused_before_the_first_price(market: Any, open_session: An
 def test_the_same_client_order_id_is_one_order(market: Any, open_session: Any) -> None:
     session, _ = _ready(market, open_session)
     request = OrderRequest("once", "BTC/USDT", Side.BUY, Decimal("0.01"), Limit(Decimal("1000")))
-    first, second = session.place(request), session.place(request)
+    first, second = session.by_hand.place(request), session.by_hand.place(request)
     assert isinstance(first, OrderRequest)
     assert first == second
     assert len(session.take_batch(0, 0).orders) == 1
@@ -206,7 +206,7 @@ def test_the_baseline_leaves_a_position_opened_by_hand_alone(market: Any, open_s
     session = open_session(feed)
     events = feed.events()
     recorded = play(session, islice(events, 200))
-    session.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
+    session.by_hand.place(OrderRequest("mine", "BTC/USDT", Side.BUY, Decimal("0.01"), Market()))
     recorded += play(session, events)
     mine = next(
         r for r in session.executor.positions.records() if r.symbol == "BTC/USDT" and r.quantity == Decimal("0.01")
@@ -226,12 +226,12 @@ def test_a_step_tells_the_balance_of_a_coin_that_it_bought_and_sold_again(market
     session, events = open_session(feed, baseline=None), feed.events()
     for event in islice(events, 200):
         session.on_event(event)
-    session.place(OrderRequest("there", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
+    session.by_hand.place(OrderRequest("there", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
     for event in islice(events, 200):
         session.on_event(event)
-    session.close_position("pos-1")
+    session.by_hand.close_position("pos-1")
     session.take_batch(0, 0)
-    session.place(OrderRequest("back", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
+    session.by_hand.place(OrderRequest("back", "BTC/USDT", Side.BUY, Decimal("0.02"), Market()))
     for event in islice(events, 200):
         session.on_event(event)
     batch = session.take_batch(0, 0)

@@ -64,7 +64,7 @@ class Scene:
 
     def buy(self) -> None:
         request = OrderRequest("in", PAIR, Side.BUY, Decimal("0.01"), Market())
-        assert not isinstance(self.session.place(request, Decimal(50_000)), Refusal)
+        assert not isinstance(self.session.by_hand.place(request, Decimal(50_000)), Refusal)
         self.play(1)
 
     def sent(self) -> list[tuple[str, str]]:
@@ -114,7 +114,7 @@ def scene(open_session: Any, market: Any) -> Scene:
 
 def test_in_maintenance_flat_stands_without_a_command_and_goes_out_at_the_opening(scene: Scene) -> None:
     scene.status(FeedState.MAINTENANCE, CLOSED)
-    assert scene.session.flat() == ("pos-1",)
+    assert scene.session.by_hand.flat() == ("pos-1",)
     scene.wait(120)
     assert scene.sent() == []
     assert CLOSED in scene.session.why_stands([PAIR])
@@ -126,7 +126,7 @@ def test_in_maintenance_flat_stands_without_a_command_and_goes_out_at_the_openin
 
 def test_what_stands_survives_a_restart_in_the_maintenance(scene: Scene) -> None:
     scene.status(FeedState.MAINTENANCE, CLOSED)
-    scene.session.flat()
+    scene.session.by_hand.flat()
     scene.restart()
     scene.wait(30)
     assert scene.sent() == []
@@ -137,7 +137,7 @@ def test_what_stands_survives_a_restart_in_the_maintenance(scene: Scene) -> None
 
 def test_a_moved_stop_stands_and_is_moved_at_the_opening(scene: Scene) -> None:
     scene.status(FeedState.MAINTENANCE, CLOSED)
-    assert scene.session.amend(AmendRequest("tg-stop-1", price=Decimal(51_000))) == 0
+    assert scene.session.by_hand.amend(AmendRequest("tg-stop-1", price=Decimal(51_000))) == 0
     scene.wait(60)
     assert (scene.sent(), scene.order("tg-stop-1").price) == ([], Decimal(50_000))
     scene.status(FeedState.SYNCED)
@@ -149,7 +149,7 @@ def test_a_moved_stop_stands_and_is_moved_at_the_opening(scene: Scene) -> None:
 def test_a_stop_that_met_the_closing_door_is_placed_at_the_opening_and_the_position_is_kept(scene: Scene) -> None:
     """Its entry filled, then the exchange closed while the stop was on its way."""
     request = OrderRequest("second", PAIR, Side.BUY, Decimal("0.01"), Market())
-    scene.session.place(request, Decimal(50_000))
+    scene.session.by_hand.place(request, Decimal(50_000))
     while ("filled", "second") not in scene.sent():
         scene.session.on_event(next(scene.events))
     while scene.session.executor.orders.by_client_id("tg-stop-2") is None:
@@ -165,7 +165,7 @@ def test_a_stop_that_met_the_closing_door_is_placed_at_the_opening_and_the_posit
 
 def test_the_closing_is_alerted_once_and_a_way_out_that_waits_names_it(scene: Scene) -> None:
     scene.status(FeedState.MAINTENANCE, CLOSED)
-    scene.session.flat()
+    scene.session.by_hand.flat()
     scene.wait(3600)
     assert scene.alerts.count(AlertKind.MARKET_CLOSED) == 1
     (overdue,) = [alert for alert in scene.said if alert.kind is AlertKind.OVERDUE]
@@ -175,10 +175,10 @@ def test_the_closing_is_alerted_once_and_a_way_out_that_waits_names_it(scene: Sc
 def test_an_own_order_cannot_be_cancelled_meanwhile_and_its_date_counts_at_the_opening(scene: Scene) -> None:
     expires_ns = scene.session.now_ns + 20 * SECOND_NS
     request = OrderRequest("bid", PAIR, Side.BUY, Decimal("0.01"), Limit(Decimal(40_000)), TimeInForce.GTD, expires_ns)
-    scene.session.place(request)
+    scene.session.by_hand.place(request)
     scene.play(1)
     scene.status(FeedState.MAINTENANCE, CLOSED)
-    scene.session.cancel("bid")
+    scene.session.by_hand.cancel("bid")
     scene.wait(60)
     assert [kind for kind, name in scene.sent() if name == "bid"] == ["accepted", "refused"]
     scene.status(FeedState.SYNCED)
@@ -188,7 +188,7 @@ def test_an_own_order_cannot_be_cancelled_meanwhile_and_its_date_counts_at_the_o
 
 def test_where_we_are_only_blind_flat_takes_the_stop_back_at_once(scene: Scene) -> None:
     scene.status(FeedState.GAP, "connection lost")
-    scene.session.flat()
+    scene.session.by_hand.flat()
     scene.wait(1)
     assert scene.sent()[0] == ("cancelled", "tg-stop-1")
     assert scene.session.why_stands([PAIR]) == ""
@@ -227,14 +227,14 @@ def test_a_trade_that_cannot_have_been_moves_no_candle_and_is_told_once_a_minute
 def test_where_the_exchange_counts_in_other_steps_nothing_is_sent_but_cancels_and_it_is_said_once(scene: Scene) -> None:
     words = "Kraken has changed the steps of BTC/USDT"
     resting = OrderRequest("low", PAIR, Side.BUY, Decimal("0.01"), Limit(Decimal(50_000)))
-    assert not isinstance(scene.session.place(resting), Refusal)
+    assert not isinstance(scene.session.by_hand.place(resting), Refusal)
     scene.play(1)
     scene.sent()
     scene.status(FeedState.STEPS_CHANGED, words)
     assert scene.session.exchange.markets[PAIR].condition == words
     assert scene.alerts == [AlertKind.STEPS_CHANGED]
-    scene.session.place(OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market()))
-    scene.session.cancel("low")
+    scene.session.by_hand.place(OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market()))
+    scene.session.by_hand.cancel("low")
     scene.wait(5)
     assert scene.sent() == [("rejected", "x"), ("cancelled", "low")]
     assert scene.order("x").reason == f"matching of {PAIR} is paused: {words}"
@@ -251,11 +251,11 @@ def behind(scene: Scene, seconds: float) -> None:
 def test_a_clock_behind_ours_is_a_condition_and_orders_are_refused_in_words_at_once(scene: Scene) -> None:
     behind(scene, 16)
     words = "the exchange's clock is 16 s behind this session"
-    refused = scene.session.place(OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market()))
+    refused = scene.session.by_hand.place(OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market()))
     assert isinstance(refused, Refusal)
     assert refused.code is Code.UNAVAILABLE
     assert words in refused.reason
-    assert isinstance(scene.session.cancel("tg-stop-1"), Refusal)
+    assert isinstance(scene.session.by_hand.cancel("tg-stop-1"), Refusal)
     assert scene.session.conditions.why_unready == words
     assert scene.session.exchange.markets[PAIR].condition == words
     assert scene.session.prices.quote(PAIR) is None
@@ -265,7 +265,7 @@ def test_a_clock_behind_ours_is_a_condition_and_orders_are_refused_in_words_at_o
 def test_it_ends_when_the_clock_has_caught_up_and_what_stood_goes_out(scene: Scene) -> None:
     now_ns = scene.session.now_ns
     behind(scene, 16)
-    scene.session.flat()
+    scene.session.by_hand.flat()
     assert "16 s behind" in scene.session.why_stands([PAIR])
     behind(scene, 1)
     assert scene.session.conditions.clock.words == "the exchange's clock is 1 s behind this session"
@@ -312,7 +312,7 @@ def flood(scene: Scene, orders: int) -> list[Refusal]:
     answers = []
     for number in range(orders):
         request = OrderRequest(f"f{number}", PAIR, Side.BUY, Decimal("0.001"), Limit(Decimal(20_000)))
-        answers.append(scene.session.place(request))
+        answers.append(scene.session.by_hand.place(request))
     return [each for each in answers if isinstance(each, Refusal)]
 
 
@@ -323,7 +323,7 @@ def test_a_flood_of_orders_leaves_room_for_the_way_out(scene: Scene) -> None:
     assert {each.code for each in refused} == {Code.RATE_LIMIT}
     scene.play(0.5)
     scene.sent()
-    scene.session.flat()
+    scene.session.by_hand.flat()
     scene.play(1)
     assert [kind for kind, name in scene.sent() if name.startswith("tg-")] == ["cancelled", "accepted", "filled"]
 
@@ -332,7 +332,7 @@ def test_a_stop_is_not_taken_back_before_its_sale_is_within_the_limit(scene: Sce
     """The counter stands at 59.9: the sale would be refused, so the stop stays until there is room."""
     rate = scene.session.exchange.markets[PAIR].rate
     rate.value, rate.at_ns = 59_900, scene.session.now_ns
-    scene.session.flat()
+    scene.session.by_hand.flat()
     scene.play(3)
     assert scene.sent() == []
     assert scene.order("tg-stop-1").status == "open"
@@ -342,7 +342,7 @@ def test_a_stop_is_not_taken_back_before_its_sale_is_within_the_limit(scene: Sce
 
 def test_a_part_that_is_refused_changes_nothing_and_alerts_nobody(scene: Scene) -> None:
     before = stored(scene.session)
-    refused = scene.session.reduce_position("pos-1", Decimal("0.00001"))
+    refused = scene.session.by_hand.reduce_position("pos-1", Decimal("0.00001"))
     assert isinstance(refused, Refusal)
     assert stored(scene.session) == before
     assert AlertKind.NOT_REDUCED not in scene.alerts
@@ -351,7 +351,7 @@ def test_a_part_that_is_refused_changes_nothing_and_alerts_nobody(scene: Scene) 
 @pytest.mark.parametrize("price", ["1.1e19", "NaN", "Infinity"])
 def test_a_target_beyond_all_prices_is_refused(scene: Scene, price: str) -> None:
     request = OrderRequest("x", PAIR, Side.BUY, Decimal("0.01"), Market())
-    assert isinstance(scene.session.place(request, target=Decimal(price)), Refusal)
+    assert isinstance(scene.session.by_hand.place(request, target=Decimal(price)), Refusal)
 
 
 async def test_the_door_says_that_it_stands_and_of_what_would_not_be_heard_that_it_is_not_done(

@@ -30,12 +30,12 @@ async def test_terms_as_amended_stand_beside_what_was_asked_for(store: SessionSt
     for event in islice(events, 300):
         session.on_event(event)
     for name, terms in (("iceberg", ICEBERG), ("trailing", TRAILING)):
-        session.place(OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.1"), terms))
+        session.by_hand.place(OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.1"), terms))
     for event in islice(events, 300):
         session.on_event(event)
     await store.commit("test", session.take_batch(600, 1))  # as it was before
-    session.amend(AmendRequest("iceberg", display=Decimal("0.02")))
-    session.amend(AmendRequest("trailing", trail=FURTHER, limit_price=Offset(Sign.PLUS, Decimal(2))))
+    session.by_hand.amend(AmendRequest("iceberg", display=Decimal("0.02")))
+    session.by_hand.amend(AmendRequest("trailing", trail=FURTHER, limit_price=Offset(Sign.PLUS, Decimal(2))))
     for event in islice(events, 300):
         session.on_event(event)
     await store.commit("test", session.take_batch(900, 2))

@@ -28,7 +28,7 @@ async def traded(store: SessionStore) -> TradingSession:
             session.on_event(event)
         options = OrderOptions(fee_preference=preference)
         request = OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), Market(), options=options)
-        session.place(request, stop=Decimal(10_000))
+        session.by_hand.place(request, stop=Decimal(10_000))
     for event in islice(events, 600):
         session.on_event(event)
     await store.commit("test", session.take_batch(1200, 1))

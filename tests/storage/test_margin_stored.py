@@ -48,7 +48,7 @@ async def lent(store: SessionStore) -> TradingSession:
     for request in requests:
         for event in islice(events, 300):
             session.on_event(event)
-        assert not isinstance(session.place(request), Refusal)
+        assert not isinstance(session.by_hand.place(request), Refusal)
     for event in islice(events, 400):
         session.on_event(event)
     await store.commit("test", session.take_batch(1600, 1))

@@ -27,9 +27,9 @@ async def traded(store: SessionStore) -> TradingSession:
         for event in islice(events, 300):
             session.on_event(event)
         request = OrderRequest(name, "BTC/USDT", Side.BUY, Decimal("0.01"), terms)
-        session.place(request, stop=Decimal(10_000))
+        session.by_hand.place(request, stop=Decimal(10_000))
         if name == "held":
-            session.close_position("pos-1")
+            session.by_hand.close_position("pos-1")
     for event in islice(events, 600):
         session.on_event(event)
     await store.commit("test", session.take_batch(1500, 1))

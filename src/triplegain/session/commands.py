@@ -122,29 +122,27 @@ class SessionCommands:
             case PlaceBatch(orders):
                 return self._place_batch(orders, origin)
             case ValidateOrder(request, stop, target):
-                return session.order_commands.validate(replace(request, origin=origin), stop, target) or _Begun()
+                return session.by_hand.validate(replace(request, origin=origin), stop, target) or _Begun()
             case EditOrder():
                 return self._edit(command)
             case AmendOrder(request):
-                return self._change(request.client_order_id, Change.AMEND, lambda: session.amend(request))
+                return self._change(request.client_order_id, Change.AMEND, lambda: session.by_hand.amend(request))
             case CancelOrder(name):
-                return self._change(name, Change.CANCEL, lambda: session.cancel(name))
+                return self._change(name, Change.CANCEL, lambda: session.by_hand.cancel(name))
             case CancelOrders(names):
-                return self._cancelling(session.order_commands.cancel(names))
+                return self._cancelling(session.by_hand.cancel_batch(names))
             case CancelAllAfter(timeout_s):
-                switch = session.order_commands.cancel_all_after(timeout_s)
+                switch = session.by_hand.cancel_all_after(timeout_s)
                 return switch if isinstance(switch, Refusal) else _Begun(switch)
-            case CancelAll() if (unheard := session.why_unheard) is not None:
-                return unheard
             case CancelAll():
-                return self._cancelling(session.cancel_all())
+                return self._cancelling(session.by_hand.cancel_all())
             case ClosePosition(named) | ReducePosition(named) if named not in session.positions_left():
                 return Refusal(Code.UNKNOWN_POSITION, f"{named} is not open")
             case ClosePosition(position_id):
-                begun = session.close_position(position_id)
+                begun = session.by_hand.close_position(position_id)
                 return self._closing(ClosingProgress((position_id,), (position_id,)), again=not begun)
             case ReducePosition(position_id, quantity):
-                refused = session.reduce_position(position_id, quantity)
+                refused = session.by_hand.reduce_position(position_id, quantity)
                 return refused or self._closing(ClosingProgress((position_id,), (position_id,)))
             case Flat():
                 return self._closing(self._flat())
@@ -185,7 +183,7 @@ class SessionCommands:
         session = self._session
         by_hand = (each.symbol for each in session.exchange.margin.positions.values())
         margin = tuple(dict.fromkeys(symbol for symbol in by_hand if session.desk.on_margin(symbol) is None))
-        closing = session.flat()
+        closing = session.by_hand.flat()
         return ClosingProgress(closing, session.positions_left(), margin)
 
     def _closing(self, progress: ClosingProgress, **more: Any) -> _Begun:
@@ -201,7 +199,7 @@ class SessionCommands:
         name = command.request.client_order_id
         known = self._session.executor.orders.by_client_id(name)
         if known is None:
-            sent = self._session.place(replace(command.request, origin=origin), command.stop, command.target)
+            sent = self._session.by_hand.place(replace(command.request, origin=origin), command.stop, command.target)
             if isinstance(sent, Refusal):
                 return sent
         elif not self._is_under_way(known):
@@ -216,7 +214,7 @@ class SessionCommands:
         known = [self._session.executor.orders.by_client_id(name) for name in names]
         if not any(known):
             protected = [(replace(each.request, origin=origin), each.stop, each.target) for each in orders]
-            sent = self._session.order_commands.place_batch(protected)
+            sent = self._session.by_hand.place_batch(protected)
             if isinstance(sent, Refusal):
                 return sent
         elif not all(known):
@@ -241,7 +239,7 @@ class SessionCommands:
         if record.status.is_final:
             return Refusal(Code.ORDER_FINAL, f"order {command.client_order_id} is {record.status} already")
         changes = command.quantity, command.price, command.deadline_ns
-        sent = self._session.order_commands.edit(record, command.new_id, *changes)
+        sent = self._session.by_hand.edit(record, command.new_id, *changes)
         if isinstance(sent, Refusal):
             return sent
         return _Begun(waits={command.new_id: self._steps.answers.expect(command.new_id)})

@@ -24,7 +24,6 @@ from triplegain.decision.schedule import Skip
 from triplegain.decision.situation import decision_context
 from triplegain.domain.agent_records import AlertKind, AlertRecord
 from triplegain.domain.clock import NEVER
-from triplegain.domain.commands import Cancelling
 from triplegain.domain.exchange_events import OrderCancelled, OrderFilled
 from triplegain.domain.market import (
     BookUpdate,
@@ -36,9 +35,9 @@ from triplegain.domain.market import (
     MarketEvent,
 )
 from triplegain.domain.money import atoms
-from triplegain.domain.orders import AmendRequest, OrderRequest, OrderStatus
+from triplegain.domain.orders import OrderRequest, OrderStatus
 from triplegain.domain.parts import STANDING, Parts
-from triplegain.domain.records import CloseReason, CommitBatch, OpenRows, Outcome
+from triplegain.domain.records import CommitBatch, OpenRows, Outcome
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.llm.reply import ModelReply
 from triplegain.market.candles.timeframe import timeframe
@@ -47,20 +46,16 @@ from triplegain.risk.engine import RiskEngine
 from triplegain.risk.state import RiskMemory
 from triplegain.session.attention import Attention
 from triplegain.session.baseline_trader import TRADER_PARTS, BaselineTrader
+from triplegain.session.by_hand import ByHand
 from triplegain.session.components import SessionComponents
 from triplegain.session.market_floor import MarketFloor
 from triplegain.session.order_by_hand import refusal
-from triplegain.session.order_commands import OrderCommands
 from triplegain.session.post_trade import PostTradeHandler
 from triplegain.session.reconciliation import Reconciliation
 from triplegain.session.risk_watch import RiskWatch
 from triplegain.session.settings import SessionSettings
 from triplegain.session.step_record import RecordState
 from triplegain.session.visible_events import VisibleEvents
-
-#: What a person or the trader sent to open something; all other orders take a position off, protect it, or belong to
-#: the hodl bag and the rebalance, which end by themselves.
-_OPENING = ("manual", "entry")
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -102,8 +97,15 @@ class TradingSession(SessionComponents):
         self.hodl = None if settings.hodl is None else self.open_hodl_bag(settings.hodl, lambda: self.why_no_trades)
         self.post_trade = PostTradeHandler(self.desk, self.risk, self.watch, self.hodl, self.record.log)
         self.reconciliation = Reconciliation(self.wallet, self.executor.blotter)
-        self.order_commands = OrderCommands(
-            self.exchange, self.desk, self._why_unsent, lambda: self.why_unheard, self._tell_quote, self._follow
+        self.by_hand = ByHand(
+            self.exchange,
+            self.executor,
+            self.desk,
+            self._why_unsent,
+            lambda: self.why_unheard,
+            self.why_stands,
+            self._tell_quote,
+            self._follow,
         )
         self._visible = VisibleEvents()
         #: By pair the bid from which on, and the ask from which down, a position has something to do; in ticks.
@@ -424,25 +426,9 @@ class TradingSession(SessionComponents):
 
     # -- commands of a person ------------------------------------------------------------------------------------
 
-    def place(
-        self, request: OrderRequest, stop: Decimal | None = None, target: Decimal | None = None
-    ) -> OrderRequest | Refusal:
-        """Send an order now. Refused before the market's first message, while halted, and where all must be sold."""
-        if refused := self._why_unsent(request):
-            return refused
-        self._tell_quote(request.symbol)
-        sent = self.desk.place(request, stop, target)
-        self._follow()
-        return sent
-
     def _why_unsent(self, request: OrderRequest) -> Refusal | None:
         standing = (self._opened, self.halted, self.settings.unfillable, self.risk.must_be_flat)
         return self.why_unheard or refusal(request, self.now_ns, *standing)
-
-    def cancel(self, client_order_id: str) -> int | Refusal:
-        """Ask for an order to be cancelled; the number of the command."""
-        refused = self.why_unheard or self.desk.cancel(client_order_id)
-        return refused or self._asked()
 
     @property
     def why_unheard(self) -> Refusal | None:
@@ -453,57 +439,6 @@ class TradingSession(SessionComponents):
     def why_stands(self, symbols: Iterable[str]) -> str:
         """Why what was just asked for in these markets is not sent yet, in words; empty where it is."""
         return next(filter(None, map(self.conditions.why_shut, symbols)), "")
-
-    def cancel_all(self) -> tuple[dict[str, int], Cancelling]:
-        """Ask for every order that would open something to be cancelled, those under way to the exchange included;
-        client order ids of these with the number of the command, and what is known of the others already."""
-        cancelling, kept, left = {}, [], {}
-        for order in self.executor.orders.open_orders():
-            name = order.request.client_order_id
-            if order.request.purpose not in _OPENING:
-                kept.append(name)
-            elif refused := self.desk.cancel(name):
-                left[name] = refused.reason
-            else:
-                cancelling[name] = self.exchange.last_command
-        self._follow()
-        return cancelling, Cancelling((), tuple(kept), left)
-
-    def amend(self, request: AmendRequest) -> int | Refusal:
-        """Ask for an order to be changed; the number of the command, 0 where it stands and is not sent."""
-        record = self.executor.orders.by_client_id(request.client_order_id)
-        if record is not None:
-            self._tell_quote(record.request.symbol)
-        is_stop = self.desk.is_stop(request.client_order_id)
-        if not is_stop and (unheard := self.why_unheard) is not None:
-            return unheard
-        if (refused := self.desk.amend(request)) is not None:
-            return refused
-        stands = is_stop and record is not None and self.why_stands((record.request.symbol,))
-        return 0 if stands else self._asked()
-
-    def _asked(self) -> int:
-        number = self.exchange.last_command
-        self._follow()
-        return number
-
-    def close_position(self, position_id: str) -> bool:
-        closing = self.desk.close(position_id, CloseReason.MANUAL, self.now_ns)
-        self._follow()
-        return closing
-
-    def reduce_position(self, position_id: str, quantity: Decimal) -> Refusal | None:
-        position = self.executor.positions.get(position_id)
-        held = Decimal(0) if position is None else position.held
-        refused = self.desk.reduce_by(position_id, quantity, held, CloseReason.MANUAL, self.now_ns)
-        self._follow()
-        return refused
-
-    def flat(self) -> tuple[str, ...]:
-        """Start closing every position; the ids of those begun."""
-        closing = self.desk.close_all(CloseReason.MANUAL, self.now_ns)
-        self._follow()
-        return closing
 
     def take_out(self, order_number: int, request: OrderRequest | None, why: str) -> bool:
         """End an order that cannot be stored as it stands, with an alert: now, or as soon as `request` is sent.
