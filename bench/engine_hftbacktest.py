@@ -1,12 +1,13 @@
-"""hftbacktest on W2, its strategy compiled by numba beforehand.
+"""hftbacktest, its strategies compiled by numba beforehand. It has no stops: in W4 a fifth limit stands for it.
 
-usage: engine_hftbacktest.py WORKLOAD.npz RESTING
+usage: engine_hftbacktest.py MARKET.npz WORKLOAD
 """
 # mypy: ignore-errors
 
 from __future__ import annotations
 
 import sys
+import time
 
 import hftbacktest
 import numba
@@ -18,13 +19,14 @@ from hftbacktest import (
     GTC,
     LIMIT,
     LOCAL_EVENT,
+    MARKET,
     SELL_EVENT,
     TRADE_EVENT,
     BacktestAsset,
     HashMapMarketDepthBacktest,
 )
 from hftbacktest.binding import event_dtype
-from measure import LATENCY_NS, MAKER, ORDER_LOTS, TAKER, Stopwatch, renewal_every
+from measure import LATENCY_NS, MAKER, ORDER_LOTS, TAKER, Stopwatch, terms
 
 TICK, LOT = 0.1, 1e-8
 
@@ -49,7 +51,7 @@ def venue(events: np.ndarray) -> HashMapMarketDepthBacktest:
 
 
 @numba.njit
-def trade(venue, every, pairs, quantity):
+def keep_quotes(venue, every, pairs, quantity):
     seen, first, following = 0, 1, 1
     while venue.wait_next_feed(False, 10**15) == 2:
         seen += 1
@@ -70,12 +72,49 @@ def trade(venue, every, pairs, quantity):
     return following - 1
 
 
-def main(path: str, resting: int) -> None:
+@numba.njit
+def live_as_agent(venue, every, pairs, quantity):
+    seen, following, turn = 0, 1, 0
+    far = np.zeros(5, np.int64)
+    while venue.wait_next_feed(False, 10**15) == 2:
+        seen += 1
+        if seen % every:
+            continue
+        orders, depth = venue.orders(0), venue.depth(0)
+        bid, ask = depth.best_bid, depth.best_ask
+        for slot in range(5):
+            if turn and slot != turn % 5:
+                continue
+            if far[slot] in orders and orders.get(far[slot]).cancellable:
+                venue.cancel(0, far[slot], False)
+            far[slot] = following
+            if slot < 2:
+                venue.submit_buy_order(0, following, bid - bid * 0.01, quantity, GTC, LIMIT, False)
+            elif slot < 4:
+                venue.submit_sell_order(0, following, ask + ask * 0.01, quantity, GTC, LIMIT, False)
+            else:
+                venue.submit_buy_order(0, following, bid - bid * 0.02, quantity, GTC, LIMIT, False)
+            following += 1
+        if turn % 2:
+            venue.submit_buy_order(0, following, ask, quantity, GTC, MARKET, False)
+        else:
+            venue.submit_sell_order(0, following, bid, quantity, GTC, MARKET, False)
+        following += 1
+        turn += 1
+        venue.clear_inactive_orders(0)
+    return following - 1
+
+
+def main(path: str, workload: str) -> None:
+    asked = terms(workload)
+    prepared_s = time.process_time()
     events = events_of(path)
     market = venue(events)
-    arguments = (market, renewal_every(resting), resting // 2, ORDER_LOTS * LOT)
+    prepared_s = time.process_time() - prepared_s
+    trade = live_as_agent if asked.pairs is None else keep_quotes
+    arguments = (market, asked.every, asked.pairs or 0, ORDER_LOTS * LOT)
     trade.compile(tuple(numba.typeof(argument) for argument in arguments))
-    watch = Stopwatch()
+    watch = Stopwatch(prepared_s)
     orders = trade(*arguments)
     watch.stop()
     fills = market.state_values(0).num_trades
@@ -83,4 +122,4 @@ def main(path: str, resting: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2])

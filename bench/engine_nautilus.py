@@ -1,17 +1,18 @@
-"""NautilusTrader 2.0 (Rust core, strategy in Python) on W2, with queue positions and consumed liquidity.
+"""NautilusTrader 2.0 (Rust core, strategies in Python), with queue positions and consumed liquidity.
 
-usage: engine_nautilus.py WORKLOAD.npz RESTING
+usage: engine_nautilus.py MARKET.npz WORKLOAD
 """
 # mypy: ignore-errors
 
 from __future__ import annotations
 
 import sys
+import time
 from decimal import Decimal
 
 import nautilus_trader
 import numpy as np
-from measure import LATENCY_NS, MAKER, ORDER_LOTS, TAKER, Stopwatch, renewal_every
+from measure import LATENCY_NS, MAKER, ORDER_LOTS, TAKER, Stopwatch, terms
 from nautilus_trader import model
 from nautilus_trader.backtest import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.common import LoggerConfig
@@ -58,21 +59,54 @@ class Quoter(Strategy):
     def count(self) -> None:
         self.seen += 1
         if self.seen % self.every == 0:
-            self.renew()
+            self.decide(self.cache.order_book(BTCUSD))
 
-    def renew(self) -> None:
+    def send(self, order):
+        self.submit_order(order)
+        return order.client_order_id
+
+    def withdraw(self, client_order_id) -> None:
+        order = self.cache.order(client_order_id)
+        if order is not None and order.is_open:
+            self.cancel_order(client_order_id)
+
+
+class MarketMaker(Quoter):
+    def decide(self, book) -> None:
         for client_order_id in self.live:
-            order = self.cache.order(client_order_id)
-            if order is not None and order.is_open:
-                self.cancel_order(client_order_id)
+            self.withdraw(client_order_id)
         self.live.clear()
-        book = self.cache.order_book(BTCUSD)
-        bid, ask = book.best_bid_price().raw // PRICE_RAW, book.best_ask_price().raw // PRICE_RAW
+        bid, ask = touch(book)
         for step in range(self.pairs):
             for side, ticks in ((BUY, bid - step), (SELL, ask + step)):
                 order = self.order_factory.limit(BTCUSD, side, size_of(ORDER_LOTS), price_of(ticks))
-                self.submit_order(order)
-                self.live.append(order.client_order_id)
+                self.live.append(self.send(order))
+
+
+class Agent(Quoter):
+    turn = 0
+
+    def decide(self, book) -> None:
+        bid, ask = touch(book)
+        if not self.turn:
+            self.live = [None] * 5
+        make = self.order_factory
+        for slot in [self.turn % 5] if self.turn else range(5):
+            if self.live[slot] is not None:
+                self.withdraw(self.live[slot])
+            if slot < 2:
+                order = make.limit(BTCUSD, BUY, size_of(ORDER_LOTS), price_of(bid - bid // 100 - slot))
+            elif slot < 4:
+                order = make.limit(BTCUSD, SELL, size_of(ORDER_LOTS), price_of(ask + ask // 100 + slot))
+            else:
+                order = make.stop_market(BTCUSD, SELL, size_of(ORDER_LOTS), price_of(bid - bid // 50))
+            self.live[slot] = self.send(order)
+        self.send(make.market(BTCUSD, BUY if self.turn % 2 else SELL, size_of(ORDER_LOTS)))
+        self.turn += 1
+
+
+def touch(book) -> tuple[int, int]:
+    return book.best_bid_price().raw // PRICE_RAW, book.best_ask_price().raw // PRICE_RAW
 
 
 def events_of(path: str) -> list:
@@ -91,7 +125,8 @@ def events_of(path: str) -> list:
     return events
 
 
-def main(path: str, resting: int) -> None:
+def main(path: str, workload: str) -> None:
+    asked = terms(workload)
     usd, btc = model.Currency.from_str("USD"), model.Currency.from_str("BTC")
     limits = RiskEngineConfig(max_order_submit_rate="1000000/00:00:01", max_order_modify_rate="1000000/00:00:01")
     engine = BacktestEngine(
@@ -131,12 +166,14 @@ def main(path: str, resting: int) -> None:
             ts_init=0,
         )
     )
+    prepared_s = time.process_time()
     events = events_of(path)
     engine.add_data(events, sort=True)
-    quoter = Quoter()
-    quoter.every, quoter.pairs = renewal_every(resting), resting // 2
+    prepared_s = time.process_time() - prepared_s
+    quoter = Agent() if asked.pairs is None else MarketMaker()
+    quoter.every, quoter.pairs = asked.every, asked.pairs
     engine.add_strategy(quoter)
-    watch = Stopwatch()
+    watch = Stopwatch(prepared_s)
     engine.run()
     watch.stop()
     orders = engine.cache.orders_total_count()
@@ -144,4 +181,4 @@ def main(path: str, resting: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2])

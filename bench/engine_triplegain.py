@@ -1,16 +1,16 @@
-"""Our exchange on W2 by the way that sessions take, `on_event`: book, queue, matching, accounting, every event.
+"""Our exchange by the way that sessions take, `on_event`: book, queue, matching, accounting, every event.
 
-usage: engine_triplegain.py WORKLOAD.npz RESTING
+usage: engine_triplegain.py MARKET.npz WORKLOAD
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from decimal import Decimal
+import time
 from pathlib import Path
 
-from measure import LATENCY_NS, ORDER_LOTS, Stopwatch, renewal_every
+from measure import LATENCY_NS, ORDER_LOTS, Stopwatch, Terms, terms
 from workload import Columns, read
 
 from triplegain import __version__
@@ -18,7 +18,7 @@ from triplegain.domain.exchange_events import OrderFilled
 from triplegain.domain.instrument import KRAKEN_OFFLINE_DEFAULTS
 from triplegain.domain.market import BookUpdate, MarketDepth, MarketEvent, PublicTrade
 from triplegain.domain.money import ATOMS_PER_UNIT
-from triplegain.domain.orders import Limit, OrderRequest, Side
+from triplegain.domain.orders import Limit, Market, OrderRequest, OrderTerms, Side, StopLoss
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.exchange.public_market import public_markets
 from triplegain.exchange.settings import AccountTier, ExchangeSettings
@@ -26,12 +26,11 @@ from triplegain.ledger.wallet import Wallet
 
 
 class Trader:
-    """Keeps `resting` limit orders near the touch, and reads the exchange's answers as a session would."""
+    """Decides by the market it sees, and reads the exchange's answers as a session would."""
 
-    def __init__(self, resting: int, start_ns: int) -> None:
-        self._instrument = KRAKEN_OFFLINE_DEFAULTS[0]
-        self._quantity = self._instrument.quantity(ORDER_LOTS)
-        self._pairs = resting // 2
+    def __init__(self, start_ns: int) -> None:
+        self.instrument = KRAKEN_OFFLINE_DEFAULTS[0]
+        self._quantity = self.instrument.quantity(ORDER_LOTS)
         self._wallet = Wallet()
         self._wallet.deposit({"USDT": 10**9 * ATOMS_PER_UNIT, "BTC": 10**4 * ATOMS_PER_UNIT}, start_ns)
         settings = ExchangeSettings(
@@ -40,36 +39,78 @@ class Trader:
             response_delay_ns=LATENCY_NS,
             account_tier=AccountTier.UNLIMITED,
         )
-        instruments = {self._instrument: MarketDepth.BOOK}
+        instruments = {self.instrument: MarketDepth.BOOK}
         self.exchange = PaperExchange("bench", public_markets(instruments), self._wallet, settings)
-        self.symbol = self._instrument.symbol
-        self.market = self.exchange.markets[self.symbol]
-        self._live: list[str] = []
+        self.market = self.exchange.markets[self.instrument.symbol]
         self.orders = 0
         self.fills = 0
 
-    def renew(self, time_ns: int) -> None:
+    def decide(self, time_ns: int) -> None:
         self.exchange.run_through(time_ns)
-        for client_order_id in self._live:
-            if client_order_id in self.exchange.orders:
-                self.exchange.cancel(client_order_id)
-        self._live.clear()
         bid, ask = self.market.quotes()
         if bid is not None and ask is not None:
-            for step in range(self._pairs):
-                self._place(Side.BUY, self._instrument.price(bid - step))
-                self._place(Side.SELL, self._instrument.price(ask + step))
+            self.act(bid, ask)
         self.collect()
+
+    def act(self, bid: int, ask: int) -> None:
+        raise NotImplementedError
 
     def collect(self) -> None:
         self.fills += sum(isinstance(event, OrderFilled) for event in self.exchange.drain_events())
         self._wallet.drain_entries()
 
-    def _place(self, side: Side, price: Decimal) -> None:
+    def place(self, side: Side, order_terms: OrderTerms) -> str:
         self.orders += 1
-        client_order_id = f"w2-{self.orders}"
-        self._live.append(client_order_id)
-        self.exchange.place(OrderRequest(client_order_id, self._instrument.symbol, side, self._quantity, Limit(price)))
+        name = f"w{self.orders}"
+        self.exchange.place(OrderRequest(name, self.instrument.symbol, side, self._quantity, order_terms))
+        return name
+
+    def withdraw(self, name: str | None) -> None:
+        if name in self.exchange.orders:
+            self.exchange.cancel(name)
+
+
+class MarketMaker(Trader):
+    """Keeps so many pairs near the touch."""
+
+    def __init__(self, start_ns: int, pairs: int) -> None:
+        super().__init__(start_ns)
+        self._pairs = pairs
+        self._live: list[str] = []
+
+    def act(self, bid: int, ask: int) -> None:
+        for name in self._live:
+            self.withdraw(name)
+        self._live.clear()
+        for step in range(self._pairs):
+            self._live.append(self.place(Side.BUY, Limit(self.instrument.price(bid - step))))
+            self._live.append(self.place(Side.SELL, Limit(self.instrument.price(ask + step))))
+
+
+class Agent(Trader):
+    """Far limits, a stop-loss, and a market order at each decision."""
+
+    def __init__(self, start_ns: int) -> None:
+        super().__init__(start_ns)
+        self._live: list[str | None] = [None] * 5
+        self._turn = 0
+
+    def act(self, bid: int, ask: int) -> None:
+        price = self.instrument.price
+        for slot in (self._turn % 5,) if self._turn else range(5):
+            self.withdraw(self._live[slot])
+            if slot < 2:
+                self._live[slot] = self.place(Side.BUY, Limit(price(bid - bid // 100 - slot)))
+            elif slot < 4:
+                self._live[slot] = self.place(Side.SELL, Limit(price(ask + ask // 100 + slot)))
+            else:
+                self._live[slot] = self.place(Side.SELL, StopLoss(price(bid - bid // 50)))
+        self.place(Side.BUY if self._turn % 2 else Side.SELL, Market())
+        self._turn += 1
+
+
+def trader(asked: Terms, start_ns: int) -> Trader:
+    return Agent(start_ns) if asked.pairs is None else MarketMaker(start_ns, asked.pairs)
 
 
 def market_events(columns: Columns, symbol: str) -> list[MarketEvent]:
@@ -85,26 +126,28 @@ def market_events(columns: Columns, symbol: str) -> list[MarketEvent]:
     return events
 
 
-def main(path: Path, resting: int) -> None:
+def main(path: Path, workload: str) -> None:
+    asked = terms(workload)
     columns = read(path)
-    trader = Trader(resting, columns.ts[0])
-    events = market_events(columns, trader.symbol)
-    on_event = trader.exchange.on_event
-    every = renewal_every(resting)
-    due = every
+    ours = trader(asked, columns.ts[0])
+    prepared_s = time.process_time()
+    events = market_events(columns, ours.instrument.symbol)
+    prepared_s = time.process_time() - prepared_s
+    on_event = ours.exchange.on_event
+    due = asked.every
     # The loaded market is the benchmark's, not the exchange's: the collector need not look at it.
     gc.collect()
     gc.freeze()
-    watch = Stopwatch()
+    watch = Stopwatch(prepared_s)
     for number, event in enumerate(events, start=1):
         on_event(event)
         if number == due:
-            due += every
-            trader.renew(event.exchange_time_ns)
-    trader.collect()
+            due += asked.every
+            ours.decide(event.exchange_time_ns)
+    ours.collect()
     watch.stop()
-    watch.report("triplegain", __version__, len(events), trader.orders, trader.fills)
+    watch.report("triplegain", __version__, len(events), ours.orders, ours.fills)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,10 +1,10 @@
-"""Workload W2: a generated level-2 market in BTC ticks of 0.1 and lots of 1e-8, the same for every engine.
+"""A generated level-2 market in BTC ticks of 0.1 and lots of 1e-8, the same for every engine.
 
 Four columns of equal length: `ts` nanoseconds, `kind` (0 bid level set, 1 ask level set, 2 print by a buyer, 3 print by
 a seller), `px` ticks, `qty` lots (0 removes a level). Stored as .npz, written and read without numpy, so that peers can
 load it with numpy and files made by other generators with these columns can be used as they are.
 
-    python bench/workload.py 1000000 w2_1M.npz
+    python bench/workload.py 1000000 market_1M.npz
 """
 
 from __future__ import annotations
