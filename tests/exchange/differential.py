@@ -163,7 +163,9 @@ class Pair:
             partial_fills=plan.partial_fills,
             seed=plan.seed,
             jitter_ns=plan.jitter * plan.unit_ns,
+            recorded_delays_ns=tuple(delay * plan.unit_ns for delay in plan.measured_delays),
             queue_model=QueueModel(plan.queue_model),
+            queue_power=plan.queue_power,
             margin=MarginSettings() if plan.margin else None,
         )
         self.wallet = Wallet()
@@ -264,6 +266,7 @@ def reference_of(plan: Plan, depth: MarketDepth) -> ReferenceExchange:
     settings = ReferenceSettings(
         plan.place_delay * unit_ns, plan.cancel_delay * unit_ns, plan.response_delay * unit_ns, plan.tier,
         partial_fills=plan.partial_fills, seed=plan.seed, jitter_ns=plan.jitter * unit_ns, queue_model=plan.queue_model,
+        queue_power=plan.queue_power, measured_ns=tuple(delay * unit_ns for delay in plan.measured_delays),
     )  # fmt: skip
     balances = {instrument.base: Fraction(plan.base), instrument.quote: Fraction(plan.quote)}
     kind = margin_reference_for(depth) if plan.margin else reference_for(depth)

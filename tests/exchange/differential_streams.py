@@ -110,6 +110,9 @@ class Plan:
     #: Added to each delay, up to so many units.
     jitter: int = 0
     queue_model: str = "back_of_queue"
+    queue_power: int = 2
+    #: In units and rising order; none: those above count.
+    measured_delays: tuple[int, ...] = ()
     #: Whether anything is lent; beside that orders without leverage, and orders that only reduce.
     margin: bool = False
     spot: bool = False
@@ -139,9 +142,17 @@ def drawn_plan(seed: int, steps: int = 400) -> Plan:
     )  # fmt: skip
 
 
+def with_models(plan: Plan) -> Plan:
+    """By draws of their own: what else a seed stands for does not change with them."""
+    draws = random.Random(~plan.seed)
+    plan = replace(plan, queue_power=draws.choice((2, 2, 1, 3, 10)))
+    measured = draws.choice(((), (), (), (0, 1, 5), (2,), (0, 0, 1, 1, 1, 2, 30)))
+    return plan if plan.jitter else replace(plan, measured_delays=measured)
+
+
 def plan_of(seed: int, steps: int, depth: MarketDepth) -> Plan:
     """The plan of a seed where there is a book or a tape: each fourth on a pair of its own."""
-    plan = drawn_plan(seed, steps)
+    plan = with_models(drawn_plan(seed, steps))
     if depth is MarketDepth.CANDLES or seed % 4 != 3:
         return plan
     return replace(plan, instrument=COARSE[seed // 4 % len(COARSE)])

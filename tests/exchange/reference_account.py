@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -28,6 +29,9 @@ class ReferenceSettings:
     seed: int = 0
     jitter_ns: int = 0
     queue_model: str = "back_of_queue"
+    queue_power: int = 2
+    #: In rising order; none: the delays above count.
+    measured_ns: tuple[int, ...] = ()
 
 
 #: Closed by the exchange: it takes no cancels either.
@@ -101,10 +105,16 @@ class ReferenceAccount:
 
     def delayed(self, delay_ns: int) -> int:
         """Each message is late by a number of its own, drawn in their order."""
-        if not self.settings.jitter_ns:
+        jitter_ns, measured_ns = self.settings.jitter_ns, self.settings.measured_ns
+        if not jitter_ns and not measured_ns:
             return delay_ns
         self._delays += 1
-        return delay_ns + draw(self.settings.seed, self._delays) % (self.settings.jitter_ns + 1)
+        drawn = draw(self.settings.seed, self._delays)
+        if not measured_ns:
+            return delay_ns + drawn % (jitter_ns + 1)
+        place = Fraction(drawn, 2**64) * (len(measured_ns) - 1)
+        below, above = measured_ns[math.floor(place)], measured_ns[math.ceil(place)]
+        return math.floor(below + (above - below) * (place - math.floor(place)))
 
     def tell(self, kind: str, name: str, *said: object) -> None:
         """An answer, on its way to us."""

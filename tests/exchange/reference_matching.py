@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import assert_never
 
 from tests.exchange.reference_book import Change, better
@@ -88,8 +89,9 @@ class ReferenceWithBook(ReferenceTaker):
             case "probabilistic":
                 behind = max(there - ahead, 0)
                 self.queue_draws += 1
-                leaves = draw(self.settings.seed + 1, self.queue_draws) % (ahead**2 + behind**2) < ahead**2
-                return min(ahead, change.cancelled) if leaves else 0
+                front, back = ahead**self.settings.queue_power, behind**self.settings.queue_power
+                drawn = Fraction(draw(self.settings.seed + 1, self.queue_draws), 2**64)
+                return min(ahead, change.cancelled) if drawn < Fraction(front, front + back) else 0
             case _:
                 return 0
 

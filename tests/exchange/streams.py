@@ -99,7 +99,7 @@ streams = st.one_of(
 )
 #: The same with orders of every type.
 typed_streams = st.integers(0, 1 << 32).map(lambda seed: drawn_stream(seed, 150, MORE_KINDS))
-delays = st.sampled_from(((0, 0, 0, 0), (2, 1, 1, 0), (1, 4, 2, 3)))
+delays = st.sampled_from(((0, 0, 0, 0), (2, 1, 1, 0), (1, 4, 2, 3), (0, 0, 0, -3)))
 queue_models = st.sampled_from(tuple(QueueModel))
 openings = st.sampled_from((("10", "1000"), ("1", "0"), ("0", "100"), ("0.3", "30")))
 
@@ -129,13 +129,15 @@ def drawn_stream(seed: int, length: int, kinds: tuple[str, ...] = KINDS) -> list
 
 
 def settings_of(delay: tuple[int, int, int, int], model: QueueModel = QueueModel.BACK_OF_QUEUE) -> ExchangeSettings:
+    """Delays of an order, a cancel, an answer, and up to so much more; below zero: measured ones of up to so much."""
     place, cancel, response, jitter = delay
     return ExchangeSettings(
         seed=3,
         place_delay_ns=place,
         cancel_delay_ns=cancel,
         response_delay_ns=response,
-        jitter_ns=jitter,
+        jitter_ns=max(jitter, 0),
+        recorded_delays_ns=(0, 1, -jitter) if jitter < 0 else (),
         queue_model=model,
         account_tier=AccountTier.UNLIMITED,
         partial_fills=True,

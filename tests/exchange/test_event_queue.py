@@ -22,7 +22,7 @@ from triplegain.exchange.commands import (
     Start,
     is_under_way,
 )
-from triplegain.exchange.latency import Latency
+from triplegain.exchange.latency import Latency, Recorded
 from triplegain.exchange.seeded import draw
 from triplegain.exchange.settings import ExchangeSettings
 
@@ -109,3 +109,34 @@ def test_each_message_has_the_next_draw_of_jitter_and_without_jitter_none_is_dra
     assert latency.draws == 3
     steady = Latency(ExchangeSettings(seed=3, place_delay_ns=100, cancel_delay_ns=200, response_delay_ns=300))
     assert [steady.place(), steady.cancel(), steady.response(), steady.draws] == [100, 200, 300, 0]
+
+
+def test_each_message_takes_one_of_the_measured_delays_whatever_is_set() -> None:
+    # Rising quantiles 10, 20, 60: a draw in the lower half of all is between the first two, as far as it is in there.
+    rising = (10, 20, 60)
+    latency = Latency(ExchangeSettings(seed=3, place_delay_ns=100, recorded_delays_ns=rising))
+    waited = [each() for _ in range(300) for each in (latency.place, latency.cancel, latency.response)]
+    half = 1 << 63
+    worked = [
+        10 + 10 * number // half if number < half else 20 + 40 * (number - half) // half
+        for number in (draw(3, drawn) for drawn in range(1, 901))
+    ]
+    assert (waited, latency.draws) == (worked, 900)
+    assert abs(sum(delay < 20 for delay in waited) - 450) < 45  # three standard deviations of 15
+    single = Latency(ExchangeSettings(recorded_delays_ns=(7,)))
+    assert [single.place(), single.response(), single.draws] == [7, 7, 2]
+
+
+@pytest.mark.parametrize(
+    ("rising", "drawn", "delay_ns"),
+    [
+        ((10, 20, 60), 0, 10),  # the least
+        ((10, 20, 60), (1 << 64) - 1, 59),  # 60 - 40 / 2^63, rounded down
+        ((10, 20, 60), 1 << 63, 20),  # the middle
+        ((10, 20, 60), 1 << 62, 15),
+        ((10, 20, 60), 3 << 62, 40),
+        ((5, 5), 12345, 5),
+    ],
+)
+def test_the_inverse_of_the_distribution(rising: tuple[int, ...], drawn: int, delay_ns: int) -> None:
+    assert Recorded(rising).delay_ns(100, lambda: drawn) == delay_ns

@@ -18,9 +18,9 @@ from triplegain.exchange.account_book import AccountBook
 from triplegain.exchange.book import ASK, BID, OrderBook
 from triplegain.exchange.matching import SELF_TRADE, Matcher
 from triplegain.exchange.order import WorkingOrder
-from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
+from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator, leavers
 from triplegain.exchange.resting import RestingOrders
-from triplegain.exchange.settings import QueueModel
+from triplegain.exchange.settings import ExchangeSettings, QueueModel
 
 UNIT = INSTRUMENT.atoms_per_tick_lot
 
@@ -37,7 +37,9 @@ class Market:
         self.book = AccountBook(self.public, lambda side, price: None)
         self.resting = RestingOrders(lambda side, price: None, lambda side, price: None)
         self.engine = Written()
-        self.matcher = Matcher(self.book, self.resting, self.engine, QueueEstimator(model, 0))
+        self.matcher = Matcher(
+            self.book, self.resting, self.engine, QueueEstimator(leavers(ExchangeSettings(queue_model=model)), 1)
+        )
 
     def rest(self, name: str, side: int, price: int, lots: int, place: Place | None = None) -> WorkingOrder:
         order = working(name, side, price, lots)
@@ -68,7 +70,7 @@ def place(order: WorkingOrder) -> Place:
         (Place(10, 7, 30), 20, 6, 0, 30, "back_of_queue", Place(6, 7, 50)),
         # 20 less 10 that were traded, then 2 left: a fifth of these 10, one of the 5 in front.
         (Place(5, 7, 30), 20, 8, 10, 30, "proportional", Place(4, 7, 50)),
-        # One left, and the first draw of seed 0 says that it stood in front.
+        # One left, and the first draw of seed 1 says that it stood in front.
         (Place(1, 7, 30), 2, 1, 0, 30, "probabilistic", Place(0, 7, 50)),
         # Trades alone took the 4: nobody has left.
         (Place(10, 7, 30), 20, 16, 4, 30, "proportional", Place(10, 7, 50)),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from triplegain.exchange.queue import UNKNOWN_AHEAD, QueueEstimator
+from triplegain.exchange.queue import UNKNOWN_AHEAD, BackOfQueue, PowerLaw, Proportional, QueueEstimator
 from triplegain.exchange.seeded import draw
-from triplegain.exchange.settings import QueueModel
 
-BACK, PROPORTIONAL, PROBABILISTIC = QueueModel.BACK_OF_QUEUE, QueueModel.PROPORTIONAL, QueueModel.PROBABILISTIC
-#: Of seed 12 the first draw leaves 25 of 26; that of seed 0 is even and that of seed 1 odd.
-LAST_OF_26, EVEN, ODD = 12, 0, 1
+BACK, PROPORTIONAL, SQUARES = BackOfQueue(), Proportional(), PowerLaw(2)
+#: The first draw of seed 50 is in the last of 26 parts, that of seed 1 in the lower half, that of seed 0 in the upper.
+LAST_OF_26, LOWER, UPPER = 50, 1, 0
 
 
 @pytest.mark.parametrize(
@@ -36,27 +35,27 @@ def test_the_proportional_queue(ahead: int, before: int, cancelled: int, after: 
 @pytest.mark.parametrize(
     ("seed", "ahead", "before", "cancelled", "left", "draws"),
     [
-        (EVEN, 1, 2, 1, 0, 1),  # one in front and one behind: 1 of 2
-        (ODD, 1, 2, 1, 1, 1),
+        (LOWER, 1, 2, 1, 0, 1),  # one in front and one behind: 1 of 2
+        (UPPER, 1, 2, 1, 1, 1),
         (LAST_OF_26, 5, 5, 2, 3, 1),  # nobody behind: it was somebody in front
         (LAST_OF_26, 5, 3, 2, 3, 1),
         (LAST_OF_26, 5, 6, 2, 5, 1),  # 25 in front and 1 behind: the last of 26
-        (EVEN, 1, 2, 9, 0, 1),  # no more leave than are there
+        (LOWER, 1, 2, 9, 0, 1),  # no more leave than are there
         # Nothing is drawn where there is nothing to decide.
-        (EVEN, 1, 2, 0, 1, 0),
-        (EVEN, 0, 2, 1, 0, 0),
-        (EVEN, 1, 0, 1, 1, 0),
-        (EVEN, UNKNOWN_AHEAD, 2, 1, 100, 0),
-        (EVEN, 1, 1, 1, 0, 1),
+        (LOWER, 1, 2, 0, 1, 0),
+        (LOWER, 0, 2, 1, 0, 0),
+        (LOWER, 1, 0, 1, 1, 0),
+        (LOWER, UNKNOWN_AHEAD, 2, 1, 100, 0),
+        (LOWER, 1, 1, 1, 0, 1),
     ],
 )
 def test_the_probabilistic_queue(seed: int, ahead: int, before: int, cancelled: int, left: int, draws: int) -> None:
-    queue = QueueEstimator(PROBABILISTIC, seed)
+    queue = QueueEstimator(SQUARES, seed)
     assert (queue.ahead_after(ahead, before, cancelled, 100), queue.draws) == (left, draws)
 
 
 def test_the_draws_are_what_they_are_called() -> None:
-    assert (draw(LAST_OF_26, 1) % 26, draw(EVEN, 1) % 2, draw(ODD, 1) % 2) == (25, 0, 1)
+    assert (draw(LAST_OF_26, 1) * 26 >> 64, draw(LOWER, 1) >> 63, draw(UPPER, 1) >> 63) == (25, 0, 1)
 
 
 def test_at_the_back_only_what_the_level_shows_counts() -> None:

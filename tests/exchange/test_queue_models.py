@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from triplegain.exchange.queue import QueueEstimator
+from triplegain.exchange.queue import BackOfQueue, Leavers, PowerLaw, Proportional, QueueEstimator
 from triplegain.exchange.settings import AccountTier, ExchangeSettings, QueueModel
 
-BACK, PROPORTIONAL, PROBABILISTIC = QueueModel.BACK_OF_QUEUE, QueueModel.PROPORTIONAL, QueueModel.PROBABILISTIC
+BACK, PROPORTIONAL, SQUARES = BackOfQueue(), Proportional(), PowerLaw(2)
 SETTINGS = ExchangeSettings(
     place_delay_ns=0, cancel_delay_ns=0, response_delay_ns=0, account_tier=AccountTier.UNLIMITED
 )
@@ -29,34 +29,50 @@ SETTINGS = ExchangeSettings(
         # nobody behind: those in front left
         (BACK, 10, 10, 4, 6, 6),
         (PROPORTIONAL, 10, 10, 4, 6, 6),
-        (PROBABILISTIC, 10, 10, 4, 6, 6),  # weight 10^2 against 0
+        (SQUARES, 10, 10, 4, 6, 6),  # weight 10^2 against 0
         # fractions stay in front: 1 x 3/7 = 0.43, nobody
         (PROPORTIONAL, 3, 7, 1, 6, 3),
         # at the front, or a level that grew: nothing changes
         (PROPORTIONAL, 0, 20, 4, 16, 0),
-        (PROBABILISTIC, 0, 20, 4, 16, 0),
+        (SQUARES, 0, 20, 4, 16, 0),
         (PROPORTIONAL, 10, 20, -5, 25, 10),
-        (PROBABILISTIC, 10, 20, -5, 25, 10),
+        (SQUARES, 10, 20, -5, 25, 10),
     ],
 )
-def test_what_is_left_in_front(
-    model: QueueModel, ahead: int, before: int, cancelled: int, after: int, left: int
-) -> None:
+def test_what_is_left_in_front(model: Leavers, ahead: int, before: int, cancelled: int, after: int, left: int) -> None:
     assert QueueEstimator(model, seed=1).ahead_after(ahead, before, cancelled, after) == left
 
 
 def test_the_probabilistic_model_draws_by_the_squares_of_both_parts() -> None:
     # 10 in front, 20 behind: a cancel comes from the front with 100 / (100 + 400) = 20 %
-    estimator = QueueEstimator(PROBABILISTIC, seed=1)
+    estimator = QueueEstimator(SQUARES, seed=1)
     moved = sum(estimator.ahead_after(10, 30, 4, 26) == 6 for _ in range(2000))
     assert 340 < moved < 460  # 400, give or take 3 standard deviations of 18
-    again = QueueEstimator(PROBABILISTIC, seed=1)
+    again = QueueEstimator(SQUARES, seed=1)
     again.draws = 1000
     assert [again.ahead_after(10, 30, 4, 26) for _ in range(50)] == _from_draw(1000, 50)
 
 
+@pytest.mark.parametrize(
+    ("power", "ahead", "behind", "share"),
+    [
+        (1, 10, 20, 1 / 3),  # as much as the share in front: on average what `proportional` says
+        (2, 10, 20, 1 / 5),  # 100 of 100 + 400
+        (3, 10, 20, 1 / 9),  # 1,000 of 1,000 + 8,000
+        (10, 30, 10, 1),  # 59,049 of 59,050
+        # Odds by powers that no 64 bits hold: 60 and 80 coins of 1e8 lots.
+        (2, 60 * 10**8, 80 * 10**8, 9 / 25),
+        (1, 60 * 10**8, 80 * 10**8, 3 / 7),
+    ],
+)
+def test_the_power_says_how_far_the_longer_part_decides(power: int, ahead: int, behind: int, share: float) -> None:
+    estimator, there = QueueEstimator(PowerLaw(power), seed=9), ahead + behind
+    moved = sum(estimator.ahead_after(ahead, there, 4, there - 4) < ahead for _ in range(2000))
+    assert abs(moved / 2000 - share) < 0.033  # three standard deviations at most: 3 x sqrt(0.25 / 2000)
+
+
 def _from_draw(skipped: int, count: int) -> list[int]:
-    estimator = QueueEstimator(PROBABILISTIC, seed=1)
+    estimator = QueueEstimator(SQUARES, seed=1)
     return [estimator.ahead_after(10, 30, 4, 26) for _ in range(skipped + count)][skipped:]
 
 
@@ -64,9 +80,9 @@ def _from_draw(skipped: int, count: int) -> list[int]:
     ("model", "sold", "fills"),
     [
         # 5.0 in front at arrival, 5.0 come behind; 4.0 leave
-        (BACK, "5.5", ["0.5 @ 100 maker"]),
-        (PROPORTIONAL, "5.5", ["1 @ 100 maker"]),  # 3.0 in front, 2.5 would be ours
-        (PROPORTIONAL, "3.0", []),
+        (QueueModel.BACK_OF_QUEUE, "5.5", ["0.5 @ 100 maker"]),
+        (QueueModel.PROPORTIONAL, "5.5", ["1 @ 100 maker"]),  # 3.0 in front, 2.5 would be ours
+        (QueueModel.PROPORTIONAL, "3.0", []),
     ],
 )
 def test_the_model_decides_when_a_resting_order_fills(

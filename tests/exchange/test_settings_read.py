@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from tests.exchange.margin_bench import btc
 
 from triplegain.config.tree import KEYS
+from triplegain.domain.configured import AtOddsError
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.orders import Side
 from triplegain.domain.written import Wrong
@@ -25,6 +28,7 @@ def test_what_counts_where_nothing_is_written() -> None:
     assert (usual.queue_model, usual.account_tier) == (QueueModel.BACK_OF_QUEUE, AccountTier.INTERMEDIATE)
     assert (usual.slippage_ppm, usual.partial_fills, usual.fee_volume_30d_usd) == (1000, False, Decimal(0))
     assert (usual.seed, usual.candle_volume_pct) == (0, 10)
+    assert (usual.queue_power, usual.recorded_delays_ns) == (2, ())
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,54 @@ def test_slippage_is_less_than_the_whole_price(written: str, ppm: int | None) ->
             kind.read(written)
     else:
         assert kind.convert(kind.read(written)) == ppm
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("12.5\n3\n\n1000.000001\n", (3_000_000, 12_500_000, 1_000_000_001)),
+        ("delay_ms\n7\n", (7_000_000,)),
+        ("5, 1, 3\n2\n", (1_000_000, 2_000_000, 3_000_000, 5_000_000)),
+        ("0.0000009\n", (0,)),  # whole nanoseconds, rounded down
+        ("600000\n", (600_000_000_000,)),
+        ("600000.1\n", "line 1: Input should be less than or equal to 600000"),
+        ("1\n-1\n", "line 2: Input should be greater than or equal to 0"),
+        ("1\nfast\n", "line 2: number is not a number: 'fast'"),
+        ("1\nnan\n", "line 2"),
+        ("1\ninf\n", "line 2"),
+        ("nan\n1\n", "line 1"),  # no heading
+        ("delay_ms\n\n", "no delay stands in this file"),
+    ],
+)
+def test_measured_delays_are_read_from_a_file(tmp_path: Path, text: str, told: tuple[int, ...] | str) -> None:
+    kind, file = KEYS[(*PAPER, "recorded_latency_ms")][0].kind, tmp_path / "delays.csv"
+    file.write_text(text)
+    if isinstance(told, str):
+        with pytest.raises(Wrong, match=re.escape(told)):
+            kind.read(str(file))
+    else:
+        assert kind.convert(kind.read(str(file))) == told
+
+
+def test_measured_delays_are_kept_by_value_and_of_many_every_half_percent(tmp_path: Path) -> None:
+    kind, file = KEYS[(*PAPER, "recorded_latency_ms")][0].kind, tmp_path / "delays"
+    file.write_text("\n".join(str(delay) for delay in reversed(range(1001))))
+    # 1,001 delays of 0 to 1,000 ms: every fifth of them.
+    assert (many := kind.read(str(file))) == tuple(Decimal(delay) for delay in range(0, 1001, 5))
+    file.write_text("\n".join(str(delay) for delay in range(202)))
+    # 202 delays of 0 to 201 ms: steps of 201 / 200 ms.
+    assert kind.read(str(file)) == tuple(Decimal(201 * place) / 200 for place in range(201))
+    assert kind.read([str(delay) for delay in many]) == many
+    assert kind.read(["3", 1, Decimal(2)]) == (1, 2, 3)
+    assert (kind.read(""), kind.read([]), kind.nearest(["700000", "1"])) == ((), (), [600_000, "1"])
+    for missing in ("delays", str(tmp_path), str(tmp_path / "none")):
+        with pytest.raises(Wrong, match=r"whole path|cannot be read"):
+            kind.read(missing)
+
+
+def test_measured_delays_need_no_jitter() -> None:
+    with pytest.raises(AtOddsError, match="latency_jitter_ms must be 0"):
+        ExchangeSettings(jitter_ns=1, recorded_delays_ns=(1,))
 
 
 @pytest.mark.parametrize("name", ["call_pct", "liquidation_pct", "restored_pct"])

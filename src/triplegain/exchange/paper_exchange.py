@@ -49,7 +49,7 @@ from triplegain.exchange.latency import Latency
 from triplegain.exchange.margin.liquidation import Liquidation
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.public_market import PublicMarket
-from triplegain.exchange.queue import QueueEstimator
+from triplegain.exchange.queue import QueueEstimator, leavers
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import MarketStanding, VenueMarket
 from triplegain.exchange.working_orders import WorkingOrders
@@ -97,7 +97,7 @@ class PaperExchange:
         self.agenda = EventQueue()
         self.latency = Latency(settings)
         self._channels = Channels(self.latency)
-        self.queue = QueueEstimator(settings.queue_model, settings.seed + 1)
+        self.queue = QueueEstimator(leavers(settings), settings.seed + 1)
         self.order_count = 0
         #: Requests that no row can hold, with the words for it: sent again, they are over at once.
         self.unstorable: dict[OrderRequest, str] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_MASK = (1 << 64) - 1
+#: A draw is below 2 to the power of this.
+DRAW_BITS = 64
+_MASK = (1 << DRAW_BITS) - 1
 
 
 def draw(seed: int, number: int) -> int:
