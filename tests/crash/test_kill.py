@@ -34,6 +34,10 @@ SELECT order_number, symbol, side::text, order_type, status::text, quantity, pri
        submitted_at_ns, updated_at_ns
 FROM paper_orders WHERE session_id = $1 ORDER BY order_number
 """
+_QUEUES = """
+SELECT order_number, point, time_ns, ahead, traded, why
+FROM paper_queue_points WHERE session_id = $1 ORDER BY order_number, point
+"""
 _FOUND = """
 SELECT t.feed_position, t.event_sequence, t.fill_number, t.entry_sequence, s.status::text
 FROM paper_sessions s JOIN paper_session_state t USING (session_id) WHERE session_id = $1
@@ -66,6 +70,7 @@ def same_end(home: PaperHome, session: str, uninterrupted: dict[str, Any]) -> No
         check_record(url, session)
         assert ask(url, _FILLS, session) == ask(url, _FILLS, uninterrupted["session"])
         assert ask(url, _ENTRIES, session) == ask(url, _ENTRIES, uninterrupted["session"])
+        assert ask(url, _QUEUES, session) == ask(url, _QUEUES, uninterrupted["session"]) != []
         assert ask(url, _ORDERS, session) == ask(url, _ORDERS, uninterrupted["session"])
 
 

@@ -72,6 +72,7 @@ class Run:
             else:
                 trader.exchange.on_event(step)
             told += [as_text(event) for event in trader.exchange.drain_events()]
+            told += [repr(point) for point in trader.exchange.paths.drain()]
         return told
 
     def resumed(self, position: int, state: State) -> Kept:

@@ -15,6 +15,7 @@ from triplegain.domain.parts import Touch
 from triplegain.exchange.book import BID
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.queue_path import QueuePaths
 
 
 class Written:
@@ -22,6 +23,7 @@ class Written:
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self.paths = QueuePaths()
         self.fills: list[tuple[str, int, int]] = []
         self.models: list[str] = []
         self.makers: list[bool] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.storage.edited_rows import changed, untold_edits
 from tests.storage.mind_steps import alert, analysis, hodl, outcome, risk, vote
 from tests.storage.scripted_session import START_NS, ScriptedSession, session_record
 
+from triplegain.domain.queue_path import QueueChange, QueuePoint
 from triplegain.domain.records import SecurityEvent, SessionStatus
 from triplegain.storage.database import Database
 from triplegain.storage.errors import BooksDifferError, CommitRefusedError, StorageError
@@ -40,6 +42,10 @@ async def lived(store: SessionStore) -> ScriptedSession:
             "risk": (risk(number),),
             "alerts": (alert(number),),
             "hodl": (hodl(number),),
+            "queue_points": (
+                QueuePoint(number, 1, START_NS, Decimal(2), Decimal(1), QueueChange.ARRIVAL),
+                QueuePoint(number, 2, START_NS, Decimal(0), Decimal(1), QueueChange.FILLED),
+            ),
         }
         audit = SecurityEvent("paper_trade", "key:admin", "127.0.0.1", f"r-{number}", START_NS, {"order": "c"})
         await store.commit("s", replace(script.buy(), **mind, security_events=(audit, audit)))

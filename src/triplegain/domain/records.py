@@ -29,6 +29,7 @@ from triplegain.domain.mark_change import MarkChange
 from triplegain.domain.money import divide
 from triplegain.domain.orders import OrderRequest, OrderStatus, OrderTerms, Side
 from triplegain.domain.parts import PartChange
+from triplegain.domain.queue_path import QueuePoint
 
 
 class SessionStatus(StrEnum):
@@ -222,6 +223,7 @@ class CommitBatch(msgspec.Struct, frozen=True):
     events: tuple[ExchangeEvent, ...] = ()
     orders: tuple[OrderRecord, ...] = ()
     fills: tuple[OrderFilled, ...] = ()
+    queue_points: tuple[QueuePoint, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
     balances: tuple[BalanceRecord, ...] = ()
     positions: tuple[PositionRecord, ...] = ()

@@ -8,6 +8,7 @@ from triplegain.domain.orders import OrderStatus
 from triplegain.domain.parts import Touch
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.queue_path import QueuePaths
 
 
 class Engine(Protocol):
@@ -16,6 +17,8 @@ class Engine(Protocol):
     now_ns: int
     #: Takes the key of an order that may have changed, its place in a queue included.
     touch: Touch
+    #: Takes how queues in front of orders go.
+    paths: QueuePaths
 
     def wake(self, time_ns: int) -> None:
         """The market does something to this account at that time."""

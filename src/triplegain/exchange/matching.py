@@ -11,6 +11,7 @@ from typing import Any
 
 from triplegain.domain.clock import Moment
 from triplegain.domain.orders import OrderStatus, SelfTradePrevention
+from triplegain.domain.queue_path import QueueChange
 from triplegain.exchange.account_book import AccountBook
 from triplegain.exchange.book import ASK, is_better, reaches
 from triplegain.exchange.charges import paid_for
@@ -147,7 +148,8 @@ class Matcher:
         ahead_after, touch = self._queue.ahead_after, self._engine.touch
         for order in self._resting.levels[side][price]:
             touch(order.key)
-            if cancelled < 0 and moment < order.stands_ns:
+            told_late = cancelled < 0 and moment < order.stands_ns
+            if told_late:
                 # Told late: who came before its order did stands in front of it.
                 order.ahead_at_arrival -= cancelled
                 order.ahead_before -= cancelled
@@ -158,6 +160,8 @@ class Matcher:
             if after < before or after < order.ahead:
                 order.shrunk_ns = moment
             order.ahead = ahead_after(order.ahead, before - explained, cancelled, after)
+            if abs(order.ahead - order.queue_noted) >= order.queue_step:
+                self._note(order, QueueChange.TOLD_LATE if told_late else QueueChange.CANCELLED)
 
     def shown_anew(self, moment: Moment, tape: Moment) -> None:
         """A snapshot: no more stands in front than it shows, which is a shrink like any other; out of sight all stays
@@ -170,6 +174,13 @@ class Matcher:
                         order.ahead_before = order.ahead
                     order.ahead, order.shrunk_ns = ahead, moment
                     self._engine.touch(order.key)
+                    if abs(ahead - order.queue_noted) >= order.queue_step:
+                        self._note(order, QueueChange.SHOWN_ANEW)
+
+    def _note(self, order: WorkingOrder, why: QueueChange) -> None:
+        """A queue has moved by enough to be told; the first sight of a level is no change of it."""
+        why = why if order.queue_noted < UNKNOWN_AHEAD else QueueChange.SHOWN_ANEW
+        self._engine.paths.note(order, self._engine.now_ns, why)
 
     def trade(self, side: int, price: int, lots: int, moment: Moment) -> None:
         """A public trade hit `side` at `price`: our better orders fill first, then the queue at the price moves.
@@ -193,6 +204,10 @@ class Matcher:
                 continue
             ahead, order.ahead, order.ahead_before = order.ahead, 0, 0
             self._engine.touch(order.key)
+            if ahead < UNKNOWN_AHEAD:
+                order.queue_traded += ahead
+            if order.queue_noted >= order.queue_step:
+                self._note(order, QueueChange.TRADED)
             if remaining:
                 remaining -= self._fill_maker(order, remaining, moment, "trade_through", ahead, cause)
         return remaining
@@ -214,6 +229,9 @@ class Matcher:
             order.ahead_before = max(order.ahead_before - public_gone, 0)
             order.ahead = min(order.ahead, order.ahead_before) if seen else max(order.ahead - public_gone, 0)
             self._engine.touch(order.key)
+            order.queue_traded += min(public_gone, ahead)
+            if abs(order.ahead - order.queue_noted) >= order.queue_step:
+                self._note(order, QueueChange.TRADED)
             if remaining:
                 remaining -= self._fill_maker(order, min(remaining, order.in_book), moment, "queue", ahead, cause)
 
@@ -240,6 +258,7 @@ class Matcher:
         order.stands_ns = max(order.stands_ns, moment)
         order.ahead = order.ahead_before = self.queue_ahead(order.side, order.price)
         self._resting.add(order)
+        self._engine.paths.refill(order, self._engine.now_ns)
         self._engine.refilled(order)
 
     def opposite_quotes(self, side: int, moment: Moment) -> None:

@@ -55,6 +55,12 @@ class WorkingOrder:
     ahead: int = 0
     ahead_before: int = 0
     ahead_at_arrival: int = 0
+    #: How many points of its queue's path are kept, the queue at the last one, by how much it must change for the next,
+    #: and how many lots in front of it have been traded.
+    queue_points: int = 0
+    queue_noted: int = 0
+    queue_step: int = 0
+    queue_traded: int = 0
     fee_ceiling_ppm: int = 0
     #: The rates of all its fills, once it has one, and the 30-day volume in USD by which it has them.
     tier: FeeTier | None = None
@@ -173,14 +179,21 @@ _DERIVED = {"instrument", "client_order_id", "side", "rising", "funds_asset", "k
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",
     "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
+    "queue_noted", "queue_step", "queue_traded",
 }  # fmt: skip
 #: Those of them that came later. msgspec leaves out what is this very object.
 _NONE = Decimal(0)
-_ADDED_WIDE = dict.fromkeys(("limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost"), _NONE)
+_ADDED_WIDE = dict.fromkeys(
+    (
+        "limit", "fired", "bid_when_fired", "ask_when_fired", "peak", "shown", "cost",
+        "queue_noted", "queue_step", "queue_traded",
+    ),
+    _NONE,
+)  # fmt: skip
 #: What an order has in it that was stored before there was such a field; not stored where it is that.
 _ADDED = {
-    "passed": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None, "tier_volume_usd": 0,
-    **_ADDED_WIDE,
+    "passed": 0, "queue_points": 0, "stands_ns": NO_MOMENT, "scheduled": False, "fills": 0, "tier": None,
+    "tier_volume_usd": 0, **_ADDED_WIDE,
 }  # fmt: skip
 #: What is stored of an order.
 StoredOrder = msgspec.defstruct(

@@ -18,6 +18,7 @@ from triplegain.domain.exchange_events import ExchangeEvent, OrderSubmitted
 from triplegain.domain.market import MarketEvent
 from triplegain.domain.orders import AmendRequest, Market, OrderOptions, OrderRequest, OrderStatus, TimeInForce
 from triplegain.domain.parts import Parts, Touch, nobody
+from triplegain.domain.queue_path import QueueChange
 from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
@@ -50,6 +51,7 @@ from triplegain.exchange.margin.liquidation import Liquidation
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.public_market import PublicMarket
 from triplegain.exchange.queue import QueueEstimator, leavers
+from triplegain.exchange.queue_path import QueuePaths
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import MarketStanding, VenueMarket
 from triplegain.exchange.working_orders import WorkingOrders
@@ -94,6 +96,7 @@ class PaperExchange:
         self._working = WorkingOrders()
         self.orders = self._working.by_name
         self.touch: Touch = nobody
+        self.paths = QueuePaths()
         self.agenda = EventQueue()
         self.latency = Latency(settings)
         self._channels = Channels(self.latency)
@@ -439,6 +442,8 @@ class PaperExchange:
         return self.account.funds.affordable(order, price, lots)
 
     def _closed(self, order: WorkingOrder) -> None:
+        filled = order.status is OrderStatus.FILLED
+        self.paths.end(order, self.now_ns, QueueChange.FILLED if filled else QueueChange.ENDED)
         self._working.discount(order)
         self._working.forget(order)
         self._working.remember(order.client_order_id, self.account.answers.sequence)

@@ -15,6 +15,7 @@ from triplegain.domain.clock import Moment
 from triplegain.domain.fees import RATE_UNIT
 from triplegain.domain.market import Candle
 from triplegain.domain.orders import OrderStatus, TimeInForce
+from triplegain.domain.queue_path import QueueChange
 from triplegain.exchange.book import is_better, reaches
 from triplegain.exchange.candle_time import ToldCandle
 from triplegain.exchange.engine import Engine
@@ -360,6 +361,7 @@ def lose_places(resting: RestingOrders, engine: Engine) -> None:
         if (order.ahead, order.ahead_before) != (UNKNOWN_AHEAD, UNKNOWN_AHEAD):
             order.ahead = order.ahead_before = UNKNOWN_AHEAD
             engine.touch(order.key)
+            engine.paths.note(order, engine.now_ns, QueueChange.UNSEEN)
 
 
 def meet_missed_trade(matcher: Matcher, simple: SimpleFills, side: int, moment: Moment, cause: dict[str, Any]) -> None:

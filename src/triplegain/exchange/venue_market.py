@@ -223,7 +223,7 @@ class VenueMarket:
         if self.state is not FeedState.MISSED:
             meet_missed_trade(self._matcher, self.simple, side, moment, cause)
         if self.state is FeedState.CATCH_UP:
-            meet_missed_triggers(self.triggers, self.simple, self._engine, self.wait, moment, cause)
+            meet_missed_triggers(self.triggers, self.simple, self._engine, self.wait_unseen, moment, cause)
             # Whoever it filled in part stands behind what the new book shows all the same.
             lose_places(self.resting, self._engine)
             return
@@ -283,6 +283,8 @@ class VenueMarket:
     def wait_unseen(self, order: WorkingOrder) -> None:
         """An order that the exchange opens while we see no book: it waits, and a stop whose trigger the last trade has
         reached already fires when there is one."""
+        if order.role is Role.LIMIT and self.depth is MarketDepth.BOOK:
+            self._engine.paths.begin(order, self._engine.now_ns)
         self.wait(order)
         if order.role is Role.TRIGGER and self.last is not None and is_reached(order, self.last):
             self.triggers.pass_through(order, self.last)
@@ -327,6 +329,7 @@ class VenueMarket:
         order.ahead_before = order.ahead_at_arrival = order.ahead
         # What was traded up to the moment of this book is in the queue that it shows.
         order.stands_ns = max(order.stands_ns, Moment(self.public.book.moment + 1))
+        self._engine.paths.begin(order, self._engine.now_ns)
         self.wait(order)
 
     def wait(self, order: WorkingOrder) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from triplegain.domain.exchange_events import ExchangeEvent, OrderFilled
 from triplegain.domain.ids import Origin
+from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import OrderRecord, PositionRecord
 from triplegain.exchange.paper_exchange import PaperExchange
 from triplegain.execution.blotter import Blotter
@@ -30,6 +31,7 @@ class ExecutedStep:
     orders: tuple[OrderRecord, ...]
     fills: tuple[OrderFilled, ...]
     positions: tuple[PositionRecord, ...]
+    queue_points: tuple[QueuePoint, ...]
 
 
 class PaperOrderExecutor:
@@ -75,6 +77,7 @@ class PaperOrderExecutor:
             tuple(self.orders.drain_changed()),
             tuple(self._fills),
             tuple(self.positions.drain_changed()),
+            self._exchange.paths.drain(),
         )
         self._events.clear()
         self._fills.clear()

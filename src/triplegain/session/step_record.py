@@ -95,6 +95,7 @@ class StepRecord:
             events=step.events,
             orders=step.orders,
             fills=step.fills,
+            queue_points=step.queue_points,
             entries=entries,
             balances=self._told_balances({each.asset for each in entries if each.account is LedgerAccount.WALLET}),
             positions=step.positions,

@@ -22,6 +22,7 @@ from triplegain.domain.agent_records import (
     VoteRecord,
 )
 from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import (
     BalanceRecord,
     DecisionRecord,
@@ -78,6 +79,8 @@ class SessionReader:
             status="status = ANY ({}::order_status[])",
         )  # fmt: skip
         self.fills = Pages(database, OrderFilled, "paper_trades", "fill_number", "symbol", "order_number")
+        #: The path of the queue in front of one order.
+        self.queue_points = Pages(database, QueuePoint, "paper_queue_points", "point", "order_number")
         #: By the number of the order that opened them; without `closed` those that are open only.
         self.positions = Pages(
             database, PositionRecord, "paper_positions", "entry_order_number", "symbol",
