@@ -47,7 +47,7 @@ _GROUPS = {
 COMMANDS = {
     "paper": "paper", "flat": "steering", "emergency": "steering", "pause": "steering", "resume": "steering",
     "report": "report", "decisions": "decisions", "leaderboard": "leaderboard", "record": "record",
-    "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
+    "optimism": "optimism", "snapshot": "snapshot", "local-kraken": "local_kraken", "doctor": "doctor",
     "order place": "orders", "order amend": "orders", "order cancel": "orders", "order list": "orders",
     "order edit": "order_commands", "order batch": "order_commands", "order cancel-after": "order_commands",
     "position list": "positions", "position close": "positions", "position margin": "positions",

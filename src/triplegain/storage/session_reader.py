@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from triplegain.domain.agent_records import (
     RiskRecord,
     VoteRecord,
 )
-from triplegain.domain.exchange_events import OrderFilled
+from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderPriced
 from triplegain.domain.queue_path import QueuePoint
 from triplegain.domain.records import (
     BalanceRecord,
@@ -55,6 +56,10 @@ SELECT fee_asset, count(*) AS n, sum(fee) AS fee FROM paper_trades WHERE session
 _ASKED = """
 SELECT details ->> 'stop' AS stop, details ->> 'target' AS target FROM security_events
 WHERE kind = 'paper_trade' AND session_id = $1 AND details ->> 'client_order_id' = $2 ORDER BY event_number LIMIT 1
+"""
+_REPRICINGS = """
+SELECT session_id, sequence, kind, order_number, time_ns::bigint, visible_at_ns::bigint, event FROM paper_order_events
+WHERE session_id = $1 AND kind IN ('amended', 'priced') ORDER BY sequence
 """
 _RISK = """
 SELECT time_ns::bigint, state -> 'halts' AS halts FROM paper_risk_history WHERE session_id = $1 ORDER BY number
@@ -143,6 +148,11 @@ class SessionReader:
         stop, target = (None if value is None else Decimal(value) for value in (row["stop"], row["target"]))
         return stop, target
 
+    async def repricings(self, session_id: str) -> list[OrderAmended | OrderPriced]:
+        """Each time an order was amended or came to its own price, in the order of the events."""
+        found = await self._database.rows(READING, _REPRICINGS, session_id)
+        return [_repricing({**row["event"], **row}) for row in found]
+
     async def votes_of(self, session_id: str, decisions: Collection[DecisionRecord]) -> Mapping[int, list[VoteRecord]]:
         """All votes that counted, by the number of the decision; none where nobody voted."""
         numbers = [each.number for each in decisions]
@@ -184,6 +194,10 @@ class SessionReader:
                 found.update(line + b"\n")
             hashes.append(found.hexdigest())
         return SessionHashes(*hashes)
+
+
+def _repricing(row: Mapping[str, Any]) -> OrderAmended | OrderPriced:
+    return rows.read(OrderAmended, row) if row["kind"] == "amended" else rows.read(OrderPriced, row)
 
 
 async def read_halts(connection: AnyConnection, session_id: str) -> tuple[HaltPeriod, ...]:

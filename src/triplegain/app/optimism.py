@@ -1,0 +1,135 @@
+"""A stored session beside other paper modes: its orders from the record, its market from where it was."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from triplegain.app.feeds import open_feed
+from triplegain.app.off_loop import off_the_loop
+from triplegain.app.opened_feed import HISTORY, LIVE
+from triplegain.app.session_recording import recordings_dir
+from triplegain.domain.exchange_events import OrderAmended, OrderPriced
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.records import OrderRecord, SessionRecord
+from triplegain.exchange.public_market import public_markets
+from triplegain.feeds.recording.folder import is_recording
+from triplegain.market.feed import Feed, FeedError
+from triplegain.optimism.flattery import RuleFigures, figures
+from triplegain.optimism.recorded import LeftOut, Recorded, recorded
+from triplegain.optimism.walk import Walk
+from triplegain.storage.database import Database
+from triplegain.storage.session_reader import SessionReader
+
+_PAGE = 1000
+
+
+class MarketGoneError(FeedError):
+    """The market of a session cannot be had again."""
+
+    code = "market_gone"
+
+
+class Optimism(Struct, frozen=True):
+    """`begins_ns` and `until_ns` are of the market as it could be seen again, None and 0 where nothing was. `orders`
+    are all there are; `left_out` says why so many of them are compared with nobody's."""
+
+    session: SessionRecord
+    synthetic: bool
+    begins_ns: int | None
+    until_ns: int
+    orders: int
+    left_out: Mapping[LeftOut, int]
+    rules: tuple[RuleFigures, ...]
+
+
+async def read_optimism(home: Path, database: Database, session_id: str) -> Optimism:
+    """Raises SessionNotFoundError, MarketGoneError, and FeedError where the market is there and cannot be read."""
+    reader = SessionReader(database)
+    session = await reader.session(session_id)
+    feed = await _market_again(home, database, session)
+    orders = await _orders(reader, session_id)
+    events = await reader.repricings(session_id)
+    return await off_the_loop(lambda: _compared(session, feed, orders, events))
+
+
+async def _market_again(home: Path, database: Database, session: SessionRecord) -> Feed:
+    if session.feed.startswith(HISTORY):
+        from triplegain.app.history_feed import load_history_feed
+
+        return await load_history_feed(session.feed, database)
+    spec = session.feed
+    if spec == LIVE:
+        folder = recordings_dir(home) / session.session_id
+        if not is_recording(folder):
+            raise MarketGoneError(
+                f"the live market of {session.session_id} was not recorded, or its recording is gone, so its orders "
+                "cannot be filled again: `tg paper --record` keeps what a session sees; sessions on recorded markets "
+                "and on the demo market can always be looked at"
+            )
+        spec = f"replay:{folder}"
+    return await off_the_loop(lambda: open_feed(spec, session.seed))
+
+
+async def _orders(reader: SessionReader, session_id: str) -> list[OrderRecord]:
+    found: list[OrderRecord] = []
+    while page := await reader.orders(session_id, after=found[-1].order_number if found else None, limit=_PAGE):
+        found += page
+    return found
+
+
+def _compared(
+    session: SessionRecord, feed: Feed, orders: Iterable[OrderRecord], events: Iterable[OrderAmended | OrderPriced]
+) -> Optimism:
+    instruments = {each.symbol: each for each in feed.instruments}
+    asked, left_out = _asked(orders, events, instruments)
+    walk = Walk(public_markets({each: feed.depth[each.symbol] for each in feed.instruments}), asked)
+    begins_ns = _walked(walk, feed, session.market_time_ns)
+    found, unseen = walk.end(walk.now_ns)
+    left_out[LeftOut.NO_MARKET] += len(unseen)
+    return Optimism(
+        session,
+        feed.synthetic,
+        begins_ns,
+        walk.now_ns,
+        len(asked) + left_out.total() - len(unseen),
+        {reason: left_out[reason] for reason in LeftOut if left_out[reason]},
+        tuple(figures(found, instruments, session.seed)),
+    )
+
+
+def _asked(
+    orders: Iterable[OrderRecord],
+    events: Iterable[OrderAmended | OrderPriced],
+    instruments: Mapping[str, Instrument],
+) -> tuple[list[Recorded], Counter[LeftOut]]:
+    by_order: defaultdict[int, list[OrderAmended | OrderPriced]] = defaultdict(list)
+    for event in events:
+        by_order[event.order_number].append(event)
+    asked: list[Recorded] = []
+    left_out: Counter[LeftOut] = Counter()
+    for order in orders:
+        instrument = instruments.get(order.request.symbol)
+        if instrument is None:
+            left_out[LeftOut.NO_MARKET] += 1
+            continue
+        found = recorded(order, by_order[order.order_number], instrument)
+        if isinstance(found, LeftOut):
+            left_out[found] += 1
+        else:
+            asked.append(found)
+    return asked, left_out
+
+
+def _walked(walk: Walk, feed: Feed, until_ns: int) -> int | None:
+    """To where the session has come, or to the end of the feed; when it begins."""
+    begins_ns = None
+    for event in feed.events():
+        if event.exchange_time_ns > until_ns:
+            break
+        walk.take(event)
+        begins_ns = event.exchange_time_ns if begins_ns is None else begins_ns
+    return begins_ns

@@ -1,0 +1,224 @@
+"""A session's market walked once more, with its orders given to every other rule on the way.
+
+What is due at a time comes after the messages of that time: an order sees the market as the session saw it when it sent
+it. A rule without latency is given it there and then; what is taken back here is taken back there at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from heapq import heappop, heappush
+
+from msgspec import Struct
+
+from triplegain.domain.clock import NEVER
+from triplegain.domain.market import (
+    PRICED_STATES,
+    CandleClosed,
+    Level,
+    MarketDepth,
+    MarketEvent,
+    PublicTrade,
+)
+from triplegain.exchange.book import ASK, BID
+from triplegain.exchange.public_market import PublicMarket
+from triplegain.optimism.asked import Asked, Shape
+from triplegain.optimism.recorded import Recorded
+from triplegain.optimism.rules import RULES, Filled, Rule, Seen, crosses
+
+#: Where there is no book, all that can be seen is the last price, for any size.
+_ANY_SIZE = 1 << 62
+
+_Range = tuple[int, int]
+
+
+class Elsewhere(Struct, frozen=True):
+    """An order, and what came of it by each rule in their order: None where it has no such order, or filled nothing.
+
+    `mark_doubled` is twice the price at which what is filled here or there alone is valued: the middle, in ticks, when
+    the order was over here; None where there was none.
+    """
+
+    order: Recorded
+    mark_doubled: int | None
+    filled: tuple[Filled | None, ...]
+
+
+class _Waiting:
+    """An order by one rule."""
+
+    __slots__ = ("asked", "crossed", "is_due", "is_gone", "order", "place")
+
+    def __init__(self, order: Recorded, place: int, crossed: bool) -> None:
+        self.order = order
+        self.place = place
+        self.asked = order.asked
+        self.crossed = crossed
+        #: The next look is entered already.
+        self.is_due = False
+        self.is_gone = False
+
+
+class Walk:
+    """Messages go in one at a time, in the order of the feed; `end` says what came of the orders."""
+
+    def __init__(
+        self, markets: Mapping[str, PublicMarket], orders: Iterable[Recorded], rules: Sequence[Rule] = RULES
+    ) -> None:
+        self.now_ns = 0
+        self._markets = markets
+        self._rules = rules
+        self._orders = {each.number: each for each in orders}
+        self._filled: dict[int, list[Filled | None]] = {}
+        self._marks: dict[int, int | None] = {}
+        self._waiting: dict[str, list[_Waiting]] = {symbol: [] for symbol in markets}
+        self._quotes: dict[str, tuple[int | None, int | None]] = {}
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._entries = 0
+        for order in self._orders.values():
+            self._enter(order.sent_ns, partial(self._send, order))
+            for change in order.changes:
+                self._enter(change.time_ns, partial(self._amend, order, change.asked))
+            self._enter(order.over_ns, partial(self._value, order))
+            self._enter(order.taken_back_ns, partial(self._take_back, order))
+
+    def take(self, event: MarketEvent) -> None:
+        """One message, after everything that was due before it."""
+        time_ns = max(event.exchange_time_ns, self.now_ns)
+        self._carry_out_before(time_ns)
+        self.now_ns = time_ns
+        market = self._markets.get(event.symbol)
+        if market is None or not market.on_event(event, time_ns):
+            return
+        waiting = self._waiting[event.symbol]
+        if waiting:
+            self._show(market, waiting, event)
+
+    def end(self, until_ns: int) -> tuple[list[Elsewhere], list[Recorded]]:
+        """After everything that was due until then: what came of the orders, and those whose market was not there."""
+        self._carry_out_before(until_ns + 1)
+        known, unknown = [], []
+        for number, order in self._orders.items():
+            if number not in self._filled:
+                unknown.append(order)
+                continue
+            if number not in self._marks:
+                self._value(order)
+            known.append(Elsewhere(order, self._marks[number], tuple(self._filled[number])))
+        return known, unknown
+
+    def _enter(self, time_ns: int, act: Callable[[], None]) -> None:
+        if time_ns < NEVER:
+            self._entries += 1
+            heappush(self._agenda, (time_ns, self._entries, act))
+
+    def _carry_out_before(self, time_ns: int) -> None:
+        agenda = self._agenda
+        while agenda and agenda[0][0] < time_ns:
+            self.now_ns, _, act = heappop(agenda)
+            act()
+
+    # -- orders --------------------------------------------------------------------------------------------------
+
+    def _send(self, order: Recorded) -> None:
+        market = self._markets[order.symbol]
+        if not market.told:
+            return
+        self._filled[order.number] = [None] * len(self._rules)
+        crossed = crosses(order.asked, *_levels(market, 1))
+        for place, rule in enumerate(self._rules):
+            if order.asked.shape not in rule.takes:
+                continue
+            each = _Waiting(order, place, crossed)
+            if order.asked.shape is Shape.MARKET:
+                self._enter(self.now_ns + rule.market_after_ns, partial(self._look, each, is_first=True))
+                continue
+            self._look(each, is_first=True)
+            if not each.is_gone:
+                self._waiting[order.symbol].append(each)
+                self._enter_look(each, rule, self.now_ns + 1)
+
+    def _amend(self, order: Recorded, asked: Asked) -> None:
+        for each in self._waiting[order.symbol]:
+            if each.order is order:
+                each.asked = asked
+
+    def _take_back(self, order: Recorded) -> None:
+        for each in [each for each in self._waiting[order.symbol] if each.order is order]:
+            self._forget(each)
+
+    def _forget(self, each: _Waiting) -> None:
+        each.is_gone = True
+        there = self._waiting[each.order.symbol]
+        if each in there:
+            there.remove(each)
+
+    def _value(self, order: Recorded) -> None:
+        """It is over here: what it filled, or did not, is worth the middle of now."""
+        market = self._markets[order.symbol]
+        bids, asks = _levels(market, 1)
+        if bids and asks:
+            self._marks[order.number] = bids[0][0] + asks[0][0]
+        else:
+            self._marks[order.number] = None if market.last is None else 2 * market.last
+
+    # -- looks ---------------------------------------------------------------------------------------------------
+
+    def _show(self, market: PublicMarket, waiting: list[_Waiting], event: MarketEvent) -> None:
+        """To those that look at each message; the others look again in their time."""
+        traded = _traded(event)
+        symbol, quotes = market.instrument.symbol, (market.book.best(BID), market.book.best(ASK))
+        is_moved = self._quotes.get(symbol) != quotes or market.depth is not MarketDepth.BOOK
+        self._quotes[symbol] = quotes
+        for each in list(waiting):
+            rule = self._rules[each.place]
+            if traded is not None and rule.hears_trades:
+                self._look(each, traded=traded)
+            if each.is_gone or not is_moved:
+                continue
+            if rule.quotes_every_ns == 0:
+                self._look(each)
+            elif not each.is_due:
+                self._enter_look(each, rule, self.now_ns)
+
+    def _enter_look(self, each: _Waiting, rule: Rule, from_ns: int) -> None:
+        """The next of its looks that is not before that time."""
+        every_ns = rule.quotes_every_ns
+        if every_ns:
+            sent_ns = each.order.sent_ns
+            each.is_due = True
+            self._enter(sent_ns - (sent_ns - from_ns) // every_ns * every_ns, partial(self._look, each))
+
+    def _look(self, each: _Waiting, traded: _Range | None = None, is_first: bool = False) -> None:
+        if each.is_gone:
+            return
+        each.is_due = False if traded is None else each.is_due
+        rule, market = self._rules[each.place], self._markets[each.order.symbol]
+        bids, asks = _levels(market, rule.depth)
+        seen = Seen(bids, asks, market.last, traded, is_first, each.crossed)
+        filled = rule.fill(each.asked, seen)
+        if filled is not None:
+            self._filled[each.order.number][each.place] = filled
+            self._forget(each)
+
+
+def _levels(market: PublicMarket, depth: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+    """So many bids and asks, the best first; none while the market's prices cannot be trusted."""
+    if market.state not in PRICED_STATES:
+        return (), ()
+    if market.depth is not MarketDepth.BOOK:
+        only = () if market.last is None else ((market.last, _ANY_SIZE),)
+        return only, only
+    (bids, asks), (bid_prices, ask_prices) = market.book.levels, market.book.prices
+    best_bids = tuple((price, bids[price]) for price in reversed(bid_prices[-depth:]))
+    return best_bids, tuple((price, asks[price]) for price in ask_prices[:depth])
+
+
+def _traded(event: MarketEvent) -> _Range | None:
+    """The lowest and the highest price that it tells of."""
+    if isinstance(event, PublicTrade):
+        return event.price, event.price
+    if isinstance(event, CandleClosed):
+        return event.candle.low, event.candle.high
+    return None

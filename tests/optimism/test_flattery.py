@@ -1,0 +1,109 @@
+"""Flattery of single orders and its range, with the arithmetic."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from triplegain.domain.clock import NEVER
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.money import ATOMS_PER_UNIT
+from triplegain.exchange.seeded import draw
+from triplegain.optimism.asked import Asked, Shape
+from triplegain.optimism.flattery import ORDERS_MIN, RuleFigures, figures, flattered
+from triplegain.optimism.recorded import Recorded
+from triplegain.optimism.rules import RULES, Filled
+from triplegain.optimism.walk import Elsewhere
+
+#: One tick times one lot is 1 USDT. Fees of the lowest tier: 0.25 % and 0.40 %.
+INSTRUMENT = Instrument("BTC/USDT", Decimal(1), Decimal(1), Decimal(1), Decimal(1))
+FREQTRADE = next(rule for rule in RULES if rule.name == "freqtrade")
+PLACE = RULES.index(FREQTRADE)
+
+
+def usdt(amount: str) -> int:
+    return int(Decimal(amount) * ATOMS_PER_UNIT)
+
+
+def case(
+    side: int, lots: int, cost: str, fee: str, there: Filled | None, mark_doubled: int | None = 2000, number: int = 1
+) -> Elsewhere:
+    """An order for ten lots, of which so many were filled here, and what freqtrade makes of it."""
+    order = Recorded(
+        number, "BTC/USDT", 0, Asked(side, Shape.LIMIT, 10, 1000), (), 1, NEVER, lots, usdt(cost), usdt(fee)
+    )  # fmt: skip
+    return Elsewhere(order, mark_doubled, tuple(there if place == PLACE else None for place in range(len(RULES))))
+
+
+CASES = [
+    # Bought for 10,020 here and 10,000 there: 20. Fee 40.08 here, there 0.40 % = 40: 0.08. Of 10,020 in all.
+    (case(0, 10, "10020", "40.08", Filled(10, 10_000)), ("20", "0", "0.08", "10020")),
+    # Sold for 9,980 here and 10,000 there: 20. As a maker 0.25 % = 25 there, 39.92 here: 14.92.
+    (case(1, 10, "9980", "39.92", Filled(10, 10_000, is_maker=True)), ("20", "0", "14.92", "10000")),
+    # Nothing here, ten there for 9,950; when it was over the middle was 1000: worth 10,000, 50 more. Fee 24.875.
+    (case(0, 0, "0", "0", Filled(10, 9_950, is_maker=True)), ("0", "50", "-24.875", "9950")),
+    # The same, and the price fell to 990: 9,900, so that it would have lost 50.
+    (case(0, 0, "0", "0", Filled(10, 9_950, is_maker=True), 1980), ("0", "-50", "-24.875", "9950")),
+    # Four lots here for 4,000, ten there for 10,010: of the four 4 x 1001 - 4,000 = 4 worse; of the other six
+    # 6 x 1000 - 6 x 1001 = 6 worse. Fee 16 here, 40.04 there: -24.04.
+    (case(0, 4, "4000", "16", Filled(10, 10_010)), ("-4", "-6", "-24.04", "10010")),
+    # Filled here only: sold ten for 10,050 with the middle at 1000, which it does not get: -50. The fee of 25 is saved.
+    (case(1, 10, "10050", "25", None), ("0", "-50", "25", "10050")),
+    # Neither here nor there.
+    (case(0, 0, "0", "0", None), ("0", "0", "0", "0")),
+]
+
+
+@pytest.mark.parametrize(("each", "expected"), CASES)
+def test_an_order(each: Elsewhere, expected: tuple[str, str, str, str]) -> None:
+    found = flattered(each, each.filled[PLACE], FREQTRADE, INSTRUMENT)
+    assert found is not None
+    assert (found.price, found.fills, found.fee, found.notional) == tuple(map(usdt, expected))
+    assert found.total == found.price + found.fills + found.fee
+
+
+def test_what_cannot_be_valued_is_not_compared() -> None:
+    """Only where here and there are filled alike no mark is needed."""
+    unequal, equal = (case(0, 0, "0", "0", Filled(10, 9_950), None), case(0, 10, "9960", "40", Filled(10, 9_950), None))
+    assert flattered(unequal, unequal.filled[PLACE], FREQTRADE, INSTRUMENT) is None
+    assert flattered(equal, equal.filled[PLACE], FREQTRADE, INSTRUMENT) is not None
+
+
+def freqtrades(found: list[Elsewhere], seed: int = 7) -> RuleFigures:
+    return figures(found, {"BTC/USDT": INSTRUMENT}, seed)[PLACE]
+
+
+def test_figures_are_sums_in_basis_points() -> None:
+    found = freqtrades([case(0, 10, "10020", "40.08", Filled(10, 10_000)), case(0, 0, "0", "0", Filled(10, 9_950))])
+    # 20 + 0 + 0.08 of the first; 50 - 39.8 of the second (0.40 % of 9,950): 30.28 of 10,020 + 9,950 = 19,970.
+    assert (found.flattered, found.notional) == (Decimal("30.28"), Decimal(19_970))
+    assert found.basis_points == pytest.approx(30.28 / 19_970 * 10_000)
+    assert (found.price, found.fills) == (pytest.approx(20 / 1.997), pytest.approx(50 / 1.997))
+    assert found.fee == pytest.approx(-39.72 / 1.997)
+    assert (found.orders, found.filled_here, found.filled_there, found.only_there) == (2, 1, 2, 1)
+    assert (found.low, found.high) == (None, None)
+
+
+def test_the_interval_is_what_drawing_the_orders_again_gives() -> None:
+    found = [case(0, 10, "10020", "40", Filled(10, 10_000 + number)) for number in range(ORDERS_MIN + 2)]
+    ours = freqtrades(found)
+    # Number n was 20 - n dearer here; its fee there is 0.40 % of 10,000 + n, that is 0.004 n more than 40.
+    rates = []
+    for sample in range(2000):
+        picked = [draw(7, sample * len(found) + place) % len(found) for place in range(len(found))]
+        rates.append(sum(20 - 1.004 * pick for pick in picked) / (10_020 * len(found)) * 10_000)
+    rates.sort()
+    assert (ours.low, ours.high) == (pytest.approx(rates[50]), pytest.approx(rates[-51]))
+    assert freqtrades(found) == ours
+    assert freqtrades(found, seed=8) != ours
+    alike = freqtrades(found[:1] * ORDERS_MIN)
+    assert alike.low == pytest.approx(alike.basis_points) and alike.high == pytest.approx(alike.basis_points)
+
+
+def test_orders_that_a_rule_does_not_have_are_not_its_own() -> None:
+    each = case(0, 10, "10020", "40.08", None)
+    stop = replace(each, order=replace(each.order, asked=Asked(0, Shape.STOP, 10, 1000)))
+    told = {found.rule: found.orders for found in figures([stop], {"BTC/USDT": INSTRUMENT}, 1)}
+    assert told == {"OctoBot": 1, "Jesse": 1, "kraken-cli": 0, "LEAN": 1, "freqtrade": 1, "hummingbot": 0}

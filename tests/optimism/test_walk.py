@@ -1,0 +1,159 @@
+"""A market of a minute written by hand, and what six rules make of four orders on it.
+
+One tick is 1 USDT and one lot 1 BTC. Asks of 10 lots at 1000, 1001 and 1002, bids at 998, 997 and 996.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from triplegain.domain.clock import NEVER, SECOND_NS
+from triplegain.domain.instrument import Instrument
+from triplegain.domain.market import (
+    BookUpdate,
+    Candle,
+    CandleClosed,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    Level,
+    MarketDepth,
+    MarketEvent,
+    PublicTrade,
+)
+from triplegain.domain.orders import Side
+from triplegain.exchange.public_market import public_markets
+from triplegain.optimism.asked import Asked, Shape
+from triplegain.optimism.recorded import Change, Recorded
+from triplegain.optimism.rules import RULES, Filled
+from triplegain.optimism.walk import Elsewhere, Walk
+
+PAIR = "BTC/USDT"
+INSTRUMENT = Instrument(PAIR, Decimal(1), Decimal(1), Decimal(1), Decimal(1))
+NAMES = [rule.name for rule in RULES]
+
+
+def book(second: int, bids: tuple[Level, ...], asks: tuple[Level, ...], snapshot: bool = False) -> BookUpdate:
+    return BookUpdate(PAIR, second * SECOND_NS, second * SECOND_NS, bids, asks, snapshot)
+
+
+def trade(second: int, price: int, quantity: int = 1) -> PublicTrade:
+    return PublicTrade(PAIR, second * SECOND_NS, second * SECOND_NS, price, quantity, Side.SELL)
+
+
+def beat(second: int) -> Heartbeat:
+    return Heartbeat(second * SECOND_NS, second * SECOND_NS)
+
+
+MARKET: list[MarketEvent] = [
+    book(0, ((998, 10), (997, 10), (996, 10)), ((1000, 10), (1001, 10), (1002, 10)), snapshot=True),
+    trade(0, 999),
+    trade(3, 998),
+    # At 7 s three lots are offered for 998.
+    book(7, ((998, 0),), ((998, 3),)),
+    # At 25 s it falls.
+    trade(25, 994),
+    book(26, ((997, 0), (996, 0), (990, 10)), ((998, 0), (1000, 0), (1001, 0), (1002, 0), (993, 5))),
+    beat(70),
+]
+
+
+def order(
+    number: int, sent: int, asked: Asked, over: int, *, filled: bool = False, changes: tuple[Change, ...] = ()
+) -> Recorded:
+    over_ns = over * SECOND_NS
+    taken_back_ns = NEVER if filled else over_ns
+    return Recorded(number, PAIR, sent * SECOND_NS, asked, changes, over_ns, taken_back_ns, 0, 0, 0)
+
+
+def walked(market: list[MarketEvent], orders: list[Recorded], depth: MarketDepth = MarketDepth.BOOK) -> Walk:
+    walk = Walk(public_markets({INSTRUMENT: depth}), orders)
+    for event in market:
+        walk.take(event)
+    return walk
+
+
+def by_rule(found: Elsewhere) -> dict[str, Filled | None]:
+    return dict(zip(NAMES, found.filled, strict=True))
+
+
+def test_six_rules_fill_a_market_order_a_limit_and_a_stop() -> None:
+    market = order(1, 1, Asked(0, Shape.MARKET, 25), over=1)
+    limit = order(2, 1, Asked(0, Shape.LIMIT, 5, 998), over=20)
+    # A stop at 990 that is moved up to 995 at 8 s; here it was filled at 26 s.
+    moved = (Change(8 * SECOND_NS, Asked(1, Shape.STOP, 4, 995)),)
+    stop = order(3, 1, Asked(1, Shape.STOP, 4, 990), over=26, filled=True, changes=moved)
+    early = order(4, -1, Asked(0, Shape.MARKET, 1), over=0)
+    found, unseen = walked(MARKET, [market, limit, stop, early]).end(70 * SECOND_NS)
+    assert unseen == [early]
+    assert [each.order for each in found] == [market, limit, stop]
+    # When they were over: 998 + 1000 at 1 s, 997 + 998 at 20 s, 990 + 993 at 26 s.
+    assert [each.mark_doubled for each in found] == [1998, 1995, 1983]
+    assert by_rule(found[0]) == {
+        "OctoBot": Filled(25, 24_975),  # 25 x 999, the last trade
+        "Jesse": Filled(25, 24_975),
+        "kraken-cli": Filled(25, 25_000),  # 25 x 1000
+        "LEAN": Filled(25, 25_000),
+        "freqtrade": Filled(25, 25_020),  # 10 x 1000 + 10 x 1001 + 5 x 1002
+        "hummingbot": Filled(25, 25_020),  # at 6 s the book is the same
+    }
+    assert by_rule(found[1]) == {
+        "OctoBot": Filled(5, 4_990, is_maker=True),  # one lot was traded at 998 at 3 s
+        "Jesse": Filled(5, 4_990, is_maker=True),
+        "kraken-cli": None,  # it looks at 61 s, and the order was taken back at 20 s
+        "LEAN": None,  # never below 998 until then
+        "freqtrade": Filled(5, 4_990, is_maker=True),  # at 11 s, the next of its looks
+        "hummingbot": Filled(5, 4_990, is_maker=True),  # at 7 s
+    }
+    assert by_rule(found[2]) == {
+        "OctoBot": Filled(4, 3_980),  # 4 x 995, though the trade was at 994
+        "Jesse": Filled(4, 3_980),
+        "kraken-cli": None,  # has no stops
+        "LEAN": Filled(4, 3_960),  # 4 x 990, the bid of 26 s
+        "freqtrade": Filled(4, 3_980, is_maker=True),  # at 26 s the ask is 993, and it is never worse than its trigger
+        "hummingbot": None,
+    }
+
+
+def test_what_is_taken_back_as_somebody_looks_is_gone() -> None:
+    # freqtrade looks at 11 s.
+    asked = Asked(0, Shape.LIMIT, 5, 998)
+    found, _ = walked(MARKET, [order(1, 1, asked, over=11), order(2, 1, asked, over=12)]).end(70 * SECOND_NS)
+    assert [by_rule(each)["freqtrade"] for each in found] == [None, Filled(5, 4_990, is_maker=True)]
+
+
+def test_looks_fall_on_their_times_after_a_quiet_hour() -> None:
+    # Nothing happens for an hour, then at 3602 s the ask comes to 998: kraken-cli looks at 3661 s, not before.
+    market = [MARKET[0], book(3602, ((998, 0),), ((998, 3),)), beat(3660), beat(3663)]
+    asked = Asked(0, Shape.LIMIT, 5, 998)
+    found, _ = walked(market, [order(1, 1, asked, over=3661), order(2, 1, asked, over=3662)]).end(3700 * SECOND_NS)
+    assert [by_rule(each)["kraken-cli"] for each in found] == [None, Filled(5, 4_990)]
+
+
+def test_a_market_that_is_not_to_be_trusted_shows_no_quotes() -> None:
+    gap = FeedStatus(PAIR, 2 * SECOND_NS, 2 * SECOND_NS, FeedState.GAP)
+    market = [*MARKET[:2], gap, *MARKET[3:]]
+    found, _ = walked(market, [order(1, 5, Asked(0, Shape.MARKET, 25), over=5)]).end(70 * SECOND_NS)
+    filled = by_rule(found[0])
+    assert [name for name in NAMES if filled[name] is not None] == ["OctoBot", "Jesse"]
+    # No quotes: valued at the last trade, twice 999.
+    assert found[0].mark_doubled == 1998
+
+
+def test_where_there_are_candles_only_the_last_price_is_all_there_is() -> None:
+    def candle(minute: int, low: int, high: int, close: int) -> CandleClosed:
+        end_ns = (minute + 1) * 60 * SECOND_NS
+        told = Candle(PAIR, minute * 60 * SECOND_NS, 60 * SECOND_NS, close, high, low, close, 10)
+        return CandleClosed(PAIR, end_ns, end_ns, told)
+
+    market: list[MarketEvent] = [candle(0, 990, 1010, 1000), candle(1, 980, 1005, 990), candle(2, 985, 995, 986)]
+    bought, waiting = Asked(0, Shape.MARKET, 3), Asked(0, Shape.LIMIT, 3, 985)
+    found, _ = walked(
+        market, [order(1, 60, bought, over=60), order(2, 60, waiting, over=200)], MarketDepth.CANDLES
+    ).end(180 * SECOND_NS)
+    # All at the close of 1000; hummingbot five seconds later, which is the same candle.
+    assert set(by_rule(found[0]).values()) == {Filled(3, 3000)}
+    # The second candle went down to 980, and no close came to 985.
+    filled = by_rule(found[1])
+    assert {name for name in NAMES if filled[name] is not None} == {"OctoBot", "Jesse", "hummingbot"}
+    assert (found[0].mark_doubled, found[1].mark_doubled) == (2000, 2 * 986)
