@@ -14,7 +14,7 @@ from tests.storage.scripted_session import ScriptedSession, session_record
 from triplegain.app import optimism
 from triplegain.app.optimism import MarketGoneError, read_optimism
 from triplegain.domain.clock import ManualClock
-from triplegain.domain.exchange_events import OrderAmended, OrderFilled, OrderPriced
+from triplegain.domain.exchange_events import OrderAmended, OrderPriced
 from triplegain.domain.orders import AmendRequest, OrderRequest, OrderTerms, Side
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import Limit, Market, StopLoss, TrailingStop
@@ -44,7 +44,7 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
             session.on_event(event)
 
     def place(name: str, terms: OrderTerms, side: Side = Side.BUY) -> None:
-        session.place(OrderRequest(name, PAIR, side, COINS, terms))
+        session.by_hand.place(OrderRequest(name, PAIR, side, COINS, terms))
 
     play(300)
     place("market", Market())
@@ -52,7 +52,7 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
     place("limit", Limit(Decimal(20_000)))
     play(300)
     place("stop", StopLoss(ABOVE))
-    session.amend(AmendRequest("limit", price=Decimal(20_001)))
+    session.by_hand.amend(AmendRequest("limit", price=Decimal(20_001)))
     play(300)
     batch = session.take_batch(900, 1)
     await store.commit(session_id, batch)
@@ -66,7 +66,7 @@ async def test_orders_of_the_record_meet_the_market_that_they_met(
     found = await read_optimism(tmp_path, database, session_id)
     assert (found.orders, found.left_out, found.synthetic) == (4, {LeftOut.KIND: 1}, True)
     # Bought along the book after its latency; kraken-cli pays the ask of the decision for all of it.
-    fills = [each for each in batch.fills if isinstance(each, OrderFilled)]
+    fills = batch.fills
     assert {each.client_order_id for each in fills} == {"market"}
     ask = Decimal(fills[0].explanation["quote_at_decision"][1])
     paid, fees = sum(each.notional for each in fills), sum(each.fee for each in fills)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from io import StringIO
 
 from msgspec.structs import replace
 from rich.console import Console
@@ -27,7 +28,7 @@ FOUND = Optimism(session_record("a"), True, START_NS, START_NS, 14, {LeftOut.KIN
 
 
 def test_a_table_says_what_each_rule_would_have_told() -> None:
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=120, record=True, file=StringIO())
     console.print(optimism_view(FOUND))
     shown = console.export_text()
     assert "14, 12 of them compared" in shown and "2: type that none has" in shown

@@ -136,7 +136,7 @@ def test_it_is_taken_back_when_it_was_over_here_unless_it_was_filled() -> None:
 
 
 def test_what_was_filled_here_is_in_atoms_of_the_quote_currency() -> None:
-    filled = {"filled_quantity": Decimal("0.5"), "filled_notional": Decimal("50"), "fees": Decimal("0.2")}
+    filled: dict[str, Any] = {"filled_quantity": Decimal("0.5"), "filled_notional": Decimal(50), "fees": Decimal("0.2")}
     quoted = found(stored(Market(), OrderStatus.FILLED, **filled))
     assert (quoted.lots, quoted.cost, quoted.fee) == (50, atoms(Decimal(50)), atoms(Decimal("0.2")))
     # 0.002 coins at 50 / 0.5 = 100 each.
