@@ -19,6 +19,7 @@ from triplegain.exchange.payments import Payments
 from triplegain.exchange.settings import ExchangeSettings
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
+from triplegain.exchange.working_orders import WorkingOrders
 from triplegain.ledger.wallet import Wallet
 
 
@@ -31,7 +32,7 @@ class Account:
         session: str,
         engine: Engine,
         markets: Mapping[str, VenueMarket],
-        orders: Mapping[str, WorkingOrder],
+        orders: WorkingOrders,
         wallet: Wallet,
         channels: Channels,
         settings: ExchangeSettings,
@@ -40,7 +41,8 @@ class Account:
         self._markets = markets
         self._wallet = wallet
         self.channels = channels
-        self.answers = Answers(engine, markets, orders, wallet, channels)
+        named = orders.by_name
+        self.answers = Answers(engine, markets, named, wallet, channels)
         self.volume = VolumeTier(settings.fee_volume_30d_usd)
         usd_prices = UsdPrices(markets, self._last_price)
         self.margin = margin = MarginAccount(engine, markets, wallet, settings.margin, usd_prices)
@@ -48,7 +50,7 @@ class Account:
         self.funds = Funds(engine, orders, wallet, self.volume, margin, lending)
         margin.answer, margin.tell, margin.kept = self.answers.answer, self.answers.tell, self.funds.kept
         self.payments = Payments(
-            session, engine, markets, orders, wallet, self.volume, self.funds, self.answers, margin, lending, usd_prices
+            session, engine, markets, named, wallet, self.volume, self.funds, self.answers, margin, lending, usd_prices
         )
         self.amendments = Amendments(engine, wallet, self.funds, self.answers, margin, lending, self.payments)
 

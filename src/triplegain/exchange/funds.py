@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.money import from_atoms, text
@@ -17,6 +17,7 @@ from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.reduce_only import check_reduce_only
 from triplegain.exchange.venue_market import VenueMarket
 from triplegain.exchange.volume_tier import VolumeTier
+from triplegain.exchange.working_orders import WorkingOrders
 from triplegain.ledger.wallet import Wallet
 
 
@@ -27,7 +28,7 @@ class Funds:
     def __init__(
         self,
         engine: Engine,
-        orders: Mapping[str, WorkingOrder],
+        orders: WorkingOrders,
         wallet: Wallet,
         volume: VolumeTier,
         margin: MarginAccount,
@@ -104,11 +105,11 @@ class Funds:
 
     def kept(self, asset: str) -> int:
         """Coins of positions that no exit of theirs holds."""
-        owned = self.owned(asset) + self.untold[asset]
+        owned = self.owned(asset) + self.untold.get(asset, 0)
         if owned <= 0:
             return 0
-        exits = (each for each in self._orders.values() if each.side == 1 and each.request.position_id is not None)
-        held = sum(self._wallet.reserved(each.number) for each in exits if each.instrument.base == asset)
+        exits = (each for each in self._orders.exits.values() if each.instrument.base == asset)
+        held = sum(self._wallet.reserved(each.number) for each in exits)
         return max(owned - held, 0)
 
     def _worst_purchase(self, order: WorkingOrder, market: VenueMarket) -> int | None:

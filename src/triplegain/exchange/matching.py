@@ -90,8 +90,8 @@ class Matcher:
 
         Our own may be cancelled on the way.
         """
-        public, own = self._public.prices[side], list(self._resting.prices[side])
-        prices = merge(public, own) if side else merge(reversed(public), reversed(own), reverse=True)
+        public, own = self._public.prices[side], self._resting.best_first(side)
+        prices = merge(public, own) if side else merge(reversed(public), own, reverse=True)
         before = None
         for price in prices:
             if limit is not None and not reaches(1 - side, limit, price):

@@ -115,7 +115,7 @@ class PaperExchange:
             symbol: VenueMarket(each, self, self.queue, settings, self._taken) for symbol, each in public.items()
         }
         self.budget = CommandBudget(self.markets, self._working, self.agenda)
-        self.account = Account(session, self, self.markets, self.orders, wallet, self._channels, settings)
+        self.account = Account(session, self, self.markets, self._working, wallet, self._channels, settings)
         self._arrivals = Arrivals(self, self.markets, self._working, self.account, self._schedule)
         self._endings = Endings(self, self.markets, self._working, self.account, self._call_off)
         margin = self.margin = self.account.margin

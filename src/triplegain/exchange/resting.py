@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 
 from triplegain.domain.clock import Moment
 from triplegain.exchange.book import NO_PRICES
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.prices import follow
+
+#: (price, turn)
+_Place = tuple[int, int]
 
 
 class RestingOrders:
@@ -50,10 +53,18 @@ class RestingOrders:
             self._closed(side, price)
         return True
 
+    def best_first(self, side: int) -> Iterator[int]:
+        """Our prices from the best one on. Orders may be removed on the way."""
+        prices = self.prices[side]
+        at = 0 if side else len(prices) - 1
+        while 0 <= at < len(prices):
+            price = prices[at]
+            yield price
+            at = bisect_right(prices, price) if side else bisect_left(prices, price) - 1
+
     def in_priority(self, side: int) -> Iterator[WorkingOrder]:
         """Best price first, then order of arrival. Safe while orders are removed."""
-        prices = self.prices[side]
-        for price in list(prices) if side else prices[::-1]:
+        for price in self.best_first(side):
             yield from list(self.levels[side].get(price, ()))
 
     def all(self) -> Iterator[WorkingOrder]:
@@ -66,72 +77,90 @@ class TriggerOrders:
 
     `nearest` are the highest trigger that the market must fall to and the lowest that it must rise to. `opened` and
     `closed` are told direction (whether it must rise) and price of a trigger that comes, and of one that goes.
+    Each order has a turn: who came first has the lower one.
     """
 
     def __init__(self, opened: Callable[[int, int], None], closed: Callable[[int, int], None]) -> None:
         self._opened, self._closed = opened, closed
         self.nearest: list[int] = list(NO_PRICES)
+        self._turns: dict[int, int] = {}
+        self._last_turn = 0
         self._orders: dict[int, WorkingOrder] = {}
-        #: Those the tape has gone through while there was no book.
-        self._passed: dict[int, WorkingOrder] = {}
-        #: Those whose trigger trails behind the best trade.
-        self._trailing: dict[int, WorkingOrder] = {}
-        #: Rising triggers of those that the market must fall to, and of those that it must rise to.
-        self._triggers: tuple[list[int], list[int]] = ([], [])
+        #: Turns of those the tape has gone through while there was no book.
+        self._passed: set[int] = set()
+        #: (trigger, turn), rising, of those that the market must fall to, and of those that it must rise to.
+        self._triggers: tuple[list[_Place], list[_Place]] = ([], [])
+        #: (peak, turn), rising, of those of them whose trigger trails behind the best trade.
+        self._peaks: tuple[list[_Place], list[_Place]] = ([], [])
 
     def add(self, order: WorkingOrder) -> None:
-        self._orders[order.number] = order
-        if order.peak:
-            self._trailing[order.number] = order
-        self._open(order)
+        turn = self._turns[order.number] = self._last_turn = self._last_turn + 1
+        self._orders[turn] = order
+        self._open(order, turn)
         if order.passed:
-            self._passed[order.number] = order
+            self._passed.add(turn)
 
     def remove(self, order: WorkingOrder) -> bool:
-        if self._orders.pop(order.number, None) is None:
+        turn = self._turns.pop(order.number, None)
+        if turn is None:
             return False
-        self._passed.pop(order.number, None)
-        self._trailing.pop(order.number, None)
-        self._close(order, order.price)
+        del self._orders[turn]
+        self._passed.discard(turn)
+        self._close(order, turn, order.price, order.peak)
         return True
 
     @property
     def is_trailing(self) -> bool:
         """A trigger may move with any trade."""
-        return bool(self._trailing)
+        falling, rising = self._peaks
+        return bool(falling or rising)
 
-    def _open(self, order: WorkingOrder) -> None:
-        insort(self._triggers[order.rising], order.price)
+    def _open(self, order: WorkingOrder, turn: int) -> None:
+        insort(self._triggers[order.rising], (order.price, turn))
+        if order.peak:
+            insort(self._peaks[order.rising], (order.peak, turn))
         self._look(order.rising)
         self._opened(order.rising, order.price)
 
-    def _close(self, order: WorkingOrder, price: int) -> None:
-        triggers = self._triggers[order.rising]
-        del triggers[bisect_left(triggers, price)]
+    def _close(self, order: WorkingOrder, turn: int, price: int, peak: int) -> None:
+        triggers, peaks = self._triggers[order.rising], self._peaks[order.rising]
+        del triggers[bisect_left(triggers, (price, turn))]
+        if peak:
+            del peaks[bisect_left(peaks, (peak, turn))]
         self._look(order.rising)
         self._closed(order.rising, price)
 
     def _look(self, rising: bool) -> None:
         triggers = self._triggers[rising]
-        self.nearest[rising] = triggers[0 if rising else -1] if triggers else NO_PRICES[rising]
+        self.nearest[rising] = triggers[0 if rising else -1][0] if triggers else NO_PRICES[rising]
+
+    def _in_turn(self, places: list[_Place], moment: Moment) -> list[WorkingOrder]:
+        """In the order in which they came; those that did not stand yet at that moment are not among them."""
+        orders = (self._orders[turn] for turn in sorted(turn for _, turn in places))
+        return [order for order in orders if order.stands_ns <= moment]
 
     def reached(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """Triggered by this trade, in the order in which they came; those that did not stand yet then are not."""
-        falling, rising = self.nearest
-        if falling < price < rising:
+        highest, lowest = self.nearest
+        if highest < price < lowest:
             return []
-        return [each for each in self._orders.values() if each.stands_ns <= moment and is_reached(each, price)]
+        falling, rising = self._triggers
+        to_fall, to_rise = falling[bisect_left(falling, (price, 0)) :], rising[: bisect_left(rising, (price + 1, 0))]
+        return self._in_turn([*to_fall, *to_rise], moment)
 
     def follow(self, price: int, moment: Moment) -> list[WorkingOrder]:
         """The newest trade is at `price`: triggers that trail behind it move; whose have."""
-        if not self._trailing:
+        if not self.is_trailing:
             return []
+        falling, rising = self._peaks
+        behind = [*falling[: bisect_left(falling, (price, 0))], *rising[bisect_left(rising, (price + 1, 0)) :]]
         moved = []
-        for order in self._trailing.values():
-            before = order.price
-            if order.stands_ns <= moment and not order.passed and follow(order, price):
-                self._close(order, before)
-                self._open(order)
+        for order in self._in_turn(behind, moment):
+            before, peak = order.price, order.peak
+            if not order.passed and follow(order, price):
+                turn = self._turns[order.number]
+                self._close(order, turn, before, peak)
+                self._open(order, turn)
                 # What was traded before its trigger came to stand there does not reach it.
                 order.stands_ns = moment
                 moved.append(order)
@@ -146,11 +175,11 @@ class TriggerOrders:
 
     def pass_through(self, order: WorkingOrder, price: int) -> None:
         order.passed = price
-        self._passed[order.number] = order
+        self._passed.add(self._turns[order.number])
 
     def passed(self) -> list[WorkingOrder]:
         """Those the tape has gone through, in the order in which they came."""
-        return [self._passed[number] for number in self._orders if number in self._passed] if self._passed else []
+        return [self._orders[turn] for turn in sorted(self._passed)]
 
 
 def is_reached(order: WorkingOrder, price: int) -> bool:

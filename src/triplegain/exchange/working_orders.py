@@ -23,6 +23,9 @@ class WorkingOrders:
     def __init__(self) -> None:
         self.by_name: dict[str, WorkingOrder] = {}
         self.by_key: dict[str, WorkingOrder] = {}
+        #: Those with leverage, and the exits of positions: by client order id, asked at every order.
+        self.on_margin: dict[str, WorkingOrder] = {}
+        self.exits: dict[str, WorkingOrder] = {}
         #: Client order ids of orders that are over -> number of the last event then, oldest first.
         self._recent: OrderedDict[str, int] = OrderedDict()
         self._open: Counter[str] = Counter()
@@ -36,6 +39,10 @@ class WorkingOrders:
     def keep(self, order: WorkingOrder) -> None:
         self.by_name[order.client_order_id] = order
         self.by_key[order.key] = order
+        if order.request.leverage > 1:
+            self.on_margin[order.client_order_id] = order
+        if order.side == 1 and order.request.position_id is not None:
+            self.exits[order.client_order_id] = order
 
     def of_symbol(self, symbol: str) -> list[WorkingOrder]:
         """In the order in which they were sent."""
@@ -56,6 +63,8 @@ class WorkingOrders:
     def forget(self, order: WorkingOrder) -> None:
         del self.by_name[order.client_order_id]
         del self.by_key[order.key]
+        self.on_margin.pop(order.client_order_id, None)
+        self.exits.pop(order.client_order_id, None)
         self.touch(order.key)
 
     def remember(self, client_order_id: str, sequence: int) -> None:

@@ -14,6 +14,7 @@ from triplegain.exchange.margin.account import MarginAccount
 from triplegain.exchange.margin.position import lending_fee
 from triplegain.exchange.order import Role, WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
+from triplegain.exchange.working_orders import WorkingOrders
 from triplegain.ledger.realised import add_known, in_usd
 from triplegain.ledger.wallet import Wallet
 
@@ -49,7 +50,7 @@ class MarginAdmission:
         self,
         margin: MarginAccount,
         markets: Mapping[str, VenueMarket],
-        orders: Mapping[str, WorkingOrder],
+        orders: WorkingOrders,
         wallet: Wallet,
     ) -> None:
         self._margin = margin
@@ -82,10 +83,10 @@ class MarginAdmission:
 
     def opening(self, filling: WorkingOrder) -> dict[str, int]:
         """By client order id, how much the other open orders of the pair and side of `filling` would open."""
-        orders = (each for each in self._orders.values() if each is not filling and each.status in _OPEN)
+        lent = (each for each in self._orders.on_margin.values() if each is not filling and each.status in _OPEN)
         asked = (filling.request.symbol, filling.request.side)
-        of_side = [each for each in orders if (each.request.symbol, each.request.side) == asked]
-        return {each.client_order_id: self._opens(each, each.left) for each in of_side if each.request.leverage > 1}
+        of_side = [each for each in lent if (each.request.symbol, each.request.side) == asked]
+        return {each.client_order_id: self._opens(each, each.left) for each in of_side}
 
     def opens_too_much(self, order: WorkingOrder, before: int) -> tuple[int, Refusal] | None:
         """An open order closes less than it did, others have: what it opens now needs margin as on arrival. None where
@@ -104,7 +105,7 @@ class MarginAdmission:
         need is tied to them, and so is what others hold, but for `freed` of it. Below zero where that is more than
         there is. None where nothing is on margin, or where it is no collateral."""
         margin, share = self._margin, self._margin.terms.collateral.get(asset)
-        lent = [each for each in self._orders.values() if each.request.leverage > 1 and each.status in _OPEN]
+        lent = [each for each in self._orders.on_margin.values() if each.status in _OPEN]
         if not share or not (margin.positions or lent):
             return None
         figures, price, pending = margin.figures(), margin.usd(asset), self._pending(lent)
@@ -118,7 +119,7 @@ class MarginAdmission:
     @property
     def pending(self) -> Decimal | None:
         """What all open orders with leverage may come to need together, in USD; None where a price is not known."""
-        return self._pending(self._orders.values())
+        return self._pending(self._orders.on_margin.values())
 
     def check(self, order: WorkingOrder) -> Refusal | None:
         """Whether it is lent what it asks for."""
@@ -135,18 +136,18 @@ class MarginAdmission:
         """How much of `left` lots opens something."""
         return 0 if self._margin.only_reduces(order) else max(left - self._closes(order, filled), 0)
 
-    def _others(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
-        """All but the one in whose place it comes."""
+    def _others(self, order: WorkingOrder, orders: Mapping[str, WorkingOrder]) -> Iterator[WorkingOrder]:
+        """All of `orders` but the one in whose place it comes."""
         replaced = order.request.options.replaces
-        return (each for each in self._orders.values() if each is not order and each.client_order_id != replaced)
+        return (each for each in orders.values() if each is not order and each.client_order_id != replaced)
 
     def _before(self, order: WorkingOrder) -> Iterator[WorkingOrder]:
         """Open orders of its pair and side that came first. One on the market is not behind those that only reduce: it
         meets the book at once, and they are cut to what it leaves."""
         meets_at_once = order.role is Role.MARKET and self._markets[order.request.symbol].public.book.is_known
-        for each in self._others(order):
+        for each in self._others(order, self._orders.on_margin):
             request = each.request
-            if request.leverage == 1 or each.status not in _OPEN:
+            if each.status not in _OPEN:
                 continue
             if (request.symbol, request.side) != (order.request.symbol, order.request.side):
                 continue
@@ -173,7 +174,8 @@ class MarginAdmission:
             )
             return Refusal(Code.POSITION_SIZE, words)
         figures, needed = margin.figures(), self._needed(order, worth, lost)
-        pending = add_known(self._pending(self._others(order)), self._spent(self._others(order)))
+        lent, all_others = self._others(order, self._orders.on_margin), self._others(order, self._orders.by_name)
+        pending = add_known(self._pending(lent), self._spent(all_others))
         if figures is None or needed is None or pending is None:
             return Refusal(Code.INSUFFICIENT_MARGIN, "what stands for it is not known: a price in USD is lacking")
         if figures.is_below(margin.terms.call):
@@ -212,11 +214,10 @@ class MarginAdmission:
         return total
 
     def _pending_of(self, order: WorkingOrder) -> Decimal | None:
-        request = order.request
-        if request.leverage == 1 or order.status not in _OPEN:
+        if order.status not in _OPEN:
             return Decimal(0)
         opens = self._opens(order, order.left)
-        price = self._most(order, self._markets[request.symbol], order.worst_price)
+        price = self._most(order, self._markets[order.request.symbol], order.worst_price)
         if not opens:
             return Decimal(0)
         return None if price is None else self._needed(order, price * opens * order.instrument.atoms_per_tick_lot)
