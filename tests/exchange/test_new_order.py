@@ -10,14 +10,15 @@ import pytest
 from tests.exchange.conftest import INSTRUMENT
 
 from triplegain.domain.clock import NO_MOMENT
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import atoms
 from triplegain.domain.orders import Limit, Market, OrderRequest, OrderStatus, OrderTerms, Side, StopLoss
 from triplegain.domain.price import Offset, Sign
 from triplegain.domain.terms import StopLossLimit, TrailingStop
-from triplegain.exchange.order import WorkingOrder
+from triplegain.exchange.order import Role, WorkingOrder
 
 GIVEN = {"number", "order_id", "request", "instrument", "sent_ns", "arrived_ns", "client_order_id", "side", "rising",
-         "funds_asset", "key"}  # fmt: skip
+         "funds_asset", "fee_asset", "account", "is_plain", "asked", "role", "key"}  # fmt: skip
 
 
 def made(side: Side, terms: OrderTerms) -> WorkingOrder:
@@ -48,6 +49,10 @@ def test_what_follows_from_its_request(side: Side, terms: OrderTerms, expected: 
     order = made(side, terms)
     assert (order.side, order.funds_asset, order.rising) == expected
     assert (order.client_order_id, order.key) == ("mine", "7")
+    assert (order.fee_asset, order.pays_fee_in_base, order.account, order.asked) == (
+        "USDT", False, LedgerAccount.WALLET, 100_000_000,
+    )  # fmt: skip
+    assert order.role is (Role.TRIGGER if isinstance(terms, StopLoss) else Role.LIMIT)
 
 
 def ready(terms: OrderTerms, **state: int) -> WorkingOrder:

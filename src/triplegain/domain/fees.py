@@ -35,8 +35,9 @@ class FeeSchedule:
         """The tier in force at this 30-day volume."""
         found = self.tiers[0]
         for tier in self.tiers:
-            if volume_usd >= tier.volume_usd:
-                found = tier
+            if volume_usd < tier.volume_usd:
+                break
+            found = tier
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal, Inexact
+from functools import lru_cache
 
 from triplegain.domain.errors import InvalidValueError
 from triplegain.domain.fees import KRAKEN_SPOT_FEES, FeeSchedule
@@ -85,15 +86,34 @@ class Instrument:
 
     def whole_lots(self, quantity: Decimal) -> int:
         """`quantity`, not below zero, cut to the lot: never rounded up."""
-        return int(EXACT.divide_int(quantity, self.lot))
+        return _whole_steps(quantity, self.lot)
+
+    def tradable_lots(self, quantity: Decimal) -> int | None:
+        """What can be traded of it, cut to the lot. None where it is no quantity at all."""
+        return self.whole_lots(quantity) if is_usable(quantity) and quantity > 0 else None
 
     def price(self, ticks: int) -> Decimal:
-        return plain(EXACT.multiply(self.tick, ticks))
+        return _of_steps(self.tick, ticks)
 
     def quantity(self, lots: int) -> Decimal:
-        return plain(EXACT.multiply(self.lot, lots))
+        return _of_steps(self.lot, lots)
 
 
+# Prices and quantities of a market come again and again.
+_again = lru_cache(maxsize=4096)
+
+
+@_again
+def _of_steps(step: Decimal, count: int) -> Decimal:
+    return plain(EXACT.multiply(step, count))
+
+
+@_again
+def _whole_steps(value: Decimal, step: Decimal) -> int:
+    return int(EXACT.divide_int(value, step))
+
+
+@_again
 def _whole(value: Decimal, step: Decimal) -> int | None:
     """`value / step` if that is a whole number."""
     if not value.is_finite():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -103,6 +104,9 @@ class OrderOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     fee_preference: FeePreference = FeePreference.QUOTE
 
 
+_NO_OPTIONS = OrderOptions()
+
+
 class OrderRequest(msgspec.Struct, frozen=True):
     """What a client asks of a venue. `client_order_id` is unique in a session: sent twice, it is one order.
 
@@ -123,12 +127,29 @@ class OrderRequest(msgspec.Struct, frozen=True):
     position_id: str | None = None
     purpose: str = "manual"
     origin: Origin = Origin.HAND
-    options: OrderOptions = OrderOptions()
+    options: OrderOptions = _NO_OPTIONS
 
     @property
     def only_reduces(self) -> bool:
         """It takes a position on margin off and never opens one."""
         return self.options.reduce_only or self.terms.settles
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing is asked of it but its terms, and it has to do with no position on margin."""
+        return self.leverage == 1 and self.options == _NO_OPTIONS and not self.terms.settles
+
+    @property
+    def pays_fee_in_base(self) -> bool:
+        """Its fees are taken in coins."""
+        preference = self.options.fee_preference
+        match preference:
+            case FeePreference.QUOTE:
+                return False
+            case FeePreference.BASE:
+                return True
+            case _:
+                assert_never(preference)
 
     @property
     def funds_asset(self) -> str:
@@ -140,7 +161,7 @@ class OrderRequest(msgspec.Struct, frozen=True):
     def fee_asset(self) -> str:
         """In which its fees are taken."""
         base, _, quote = self.symbol.partition("/")
-        return quote if self.options.fee_preference is FeePreference.QUOTE else base
+        return base if self.pays_fee_in_base else quote
 
 
 class AmendRequest(msgspec.Struct, frozen=True):

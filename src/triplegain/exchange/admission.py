@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from triplegain.domain.clock import MILLISECOND_NS, SECOND_NS
-from triplegain.domain.instrument import Instrument
-from triplegain.domain.market import MarketDepth
 from triplegain.domain.money import whole_atoms
 from triplegain.domain.orders import TimeInForce
 from triplegain.domain.refusals import Code, Refusal
@@ -31,10 +29,10 @@ def read_terms(order: WorkingOrder, last: int | None) -> Refusal | None:
 
 
 def _read_quantity(order: WorkingOrder) -> Refusal | None:
-    quantity = order.request.quantity
-    if not is_usable(quantity) or quantity <= 0:
-        return Refusal(Code.INVALID_VOLUME, f"the quantity must be above zero and usable, it is {quantity}")
-    order.lots = order.left = order.instrument.whole_lots(quantity)
+    if order.asked is None:
+        words = f"the quantity must be above zero and usable, it is {order.request.quantity}"
+        return Refusal(Code.INVALID_VOLUME, words)
+    order.lots = order.left = order.asked
     return None
 
 
@@ -49,20 +47,13 @@ def _read_cost(order: WorkingOrder, cost: Decimal) -> Refusal | None:
     return None
 
 
-def tradable(instrument: Instrument, quantity: Decimal) -> Decimal | None:
-    """What the exchange can trade of it: cut to the lot, never up. None where it is no quantity at all."""
-    if not is_usable(quantity) or quantity <= 0:
-        return None
-    return instrument.quantity(instrument.whole_lots(quantity))
-
-
 def check_market(order: WorkingOrder, market: VenueMarket) -> Refusal | None:
     """Is this instrument open for this kind of order, and is there a market to trade on?"""
     symbol, mode = market.instrument.symbol, MODES[market.state]
     if not mode.takes(order):
         only = f"{symbol} only takes {mode.only} at the moment"
         return Refusal(mode.code, only if mode.only else f"matching of {symbol} is paused: {market.condition}")
-    if market.depth is MarketDepth.BOOK and not market.public.book.is_known:
+    if market.has_book and not market.public.book.is_known:
         return Refusal(Code.UNAVAILABLE, f"no order book of {symbol} yet")
     return None
 
@@ -83,7 +74,7 @@ def check_passed(order: WorkingOrder) -> Refusal | None:
     return Refusal(Code.UNAVAILABLE, words)
 
 
-def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int, takes_all: bool) -> Refusal | None:
+def check_rules(order: WorkingOrder, market: VenueMarket, now_ns: int, takes_all: bool = False) -> Refusal | None:
     """Minimum quantity, minimum cost, time in force. `takes_all`: of a position on margin."""
     request = order.request
     if refusal := check_size(order, market, takes_all):

@@ -8,7 +8,7 @@ import msgspec
 
 from triplegain.domain.clock import NEVER
 from triplegain.domain.parts import Touch, nobody
-from triplegain.exchange.commands import Command, Turn, turn
+from triplegain.exchange.commands import Command, is_under_way
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -46,10 +46,9 @@ class EventQueue:
 
     def _put(self, number: int, key: str, due: Due) -> None:
         self.waiting[key] = due
-        rank = turn(due.command)
-        if rank is Turn.SENT:
+        if is_under_way(due.command):
             self.commands[key] = due
-        heapq.heappush(self._heap, (due.due_ns, rank, number, key))
+        heapq.heappush(self._heap, (due.due_ns, due.command.turn, number, key))
         self.next_due_ns = self._heap[0][0]
 
     def pop(self) -> tuple[int, Due]:

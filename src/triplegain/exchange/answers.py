@@ -72,7 +72,8 @@ class Answers:
 
     def about(self, order: WorkingOrder) -> tuple[int, int, int, int, str, str]:
         """The stamp of an answer, and which order it is about."""
-        return *self.answer(order.instrument.symbol), order.number, order.client_order_id, order.instrument.symbol
+        symbol = order.instrument.symbol
+        return *self.answer(symbol), order.number, order.client_order_id, symbol
 
     def drain_answered(self) -> dict[int, int]:
         """By sequence of an answer the number of the cancel or amendment that got it, since the last call."""
@@ -98,7 +99,7 @@ class Answers:
         held = from_atoms(self._wallet.reserved(order.number))
         self.tell(OrderAccepted(*self.about(order), order.funds_asset, held))
         order.place = self.sequence
-        if order.request.only_reduces and order.lots < order.instrument.whole_lots(order.request.quantity):
+        if not order.is_plain and order.request.only_reduces and order.lots < (order.asked or 0):
             self.tell_cut(order)
 
     def tell_triggered(self, order: WorkingOrder, last: int) -> None:

@@ -147,6 +147,8 @@ class Arrivals:
     def _invalid(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """What is wrong with the order itself, or with its kind in this market now."""
         now_ns = self._engine.now_ns
+        if order.is_plain:
+            return read_terms(order, market.last) or check_market(order, market) or check_rules(order, market, now_ns)
         return (
             check_deadline(order, now_ns)
             or read_terms(order, market.last)
@@ -237,9 +239,10 @@ class Arrivals:
         self._account.answers.tell_accepted(order)
         if order.price and order.request.terms.price is None:
             self._account.answers.tell_priced(order)
-        if order.request.time_in_force is TimeInForce.GTD and order.request.expires_at_ns is not None:
+        date = order.request.expires_at_ns
+        if date is not None and order.request.time_in_force is TimeInForce.GTD:
             market = self._markets[order.request.symbol]
-            self._schedule(date_ns(order.request.expires_at_ns, market), Expire(order.number))
+            self._schedule(date_ns(date, market), Expire(order.number))
 
     def _edit(self, order: WorkingOrder, market: VenueMarket, replaced: str) -> None:
         """The order takes the place of another one, which is over then; refused, that one stays as it is."""

@@ -6,7 +6,6 @@ one. A market of candles has a time of its own, which is asked for here and nowh
 
 from __future__ import annotations
 
-from triplegain.domain.market import MarketDepth
 from triplegain.exchange.candle_time import AFTER_NS
 from triplegain.exchange.latency import Latency
 from triplegain.exchange.order import WorkingOrder
@@ -36,8 +35,8 @@ class Channels:
     def answer_ns(self, now_ns: int, market: VenueMarket | None) -> int:
         """When we hear of what happens now."""
         delay_ns = self._latency.response()
-        if (candles := _own_time(market)) is not None:
-            return candles.arrives_ns(now_ns, delay_ns, None)
+        if market is not None and market.has_own_time:
+            return market.simple.arrives_ns(now_ns, delay_ns, None)
         self.answered_ns = max(self.answered_ns, now_ns + delay_ns)
         return self.answered_ns
 
@@ -58,4 +57,4 @@ def date_ns(date_ns: int, market: VenueMarket) -> int:
 
 def _own_time(market: VenueMarket | None) -> SimpleFills | None:
     """Of a market where candles are all there is."""
-    return market.simple if market is not None and market.depth is MarketDepth.CANDLES else None
+    return market.simple if market is not None and market.has_own_time else None

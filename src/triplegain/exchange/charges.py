@@ -6,10 +6,9 @@ exchange writes a row for each. Amounts are atoms.
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from triplegain.domain.fees import RATE_UNIT
-from triplegain.domain.orders import FeePreference
 from triplegain.exchange.order import WorkingOrder
 
 
@@ -51,21 +50,14 @@ def charge_of(order: WorkingOrder, price: int, lots: int, rate_ppm: int) -> Char
         cost = worth - worth % instrument.cost_unit_atoms
         moved = cost - cost % instrument.balance_unit_atoms
         paid, received = coins, moved
-    preference = order.request.options.fee_preference
-    match preference:
-        case FeePreference.QUOTE:
-            fee = min(_share(worth, rate_ppm, instrument.cost_unit_atoms), cost)
-            fee_paid = min(_up(fee, instrument.balance_unit_atoms), moved)
-            spent = paid + fee_paid if buys else paid
-        case FeePreference.BASE:
-            # In whole lots: less than a lot could never be sold.
-            most = max(coins - instrument.atoms_per_lot, 0) if buys else coins
-            fee = min(_share(coins, rate_ppm, instrument.atoms_per_lot), most)
-            fee_paid = fee
-            spent = paid if buys else paid + fee_paid
-        case _:
-            assert_never(preference)
-    return Charge(cost, fee, paid, received, fee_paid, spent)
+    if order.pays_fee_in_base:
+        # In whole lots: less than a lot could never be sold.
+        most = max(coins - instrument.atoms_per_lot, 0) if buys else coins
+        fee = fee_paid = min(_share(coins, rate_ppm, instrument.atoms_per_lot), most)
+        return Charge(cost, fee, paid, received, fee_paid, paid if buys else paid + fee_paid)
+    fee = min(_share(worth, rate_ppm, instrument.cost_unit_atoms), cost)
+    fee_paid = min(_up(fee, instrument.balance_unit_atoms), moved)
+    return Charge(cost, fee, paid, received, fee_paid, paid + fee_paid if buys else paid)
 
 
 def paid_for(order: WorkingOrder, price: int, lots: int) -> int:
@@ -75,6 +67,8 @@ def paid_for(order: WorkingOrder, price: int, lots: int) -> int:
 
 def worst(order: WorkingOrder, lots: int, price: int) -> int:
     """What `lots` more at up to `price` may cost of the asset in which the order holds its funds, fee included."""
+    if order.side == 1 and not order.pays_fee_in_base:
+        return lots * order.instrument.atoms_per_lot
     return charge_of(order, price, lots, order.fee_ceiling_ppm).spent
 
 
@@ -82,15 +76,10 @@ def worst_by_cost(order: WorkingOrder) -> int:
     """The same of all that an order buys that names its cost."""
     instrument = order.instrument
     paid = _up(_up(order.cost, instrument.cost_unit_atoms), instrument.balance_unit_atoms)
-    preference = order.request.options.fee_preference
-    match preference:
-        case FeePreference.QUOTE:
-            fee = _share(order.cost, order.fee_ceiling_ppm, instrument.cost_unit_atoms)
-            return paid + _up(fee, instrument.balance_unit_atoms)
-        case FeePreference.BASE:
-            return paid
-        case _:
-            assert_never(preference)
+    if order.pays_fee_in_base:
+        return paid
+    fee = _share(order.cost, order.fee_ceiling_ppm, instrument.cost_unit_atoms)
+    return paid + _up(fee, instrument.balance_unit_atoms)
 
 
 def _up(amount: int, step: int) -> int:

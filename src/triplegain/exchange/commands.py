@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import IntEnum, auto
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,25 +26,41 @@ from triplegain.exchange.rate_limit import (
 from triplegain.exchange.working_orders import WorkingOrders
 
 
-class Place(msgspec.Struct, frozen=True, tag="place"):
+class Turn(IntEnum):
+    """What comes first of what is due at one moment."""
+
+    LINKED = auto()
+    SENT = auto()
+    TIMER = auto()
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    turn: ClassVar[Turn] = Turn.SENT
+
+
+class _Timer(msgspec.Struct, frozen=True):
+    turn: ClassVar[Turn] = Turn.TIMER
+
+
+class Place(_Sent, frozen=True, tag="place"):
     number: int
 
 
-class PlaceBatch(msgspec.Struct, frozen=True, tag="place_batch"):
+class PlaceBatch(_Sent, frozen=True, tag="place_batch"):
     """Orders of one pair that were sent together."""
 
     numbers: tuple[int, ...]
 
 
-class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+class Cancel(_Sent, frozen=True, tag="cancel"):
     client_order_id: str
 
 
-class Amend(msgspec.Struct, frozen=True, tag="amend"):
+class Amend(_Sent, frozen=True, tag="amend"):
     request: AmendRequest
 
 
-class CancelAfter(msgspec.Struct, frozen=True, tag="cancel_after"):
+class CancelAfter(_Sent, frozen=True, tag="cancel_after"):
     """Set the dead man's switch anew; 0 s switches it off."""
 
     timeout_s: int
@@ -54,53 +70,40 @@ class OpenLinked(msgspec.Struct, frozen=True, tag="open_linked"):
     """The exchange's own: a fill opens the order that closes it. Before anything else of its moment. `price` is that of
     the fill, where the order's own prices are relative to it."""
 
+    turn: ClassVar[Turn] = Turn.LINKED
+
     request: OrderRequest
     price: Decimal | UnsetType = UNSET
 
 
-class Expire(msgspec.Struct, frozen=True, tag="expire"):
+class Expire(_Timer, frozen=True, tag="expire"):
     """A timer: the order's good-till date."""
 
     number: int
 
 
-class Start(msgspec.Struct, frozen=True, tag="start"):
+class Start(_Timer, frozen=True, tag="start"):
     """A timer: a scheduled order begins."""
 
     number: int
 
 
-class GoOff(msgspec.Struct, frozen=True, tag="go_off"):
+class GoOff(_Timer, frozen=True, tag="go_off"):
     """A timer: the dead man's switch, unless it has been set anew."""
 
 
-class RollOver(msgspec.Struct, frozen=True, tag="roll_over"):
+class RollOver(_Timer, frozen=True, tag="roll_over"):
     """A timer: a position, by the number of the order that opened it, is lent for another period."""
 
     number: int
 
 
-Timer = Expire | Start | GoOff | RollOver
-Command = Place | PlaceBatch | Cancel | Amend | CancelAfter | OpenLinked | Timer
-
-
-class Turn(IntEnum):
-    """What comes first of what is due at one moment."""
-
-    LINKED = auto()
-    SENT = auto()
-    TIMER = auto()
-
-
-def turn(command: Command) -> Turn:
-    if isinstance(command, Timer):
-        return Turn.TIMER
-    return Turn.LINKED if isinstance(command, OpenLinked) else Turn.SENT
+Command = Place | PlaceBatch | Cancel | Amend | CancelAfter | OpenLinked | Expire | Start | GoOff | RollOver
 
 
 def is_under_way(command: Command) -> bool:
     """Whether we have sent it: nothing that is sent later overtakes it."""
-    return turn(command) is Turn.SENT
+    return command.turn is Turn.SENT
 
 
 def order_of(command: Command, orders: WorkingOrders) -> WorkingOrder | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any
 
 from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import EXACT, from_atoms, text
-from triplegain.domain.orders import FeePreference
 from triplegain.exchange.ladder import Ladder
 from triplegain.exchange.margin.account import MarginFill
 from triplegain.exchange.order import Quotes, WorkingOrder
@@ -71,7 +70,7 @@ def explained(
             "cause": _readable(cause, instrument),
             "latency_ns": order.arrived_ns - order.sent_ns,
             "fee_rate_ppm": rate_ppm,
-            "fee_asset": order.request.fee_asset,
+            "fee_asset": order.fee_asset,
             "volume_30d_usd": volume_usd,
             "quote_at_decision": _quote(order.quote_at_decision, instrument),
             "quote_at_arrival": _quote(order.quote_at_arrival, instrument),
@@ -136,14 +135,8 @@ def _quote(quotes: Quotes, instrument: Instrument) -> list[str | None]:
 
 def _in_quote(order: WorkingOrder, price: int, fee_atoms: int) -> Decimal:
     """The fee in the quote currency; one in coins at the price of the fill."""
-    preference = order.request.options.fee_preference
-    match preference:
-        case FeePreference.QUOTE:
-            return from_atoms(fee_atoms)
-        case FeePreference.BASE:
-            return EXACT.multiply(from_atoms(fee_atoms), order.instrument.price(price))
-        case _:
-            assert_never(preference)
+    fee = from_atoms(fee_atoms)
+    return EXACT.multiply(fee, order.instrument.price(price)) if order.pays_fee_in_base else fee
 
 
 def _shortfall(order: WorkingOrder, price: int, lots: int, cost_atoms: int, fee: Decimal) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from triplegain.domain.ledger_entry import LedgerAccount, account_of
+from triplegain.domain.ledger_entry import LedgerAccount
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import Side
 from triplegain.domain.refusals import Code, Refusal
@@ -58,20 +58,20 @@ class Funds:
     def reserve(self, order: WorkingOrder, market: VenueMarket) -> Refusal | None:
         """Move the worst case from available to held. What only reduces a position is cut to it, or refused
         where others have closed it meanwhile."""
-        if refusal := check_reduce_only(order, self._margin.position(order.request.symbol)):
+        if not order.is_plain and (refusal := check_reduce_only(order, self._margin.position(order.request.symbol))):
             return refusal
         most = self._payable(order, market)
         if isinstance(most, Refusal):
             return most
-        if order.request.only_reduces:
+        if not order.is_plain and order.request.only_reduces:
             order.left = order.lots = min(order.left, self._margin.closing_lots(order))
-        self._wallet.reserve(order.number, order.funds_asset, most, account_of(order.request.origin))
+        self._wallet.reserve(order.number, order.funds_asset, most, order.account)
         return None
 
     def _payable(self, order: WorkingOrder, market: VenueMarket, freed: int = 0) -> int | Refusal:
         """Atoms that an order may cost at the most, where they are there, with those that become free for it."""
         instrument, asset = order.instrument, order.funds_asset
-        if account_of(order.request.origin) is LedgerAccount.HODL and order.side == 1:
+        if order.side == 1 and order.account is LedgerAccount.HODL:
             return Refusal(Code.INVALID_ARGUMENTS, "the hodl bag is never sold")
         # The fee ceiling is the taker rate of the tier at acceptance.
         order.fee_ceiling_ppm = self._volume.tier(instrument.fees, self._engine.now_ns).taker_ppm
@@ -92,16 +92,15 @@ class Funds:
         asset = order.funds_asset
         there = self.spendable(order, asset) + freed
         # Money that was set aside stands for nothing.
-        is_tied = order.side == 0 and account_of(order.request.origin) is LedgerAccount.WALLET
+        is_tied = order.side == 0 and order.account is LedgerAccount.WALLET
         untied = self._lending.untied(asset, freed) if is_tied else None
         return there if untied is None else min(there, untied)
 
     def spendable(self, order: WorkingOrder, asset: str) -> int:
         """What is available of `asset` to an order: coins of positions, less what their exits hold, are not."""
-        account, request = account_of(order.request.origin), order.request
-        available = self._wallet.available(asset, account)
-        is_exit = asset == order.instrument.base and request.position_id is not None
-        return available if is_exit or account is LedgerAccount.HODL else available - self.kept(asset)
+        available = self._wallet.available(asset, order.account)
+        is_exit = asset == order.instrument.base and order.request.position_id is not None
+        return available if is_exit or order.account is LedgerAccount.HODL else available - self.kept(asset)
 
     def kept(self, asset: str) -> int:
         """Coins of positions that no exit of theirs holds."""
@@ -162,5 +161,5 @@ def _frees(replaced: WorkingOrder, order: WorkingOrder) -> bool:
     another asset, nor what an exit holds for an order that is none."""
     was, wanted = replaced.request, order.request
     is_for_exits = was.side is Side.SELL and was.position_id is not None and wanted.position_id is None
-    is_same = account_of(was.origin) is account_of(wanted.origin) and replaced.funds_asset == order.funds_asset
+    is_same = replaced.account is order.account and replaced.funds_asset == order.funds_asset
     return is_same and not is_for_exits

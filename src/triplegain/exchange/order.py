@@ -12,6 +12,7 @@ import msgspec
 from triplegain.domain.clock import NO_MOMENT, Moment
 from triplegain.domain.fees import FeeTier
 from triplegain.domain.instrument import Instrument
+from triplegain.domain.ledger_entry import LedgerAccount, account_of
 from triplegain.domain.orders import OrderRequest, OrderStatus
 from triplegain.domain.views import OrderStanding
 
@@ -103,27 +104,43 @@ class WorkingOrder:
     rising: bool = field(init=False)
     #: In this asset its funds are held.
     funds_asset: str = field(init=False)
+    #: In this one its fees are taken: coins, if `pays_fee_in_base`.
+    fee_asset: str = field(init=False)
+    pays_fee_in_base: bool = field(init=False)
+    #: From which of our accounts it pays.
+    account: LedgerAccount = field(init=False)
+    is_plain: bool = field(init=False)
+    #: Lots of the quantity that was asked for; None where that is no quantity at all.
+    asked: int | None = field(init=False)
+    role: Role = field(init=False)
     #: Under which it is stored.
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client_order_id = self.request.client_order_id
-        self.side = self.request.side.index
-        self.funds_asset = self.request.funds_asset
-        self.rising = self.request.terms.heading(self.side) > 0
+        request, instrument = self.request, self.instrument
+        self.client_order_id = request.client_order_id
+        self.side = side = request.side.index
+        self.funds_asset = instrument.base if side and request.leverage == 1 else instrument.quote
+        self.pays_fee_in_base = request.pays_fee_in_base
+        self.fee_asset = instrument.base if self.pays_fee_in_base else instrument.quote
+        self.account = account_of(request.origin)
+        self.is_plain = request.is_plain
+        self.asked = instrument.tradable_lots(request.quantity)
+        self.rising = request.terms.heading(side) > 0
         self.key = str(self.number)
+        self._take_role()
 
     @property
     def is_at_exchange(self) -> bool:
         """It has arrived and is not over, though it may wait for its time."""
         return self.scheduled or self.status is not OrderStatus.PENDING
 
-    @property
-    def role(self) -> Role:
+    def _take_role(self) -> None:
         terms = self.request.terms
         if terms.waits and not self.triggered:
-            return Role.TRIGGER
-        return Role.LIMIT if terms.limited else Role.MARKET
+            self.role = Role.TRIGGER
+        else:
+            self.role = Role.LIMIT if terms.limited else Role.MARKET
 
     @property
     def worst_price(self) -> int:
@@ -154,6 +171,7 @@ class WorkingOrder:
         """Its trigger is reached, at these quotes: from here on it is a market order, or one with its limit."""
         self.triggered, self.fired, self.passed, self.price = True, self.price, 0, self.limit
         self.bid_when_fired, self.ask_when_fired = bid, ask
+        self._take_role()
 
     def show_slice(self) -> None:
         """An iceberg shows the next part of what is left of it."""
@@ -174,7 +192,10 @@ class WorkingOrder:
         self.lots = filled + self.left
 
 
-_DERIVED = {"instrument", "client_order_id", "side", "rising", "funds_asset", "key"}
+_DERIVED = {
+    "instrument", "client_order_id", "side", "rising", "funds_asset", "fee_asset", "pays_fee_in_base", "account",
+    "is_plain", "asked", "role", "key",
+}  # fmt: skip
 #: Whole numbers that may exceed 64 bits; stored as text.
 _WIDE = {
     "price", "lots", "left", "ahead", "ahead_before", "ahead_at_arrival", "spent_atoms",

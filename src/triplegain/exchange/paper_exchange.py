@@ -23,7 +23,6 @@ from triplegain.domain.refusals import Code, Refusal
 from triplegain.exchange import cancel_after
 from triplegain.exchange.account import Account
 from triplegain.exchange.account_book import TakenLiquidity
-from triplegain.exchange.admission import tradable
 from triplegain.exchange.agenda import Due, EventQueue
 from triplegain.exchange.arrivals import Arrivals
 from triplegain.exchange.budget import CommandBudget
@@ -135,7 +134,8 @@ class PaperExchange:
 
     def follow(self, event: MarketEvent, time_ns: int) -> None:
         """What is due with a message that the public market has taken."""
-        self.run_through(time_ns)
+        if self.agenda.next_due_ns <= time_ns:
+            self.run_through(time_ns)
         if self.margin.is_used and (market := self.markets.get(event.symbol)) is not None:
             self._liquidation.look(event, market)
 
@@ -143,7 +143,8 @@ class PaperExchange:
         """Everything due before a message that is worked on at that time."""
         if self.agenda.next_due_ns < time_ns:
             self.run_through(time_ns - 1)
-        self.now_ns = max(self.now_ns, time_ns)
+        if time_ns > self.now_ns:
+            self.now_ns = time_ns
 
     def leave(self) -> None:
         """Nothing that happens in the markets concerns this account any more."""
@@ -151,7 +152,8 @@ class PaperExchange:
             market.public.leave(market)
 
     def wake(self, time_ns: int) -> None:
-        self.now_ns = max(self.now_ns, time_ns)
+        if time_ns > self.now_ns:
+            self.now_ns = time_ns
         self.stir()
 
     def fail(self, error: Exception) -> None:
@@ -167,7 +169,7 @@ class PaperExchange:
     def _run_next(self) -> None:
         number, due = self.agenda.pop()
         self.now_ns = max(self.now_ns, due.due_ns)
-        if isinstance(due.command, Cancel | Amend):
+        if isinstance(due.command, (Cancel, Amend)):
             self.account.answers.asked = number
         self._execute(due.command)
 
@@ -256,32 +258,37 @@ class PaperExchange:
         taken_out = self.unstorable.get(request, "") if self.unstorable else ""
         if taken_out:
             request = msgspec.structs.replace(request, **_BARE)
-        number, market = self.order_count + 1, self.markets.get(request.symbol)
-        self._tell_submitted(request, self.account.answers.stamp(visible_at_ns=self.now_ns), arrives_ns)
+        market = self.markets.get(request.symbol)
+        stamp = self.account.answers.stamp(visible_at_ns=self.now_ns)
         if market is None:
-            refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
-            self.account.answers.tell_rejected(number, request, refusal)
-            self._working.remember(request.client_order_id, self.account.answers.sequence)
+            self._tell_unknown_pair(request, stamp, arrives_ns)
             return None, ""
-        order = WorkingOrder(number, self._order_id, request, market.instrument, self.now_ns, arrives_ns)
-        order.quote_at_decision = market.seen_quotes()
-        self._working.keep(order)
+        order = self._submitted(request, market, stamp, arrives_ns)
         self.touch(order.key)
         return order, taken_out
 
-    def _tell_submitted(self, request: OrderRequest, stamp: tuple[int, int, int], arrives_ns: int) -> None:
-        """It has the next number from here on."""
+    def _tell_unknown_pair(self, request: OrderRequest, stamp: tuple[int, int, int], arrives_ns: int) -> None:
+        """It has the next number from here on, and is over."""
         self.order_count += 1
-        market = self.markets.get(request.symbol)
-        cut = None if market is None else tradable(market.instrument, request.quantity)
-        quantity = None if cut == request.quantity else cut
-        submitted = OrderSubmitted(*stamp, self.order_count, self._order_id, request, arrives_ns, quantity)
-        self.account.answers.tell(submitted)
+        order_id = ids.order_id(self.session, self.order_count)
+        self.account.answers.tell(OrderSubmitted(*stamp, self.order_count, order_id, request, arrives_ns))
+        refusal = Refusal(Code.UNKNOWN_PAIR, f"{request.symbol} is not traded in this session")
+        self.account.answers.tell_rejected(self.order_count, request, refusal)
+        self._working.remember(request.client_order_id, self.account.answers.sequence)
 
-    @property
-    def _order_id(self) -> str:
-        """The exchange's name for the order sent last."""
-        return ids.order_id(self.session, self.order_count)
+    def _submitted(
+        self, request: OrderRequest, market: VenueMarket, stamp: tuple[int, int, int], arrives_ns: int
+    ) -> WorkingOrder:
+        """An order has the next number from here on, and is told and kept."""
+        self.order_count += 1
+        order_id = ids.order_id(self.session, self.order_count)
+        order = WorkingOrder(self.order_count, order_id, request, market.instrument, self.now_ns, arrives_ns)
+        cut = None if order.asked is None else market.instrument.quantity(order.asked)
+        quantity = None if cut == request.quantity else cut
+        self.account.answers.tell(OrderSubmitted(*stamp, order.number, order_id, request, arrives_ns, quantity))
+        order.quote_at_decision = market.seen_quotes()
+        self._working.keep(order)
+        return order
 
     def _arrival_ns(self, delay_ns: int, market: VenueMarket | None, changed: WorkingOrder | None = None) -> int:
         return self._channels.arrival_ns(self.now_ns, delay_ns, market, changed)
@@ -336,21 +343,16 @@ class PaperExchange:
     def _open_linked(self, request: OrderRequest, price: Decimal | None) -> None:
         """A fill has opened this order; we learn of it as of any answer."""
         market = self.markets[request.symbol]
-        self._tell_submitted(request, self.account.answers.answer(request.symbol), self.now_ns)
-        order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
-        order.quote_at_decision = market.seen_quotes()
-        self._working.keep(order)
+        order = self._submitted(request, market, self.account.answers.answer(request.symbol), self.now_ns)
         self._arrivals.open_linked(order, market.last if price is None else market.instrument.ticks(price))
 
     def force(self, request: OrderRequest) -> WorkingOrder:
         """An order of the exchange's own is open: nobody has sent it, and nothing has been checked or met."""
         market = self.markets[request.symbol]
-        self._tell_submitted(request, self.account.answers.answer(request.symbol), self.now_ns)
-        order = WorkingOrder(self.order_count, self._order_id, request, market.instrument, self.now_ns, self.now_ns)
-        order.quote_at_decision = order.quote_at_arrival = market.seen_quotes()
+        order = self._submitted(request, market, self.account.answers.answer(request.symbol), self.now_ns)
+        order.quote_at_arrival = order.quote_at_decision
         order.lots = order.left = market.instrument.lots(request.quantity)
         order.status, order.opened_ns, order.touched_ns = OrderStatus.OPEN, self.now_ns, self.now_ns
-        self._working.keep(order)
         self._working.count(order)
         self.account.accept_forced(order)
         self.touch(order.key)

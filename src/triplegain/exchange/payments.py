@@ -88,14 +88,14 @@ class Payments:
                 quantity=instrument.quantity(lots),
                 notional=from_atoms(charge.cost),
                 fee=from_atoms(charge.fee),
-                fee_asset=order.request.fee_asset,
+                fee_asset=order.fee_asset,
                 maker=maker,
                 cumulative_quantity=instrument.quantity(order.filled),
                 status=order.status,
                 explanation=explanation,
             )
         )
-        takes_coins = order.side == 0 and order.request.fee_asset == instrument.base
+        takes_coins = order.side == 0 and order.pays_fee_in_base
         return lots - charge.fee // instrument.atoms_per_lot if takes_coins else lots
 
     def unsettled(self, order: WorkingOrder) -> Refusal | None:
@@ -121,7 +121,7 @@ class Payments:
             filled = OrderFilled(
                 *self._answers.about(order), self.fill_count, ids.fill_id(self._session, self.fill_count),
                 order.request.side, part.price, instrument.quantity(part.lots), from_atoms(part.cost), Decimal(0),
-                order.request.fee_asset, False, instrument.quantity(order.filled), order.status, explanation,
+                order.fee_asset, False, instrument.quantity(order.filled), order.status, explanation,
             )  # fmt: skip
             self._answers.tell(filled)
         self._wallet.release(order.number)
@@ -178,13 +178,14 @@ class Payments:
         instrument, wallet, number = order.instrument, self._wallet, order.number
         reserved = wallet.reserved(number)
         if order.side == 1 or order.role is Role.LIMIT:
-            draw = max(reserved - worst(order, order.left, order.price), 0)
+            still = worst(order, order.left, order.price) if order.left else 0
+            draw = max(reserved - still, 0)
         else:
             draw = min(reserved, charge.spent)
         if charge.spent > draw:
             charge = charge.within(draw + max(self._funds.spendable(order, order.funds_asset), 0))
         bought = instrument.quote if order.side == 1 else instrument.base
-        fee = (order.request.fee_asset, charge.fee_paid)
+        fee = (order.fee_asset, charge.fee_paid)
         if order.request.position_id is not None:
             coins = charge.received if order.side == 0 else -charge.paid
             self._funds.untold[instrument.base] += coins - (charge.fee_paid if fee[0] == instrument.base else 0)

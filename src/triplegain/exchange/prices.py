@@ -19,17 +19,17 @@ from triplegain.exchange.order import WorkingOrder
 def read_prices(order: WorkingOrder, last: int | None) -> Refusal | None:
     """Scale the prices of an arriving order to ticks. What is relative is so to `last`, the last trade, and is rounded
     to the side where the order is reached later: a limit never gets worse by it, a trigger never fires earlier."""
-    terms, side = order.request.terms, order.side
-    if terms.trail is not None:
-        return _start_trail(order, terms.trail, last)
-    heading = terms.heading(side)
-    if terms.first is not None:
-        found = _ticks(terms.first, last, heading, heading, order.instrument)
+    terms = order.request.terms
+    if (trail := terms.trail) is not None:
+        return _start_trail(order, trail, last)
+    heading, first, second = 1 if order.rising else -1, terms.first, terms.second
+    if first is not None:
+        found = _ticks(first, last, heading, heading, order.instrument)
         if isinstance(found, Refusal):
             return found
         order.price = found
-    if terms.second is not None:
-        found = _ticks(terms.second, last, heading, _limit_rounding(side), order.instrument)
+    if second is not None:
+        found = _ticks(second, last, heading, _limit_rounding(order.side), order.instrument)
         if isinstance(found, Refusal):
             return found
         order.limit = found

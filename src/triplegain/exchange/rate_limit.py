@@ -33,7 +33,10 @@ EDIT_COST = 1_000
 
 
 def _penalty(table: tuple[tuple[int, int], ...], age_ns: int) -> int:
-    return next((cost for seconds, cost in table if age_ns < seconds * SECOND_NS), 0)
+    for seconds, cost in table:
+        if age_ns < seconds * SECOND_NS:
+            return cost
+    return 0
 
 
 def amend_penalty(age_ns: int) -> int:

@@ -331,12 +331,12 @@ def unmet(order: WorkingOrder) -> str | None:
     """Why an order ends that has met what there was at once; None where it may wait."""
     force = order.request.time_in_force
     match force:
+        case TimeInForce.GTC | TimeInForce.GTD:
+            return None
         case TimeInForce.IOC:
             return IMMEDIATE_REST
         case TimeInForce.FOK:
             return KILLED
-        case TimeInForce.GTC | TimeInForce.GTD:
-            return None
         case _:
             assert_never(force)
 

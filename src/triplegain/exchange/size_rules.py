@@ -9,7 +9,6 @@ from triplegain.domain.instrument import Instrument
 from triplegain.domain.money import from_atoms, text
 from triplegain.domain.orders import TimeInForce
 from triplegain.domain.refusals import Code, Refusal
-from triplegain.domain.values import is_usable
 from triplegain.exchange.order import WorkingOrder
 from triplegain.exchange.venue_market import VenueMarket
 
@@ -66,7 +65,7 @@ def check_display(
 
 def whole_lots(instrument: Instrument, quantity: Decimal) -> int:
     """Cut to the lot; 0 where it is no quantity at all."""
-    return instrument.whole_lots(quantity) if is_usable(quantity) and quantity > 0 else 0
+    return instrument.tradable_lots(quantity) or 0
 
 
 def check_force(order: WorkingOrder) -> Refusal | None:

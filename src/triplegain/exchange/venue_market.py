@@ -74,6 +74,9 @@ class VenueMarket:
         self.public = public
         self.instrument = public.instrument
         self.depth = public.depth
+        self.has_book = self.depth is MarketDepth.BOOK
+        #: Candles are all there is: they have a time of their own.
+        self.has_own_time = self.depth is MarketDepth.CANDLES
         self.resting = RestingOrders(self._rests, self._rests_no_more)
         self.best = self.resting.best
         self.triggers = TriggerOrders(self._triggers, self._triggers_no_more)
@@ -207,7 +210,7 @@ class VenueMarket:
             if self.state is not FeedState.CATCH_UP or moment > self.since_ns:
                 self._meet_unseen_trade(moment, side, price, lots)
             return
-        if self.depth is MarketDepth.BOOK:
+        if self.has_book:
             if reaches(side, self.best[side], price):
                 self._matcher.trade(side, price, lots, moment)
         else:
@@ -248,7 +251,7 @@ class VenueMarket:
         order.stands_ns = max(order.stands_ns, moment)
         self._engine.trigger(order, last)
         cause = {"event": "stop", "time_ns": moment, "price": last, "trigger": order.fired}
-        if self.depth is MarketDepth.BOOK:
+        if self.has_book:
             self._meet_book(order, cause)
         elif self.simple.execute_now(order, cause):
             self.wait(order)
@@ -261,9 +264,13 @@ class VenueMarket:
         cause = {"event": "arrival", "time_ns": order.arrived_ns}
         role = order.role
         match role:
+            case Role.LIMIT if self.has_book:
+                self._take_limit(order, cause)
+            case Role.MARKET if self.has_book:
+                self._take_market(order, cause)
             case Role.TRIGGER:
                 self.wait(order)
-                is_open = self.state is FeedState.SYNCED and self.depth is not MarketDepth.CANDLES
+                is_open = self.state is FeedState.SYNCED and not self.has_own_time
                 if is_open and self.last is not None and is_reached(order, self.last):
                     self._fire(order, self.last, order.stands_ns)
             case Role.LIMIT if self.depth is MarketDepth.TAPE and not self.would_take(order):
@@ -272,11 +279,9 @@ class VenueMarket:
                     return
                 order.fresh = False
                 self.wait(order)
-            case Role.MARKET | Role.LIMIT if self.depth is not MarketDepth.BOOK:
+            case Role.MARKET | Role.LIMIT:
                 order.fresh = role is Role.LIMIT and not order.post_only
                 self.wait(order)
-            case Role.MARKET | Role.LIMIT:
-                self._meet_book(order, cause)
             case _:
                 assert_never(role)
 
@@ -330,15 +335,15 @@ class VenueMarket:
         # What was traded up to the moment of this book is in the queue that it shows.
         order.stands_ns = max(order.stands_ns, Moment(self.public.book.moment + 1))
         self._engine.paths.begin(order, self._engine.now_ns)
-        self.wait(order)
+        self.resting.add(order)
 
     def wait(self, order: WorkingOrder) -> None:
         """Put the order, last, where it waits: among triggers, in the queue at its price, or for the next price."""
         role = order.role
         match role:
-            case Role.TRIGGER if self.depth is not MarketDepth.CANDLES:
+            case Role.TRIGGER if not self.has_own_time:
                 self.triggers.add(order)
-            case Role.LIMIT if self.depth is MarketDepth.BOOK:
+            case Role.LIMIT if self.has_book:
                 self.resting.add(order)
             case Role.TRIGGER | Role.LIMIT | Role.MARKET:
                 self.simple.add(order)
@@ -351,7 +356,10 @@ class VenueMarket:
         own = self.resting.best[1 - order.side]
         if reaches(order.side, order.price, own):
             return True
-        if self.depth is MarketDepth.BOOK:
+        if self.has_book:
+            offered = self.public.book.best(1 - order.side)
+            if offered is None or not reaches(order.side, order.price, offered):
+                return False
             return any(self.book.walk(1 - order.side, order.price))
         return self.last is not None and reaches(order.side, order.price, self.last)
 
@@ -362,7 +370,7 @@ class VenueMarket:
 
     def quotes(self) -> Quotes:
         """(best bid, best ask) in ticks; the last trade on both sides where there is no book."""
-        if self.depth is not MarketDepth.BOOK:
+        if not self.has_book:
             return self.last, self.last
         bids, asks = self.public.book.prices
         return bids[-1] if bids else None, asks[0] if asks else None
@@ -370,7 +378,7 @@ class VenueMarket:
     def seen_quotes(self) -> Quotes:
         """The same as far as it can be seen: a book that waits for its snapshot is of another time, and after a restart
         it is gone."""
-        return self.quotes() if self.depth is not MarketDepth.BOOK or self.state in PRICED_STATES else (None, None)
+        return self.quotes() if not self.has_book or self.state in PRICED_STATES else (None, None)
 
     def quotes_at(self, last: int) -> tuple[int, int]:
         """The best quotes that a trade meets; itself where no book is seen."""

@@ -23,6 +23,7 @@ from triplegain.domain.money import atoms, from_atoms
 from triplegain.domain.parts import Parts, Touch, nobody
 
 _WALLET, _HODL, _DEBT = LedgerAccount.WALLET, LedgerAccount.HODL, LedgerAccount.DEBT
+_MARKET, _FEES = LedgerAccount.MARKET, LedgerAccount.FEES
 
 _Accounts = tuple[LedgerAccount, LedgerAccount]
 #: The reservation of an order that has none.
@@ -179,14 +180,14 @@ class Wallet:
             held[reserved_asset] -= draw
             self._touch_reservation(str(order_number))
         self._transaction += 1
-        trade, market, numbers = EntryKind.TRADE, (account, LedgerAccount.MARKET), (order_number, fill_number)
+        trade, market = EntryKind.TRADE, (account, _MARKET)
         # What rounding has made nothing is no entry.
         if paid_amount:
-            self._post(time_ns, trade, market, paid_asset, -paid_amount, *numbers)
+            self._post(time_ns, trade, market, paid_asset, -paid_amount, order_number, fill_number)
         if received_amount:
-            self._post(time_ns, trade, market, received_asset, received_amount, *numbers)
+            self._post(time_ns, trade, market, received_asset, received_amount, order_number, fill_number)
         if fee_amount:
-            self._post(time_ns, EntryKind.FEE, (account, LedgerAccount.FEES), fee_asset, -fee_amount, *numbers)
+            self._post(time_ns, EntryKind.FEE, (account, _FEES), fee_asset, -fee_amount, order_number, fill_number)
 
     def book_margin(
         self,
@@ -223,6 +224,8 @@ class Wallet:
 
     def repay(self, time_ns: int, kept: Callable[[str], int] = lambda asset: 0) -> None:
         """Pay back what is owed, as far as it is available. `kept`: how many atoms of an asset are not there for it."""
+        if not self._totals[_DEBT]:
+            return
         for asset in self.assets(_DEBT):
             if not (owed := self.owed(asset)):
                 continue
@@ -244,18 +247,28 @@ class Wallet:
             self._post(time_ns, EntryKind.SETTLED, between, asset, amount, *numbers)
         return True
 
-    def _post(self, time_ns: int, kind: EntryKind, between: _Accounts, asset: str, amount: int, *numbers: int) -> None:
-        """`amount` comes to the first account, from the second: a balance is what its entries come to.
-
-        `numbers` are those of the order and its fill.
-        """
-        for whose, change in zip(between, (amount, -amount), strict=True):
+    def _post(
+        self,
+        time_ns: int,
+        kind: EntryKind,
+        between: _Accounts,
+        asset: str,
+        amount: int,
+        order_number: int = 0,
+        fill_number: int = 0,
+    ) -> None:
+        """`amount` comes to the first account, from the second: a balance is what its entries come to."""
+        change = amount
+        for whose in between:
             if (totals := self._totals.get(whose)) is not None:
                 totals[asset] = totals.get(asset, 0) + change
                 self._touch_balance(_key(whose, asset))
-            self._sequence += 1
-            numbered = self._sequence, self._transaction, time_ns
-            self._entries.append(LedgerEntry(*numbered, kind, whose, asset, change, *numbers))
+            self._sequence = sequence = self._sequence + 1
+            entry = LedgerEntry(
+                sequence, self._transaction, time_ns, kind, whose, asset, change, order_number, fill_number
+            )
+            self._entries.append(entry)
+            change = -amount
 
     def drain_entries(self) -> list[LedgerEntry]:
         """The entries since the last call."""

@@ -105,6 +105,8 @@ class MarginAdmission:
         need is tied to them, and so is what others hold, but for `freed` of it. Below zero where that is more than
         there is. None where nothing is on margin, or where it is no collateral."""
         margin, share = self._margin, self._margin.terms.collateral.get(asset)
+        if not (margin.positions or self._orders.on_margin):
+            return None
         lent = [each for each in self._orders.on_margin.values() if each.status in _OPEN]
         if not share or not (margin.positions or lent):
             return None
