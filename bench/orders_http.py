@@ -9,10 +9,10 @@ far below the market), GET /paper/mode, and, straight from asyncpg, one statemen
 very rows an order left behind (order, events, audit, balance, parts, where the session stands) into tables with the
 same columns and indexes. Orders that were measured are cancelled again, so that as many rest as the line says.
 
-One line of JSON each: p50 in ms of the three, p99 of POST, `ratio` = (p50 of POST - p50 of GET) / p50 of the bare
-statement; `state_bytes`, the JSON of the parts that an order's commits left, for an order; in how many `commits` it was
-stored; and the CPU ms of session and database for an order and for a GET. Several clients ask at once, each over
-connections of its own.
+One line of JSON each: p50 in ms of the three, p99 of POST, orders a second over HTTP and bare; `ratio` = (p50 of POST -
+p50 of GET) / p50 of the bare statement; `state_bytes`, the JSON of the parts that an order's commits left, for one;
+in how many `commits` it was stored; and the CPU ms of session and database for an order and for a GET. Several clients
+ask at once, each over its own connections. What HTTP adds is the difference to orders_store.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _START_S = 60.0
 _WARM_UP = 32
 #: Orders, and GETs, over which CPU is counted.
 _CPU_OVER = 80
-_CONFIG = {
+CONFIG = {
     "execution.yaml": """
 paper_trading:
   initial_balance: {USDT: 100000000}
@@ -135,7 +135,7 @@ def session(program: Path) -> Iterator[Server]:
         home, config = Path(scratch, "home"), Path(scratch, "config")
         home.mkdir(mode=0o711)
         config.mkdir()
-        for name, words in _CONFIG.items():
+        for name, words in CONFIG.items():
             (config / name).write_text(words)
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRIPLEGAIN_", "PG"))}
         environ = clean | {"TRIPLEGAIN_HOME": str(home), "TRIPLEGAIN_CONFIG_DIR": str(config)}
@@ -160,16 +160,31 @@ def _answering(home: Path, process: subprocess.Popen[bytes]) -> Server:
     return Server(url, headers, note["session"], note["pid"], home / "postgres" / "data")
 
 
-@dataclass(slots=True, eq=False)
-class Client:
+@dataclass(slots=True, eq=False, kw_only=True)
+class Asker:
     """One who asks. `times`: seconds by what was asked."""
 
     server: Server
-    http: aiohttp.ClientSession
     database: asyncpg.Connection[asyncpg.Record]
     name: str
     placed: int = 0
     times: dict[str, list[float]] = field(default_factory=dict)
+
+    async def timed(self, what: str, count: int, doing: Callable[[], Awaitable[Any]]) -> list[Any]:
+        """`doing` so often, one after the other."""
+        done = []
+        for _ in range(count):
+            begun = time.perf_counter()
+            done.append(await doing())
+            self.times.setdefault(what, []).append(time.perf_counter() - begun)
+        return done
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Client(Asker):
+    """Over HTTP."""
+
+    http: aiohttp.ClientSession
 
     async def post(self, price: str) -> str:
         self.placed += 1
@@ -190,15 +205,6 @@ class Client:
         if answer.status != status:
             raise SystemExit(f"{method} {path} was answered {answer.status}: {told}")
 
-    async def timed(self, what: str, count: int, doing: Callable[[], Awaitable[Any]]) -> list[Any]:
-        """`doing` so often, one after the other."""
-        done = []
-        for _ in range(count):
-            begun = time.perf_counter()
-            done.append(await doing())
-            self.times.setdefault(what, []).append(time.perf_counter() - begun)
-        return done
-
 
 @asynccontextmanager
 async def clients_of(server: Server, name: str, count: int) -> AsyncIterator[list[Client]]:
@@ -208,7 +214,7 @@ async def clients_of(server: Server, name: str, count: int) -> AsyncIterator[lis
             http = await stack.enter_async_context(aiohttp.ClientSession(headers=server.headers))
             database = await asyncpg.connect(server.dsn)
             stack.push_async_callback(database.close)
-            clients.append(Client(server, http, database, f"{name}-{number}"))
+            clients.append(Client(server=server, http=http, database=database, name=f"{name}-{number}"))
         yield clients
 
 
@@ -220,7 +226,7 @@ class Bare:
         self._rows: dict[str, list[dict[str, Any]]] = {}
         self._given = 10**9
 
-    async def learn(self, client: Client, name: str) -> None:
+    async def learn(self, client: Asker, name: str) -> None:
         """Which rows the commits of this order left: those of the same transactions as its events."""
         database, session_id = client.database, client.server.session
         await database.execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare")
@@ -238,7 +244,7 @@ class Bare:
         stands = "stands AS (UPDATE bare.paper_session_state SET step = step + 1)"
         self._statement = f"WITH {', '.join(puts)}, {stands} SELECT 1"
 
-    def storing(self, client: Client, count: int) -> Callable[[], Awaitable[Any]]:
+    def storing(self, client: Asker, count: int) -> Callable[[], Awaitable[Any]]:
         """To be called so often: each time the rows are others, and ready."""
         ready = [self._renamed() for _ in range(count)]
         return lambda: client.database.fetchval(self._statement, *ready.pop())
@@ -294,6 +300,8 @@ async def measure(server: Server, resting: int, count: int, rounds: int, turn: i
         "orders": len(times["post"]),
         **{f"{what}_p50_ms": round(each, 2) for what, each in p50.items()},
         "post_p99_ms": round(statistics.quantiles(times["post"], n=100)[98] * 1e3, 2),
+        "orders_per_s": round(count / statistics.fmean(times["post"]), 1),
+        "bare_per_s": round(count / statistics.fmean(times["bare"]), 1),
         "ratio": round((p50["post"] - p50["get"]) / p50["bare"], 2),
         **costs,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -77,6 +77,13 @@ async def as_it_comes(events: Iterator[MarketEvent]) -> AsyncIterator[Sequence[M
         yield (event,)
 
 
+async def _later(ticks: int, asked: Awaitable[AnyAnswer]) -> AnyAnswer:
+    """So many turns of the loop later."""
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    return await asked
+
+
 async def play(
     open_session: Any,
     market: Any,
@@ -87,10 +94,12 @@ async def play(
     live: bool = False,
     then: Callable[[TradingSession], object] = lambda session: None,
     on_runner: Callable[[SessionRunner], object] = lambda runner: None,
+    apart: bool = False,
     **changes: Any,
 ) -> tuple[list[AnyAnswer], SessionRunner, Ending | Exception]:
     """The commands come together at message 100 of a minute of market. Their answers, and how the run ended.
 
+    `apart`: each comes while the step of the one before is being stored.
     `then` is done to the session of a live market a hundred messages later; `on_runner` gets the runner before it runs.
     """
     feed = market(seconds=60)
@@ -103,7 +112,7 @@ async def play(
                 door = SessionCommands(runner)
                 for index, command in enumerate(commands):
                     audit = SecurityEvent(type(command).__name__, "admin", "127.0.0.1", str(index), 0)
-                    asked = door.submit(command, Origin.HAND, audit)
+                    asked = _later(index if apart else 0, door.submit(command, Origin.HAND, audit))
                     tasks.append(asyncio.get_running_loop().create_task(asked))
             if number == 200:
                 then(runner.session)

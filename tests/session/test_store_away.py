@@ -153,7 +153,7 @@ async def test_a_stop_while_it_is_away_ends_the_run_and_says_what_is_known(
             runners[0].stop()
 
     store = Going(lambda batch: None, goes=at_orders(1_000_000), loses=loses, meanwhile=stop)
-    answers, runner, ended = await play(open_session, market, store, *ORDERS, on_runner=runners.append)
+    answers, runner, ended = await play(open_session, market, store, *ORDERS, on_runner=runners.append, apart=True)
     assert isinstance(ended, StoreAwayError) and ended.exit_code == 5
     assert runner.steps.failure is ended
     sent, waited = answers
@@ -198,7 +198,7 @@ async def test_a_stop_does_not_wait_for_one_that_never_answers(
         return False
 
     store = Silent(lambda batch: None, silent_at=at_orders(), until=never)
-    answers, _, ended = await play(open_session, market, store, *ORDERS, on_runner=runners.append)
+    answers, _, ended = await play(open_session, market, store, *ORDERS, on_runner=runners.append, apart=True)
     assert isinstance(ended, StoreAwayError) and ended.code == "outcome_unknown" and ended.exit_code == 5
     assert isinstance(answers[0], Unknown) and isinstance(answers[1], NotDone), answers
 

@@ -159,12 +159,15 @@ class Steps:
     async def commit(self) -> None:
         """Store what has happened since the last commit, then let those who wait for an answer know.
 
-        Those who come while a step is being stored share the next one. After a failure nothing is stored: a later
-        batch would follow on one that the database never got. Raises what the store raised to everybody whose step it
-        was, and RefusedError to those who came after.
+        Those who come together share a step, and those who come while one is being stored share the next one. After a
+        failure nothing is stored: a later batch would follow on one that the database never got. Raises what the store
+        raised to everybody whose step it was, and RefusedError to those who came after.
         """
         self._asked += 1
         number, undoings = self._asked, self._undoings
+        if self._acts:
+            # Whoever else was woken at this moment comes along.
+            await asyncio.sleep(0)
         async with self.turn:
             if number <= self._stored:
                 return
